@@ -1,0 +1,238 @@
+/**
+ * Error classes and their stable codes. One table says, for each thing a peer can do wrong, which
+ * Close code answers it, which section of which RFC it breaks, and what is said about it.
+ */
+
+/** One row: the Close code that answers a violation, its place in the RFC, and the words for it. */
+export interface ErrorRow {
+  /** The Close code sent to the peer (RFC 6455 section 7.4.1). */
+  readonly closeCode: number
+  readonly rfcSection: string
+  readonly message: string
+}
+
+/** Everything that a peer can do wrong once the connection is open. Codes are stable. */
+export const PROTOCOL_ERRORS = {
+  HAWSER_RESERVED_BITS: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.2',
+    message: 'a reserved bit is set that no extension gave a meaning',
+  },
+  HAWSER_RESERVED_OPCODE: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.2',
+    message: 'a reserved opcode',
+  },
+  HAWSER_NON_MINIMAL_LENGTH: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.2',
+    message: 'a payload length that is not in its shortest form',
+  },
+  HAWSER_INVALID_LENGTH: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.2',
+    message: 'a 64-bit payload length with its top bit set',
+  },
+  HAWSER_EXPECTED_MASK: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.1',
+    message: 'a frame from a client must be masked',
+  },
+  HAWSER_UNEXPECTED_MASK: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.1',
+    message: 'a frame from a server must not be masked',
+  },
+  HAWSER_FRAGMENTED_CONTROL: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.5',
+    message: 'a control frame must not be fragmented',
+  },
+  HAWSER_CONTROL_TOO_LONG: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.5',
+    message: 'a control frame carries at most 125 bytes',
+  },
+  HAWSER_UNEXPECTED_CONTINUATION: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.4',
+    message: 'a continuation frame with no message to continue',
+  },
+  HAWSER_EXPECTED_CONTINUATION: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.4',
+    message: 'a new message before the one under way was finished',
+  },
+  HAWSER_INVALID_CLOSE_PAYLOAD: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 5.5.1',
+    message: 'a Close frame with a body of one byte',
+  },
+  HAWSER_INVALID_CLOSE_CODE: {
+    closeCode: 1002,
+    rfcSection: 'RFC 6455 7.4',
+    message: 'a Close frame with a code that must not be sent',
+  },
+  HAWSER_INVALID_UTF8: {
+    closeCode: 1007,
+    rfcSection: 'RFC 6455 8.1',
+    message: 'text that is not valid UTF-8',
+  },
+  HAWSER_INVALID_DEFLATE: {
+    closeCode: 1007,
+    rfcSection: 'RFC 7692 7.2.2',
+    message: 'a compressed message that does not inflate',
+  },
+  HAWSER_HEARTBEAT_TIMEOUT: {
+    closeCode: 1006,
+    rfcSection: 'RFC 6455 5.5.2',
+    message: 'the peer was silent for too long and did not answer a ping',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+/** Limits a peer can run into. The Close code is 1009 for sizes and 1008 for behaviour. */
+export const LIMIT_ERRORS = {
+  HAWSER_MESSAGE_TOO_BIG: {
+    closeCode: 1009,
+    rfcSection: 'RFC 6455 7.4.1',
+    message: 'a message larger than maxMessageBytes',
+  },
+  HAWSER_FRAME_TOO_BIG: {
+    closeCode: 1009,
+    rfcSection: 'RFC 6455 10.4',
+    message: 'a frame larger than maxFrameBytes',
+  },
+  HAWSER_SLOW_CONSUMER: {
+    closeCode: 1008,
+    rfcSection: 'RFC 6455 7.4.1',
+    message: 'the peer does not read: more than maxBufferedOutputBytes wait for it',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+/** What can go wrong before the connection is open. `httpStatus` is 0 where there is no response to give. */
+export const HANDSHAKE_ERRORS = {
+  HAWSER_MALFORMED_HEAD: { httpStatus: 400, message: 'a malformed HTTP head' },
+  HAWSER_HEAD_TOO_LARGE: { httpStatus: 431, message: 'an HTTP head larger than maxHeaderBytes' },
+  HAWSER_METHOD_NOT_ALLOWED: { httpStatus: 405, message: 'a WebSocket handshake must be a GET' },
+  HAWSER_HTTP_VERSION: { httpStatus: 505, message: 'a WebSocket handshake needs HTTP/1.1' },
+  HAWSER_INVALID_TARGET: { httpStatus: 400, message: 'a request target that is not a path' },
+  HAWSER_INVALID_HOST: { httpStatus: 400, message: 'the Host header is missing or doubled' },
+  HAWSER_UPGRADE_REQUIRED: { httpStatus: 426, message: 'this is a WebSocket endpoint: "Upgrade: websocket" and "Connection: Upgrade" are required' },
+  HAWSER_UNSUPPORTED_VERSION: { httpStatus: 426, message: 'Sec-WebSocket-Version must be 13' },
+  HAWSER_INVALID_KEY: { httpStatus: 400, message: 'Sec-WebSocket-Key must be 16 bytes in base64' },
+  HAWSER_INVALID_PROTOCOL_HEADER: { httpStatus: 400, message: 'a malformed Sec-WebSocket-Protocol header' },
+  HAWSER_INVALID_EXTENSION_HEADER: { httpStatus: 400, message: 'a malformed Sec-WebSocket-Extensions header' },
+  HAWSER_UNEXPECTED_BODY: { httpStatus: 400, message: 'a WebSocket handshake has no body' },
+  HAWSER_NOT_FOUND: { httpStatus: 404, message: 'no route for this path' },
+  HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403, message: 'this Origin is not allowed' },
+  HAWSER_REJECTED: { httpStatus: 403, message: 'the application rejected the upgrade' },
+  HAWSER_UPGRADE_FAILED: { httpStatus: 500, message: 'the upgrade failed' },
+  HAWSER_TOO_MANY_CONNECTIONS: { httpStatus: 503, message: 'too many connections' },
+  HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
+  HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408, message: 'the handshake took longer than handshakeTimeoutMs' },
+  HAWSER_UNEXPECTED_STATUS: { httpStatus: 0, message: 'the server did not answer 101' },
+  HAWSER_INVALID_UPGRADE_RESPONSE: { httpStatus: 0, message: 'the response lacks "Upgrade: websocket" or "Connection: Upgrade"' },
+  HAWSER_INVALID_ACCEPT: { httpStatus: 0, message: 'Sec-WebSocket-Accept is missing or wrong' },
+  HAWSER_UNEXPECTED_PROTOCOL: { httpStatus: 0, message: 'the server chose a subprotocol that was not offered' },
+  HAWSER_UNEXPECTED_EXTENSION: { httpStatus: 0, message: 'the server chose an extension, or parameters, that were not offered' },
+  HAWSER_CONNECTION_FAILED: { httpStatus: 0, message: 'the connection was lost before the handshake was complete' },
+} as const satisfies Record<string, { readonly httpStatus: number; readonly message: string }>
+
+export type ProtocolErrorCode = keyof typeof PROTOCOL_ERRORS
+export type LimitErrorCode = keyof typeof LIMIT_ERRORS
+export type HandshakeErrorCode = keyof typeof HANDSHAKE_ERRORS
+
+/** What the peer did wrong on an open connection. A value, never thrown by the engine. */
+export class ProtocolError extends Error {
+  override readonly name: string = 'ProtocolError'
+  readonly code: ProtocolErrorCode | LimitErrorCode
+  /** The Close code that the peer is told; 1006 where no Close frame makes sense. */
+  readonly closeCode: number
+  readonly rfcSection: string
+
+  constructor(code: ProtocolErrorCode | LimitErrorCode, detail?: string) {
+    const row: ErrorRow =
+      code in LIMIT_ERRORS ? LIMIT_ERRORS[code as LimitErrorCode] : PROTOCOL_ERRORS[code as ProtocolErrorCode]
+    super(detail === undefined ? row.message : `${row.message}: ${detail}`)
+    this.code = code
+    this.closeCode = row.closeCode
+    this.rfcSection = row.rfcSection
+  }
+}
+
+/** A bound was exceeded. `limit` and `actual` are in the unit of the option that the message names. */
+export class LimitError extends ProtocolError {
+  override readonly name: string = 'LimitError'
+  readonly limit: number
+  readonly actual: number
+
+  constructor(code: LimitErrorCode, limit: number, actual: number) {
+    super(code, `${String(actual)} over a limit of ${String(limit)}`)
+    this.limit = limit
+    this.actual = actual
+  }
+}
+
+/** The response that came instead of 101: status, headers in order of arrival, the start of the body. */
+export interface HandshakeResponse {
+  readonly status: number
+  readonly statusText: string
+  /** Name (as sent) and value, in order of arrival. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The first bytes of the body, as they had arrived. */
+  readonly body: Uint8Array
+}
+
+/** The opening handshake failed (RFC 6455 section 4). */
+export class HandshakeError extends Error {
+  override readonly name: string = 'HandshakeError'
+  readonly code: HandshakeErrorCode
+  /** The HTTP status: what a server answers, or what a client got; 0 where there was none. */
+  readonly httpStatus: number
+  /** Client only: what the server answered, where it answered at all. */
+  readonly response: HandshakeResponse | undefined
+
+  constructor(
+    code: HandshakeErrorCode,
+    options: { detail?: string; response?: HandshakeResponse; cause?: unknown } = {},
+  ) {
+    const row = HANDSHAKE_ERRORS[code]
+    super(
+      options.detail === undefined ? row.message : `${row.message}: ${options.detail}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
+    this.code = code
+    this.httpStatus = options.response?.status ?? row.httpStatus
+    this.response = options.response
+  }
+}
+
+/** The call does not fit the state of the object it was made on. */
+export class InvalidStateError extends Error {
+  override readonly name: string = 'InvalidStateError'
+  readonly code = 'HAWSER_INVALID_STATE'
+}
+
+/** The network failed under an open connection; `cause` is the system's error where there is one. */
+export class TransportError extends Error {
+  override readonly name: string = 'TransportError'
+  readonly code = 'HAWSER_TRANSPORT'
+
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+  }
+}
+
+/** A read or a wait that the end of the connection cut short. Carries how it ended. */
+export class ConnectionClosedError extends Error {
+  override readonly name: string = 'ConnectionClosedError'
+  readonly code = 'HAWSER_CONNECTION_CLOSED'
+  readonly closeCode: number
+  readonly reason: string
+
+  constructor(closeCode: number, reason: string) {
+    super(`the connection is closed (${String(closeCode)}${reason === '' ? '' : `, ${reason}`})`)
+    this.closeCode = closeCode
+    this.reason = reason
+  }
+}

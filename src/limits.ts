@@ -1,0 +1,134 @@
+/**
+ * Every bound of the engine: one frozen object, units in the names. `Infinity` and `false` mean off.
+ */
+
+/** The bounds, as a connection uses them. All sizes in bytes, all times in (fractions of) milliseconds. */
+export interface Limits {
+  /** A message, after inflate and across fragments. Default: server 1 MiB, client 16 MiB. */
+  readonly maxMessageBytes: number
+  /** The payload of one frame. Default: off (the message's bound holds). */
+  readonly maxFrameBytes: number
+  /** What may wait for a peer that does not read, before the slow-consumer policy acts. Default 1 MiB. */
+  readonly maxBufferedOutputBytes: number
+  /** `send` returns false above this. Default 64 KiB. */
+  readonly highWaterMarkBytes: number
+  /** Pongs that may wait unsent; above it only the newest ping is answered (RFC 6455 5.5.3). Default 16. */
+  readonly maxPendingPongs: number
+  /** Messages that may wait for a handler or a reader, before the socket's reading stops. Default 64. */
+  readonly maxQueuedMessages: number
+  /** The same in bytes. Default 1 MiB. */
+  readonly maxQueuedBytes: number
+  /** The head of a handshake. Default 16 KiB. */
+  readonly maxHeaderBytes: number
+  /** The opening handshake in total: DNS, TCP, TLS and HTTP. Default 10 s. */
+  readonly handshakeTimeoutMs: number
+  /** From our Close frame to the end of the transport. Default 10 s. */
+  readonly closeTimeoutMs: number
+  /** A ping after so much silence. Default 30 s. */
+  readonly heartbeatIntervalMs: number
+  /** The peer is dead after so much more. Default 30 s. */
+  readonly heartbeatTimeoutMs: number
+  /** No message received for so long: `onIdleTimeout`, then Close 1001. Default: off. */
+  readonly idleTimeoutMs: number
+}
+
+const SHARED = {
+  maxFrameBytes: Infinity,
+  maxBufferedOutputBytes: 1024 * 1024,
+  highWaterMarkBytes: 64 * 1024,
+  maxPendingPongs: 16,
+  maxQueuedMessages: 64,
+  maxQueuedBytes: 1024 * 1024,
+  maxHeaderBytes: 16 * 1024,
+  handshakeTimeoutMs: 10_000,
+  closeTimeoutMs: 10_000,
+  heartbeatIntervalMs: 30_000,
+  heartbeatTimeoutMs: 30_000,
+  idleTimeoutMs: Infinity,
+}
+
+/** The defaults of a server: the exposed side is tight. */
+export const SERVER_LIMITS: Limits = Object.freeze({ maxMessageBytes: 1024 * 1024, ...SHARED })
+
+/** The defaults of a client. */
+export const CLIENT_LIMITS: Limits = Object.freeze({ maxMessageBytes: 16 * 1024 * 1024, ...SHARED })
+
+/** What callers may give: any part of the bounds; `false` turns one off. */
+export type LimitOptions = { readonly [Name in keyof Limits]?: number | false | undefined }
+
+/**
+ * A text message becomes one string, and V8 holds no longer one (0x1fffffe8 characters, Node 20). An infinite
+ * `maxMessageBytes` therefore means this.
+ */
+export const MAX_MESSAGE_BYTES_CEILING = 0x1fffffe8
+
+/** The smallest legal value and whether a fraction is legal, for each bound. */
+const RULES: { readonly [Name in keyof Limits]: { readonly min: number; readonly integer: boolean } } = {
+  maxMessageBytes: { min: 0, integer: true },
+  maxFrameBytes: { min: 0, integer: true },
+  maxBufferedOutputBytes: { min: 0, integer: true },
+  highWaterMarkBytes: { min: 0, integer: true },
+  maxPendingPongs: { min: 1, integer: true },
+  maxQueuedMessages: { min: 1, integer: true },
+  maxQueuedBytes: { min: 1, integer: true },
+  maxHeaderBytes: { min: 64, integer: true },
+  handshakeTimeoutMs: { min: 0, integer: false },
+  closeTimeoutMs: { min: 0, integer: false },
+  heartbeatIntervalMs: { min: 0, integer: false },
+  heartbeatTimeoutMs: { min: 0, integer: false },
+  idleTimeoutMs: { min: 0, integer: false },
+}
+
+/** The names of all bounds, to tell a limit from any other option. */
+export const LIMIT_NAMES = Object.freeze(Object.keys(RULES)) as readonly (keyof Limits)[]
+
+/** How a wrong value is shown in an error: short, and never its content beyond 40 characters. */
+export function showValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) {
+    return Object.is(value, -0) ? '-0' : String(value)
+  }
+  return typeof value === 'function' ? 'a function' : `a value of type ${typeof value}`
+}
+
+/**
+ * Checks a number given by the caller.
+ * @throws TypeError for what is no number, RangeError for one out of range: with name, value and range.
+ */
+export function checkNumber(
+  name: string,
+  value: unknown,
+  rule: { readonly min: number; readonly max?: number; readonly integer: boolean },
+): number {
+  const range = `${rule.integer ? 'an integer' : 'a number'} from ${String(rule.min)} to ${String(rule.max ?? Infinity)}`
+  if (typeof value !== 'number') throw new TypeError(`${name} must be ${range}, not ${showValue(value)}`)
+  const whole = !rule.integer || Number.isInteger(value) || value === Infinity
+  if (Number.isNaN(value) || !whole || value < rule.min || value > (rule.max ?? Infinity)) {
+    throw new RangeError(`${name} must be ${range}, not ${showValue(value)}`)
+  }
+  return value
+}
+
+/**
+ * Fills in and checks bounds.
+ * @param options any part of the bounds; `Infinity` and `false` mean off, `undefined` the default
+ * @param defaults {@link SERVER_LIMITS} or {@link CLIENT_LIMITS}
+ * @returns a frozen object with every bound
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
+ */
+export function resolveLimits(options: LimitOptions | undefined, defaults: Limits): Limits {
+  if (options === undefined) return defaults
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`limits must be an object, not ${showValue(options)}`)
+  }
+  const limits: Record<string, number> = { ...defaults }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(RULES, name)) throw new TypeError(`limits has no option ${showValue(name)}`)
+    const key = name as keyof Limits
+    const given: unknown = options[key]
+    if (given === undefined) continue
+    limits[key] = given === false ? Infinity : checkNumber(`limits.${name}`, given, RULES[key])
+  }
+  limits['maxMessageBytes'] = Math.min(limits['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
+  return Object.freeze(limits) as unknown as Limits
+}
