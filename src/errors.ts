@@ -117,11 +117,17 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_HTTP_VERSION: { httpStatus: 505, message: 'a WebSocket handshake needs HTTP/1.1' },
   HAWSER_INVALID_TARGET: { httpStatus: 400, message: 'a request target that is not a path' },
   HAWSER_INVALID_HOST: { httpStatus: 400, message: 'the Host header is missing or doubled' },
-  HAWSER_UPGRADE_REQUIRED: { httpStatus: 426, message: 'this is a WebSocket endpoint: "Upgrade: websocket" and "Connection: Upgrade" are required' },
+  HAWSER_UPGRADE_REQUIRED: {
+    httpStatus: 426,
+    message: 'this is a WebSocket endpoint: "Upgrade: websocket" and "Connection: Upgrade" are required',
+  },
   HAWSER_UNSUPPORTED_VERSION: { httpStatus: 426, message: 'Sec-WebSocket-Version must be 13' },
   HAWSER_INVALID_KEY: { httpStatus: 400, message: 'Sec-WebSocket-Key must be 16 bytes in base64' },
   HAWSER_INVALID_PROTOCOL_HEADER: { httpStatus: 400, message: 'a malformed Sec-WebSocket-Protocol header' },
-  HAWSER_INVALID_EXTENSION_HEADER: { httpStatus: 400, message: 'a malformed Sec-WebSocket-Extensions header' },
+  HAWSER_INVALID_EXTENSION_HEADER: {
+    httpStatus: 400,
+    message: 'a malformed Sec-WebSocket-Extensions header',
+  },
   HAWSER_UNEXPECTED_BODY: { httpStatus: 400, message: 'a WebSocket handshake has no body' },
   HAWSER_NOT_FOUND: { httpStatus: 404, message: 'no route for this path' },
   HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403, message: 'this Origin is not allowed' },
@@ -131,11 +137,23 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
   HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408, message: 'the handshake took longer than handshakeTimeoutMs' },
   HAWSER_UNEXPECTED_STATUS: { httpStatus: 0, message: 'the server did not answer 101' },
-  HAWSER_INVALID_UPGRADE_RESPONSE: { httpStatus: 0, message: 'the response lacks "Upgrade: websocket" or "Connection: Upgrade"' },
+  HAWSER_INVALID_UPGRADE_RESPONSE: {
+    httpStatus: 0,
+    message: 'the response lacks "Upgrade: websocket" or "Connection: Upgrade"',
+  },
   HAWSER_INVALID_ACCEPT: { httpStatus: 0, message: 'Sec-WebSocket-Accept is missing or wrong' },
-  HAWSER_UNEXPECTED_PROTOCOL: { httpStatus: 0, message: 'the server chose a subprotocol that was not offered' },
-  HAWSER_UNEXPECTED_EXTENSION: { httpStatus: 0, message: 'the server chose an extension, or parameters, that were not offered' },
-  HAWSER_CONNECTION_FAILED: { httpStatus: 0, message: 'the connection was lost before the handshake was complete' },
+  HAWSER_UNEXPECTED_PROTOCOL: {
+    httpStatus: 0,
+    message: 'the server chose a subprotocol that was not offered',
+  },
+  HAWSER_UNEXPECTED_EXTENSION: {
+    httpStatus: 0,
+    message: 'the server chose an extension, or parameters, that were not offered',
+  },
+  HAWSER_CONNECTION_FAILED: {
+    httpStatus: 0,
+    message: 'the connection was lost before the handshake was complete',
+  },
 } as const satisfies Record<string, { readonly httpStatus: number; readonly message: string }>
 
 export type ProtocolErrorCode = keyof typeof PROTOCOL_ERRORS

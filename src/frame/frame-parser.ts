@@ -1,0 +1,344 @@
+import { LimitError, ProtocolError, type ProtocolErrorCode } from '../errors.js'
+import { checkNumber, showValue } from '../limits.js'
+import { FramePart, FrameViolation, type FrameEvent } from './frame-event.js'
+import {
+  FIN_BIT,
+  LENGTH_BITS,
+  MASKING_KEY_BYTES,
+  MASK_BIT,
+  MAX_CONTROL_PAYLOAD_BYTES,
+  MAX_HEADER_BYTES,
+  OPCODE_BITS,
+  PAYLOAD_LENGTH_16,
+  PAYLOAD_LENGTH_64,
+  RSV1_BIT,
+  RSV2_BIT,
+  RSV3_BIT,
+} from './header.js'
+import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
+import { asBuffer, type RawBuffer } from './raw-buffer.js'
+
+/** Which end of a connection this is: a server demands masked frames, a client refuses them. */
+export type Role = 'client' | 'server'
+
+export interface FrameParserOptions {
+  /** The end that parses, not the one that sent. */
+  readonly role: Role
+  /** Whether an extension in use gave RSV1 a meaning (RFC 7692 section 6). Default false. */
+  readonly allowRsv1?: boolean
+  /** The largest payload of one frame, in bytes. Default off. */
+  readonly maxFrameBytes?: number
+  /** The largest payload of all frames of one message together, in bytes as they come. Default off. */
+  readonly maxMessageBytes?: number
+  /**
+   * The same where the first frame has RSV1: compressed bytes, which for tiny fragments can be more than what
+   * they inflate to. Default: `maxMessageBytes` and an eighth and 1024 more.
+   */
+  readonly maxCompressedBytes?: number
+}
+
+const EMPTY = asBuffer(new Uint8Array(0))
+
+/**
+ * Bytes to frames (RFC 6455 section 5): synchronous, pulled, and never throwing on what a peer sends.
+ *
+ * Every header is checked as soon as its bytes are there, before a byte of its payload is looked at. Nothing is
+ * kept of a chunk once it was pulled to its end, but for a header that it cuts: memory follows neither the
+ * length announced nor the number of chunks.
+ */
+export class FrameParser {
+  private readonly expectMask: boolean
+  private readonly forbiddenBits: number
+  private readonly maxFrameBytes: number
+  private readonly maxMessageBytes: number
+  private readonly maxCompressedBytes: number
+
+  private chunk: RawBuffer = EMPTY
+  private position = 0
+  /** Chunks pushed before the one at hand was pulled to its end, those up to `waitingIndex` done with. */
+  private waiting: Uint8Array[] | null = null
+  private waitingIndex = 0
+  private waitingBytes = 0
+  /** The start of a header that a chunk cut, and how much of it there is. */
+  private scratch: RawBuffer | null = null
+  private scratchLength = 0
+
+  /** The frame under way, if its payload is not whole: */
+  private remaining = 0
+  private firstByte = 0
+  private payloadLength = 0
+  private maskingKey = 0
+
+  /** Between the first and the last frame of a message. */
+  private inMessage = false
+  private messageBytes = 0
+  private messageLimit = 0
+
+  private violation: FrameViolation | null = null
+
+  /** @throws TypeError or RangeError with the option's name, value and range */
+  constructor(options: FrameParserOptions) {
+    if (options.role !== 'client' && options.role !== 'server') {
+      throw new TypeError(`role must be 'client' or 'server', not ${showValue(options.role)}`)
+    }
+    const { allowRsv1 = false, maxFrameBytes = Infinity, maxMessageBytes = Infinity } = options
+    const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
+    const rule = { min: 0, integer: true }
+    this.expectMask = options.role === 'server'
+    this.forbiddenBits = allowRsv1 ? RSV2_BIT | RSV3_BIT : RSV1_BIT | RSV2_BIT | RSV3_BIT
+    this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
+    this.maxMessageBytes = checkNumber('maxMessageBytes', maxMessageBytes, rule)
+    this.maxCompressedBytes = checkNumber('maxCompressedBytes', maxCompressedBytes, rule)
+  }
+
+  /** What the peer did wrong, if it did: then `next` gives nothing else any more. */
+  get error(): ProtocolError | null {
+    return this.violation === null ? null : this.violation.error
+  }
+
+  /** Bytes that were pushed and not pulled yet. */
+  get bufferedBytes(): number {
+    return this.chunk.length - this.position + this.waitingBytes
+  }
+
+  /**
+   * Takes the next bytes of the stream.
+   * @param chunk from now on the parser's: payloads are unmasked in place, and parts are views of it
+   */
+  push(chunk: Uint8Array): void {
+    if (this.violation !== null) return
+    if (this.position === this.chunk.length) {
+      this.chunk = asBuffer(chunk)
+      this.position = 0
+    } else {
+      this.waiting ??= []
+      this.waiting.push(chunk)
+      this.waitingBytes += chunk.length
+    }
+  }
+
+  /**
+   * The next part of a frame, or the violation that ends the stream.
+   * @returns null when more bytes are needed
+   */
+  next(): FrameEvent | null {
+    for (;;) {
+      if (this.violation !== null) return this.violation
+      if (this.position === this.chunk.length) {
+        if (!this.advance()) return null
+      } else if (this.remaining > 0) {
+        return this.continueFrame()
+      } else {
+        const event = this.scratch === null ? this.startFrame() : this.resumeHeader(this.scratch)
+        if (event !== null) return event
+      }
+    }
+  }
+
+  /** Goes on to the next chunk; lets go of the last one, so that an idle connection holds none. */
+  private advance(): boolean {
+    this.position = 0
+    const next = this.waiting?.[this.waitingIndex]
+    if (next === undefined) {
+      this.chunk = EMPTY
+      this.waiting = null
+      this.waitingIndex = 0
+      return false
+    }
+    this.chunk = asBuffer(next)
+    this.waitingIndex++
+    this.waitingBytes -= next.length
+    return true
+  }
+
+  /** The header that begins at the position, straight from the chunk. Null: it is cut, and was put aside. */
+  private startFrame(): FrameEvent | null {
+    const headerLength = this.readHeader(this.chunk, this.position, this.chunk.length)
+    if (headerLength < 0) return this.violation
+    if (headerLength === 0) {
+      this.scratch = Buffer.allocUnsafe(MAX_HEADER_BYTES) as RawBuffer
+      this.scratchLength = this.chunk.copy(this.scratch, 0, this.position)
+      this.position = this.chunk.length
+      return null
+    }
+    this.position += headerLength
+    return this.firstPart()
+  }
+
+  /** The rest of a header that was cut: byte by byte, at most 13 of them. */
+  private resumeHeader(scratch: RawBuffer): FrameEvent | null {
+    while (this.position < this.chunk.length) {
+      scratch[this.scratchLength++] = this.chunk[this.position++] as number
+      const headerLength = this.readHeader(scratch, 0, this.scratchLength)
+      if (headerLength < 0) return this.violation
+      if (headerLength > 0) {
+        this.scratch = null
+        return this.firstPart()
+      }
+    }
+    return null
+  }
+
+  /**
+   * Reads and checks a header as far as it is there; the order of the checks is that of the bytes.
+   * @returns its length; 0 if it is cut; -1 for a violation
+   */
+  private readHeader(bytes: Uint8Array, start: number, end: number): number {
+    const firstByte = bytes[start] as number
+    const opcode = firstByte & OPCODE_BITS
+    if ((firstByte & this.forbiddenBits) !== 0) return this.fail('HAWSER_RESERVED_BITS')
+    if (!isDefinedOpcode(opcode)) return this.fail('HAWSER_RESERVED_OPCODE', String(opcode))
+    const isControl = isControlOpcode(opcode)
+    if (isControl) {
+      if ((firstByte & FIN_BIT) === 0) return this.fail('HAWSER_FRAGMENTED_CONTROL')
+    } else if (opcode === Opcode.CONTINUATION) {
+      if (!this.inMessage) return this.fail('HAWSER_UNEXPECTED_CONTINUATION')
+    } else if (this.inMessage) {
+      return this.fail('HAWSER_EXPECTED_CONTINUATION')
+    }
+    // RSV1 belongs to the first frame of a message alone (RFC 7692 section 6.1).
+    if ((firstByte & RSV1_BIT) !== 0 && (isControl || opcode === Opcode.CONTINUATION)) {
+      return this.fail('HAWSER_RESERVED_BITS')
+    }
+    if (end - start < 2) return 0
+
+    const secondByte = bytes[start + 1] as number
+    if (((secondByte & MASK_BIT) !== 0) !== this.expectMask) {
+      return this.fail(this.expectMask ? 'HAWSER_EXPECTED_MASK' : 'HAWSER_UNEXPECTED_MASK')
+    }
+    let length = secondByte & LENGTH_BITS
+    if (isControl && length > MAX_CONTROL_PAYLOAD_BYTES) return this.fail('HAWSER_CONTROL_TOO_LONG')
+    let at = start + 2
+    if (length === PAYLOAD_LENGTH_16) {
+      if (end - at < 2) return 0
+      length = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+      if (length < PAYLOAD_LENGTH_16) return this.fail('HAWSER_NON_MINIMAL_LENGTH')
+      at += 2
+    } else if (length === PAYLOAD_LENGTH_64) {
+      if (end > at && (bytes[at] as number) >= 0x80) return this.fail('HAWSER_INVALID_LENGTH')
+      if (end - at < 8) return 0
+      length = readUint32(bytes, at) * 0x1_0000_0000 + readUint32(bytes, at + 4)
+      if (length <= 0xffff) return this.fail('HAWSER_NON_MINIMAL_LENGTH')
+      at += 8
+    }
+    if (!isControl && !this.admit(firstByte, length)) return -1
+    if (this.expectMask) {
+      if (end - at < MASKING_KEY_BYTES) return 0
+      this.maskingKey =
+        (bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24)
+      at += MASKING_KEY_BYTES
+    }
+    this.firstByte = firstByte
+    this.payloadLength = length
+    return at - start
+  }
+
+  /** Checks the announced length against the limits; counts it only once the header is whole. */
+  private admit(firstByte: number, length: number): boolean {
+    if (length > this.maxFrameBytes) {
+      this.failLimit('HAWSER_FRAME_TOO_BIG', this.maxFrameBytes, length)
+      return false
+    }
+    const limit = this.inMessage
+      ? this.messageLimit
+      : (firstByte & RSV1_BIT) !== 0
+        ? this.maxCompressedBytes
+        : this.maxMessageBytes
+    const total = this.inMessage ? this.messageBytes + length : length
+    if (total > limit) {
+      this.failLimit('HAWSER_MESSAGE_TOO_BIG', limit, total)
+      return false
+    }
+    return true
+  }
+
+  /** The header is whole and right: the first part of its frame, with what the chunk has of the payload. */
+  private firstPart(): FramePart {
+    const { firstByte, payloadLength } = this
+    const opcode = (firstByte & OPCODE_BITS) as Opcode
+    if (!isControlOpcode(opcode)) this.countFrame(firstByte, payloadLength)
+    const start = this.position
+    const available = this.chunk.length - start
+    const taken = available < payloadLength ? available : payloadLength
+    this.position = start + taken
+    this.remaining = payloadLength - taken
+    return new FramePart(
+      firstByte,
+      opcode,
+      payloadLength,
+      this.chunk,
+      start,
+      start + taken,
+      this.expectMask,
+      this.maskingKey,
+      0,
+      true,
+      this.remaining === 0,
+    )
+  }
+
+  private countFrame(firstByte: number, payloadLength: number): void {
+    if (this.inMessage) {
+      this.messageBytes += payloadLength
+    } else {
+      this.messageBytes = payloadLength
+      this.messageLimit = (firstByte & RSV1_BIT) !== 0 ? this.maxCompressedBytes : this.maxMessageBytes
+    }
+    this.inMessage = (firstByte & FIN_BIT) === 0
+  }
+
+  private continueFrame(): FramePart {
+    const start = this.position
+    const available = this.chunk.length - start
+    const taken = available < this.remaining ? available : this.remaining
+    const offset = this.payloadLength - this.remaining
+    this.position = start + taken
+    this.remaining -= taken
+    return new FramePart(
+      this.firstByte,
+      (this.firstByte & OPCODE_BITS) as Opcode,
+      this.payloadLength,
+      this.chunk,
+      start,
+      start + taken,
+      this.expectMask,
+      this.maskingKey,
+      offset,
+      false,
+      this.remaining === 0,
+    )
+  }
+
+  private fail(code: ProtocolErrorCode, detail?: string): -1 {
+    this.end(new ProtocolError(code, detail))
+    return -1
+  }
+
+  private failLimit(
+    code: 'HAWSER_FRAME_TOO_BIG' | 'HAWSER_MESSAGE_TOO_BIG',
+    limit: number,
+    actual: number,
+  ): void {
+    this.end(new LimitError(code, limit, actual))
+  }
+
+  /** Sticky: what was pushed behind the violation is never looked at. */
+  private end(error: ProtocolError): void {
+    this.violation = new FrameViolation(error)
+    this.chunk = EMPTY
+    this.position = 0
+    this.waiting = null
+    this.waitingBytes = 0
+    this.scratch = null
+  }
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) * 0x100_0000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  )
+}

@@ -1,0 +1,64 @@
+/** The bits and widths of a frame header (RFC 6455 section 5.2). */
+
+export const FIN_BIT = 0x80
+export const RSV1_BIT = 0x40
+export const RSV2_BIT = 0x20
+export const RSV3_BIT = 0x10
+export const OPCODE_BITS = 0x0f
+export const MASK_BIT = 0x80
+export const LENGTH_BITS = 0x7f
+
+/** In the length field: the next 2 bytes hold the length. */
+export const PAYLOAD_LENGTH_16 = 126
+/** In the length field: the next 8 bytes hold the length. */
+export const PAYLOAD_LENGTH_64 = 127
+
+/** The longest header: 2 bytes, 8 of length, 4 of masking key. */
+export const MAX_HEADER_BYTES = 14
+export const MASKING_KEY_BYTES = 4
+export const MAX_CONTROL_PAYLOAD_BYTES = 125
+/** A control payload less the two bytes of the code. */
+export const MAX_CLOSE_REASON_BYTES = 123
+
+/** How many bytes the header of a frame takes. */
+export function frameHeaderBytes(payloadLength: number, masked: boolean): number {
+  const base = payloadLength < PAYLOAD_LENGTH_16 ? 2 : payloadLength <= 0xffff ? 4 : 10
+  return masked ? base + MASKING_KEY_BYTES : base
+}
+
+/**
+ * Writes the header of an unmasked frame, its length in the shortest form.
+ * @param firstByte FIN, RSV1 to RSV3 and the opcode
+ * @param maskBit {@link MASK_BIT} for a frame whose key the caller writes behind the header, else 0
+ * @returns the position behind what was written
+ */
+export function writeFrameHeader(
+  target: Uint8Array,
+  at: number,
+  firstByte: number,
+  payloadLength: number,
+  maskBit: number,
+): number {
+  target[at] = firstByte
+  if (payloadLength < PAYLOAD_LENGTH_16) {
+    target[at + 1] = maskBit | payloadLength
+    return at + 2
+  }
+  if (payloadLength <= 0xffff) {
+    target[at + 1] = maskBit | PAYLOAD_LENGTH_16
+    target[at + 2] = payloadLength >>> 8
+    target[at + 3] = payloadLength & 0xff
+    return at + 4
+  }
+  target[at + 1] = maskBit | PAYLOAD_LENGTH_64
+  const high = Math.floor(payloadLength / 0x1_0000_0000)
+  target[at + 2] = 0
+  target[at + 3] = high >>> 16
+  target[at + 4] = (high >>> 8) & 0xff
+  target[at + 5] = high & 0xff
+  target[at + 6] = (payloadLength >>> 24) & 0xff
+  target[at + 7] = (payloadLength >>> 16) & 0xff
+  target[at + 8] = (payloadLength >>> 8) & 0xff
+  target[at + 9] = payloadLength & 0xff
+  return at + 10
+}

@@ -1,0 +1,90 @@
+import { ProtocolError } from '../errors.js'
+import type { FramePart } from './frame-event.js'
+import { Opcode } from './opcode.js'
+import { asBuffer, type RawBuffer } from './raw-buffer.js'
+import { Utf8Validator } from './utf8.js'
+
+/** The first buffer of a message that grows: small, for memory follows the bytes that came. */
+const INITIAL_BYTES = 1024
+
+/**
+ * One message that comes in more than one part: everything that belongs to it, in one object that is dropped
+ * at its end. The parts are copied into one growing buffer, so that a million empty fragments cost nothing and
+ * the chunks that they came in are free at once.
+ */
+export class MessageAssembler {
+  readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
+  /** RSV1 of the first frame: the parts are compressed bytes (RFC 7692 section 6.2). */
+  readonly isCompressed: boolean
+  private buffer: RawBuffer
+  private length = 0
+  /** The sum of the payload lengths of all frames that began: never an allocation by itself. */
+  private announced = 0
+  /** Text that is not compressed is validated as it comes; ASCII needs no validator. */
+  private validator: Utf8Validator | null = null
+  private ascii: boolean
+
+  /** @param first the first part of the first frame of a message */
+  constructor(first: FramePart) {
+    this.opcode = first.opcode === Opcode.TEXT ? Opcode.TEXT : Opcode.BINARY
+    this.isCompressed = first.rsv1
+    this.ascii = this.opcode === Opcode.TEXT && !first.rsv1
+    this.buffer = asBuffer(Buffer.allocUnsafe(0))
+  }
+
+  /** Bytes so far. */
+  get byteLength(): number {
+    return this.length
+  }
+
+  /** Whether all bytes so far are known to be ASCII. */
+  get isAscii(): boolean {
+    return this.ascii
+  }
+
+  /**
+   * Copies a part to the end of the message, unmasks it there, and validates it if it is text.
+   * @param part its bytes are read during the call only
+   * @returns the violation: 1007 at the first bad byte of text (RFC 6455 section 8.1)
+   */
+  append(part: FramePart): ProtocolError | null {
+    if (part.isFirst) this.announced += part.payloadLength
+    const { byteLength } = part
+    if (byteLength === 0) return null
+    this.reserve(byteLength)
+    const from = this.length
+    const partIsAscii = part.copyTo(this.buffer, from)
+    this.length = from + byteLength
+    if (this.opcode === Opcode.BINARY || this.isCompressed) return null
+    if (partIsAscii && (this.validator === null || this.validator.isComplete)) return null
+    this.ascii = false
+    this.validator ??= new Utf8Validator()
+    return this.validator.push(this.buffer, from, this.length)
+      ? null
+      : new ProtocolError('HAWSER_INVALID_UTF8')
+  }
+
+  /**
+   * Ends the message.
+   * @returns its bytes, owned by the caller; or the violation: text that ends inside a character
+   */
+  finish(): RawBuffer | ProtocolError {
+    if (this.validator !== null && !this.validator.isComplete) {
+      return new ProtocolError('HAWSER_INVALID_UTF8', 'the text ends inside a character')
+    }
+    const bytes = asBuffer(this.buffer.subarray(0, this.length))
+    // A receiver may keep a binary message for ever: do not let it hold twice its size.
+    return this.length * 2 < this.buffer.length ? asBuffer(Buffer.from(bytes)) : bytes
+  }
+
+  /** Grows to hold `more` bytes: at most four times what came, and no further than what was announced. */
+  private reserve(more: number): void {
+    const needed = this.length + more
+    if (needed <= this.buffer.length) return
+    const wanted = Math.min(Math.max(needed * 4, INITIAL_BYTES), Math.max(this.announced, needed * 2))
+    const capacity = Math.max(needed, wanted)
+    const grown = asBuffer(Buffer.allocUnsafeSlow(capacity))
+    this.buffer.copy(grown, 0, 0, this.length)
+    this.buffer = grown
+  }
+}

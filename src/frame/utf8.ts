@@ -1,0 +1,80 @@
+import { isUtf8 } from 'node:buffer'
+
+/** Above this a piece is given to the native check; below it the call costs more than it saves. */
+const NATIVE_THRESHOLD_BYTES = 64
+
+/**
+ * Validates UTF-8 as its bytes come (RFC 3629; RFC 6455 section 8.1), in pieces of any size. It fails at the
+ * first byte after which no valid continuation exists: also in the middle of a character.
+ */
+export class Utf8Validator {
+  /** How many continuation bytes the character under way still needs. */
+  #needed = 0
+  /** The range of the next continuation byte: narrower than 80..BF after E0, ED, F0 and F4. */
+  #lower = 0x80
+  #upper = 0xbf
+
+  /** Whether the text may end here: no character is cut. */
+  get isComplete(): boolean {
+    return this.#needed === 0
+  }
+
+  /**
+   * @param bytes read during the call only
+   * @returns false at the first bad byte; the validator is of no use after that
+   */
+  push(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
+    if (end - start < NATIVE_THRESHOLD_BYTES) return this.#step(bytes, start, end)
+    let from = start
+    while (this.#needed > 0) {
+      if (!this.#step(bytes, from, from + 1)) return false
+      from++
+    }
+    const to = lastBoundary(bytes, end)
+    return isUtf8(bytes.subarray(from, to)) && this.#step(bytes, to, end)
+  }
+
+  #step(bytes: Uint8Array, start: number, end: number): boolean {
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i] as number
+      if (this.#needed === 0) {
+        if (byte < 0x80) continue
+        if (!this.#lead(byte)) return false
+      } else {
+        if (byte < this.#lower || byte > this.#upper) return false
+        this.#lower = 0x80
+        this.#upper = 0xbf
+        this.#needed--
+      }
+    }
+    return true
+  }
+
+  /** The rows of table 3-7 of the Unicode standard, by lead byte. */
+  #lead(byte: number): boolean {
+    if (byte < 0xc2 || byte > 0xf4) return false
+    if (byte < 0xe0) {
+      this.#needed = 1
+    } else if (byte < 0xf0) {
+      this.#needed = 2
+      if (byte === 0xe0) this.#lower = 0xa0
+      else if (byte === 0xed) this.#upper = 0x9f
+    } else {
+      this.#needed = 3
+      if (byte === 0xf0) this.#lower = 0x90
+      else if (byte === 0xf4) this.#upper = 0x8f
+    }
+    return true
+  }
+}
+
+/** Where the last character begins, if it may be cut: at most three bytes before `end`. */
+function lastBoundary(bytes: Uint8Array, end: number): number {
+  for (let i = end - 1; i >= end - 3; i--) {
+    const byte = bytes[i] as number
+    if (byte < 0x80) return end
+    if (byte >= 0xc0) return i
+  }
+  // Three continuation bytes: either the end of a whole character or wrong, which the native check tells.
+  return end
+}
