@@ -122,12 +122,14 @@ export const HANDSHAKE_ERRORS = {
     message: 'this is a WebSocket endpoint: "Upgrade: websocket" and "Connection: Upgrade" are required',
   },
   HAWSER_UNSUPPORTED_VERSION: { httpStatus: 426, message: 'Sec-WebSocket-Version must be 13' },
+  HAWSER_INVALID_VERSION_HEADER: { httpStatus: 400, message: 'Sec-WebSocket-Version must come exactly once' },
   HAWSER_INVALID_KEY: { httpStatus: 400, message: 'Sec-WebSocket-Key must be 16 bytes in base64' },
   HAWSER_INVALID_PROTOCOL_HEADER: { httpStatus: 400, message: 'a malformed Sec-WebSocket-Protocol header' },
   HAWSER_INVALID_EXTENSION_HEADER: {
     httpStatus: 400,
     message: 'a malformed Sec-WebSocket-Extensions header',
   },
+  HAWSER_INVALID_ORIGIN_HEADER: { httpStatus: 400, message: 'the Origin header is doubled' },
   HAWSER_UNEXPECTED_BODY: { httpStatus: 400, message: 'a WebSocket handshake has no body' },
   HAWSER_NOT_FOUND: { httpStatus: 404, message: 'no route for this path' },
   HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403, message: 'this Origin is not allowed' },
@@ -137,6 +139,8 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
   HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408, message: 'the handshake took longer than handshakeTimeoutMs' },
   HAWSER_UNEXPECTED_STATUS: { httpStatus: 0, message: 'the server did not answer 101' },
+  HAWSER_MALFORMED_RESPONSE: { httpStatus: 0, message: 'a malformed HTTP response' },
+  HAWSER_RESPONSE_TOO_LARGE: { httpStatus: 0, message: 'an HTTP response head larger than maxHeaderBytes' },
   HAWSER_INVALID_UPGRADE_RESPONSE: {
     httpStatus: 0,
     message: 'the response lacks "Upgrade: websocket" or "Connection: Upgrade"',
