@@ -1,0 +1,158 @@
+/** The options of permessage-deflate: defaults, validation. */
+import { checkNumber, showValue } from '../limits.js'
+
+/** An LZ77 window of 2^8 to 2^15 bytes (RFC 7692 section 7.1.2). */
+export type WindowBits = 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15
+
+/** What a caller may say about permessage-deflate. All sizes in bytes. */
+export interface PerMessageDeflateOptions {
+  /**
+   * The server compresses each message by itself (RFC 7692 section 7.1.1.1). A client demands it of the server,
+   * a server declares it. Default false.
+   */
+  readonly serverNoContextTakeover?: boolean | undefined
+  /**
+   * The client compresses each message by itself (RFC 7692 section 7.1.1.2). A server demands it of the client,
+   * a client declares it. Default: server true (one inflater then serves all connections), client false.
+   */
+  readonly clientNoContextTakeover?: boolean | undefined
+  /**
+   * The largest window of the server's compressor (RFC 7692 section 7.1.2.1). A client demands it, a server
+   * keeps to it. Default 15.
+   */
+  readonly serverMaxWindowBits?: WindowBits | undefined
+  /**
+   * The largest window of the client's compressor (RFC 7692 section 7.1.2.2). A server demands it, and declines
+   * offers of clients that cannot be told; a client keeps to it. `false` leaves the parameter out of offers and
+   * answers. Default 15.
+   */
+  readonly clientMaxWindowBits?: WindowBits | false | undefined
+  /**
+   * Shorter messages are sent as they are. Default: 1024 where a message is compressed by itself, 64 where the
+   * context of earlier ones is at hand; a number given here holds for both.
+   */
+  readonly thresholdBytes?: number | undefined
+  /** zlib's level: 0 (none) to 9 (best), -1 for zlib's own default. Default -1. */
+  readonly level?: number | undefined
+  /** zlib's memory for compressor state, 1 to 9. Default 8. */
+  readonly memLevel?: number | undefined
+  /**
+   * Larger messages (outgoing: as given; incoming: as compressed) are worked on by the thread pool. `Infinity`
+   * keeps all on the event loop. Default 128 KiB.
+   */
+  readonly asyncThresholdBytes?: number | undefined
+  /**
+   * What the compressors lent to busy connections may hold together, for all connections of one server or
+   * client; 0 lends none. Default 16 MiB.
+   */
+  readonly maxSharedContextBytes?: number | undefined
+}
+
+/** The options with every default filled in; frozen. */
+export interface ResolvedDeflateOptions {
+  readonly role: 'client' | 'server'
+  readonly serverNoContextTakeover: boolean
+  readonly clientNoContextTakeover: boolean
+  readonly serverMaxWindowBits: number
+  readonly clientMaxWindowBits: number | false
+  /** The threshold where a message is compressed by itself. */
+  readonly thresholdBytes: number
+  /** The threshold where the context of earlier messages is at hand. */
+  readonly contextThresholdBytes: number
+  readonly level: number
+  readonly memLevel: number
+  readonly asyncThresholdBytes: number
+  readonly maxSharedContextBytes: number
+}
+
+const DEFAULT_THRESHOLD_BYTES = 1024
+const DEFAULT_CONTEXT_THRESHOLD_BYTES = 64
+const DEFAULT_ASYNC_THRESHOLD_BYTES = 128 * 1024
+const DEFAULT_MAX_SHARED_CONTEXT_BYTES = 16 * 1024 * 1024
+
+const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([
+  'serverNoContextTakeover',
+  'clientNoContextTakeover',
+  'serverMaxWindowBits',
+  'clientMaxWindowBits',
+  'thresholdBytes',
+  'level',
+  'memLevel',
+  'asyncThresholdBytes',
+  'maxSharedContextBytes',
+])
+
+const WINDOW_BITS = { min: 8, max: 15, integer: true }
+const BYTES = { min: 0, integer: true }
+
+function numberOption(
+  name: keyof PerMessageDeflateOptions,
+  value: unknown,
+  fallback: number,
+  rule: { readonly min: number; readonly max?: number; readonly integer: boolean },
+): number {
+  return value === undefined ? fallback : checkNumber(`perMessageDeflate.${name}`, value, rule)
+}
+
+function booleanOption(name: keyof PerMessageDeflateOptions, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value === 'boolean') return value
+  throw new TypeError(`perMessageDeflate.${name} must be true or false, not ${showValue(value)}`)
+}
+
+/**
+ * Fills in and checks the options of permessage-deflate.
+ * @param value `true` or `undefined` for the defaults, `false` for off, or any part of the options
+ * @param role whose options they are: the two differ in what they ask of the client
+ * @returns a frozen object with every option, or null where the extension is off
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
+ */
+export function resolveDeflateOptions(
+  value: boolean | PerMessageDeflateOptions | undefined,
+  role: 'client' | 'server',
+): ResolvedDeflateOptions | null {
+  if (value === false) return null
+  const given: unknown = value === undefined || value === true ? {} : value
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`perMessageDeflate must be true, false or an object, not ${showValue(given)}`)
+  }
+  for (const name of Object.keys(given)) {
+    if (!NAMES.has(name)) throw new TypeError(`perMessageDeflate has no option ${showValue(name)}`)
+  }
+  const options = given as PerMessageDeflateOptions
+  return Object.freeze({
+    role,
+    serverNoContextTakeover: booleanOption('serverNoContextTakeover', options.serverNoContextTakeover, false),
+    clientNoContextTakeover: booleanOption(
+      'clientNoContextTakeover',
+      options.clientNoContextTakeover,
+      role === 'server',
+    ),
+    serverMaxWindowBits: numberOption('serverMaxWindowBits', options.serverMaxWindowBits, 15, WINDOW_BITS),
+    clientMaxWindowBits:
+      options.clientMaxWindowBits === false
+        ? false
+        : numberOption('clientMaxWindowBits', options.clientMaxWindowBits, 15, WINDOW_BITS),
+    thresholdBytes: numberOption('thresholdBytes', options.thresholdBytes, DEFAULT_THRESHOLD_BYTES, BYTES),
+    contextThresholdBytes: numberOption(
+      'thresholdBytes',
+      options.thresholdBytes,
+      DEFAULT_CONTEXT_THRESHOLD_BYTES,
+      BYTES,
+    ),
+    level: numberOption('level', options.level, -1, { min: -1, max: 9, integer: true }),
+    memLevel: numberOption('memLevel', options.memLevel, 8, { min: 1, max: 9, integer: true }),
+    asyncThresholdBytes: numberOption(
+      'asyncThresholdBytes',
+      options.asyncThresholdBytes,
+      DEFAULT_ASYNC_THRESHOLD_BYTES,
+      BYTES,
+    ),
+    maxSharedContextBytes: numberOption(
+      'maxSharedContextBytes',
+      options.maxSharedContextBytes,
+      DEFAULT_MAX_SHARED_CONTEXT_BYTES,
+      BYTES,
+    ),
+  })
+}
