@@ -1,9 +1,18 @@
-/** Tests run from TypeScript source as CommonJS; types are checked apart, by `npm run types`. */
+/**
+ * Tests run from TypeScript source as CommonJS, with nothing built before; types are checked apart, by
+ * `npm run types`. The coverage floor counts only in runs with `--coverage` of the whole suite.
+ */
+const whole = { branches: 100 }
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^hawser$': '<rootDir>/src/index.ts',
+    '^hawser/(frame|handshake|deflate|connection)$': '<rootDir>/src/$1/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
   transform: {
     '^.+\\.ts$': [
       'ts-jest',
@@ -23,4 +32,12 @@ export default {
     ],
   },
   testTimeout: 20_000,
+  collectCoverageFrom: ['src/**/*.ts', '!src/cli/**'],
+  coverageReporters: ['text', 'lcov'],
+  coverageThreshold: {
+    './src/frame/': whole,
+    './src/handshake/': whole,
+    './src/deflate/': whole,
+    './src/connection/': whole,
+  },
 }
