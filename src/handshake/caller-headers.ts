@@ -1,0 +1,74 @@
+/**
+ * The headers that a caller adds to a head. Whatever stands in a name or a value, no line can end in it and none of
+ * the handshake's own headers can come twice.
+ */
+
+import { showValue } from '../limits.js'
+import { isFieldValue, isToken } from './tokens.js'
+
+/** Headers as names and values: an array of pairs, a `Map`, a `Headers`, the `entries()` of HeaderFields. */
+export type HeaderPairs = Iterable<readonly [name: string, value: string]>
+
+/** What the handshake writes by itself or what would give a head a body; and every name of `Sec-WebSocket-`. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  'connection',
+  'upgrade',
+  'content-length',
+  'transfer-encoding',
+])
+
+/**
+ * Checks a value for a header (RFC 9110 section 5.5).
+ * @throws TypeError with name and value for what is no string or holds a control character (CR and LF among them) or
+ *   a character beyond latin1
+ */
+export function checkFieldValue(name: string, value: unknown): string {
+  if (typeof value === 'string' && isFieldValue(value)) return value
+  throw new TypeError(
+    `the value of the header ${showValue(name)} must be latin1 without control characters, not ${showValue(value)}`,
+  )
+}
+
+/**
+ * Checks the headers that a caller adds.
+ * @param alsoReserved further names, in lower case, each with what to use instead
+ * @returns the lines, each with its CRLF, and the names in lower case
+ * @throws TypeError with name and value for what is no pair of strings, a name that is no token, a value as in
+ *   {@link checkFieldValue}, and a name that is the handshake's own
+ */
+export function formatCallerHeaders(
+  headers: HeaderPairs | undefined,
+  alsoReserved: ReadonlyMap<string, string> = new Map(),
+): { readonly lines: string; readonly names: ReadonlySet<string> } {
+  const names = new Set<string>()
+  let lines = ''
+  for (const pair of checkIterable(headers ?? [])) {
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new TypeError(`headers must hold pairs of name and value, not ${showValue(pair)}`)
+    }
+    const [name, value] = pair as readonly unknown[]
+    if (typeof name !== 'string' || !isToken(name)) {
+      throw new TypeError(`the name of a header must be a token (RFC 9110 5.6.2), not ${showValue(name)}`)
+    }
+    const lowerCase = name.toLowerCase()
+    if (RESERVED_NAMES.has(lowerCase) || lowerCase.startsWith('sec-websocket-')) {
+      throw new TypeError(
+        `the header ${showValue(name)} is the handshake's own and cannot be set to ${showValue(value)}`,
+      )
+    }
+    const instead = alsoReserved.get(lowerCase)
+    if (instead !== undefined) {
+      throw new TypeError(`the header ${showValue(name)} cannot be set to ${showValue(value)}: ${instead}`)
+    }
+    lines += `${name}: ${checkFieldValue(name, value)}\r\n`
+    names.add(lowerCase)
+  }
+  return { lines, names }
+}
+
+function checkIterable(headers: unknown): Iterable<unknown> {
+  if (typeof headers === 'object' && headers !== null && Symbol.iterator in headers) {
+    return headers as Iterable<unknown>
+  }
+  throw new TypeError(`headers must be an iterable of [name, value] pairs, not ${showValue(headers)}`)
+}

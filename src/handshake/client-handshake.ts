@@ -1,0 +1,159 @@
+/** The client's side of the opening handshake (RFC 6455 section 4.1): heads out, heads in. */
+
+import { HandshakeError } from '../errors.js'
+import type { HandshakeErrorCode } from '../errors.js'
+import { showValue } from '../limits.js'
+import { checkFieldValue, formatCallerHeaders } from './caller-headers.js'
+import type { HeaderPairs } from './caller-headers.js'
+import { parseExtensionHeader } from './extension-header.js'
+import type { ExtensionOffer } from './extension-header.js'
+import type { ResponseHead } from './http1.js'
+import { computeAccept, isValidKey } from './key.js'
+import { isOriginForm } from './request-target.js'
+import { checkProtocols } from './subprotocol.js'
+import { equalsIgnoringCase, isHost, listHas } from './tokens.js'
+
+/** What a client asks for. */
+export interface UpgradeRequestOptions {
+  /** Path and query, starting with a slash, already percent-encoded. */
+  readonly target: string
+  /** The Host header: host and, unless it is the scheme's own, port; IPv6 in brackets. */
+  readonly host: string
+  /** From `createKey()`, a new one for each connection. */
+  readonly key: string
+  /** Subprotocols in order of preference. */
+  readonly protocols?: readonly string[] | undefined
+  /** The value of Sec-WebSocket-Extensions; undefined or empty: none. */
+  readonly extensions?: string | undefined
+  /** Further headers, for example Authorization or Cookie. */
+  readonly headers?: HeaderPairs | undefined
+  /** The Origin header; clients other than browsers need none (RFC 6455 section 4.1). */
+  readonly origin?: string | undefined
+}
+
+/** What the response is checked against. */
+export interface UpgradeOffer {
+  /** The key that was sent. */
+  readonly key: string
+  readonly protocols: readonly string[]
+  /** The names of the extensions that were offered. */
+  readonly extensionNames: readonly string[]
+}
+
+/** What both sides agreed to. */
+export interface UpgradeResult {
+  /** Empty: none. */
+  readonly protocol: string
+  /** In the server's order, each name once. Whether their parameters fit the offer is the extension's to say. */
+  readonly extensions: readonly ExtensionOffer[]
+}
+
+const USE_HOST: ReadonlyMap<string, string> = new Map([['host', 'use the option host']])
+const USE_HOST_AND_ORIGIN: ReadonlyMap<string, string> = new Map([
+  ...USE_HOST,
+  ['origin', 'the option origin has set it'],
+])
+
+/**
+ * Writes the request that opens a handshake (RFC 6455 section 4.1).
+ * @returns the whole head with its blank line; write it as latin1
+ * @throws TypeError with name and value for an option that is malformed, and for headers that are malformed or the
+ *   handshake's own
+ */
+export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
+  const { target, host, key, extensions = '', origin } = options
+  if (typeof target !== 'string' || !isOriginForm(target)) {
+    throw new TypeError(
+      `target must be a percent-encoded path with or without a query, not ${showValue(target)}`,
+    )
+  }
+  if (typeof host !== 'string' || !isHost(host)) {
+    throw new TypeError(`host must be a host with or without a port, not ${showValue(host)}`)
+  }
+  if (typeof key !== 'string' || !isValidKey(key)) {
+    throw new TypeError(`key must be 16 bytes in base64, not ${showValue(key)}`)
+  }
+  let head =
+    `GET ${target} HTTP/1.1\r\n` +
+    `Host: ${host}\r\n` +
+    'Upgrade: websocket\r\n' +
+    'Connection: Upgrade\r\n' +
+    `Sec-WebSocket-Key: ${key}\r\n` +
+    'Sec-WebSocket-Version: 13\r\n'
+  const protocols = checkProtocols(options.protocols ?? [])
+  if (protocols.length > 0) head += `Sec-WebSocket-Protocol: ${protocols.join(', ')}\r\n`
+  if (extensions !== '') {
+    if (typeof extensions !== 'string' || parseExtensionHeader(extensions) === null) {
+      throw new TypeError(
+        `extensions must be a Sec-WebSocket-Extensions header (RFC 6455 9.1), not ${showValue(extensions)}`,
+      )
+    }
+    head += `Sec-WebSocket-Extensions: ${extensions}\r\n`
+  }
+  if (origin !== undefined) head += `Origin: ${checkFieldValue('Origin', origin)}\r\n`
+  const reserved = origin === undefined ? USE_HOST : USE_HOST_AND_ORIGIN
+  return `${head}${formatCallerHeaders(options.headers, reserved).lines}\r\n`
+}
+
+/**
+ * Is this an interim response (RFC 9110 section 15.2), such as 103 Early Hints? The real one follows it: read on with
+ * a new scanner, from `rest`.
+ */
+export function isInterimResponse(head: ResponseHead): boolean {
+  return head.status < 200 && head.status !== 101
+}
+
+/**
+ * Checks that a response completes the handshake that was asked for (RFC 6455 section 4.1).
+ * @param head as {@link HeadScanner} gives it
+ * @param offered what the request offered
+ * @returns what was agreed, or an error that carries the response, its body left empty: HAWSER_UNEXPECTED_STATUS for
+ *   another status than 101, or what is wrong with the 101. Never throws on what a peer sent.
+ */
+export function verifyUpgradeResponse(
+  head: ResponseHead,
+  offered: UpgradeOffer,
+): UpgradeResult | HandshakeError {
+  const { status, statusText, headers } = head
+  const fail = (code: HandshakeErrorCode, detail: string): HandshakeError =>
+    new HandshakeError(code, {
+      detail,
+      response: { status, statusText, headers: headers.entries(), body: new Uint8Array(0) },
+    })
+
+  if (status !== 101)
+    return fail(
+      'HAWSER_UNEXPECTED_STATUS',
+      statusText === '' ? String(status) : `${String(status)} ${statusText}`,
+    )
+  if (head.httpVersion !== '1.1') return fail('HAWSER_HTTP_VERSION', `HTTP/${head.httpVersion}`)
+
+  const upgrade = headers.get('Upgrade')
+  if (upgrade === undefined || !equalsIgnoringCase(upgrade, 'websocket')) {
+    return fail('HAWSER_INVALID_UPGRADE_RESPONSE', `Upgrade is ${showValue(upgrade)}`)
+  }
+  const connection = headers.get('Connection')
+  if (connection === undefined || !listHas(connection, 'upgrade')) {
+    return fail('HAWSER_INVALID_UPGRADE_RESPONSE', `Connection is ${showValue(connection)}`)
+  }
+  // doubled values are joined, and so never equal
+  const accept = headers.get('Sec-WebSocket-Accept')
+  if (accept !== computeAccept(offered.key))
+    return fail('HAWSER_INVALID_ACCEPT', `it is ${showValue(accept)}`)
+
+  const protocol = headers.get('Sec-WebSocket-Protocol')
+  if (protocol !== undefined && !offered.protocols.includes(protocol)) {
+    return fail('HAWSER_UNEXPECTED_PROTOCOL', showValue(protocol))
+  }
+
+  const extensionHeader = headers.get('Sec-WebSocket-Extensions')
+  const extensions = extensionHeader === undefined ? [] : parseExtensionHeader(extensionHeader)
+  if (extensions === null) return fail('HAWSER_INVALID_EXTENSION_HEADER', showValue(extensionHeader))
+  const expected = new Set(offered.extensionNames)
+  for (const { name } of extensions) {
+    // taken out, so that an extension chosen twice is as unexpected as one never offered
+    if (!expected.delete(name)) return fail('HAWSER_UNEXPECTED_EXTENSION', showValue(name))
+  }
+
+  return { protocol: protocol ?? '', extensions }
+}

@@ -1,0 +1,381 @@
+/**
+ * HTTP/1.1 heads (RFC 9112 sections 2 to 5), read byte by byte from chunks of any size, as strictly as the RFC
+ * lets a recipient be: CRLF only, no folded lines, no control characters, no space before a colon.
+ */
+
+import { HandshakeError, InvalidStateError } from '../errors.js'
+import { checkNumber, SERVER_LIMITS, showValue } from '../limits.js'
+import { HeaderFields } from './header-fields.js'
+import { COLON, CR, isDigitCode, isFieldValueCode, isTokenCode, LF, SP, trimOws } from './tokens.js'
+
+export { HeaderFields }
+
+/** The head of a request (RFC 9112 section 3). Its parts are as sent; nothing is decoded. */
+export interface RequestHead {
+  readonly method: string
+  /** The request target, in any of its four forms (RFC 9112 section 3.2). */
+  readonly target: string
+  /** `'1.1'` */
+  readonly httpVersion: string
+  readonly headers: HeaderFields
+}
+
+/** The head of a response (RFC 9112 section 4). */
+export interface ResponseHead {
+  /** 100 to 999 */
+  readonly status: number
+  /** The reason phrase, often empty. */
+  readonly statusText: string
+  /** `'1.1'` */
+  readonly httpVersion: string
+  readonly headers: HeaderFields
+}
+
+/** What each kind of head is read into. */
+export interface HeadTypes {
+  readonly request: RequestHead
+  readonly response: ResponseHead
+}
+
+/** The bounds of a head. */
+export interface HeadScannerOptions {
+  /** The whole head with its blank line, in bytes, 64 or more. Default 16 KiB; `Infinity`: off. */
+  readonly maxHeaderBytes?: number
+  /** How many header fields a head may have. Default 256; `Infinity`: off. */
+  readonly maxHeaderCount?: number
+}
+
+const DEFAULT_MAX_HEADER_COUNT = 256
+
+const HTTP_NAME = 'HTTP/'
+/** The length of `HTTP/1.1`. */
+const VERSION_CHARACTERS = 8
+const STATUS_DIGITS = 3
+
+/** What the next byte belongs to. */
+const State = {
+  REQUEST_START: 0,
+  EMPTY_LINE_LF: 1,
+  METHOD: 2,
+  TARGET: 3,
+  VERSION: 4,
+  REQUEST_LINE_CR: 5,
+  STATUS_SP: 6,
+  STATUS: 7,
+  REASON_SP: 8,
+  REASON: 9,
+  START_LINE_LF: 10,
+  FIELD_START: 11,
+  NAME: 12,
+  VALUE: 13,
+  FIELD_LF: 14,
+  HEAD_LF: 15,
+  DONE: 16,
+} as const
+type State = (typeof State)[keyof typeof State]
+
+/** How an error names the place of a byte that has none there, by state. */
+const PLACES: readonly string[] = [
+  'at the start of the request',
+  'after a carriage return',
+  'in the method',
+  'in the request target',
+  'in the HTTP version',
+  'after the HTTP version',
+  'after the HTTP version',
+  'in the status code',
+  'after the status code',
+  'in the reason phrase',
+  'after a carriage return',
+  'at the start of a header line',
+  'in a header name',
+  'in a header value',
+  'after a carriage return',
+  'after a carriage return',
+]
+
+/**
+ * Reads one head out of a stream of bytes, cut in any way (RFC 9112 section 2.2). Each byte is looked at once, also
+ * when the bytes come one at a time; the first byte that cannot be right fails the head, without waiting for more.
+ *
+ * ```js
+ * const scanner = new HeadScanner('response', { maxHeaderBytes: 16384 })
+ * if (scanner.push(chunk) === 'done') use(scanner.head, scanner.rest)
+ * ```
+ */
+export class HeadScanner<Kind extends keyof HeadTypes> {
+  readonly #kind: Kind
+  readonly #maxHeaderBytes: number
+  readonly #maxHeaderCount: number
+  #state: State
+  /** How many bytes of the head have been read. */
+  #received = 0
+  /** What earlier chunks held of the element that is being read. */
+  #text = ''
+  #emptyLineSeen = false
+  #method = ''
+  #target = ''
+  #httpVersion = ''
+  #status = 0
+  #statusText = ''
+  readonly #rawHeaders: string[] = []
+  #head: HeadTypes[Kind] | null = null
+  #rest: Uint8Array = new Uint8Array(0)
+  #error: HandshakeError | null = null
+
+  /**
+   * @param kind which head to expect
+   * @throws TypeError or RangeError for a wrong kind or bound
+   */
+  constructor(kind: Kind, options: HeadScannerOptions = {}) {
+    if (kind !== 'request' && kind !== 'response') {
+      throw new TypeError(`kind must be "request" or "response", not ${showValue(kind)}`)
+    }
+    const { maxHeaderBytes = SERVER_LIMITS.maxHeaderBytes, maxHeaderCount = DEFAULT_MAX_HEADER_COUNT } =
+      options
+    this.#kind = kind
+    this.#maxHeaderBytes = checkNumber('maxHeaderBytes', maxHeaderBytes, { min: 64, integer: true })
+    this.#maxHeaderCount = checkNumber('maxHeaderCount', maxHeaderCount, { min: 1, integer: true })
+    this.#state = kind === 'request' ? State.REQUEST_START : State.VERSION
+  }
+
+  /** The head, once `push` has said `'done'`. */
+  get head(): HeadTypes[Kind] | null {
+    return this.#head
+  }
+
+  /** The bytes after the head: a view of the last chunk pushed, valid for as long as that chunk is. */
+  get rest(): Uint8Array {
+    return this.#rest
+  }
+
+  /**
+   * Why `push` has said `'failed'`: for a request HAWSER_MALFORMED_HEAD (400) or HAWSER_HEAD_TOO_LARGE (431), for a
+   * response HAWSER_MALFORMED_RESPONSE or HAWSER_RESPONSE_TOO_LARGE.
+   */
+  get error(): HandshakeError | null {
+    return this.#error
+  }
+
+  /**
+   * Reads on.
+   * @param chunk the next bytes; they are not changed, and not kept beyond the call except as {@link rest}
+   * @returns `'more'` until the blank line has come; once `'failed'`, always `'failed'`
+   * @throws TypeError for what is no Uint8Array; InvalidStateError after `'done'`, for the bytes that come then are
+   *   no part of the head and would be lost here
+   */
+  push(chunk: Uint8Array): 'more' | 'done' | 'failed' {
+    if (!(chunk instanceof Uint8Array))
+      throw new TypeError(`chunk must be a Uint8Array, not ${showValue(chunk)}`)
+    if (this.#head !== null)
+      throw new InvalidStateError('the head is complete: no bytes after it may be pushed')
+    if (this.#error !== null) return 'failed'
+    this.#error = this.#scan(chunk)
+    if (this.#error !== null) return 'failed'
+    return this.#state === State.DONE ? 'done' : 'more'
+  }
+
+  /** @returns why the head fails in this chunk, or null */
+  #scan(chunk: Uint8Array): HandshakeError | null {
+    const end = Math.min(chunk.length, this.#maxHeaderBytes - this.#received)
+    // where the element being read starts in this chunk
+    let mark = 0
+    for (let i = 0; i < end; i++) {
+      const code = chunk[i] as number
+      switch (this.#state) {
+        case State.REQUEST_START:
+          if (code === CR && !this.#emptyLineSeen) {
+            // RFC 9112 section 2.2: one empty line before a request is to be ignored
+            this.#emptyLineSeen = true
+            this.#state = State.EMPTY_LINE_LF
+            continue
+          }
+          if (!isTokenCode(code)) return this.#unexpected(code, i)
+          mark = i
+          this.#state = State.METHOD
+          continue
+
+        case State.EMPTY_LINE_LF:
+          if (code !== LF) return this.#unexpected(code, i)
+          this.#state = State.REQUEST_START
+          continue
+
+        case State.METHOD:
+          if (isTokenCode(code)) continue
+          if (code !== SP) return this.#unexpected(code, i)
+          this.#method = this.#takeText(chunk, mark, i)
+          mark = i + 1
+          this.#state = State.TARGET
+          continue
+
+        case State.TARGET:
+          if (code > SP && code < 0x7f) continue
+          if (code !== SP) return this.#unexpected(code, i)
+          this.#target = this.#takeText(chunk, mark, i)
+          if (this.#target === '') return this.#unexpected(code, i)
+          this.#state = State.VERSION
+          continue
+
+        case State.VERSION:
+          if (!fitsVersion(code, this.#text.length)) return this.#unexpected(code, i)
+          this.#text += String.fromCharCode(code)
+          if (this.#text.length < VERSION_CHARACTERS) continue
+          this.#httpVersion = this.#text.slice(HTTP_NAME.length)
+          this.#text = ''
+          this.#state = this.#kind === 'request' ? State.REQUEST_LINE_CR : State.STATUS_SP
+          continue
+
+        case State.REQUEST_LINE_CR:
+          if (code !== CR) return this.#unexpected(code, i)
+          this.#state = State.START_LINE_LF
+          continue
+
+        case State.STATUS_SP:
+          if (code !== SP) return this.#unexpected(code, i)
+          this.#state = State.STATUS
+          continue
+
+        case State.STATUS:
+          if (!isDigitCode(code) || (code === 0x30 && this.#text === '')) return this.#unexpected(code, i)
+          this.#text += String.fromCharCode(code)
+          if (this.#text.length < STATUS_DIGITS) continue
+          this.#status = Number(this.#text)
+          this.#text = ''
+          this.#state = State.REASON_SP
+          continue
+
+        case State.REASON_SP:
+          // servers leave out the space where there is no phrase after it, against RFC 9112 section 4
+          if (code === CR) this.#state = State.START_LINE_LF
+          else if (code === SP) this.#state = State.REASON
+          else return this.#unexpected(code, i)
+          mark = i + 1
+          continue
+
+        case State.REASON:
+          if (isFieldValueCode(code)) continue
+          if (code !== CR) return this.#unexpected(code, i)
+          this.#statusText = this.#takeText(chunk, mark, i)
+          this.#state = State.START_LINE_LF
+          continue
+
+        case State.START_LINE_LF:
+          if (code !== LF) return this.#unexpected(code, i)
+          this.#state = State.FIELD_START
+          continue
+
+        case State.FIELD_START:
+          if (code === CR) {
+            this.#state = State.HEAD_LF
+            continue
+          }
+          // a space here is a folded line (RFC 9112 section 5.2), which goes the same way
+          if (!isTokenCode(code)) return this.#unexpected(code, i)
+          if (this.#rawHeaders.length / 2 === this.#maxHeaderCount) {
+            return this.#tooLarge(`more than ${String(this.#maxHeaderCount)} header fields`)
+          }
+          mark = i
+          this.#state = State.NAME
+          continue
+
+        case State.NAME:
+          if (isTokenCode(code)) continue
+          if (code !== COLON) return this.#unexpected(code, i)
+          this.#rawHeaders.push(this.#takeText(chunk, mark, i))
+          mark = i + 1
+          this.#state = State.VALUE
+          continue
+
+        case State.VALUE:
+          if (isFieldValueCode(code)) continue
+          if (code !== CR) return this.#unexpected(code, i)
+          this.#rawHeaders.push(trimOws(this.#takeText(chunk, mark, i)))
+          this.#state = State.FIELD_LF
+          continue
+
+        case State.FIELD_LF:
+          if (code !== LF) return this.#unexpected(code, i)
+          this.#state = State.FIELD_START
+          continue
+
+        default:
+          // HEAD_LF
+          if (code !== LF) return this.#unexpected(code, i)
+          this.#finish(chunk.subarray(i + 1))
+          return null
+      }
+    }
+    this.#received += end
+    if (this.#received === this.#maxHeaderBytes) {
+      return this.#tooLarge(`not complete after ${String(this.#maxHeaderBytes)} bytes`)
+    }
+    if (isTextState(this.#state)) this.#text += latin1(chunk, mark, end)
+    return null
+  }
+
+  /** The element that ends before `end`, with what earlier chunks held of it. */
+  #takeText(chunk: Uint8Array, start: number, end: number): string {
+    const text = this.#text + latin1(chunk, start, end)
+    this.#text = ''
+    return text
+  }
+
+  #finish(rest: Uint8Array): void {
+    const headers = HeaderFields.fromRawHeaders(this.#rawHeaders)
+    const httpVersion = this.#httpVersion
+    const head: RequestHead | ResponseHead =
+      this.#kind === 'request'
+        ? { method: this.#method, target: this.#target, httpVersion, headers }
+        : { status: this.#status, statusText: this.#statusText, httpVersion, headers }
+    this.#head = head as HeadTypes[Kind]
+    this.#rest = rest
+    this.#state = State.DONE
+  }
+
+  #unexpected(code: number, index: number): HandshakeError {
+    const byte = `0x${code.toString(16).padStart(2, '0')}`
+    const detail = `unexpected byte ${byte} ${String(PLACES[this.#state])}, at offset ${String(this.#received + index)}`
+    return new HandshakeError(
+      this.#kind === 'request' ? 'HAWSER_MALFORMED_HEAD' : 'HAWSER_MALFORMED_RESPONSE',
+      {
+        detail,
+      },
+    )
+  }
+
+  #tooLarge(detail: string): HandshakeError {
+    return new HandshakeError(
+      this.#kind === 'request' ? 'HAWSER_HEAD_TOO_LARGE' : 'HAWSER_RESPONSE_TOO_LARGE',
+      {
+        detail,
+      },
+    )
+  }
+}
+
+/** Does this state collect text that ends at a delimiter, and so may span chunks? */
+function isTextState(state: State): boolean {
+  return (
+    state === State.METHOD ||
+    state === State.TARGET ||
+    state === State.REASON ||
+    state === State.NAME ||
+    state === State.VALUE
+  )
+}
+
+/** May this byte stand at this place in `HTTP/1.1`, whatever the two digits? */
+function fitsVersion(code: number, index: number): boolean {
+  if (index < HTTP_NAME.length) return code === HTTP_NAME.charCodeAt(index)
+  return index === HTTP_NAME.length + 1 ? code === 0x2e : isDigitCode(code)
+}
+
+/** Bytes as text, one character each. In steps, for an engine bounds the arguments of a call. */
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = ''
+  for (let at = start; at < end; at += 4096) {
+    const part = bytes.subarray(at, Math.min(end, at + 4096))
+    text += String.fromCharCode.apply(null, part as unknown as number[])
+  }
+  return text
+}

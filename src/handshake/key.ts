@@ -1,0 +1,44 @@
+/** The key of the opening handshake and its answer (RFC 6455 sections 4.1 and 4.2.2). The only node import here. */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { characterTable } from './tokens.js'
+
+/** Appended to the key before hashing (RFC 6455 section 1.3). */
+const KEY_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+const KEY_BYTES = 16
+/** 22 characters carry the 16 bytes, two '=' fill up. */
+const KEY_CHARACTERS = 22
+
+const BASE64 = characterTable('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
+
+/**
+ * Makes the value of a Sec-WebSocket-Key header (RFC 6455 section 4.1): 16 bytes from a cryptographic source.
+ * @returns 24 characters of base64
+ */
+export function createKey(): string {
+  return randomBytes(KEY_BYTES).toString('base64')
+}
+
+/**
+ * What a server answers to a key (RFC 6455 section 4.2.2, step 5.4).
+ * @param key the value of Sec-WebSocket-Key, as sent
+ * @returns the value of Sec-WebSocket-Accept: SHA-1 of key and GUID, 28 characters of base64
+ */
+export function computeAccept(key: string): string {
+  return createHash('sha1')
+    .update(key + KEY_GUID, 'latin1')
+    .digest('base64')
+}
+
+/**
+ * Is this base64 for 16 bytes (RFC 6455 section 4.2.1)? The last character's unused bits may be anything: the
+ * RFC's own example, `AQIDBAUGBwgJCgsMDQ4PEC==`, has some set.
+ */
+export function isValidKey(key: string): boolean {
+  if (key.length !== KEY_CHARACTERS + 2 || !key.endsWith('==')) return false
+  for (let i = 0; i < KEY_CHARACTERS; i++) {
+    if (BASE64[key.charCodeAt(i)] !== 1) return false
+  }
+  return true
+}

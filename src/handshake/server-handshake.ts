@@ -1,0 +1,176 @@
+/** The server's side of the opening handshake (RFC 6455 section 4.2): heads in, heads out. */
+
+import { HandshakeError } from '../errors.js'
+import { checkNumber, showValue } from '../limits.js'
+import { formatCallerHeaders } from './caller-headers.js'
+import type { HeaderPairs } from './caller-headers.js'
+import { parseExtensionHeader } from './extension-header.js'
+import type { ExtensionOffer } from './extension-header.js'
+import type { HeaderFields, RequestHead } from './http1.js'
+import { computeAccept, isValidKey } from './key.js'
+import { REASON_PHRASES } from './reason-phrases.js'
+import { parseTarget } from './request-target.js'
+import { parseProtocolHeader } from './subprotocol.js'
+import { isHost, isToken, listHas } from './tokens.js'
+
+/** A request that is a correct opening handshake (RFC 6455 section 4.2.1). */
+export interface UpgradeRequest {
+  /** Sec-WebSocket-Key, as sent. */
+  readonly key: string
+  /** The subprotocols offered, in the client's order of preference. */
+  readonly protocols: readonly string[]
+  /** The extensions offered, in the client's order of preference; one name may come more than once. */
+  readonly extensions: readonly ExtensionOffer[]
+  /** Browsers send it always, others hardly ever. */
+  readonly origin: string | undefined
+  /** Path and query, as sent; of an absolute-form no more is left. Nothing is decoded. */
+  readonly target: string
+  readonly path: string
+  /** The query with its question mark, or empty. */
+  readonly search: string
+  /** The Host header: host and, where given, port. */
+  readonly host: string
+  readonly headers: HeaderFields
+}
+
+/** What a server answers to a good handshake. */
+export interface UpgradeChoice {
+  /** One of the subprotocols that were offered; undefined or empty: none. */
+  readonly protocol?: string | undefined
+  /** The value of Sec-WebSocket-Extensions, only of extensions that were offered; undefined or empty: none. */
+  readonly extensions?: string | undefined
+  /** Further headers, for example Set-Cookie. */
+  readonly headers?: HeaderPairs | undefined
+}
+
+/** What goes with a rejection. */
+export interface RejectionOptions {
+  readonly headers?: HeaderPairs | undefined
+  /** A string goes out as UTF-8, as text/plain unless `headers` has a Content-Type; bytes go out as they are. */
+  readonly body?: string | Uint8Array | undefined
+}
+
+/** The one version there is (RFC 6455 section 4.1). */
+const VERSION = '13'
+
+/** The only value of this header; undefined where it is missing or doubled. */
+function single(headers: HeaderFields, name: string): string | undefined {
+  const values = headers.getAll(name)
+  return values.length === 1 ? values[0] : undefined
+}
+
+/**
+ * Checks that a request is an opening handshake (RFC 6455 section 4.2.1) and reads it.
+ * @param head as {@link HeadScanner} gives it, or made of what another HTTP parser gives
+ * @returns the handshake, or an error whose `httpStatus` is what to answer: 505 not HTTP/1.1, 405 not GET, 426 no
+ *   upgrade to WebSocket or another version than 13, 400 for anything else. Never throws on what a peer sent.
+ */
+export function readUpgradeRequest(head: RequestHead): UpgradeRequest | HandshakeError {
+  const { headers } = head
+  if (head.httpVersion !== '1.1') return new HandshakeError('HAWSER_HTTP_VERSION')
+  if (head.method !== 'GET') return new HandshakeError('HAWSER_METHOD_NOT_ALLOWED')
+
+  const target = parseTarget(head.target)
+  if (target === null) return new HandshakeError('HAWSER_INVALID_TARGET')
+  const host = single(headers, 'Host')
+  if (host === undefined || !isHost(host)) return new HandshakeError('HAWSER_INVALID_HOST')
+  // what follows the head are frames; a body before them would let two readers disagree where they start
+  if (headers.has('Transfer-Encoding') || headers.getAll('Content-Length').some((length) => length !== '0')) {
+    return new HandshakeError('HAWSER_UNEXPECTED_BODY')
+  }
+
+  if (
+    !listHas(headers.get('Upgrade') ?? '', 'websocket') ||
+    !listHas(headers.get('Connection') ?? '', 'upgrade')
+  ) {
+    return new HandshakeError('HAWSER_UPGRADE_REQUIRED')
+  }
+  if (headers.getAll('Sec-WebSocket-Version').length > 1)
+    return new HandshakeError('HAWSER_INVALID_VERSION_HEADER')
+  if (headers.get('Sec-WebSocket-Version') !== VERSION)
+    return new HandshakeError('HAWSER_UNSUPPORTED_VERSION')
+  const key = single(headers, 'Sec-WebSocket-Key')
+  if (key === undefined || !isValidKey(key)) return new HandshakeError('HAWSER_INVALID_KEY')
+  if (headers.getAll('Origin').length > 1) return new HandshakeError('HAWSER_INVALID_ORIGIN_HEADER')
+
+  const protocolHeader = headers.get('Sec-WebSocket-Protocol')
+  const protocols = protocolHeader === undefined ? [] : parseProtocolHeader(protocolHeader)
+  if (protocols === null) return new HandshakeError('HAWSER_INVALID_PROTOCOL_HEADER')
+  const extensionHeader = headers.get('Sec-WebSocket-Extensions')
+  const extensions = extensionHeader === undefined ? [] : parseExtensionHeader(extensionHeader)
+  if (extensions === null) return new HandshakeError('HAWSER_INVALID_EXTENSION_HEADER')
+
+  return { ...target, key, protocols, extensions, origin: headers.get('Origin'), host, headers }
+}
+
+/**
+ * Writes the response that accepts a handshake (RFC 6455 section 4.2.2).
+ * @returns the whole head with its blank line; write it as latin1
+ * @throws TypeError for a subprotocol or an extension that was not offered, a malformed extension header, and headers
+ *   that are malformed or the handshake's own
+ */
+export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeChoice = {}): string {
+  const { protocol = '', extensions = '', headers } = choice
+  let head =
+    'HTTP/1.1 101 Switching Protocols\r\n' +
+    'Upgrade: websocket\r\n' +
+    'Connection: Upgrade\r\n' +
+    `Sec-WebSocket-Accept: ${computeAccept(request.key)}\r\n`
+  if (protocol !== '') {
+    if (!request.protocols.includes(protocol) || !isToken(protocol)) {
+      throw new TypeError(`protocol must be one that the client offered, not ${showValue(protocol)}`)
+    }
+    head += `Sec-WebSocket-Protocol: ${protocol}\r\n`
+  }
+  if (extensions !== '') {
+    const chosen = typeof extensions === 'string' ? parseExtensionHeader(extensions) : null
+    const offered = new Set(request.extensions.map((offer) => offer.name))
+    if (chosen?.every((extension) => offered.has(extension.name)) !== true) {
+      throw new TypeError(
+        `extensions must hold extensions that the client offered, not ${showValue(extensions)}`,
+      )
+    }
+    head += `Sec-WebSocket-Extensions: ${extensions}\r\n`
+  }
+  return `${head}${formatCallerHeaders(headers).lines}\r\n`
+}
+
+/**
+ * Writes a response that rejects a handshake and ends the connection: `Connection: close`, a Content-Length, and what
+ * the status asks for: `Allow` with 405; `Upgrade` and `Sec-WebSocket-Version: 13` with 426 (RFC 9110 sections 15.5.6
+ * and 15.5.22, RFC 6455 section 4.4).
+ * @param status 300 to 599
+ * @returns head and body, owned by the caller
+ * @throws RangeError for a status out of range; TypeError for one that is no number, for headers that are malformed or
+ *   the handshake's own, for a body that is neither string nor bytes, and for one with 304, which has none
+ */
+export function formatRejection(status: number, options: RejectionOptions = {}): Uint8Array {
+  checkNumber('status', status, { min: 300, max: 599, integer: true })
+  const { lines, names } = formatCallerHeaders(options.headers)
+  const body = encodeBody(options.body ?? '')
+  let head = `HTTP/1.1 ${String(status)} ${REASON_PHRASES.get(status) ?? ''}\r\n`
+  if (status === 426) {
+    // who sends Upgrade must name it in Connection (RFC 9110 section 7.8)
+    head += `Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${VERSION}\r\n`
+  } else {
+    head += 'Connection: close\r\n'
+  }
+  if (status === 405 && !names.has('allow')) head += 'Allow: GET\r\n'
+  if (typeof options.body === 'string' && options.body !== '' && !names.has('content-type')) {
+    head += 'Content-Type: text/plain; charset=utf-8\r\n'
+  }
+  if (status !== 304) head += `Content-Length: ${String(body.length)}\r\n`
+  else if (body.length > 0) throw new TypeError('body must be empty with status 304 (RFC 9110 15.4.5)')
+  head += `${lines}\r\n`
+
+  const response = new Uint8Array(head.length + body.length)
+  for (let i = 0; i < head.length; i++) response[i] = head.charCodeAt(i)
+  response.set(body, head.length)
+  return response
+}
+
+function encodeBody(body: unknown): Uint8Array {
+  if (typeof body === 'string') return new TextEncoder().encode(body)
+  if (body instanceof Uint8Array) return body
+  throw new TypeError(`body must be a string or a Uint8Array, not ${showValue(body)}`)
+}

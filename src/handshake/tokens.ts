@@ -1,0 +1,120 @@
+/**
+ * The characters of HTTP fields (RFC 9110 section 5.6) as tables, and what is built from them alone: tokens,
+ * comma lists, comparison without case. Every function here reads each character at most a fixed number of times.
+ */
+
+export const HTAB = 0x09
+export const LF = 0x0a
+export const CR = 0x0d
+export const SP = 0x20
+export const DQUOTE = 0x22
+export const COMMA = 0x2c
+export const COLON = 0x3a
+export const SEMICOLON = 0x3b
+export const EQUALS = 0x3d
+export const BACKSLASH = 0x5c
+
+const DIGITS = '0123456789'
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/**
+ * Makes a table of 128 entries, 1 for each of the given ASCII characters. Reading it beyond its end, which is
+ * what any other character does, gives `undefined` and so not 1.
+ */
+export function characterTable(characters: string): Uint8Array {
+  const table = new Uint8Array(128)
+  for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)] = 1
+  return table
+}
+
+const TOKEN = characterTable(`!#$%&'*+-.^_\`|~${DIGITS}${LETTERS}`)
+const REG_NAME = characterTable(`-._~%!$&'()*+,;=${DIGITS}${LETTERS}`)
+const IP_LITERAL = characterTable(`:.${DIGITS}ABCDEFabcdef`)
+
+/** Is this the code of a tchar (RFC 9110 section 5.6.2)? */
+export function isTokenCode(code: number): boolean {
+  return TOKEN[code] === 1
+}
+
+/** Is this the code of an ASCII digit? */
+export function isDigitCode(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+/** Is this optional white space (RFC 9110 section 5.6.3)? */
+export function isOwsCode(code: number): boolean {
+  return code === SP || code === HTAB
+}
+
+/** May this octet stand in a field value: HTAB, SP, VCHAR or obs-text (RFC 9110 section 5.5)? */
+export function isFieldValueCode(code: number): boolean {
+  return code === HTAB || (code >= SP && code !== 0x7f && code <= 0xff)
+}
+
+/** Is the whole string a token (RFC 9110 section 5.6.2)? The empty string is none. */
+export function isToken(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    if (!isTokenCode(value.charCodeAt(i))) return false
+  }
+  return value !== ''
+}
+
+/** Is the whole string a field value, as latin1 (RFC 9110 section 5.5)? The empty string is one. */
+export function isFieldValue(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    if (!isFieldValueCode(value.charCodeAt(i))) return false
+  }
+  return true
+}
+
+/** The value without the white space around it. */
+export function trimOws(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isOwsCode(value.charCodeAt(start))) start++
+  while (end > start && isOwsCode(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+/**
+ * Are the two the same but for the case of ASCII letters? Not by `toLowerCase` alone, which also folds letters
+ * beyond ASCII (the Kelvin sign becomes a k).
+ */
+export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
+  if (value.length !== lowerCase.length) return false
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    const folded = code >= 0x41 && code <= 0x5a ? code + 0x20 : code
+    if (folded !== lowerCase.charCodeAt(i)) return false
+  }
+  return true
+}
+
+/**
+ * Does the comma list (RFC 9110 section 5.6.1) have this member, whatever its case?
+ * @param lowerCase the member in lower case
+ */
+export function listHas(list: string, lowerCase: string): boolean {
+  return list.split(',').some((member) => equalsIgnoringCase(trimOws(member), lowerCase))
+}
+
+/** Is this `uri-host [ ":" port ]` (RFC 9110 section 7.2) with a host that is not empty? */
+export function isHost(value: string): boolean {
+  let i = 0
+  if (value.startsWith('[')) {
+    i = 1
+    while (IP_LITERAL[value.charCodeAt(i)] === 1) i++
+    // '[::]' is the shortest
+    if (i < 3 || value[i] !== ']') return false
+    i++
+  } else {
+    while (REG_NAME[value.charCodeAt(i)] === 1) i++
+    if (i === 0) return false
+  }
+  if (i === value.length) return true
+  if (value.charCodeAt(i) !== COLON) return false
+  for (i++; i < value.length; i++) {
+    if (!isDigitCode(value.charCodeAt(i))) return false
+  }
+  return true
+}
