@@ -79,6 +79,9 @@ const RULES: { readonly [Name in keyof Limits]: { readonly min: number; readonly
   idleTimeoutMs: { min: 0, integer: false },
 }
 
+/** Bounds that were filled in and checked: a server checks once, its connections share the result. */
+const RESOLVED = new WeakSet<object>([SERVER_LIMITS, CLIENT_LIMITS])
+
 /** The names of all bounds, to tell a limit from any other option. */
 export const LIMIT_NAMES = Object.freeze(Object.keys(RULES)) as readonly (keyof Limits)[]
 
@@ -118,6 +121,7 @@ export function checkNumber(
  */
 export function resolveLimits(options: LimitOptions | undefined, defaults: Limits): Limits {
   if (options === undefined) return defaults
+  if (RESOLVED.has(options)) return options as Limits
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`limits must be an object, not ${showValue(options)}`)
   }
@@ -130,5 +134,6 @@ export function resolveLimits(options: LimitOptions | undefined, defaults: Limit
     limits[key] = given === false ? Infinity : checkNumber(`limits.${name}`, given, RULES[key])
   }
   limits['maxMessageBytes'] = Math.min(limits['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
+  RESOLVED.add(limits)
   return Object.freeze(limits) as unknown as Limits
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { RawBuffer } from './raw-buffer.js'
 
 /** Above this a piece is given to the native check; below it the call costs more than it saves. */
 const NATIVE_THRESHOLD_BYTES = 64
@@ -77,4 +78,14 @@ function lastBoundary(bytes: Uint8Array, end: number): number {
   }
   // Three continuation bytes: either the end of a whole character or wrong, which the native check tells.
   return end
+}
+
+/**
+ * Decodes text that is all there. Decoding puts U+FFFD for what is wrong, so only text that has one needs the
+ * check: one native pass for nearly all text.
+ * @returns null for what is not UTF-8
+ */
+export function decodeText(bytes: RawBuffer, start: number, end: number): string | null {
+  const text = bytes.utf8Slice(start, end)
+  return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }

@@ -1,0 +1,20 @@
+/**
+ * `hawser/connection`: one WebSocket connection after its opening handshake, without I/O and without a clock.
+ */
+export { Connection, ReadyState, type ConnectionOptions, type SendOptions } from './connection.js'
+export type {
+  CloseInfo,
+  CloseInitiator,
+  Closed,
+  CloseReceived,
+  ConnectionEvent,
+  ErrorOccurred,
+  IdleTimedOut,
+  MessageReceived,
+  PingReceived,
+  PongReceived,
+  Waker,
+} from './events.js'
+export type { MessageData } from './message-data.js'
+export type { MessageCodec } from '../deflate/codec.js'
+export type { Limits, LimitOptions } from '../limits.js'

@@ -1,0 +1,143 @@
+import { ProtocolError } from '../errors.js'
+import type { InflateResult, MessageCodec } from '../deflate/codec.js'
+import type { FramePart } from '../frame/frame-event.js'
+import { FrameParser, type Role } from '../frame/frame-parser.js'
+import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
+import { MessageAssembler } from '../frame/message-assembler.js'
+import { isControlOpcode, Opcode } from '../frame/opcode.js'
+import { asBuffer } from '../frame/raw-buffer.js'
+import { decodeText } from '../frame/utf8.js'
+import type { Limits } from '../limits.js'
+import { MessageReceived, type Waker } from './events.js'
+
+/** A control frame, whole. */
+export class ControlFrame {
+  readonly type = 'control'
+  readonly opcode: number
+  readonly payload: Buffer
+
+  constructor(opcode: number, payload: Buffer) {
+    this.opcode = opcode
+    this.payload = payload
+  }
+}
+
+/** Frames to messages: assembles, inflates, decodes. Gives errors as values; after one it is of no more use. */
+export class Receiver {
+  private readonly parser: FrameParser
+  private readonly codec: MessageCodec | null
+  private readonly maxMessageBytes: number
+  private readonly waker: Waker
+  /** The message that comes in parts. */
+  private assembler: MessageAssembler | null = null
+  /** The control frame that comes in parts. */
+  private control: Buffer | null = null
+  /** A message is inflated off the loop: nothing behind it is looked at until then. */
+  private inflating = false
+  private inflated: MessageReceived | ProtocolError | null = null
+
+  /** @param waker woken when a message came about by itself, at the end of an inflation off the loop */
+  constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker) {
+    this.codec = codec
+    this.maxMessageBytes = limits.maxMessageBytes
+    this.waker = waker
+    this.parser = new FrameParser({
+      role,
+      allowRsv1: codec !== null,
+      maxFrameBytes: limits.maxFrameBytes,
+      maxMessageBytes: limits.maxMessageBytes,
+    })
+  }
+
+  /** Whether a message is inflated off the loop: feeding more only fills memory. */
+  get isInflating(): boolean {
+    return this.inflating
+  }
+
+  /** @param chunk from now on the receiver's */
+  push(chunk: Uint8Array): void {
+    this.parser.push(chunk)
+  }
+
+  /** The next message or control frame, or what the peer did wrong. Null: more bytes, or time, are needed. */
+  next(): MessageReceived | ControlFrame | ProtocolError | null {
+    if (this.inflating) return null
+    if (this.inflated !== null) {
+      const result = this.inflated
+      this.inflated = null
+      return result
+    }
+    for (;;) {
+      const event = this.parser.next()
+      if (event === null) return null
+      if (event.type === 'violation') return event.error
+      const result = isControlOpcode(event.opcode) ? this.receiveControl(event) : this.receiveData(event)
+      if (result !== null) return result
+      if (this.inflating) return null
+    }
+  }
+
+  private receiveData(part: FramePart): MessageReceived | ProtocolError | null {
+    // The fast path: a message of one frame that lies whole in the chunk is never copied.
+    if (this.assembler === null && part.isLast && part.fin) return this.receiveWhole(part)
+    this.assembler ??= new MessageAssembler(part)
+    const assembler = this.assembler
+    const error = assembler.append(part)
+    if (error !== null) return error
+    if (!part.isLast || !part.fin) return null
+    this.assembler = null
+    const bytes = assembler.finish()
+    if (bytes instanceof ProtocolError) return bytes
+    const isText = assembler.opcode === Opcode.TEXT
+    if (assembler.isCompressed) return this.inflate(bytes, isText)
+    if (!isText) return new MessageReceived(bytes)
+    // Validated as it came.
+    const end = bytes.length
+    return new MessageReceived(assembler.isAscii ? bytes.latin1Slice(0, end) : bytes.utf8Slice(0, end))
+  }
+
+  private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
+    if (part.rsv1) return this.inflate(part.payload, part.opcode === Opcode.TEXT)
+    if (part.opcode === Opcode.BINARY) return new MessageReceived(part.payload)
+    const { source, start, end } = part
+    if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
+    const text = decodeText(source, start, end)
+    return text === null ? new ProtocolError('HAWSER_INVALID_UTF8') : new MessageReceived(text)
+  }
+
+  private inflate(bytes: Buffer, isText: boolean): MessageReceived | ProtocolError | null {
+    const codec = this.codec as MessageCodec
+    if (!codec.prefersAsyncInflate(bytes.length)) {
+      return this.finishInflate(codec.inflate(bytes, this.maxMessageBytes), isText, false)
+    }
+    this.inflating = true
+    codec.inflateAsync(bytes, this.maxMessageBytes, (result) => {
+      this.inflating = false
+      this.inflated = this.finishInflate(result, isText, true)
+      this.waker.wake()
+    })
+    return null
+  }
+
+  private finishInflate(
+    result: InflateResult,
+    isText: boolean,
+    isOwned: boolean,
+  ): MessageReceived | ProtocolError {
+    if (result instanceof ProtocolError) return result
+    const bytes = asBuffer(result)
+    if (!isText) return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
+    const text = decodeText(bytes, 0, bytes.length)
+    return text === null ? new ProtocolError('HAWSER_INVALID_UTF8') : new MessageReceived(text)
+  }
+
+  private receiveControl(part: FramePart): ControlFrame | null {
+    if (part.isFirst && part.isLast) return new ControlFrame(part.opcode, part.payload)
+    this.control ??= Buffer.allocUnsafe(MAX_CONTROL_PAYLOAD_BYTES)
+    part.copyTo(this.control, part.offset)
+    if (!part.isLast) return null
+    const payload = this.control.subarray(0, part.payloadLength)
+    this.control = null
+    return new ControlFrame(part.opcode, payload)
+  }
+}
