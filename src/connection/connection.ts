@@ -69,7 +69,6 @@ export class Connection {
   private readonly sender: Sender
   private readonly receiver: Receiver
   private readonly keepalive: Keepalive
-  private readonly codec: MessageCodec | null
   private readonly waker: Waker
   private readonly autoPong: boolean
 
@@ -98,7 +97,6 @@ export class Connection {
     const { role, codec = null, autoPong = true, now = 0, waker = NOBODY } = options
     this.role = role
     this.limits = resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS)
-    this.codec = codec
     this.autoPong = autoPong
     this.waker = waker
     this.now = now
