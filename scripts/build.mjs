@@ -14,18 +14,16 @@ import { parseArgs } from 'node:util'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
 
-/** Runs tsc on one configuration; what it reports goes to the terminal. */
+/** Runs tsc on one configuration. @returns what it reported: empty when all is well */
 function compile(config, outDir) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [tsc, '-p', config, '--outDir', outDir], {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+    const pretty = String(process.stdout.isTTY === true)
+    const args = [tsc, '-p', config, '--outDir', outDir, '--pretty', pretty]
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    let report = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => (report += text))
     child.once('error', reject)
-    child.once('close', (code) => {
-      if (code === 0) resolve()
-      else reject(new Error(`${config} does not compile`))
-    })
+    child.once('close', (code) => resolve(code === 0 ? '' : report || `tsc ended with ${String(code)}\n`))
   })
 }
 
@@ -45,16 +43,24 @@ async function build(out, esmOnly) {
   const esm = path.join(staging, 'esm')
   const cjs = path.join(staging, 'cjs')
   try {
-    // Wait for both, so that both report their errors and nothing writes on after the clean-up.
-    const runs = [compile('tsconfig.build.json', esm), ...(esmOnly ? [] : [compile('tsconfig.cjs.json', cjs)])]
-    const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    const reports = await Promise.all([
+      compile('tsconfig.build.json', esm),
+      esmOnly ? '' : compile('tsconfig.cjs.json', cjs),
+    ])
+    // One report is enough: where both fail, they say the same.
+    const report = reports.find((text) => text !== '')
+    if (report !== undefined) throw new Error(`src does not compile\n${report}`)
 
     await copyAssets(esm)
     const command = path.join(esm, 'cli/main.js')
     if (await stat(command).catch(() => null)) await chmod(command, 0o755)
     // The nearest package.json says how Node reads a file, and to bundlers whether importing it has side effects.
-    for (const [dir, type] of esmOnly ? [[esm, 'module']] : [[esm, 'module'], [cjs, 'commonjs']]) {
+    for (const [dir, type] of esmOnly
+      ? [[esm, 'module']]
+      : [
+          [esm, 'module'],
+          [cjs, 'commonjs'],
+        ]) {
       await writeFile(path.join(dir, 'package.json'), `${JSON.stringify({ type, sideEffects: false })}\n`)
     }
 

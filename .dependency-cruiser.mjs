@@ -1,0 +1,140 @@
+/**
+ * Who may import whom (docs/adr has the why): bytes go socket -> connection -> frame -> deflate and back, and no
+ * room knows the rooms above it. Checked by `npm run layers`. What is not allowed for a room is forbidden to it.
+ */
+
+const room = (name) => `^src/${name}/`
+const file = (name) => `^src/${name.replaceAll('.', '[.]')}$`
+const shared = ['^src/(errors|limits)[.]ts$']
+
+/** A room may import these paths of src, and nothing else of it. */
+const only = (name, ...allowed) => ({
+  name: `${name}-imports`,
+  comment: `src/${name} may import only: ${[name, 'errors', 'limits', ...allowed].join(', ')}`,
+  severity: 'error',
+  from: { path: room(name) },
+  to: {
+    path: '^src/',
+    pathNot: [...shared, room(name), ...allowed.map((to) => (to.endsWith('.ts') ? file(to) : room(to)))],
+  },
+})
+
+/** A room may use these modules of Node, and no others; `where` narrows one to some of its files. */
+const builtins = (name, allowed, where = '') => ({
+  name: `${name}-builtins${where === '' ? '' : `-${allowed.join('-')}`}`,
+  comment:
+    where === ''
+      ? `src/${name} may use of Node: ${allowed.length === 0 ? 'nothing' : allowed.join(', ')}`
+      : `in src/${name}, only ${where} may use ${allowed.join(', ')}`,
+  severity: 'error',
+  from: where === '' ? { path: room(name) } : { path: room(name), pathNot: `${room(name)}${where}` },
+  to: {
+    dependencyTypes: ['core'],
+    ...(where === '' ? { pathNot: modules(allowed) } : { path: modules(allowed) }),
+  },
+})
+const modules = (names) => (names.length === 0 ? '^$' : `^(node:)?(${names.join('|')})(/|$)`)
+
+export default {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle has no first file to read, in types as in code',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'An import must lead to a file',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-packages',
+      comment: 'Hawser has no runtime dependency: src imports itself and Node, types included',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: 'node_modules|^hawser' },
+    },
+    {
+      name: 'src-imports-src',
+      comment: 'Tests, benchmarks and tools use src, never the other way',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { pathNot: '^src/', dependencyTypes: ['local', 'aliased'] },
+    },
+    {
+      name: 'leaves',
+      comment: 'errors and limits may be imported by all and import nothing',
+      severity: 'error',
+      from: { path: shared },
+      to: {},
+    },
+    {
+      name: 'surface',
+      comment: 'src/index.ts is the way in for users; inside, import the file that holds the thing',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/(index[.]ts$|cli/)' },
+    },
+
+    only('frame'),
+    builtins('frame', ['buffer', 'crypto']),
+    builtins('frame', ['crypto'], 'masking[.]ts$'),
+
+    only('handshake'),
+    builtins('handshake', ['crypto']),
+    builtins('handshake', ['crypto'], 'key[.]ts$'),
+
+    only('deflate', 'handshake/extension-header.ts'),
+    builtins('deflate', ['buffer', 'zlib']),
+    builtins('deflate', ['zlib'], 'zlib-codec[^/]*[.]ts$'),
+
+    only('connection', 'frame', 'deflate/codec.ts'),
+    builtins('connection', []),
+    {
+      name: 'connection-port-types',
+      comment: 'The connection knows the codec as a port: its types, not its code',
+      severity: 'error',
+      from: { path: room('connection') },
+      to: { path: room('deflate'), dependencyTypesNot: ['type-only'] },
+    },
+
+    only('socket', 'connection', 'deflate', 'frame', 'handshake'),
+    builtins('socket', ['net', 'stream'], 'socket-driver[.]ts$'),
+
+    only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
+    only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
+    only('whatwg', 'client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
+    only('hub', 'socket'),
+    {
+      name: 'hub-socket-types',
+      comment: 'The hub knows the public Socket as a type only',
+      severity: 'error',
+      from: { path: room('hub') },
+      to: { path: room('socket'), dependencyTypesNot: ['type-only'] },
+    },
+
+    {
+      name: 'independent-frame-builder',
+      comment:
+        'Frames for tests are built by code that shares nothing with src, or both agree on the same bug',
+      severity: 'error',
+      from: { path: '^test/helpers/frame-builder' },
+      to: { path: '^src/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: 'specify',
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+    },
+    detectProcessBuiltinModuleCalls: true,
+  },
+}

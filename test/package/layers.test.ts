@@ -1,0 +1,152 @@
+/** The layer rules of `.dependency-cruiser.mjs` bite: each is broken once, in a tree made for it. */
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
+const root = path.join(__dirname, '../..')
+
+interface Cruise {
+  readonly summary: {
+    readonly violations: readonly { readonly from: string; readonly rule: { readonly name: string } }[]
+    readonly ruleSetUsed: { readonly forbidden: readonly { readonly name: string }[] }
+  }
+}
+
+/** Files that import nothing, for the others to import. */
+const LEAVES = [
+  'src/errors.ts',
+  'src/limits.ts',
+  'src/index.ts',
+  'src/frame/header.ts',
+  'src/handshake/extension-header.ts',
+  'src/handshake/tokens.ts',
+  'src/deflate/codec.ts',
+  'src/deflate/negotiation.ts',
+  'src/connection/events.ts',
+  'src/socket/socket.ts',
+  'src/server/routing.ts',
+  'src/client/reconnecting.ts',
+  'src/client/client-registry.ts',
+  'src/whatwg/events.ts',
+  'src/hub/groups.ts',
+  'src/cli/page.ts',
+  'test/helpers/bytes.ts',
+]
+
+const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
+  ['src/frame/frame-parser.ts', "import '../errors.js'\nimport '../limits.js'\nimport './header.js'"],
+  ['src/frame/utf8.ts', "import 'node:buffer'"],
+  ['src/frame/masking.ts', "import 'node:crypto'"],
+  ['src/handshake/key.ts', "import 'node:crypto'"],
+  ['src/deflate/options.ts', "import '../handshake/extension-header.js'"],
+  ['src/deflate/zlib-codec-public.ts', "import 'node:zlib'"],
+  [
+    'src/connection/connection.ts',
+    "import type { leaf } from '../deflate/codec.js'\nimport '../frame/header.js'\nexport type Port = typeof leaf",
+  ],
+  [
+    'src/socket/socket-driver.ts',
+    "import 'node:net'\nimport type { Duplex } from 'node:stream'\nexport type D = Duplex",
+  ],
+  ['src/server/upgrade.ts', "import 'node:http'\nimport '../hub/groups.js'\nimport '../socket/socket.js'"],
+  [
+    'src/client/connect.ts',
+    "import 'node:tls'\nimport '../socket/socket.js'\nimport '../handshake/tokens.js'",
+  ],
+  ['src/client/client-socket.ts', "import './client-registry.js'"],
+  ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
+  ['src/whatwg/web-socket.ts', "import '../client/reconnecting.js'"],
+  ['src/cli/main.ts', "import '../index.js'\nimport './page.js'"],
+  ['test/helpers/frame-builder.ts', "import './bytes.js'"],
+]
+
+const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: string])[] = [
+  ['no-cycles', 'src/client/client-registry.ts', "import type {} from './client-socket.js'"],
+  ['resolvable', 'src/client/gone.ts', "import './not-there.js'"],
+  ['no-packages', 'src/server/peer.ts', "import 'ws'"],
+  [
+    'no-packages',
+    'src/server/peer-types.ts',
+    "import type { WebSocket } from 'ws'\nexport type W = WebSocket",
+  ],
+  ['resolvable', 'src/client/unknown-package.ts', "import 'left-out-of-the-manifest'"],
+  ['no-packages', 'src/client/itself.ts', "import 'hawser/frame'"],
+  ['src-imports-src', 'src/server/helped.ts', "import '../../test/helpers/bytes.js'"],
+  ['leaves', 'src/errors.ts', "import './limits.js'"],
+  ['leaves', 'src/limits.ts', "import 'node:buffer'"],
+  ['surface', 'src/server/from-the-top.ts', "import '../index.js'"],
+  ['surface', 'src/socket/from-cli.ts', "import '../cli/page.js'"],
+  ['frame-imports', 'src/frame/reaches-handshake.ts', "import '../handshake/tokens.js'"],
+  ['frame-builtins', 'src/frame/reaches-net.ts', "import 'node:net'"],
+  ['frame-builtins', 'src/frame/reaches-timers.ts', "import 'timers/promises'"],
+  ['frame-builtins-crypto', 'src/frame/header-key.ts', "import 'node:crypto'"],
+  ['handshake-imports', 'src/handshake/reaches-frame.ts', "import '../frame/header.js'"],
+  ['handshake-builtins', 'src/handshake/reaches-http.ts', "import 'node:http'"],
+  ['handshake-builtins-crypto', 'src/handshake/token-hash.ts', "import 'node:crypto'"],
+  ['deflate-imports', 'src/deflate/reaches-tokens.ts', "import '../handshake/tokens.js'"],
+  ['deflate-imports', 'src/deflate/reaches-frame.ts', "import '../frame/header.js'"],
+  ['deflate-builtins', 'src/deflate/reaches-fs.ts', "import 'node:fs'"],
+  ['deflate-builtins-zlib', 'src/deflate/pool.ts', "import 'node:zlib'"],
+  [
+    'connection-imports',
+    'src/connection/reaches-negotiation.ts',
+    "import type {} from '../deflate/negotiation.js'",
+  ],
+  ['connection-imports', 'src/connection/reaches-handshake.ts', "import '../handshake/tokens.js'"],
+  ['connection-imports', 'src/connection/reaches-socket.ts', "import '../socket/socket.js'"],
+  ['connection-builtins', 'src/connection/clock.ts', "import 'node:perf_hooks'"],
+  ['connection-builtins', 'src/connection/clock-by-require.ts', "process.getBuiltinModule('node:timers')"],
+  ['connection-port-types', 'src/connection/runs-codec.ts', "import '../deflate/codec.js'"],
+  ['socket-imports', 'src/socket/reaches-server.ts', "import '../server/routing.js'"],
+  ['socket-builtins-net-stream', 'src/socket/outbox.ts', "import 'node:stream'"],
+  ['server-imports', 'src/server/reaches-client.ts', "import '../client/reconnecting.js'"],
+  ['client-imports', 'src/client/reaches-server.ts', "import type {} from '../server/routing.js'"],
+  ['client-imports', 'src/client/reaches-hub.ts', "import '../hub/groups.js'"],
+  ['whatwg-imports', 'src/whatwg/reaches-server.ts', "import '../server/routing.js'"],
+  ['hub-imports', 'src/hub/reaches-server.ts', "import '../server/routing.js'"],
+  ['hub-socket-types', 'src/hub/runs-socket.ts', "import '../socket/socket.js'"],
+  ['independent-frame-builder', 'test/helpers/frame-builder-2.ts', "import '../../src/frame/header.js'"],
+]
+
+/** Makes the tree and runs the rules over it. @returns what they found, as `rule file`, and their names */
+async function cruise(
+  files: Iterable<readonly [file: string, statement: string]>,
+): Promise<{ found: Set<string>; rules: string[] }> {
+  const tree = await mkdtemp(path.join(tmpdir(), 'hawser-layers-'))
+  try {
+    for (const name of ['.dependency-cruiser.mjs', 'tsconfig.json', 'package.json']) {
+      await copyFile(path.join(root, name), path.join(tree, name))
+    }
+    await symlink(path.join(root, 'node_modules'), path.join(tree, 'node_modules'))
+    for (const [file, statement] of [...LEAVES.map((leaf) => [leaf, ''] as const), ...files]) {
+      const full = path.join(tree, file)
+      await mkdir(path.dirname(full), { recursive: true })
+      await writeFile(full, `${statement}\nexport const leaf = 0\n`)
+    }
+    const command = path.join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
+    const args = [command, '--config', '.dependency-cruiser.mjs', '--output-type', 'json', 'src', 'test']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: tree, maxBuffer: 64 << 20 })
+    const { violations, ruleSetUsed } = (JSON.parse(stdout) as Cruise).summary
+    return {
+      found: new Set(violations.map(({ rule, from }) => `${rule.name} ${from}`)),
+      rules: ruleSetUsed.forbidden.map(({ name }) => name),
+    }
+  } finally {
+    await rm(tree, { recursive: true, force: true })
+  }
+}
+
+describe('the layer rules', () => {
+  it('allow what the design allows', async () => {
+    const { found } = await cruise(ALLOWED)
+    expect([...found]).toEqual([])
+  })
+
+  it('forbid the rest, each by its own rule, and no rule is left untried', async () => {
+    const { found, rules } = await cruise([...ALLOWED, ...FORBIDDEN.map(([, ...row]) => row)])
+    expect(FORBIDDEN.map(([rule, file]) => `${rule} ${file}`).filter((row) => !found.has(row))).toEqual([])
+    expect(rules.filter((name) => !FORBIDDEN.some(([rule]) => rule === name))).toEqual([])
+  })
+})
