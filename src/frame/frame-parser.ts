@@ -28,7 +28,10 @@ export interface FrameParserOptions {
   readonly allowRsv1?: boolean
   /** The largest payload of one frame, in bytes. Default off. */
   readonly maxFrameBytes?: number
-  /** The largest payload of all frames of one message together, in bytes as they come. Default off. */
+  /**
+   * The largest payload of all frames of one message together, in bytes as they come. Default off: then it is
+   * 2^53 - 1, the most that can be counted.
+   */
   readonly maxMessageBytes?: number
   /**
    * The same where the first frame has RSV1: compressed bytes, which for tiny fragments can be more than what
@@ -38,6 +41,9 @@ export interface FrameParserOptions {
 }
 
 const EMPTY = asBuffer(new Uint8Array(0))
+
+/** The list of waiting chunks is cut once so many of it are done with, and they are half of it. */
+const WAITING_SLACK = 64
 
 /**
  * Bytes to frames (RFC 6455 section 5): synchronous, pulled, and never throwing on what a peer sends.
@@ -55,7 +61,7 @@ export class FrameParser {
 
   private chunk: RawBuffer = EMPTY
   private position = 0
-  /** Chunks pushed before the one at hand was pulled to its end, those up to `waitingIndex` done with. */
+  /** Chunks pushed before the one at hand was pulled to its end, from `waitingIndex` on; null: there are none. */
   private waiting: Uint8Array[] | null = null
   private waitingIndex = 0
   private waitingBytes = 0
@@ -82,13 +88,19 @@ export class FrameParser {
       throw new TypeError(`role must be 'client' or 'server', not ${showValue(options.role)}`)
     }
     const { allowRsv1 = false, maxFrameBytes = Infinity, maxMessageBytes = Infinity } = options
-    const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
+    if (typeof allowRsv1 !== 'boolean') {
+      throw new TypeError(`allowRsv1 must be true or false, not ${showValue(allowRsv1)}`)
+    }
     const rule = { min: 0, integer: true }
     this.expectMask = options.role === 'server'
     this.forbiddenBits = allowRsv1 ? RSV2_BIT | RSV3_BIT : RSV1_BIT | RSV2_BIT | RSV3_BIT
     this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
-    this.maxMessageBytes = checkNumber('maxMessageBytes', maxMessageBytes, rule)
-    this.maxCompressedBytes = checkNumber('maxCompressedBytes', maxCompressedBytes, rule)
+    checkNumber('maxMessageBytes', maxMessageBytes, rule)
+    const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
+    checkNumber('maxCompressedBytes', maxCompressedBytes, rule)
+    // Above 2^53 - 1 a double skips integers: a length announced there could not be counted down.
+    this.maxMessageBytes = Math.min(maxMessageBytes, Number.MAX_SAFE_INTEGER)
+    this.maxCompressedBytes = Math.min(maxCompressedBytes, Number.MAX_SAFE_INTEGER)
   }
 
   /** What the peer did wrong, if it did: then `next` gives nothing else any more. */
@@ -104,10 +116,15 @@ export class FrameParser {
   /**
    * Takes the next bytes of the stream.
    * @param chunk from now on the parser's: payloads are unmasked in place, and parts are views of it
+   * @throws TypeError for anything but a Uint8Array
    */
   push(chunk: Uint8Array): void {
-    if (this.violation !== null) return
-    if (this.position === this.chunk.length) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw new TypeError(`chunk must be a Uint8Array, not ${showValue(chunk)}`)
+    }
+    if (this.violation !== null || chunk.length === 0) return
+    // Also when the chunk at hand was pulled to its end, this one must not overtake those that wait.
+    if (this.position === this.chunk.length && this.waiting === null) {
       this.chunk = asBuffer(chunk)
       this.position = 0
     } else {
@@ -138,16 +155,23 @@ export class FrameParser {
   /** Goes on to the next chunk; lets go of the last one, so that an idle connection holds none. */
   private advance(): boolean {
     this.position = 0
-    const next = this.waiting?.[this.waitingIndex]
-    if (next === undefined) {
+    const { waiting } = this
+    if (waiting === null) {
       this.chunk = EMPTY
-      this.waiting = null
-      this.waitingIndex = 0
       return false
     }
+    const next = waiting[this.waitingIndex] as Uint8Array
     this.chunk = asBuffer(next)
-    this.waitingIndex++
     this.waitingBytes -= next.length
+    // A reader that is always one chunk behind must not hold all those it has read.
+    waiting[this.waitingIndex++] = EMPTY
+    if (this.waitingIndex === waiting.length) {
+      this.waiting = null
+      this.waitingIndex = 0
+    } else if (this.waitingIndex >= WAITING_SLACK && this.waitingIndex * 2 >= waiting.length) {
+      waiting.splice(0, this.waitingIndex)
+      this.waitingIndex = 0
+    }
     return true
   }
 

@@ -1,0 +1,581 @@
+import { LimitError, ProtocolError } from '../../../src/errors.js'
+import type { FrameEvent } from '../../../src/frame/frame-event.js'
+import { FrameParser, type FrameParserOptions } from '../../../src/frame/frame-parser.js'
+import {
+  closeFrame,
+  fragments,
+  frame,
+  frameHeader,
+  frames,
+  hex,
+  KEY,
+  OP,
+} from '../../helpers/frame-builder.js'
+
+const SERVER: FrameParserOptions = { role: 'server' }
+const CLIENT: FrameParserOptions = { role: 'client' }
+
+function pullAll(parser: FrameParser): FrameEvent[] {
+  const events: FrameEvent[] = []
+  for (let event = parser.next(); event !== null; event = parser.next()) {
+    events.push(event)
+    if (event.type === 'violation') break
+  }
+  return events
+}
+
+function show(event: FrameEvent): string {
+  if (event.type === 'violation') return event.error.code
+  const flags = `${event.fin ? 'F' : '-'}${event.rsv1 ? 'R' : '-'}${event.isFirst ? '<' : '-'}${event.isLast ? '>' : '-'}`
+  return `${String(event.opcode)} ${flags} ${String(event.offset)}+${event.payload.toString('latin1')}/${String(event.payloadLength)}`
+}
+
+/** One line for each event; each chunk is pushed and pulled to its end. */
+function parse(options: FrameParserOptions, ...chunks: readonly Uint8Array[]): string[] {
+  const parser = new FrameParser(options)
+  return chunks.flatMap((chunk) => {
+    parser.push(Buffer.from(chunk))
+    return pullAll(parser).map(show)
+  })
+}
+
+/** The violation, and how many bytes had come when it was told. */
+function violation(options: FrameParserOptions, bytes: Uint8Array): { code: string; after: number } {
+  const whole = new FrameParser(options)
+  whole.push(Buffer.from(bytes))
+  pullAll(whole)
+  const parser = new FrameParser(options)
+  for (let i = 0; i < bytes.length; i++) {
+    parser.push(Buffer.from(bytes.subarray(i, i + 1)))
+    pullAll(parser)
+    if (parser.error === null) continue
+    expect(whole.error?.code).toBe(parser.error.code)
+    expect(whole.error?.message).toBe(parser.error.message)
+    return { code: parser.error.code, after: i + 1 }
+  }
+  throw new Error('no violation')
+}
+
+describe('RFC 6455 5.2: frames that lie whole in a chunk', () => {
+  test('an unmasked text', () => {
+    expect(parse(CLIENT, hex('81 05 48 65 6c 6c 6f'))).toEqual(['1 F-<> 0+Hello/5'])
+  })
+
+  test('a masked text', () => {
+    expect(parse(SERVER, hex('81 85 37 fa 21 3d 7f 9f 4d 51 58'))).toEqual(['1 F-<> 0+Hello/5'])
+  })
+
+  test('an empty frame, masked and not', () => {
+    expect(parse(CLIENT, hex('82 00'))).toEqual(['2 F-<> 0+/0'])
+    expect(parse(SERVER, hex('82 80 01 02 03 04'))).toEqual(['2 F-<> 0+/0'])
+  })
+
+  test('many frames in one chunk, each opcode', () => {
+    const bytes = frames(
+      { opcode: OP.TEXT, payload: 'a', fin: false },
+      { opcode: OP.PING, payload: 'p' },
+      { opcode: OP.CONTINUATION, payload: 'b', fin: false },
+      { opcode: OP.PONG, payload: 'q' },
+      { opcode: OP.CONTINUATION, payload: 'c' },
+      { opcode: OP.BINARY, payload: 'd' },
+      { opcode: OP.CLOSE },
+    )
+    expect(parse(CLIENT, bytes)).toEqual([
+      '1 --<> 0+a/1',
+      '9 F-<> 0+p/1',
+      '0 --<> 0+b/1',
+      '10 F-<> 0+q/1',
+      '0 F-<> 0+c/1',
+      '2 F-<> 0+d/1',
+      '8 F-<> 0+/0',
+    ])
+  })
+
+  test.each([125, 126, 127, 65_535, 65_536, 65_537])(
+    'a payload of %i bytes, in the shortest form',
+    (length) => {
+      const payload = Buffer.alloc(length, 'xyz')
+      for (const [options, key] of [
+        [CLIENT, {}],
+        [SERVER, { key: KEY }],
+      ] as const) {
+        const parser = new FrameParser(options)
+        parser.push(frame({ opcode: OP.BINARY, payload, ...key }))
+        const event = parser.next()
+        if (event?.type !== 'part') throw new Error('no part')
+        expect(event.isFirst && event.isLast).toBe(true)
+        expect(event.payloadLength).toBe(length)
+        expect(event.payload.equals(payload)).toBe(true)
+        expect(parser.next()).toBeNull()
+      }
+    },
+  )
+
+  test('a Uint8Array is taken like a Buffer, and parts are views of it', () => {
+    const chunk = new Uint8Array(32).fill(0xee)
+    chunk.set(frame({ opcode: OP.BINARY, payload: [1, 2, 3], key: KEY }), 5)
+    const parser = new FrameParser(SERVER)
+    parser.push(chunk.subarray(5, 14))
+    const event = parser.next()
+    if (event?.type !== 'part') throw new Error('no part')
+    expect([...event.payload]).toEqual([1, 2, 3])
+    expect(event.payload.buffer).toBe(chunk.buffer)
+    expect([...chunk.subarray(11, 15)]).toEqual([1, 2, 3, 0xee])
+  })
+})
+
+describe('RFC 6455 5.2: frames that chunks cut', () => {
+  const text = frame({ opcode: OP.TEXT, payload: 'Hello', key: KEY })
+
+  test('a part for each chunk, the first as soon as the header is whole', () => {
+    expect(
+      parse(SERVER, text.subarray(0, 5), text.subarray(5, 6), text.subarray(6, 8), text.subarray(8)),
+    ).toEqual(['1 F-<- 0+/5', '1 F--- 0+He/5', '1 F--> 2+llo/5'])
+  })
+
+  test('byte by byte', () => {
+    const bytes = [...text].map((octet) => Buffer.of(octet))
+    expect(parse(SERVER, ...bytes)).toEqual([
+      '1 F-<- 0+/5',
+      '1 F--- 0+H/5',
+      '1 F--- 1+e/5',
+      '1 F--- 2+l/5',
+      '1 F--- 3+l/5',
+      '1 F--> 4+o/5',
+    ])
+  })
+
+  test('the end of one frame, whole frames, and the start of the next in one chunk', () => {
+    const bytes = Buffer.concat([text, text, text])
+    expect(parse(SERVER, bytes.subarray(0, 8), bytes.subarray(8, 31), bytes.subarray(31))).toEqual([
+      '1 F-<- 0+He/5',
+      '1 F--> 2+llo/5',
+      '1 F-<> 0+Hello/5',
+      '1 F-<- 0+Hel/5',
+      '1 F--> 3+lo/5',
+    ])
+  })
+
+  test.each([
+    ['7 bits', 3],
+    ['16 bits', 200],
+    ['64 bits', 70_000],
+  ])('a header of %s cut at every place', (_form, length) => {
+    for (const options of [CLIENT, SERVER]) {
+      const key = options.role === 'server' ? { key: KEY } : {}
+      const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(length, 'q'), ...key })
+      for (let cut = 1; cut < bytes.length - length; cut++) {
+        expect(parse(options, bytes.subarray(0, cut), bytes.subarray(cut))).toEqual([
+          `2 F-<> 0+${'q'.repeat(length)}/${String(length)}`,
+        ])
+      }
+    }
+  })
+
+  test('empty chunks change nothing', () => {
+    const none = new Uint8Array(0)
+    expect(
+      parse(SERVER, none, text.subarray(0, 3), none, text.subarray(3, 7), none, text.subarray(7)),
+    ).toEqual(['1 F-<- 0+H/5', '1 F--> 1+ello/5'])
+  })
+
+  test('after a frame that was cut comes the header of the next', () => {
+    const bytes = frames(
+      { opcode: OP.TEXT, payload: 'ab', fin: false },
+      { opcode: OP.CONTINUATION, payload: 'cd' },
+    )
+    expect(parse(CLIENT, bytes.subarray(0, 3), bytes.subarray(3, 5), bytes.subarray(5))).toEqual([
+      '1 --<- 0+a/2',
+      '1 ---> 1+b/2',
+      '0 F-<> 0+cd/2',
+    ])
+  })
+})
+
+describe('pushing and pulling in any order', () => {
+  const one = frame({ opcode: OP.TEXT, payload: '1' })
+  const two = frame({ opcode: OP.TEXT, payload: '2' })
+  const three = frame({ opcode: OP.TEXT, payload: '3' })
+
+  test('chunks pushed without pulling are parsed in their order', () => {
+    const parser = new FrameParser(CLIENT)
+    for (const bytes of [one, two, three]) parser.push(Buffer.from(bytes))
+    expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+1/1', '1 F-<> 0+2/1', '1 F-<> 0+3/1'])
+    parser.push(Buffer.from(one))
+    expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+1/1'])
+  })
+
+  test('a chunk pushed when the first of two was pulled to its end does not overtake the second', () => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(Buffer.from(one))
+    parser.push(Buffer.from(two))
+    expect(parser.next()?.type).toBe('part')
+    parser.push(Buffer.from(three))
+    expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+2/1', '1 F-<> 0+3/1'])
+  })
+
+  test('a reader that stays one chunk behind, for long, gets everything in order', () => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(frame({ opcode: OP.TEXT, payload: 'start' }))
+    for (let i = 0; i < 5000; i++) {
+      parser.push(frame({ opcode: OP.TEXT, payload: String(i) }))
+      const event = parser.next()
+      if (event?.type !== 'part') throw new Error('no part')
+      expect(event.payload.toString()).toBe(i === 0 ? 'start' : String(i - 1))
+    }
+    expect(parser.bufferedBytes).toBe(6)
+    expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+4999/4'])
+  })
+
+  test('bufferedBytes counts what no event has told of yet', () => {
+    const parser = new FrameParser(CLIENT)
+    expect(parser.bufferedBytes).toBe(0)
+    parser.push(Buffer.concat([one, two]))
+    expect(parser.bufferedBytes).toBe(6)
+    parser.push(Buffer.from(three))
+    expect(parser.bufferedBytes).toBe(9)
+    parser.next()
+    expect(parser.bufferedBytes).toBe(6)
+    parser.next()
+    expect(parser.bufferedBytes).toBe(3)
+    parser.next()
+    expect(parser.bufferedBytes).toBe(0)
+  })
+})
+
+describe('RFC 6455 5.1: masking by role', () => {
+  test('a server demands a mask, at the second byte', () => {
+    expect(violation(SERVER, hex('81 05 48'))).toEqual({ code: 'HAWSER_EXPECTED_MASK', after: 2 })
+  })
+
+  test('a client refuses one, at the second byte', () => {
+    expect(violation(CLIENT, hex('81 85 37'))).toEqual({ code: 'HAWSER_UNEXPECTED_MASK', after: 2 })
+  })
+})
+
+describe('RFC 6455 5.2: the reserved bits', () => {
+  test.each([
+    ['RSV1', { rsv1: true }],
+    ['RSV2', { rsv2: true }],
+    ['RSV3', { rsv3: true }],
+    ['all', { rsv1: true, rsv2: true, rsv3: true }],
+  ])('%s is refused at the first byte', (_name, bits) => {
+    for (const opcode of [OP.TEXT, OP.BINARY, OP.CLOSE, OP.PING, OP.PONG]) {
+      expect(violation(CLIENT, frame({ opcode, ...bits }))).toEqual({
+        code: 'HAWSER_RESERVED_BITS',
+        after: 1,
+      })
+    }
+  })
+
+  const deflated: FrameParserOptions = { role: 'client', allowRsv1: true }
+
+  test('with an extension RSV1 passes on the first frame of a message (RFC 7692 6.1)', () => {
+    expect(parse(deflated, fragments(OP.TEXT, ['a', 'b'], { rsv1: true }))).toEqual([
+      '1 -R<> 0+a/1',
+      '0 F-<> 0+b/1',
+    ])
+  })
+
+  test('and on nothing else', () => {
+    const start = frame({ opcode: OP.TEXT, fin: false, rsv1: true })
+    const bad = { code: 'HAWSER_RESERVED_BITS' }
+    expect(
+      violation(deflated, Buffer.concat([start, frame({ opcode: OP.CONTINUATION, rsv1: true })])),
+    ).toEqual({
+      ...bad,
+      after: 3,
+    })
+    for (const opcode of [OP.CLOSE, OP.PING, OP.PONG]) {
+      expect(violation(deflated, frame({ opcode, rsv1: true }))).toEqual({ ...bad, after: 1 })
+    }
+    expect(violation(deflated, frame({ opcode: OP.TEXT, rsv1: true, rsv2: true }))).toEqual({
+      ...bad,
+      after: 1,
+    })
+    expect(violation(deflated, frame({ opcode: OP.TEXT, rsv3: true }))).toEqual({ ...bad, after: 1 })
+  })
+})
+
+describe('RFC 6455 5.2: opcodes', () => {
+  test.each([3, 4, 5, 6, 7, 11, 12, 13, 14, 15])('%i is reserved, refused at the first byte', (opcode) => {
+    expect(violation(CLIENT, frame({ opcode }))).toEqual({ code: 'HAWSER_RESERVED_OPCODE', after: 1 })
+    expect(violation(SERVER, frame({ opcode, key: KEY, fin: false }))).toEqual({
+      code: 'HAWSER_RESERVED_OPCODE',
+      after: 1,
+    })
+  })
+
+  test('the violation says which', () => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(frame({ opcode: 11 }))
+    parser.next()
+    expect(parser.error?.message).toMatch(/: 11$/)
+  })
+})
+
+describe('RFC 6455 5.2: lengths', () => {
+  test.each([0, 1, 125])('%i in 16 bits is not minimal', (announce) => {
+    expect(violation(CLIENT, frameHeader({ opcode: OP.TEXT, announce, lengthForm: 16 }))).toEqual({
+      code: 'HAWSER_NON_MINIMAL_LENGTH',
+      after: 4,
+    })
+  })
+
+  test.each([0, 125, 126, 65_535])('%i in 64 bits is not minimal', (announce) => {
+    expect(violation(SERVER, frameHeader({ opcode: OP.TEXT, announce, lengthForm: 64, key: KEY }))).toEqual({
+      code: 'HAWSER_NON_MINIMAL_LENGTH',
+      after: 10,
+    })
+  })
+
+  test.each([2n ** 63n, 2n ** 64n - 1n])('%s has its top bit set, refused at the third byte', (announce) => {
+    expect(violation(CLIENT, frameHeader({ opcode: OP.BINARY, announce }))).toEqual({
+      code: 'HAWSER_INVALID_LENGTH',
+      after: 3,
+    })
+  })
+
+  test.each([2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1])('%i is read exactly', (announce) => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(Buffer.concat([frameHeader({ opcode: OP.BINARY, announce }), Buffer.from('ab')]))
+    expect(show(parser.next() as FrameEvent)).toBe(`2 F-<- 0+ab/${String(announce)}`)
+    expect(parser.next()).toBeNull()
+  })
+
+  test.each([2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n])(
+    '%s cannot be counted: too big also without a limit',
+    (announce) => {
+      expect(violation(CLIENT, frameHeader({ opcode: OP.BINARY, announce }))).toEqual({
+        code: 'HAWSER_MESSAGE_TOO_BIG',
+        after: 10,
+      })
+      const first = frame({ opcode: OP.BINARY, fin: false, rsv1: true })
+      const next = frameHeader({ opcode: OP.CONTINUATION, announce })
+      expect(violation({ role: 'client', allowRsv1: true }, Buffer.concat([first, next]))).toEqual({
+        code: 'HAWSER_MESSAGE_TOO_BIG',
+        after: 12,
+      })
+    },
+  )
+})
+
+describe('RFC 6455 5.4: fragmentation', () => {
+  test('a continuation of nothing', () => {
+    expect(violation(CLIENT, hex('80 00'))).toEqual({ code: 'HAWSER_UNEXPECTED_CONTINUATION', after: 1 })
+  })
+
+  test('a continuation of a message that was finished', () => {
+    expect(violation(CLIENT, Buffer.concat([fragments(OP.TEXT, ['a', 'b']), hex('00')]))).toEqual({
+      code: 'HAWSER_UNEXPECTED_CONTINUATION',
+      after: 7,
+    })
+    expect(violation(CLIENT, hex('81 00 00'))).toEqual({ code: 'HAWSER_UNEXPECTED_CONTINUATION', after: 3 })
+  })
+
+  test.each([OP.TEXT, OP.BINARY])('a message (%i) before the last was finished', (opcode) => {
+    expect(violation(CLIENT, Buffer.concat([hex('01 00'), frame({ opcode })]))).toEqual({
+      code: 'HAWSER_EXPECTED_CONTINUATION',
+      after: 3,
+    })
+  })
+
+  test('control frames between fragments change nothing', () => {
+    const ping = frame({ opcode: OP.PING })
+    expect(violation(CLIENT, Buffer.concat([hex('01 00'), ping, hex('81 00')]))).toEqual({
+      code: 'HAWSER_EXPECTED_CONTINUATION',
+      after: 5,
+    })
+  })
+})
+
+describe('RFC 6455 5.5: control frames', () => {
+  test.each([OP.CLOSE, OP.PING, OP.PONG])('%i without FIN is refused at the first byte', (opcode) => {
+    expect(violation(CLIENT, frame({ opcode, fin: false }))).toEqual({
+      code: 'HAWSER_FRAGMENTED_CONTROL',
+      after: 1,
+    })
+  })
+
+  test.each([
+    [126, 16],
+    [125, 16],
+    [65_536, 64],
+    [0, 64],
+  ] as const)('one that announces %i in %i bits is refused at the second byte', (announce, lengthForm) => {
+    for (const opcode of [OP.CLOSE, OP.PING, OP.PONG]) {
+      expect(violation(SERVER, frameHeader({ opcode, announce, lengthForm, key: KEY }))).toEqual({
+        code: 'HAWSER_CONTROL_TOO_LONG',
+        after: 2,
+      })
+    }
+  })
+
+  test('125 bytes pass', () => {
+    expect(parse(CLIENT, frame({ opcode: OP.PING, payload: 'p'.repeat(125) }))).toEqual([
+      `9 F-<> 0+${'p'.repeat(125)}/125`,
+    ])
+  })
+
+  test('the limits of messages are not theirs', () => {
+    const options: FrameParserOptions = { role: 'client', maxFrameBytes: 0, maxMessageBytes: 0 }
+    expect(parse(options, frames({ opcode: OP.PING, payload: 'p' }, { opcode: OP.TEXT }))).toEqual([
+      '9 F-<> 0+p/1',
+      '1 F-<> 0+/0',
+    ])
+  })
+})
+
+describe('RFC 6455 10.4: limits', () => {
+  function limitError(options: FrameParserOptions, bytes: Uint8Array): LimitError {
+    violation(options, bytes)
+    const parser = new FrameParser(options)
+    parser.push(Buffer.from(bytes))
+    pullAll(parser)
+    if (!(parser.error instanceof LimitError)) throw new Error('no LimitError')
+    return parser.error
+  }
+
+  test('maxFrameBytes', () => {
+    const options: FrameParserOptions = { role: 'client', maxFrameBytes: 3 }
+    expect(parse(options, fragments(OP.TEXT, ['abc', 'def']))).toEqual(['1 --<> 0+abc/3', '0 F-<> 0+def/3'])
+    expect(limitError(options, frameHeader({ opcode: OP.TEXT, announce: 4 }))).toMatchObject({
+      code: 'HAWSER_FRAME_TOO_BIG',
+      closeCode: 1009,
+      limit: 3,
+      actual: 4,
+    })
+  })
+
+  test('maxMessageBytes in one frame, told before the masking key', () => {
+    const options: FrameParserOptions = { role: 'server', maxMessageBytes: 3 }
+    const header = frameHeader({ opcode: OP.TEXT, announce: 4, key: KEY })
+    expect(violation(options, header)).toEqual({ code: 'HAWSER_MESSAGE_TOO_BIG', after: 2 })
+    expect(limitError(options, header)).toMatchObject({ closeCode: 1009, limit: 3, actual: 4 })
+    expect(parse(options, frame({ opcode: OP.TEXT, payload: 'abc', key: KEY }))).toEqual(['1 F-<> 0+abc/3'])
+  })
+
+  test('maxMessageBytes over fragments, pings between them not counted', () => {
+    const options: FrameParserOptions = { role: 'client', maxMessageBytes: 3 }
+    const ping = frame({ opcode: OP.PING, payload: 'ping' })
+    const [a, bc, d] = [
+      frame({ opcode: OP.TEXT, payload: 'a', fin: false }),
+      frame({ opcode: OP.CONTINUATION, payload: 'bc', fin: false }),
+      frame({ opcode: OP.CONTINUATION, payload: 'd' }),
+    ]
+    expect(limitError(options, Buffer.concat([a, ping, bc, ping, d]))).toMatchObject({ limit: 3, actual: 4 })
+    const end = frame({ opcode: OP.CONTINUATION })
+    const again = frame({ opcode: OP.TEXT, payload: 'xyz' })
+    expect(parse(options, Buffer.concat([a, bc, end, again])).at(-1)).toBe('1 F-<> 0+xyz/3')
+  })
+
+  test('compressed messages have their own: an eighth and 1024 more', () => {
+    const options: FrameParserOptions = { role: 'client', allowRsv1: true, maxMessageBytes: 9 }
+    const compressed = (announce: number): Buffer => frameHeader({ opcode: OP.TEXT, announce, rsv1: true })
+    expect(parse(options, compressed(1035))).toEqual(['1 FR<- 0+/1035'])
+    expect(limitError(options, compressed(1036))).toMatchObject({
+      code: 'HAWSER_MESSAGE_TOO_BIG',
+      limit: 1035,
+      actual: 1036,
+    })
+    expect(limitError({ ...options, maxCompressedBytes: 5 }, compressed(6))).toMatchObject({
+      limit: 5,
+      actual: 6,
+    })
+  })
+
+  test('the limit of a message is chosen by its first frame', () => {
+    const options: FrameParserOptions = {
+      role: 'client',
+      allowRsv1: true,
+      maxMessageBytes: 1,
+      maxCompressedBytes: 4,
+    }
+    expect(parse(options, fragments(OP.TEXT, ['ab', 'cd'], { rsv1: true }))).toHaveLength(2)
+    expect(limitError(options, fragments(OP.TEXT, ['ab', 'cde'], { rsv1: true }))).toMatchObject({
+      limit: 4,
+      actual: 5,
+    })
+    expect(limitError(options, fragments(OP.TEXT, ['a', 'b']))).toMatchObject({ limit: 1, actual: 2 })
+  })
+})
+
+describe('RFC 6455 7.1.7: a violation is sticky and last', () => {
+  test('what came before it is delivered; what comes behind it is never looked at', () => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(Buffer.concat([frame({ opcode: OP.TEXT, payload: 'ok' }), hex('83 00'), closeFrame(1000)]))
+    parser.push(frame({ opcode: OP.TEXT, payload: 'behind' }))
+    expect(parser.error).toBeNull()
+    expect(show(parser.next() as FrameEvent)).toBe('1 F-<> 0+ok/2')
+    const event = parser.next()
+    expect(event).toMatchObject({
+      type: 'violation',
+      error: { code: 'HAWSER_RESERVED_OPCODE', closeCode: 1002 },
+    })
+    expect(parser.bufferedBytes).toBe(0)
+    parser.push(frame({ opcode: OP.TEXT, payload: 'late' }))
+    expect(parser.bufferedBytes).toBe(0)
+    expect(parser.next()).toBe(event)
+    expect(parser.next()).toBe(event)
+    expect(parser.error).toBeInstanceOf(ProtocolError)
+  })
+
+  test('in a header that chunks cut as well', () => {
+    const parser = new FrameParser(CLIENT)
+    parser.push(hex('81'))
+    expect(parser.next()).toBeNull()
+    parser.push(hex('81 00 00'))
+    expect(parser.next()).toMatchObject({ type: 'violation', error: { code: 'HAWSER_UNEXPECTED_MASK' } })
+    expect(parser.bufferedBytes).toBe(0)
+  })
+})
+
+describe('what the caller does wrong throws at once', () => {
+  function construct(options: unknown): () => FrameParser {
+    return () => new FrameParser(options as FrameParserOptions)
+  }
+
+  test.each([
+    [{ role: 'proxy' }, TypeError, `role must be 'client' or 'server', not "proxy"`],
+    [{}, TypeError, `role must be 'client' or 'server', not undefined`],
+    [{ role: 'client', allowRsv1: 1 }, TypeError, 'allowRsv1 must be true or false, not 1'],
+    [
+      { role: 'client', maxFrameBytes: -1 },
+      RangeError,
+      'maxFrameBytes must be an integer from 0 to Infinity, not -1',
+    ],
+    [
+      { role: 'client', maxMessageBytes: 1.5 },
+      RangeError,
+      'maxMessageBytes must be an integer from 0 to Infinity, not 1.5',
+    ],
+    [
+      { role: 'client', maxMessageBytes: 5n },
+      TypeError,
+      'maxMessageBytes must be an integer from 0 to Infinity, not a value of type bigint',
+    ],
+    [
+      { role: 'client', maxCompressedBytes: null },
+      TypeError,
+      'maxCompressedBytes must be an integer from 0 to Infinity, not null',
+    ],
+  ])('new FrameParser(%p)', (options, type, message) => {
+    expect(construct(options)).toThrow(type)
+    expect(construct(options)).toThrow(message)
+  })
+
+  test.each([['a string'], [new ArrayBuffer(2)], [new Uint16Array(2)], [[0x81, 0]], [null], [undefined]])(
+    'push(%p)',
+    (chunk) => {
+      const parser = new FrameParser(CLIENT)
+      const push = (): void => {
+        parser.push(chunk as unknown as Uint8Array)
+      }
+      expect(push).toThrow(TypeError)
+      expect(push).toThrow(/^chunk must be a Uint8Array, not /)
+      parser.push(hex('81 01 61'))
+      expect(push).toThrow(/^chunk must be a Uint8Array, not /)
+      expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+a/1'])
+    },
+  )
+})
