@@ -1,0 +1,156 @@
+import { builtinModules } from 'node:module'
+import js from '@eslint/js'
+import { defineConfig, globalIgnores } from 'eslint/config'
+import tseslint from 'typescript-eslint'
+
+/** What Node gives every module; asked of Node itself, so that the list is never behind. */
+const nodeGlobals = Object.fromEntries(
+  Object.getOwnPropertyNames(globalThis).map((name) => [name, 'readonly']),
+)
+
+/** A disabled rule says why, beside it: `-- reason`. */
+const directives = {
+  rules: {
+    'say-why': {
+      meta: { type: 'suggestion', schema: [] },
+      create: (context) => ({
+        Program() {
+          for (const comment of context.sourceCode.getAllComments()) {
+            if (/^\s*eslint-disable(?!.*--\s*\S)/.test(comment.value)) {
+              context.report({
+                loc: comment.loc,
+                message: 'Say why beside it: eslint-disable RULE -- reason',
+              })
+            }
+          }
+        },
+      }),
+    },
+  },
+}
+
+const NO_CLOCK = 'No clock, timer or process here: time comes in as an argument, output goes out by a call'
+
+export default defineConfig(
+  globalIgnores(['dist', 'dist.*.tmp', 'coverage', 'autobahn/.venv', 'autobahn/reports']),
+  js.configs.recommended,
+  {
+    plugins: { directives },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    languageOptions: { globals: nodeGlobals },
+    rules: {
+      'directives/say-why': 'error',
+      eqeqeq: 'error',
+      'no-constant-condition': ['error', { checkLoops: 'allExceptWhileTrue' }],
+      'no-implicit-coercion': 'error',
+      'no-new-func': 'error',
+      'no-eval': 'error',
+      'no-param-reassign': 'off',
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: builtinModules
+            .filter((name) => !name.startsWith('_') && !name.startsWith('node:'))
+            .map((name) => ({ name, message: `Write node:${name}` })),
+        },
+      ],
+      'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx', 'hack'] }],
+      'object-shorthand': 'error',
+      'prefer-template': 'error',
+      // The error that one catches is not always worth a cause.
+      'preserve-caught-error': 'off',
+    },
+  },
+
+  {
+    files: ['**/*.ts', '**/*.mts', '**/*.cts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/no-import-type-side-effects': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // It believes that a method call changes no field, and that callers in JavaScript keep to the types.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      // Mapped types with readonly have no Record form.
+      '@typescript-eslint/consistent-indexed-object-style': 'off',
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: false },
+      ],
+      // Where an index is known to be in range, the code says `bytes[i] as number`: it reads as the claim it is.
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      // Numeric loops are the form of the hot path.
+      '@typescript-eslint/prefer-for-of': 'off',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'TSEnumDeclaration', message: 'Constants are `as const` objects' },
+        { selector: 'TSModuleDeclaration[kind="namespace"]', message: 'Modules are files' },
+      ],
+    },
+  },
+
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      'max-lines': ['error', { max: 420 }],
+      'no-console': 'error',
+    },
+  },
+  { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    // The protocol without I/O: the same input gives the same output, at any time.
+    files: ['src/frame/**/*.ts', 'src/handshake/**/*.ts', 'src/connection/**/*.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'Date',
+          'performance',
+          'process',
+          'queueMicrotask',
+          'setImmediate',
+          'setInterval',
+          'setTimeout',
+        ].map((name) => ({ name, message: NO_CLOCK })),
+      ],
+    },
+  },
+
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // Tests call wrongly on purpose, and read what they know to be there.
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/no-deprecated': 'off',
+      '@typescript-eslint/no-dynamic-delete': 'off',
+      '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/only-throw-error': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+      'no-restricted-properties': [
+        'error',
+        ...['it', 'test', 'describe'].flatMap((object) =>
+          ['only', 'skip', 'todo'].map((property) => ({ object, property, message: 'Every test runs' })),
+        ),
+      ],
+    },
+  },
+)

@@ -1,0 +1,111 @@
+/** What the manifest promises, against the files of src. The packed tarball has its own check: `npm run package:check`. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+
+const root = path.join(__dirname, '../..')
+
+interface Target {
+  readonly types: string
+  readonly default: string
+}
+
+interface Manifest {
+  readonly [field: string]: unknown
+  readonly main: string
+  readonly types: string
+  readonly bin: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | { readonly import: Target; readonly require: Target }>>
+  readonly scripts: Readonly<Record<string, string>>
+}
+
+const readText = (file: string): string => readFileSync(path.join(root, file), 'utf8')
+const manifest = JSON.parse(readText('package.json')) as Manifest
+
+/** The source of a built file: dist/esm/frame/index.d.ts comes from src/frame/index.ts. */
+const sourceOf = (target: string): string =>
+  target.replace(/^\.\/dist\/(esm|cjs)\//, 'src/').replace(/(\.d\.ts|\.js)$/, '.ts')
+
+const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
+  typeof entry === 'string' ? [] : [{ subpath, entry }],
+)
+
+describe('package.json', () => {
+  it('names no runtime dependency of any kind', () => {
+    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+      expect(manifest[field]).toBeUndefined()
+    }
+  })
+
+  it('runs nothing when it is installed', () => {
+    const hooks = ['preinstall', 'install', 'postinstall', 'prepare']
+    expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
+  })
+
+  it('exports the package, the four rooms that stand alone, and itself', () => {
+    expect(Object.keys(manifest.exports)).toEqual([
+      '.',
+      './frame',
+      './handshake',
+      './deflate',
+      './connection',
+      './package.json',
+    ])
+  })
+
+  it.each(entries)(
+    '$subpath: each target is built from its own index.ts, types first',
+    ({ subpath, entry }) => {
+      const source = path.posix.join('src', subpath, 'index.ts')
+      expect(existsSync(path.join(root, source))).toBe(true)
+      expect(Object.keys(entry)).toEqual(['import', 'require'])
+      for (const [format, target] of [
+        ['esm', entry.import],
+        ['cjs', entry.require],
+      ] as const) {
+        expect(Object.keys(target)).toEqual(['types', 'default'])
+        for (const file of Object.values(target)) {
+          expect(file.startsWith(`./dist/${format}/`)).toBe(true)
+          expect(sourceOf(file)).toBe(source)
+        }
+      }
+    },
+  )
+
+  it('gives old resolvers the CommonJS build, and has a source for the command', () => {
+    expect([manifest.main, manifest.types].map(sourceOf)).toEqual(['src/index.ts', 'src/index.ts'])
+    const command = sourceOf(manifest.bin['hawser'] ?? '')
+    expect(readText(command).startsWith('#!/usr/bin/env node\n')).toBe(true)
+  })
+
+  it('calls only scripts that exist', () => {
+    const called = Object.values(manifest.scripts).flatMap((text) => [...text.matchAll(/npm run (\S+)/g)])
+    expect(called.map((match) => match[1] ?? '').filter((name) => !(name in manifest.scripts))).toEqual([])
+  })
+})
+
+describe('package-lock.json', () => {
+  it('names no host of a registry', () => {
+    expect(readText('package-lock.json')).not.toContain('"resolved"')
+  })
+
+  it('lists every platform package that an optional dependency asks for, so that npm ci accepts it', () => {
+    const { packages } = JSON.parse(readText('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>
+    }
+    const asked = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    expect(asked.filter((name) => !(`node_modules/${name}` in packages))).toEqual([])
+  })
+})
+
+describe('src', () => {
+  it('has an index.ts in each room that is exported, and re-exports only in the top one', () => {
+    const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    )
+    expect(rooms.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['frame', 'handshake', 'deflate', 'connection']),
+    )
+    const code = readText('src/index.ts').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+    expect(code.replace(/export (type )?(\*|\{[^}]*\}) from '[^']+'/g, '').trim()).toBe('')
+  })
+})
