@@ -1,0 +1,17 @@
+/**
+ * What a contender offers.
+ * @typedef {object} Contender
+ * @property {() => Promise<number>} startEchoServer listens on a free port of 127.0.0.1, echoes every message with its
+ *   type, offers compression; resolves with the port
+ * @property {(url: string) => Promise<void>} echo connects and echoes every message with its type; resolves when the
+ *   connection has ended, rejects where none could be opened
+ * @property {(url: string) => Promise<string>} readText connects and resolves with the first text message
+ */
+
+/**
+ * @param {string | undefined} name
+ * @returns {Promise<Contender>}
+ */
+export async function loadContender(name) {
+  return name === 'ws' ? import('./ws.mjs') : import('./hawser.mjs')
+}

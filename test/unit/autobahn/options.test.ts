@@ -1,0 +1,60 @@
+import { call } from './evaluate.js'
+
+const DEFAULTS = {
+  roles: ['server', 'client'],
+  contender: 'hawser',
+  patterns: [],
+  sample: false,
+  updateExpected: false,
+  help: false,
+}
+
+function parse(...args: readonly string[]): unknown {
+  return call('options.mjs', 'parseOptions', args)
+}
+
+describe('the flags of npm run autobahn', () => {
+  test('none: both roles of Hawser, all cases', () => {
+    expect(parse()).toEqual(DEFAULTS)
+  })
+
+  test('one role, another contender, a new expectation', () => {
+    expect(parse('--role', 'client', '--contender=ws', '--update-expected')).toEqual({
+      ...DEFAULTS,
+      roles: ['client'],
+      contender: 'ws',
+      updateExpected: true,
+    })
+  })
+
+  test('cases are given with commas, or several times, or both', () => {
+    expect(parse('--cases', '1.*, 6.4.*', '--cases', '9.1.1')).toEqual({
+      ...DEFAULTS,
+      patterns: ['1.*', '6.4.*', '9.1.1'],
+    })
+  })
+
+  test('--sample and --help', () => {
+    expect(parse('--sample', '-h')).toEqual({ ...DEFAULTS, sample: true, help: true })
+  })
+
+  test.each([
+    [['--role', 'proxy'], '--role must be one of server, client, both, not "proxy"'],
+    [['--contender', 'other'], '--contender must be one of hawser, ws, not "other"'],
+    [['--cases', '6.4.x'], '--cases takes ids such as 6.4.1 or 12.*, not "6.4.x"'],
+    [['--cases', ','], '--cases needs at least one case, such as 1.*'],
+    [['--cases', '1.*', '--sample'], '--cases and --sample exclude each other'],
+    [
+      ['--sample', '--update-expected'],
+      '--update-expected needs a run of all cases: leave --cases and --sample out',
+    ],
+    [['--fast'], "Unknown option '--fast'; --help lists the flags"],
+    [['--role'], "Option '--role <value>' argument missing; --help lists the flags"],
+    [['1.*'], "Unexpected argument '1.*'; --help lists the flags"],
+  ])('%j is refused in one line', (args, message) => {
+    const { threw, exitCode } = parse(...args) as { threw: string; exitCode: number }
+    expect(threw).toContain(message)
+    expect(threw).not.toContain('\n')
+    expect(exitCode).toBe(2)
+  })
+})
