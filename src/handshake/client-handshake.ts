@@ -121,11 +121,9 @@ export function verifyUpgradeResponse(
       response: { status, statusText, headers: headers.entries(), body: new Uint8Array(0) },
     })
 
-  if (status !== 101)
-    return fail(
-      'HAWSER_UNEXPECTED_STATUS',
-      statusText === '' ? String(status) : `${String(status)} ${statusText}`,
-    )
+  if (status !== 101) {
+    return fail('HAWSER_UNEXPECTED_STATUS', `${String(status)} ${statusText}`.trimEnd())
+  }
   if (head.httpVersion !== '1.1') return fail('HAWSER_HTTP_VERSION', `HTTP/${head.httpVersion}`)
 
   const upgrade = headers.get('Upgrade')
@@ -138,8 +136,9 @@ export function verifyUpgradeResponse(
   }
   // doubled values are joined, and so never equal
   const accept = headers.get('Sec-WebSocket-Accept')
-  if (accept !== computeAccept(offered.key))
+  if (accept !== computeAccept(offered.key)) {
     return fail('HAWSER_INVALID_ACCEPT', `it is ${showValue(accept)}`)
+  }
 
   const protocol = headers.get('Sec-WebSocket-Protocol')
   if (protocol !== undefined && !offered.protocols.includes(protocol)) {

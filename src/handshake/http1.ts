@@ -165,10 +165,12 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
    *   no part of the head and would be lost here
    */
   push(chunk: Uint8Array): 'more' | 'done' | 'failed' {
-    if (!(chunk instanceof Uint8Array))
+    if (!(chunk instanceof Uint8Array)) {
       throw new TypeError(`chunk must be a Uint8Array, not ${showValue(chunk)}`)
-    if (this.#head !== null)
+    }
+    if (this.#head !== null) {
       throw new InvalidStateError('the head is complete: no bytes after it may be pushed')
+    }
     if (this.#error !== null) return 'failed'
     this.#error = this.#scan(chunk)
     if (this.#error !== null) return 'failed'

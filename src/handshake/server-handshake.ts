@@ -85,10 +85,12 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
   ) {
     return new HandshakeError('HAWSER_UPGRADE_REQUIRED')
   }
-  if (headers.getAll('Sec-WebSocket-Version').length > 1)
+  if (headers.getAll('Sec-WebSocket-Version').length > 1) {
     return new HandshakeError('HAWSER_INVALID_VERSION_HEADER')
-  if (headers.get('Sec-WebSocket-Version') !== VERSION)
+  }
+  if (headers.get('Sec-WebSocket-Version') !== VERSION) {
     return new HandshakeError('HAWSER_UNSUPPORTED_VERSION')
+  }
   const key = single(headers, 'Sec-WebSocket-Key')
   if (key === undefined || !isValidKey(key)) return new HandshakeError('HAWSER_INVALID_KEY')
   if (headers.getAll('Origin').length > 1) return new HandshakeError('HAWSER_INVALID_ORIGIN_HEADER')

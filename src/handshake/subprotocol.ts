@@ -35,8 +35,9 @@ export function checkProtocols(protocols: readonly string[]): readonly string[] 
     if (typeof name !== 'string' || !isToken(name)) {
       throw new TypeError(`protocols must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
     }
-    if (names.has(name))
+    if (names.has(name)) {
       throw new TypeError(`protocols must hold each name once, and has ${showValue(name)} twice`)
+    }
     names.add(name)
   }
   return [...names]

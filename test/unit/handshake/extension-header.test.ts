@@ -1,0 +1,132 @@
+import { formatExtension, parseExtensionHeader } from '../../../src/handshake/extension-header.js'
+
+describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
+  it.each([
+    ['foo', [{ name: 'foo', parameters: [] }]],
+    [
+      'foo, bar; baz=2',
+      [
+        { name: 'foo', parameters: [] },
+        { name: 'bar', parameters: [['baz', '2']] },
+      ],
+    ],
+    [
+      'permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate',
+      [
+        {
+          name: 'permessage-deflate',
+          parameters: [
+            ['client_max_window_bits', true],
+            ['server_max_window_bits', '10'],
+          ],
+        },
+        { name: 'permessage-deflate', parameters: [] },
+      ],
+    ],
+    [
+      'a;b=1;b=2;b',
+      [
+        {
+          name: 'a',
+          parameters: [
+            ['b', '1'],
+            ['b', '2'],
+            ['b', true],
+          ],
+        },
+      ],
+    ],
+    ['a; b="10"', [{ name: 'a', parameters: [['b', '10']] }]],
+    ['a; b="1\\0\\x"', [{ name: 'a', parameters: [['b', '10x']] }]],
+    [
+      ' a ;\tb = 1 ; c="2" ,  d ',
+      [
+        {
+          name: 'a',
+          parameters: [
+            ['b', '1'],
+            ['c', '2'],
+          ],
+        },
+        { name: 'd', parameters: [] },
+      ],
+    ],
+    [
+      ',a,, b,',
+      [
+        { name: 'a', parameters: [] },
+        { name: 'b', parameters: [] },
+      ],
+    ],
+    ['__proto__; constructor=toString', [{ name: '__proto__', parameters: [['constructor', 'toString']] }]],
+  ])('%j', (value, offers) => {
+    expect(parseExtensionHeader(value)).toEqual(offers)
+  })
+
+  it.each([
+    '',
+    ' ',
+    ',',
+    ' , ,',
+    ';',
+    'a;',
+    'a; ',
+    'a;;b',
+    'a;,b',
+    'a b',
+    'a=1',
+    'a; =1',
+    'a; b=',
+    'a; b= ',
+    'a; b=,c',
+    'a; b=1 2',
+    'a; b==1',
+    'a; b="',
+    'a; b="1',
+    'a; b=""',
+    'a; b="1"2',
+    'a; b="1" 2',
+    'a; b="1,2"',
+    'a; b="1 2"',
+    'a; b="1\\',
+    'a; b="\\"',
+    'a; b="\\""',
+    'a; b="\\ "',
+    'a; "b"',
+    '"a"',
+    'a; b=é',
+    'é',
+    'a\0',
+    'a; b="\u0100"',
+    'a\r\nb',
+  ])('finds %j malformed', (value) => {
+    expect(parseExtensionHeader(value)).toBeNull()
+  })
+})
+
+describe('RFC 6455 9.1: writing an extension', () => {
+  it('puts parameters in order', () => {
+    expect(formatExtension({ name: 'foo', parameters: [] })).toBe('foo')
+    expect(
+      formatExtension({
+        name: 'permessage-deflate',
+        parameters: [
+          ['client_max_window_bits', true],
+          ['server_max_window_bits', '10'],
+        ],
+      }),
+    ).toBe('permessage-deflate; client_max_window_bits; server_max_window_bits=10')
+  })
+
+  it.each([
+    ['', [], 'the name of an extension must be a token (RFC 6455 9.1), not ""'],
+    ['a,b', [], 'the name of an extension must be a token (RFC 6455 9.1), not "a,b"'],
+    ['a', [['b c', true]], 'the name of an extension parameter must be a token (RFC 6455 9.1), not "b c"'],
+    ['a', [['b', '']], 'the extension parameter b must be a token (RFC 6455 9.1), not ""'],
+    ['a', [['b', '\r\n']], 'the extension parameter b must be a token (RFC 6455 9.1), not "\\r\\n"'],
+    ['a', [['b', 10]], 'the extension parameter b must be a token (RFC 6455 9.1), not 10'],
+  ])('refuses %j %j', (name, parameters, message) => {
+    const offer = { name, parameters: parameters as [string, string][] }
+    expect(() => formatExtension(offer)).toThrow(new TypeError(message))
+  })
+})

@@ -1,0 +1,45 @@
+import { computeAccept, createKey, isValidKey } from '../../../src/handshake/key.js'
+
+describe('RFC 6455 4.1: Sec-WebSocket-Key', () => {
+  it('is 16 bytes in base64, and never the same', () => {
+    const keys = new Set<string>()
+    for (let i = 0; i < 1000; i++) keys.add(createKey())
+    expect(keys.size).toBe(1000)
+    for (const key of keys) {
+      expect(isValidKey(key)).toBe(true)
+      expect(Buffer.from(key, 'base64')).toHaveLength(16)
+    }
+  })
+
+  it.each(['dGhlIHNhbXBsZSBub25jZQ==', 'AQIDBAUGBwgJCgsMDQ4PEC==', '+/+/+/+/+/+/+/+/+/+/+A=='])(
+    'takes %s',
+    (key) => {
+      expect(isValidKey(key)).toBe(true)
+    },
+  )
+
+  it.each([
+    '',
+    'dGhlIHNhbXBsZSBub25jZQ=',
+    'dGhlIHNhbXBsZSBub25jZQ===',
+    'dGhlIHNhbXBsZSBub25jZQ',
+    'dGhlIHNhbXBsZSBub25jZQAA',
+    'dGhlIHNhbXBsZSBub25jZQA=',
+    'dGhlIHNhbXBsZSBub25jZ===',
+    'dGhlIHNhbXBsZSBub25jZ-==',
+    'dGhlIHNhbXBsZSBub25jZ_==',
+    'dGhlIHNhbXBsZSBub25j\u0130Q==',
+    ' GhlIHNhbXBsZSBub25jZQ==',
+    'dGhlIHNhbXBsZSBub25jZQ==\n',
+    'dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==',
+  ])('refuses %j', (key) => {
+    expect(isValidKey(key)).toBe(false)
+  })
+})
+
+describe('RFC 6455 4.2.2: Sec-WebSocket-Accept', () => {
+  it('is 20 bytes in base64', () => {
+    expect(computeAccept('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
+    expect(Buffer.from(computeAccept(createKey()), 'base64')).toHaveLength(20)
+  })
+})

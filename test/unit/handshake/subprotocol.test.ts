@@ -1,0 +1,54 @@
+import { checkProtocols, chooseProtocol, parseProtocolHeader } from '../../../src/handshake/subprotocol.js'
+
+describe('RFC 6455 11.3.4: Sec-WebSocket-Protocol', () => {
+  it.each([
+    ['chat', ['chat']],
+    ['chat, superchat', ['chat', 'superchat']],
+    ['\tb ,a,c ', ['b', 'a', 'c']],
+    ['chat, Chat', ['chat', 'Chat']],
+    [',chat,, ,x,', ['chat', 'x']],
+    ['__proto__, constructor', ['__proto__', 'constructor']],
+  ])('reads %j', (value, names) => {
+    expect(parseProtocolHeader(value)).toEqual(names)
+  })
+
+  it.each(['', ' ', ',', ', ,', 'a b', 'a;b', '"chat"', 'chat, chat', 'a, b, a', 'é', 'a/b', 'a\0'])(
+    'finds %j malformed',
+    (value) => {
+      expect(parseProtocolHeader(value)).toBeNull()
+    },
+  )
+})
+
+describe('checkProtocols', () => {
+  it('gives the names in a list of its own', () => {
+    const given = ['a', 'b']
+    const checked = checkProtocols(given)
+    expect(checked).toEqual(['a', 'b'])
+    expect(checked).not.toBe(given)
+    expect(checkProtocols([])).toEqual([])
+  })
+
+  it.each([
+    ['chat', 'protocols must be an array of names, not "chat"'],
+    [undefined, 'protocols must be an array of names, not undefined'],
+    [[1], 'protocols must hold tokens (RFC 6455 11.3.4), not 1'],
+    [[''], 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
+    [['a\r\nX: y'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a\\r\\nX: y"'],
+    [['a', 'b', 'a'], 'protocols must hold each name once, and has "a" twice'],
+  ])('refuses %j', (given, message) => {
+    expect(() => checkProtocols(given as string[])).toThrow(new TypeError(message))
+  })
+})
+
+describe('RFC 6455 4.2.2: the choice of a subprotocol', () => {
+  it('is the first that the client lists and the server has', () => {
+    expect(chooseProtocol(['x', 'b', 'a'], ['a', 'b'])).toBe('b')
+  })
+
+  it('regards case, and may be none', () => {
+    expect(chooseProtocol(['Chat'], ['chat'])).toBeUndefined()
+    expect(chooseProtocol([], ['chat'])).toBeUndefined()
+    expect(chooseProtocol(['chat'], [])).toBeUndefined()
+  })
+})
