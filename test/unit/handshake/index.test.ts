@@ -1,0 +1,25 @@
+import * as handshake from '../../../src/handshake/index.js'
+
+describe('hawser/handshake', () => {
+  it('exports what it says, and no more', () => {
+    expect(Object.keys(handshake).sort()).toEqual([
+      'HandshakeError',
+      'HeadScanner',
+      'HeaderFields',
+      'checkProtocols',
+      'chooseProtocol',
+      'computeAccept',
+      'createKey',
+      'formatExtension',
+      'formatRejection',
+      'formatUpgradeRequest',
+      'formatUpgradeResponse',
+      'isInterimResponse',
+      'isValidKey',
+      'parseExtensionHeader',
+      'parseProtocolHeader',
+      'readUpgradeRequest',
+      'verifyUpgradeResponse',
+    ])
+  })
+})
