@@ -1,0 +1,274 @@
+/**
+ * Packs the package as `npm publish` would, installs the tarball in an empty project, and tries it there: what it
+ * holds, the command, every subpath by import and by require, the types in each mode of resolution, one round trip.
+ *
+ * node scripts/check-package.mjs [--built]     --built: dist is fresh, do not build it again
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const node = process.execPath
+const tool = (file) => path.join(root, 'node_modules', file)
+
+const SUBPATHS = ['hawser', 'hawser/frame', 'hawser/handshake', 'hawser/deflate', 'hawser/connection']
+
+/** All that the tarball may hold. */
+const EXPECTED_FILES = [
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/,
+  /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js|\.js\.map)$/,
+  /^dist\/(esm|cjs)\/package\.json$/,
+  /^dist\/esm\/cli\/([a-z0-9-]+\/)*[a-z0-9-]+\.(html|css|svg)$/,
+]
+const REQUIRED_FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/cjs/package.json']
+
+/** Every export of every subpath; a type that did not resolve would be `any`, and fail here. */
+const TYPES_CONSUMER = `${SUBPATHS.map((name, at) => `import * as m${at} from '${name}'`).join('\n')}
+type IsAny<T> = 0 extends 1 & T ? true : false
+${SUBPATHS.map((_, at) => `export const typed${at}: IsAny<typeof m${at}> = false`).join('\n')}
+export const all: readonly object[] = [${SUBPATHS.map((_, at) => `m${at}`).join(', ')}]
+`
+
+/** The first lines of a user: a server, a client, one message there and back. */
+const ROUND_TRIP = `import { WebSocketServer, connect } from 'hawser'
+
+async function main(): Promise<void> {
+  const server = new WebSocketServer()
+  server.route('/echo', {
+    onTextMessage: (socket, text: string) => {
+      socket.send(text)
+    },
+  })
+  const { port } = await server.listen(0, '127.0.0.1')
+  const socket = await connect(\`ws://127.0.0.1:\${String(port)}/echo\`)
+  socket.send('hello')
+  for await (const message of socket) {
+    console.log(message)
+    break
+  }
+  await socket.close()
+  await server.close()
+}
+
+main().catch((error: unknown) => {
+  console.error(error)
+  process.exitCode = 1
+})
+`
+
+class Failure extends Error {}
+
+function check(condition, message) {
+  if (!condition) throw new Failure(message)
+}
+
+/** Runs a program; what it printed becomes the failure's text where it does not end well. */
+async function run(command, args, cwd) {
+  try {
+    const child = promisify(execFile)(command, args, { cwd, timeout: 120_000, maxBuffer: 16 << 20 })
+    child.child.stdin.end()
+    return (await child).stdout
+  } catch (error) {
+    const line = [command === node ? 'node' : command, ...args].join(' ')
+    throw new Failure(
+      [line, error.stdout, error.stderr, error.killed ? 'timed out' : ''].filter(Boolean).join('\n'),
+    )
+  }
+}
+
+/** A list for a message: its first ten rows. */
+function show(rows) {
+  const more = rows.length > 10 ? [`... and ${String(rows.length - 10)} more`] : []
+  return [...rows.slice(0, 10), ...more].join('\n')
+}
+
+async function listFiles(dir) {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(dir, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
+    .sort()
+}
+
+/** What the tarball holds: all that it should, and nothing else. */
+async function checkFiles(installed) {
+  const files = await listFiles(installed)
+  const odd = files.filter((file) => !EXPECTED_FILES.some((pattern) => pattern.test(file)))
+  check(odd.length === 0, `files that should not be published:\n${show(odd)}`)
+
+  const sources = (await listFiles(path.join(root, 'src'))).filter((file) => file.endsWith('.ts'))
+  const built = sources.flatMap((file) =>
+    (file.startsWith('cli/') ? ['esm'] : ['esm', 'cjs']).flatMap((format) =>
+      ['.js', '.d.ts', '.js.map'].map((ending) => `dist/${format}/${file.replace(/\.ts$/, ending)}`),
+    ),
+  )
+  const missing = [...REQUIRED_FILES, ...built].filter((file) => !files.includes(file))
+  check(missing.length === 0, `files that are missing:\n${show(missing)}`)
+  const stale = files.filter((file) => /^dist\/.*\.(js|d\.ts|map)$/.test(file) && !built.includes(file))
+  check(stale.length === 0, `built files without a source:\n${show(stale)}`)
+
+  let bytes = 0
+  for (const file of files) {
+    const text = await readFile(path.join(installed, file), 'utf8')
+    bytes += Buffer.byteLength(text)
+    check(!text.includes(path.resolve(root)), `${file} names a path of the machine that built it`)
+  }
+  return `${String(files.length)} files, ${String(Math.round(bytes / 1024))} KiB unpacked`
+}
+
+async function checkManifest(installed) {
+  const manifest = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'))
+  for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+    check(manifest[field] === undefined, `the manifest has ${field}`)
+  }
+  for (const hook of ['preinstall', 'install', 'postinstall']) {
+    check(manifest.scripts?.[hook] === undefined, `the manifest runs ${hook}`)
+  }
+  check(manifest.license === 'MIT', 'the licence is not MIT')
+  return `${manifest.name} ${manifest.version}, no dependency, no install script`
+}
+
+async function checkCommand(project) {
+  const command = path.join(project, 'node_modules/.bin/hawser')
+  check(((await stat(command)).mode & 0o111) !== 0, 'the command is not executable')
+  const help = await run(command, ['--help'], project)
+  for (const word of ['hawser', '--port', '--host', '--help']) {
+    check(help.includes(word), `hawser --help does not mention ${word}`)
+  }
+  return 'hawser --help'
+}
+
+/** Every subpath, loaded both ways in plain JavaScript, has the same names. */
+async function checkImports(project) {
+  const list = JSON.stringify(SUBPATHS)
+  const show = 'console.log(JSON.stringify(names))'
+  const collect = (load) => `const names = {}
+for (const name of ${list}) names[name] = Object.keys(${load}).filter((key) => key !== '__esModule').sort()
+${show}
+`
+  await writeFile(path.join(project, 'load.mjs'), collect('await import(name)'))
+  await writeFile(path.join(project, 'load.cjs'), collect('require(name)'))
+  const esm = JSON.parse(await run(node, ['load.mjs'], project))
+  const cjs = JSON.parse(await run(node, ['load.cjs'], project))
+  for (const name of SUBPATHS) {
+    check(esm[name].length > 0, `${name} exports nothing`)
+    check(esm[name].join() === cjs[name].join(), `${name} differs: import ${esm[name]}; require ${cjs[name]}`)
+  }
+  await writeFile(path.join(project, 'manifest.cjs'), "require('hawser/package.json')\n")
+  await run(node, ['manifest.cjs'], project)
+  return SUBPATHS.map((name) => `${name} ${String(esm[name].length)}`).join(', ')
+}
+
+/** Strict consumers compile, in each mode of resolution that Node 20 and bundlers have. */
+async function checkTypes(project) {
+  const common = {
+    target: 'es2022',
+    lib: ['es2023'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    rootDir: '.',
+    typeRoots: [path.join(root, 'node_modules/@types')],
+    types: ['node'],
+  }
+  for (const ending of ['mts', 'cts']) {
+    await writeFile(path.join(project, `types.${ending}`), TYPES_CONSUMER)
+    await writeFile(path.join(project, `round-trip.${ending}`), ROUND_TRIP)
+  }
+  const modes = {
+    nodenext: { module: 'nodenext', moduleResolution: 'nodenext', outDir: 'out' },
+    node16: { module: 'node16', moduleResolution: 'node16', noEmit: true },
+    bundler: { module: 'esnext', moduleResolution: 'bundler', noEmit: true },
+  }
+  for (const [name, options] of Object.entries(modes)) {
+    const files = name === 'bundler' ? ['types.mts', 'round-trip.mts'] : ['*.mts', '*.cts']
+    const config = { compilerOptions: { ...common, ...options }, include: files }
+    await writeFile(path.join(project, `tsconfig.${name}.json`), JSON.stringify(config))
+    await run(node, [tool('typescript/bin/tsc'), '-p', `tsconfig.${name}.json`], project)
+  }
+  return Object.keys(modes).join(', ')
+}
+
+/** The consumers that checkTypes compiled, run. */
+async function checkRoundTrip(project) {
+  for (const file of ['out/round-trip.mjs', 'out/round-trip.cjs']) {
+    const said = await run(node, [file], project)
+    check(said.trim() === 'hello', `${file} said ${JSON.stringify(said)}`)
+  }
+  return 'a message there and back, by import and by require'
+}
+
+/** The types as attw sees them. It passes a package without any, so what it found is checked too. */
+async function checkTypesResolve(tarball) {
+  const attw = tool('@arethetypeswrong/cli/dist/index.js')
+  const said = await run(node, [attw, '--profile', 'node16', '--format', 'json', tarball], root)
+  const { analysis } = JSON.parse(said)
+  for (const subpath of SUBPATHS.map((name) => name.replace('hawser', '.'))) {
+    for (const mode of ['node16-cjs', 'node16-esm', 'bundler']) {
+      const found = analysis.entrypoints?.[subpath]?.resolutions?.[mode]?.resolution
+      check(found?.isTypeScript === true, `attw finds no types for ${subpath} in ${mode}`)
+    }
+  }
+  return 'every subpath in every mode'
+}
+
+async function checkPackage(built) {
+  const temp = await mkdtemp(path.join(tmpdir(), 'hawser-package-'))
+  try {
+    if (built) await stat(path.join(root, 'dist/esm'))
+    else await run(node, [path.join(root, 'scripts/build.mjs')], root)
+    const packed = path.join(temp, 'packed')
+    const project = path.join(temp, 'project')
+    await mkdir(packed)
+    await mkdir(project)
+    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', packed], root)
+    const [name] = await readdir(packed)
+    const tarball = path.join(packed, name)
+    await writeFile(path.join(project, 'package.json'), '{ "private": true }\n')
+    await run(
+      'npm',
+      ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', tarball],
+      project,
+    )
+    const installed = path.join(project, 'node_modules/hawser')
+
+    const steps = [
+      ['files', () => checkFiles(installed)],
+      ['manifest', () => checkManifest(installed)],
+      ['imports', () => checkImports(project)],
+      ['types', () => checkTypes(project)],
+      ['round trip', () => checkRoundTrip(project)],
+      ['command', () => checkCommand(project)],
+      [
+        'publint',
+        () => run(node, [tool('publint/src/cli.js'), 'run', tarball, '--strict'], root).then(() => 'ok'),
+      ],
+      ['attw', () => checkTypesResolve(tarball)],
+    ]
+    let failures = 0
+    for (const [step, act] of steps) {
+      try {
+        console.log(`  ${step}: ${await act()}`)
+      } catch (error) {
+        failures += 1
+        console.error(`  ${step} FAILED: ${error instanceof Failure ? error.message : error.stack}`)
+      }
+    }
+    return failures
+  } finally {
+    await rm(temp, { recursive: true, force: true })
+  }
+}
+
+const { values } = parseArgs({ options: { built: { type: 'boolean', default: false } } })
+try {
+  if ((await checkPackage(values.built)) > 0) process.exitCode = 1
+} catch (error) {
+  console.error(`package check: ${error instanceof Failure ? error.message : error.stack}`)
+  process.exitCode = 1
+}
