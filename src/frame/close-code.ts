@@ -32,10 +32,9 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
  * 4999. 1004, 1005, 1006 and 1015 are reserved, the rest is undefined.
  */
 export function isValidCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false
   return (
-    (code >= 1000 && code <= 1003) ||
-    (code >= 1007 && code <= 1014) ||
-    (code >= 3000 && code <= 4999 && Number.isInteger(code))
+    (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
   )
 }
 
@@ -67,8 +66,9 @@ export function checkCloseArguments(code: number | undefined, reason: string | u
     }
   }
   if (reason === undefined) return
-  if (typeof reason !== 'string')
+  if (typeof reason !== 'string') {
     throw new TypeError(`close reason must be a string, not ${showValue(reason)}`)
+  }
   if (reason !== '' && code === undefined) {
     throw new TypeError('close reason must come with a close code (RFC 6455 5.5.1)')
   }

@@ -84,15 +84,16 @@ export class FrameParser {
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: FrameParserOptions) {
-    if (options.role !== 'client' && options.role !== 'server') {
-      throw new TypeError(`role must be 'client' or 'server', not ${showValue(options.role)}`)
+    const role: unknown = options.role
+    if (role !== 'client' && role !== 'server') {
+      throw new TypeError(`role must be 'client' or 'server', not ${showValue(role)}`)
     }
     const { allowRsv1 = false, maxFrameBytes = Infinity, maxMessageBytes = Infinity } = options
     if (typeof allowRsv1 !== 'boolean') {
       throw new TypeError(`allowRsv1 must be true or false, not ${showValue(allowRsv1)}`)
     }
     const rule = { min: 0, integer: true }
-    this.expectMask = options.role === 'server'
+    this.expectMask = role === 'server'
     this.forbiddenBits = allowRsv1 ? RSV2_BIT | RSV3_BIT : RSV1_BIT | RSV2_BIT | RSV3_BIT
     this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
     checkNumber('maxMessageBytes', maxMessageBytes, rule)

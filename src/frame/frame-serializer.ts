@@ -9,7 +9,7 @@ import {
   writeFrameHeader,
 } from './header.js'
 import { maskInPlace } from './masking.js'
-import { isControlOpcode, isDefinedOpcode, type Opcode } from './opcode.js'
+import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
 
 export interface FrameFields {
   readonly opcode: Opcode
@@ -17,7 +17,7 @@ export interface FrameFields {
   readonly payload?: Uint8Array | string
   /** Default true. */
   readonly fin?: boolean
-  /** Default false. */
+  /** Compressed (RFC 7692 section 6): on the first frame of a message alone. Default false. */
   readonly rsv1?: boolean
   /** 32 bits, first octet lowest, from `createMaskingKey`; without it the frame is unmasked. */
   readonly maskingKey?: number
@@ -47,8 +47,10 @@ export function frameFirstByte(opcode: number, fin: boolean, rsv1: boolean): num
  */
 export function serializeFrame(fields: FrameFields): Buffer {
   const { opcode, payload = '', fin = true, rsv1 = false, maskingKey } = fields
-  if (!isDefinedOpcode(opcode))
-    throw new RangeError(`opcode must be 0, 1, 2, 8, 9 or 10, not ${showValue(opcode)}`)
+  if (typeof opcode !== 'number' || !isDefinedOpcode(opcode)) {
+    const type = typeof opcode === 'number' ? RangeError : TypeError
+    throw new type(`opcode must be 0, 1, 2, 8, 9 or 10, not ${showValue(opcode)}`)
+  }
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
     throw new TypeError(`payload must be a string or a Uint8Array, not ${showValue(payload)}`)
   }
@@ -58,6 +60,9 @@ export function serializeFrame(fields: FrameFields): Buffer {
     if (length > MAX_CONTROL_PAYLOAD_BYTES) {
       throw new RangeError(`payload of a control frame must have 0 to 125 bytes, not ${String(length)}`)
     }
+  }
+  if (rsv1 && opcode !== Opcode.TEXT && opcode !== Opcode.BINARY) {
+    throw new TypeError('rsv1 must be false: it belongs to the first frame of a message (RFC 7692 6.1)')
   }
   const isMasked = maskingKey !== undefined
   const frame = Buffer.allocUnsafe(frameHeaderBytes(length, isMasked) + length)

@@ -51,7 +51,7 @@ export class MessageAssembler {
     if (part.isFirst) this.announced += part.payloadLength
     const { byteLength } = part
     if (byteLength === 0) return null
-    this.reserve(byteLength)
+    this.reserve(byteLength, part.fin)
     const from = this.length
     const partIsAscii = part.copyTo(this.buffer, from)
     this.length = from + byteLength
@@ -66,23 +66,26 @@ export class MessageAssembler {
 
   /**
    * Ends the message.
-   * @returns its bytes, owned by the caller; or the violation: text that ends inside a character
+   * @returns its bytes, owned by the caller, in memory of at most twice their size; or the violation: text that
+   *   ends inside a character
    */
   finish(): RawBuffer | ProtocolError {
     if (this.validator !== null && !this.validator.isComplete) {
       return new ProtocolError('HAWSER_INVALID_UTF8', 'the text ends inside a character')
     }
-    const bytes = asBuffer(this.buffer.subarray(0, this.length))
-    // A receiver may keep a binary message for ever: do not let it hold twice its size.
-    return this.length * 2 < this.buffer.length ? asBuffer(Buffer.from(bytes)) : bytes
+    return asBuffer(this.buffer.subarray(0, this.length))
   }
 
-  /** Grows to hold `more` bytes: at most four times what came, and no further than what was announced. */
-  private reserve(more: number): void {
+  /**
+   * Grows to hold `more` bytes: to at most four times what came, and no further than what was announced. Before
+   * the last frame nobody knows how many more there will be: then twice what came is always granted, so that a
+   * message of many fragments costs linear time.
+   */
+  private reserve(more: number, isLastFrame: boolean): void {
     const needed = this.length + more
     if (needed <= this.buffer.length) return
-    const wanted = Math.min(Math.max(needed * 4, INITIAL_BYTES), Math.max(this.announced, needed * 2))
-    const capacity = Math.max(needed, wanted)
+    const expected = isLastFrame ? this.announced : Math.max(this.announced, needed * 2)
+    const capacity = Math.min(Math.max(needed * 4, INITIAL_BYTES), expected)
     const grown = asBuffer(Buffer.allocUnsafeSlow(capacity))
     this.buffer.copy(grown, 0, 0, this.length)
     this.buffer = grown

@@ -1,0 +1,153 @@
+import { ProtocolError } from '../../../src/errors.js'
+import type { FramePart } from '../../../src/frame/frame-event.js'
+import { FrameParser } from '../../../src/frame/frame-parser.js'
+import { MessageAssembler } from '../../../src/frame/message-assembler.js'
+import { fragments, frame, hex, KEY, OP } from '../../helpers/frame-builder.js'
+
+/** The parts of what is pushed chunk by chunk to a server (masked) or a client. */
+function parts(masked: boolean, ...chunks: readonly Uint8Array[]): FramePart[] {
+  const parser = new FrameParser({ role: masked ? 'server' : 'client', allowRsv1: true })
+  const found: FramePart[] = []
+  for (const chunk of chunks) {
+    parser.push(Buffer.from(chunk))
+    for (let event = parser.next(); event !== null; event = parser.next()) {
+      if (event.type === 'violation') throw event.error
+      found.push(event)
+    }
+  }
+  return found
+}
+
+function assemble(list: readonly FramePart[]): MessageAssembler | ProtocolError {
+  const message = new MessageAssembler(list[0] as FramePart)
+  for (const part of list) {
+    const error = message.append(part)
+    if (error !== null) return error
+  }
+  return message
+}
+
+function whole(list: readonly FramePart[]): Buffer {
+  const message = assemble(list)
+  if (message instanceof ProtocolError) throw message
+  const bytes = message.finish()
+  if (bytes instanceof ProtocolError) throw bytes
+  return bytes
+}
+
+function bytewise(bytes: Uint8Array): Uint8Array[] {
+  return Array.from(bytes, (octet) => Uint8Array.of(octet))
+}
+
+describe('RFC 6455 5.4: a message of several parts', () => {
+  test.each([true, false])('fragments, masked: %p', (masked) => {
+    const rest = masked ? { key: KEY } : {}
+    const list = parts(masked, fragments(OP.TEXT, ['Hel', '', 'lo', ''], rest))
+    const message = assemble(list) as MessageAssembler
+    expect(message).toMatchObject({ opcode: OP.TEXT, isCompressed: false, byteLength: 5, isAscii: masked })
+    expect(message.finish()).toEqual(Buffer.from('Hello'))
+  })
+
+  test('the chunks that the parts came in stay as they are', () => {
+    const chunk = fragments(OP.BINARY, ['abc', 'def'], { key: KEY })
+    const parser = new FrameParser({ role: 'server' })
+    parser.push(chunk)
+    const before = Buffer.from(chunk)
+    const list = [parser.next(), parser.next()] as FramePart[]
+    const bytes = whole(list)
+    expect(bytes.toString()).toBe('abcdef')
+    expect(chunk.equals(before)).toBe(true)
+    chunk.fill(0)
+    expect(bytes.toString()).toBe('abcdef')
+  })
+
+  test('a frame in many chunks', () => {
+    const payload = Buffer.from(Array.from({ length: 5000 }, (_, i) => i & 0xff))
+    for (const masked of [true, false]) {
+      const bytes = frame({ opcode: OP.BINARY, payload, ...(masked ? { key: KEY } : {}) })
+      expect(whole(parts(masked, ...bytewise(bytes))).equals(payload)).toBe(true)
+    }
+  })
+
+  test('an empty message', () => {
+    const message = assemble(parts(false, fragments(OP.BINARY, ['', '', '']))) as MessageAssembler
+    expect(message).toMatchObject({ opcode: OP.BINARY, byteLength: 0, isAscii: false })
+    expect(message.finish()).toEqual(Buffer.alloc(0))
+    expect(whole(parts(true, fragments(OP.TEXT, ['', ''], { key: KEY })))).toEqual(Buffer.alloc(0))
+  })
+})
+
+describe('RFC 6455 8.1: text is validated as it comes', () => {
+  test('a character cut by fragments', () => {
+    const list = fragments(OP.TEXT, ['a€'.slice(0, 1), hex('e2'), hex('82'), hex('ac 62')], { key: KEY })
+    expect(whole(parts(true, list)).toString()).toBe('a€b')
+  })
+
+  test('a bad byte is told by the part that it comes in, before the frame is whole', () => {
+    const bytes = frame({ opcode: OP.TEXT, payload: hex('61 62 c3 28 63 64'), key: KEY })
+    const list = parts(true, ...bytewise(bytes))
+    const message = new MessageAssembler(list[0] as FramePart)
+    const answers = list.map((part) => message.append(part)?.code ?? null)
+    // The first part is the header alone.
+    expect(answers.slice(0, 5)).toEqual([null, null, null, null, 'HAWSER_INVALID_UTF8'])
+    expect(message.append(list[0] as FramePart)).toBeNull()
+  })
+
+  test('ASCII behind a character that was cut', () => {
+    const list = parts(true, fragments(OP.TEXT, [hex('c3'), 'a'], { key: KEY }))
+    expect(assemble(list)).toMatchObject({ code: 'HAWSER_INVALID_UTF8', closeCode: 1007 })
+  })
+
+  test('ASCII behind characters that were whole', () => {
+    const message = assemble(
+      parts(true, fragments(OP.TEXT, ['é', 'a', 'b'], { key: KEY })),
+    ) as MessageAssembler
+    expect(message.isAscii).toBe(false)
+    expect(message.finish()).toEqual(Buffer.from('éab'))
+  })
+
+  test('text that ends inside a character', () => {
+    for (const masked of [true, false]) {
+      const message = assemble(
+        parts(masked, fragments(OP.TEXT, ['a', hex('e2 82')], masked ? { key: KEY } : {})),
+      ) as MessageAssembler
+      expect(message.finish()).toMatchObject({
+        code: 'HAWSER_INVALID_UTF8',
+        closeCode: 1007,
+        message: expect.stringContaining('ends inside a character') as string,
+      })
+    }
+  })
+
+  test('binary and compressed messages are not', () => {
+    expect(whole(parts(true, fragments(OP.BINARY, [hex('ff'), hex('c3')], { key: KEY })))).toEqual(
+      hex('ff c3'),
+    )
+    const compressed = parts(true, fragments(OP.TEXT, [hex('ff'), hex('c3')], { key: KEY, rsv1: true }))
+    const message = assemble(compressed) as MessageAssembler
+    expect(message).toMatchObject({ opcode: OP.TEXT, isCompressed: true, isAscii: false })
+    expect(message.finish()).toEqual(hex('ff c3'))
+  })
+})
+
+describe('memory follows the bytes that came', () => {
+  /** The bytes that the finished message keeps alive. */
+  function held(list: readonly FramePart[]): number {
+    return whole(list).buffer.byteLength
+  }
+
+  test('a frame in two chunks takes what it announces, and not a byte more', () => {
+    const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(100_000), key: KEY })
+    for (const cut of [30_000, 50_000, 60_000, 80_000, 99_999]) {
+      expect(held(parts(true, bytes.subarray(0, cut), bytes.subarray(cut)))).toBe(100_000)
+    }
+  })
+
+  test('a message of many fragments keeps at most twice its size', () => {
+    const pieces = Array.from({ length: 3000 }, () => 'x'.repeat(33))
+    for (const count of [2, 10, 100, 1000, 3000]) {
+      const list = parts(false, fragments(OP.BINARY, pieces.slice(0, count)))
+      expect(held(list)).toBeLessThanOrEqual(count * 33 * 2)
+    }
+  })
+})
