@@ -17,7 +17,7 @@ import type { HeadTypes } from '../../src/handshake/index.js'
 const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'))
 
 const TCHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-const token = fc.string({ unit: fc.constantFrom(...TCHARS), minLength: 1, maxLength: 12 })
+const token = fc.string({ unit: fc.constantFrom(...Array.from(TCHARS)), minLength: 1, maxLength: 12 })
 
 const value = fc
   .string({
@@ -39,7 +39,10 @@ const headers = fc.array(
 )
 
 const target = fc
-  .string({ unit: fc.constantFrom(...`${TCHARS}/?=;:@[]()\\"<>{}`).filter((c) => c !== '#'), maxLength: 30 })
+  .string({
+    unit: fc.constantFrom(...Array.from(`${TCHARS}/?=;:@[]()\\"<>{}`)).filter((c) => c !== '#'),
+    maxLength: 30,
+  })
   .map((text) => `/${text}`)
 
 const extension = fc.record({
@@ -62,7 +65,7 @@ interface Outcome {
 }
 
 /** What a scanner makes of these chunks, the rest being all that follows the head. */
-const outcome = <Kind extends keyof HeadTypes>(kind: Kind, chunks: readonly Uint8Array[]): Outcome => {
+const outcome = (kind: keyof HeadTypes, chunks: readonly Uint8Array[]): Outcome => {
   const scanner = new HeadScanner(kind, { maxHeaderBytes: 512, maxHeaderCount: 12 })
   let answer = 'more'
   const rest: number[] = []
@@ -173,7 +176,7 @@ describe('anything a peer may send', () => {
   })
 
   it('never throws out of a list', () => {
-    const soup = fc.string({ unit: fc.constantFrom(...'ab,;="\\ \t\0é'), maxLength: 60 })
+    const soup = fc.string({ unit: fc.constantFrom(...Array.from('ab,;="\\ \t\0é')), maxLength: 60 })
     fc.assert(
       fc.property(fc.oneof(soup, fc.string()), (text) => {
         const offers = parseExtensionHeader(text)
@@ -202,7 +205,7 @@ describe('what is written is read', () => {
   it('extensions with quoted values', () => {
     fc.assert(
       fc.property(token, token, token, fc.array(fc.boolean()), (name, parameter, text, escaped) => {
-        const quoted = [...text]
+        const quoted = Array.from(text)
           .map((character, i) => (escaped[i] === true ? `\\${character}` : character))
           .join('')
         expect(parseExtensionHeader(`${name}; ${parameter}="${quoted}"`)).toEqual([

@@ -4,7 +4,7 @@ import {
   isInterimResponse,
   verifyUpgradeResponse,
 } from '../../../src/handshake/client-handshake.js'
-import type { UpgradeOffer, UpgradeRequestOptions } from '../../../src/handshake/client-handshake.js'
+import type { UpgradeOffer } from '../../../src/handshake/client-handshake.js'
 import { HeaderFields } from '../../../src/handshake/header-fields.js'
 import type { ResponseHead } from '../../../src/handshake/http1.js'
 
@@ -102,9 +102,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
       'the header "Sec-WebSocket-Key" is the handshake\'s own and cannot be set to "x"',
     ],
   ])('throws for %j', (options, message) => {
-    expect(() => formatUpgradeRequest({ ...needed, ...options } as UpgradeRequestOptions)).toThrow(
-      new TypeError(message),
-    )
+    expect(() => formatUpgradeRequest({ ...needed, ...options })).toThrow(new TypeError(message))
   })
 })
 
