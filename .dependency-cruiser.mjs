@@ -103,7 +103,13 @@ export default {
     },
 
     only('socket', 'connection', 'deflate', 'frame', 'handshake'),
-    builtins('socket', ['net', 'stream'], 'socket-driver[.]ts$'),
+    {
+      name: 'socket-streams',
+      comment: 'Streams are touched by socket-driver, before it by handshake-io; socket hands them on',
+      severity: 'error',
+      from: { path: room('socket'), pathNot: `${room('socket')}(socket-driver|handshake-io|socket)[.]ts$` },
+      to: { dependencyTypes: ['core'], path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2']) },
+    },
 
     only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
