@@ -84,7 +84,7 @@ export class MessageAssembler {
   private reserve(more: number, isLastFrame: boolean): void {
     const needed = this.length + more
     if (needed <= this.buffer.length) return
-    const expected = isLastFrame ? this.announced : Math.max(this.announced, needed * 2)
+    const expected = Math.max(this.announced, isLastFrame ? needed : needed * 2)
     const capacity = Math.min(Math.max(needed * 4, INITIAL_BYTES), expected)
     const grown = asBuffer(Buffer.allocUnsafeSlow(capacity))
     this.buffer.copy(grown, 0, 0, this.length)

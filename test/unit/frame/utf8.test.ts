@@ -20,6 +20,9 @@ describe('RFC 6455 8.1, RFC 3629: characters', () => {
     ['ef bb bf', 'U+FEFF'],
     ['ef bf bf', 'U+FFFF'],
     ['f0 90 80 80', 'U+10000'],
+    ['e1 80 80', 'U+1000'],
+    ['f1 80 80 80', 'U+40000'],
+    ['f3 bf bf bf', 'U+FFFFF'],
     ['f4 8f bf bf', 'U+10FFFF'],
   ])('%s: %s', (digits) => {
     const bytes = hex(digits)

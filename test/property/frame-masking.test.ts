@@ -1,0 +1,108 @@
+import fc from 'fast-check'
+import { maskInPlace, rotateMaskingKey } from '../../src/frame/masking.js'
+import { xor, type MaskingKey } from '../helpers/frame-builder.js'
+
+const octet = fc.integer({ min: 0, max: 255 })
+const maskingKey = fc.tuple(octet, octet, octet, octet)
+
+/** First octet lowest, without the operators that src uses. */
+function toNumber([a, b, c, d]: MaskingKey): number {
+  return a + b * 2 ** 8 + c * 2 ** 16 + d * 2 ** 24
+}
+
+/** The key as it stands at the byte of index `phase`. */
+function turn(key: MaskingKey, phase: number): MaskingKey {
+  return [0, 1, 2, 3].map((i) => key[(phase + i) % 4]) as unknown as MaskingKey
+}
+
+describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
+  const key: MaskingKey = [0x93, 0x01, 0xfe, 0x7a]
+
+  test('every size to 300, every alignment, every phase', () => {
+    const arena = new ArrayBuffer(512)
+    for (let size = 0; size <= 300; size++) {
+      const plain = Buffer.from(Array.from({ length: size }, (_, i) => (i * 167 + size) & 0xff))
+      for (let phase = 0; phase < 4; phase++) {
+        const expected = xor(plain, turn(key, phase))
+        for (let alignment = 0; alignment < 8; alignment++) {
+          const all = Buffer.from(arena).fill(0xee)
+          // The alignment comes from the view's offset for one half, from `start` for the other.
+          const offset = alignment >> 1
+          const bytes = Buffer.from(arena, offset, 400)
+          const start = alignment - offset
+          plain.copy(bytes, start)
+          maskInPlace(bytes, start, start + size, toNumber(key), phase)
+          const same =
+            bytes.compare(expected, 0, size, start, start + size) === 0 &&
+            all.subarray(0, alignment).every((byte) => byte === 0xee) &&
+            all.subarray(alignment + size).every((byte) => byte === 0xee)
+          if (!same) throw new Error(`size ${size}, alignment ${alignment}, phase ${phase}`)
+        }
+      }
+    }
+  })
+
+  test('any bytes, key, range and phase; and whether the result is ASCII', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 600 }),
+        maskingKey,
+        fc.nat(7),
+        fc.nat({ max: 2 ** 40 }),
+        fc.boolean(),
+        (plain, anyKey, start, phase, ascii) => {
+          const expected = xor(plain, turn(anyKey, phase % 4))
+          if (ascii) expected.forEach((byte, i) => (expected[i] = byte & 0x7f))
+          const input = ascii ? xor(expected, turn(anyKey, phase % 4)) : plain
+          const bytes = new Uint8Array(start + plain.length + 3)
+          bytes.set(input, start)
+          const isAscii = maskInPlace(bytes, start, start + plain.length, toNumber(anyKey), phase)
+          expect(Buffer.from(bytes.subarray(start, start + plain.length)).equals(expected)).toBe(true)
+          expect(isAscii).toBe(expected.every((byte) => byte < 0x80))
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  test('masked in any pieces, each with its own phase, it is the same', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 700 }),
+        maskingKey,
+        fc.array(fc.nat(300)),
+        (plain, anyKey, sizes) => {
+          const bytes = Uint8Array.from(plain)
+          let at = 0
+          for (const size of [...sizes, plain.length]) {
+            const end = Math.min(at + size, plain.length)
+            maskInPlace(bytes, at, end, toNumber(anyKey), at)
+            at = end
+          }
+          expect(xor(plain, anyKey).equals(bytes)).toBe(true)
+        },
+      ),
+    )
+  })
+
+  test('masking twice is nothing', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), maskingKey, fc.nat(3), (plain, anyKey, phase) => {
+        const bytes = Uint8Array.from(plain)
+        maskInPlace(bytes, 0, bytes.length, toNumber(anyKey), phase)
+        maskInPlace(bytes, 0, bytes.length, toNumber(anyKey), phase)
+        expect(bytes).toEqual(plain)
+      }),
+    )
+  })
+
+  test('turning a key by one phase and another is turning it by their sum', () => {
+    fc.assert(
+      fc.property(maskingKey, fc.nat(1000), fc.nat(1000), (anyKey, a, b) => {
+        const twice = rotateMaskingKey(rotateMaskingKey(toNumber(anyKey), a), b)
+        expect(twice >>> 0).toBe(rotateMaskingKey(toNumber(anyKey), a + b) >>> 0)
+        expect(twice >>> 0).toBe(toNumber(turn(anyKey, (a + b) % 4)))
+      }),
+    )
+  })
+})
