@@ -107,8 +107,8 @@ export class Connection {
   }
   /** Where the connection stands; CONNECTING never, for it begins open. */
   get readyState(): ReadyState {
-    if (this.state === 'open') return ReadyState.OPEN
-    return this.state === 'ended' ? ReadyState.CLOSED : ReadyState.CLOSING
+    if (this.state === 'ended' || this.transportEnd === 'lost') return ReadyState.CLOSED
+    return this.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
   }
 
   /** Bytes that were sent and not taken: frames, and messages that wait to be compressed. */
@@ -286,7 +286,7 @@ export class Connection {
 
   /** When {@link tick} has something to do, if nothing comes until then; Infinity for never. */
   get nextTickAt(): number {
-    if (this.state !== 'open') return Infinity
+    if (this.state !== 'open' || this.transportEnd !== 'open') return Infinity
     return Math.min(this.keepalive.deadline, this.lastMessageAt + this.limits.idleTimeoutMs)
   }
 

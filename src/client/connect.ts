@@ -1,0 +1,352 @@
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connect as connectTls, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
+import {
+  resolveDeflateOptions,
+  type PerMessageDeflateOptions,
+  type ResolvedDeflateOptions,
+} from '../deflate/options.js'
+import {
+  createOffer,
+  PERMESSAGE_DEFLATE,
+  verifyResponse,
+  type AgreedParameters,
+} from '../deflate/negotiation.js'
+import { createCodecFactory } from '../deflate/zlib-codec.js'
+import { HandshakeError } from '../errors.js'
+import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
+import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'
+import { createKey } from '../handshake/key.js'
+import { checkProtocols } from '../handshake/subprotocol.js'
+import { CLIENT_LIMITS, resolveLimits, showValue, type LimitOptions, type Limits } from '../limits.js'
+import {
+  MAX_RESPONSE_BODY_BYTES,
+  readBodyStart,
+  readResponseHead,
+  type ResponseStart,
+} from '../socket/handshake-io.js'
+import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
+import { checkService, type Handlers, type Service } from '../socket/service.js'
+import type { SlowConsumerPolicy } from '../socket/socket-driver.js'
+import { ClientSocket } from './client-socket.js'
+import { parseTarget, type Target } from './target.js'
+
+export interface ConnectOptions<Data = unknown> {
+  /** Bounds, units in their names; `Infinity` and `false` mean off. */
+  readonly limits?: LimitOptions
+  /** Subprotocols to offer, in order of preference. */
+  readonly protocols?: string | readonly string[]
+  /** Further headers of the request; or a function that gives them, for each attempt. */
+  readonly headers?: HeadersInput | (() => HeadersInput | Promise<HeadersInput>)
+  /** The Origin header. Default: none. */
+  readonly origin?: string
+  /** Passed to node:tls as it is. */
+  readonly tls?: TlsOptions
+  /** permessage-deflate (RFC 7692). Default: on. */
+  readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
+  /** The handshake in total: DNS, TCP, TLS and HTTP. Default `limits.handshakeTimeoutMs`, 10 s. */
+  readonly handshakeTimeoutMs?: number | false
+  /** Ends the attempt: the promise rejects with the signal's reason. Of no effect once the connection is open. */
+  readonly signal?: AbortSignal
+  /** What to do with messages and events; without it messages are read with `receive()` or `for await`. */
+  readonly handlers?: Service<ClientSocket<Data>>
+  /** Becomes `socket.data`. */
+  readonly data?: Data
+  /** What becomes of a server that does not read. Default `'close'`. */
+  readonly slowConsumer?: SlowConsumerPolicy
+  /** Answer pings by itself. Default true. */
+  readonly autoPong?: boolean
+}
+
+interface ResolvedConnectOptions<Data> {
+  readonly target: Target
+  readonly limits: Limits
+  readonly protocols: readonly string[]
+  readonly deflate: ResolvedDeflateOptions | null
+  readonly handlers: Handlers<ClientSocket<Data>> | undefined
+  readonly given: ConnectOptions<Data>
+}
+
+const NAMES = new Set<string>([
+  'limits',
+  'protocols',
+  'headers',
+  'origin',
+  'tls',
+  'perMessageDeflate',
+  'handshakeTimeoutMs',
+  'signal',
+  'handlers',
+  'data',
+  'slowConsumer',
+  'autoPong',
+])
+
+const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer']
+
+/**
+ * Opens a connection (RFC 6455 section 4.1).
+ * @param url ws, wss, http, https, `ws+unix:/path/to/socket:/target`; credentials become basic authentication
+ * @returns the open connection; messages that came with the handshake are kept for it
+ * @throws SyntaxError, TypeError or RangeError for a wrong url or option, at once; the promise rejects with HandshakeError
+ *   (its `response` is what the server answered), with the system's error as `cause` where there is one, or with the
+ *   reason of the signal
+ */
+export function connect<Data = undefined>(
+  url: string | URL,
+  options: ConnectOptions<Data> = {},
+): Promise<ClientSocket<Data>> {
+  const resolved = resolveOptions(url, options)
+  return open(resolved)
+}
+
+function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): ResolvedConnectOptions<Data> {
+  if (typeof given !== 'object' || (given as unknown) === null) {
+    throw new TypeError(`ConnectOptions must be an object, not ${showValue(given)}`)
+  }
+  for (const name of Object.keys(given)) {
+    if (!NAMES.has(name))
+      throw new TypeError(
+        `ConnectOptions has no option ${showValue(name)}; there are ${[...NAMES].join(', ')}`,
+      )
+  }
+  const { protocols = [], handshakeTimeoutMs, signal, slowConsumer = 'close', tls, autoPong = true } = given
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
+  }
+  if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
+    throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
+  }
+  if (!POLICIES.includes(slowConsumer)) {
+    throw new TypeError(`slowConsumer must be 'close', 'drop' or 'buffer', not ${showValue(slowConsumer)}`)
+  }
+  if (typeof autoPong !== 'boolean')
+    throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
+  const limits = resolveLimits(
+    handshakeTimeoutMs === undefined ? given.limits : { ...given.limits, handshakeTimeoutMs },
+    CLIENT_LIMITS,
+  )
+  return {
+    target: parseTarget(url),
+    limits,
+    protocols: checkProtocols(typeof protocols === 'string' ? [protocols] : protocols),
+    deflate: resolveDeflateOptions(given.perMessageDeflate, 'client'),
+    handlers: given.handlers === undefined ? undefined : checkService('handlers', given.handlers),
+    given,
+  }
+}
+
+async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<ClientSocket<Data>> {
+  const { given, limits } = options
+  given.signal?.throwIfAborted()
+  const attempt = new AbortController()
+  const abort = (): void => {
+    attempt.abort(given.signal?.reason)
+  }
+  given.signal?.addEventListener('abort', abort)
+  const timer =
+    limits.handshakeTimeoutMs === Infinity
+      ? undefined
+      : setTimeout(
+          () => {
+            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
+          },
+          Math.min(limits.handshakeTimeoutMs, 0x7fff_ffff),
+        )
+  try {
+    return await openWithin(options, attempt.signal)
+  } finally {
+    clearTimeout(timer)
+    given.signal?.removeEventListener('abort', abort)
+  }
+}
+
+async function openWithin<Data>(
+  options: ResolvedConnectOptions<Data>,
+  signal: AbortSignal,
+): Promise<ClientSocket<Data>> {
+  const headers = await within(requestHeaders(options), signal)
+  const { target, protocols, deflate, given } = options
+  const key = createKey()
+  const requestHead = formatUpgradeRequest({
+    target: target.target,
+    host: target.host,
+    key,
+    protocols,
+    extensions: deflate === null ? undefined : createOffer(deflate),
+    headers,
+    origin: given.origin,
+  })
+  signal.throwIfAborted()
+  const duplex = openTransport(target, given.tls)
+  try {
+    const { head, rest } = await exchange(duplex, target.secure, requestHead, options.limits, signal)
+    const offered = { key, protocols, extensionNames: deflate === null ? [] : [PERMESSAGE_DEFLATE] }
+    const result = verifyUpgradeResponse(head, offered)
+    if (result instanceof HandshakeError) throw await withBody(result, duplex, rest, signal)
+    const agreed = agree(result.extensions, deflate)
+    return await openSocket(options, duplex, result.protocol, result.extensions, agreed, rest)
+  } catch (error) {
+    duplex.on('error', () => undefined)
+    duplex.destroy()
+    throw error
+  }
+}
+
+async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<[string, string][]> {
+  const { headers } = options.given
+  const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
+  const pairs = [...(given ?? [])].map(([name, value]): [string, string] => [name, value])
+  const { authorization } = options.target
+  if (authorization !== undefined && !pairs.some(([name]) => name.toLowerCase() === 'authorization')) {
+    pairs.push(['Authorization', authorization])
+  }
+  return pairs
+}
+
+function openTransport(target: Target, tls: TlsOptions | undefined): TcpSocket | TLSSocket {
+  const address =
+    target.socketPath === undefined
+      ? { host: target.hostname, port: target.port }
+      : { path: target.socketPath }
+  // Half-open: the peer's FIN must not end our side while a Close frame is still to be sent.
+  if (!target.secure) return connectTcp({ ...address, noDelay: true, allowHalfOpen: true })
+  const isName = !/^[\d.]+$|:/.test(target.hostname)
+  const servername = isName ? { servername: target.hostname } : {}
+  return connectTls({ ...address, ...servername, allowHalfOpen: true, ALPNProtocols: ['http/1.1'], ...tls })
+}
+
+/** Connects, sends the request, reads the response's head. */
+function exchange(
+  duplex: TcpSocket | TLSSocket,
+  secure: boolean,
+  requestHead: string,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<ResponseStart> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      settle()
+      reject(new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: describeError(error), cause: error }))
+    }
+    const ended = (): void => {
+      failed(new Error('the server ended it'))
+    }
+    const aborted = (): void => {
+      settle()
+      reject(signal.reason as Error)
+    }
+    const connected = (): void => {
+      duplex.setNoDelay(true)
+      duplex.write(requestHead, 'latin1')
+    }
+    const stopReading = readResponseHead(duplex, limits.maxHeaderBytes, (result) => {
+      settle()
+      if (result instanceof HandshakeError) reject(result)
+      else resolve(result)
+    })
+    const settle = (): void => {
+      stopReading()
+      duplex.off('error', failed)
+      duplex.off('end', ended)
+      duplex.off('close', ended)
+      duplex.off(secure ? 'secureConnect' : 'connect', connected)
+      signal.removeEventListener('abort', aborted)
+      duplex.on('error', ignore)
+    }
+    duplex.on('error', failed)
+    duplex.on('end', ended)
+    duplex.on('close', ended)
+    duplex.on(secure ? 'secureConnect' : 'connect', connected)
+    signal.addEventListener('abort', aborted)
+  })
+}
+
+const ignore = (): void => undefined
+
+/** Node joins the failures of several addresses (happy eyeballs) into one error without a message. */
+function describeError(error: Error): string {
+  if (error instanceof AggregateError) {
+    return error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one))).join('; ')
+  }
+  return error.message
+}
+
+/** The error of a response that is no 101, with the start of its body. */
+async function withBody(
+  error: HandshakeError,
+  duplex: Duplex,
+  rest: Uint8Array,
+  signal: AbortSignal,
+): Promise<HandshakeError> {
+  const { response } = error
+  if (response === undefined || error.code !== 'HAWSER_UNEXPECTED_STATUS') return error
+  const header = response.headers.find(([name]) => name.toLowerCase() === 'content-length')
+  const announced =
+    header !== undefined && /^\d{1,15}$/.test(header[1]) ? Number(header[1]) : MAX_RESPONSE_BODY_BYTES
+  const body = await within(
+    new Promise<Buffer>((resolve) => {
+      readBodyStart(duplex, rest, announced, resolve)
+    }),
+    signal,
+  )
+  const { status, statusText, headers } = response
+  const detail = statusText === '' ? String(status) : `${String(status)} ${statusText}`
+  return new HandshakeError(error.code, { detail, response: { status, statusText, headers, body } })
+}
+
+function agree(
+  extensions: readonly ExtensionOffer[],
+  deflate: ResolvedDeflateOptions | null,
+): AgreedParameters | null {
+  if (deflate === null) return null
+  const result = verifyResponse(extensions, deflate)
+  if (result instanceof HandshakeError) throw result
+  return result.agreed
+}
+
+async function openSocket<Data>(
+  options: ResolvedConnectOptions<Data>,
+  duplex: TcpSocket | TLSSocket,
+  protocol: string,
+  extensions: readonly ExtensionOffer[],
+  agreed: AgreedParameters | null,
+  rest: Uint8Array,
+): Promise<ClientSocket<Data>> {
+  const { target, limits, deflate, given, handlers } = options
+  const codec = agreed === null || deflate === null ? null : createCodecFactory(deflate).createCodec(agreed)
+  const socket = new ClientSocket<Data>(
+    duplex,
+    {
+      url: target.href,
+      protocol,
+      extensions: extensions.map(formatExtension).join(', '),
+      secure: target.secure,
+      remoteAddress: duplex.remoteAddress ?? '',
+    },
+    given.data as Data,
+    { role: 'client', limits, codec, autoPong: given.autoPong ?? true },
+    { limits, slowConsumer: given.slowConsumer ?? 'close' },
+    handlers,
+  )
+  duplex.off('error', ignore)
+  await socket.open(rest)
+  return socket
+}
+
+/** A promise that a signal can end. */
+function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason as Error)
+    }
+    if (signal.aborted) {
+      abort()
+      return
+    }
+    signal.addEventListener('abort', abort)
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort)
+    })
+  })
+}

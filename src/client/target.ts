@@ -1,0 +1,92 @@
+import { showValue } from '../limits.js'
+
+/** Where a URL leads: the transport's address and the parts of the request head. */
+export interface Target {
+  /** As the caller wrote it, less credentials. */
+  readonly href: string
+  readonly secure: boolean
+  /** The path of a Unix socket, or undefined. */
+  readonly socketPath: string | undefined
+  readonly hostname: string
+  readonly port: number
+  /** The Host header. */
+  readonly host: string
+  /** Path and query. */
+  readonly target: string
+  /** The Authorization header that credentials in the URL stand for, or undefined. */
+  readonly authorization: string | undefined
+}
+
+const SCHEMES: ReadonlyMap<
+  string,
+  { readonly secure: boolean; readonly port: number; readonly unix: boolean }
+> = new Map([
+  ['ws:', { secure: false, port: 80, unix: false }],
+  ['http:', { secure: false, port: 80, unix: false }],
+  ['wss:', { secure: true, port: 443, unix: false }],
+  ['https:', { secure: true, port: 443, unix: false }],
+  ['ws+unix:', { secure: false, port: 0, unix: true }],
+  ['wss+unix:', { secure: true, port: 0, unix: true }],
+])
+
+/**
+ * Reads the URL of a WebSocket (RFC 6455 section 3): ws, wss, and http and https for them; `ws+unix:/path/to/socket`
+ * and `wss+unix:`, the request target behind a second colon.
+ * @throws SyntaxError for what is no such URL, or has a fragment
+ */
+export function parseTarget(url: string | URL): Target {
+  const text = url instanceof URL ? url.href : url
+  if (typeof text !== 'string') throw new TypeError(`url must be a string or a URL, not ${showValue(url)}`)
+  if (!URL.canParse(text)) throw new SyntaxError(`url must be absolute, not ${showValue(text)}`)
+  const parsed = new URL(text)
+  const scheme = SCHEMES.get(parsed.protocol)
+  if (scheme === undefined) {
+    throw new SyntaxError(
+      `url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not ${showValue(text)}`,
+    )
+  }
+  if (text.includes('#'))
+    throw new SyntaxError(`url must have no fragment (RFC 6455 section 3), not ${showValue(text)}`)
+  const { secure } = scheme
+  if (scheme.unix) return unixTarget(parsed, secure)
+  const { username, password } = parsed
+  parsed.username = ''
+  parsed.password = ''
+  const port = parsed.port === '' ? scheme.port : Number(parsed.port)
+  const isDefaultPort = port === (secure ? 443 : 80)
+  return {
+    href: parsed.href,
+    secure,
+    socketPath: undefined,
+    hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port,
+    host: isDefaultPort ? parsed.hostname : `${parsed.hostname}:${String(port)}`,
+    target: `${parsed.pathname}${parsed.search}`,
+    authorization: basicAuthorization(username, password),
+  }
+}
+
+function unixTarget(parsed: URL, secure: boolean): Target {
+  const [socketPath = '', pathname = '/'] = parsed.pathname.split(':', 2)
+  if (socketPath === '' || socketPath === '/') {
+    throw new SyntaxError(
+      `url must name a socket, as in ws+unix:/run/app.sock:/chat, not ${showValue(parsed.href)}`,
+    )
+  }
+  return {
+    href: parsed.href,
+    secure,
+    socketPath: decodeURIComponent(socketPath),
+    hostname: 'localhost',
+    port: 0,
+    host: 'localhost',
+    target: `${pathname.startsWith('/') ? pathname : `/${pathname}`}${parsed.search}`,
+    authorization: undefined,
+  }
+}
+
+function basicAuthorization(username: string, password: string): string | undefined {
+  if (username === '' && password === '') return undefined
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return `Basic ${Buffer.from(credentials).toString('base64')}`
+}

@@ -1,0 +1,42 @@
+/**
+ * Hawser: WebSockets (RFC 6455, RFC 7692) for Node. Server and client over an engine that is public as well:
+ * `hawser/frame`, `hawser/handshake`, `hawser/deflate`, `hawser/connection`.
+ */
+export { WebSocketServer, type CloseOptions } from './server/websocket-server.js'
+export type { ProtocolChooser, ServerOptions } from './server/options.js'
+export type { OriginRule } from './server/origin.js'
+export {
+  accept,
+  reject,
+  type Accept,
+  type AcceptOptions,
+  type Reject,
+  type ServerService,
+  type UpgradeInfo,
+} from './server/service.js'
+export type { ServerSocket } from './server/server-socket.js'
+export { connect, type ConnectOptions } from './client/connect.js'
+export type { ClientSocket } from './client/client-socket.js'
+export { closeWith, type CloseReply, type Reply, type Service } from './socket/service.js'
+export type { Socket, SocketInfo } from './socket/socket.js'
+export type { SlowConsumerPolicy } from './socket/socket-driver.js'
+export type { WaitOptions } from './socket/waiters.js'
+export type { HeadersInput } from './socket/headers-input.js'
+export { ReadyState, type SendOptions } from './connection/connection.js'
+export type { CloseInfo, CloseInitiator } from './connection/events.js'
+export type { MessageData } from './connection/message-data.js'
+export type { PerMessageDeflateOptions } from './deflate/options.js'
+export { CloseCode } from './frame/close-code.js'
+export {
+  ConnectionClosedError,
+  HandshakeError,
+  InvalidStateError,
+  LimitError,
+  ProtocolError,
+  TransportError,
+  type HandshakeErrorCode,
+  type HandshakeResponse,
+  type LimitErrorCode,
+  type ProtocolErrorCode,
+} from './errors.js'
+export { CLIENT_LIMITS, SERVER_LIMITS, type LimitOptions, type Limits } from './limits.js'

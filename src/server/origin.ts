@@ -1,0 +1,38 @@
+import { showValue } from '../limits.js'
+
+/**
+ * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
+ * A function is also asked about requests without one (`undefined`), which strings and expressions refuse.
+ */
+export type OriginRule = string | RegExp | ((origin: string | undefined) => boolean)
+
+/**
+ * Checks an allow-list of origins.
+ * @throws TypeError with the entry's place and value
+ */
+export function checkOrigins(origins: readonly OriginRule[] | undefined): readonly OriginRule[] | undefined {
+  if (origins === undefined) return undefined
+  if (!Array.isArray(origins)) throw new TypeError(`origins must be an array, not ${showValue(origins)}`)
+  for (const [index, rule] of origins.entries()) {
+    if (typeof rule === 'function' || rule instanceof RegExp) continue
+    if (typeof rule === 'string' && rule !== '*' && !rule.endsWith('/')) continue
+    throw new TypeError(
+      `origins[${String(index)}] must be an origin without a path such as 'https://example.com', a RegExp or a function, not ${showValue(rule)}`,
+    )
+  }
+  return [...origins] as readonly OriginRule[]
+}
+
+/** Whether the browser page that a request comes from may connect (RFC 6455 section 10.2). */
+export function isOriginAllowed(
+  origin: string | undefined,
+  rules: readonly OriginRule[] | undefined,
+): boolean {
+  if (rules === undefined) return true
+  return rules.some((rule) => {
+    if (typeof rule === 'function') return rule(origin)
+    if (origin === undefined) return false
+    // Scheme and host are compared as browsers write them: in lower case. `search` ignores a RegExp's lastIndex.
+    return typeof rule === 'string' ? rule.toLowerCase() === origin.toLowerCase() : origin.search(rule) >= 0
+  })
+}

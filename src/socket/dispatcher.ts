@@ -1,0 +1,242 @@
+import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
+import { CloseCode } from '../frame/close-code.js'
+import type { Limits } from '../limits.js'
+import { Inbox } from './inbox.js'
+import { CloseReply, type Handlers, type Reply } from './service.js'
+import type { EventSink, Socket } from './socket.js'
+
+const isThenable = (value: unknown): value is PromiseLike<Reply> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+const asError = (value: unknown): Error => (value instanceof Error ? value : new Error(String(value)))
+
+/**
+ * Calls the handlers of a service: messages one at a time and in order, everything else at once. While a handler
+ * runs, messages wait in a bounded inbox and control frames are served; when the inbox is full, reading stops.
+ */
+export class Dispatcher<S extends Socket> implements EventSink {
+  private readonly socket: S
+  private readonly handlers: Handlers<S>
+  private readonly limits: Limits
+  private inbox: Inbox | null = null
+  /** A handler is under way, or its reply has not left yet. */
+  private isBusy = false
+  private awaitsDrain = false
+  private isHeld = false
+  private closeInfo: CloseInfo | null = null
+  private isOver = false
+
+  constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
+    this.socket = socket
+    this.handlers = handlers
+    this.limits = limits
+  }
+
+  /**
+   * Calls `onOpen`.
+   * @returns undefined if it is done, or a promise that never rejects
+   */
+  open(): Promise<void> | undefined {
+    if (this.handlers.onOpen === undefined) return undefined
+    try {
+      const result: unknown = this.handlers.onOpen(this.socket)
+      if (isThenable(result)) return this.finishOpen(result)
+      this.reply(result as Reply)
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+    return undefined
+  }
+
+  handleEvent(event: ConnectionEvent): void {
+    if (event.type === 'message') {
+      if (this.isBusy || (this.inbox !== null && this.inbox.length > 0)) this.enqueue(event.data)
+      else this.deliver(event.data)
+      return
+    }
+    try {
+      this.observe(event)
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+  }
+
+  handleDrain(): void {
+    try {
+      this.handlers.onDrain?.(this.socket)
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+    if (!this.awaitsDrain) return
+    this.awaitsDrain = false
+    this.release()
+  }
+
+  private async finishOpen(opened: PromiseLike<Reply>): Promise<void> {
+    this.isBusy = true
+    try {
+      this.reply(await opened)
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+    if (!this.awaitsDrain) this.release()
+  }
+
+  /** What is no message: told at once. */
+  private observe(event: Exclude<ConnectionEvent, { type: 'message' }>): void {
+    const { handlers, socket } = this
+    switch (event.type) {
+      case 'ping':
+        handlers.onPing?.(socket, event.data)
+        break
+      case 'pong':
+        handlers.onPong?.(socket, event.data)
+        break
+      case 'idleTimeout':
+        if (handlers.onIdleTimeout?.(socket) !== 'keep') void socket.close(CloseCode.GOING_AWAY, 'idle')
+        break
+      case 'error':
+        handlers.onError?.(socket, event.error)
+        break
+      case 'closeReceived':
+        break
+      case 'closed':
+        this.closeInfo = {
+          code: event.code,
+          reason: event.reason,
+          wasClean: event.wasClean,
+          initiator: event.initiator,
+        }
+        // A reply that waits to leave never will.
+        if (this.awaitsDrain) {
+          this.awaitsDrain = false
+          this.release()
+        } else {
+          this.closeIfDone()
+        }
+    }
+  }
+
+  private deliver(message: string | Buffer): void {
+    const { handlers, socket } = this
+    try {
+      if (handlers.onMessage !== undefined) {
+        this.finish(handlers.onMessage(socket, message))
+      } else if (typeof message === 'string') {
+        if (handlers.onTextMessage !== undefined) this.finish(handlers.onTextMessage(socket, message))
+        else this.refuse(handlers.onBinaryMessage !== undefined)
+      } else if (handlers.onBinaryMessage !== undefined) {
+        this.finish(handlers.onBinaryMessage(socket, message))
+      } else {
+        this.refuse(handlers.onTextMessage !== undefined)
+      }
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+  }
+
+  /** A service that has a handler for the other type only cannot take this message (RFC 6455 section 7.4.1). */
+  private refuse(handlesOther: boolean): void {
+    if (handlesOther)
+      this.socket.driver.fail(CloseCode.UNSUPPORTED_DATA, 'this type of message is not supported')
+  }
+
+  /** What a handler returned: the reply, or a promise of it. */
+  private finish(result: unknown): void {
+    if (result === undefined) return
+    if (!isThenable(result)) {
+      this.reply(result as Reply)
+      return
+    }
+    this.isBusy = true
+    result.then(
+      (value) => {
+        this.settle(value)
+      },
+      (error: unknown) => {
+        this.handlerFailed(error)
+        this.release()
+      },
+    )
+  }
+
+  private settle(value: Reply): void {
+    try {
+      this.reply(value)
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+    if (!this.awaitsDrain) this.release()
+  }
+
+  private reply(value: Reply): void {
+    if (value instanceof CloseReply) {
+      void this.socket.close(value.code, value.reason)
+    } else if (typeof value === 'string' || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+      const isOver = !this.socket.send(value as MessageData)
+      // A peer that does not take replies is not asked for more messages.
+      if (isOver && this.socket.readyState === 1) {
+        this.isBusy = true
+        this.awaitsDrain = true
+      }
+    }
+  }
+
+  /** 1011 on this connection alone, with a reason that gives nothing away. */
+  private handlerFailed(error: unknown): void {
+    this.inbox?.clear()
+    this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
+    try {
+      this.handlers.onError?.(this.socket, asError(error))
+    } catch {
+      // The handler for errors failed as well: there is nobody left to tell.
+    }
+  }
+
+  private enqueue(message: string | Buffer): void {
+    this.inbox ??= new Inbox(this.limits)
+    this.inbox.push(message)
+    if (this.inbox.isFull && !this.isHeld) {
+      this.isHeld = true
+      this.socket.driver.hold()
+    }
+  }
+
+  /** The handler is done: on with what waits, until one is async again. */
+  private release(): void {
+    this.isBusy = false
+    const { inbox } = this
+    if (inbox !== null) {
+      for (;;) {
+        const message = inbox.shift()
+        if (message === undefined) break
+        this.deliver(message)
+        // Set by an async handler, in deliver.
+        if (this.isBusy as boolean) break
+      }
+      if (this.isHeld && inbox.hasRoom) {
+        this.isHeld = false
+        this.socket.driver.unhold()
+      }
+    }
+    this.closeIfDone()
+  }
+
+  private closeIfDone(): void {
+    if (this.closeInfo === null || this.isBusy || this.isOver) return
+    if (this.inbox !== null && this.inbox.length > 0) return
+    this.isOver = true
+    const info = this.closeInfo
+    try {
+      const result = this.handlers.onClose?.(this.socket, info) as unknown
+      if (isThenable(result)) {
+        result.then(undefined, (error: unknown) => {
+          this.handlerFailed(error)
+        })
+      }
+    } catch (error) {
+      this.handlerFailed(error)
+    }
+  }
+}

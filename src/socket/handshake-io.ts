@@ -1,0 +1,121 @@
+import type { Duplex } from 'node:stream'
+import type { HandshakeError } from '../errors.js'
+import { HeadScanner, type ResponseHead } from '../handshake/http1.js'
+import { isInterimResponse } from '../handshake/client-handshake.js'
+
+/** How long a rejected peer may take to read the response before it is cut off. */
+const REJECTION_LINGER_MS = 5_000
+/** How much of the body of a response that is no 101 is kept. */
+export const MAX_RESPONSE_BODY_BYTES = 16 * 1024
+
+const ignore = (): void => undefined
+
+/** Writes a response and ends the stream: a reset at any point of it harms nobody. */
+export function writeAndEnd(duplex: Duplex, response: Uint8Array): void {
+  if (!duplex.listeners('error').includes(ignore)) duplex.on('error', ignore)
+  if (duplex.destroyed) return
+  const timer = setTimeout(() => duplex.destroy(), REJECTION_LINGER_MS)
+  timer.unref()
+  duplex.once('close', () => {
+    clearTimeout(timer)
+  })
+  duplex.once('finish', () => {
+    duplex.destroy()
+  })
+  duplex.end(response)
+}
+
+/** Watches a stream between two owners: errors are harmless, and its end is told. */
+export class StreamGuard {
+  private readonly duplex: Duplex
+  private readonly onClose: () => void
+
+  constructor(duplex: Duplex, onClose: () => void) {
+    this.duplex = duplex
+    this.onClose = onClose
+    duplex.on('error', ignore)
+    duplex.on('close', onClose)
+  }
+
+  /** From now on the stream is somebody else's. */
+  release(): void {
+    this.duplex.off('error', ignore)
+    this.duplex.off('close', this.onClose)
+  }
+}
+
+/** The head of a response, and the bytes that came behind it in the same reads. */
+export interface ResponseStart {
+  readonly head: ResponseHead
+  readonly rest: Uint8Array
+}
+
+/** Reads the head of the response to an upgrade; interim responses before it are passed over. */
+export function readResponseHead(
+  duplex: Duplex,
+  maxHeaderBytes: number,
+  done: (result: ResponseStart | HandshakeError) => void,
+): () => void {
+  let scanner = new HeadScanner('response', { maxHeaderBytes })
+  // What the interim responses held counts as well: they are not a way around the bound.
+  let budget = maxHeaderBytes
+  const stop = (): void => {
+    duplex.off('data', onData)
+    duplex.pause()
+  }
+  const onData = (chunk: Buffer): void => {
+    let bytes: Uint8Array = chunk
+    for (;;) {
+      const state = scanner.push(bytes)
+      if (state === 'more') return
+      if (scanner.error !== null) {
+        stop()
+        done(scanner.error)
+        return
+      }
+      const { head, rest } = scanner
+      if (head === null) return
+      if (!isInterimResponse(head)) {
+        stop()
+        done({ head, rest })
+        return
+      }
+      budget -= bytes.length - rest.length
+      scanner = new HeadScanner('response', { maxHeaderBytes: Math.max(budget, 64) })
+      bytes = rest
+    }
+  }
+  duplex.on('data', onData)
+  return stop
+}
+
+/** Reads on until the stream ends or enough is there: the start of the body of a response that is no 101. */
+export function readBodyStart(
+  duplex: Duplex,
+  rest: Uint8Array,
+  wanted: number,
+  done: (body: Buffer) => void,
+): void {
+  const limit = Math.min(wanted, MAX_RESPONSE_BODY_BYTES)
+  const chunks: Uint8Array[] = [rest]
+  let length = rest.length
+  const finish = (): void => {
+    duplex.off('data', onData)
+    duplex.off('end', finish)
+    duplex.off('close', finish)
+    done(Buffer.concat(chunks).subarray(0, limit))
+  }
+  const onData = (chunk: Buffer): void => {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length >= limit) finish()
+  }
+  if (length >= limit) {
+    done(Buffer.concat(chunks).subarray(0, limit))
+    return
+  }
+  duplex.on('data', onData)
+  duplex.on('end', finish)
+  duplex.on('close', finish)
+  duplex.resume()
+}

@@ -1,0 +1,367 @@
+import type { Duplex } from 'node:stream'
+import { LimitError, TransportError } from '../errors.js'
+import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
+import type { ConnectionEvent } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { Limits } from '../limits.js'
+import { flushSoon, type Flushable } from './outbox.js'
+import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
+
+/** What becomes of a peer that does not read: see `maxBufferedOutputBytes`. */
+export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
+
+/** Whoever is told what happens on a connection. Must not throw. */
+export interface DriverOwner {
+  handleEvent(event: ConnectionEvent): void
+  /** What waited is below the high-water mark again. */
+  handleDrain(): void
+  /** The transport is over; events that are still to be pulled may follow. Called once. */
+  handleGone(): void
+}
+
+export interface DriverOptions {
+  readonly limits: Limits
+  readonly slowConsumer: SlowConsumerPolicy
+}
+
+/** From so much on, output is offered to the transport at once instead of behind the code that runs. */
+const EAGER_FLUSH_BYTES = 64 * 1024
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** How the handlers below, one of each for all connections, find the driver of a stream. */
+const DRIVER = Symbol('hawser.driver')
+
+type DrivenDuplex = Duplex & { [DRIVER]?: SocketDriver }
+
+function onData(this: DrivenDuplex, chunk: Buffer): void {
+  this[DRIVER]?.receive(chunk)
+}
+function onEnd(this: DrivenDuplex): void {
+  this[DRIVER]?.receiveEnd()
+}
+function onClose(this: DrivenDuplex): void {
+  this[DRIVER]?.transportLost()
+}
+function onError(this: DrivenDuplex, error: Error): void {
+  this[DRIVER]?.transportLost(error)
+}
+function onDrain(this: DrivenDuplex): void {
+  this[DRIVER]?.unblock()
+}
+
+/**
+ * Moves bytes between a stream and a connection: the only code that touches a stream. It receives, pulls events
+ * until there are none, writes what came about, and ends the transport when the connection says so.
+ */
+export class SocketDriver implements Flushable, Timed {
+  readonly connection: Connection
+  isQueued = false
+  timerSlot = -1
+  private readonly duplex: DrivenDuplex
+  private readonly owner: DriverOwner
+  private readonly options: DriverOptions
+  /** The stream holds bytes that the system did not take. */
+  private isBlocked = false
+  private isPumping = false
+  private isPaused = true
+  private isHeld = false
+  private isEnded = false
+  private isGone = false
+  private needsDrain = false
+  private closeDeadline = Infinity
+
+  /** @param duplex from now on the driver's, reading not yet started */
+  constructor(duplex: Duplex, connection: ConnectionOptions, options: DriverOptions, owner: DriverOwner) {
+    this.duplex = duplex
+    this.owner = owner
+    this.options = options
+    this.connection = new Connection({ ...connection, now: monotonicNow(), waker: this })
+    this.duplex[DRIVER] = this
+    duplex.on('error', onError)
+    duplex.on('close', onClose)
+    duplex.on('drain', onDrain)
+    timerWheel.schedule(this, this.connection.nextTickAt)
+  }
+
+  /** Bytes that were sent and that the system did not take. */
+  get bufferedAmount(): number {
+    return this.connection.bufferedBytes + this.duplex.writableLength
+  }
+
+  /** The highest `bufferedAmount` at which `send` returns true. */
+  get highWaterMarkBytes(): number {
+    return this.options.limits.highWaterMarkBytes
+  }
+
+  /**
+   * Begins to read.
+   * @param head bytes that came with the handshake
+   */
+  start(head: Uint8Array): void {
+    if (this.duplex.destroyed) {
+      this.transportLost()
+      return
+    }
+    if (head.length > 0) this.connection.receiveBytes(head, monotonicNow())
+    this.duplex.on('end', onEnd)
+    this.duplex.on('data', onData)
+    this.resume()
+  }
+
+  /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
+  pause(): void {
+    this.isPaused = true
+    this.duplex.pause()
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.goOn()
+  }
+
+  /** The owner has no room for more: as {@link pause}, beside it. */
+  hold(): void {
+    this.isHeld = true
+    this.duplex.pause()
+  }
+
+  unhold(): void {
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.goOn()
+  }
+
+  /** Wants to be told when `bufferedAmount` is at or below the high-water mark. */
+  requestDrain(): void {
+    this.needsDrain = true
+    flushSoon(this)
+  }
+
+  /**
+   * Sends a message by the slow-consumer policy.
+   * @returns false: over the high-water mark, or not taken
+   */
+  send(data: MessageData, options?: SendOptions): boolean {
+    const { limits, slowConsumer } = this.options
+    if (this.bufferedAmount > limits.maxBufferedOutputBytes && slowConsumer !== 'buffer') {
+      if (this.isBlocked || !this.flushNow()) {
+        this.refuse(slowConsumer)
+        return false
+      }
+    }
+    if (!this.connection.send(data, options)) return false
+    if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
+    else if (!this.isPumping) flushSoon(this)
+    if (this.bufferedAmount <= limits.highWaterMarkBytes) return true
+    this.needsDrain = true
+    return false
+  }
+
+  ping(data: MessageData | undefined): boolean {
+    const sent = this.connection.ping(data, monotonicNow())
+    this.touch()
+    return sent
+  }
+
+  pong(data: MessageData | undefined): boolean {
+    const sent = this.connection.pong(data)
+    this.touch()
+    return sent
+  }
+
+  close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
+    this.connection.close(code, reason)
+    this.armCloseTimer(timeoutMs ?? this.options.limits.closeTimeoutMs)
+    this.touch()
+  }
+
+  /** Fails the connection, without an `error` event: the caller knows why. */
+  fail(code: number, reason: string): void {
+    this.connection.fail(code, reason)
+    this.touch()
+  }
+
+  /** Ends everything now. */
+  terminate(): void {
+    this.connection.abandon()
+    this.isPaused = false
+    this.isHeld = false
+    this.pump()
+  }
+
+  receive(chunk: Buffer): void {
+    this.connection.receiveBytes(chunk, monotonicNow())
+    this.pump()
+    if (this.connection.isInflating) this.duplex.pause()
+  }
+
+  receiveEnd(): void {
+    this.connection.receiveEnd()
+    this.isPaused = false
+    this.pump()
+  }
+
+  transportLost(error?: Error): void {
+    this.connection.transportLost(error === undefined ? undefined : new TransportError(error.message, error))
+    // Nothing more will come: what is there is told even to who paused, and then the end.
+    this.isPaused = false
+    this.pump()
+  }
+
+  /** Work off the loop ended: there is something to pull or to write. */
+  wake(): void {
+    this.goOn()
+  }
+
+  /** The stream took all that it had. */
+  unblock(): void {
+    if (!this.isBlocked || this.duplex.writableLength > 0) return
+    this.isBlocked = false
+    this.connection.setBlocked(false)
+    this.flush()
+  }
+
+  flush(): void {
+    this.flushNow()
+    this.tellDrain()
+    this.settle()
+  }
+
+  timeIsUp(now: number): void {
+    if (now >= this.closeDeadline) {
+      this.transportLost(new Error('the peer did not end the connection within closeTimeoutMs'))
+      return
+    }
+    if (!this.mayRead) this.connection.readingIsPaused(now)
+    this.connection.tick(now)
+    this.pump()
+    if (this.timerSlot < 0 && !this.isGone) {
+      timerWheel.schedule(this, Math.min(this.connection.nextTickAt, this.closeDeadline))
+    }
+  }
+
+  /** Pulls until there is nothing, or who is told wants no more. */
+  private pump(): void {
+    // Called out of a handler: the loop that called the handler goes on by itself.
+    if (this.isPumping) return
+    this.isPumping = true
+    let owesPong = false
+    while (!this.isPaused && !this.isHeld) {
+      const event = this.connection.nextEvent()
+      if (event === null) break
+      // What the engine owes the peer (pongs, a Close) goes out before user code runs for however long.
+      if (event.type === 'ping') {
+        owesPong = true
+      } else if (owesPong || event.type !== 'message') {
+        owesPong = false
+        this.flushNow()
+      }
+      this.owner.handleEvent(event)
+    }
+    this.isPumping = false
+    this.flush()
+  }
+
+  private get mayRead(): boolean {
+    return !this.isPaused && !this.isHeld && !this.connection.isInflating
+  }
+
+  private goOn(): void {
+    this.pump()
+    if (this.mayRead && !this.isGone) this.duplex.resume()
+  }
+
+  /** Something was queued outside {@link send}. */
+  private touch(): void {
+    if (!this.isPumping) flushSoon(this)
+  }
+
+  /**
+   * Writes what waits, unless the stream still holds what was written before: then it waits here, where it is
+   * counted and can be dropped.
+   * @returns whether the stream can take more
+   */
+  private flushNow(): boolean {
+    const { connection, duplex } = this
+    if (this.isBlocked || duplex.destroyed) return false
+    const first = connection.takeOutput()
+    if (first === null) return true
+    const second = connection.takeOutput()
+    if (second === null) {
+      duplex.write(first)
+    } else {
+      duplex.cork()
+      duplex.write(first)
+      for (let bytes: Buffer | null = second; bytes !== null; bytes = connection.takeOutput())
+        duplex.write(bytes)
+      duplex.uncork()
+    }
+    // A stream over a socket is empty again at once when the system took all.
+    if (duplex.writableLength === 0) return true
+    this.isBlocked = true
+    connection.setBlocked(true)
+    if (!duplex.writableNeedDrain) {
+      // Too little for a 'drain': a callback behind it tells instead.
+      duplex.write(NO_BYTES, () => {
+        this.unblock()
+      })
+    }
+    return false
+  }
+
+  private tellDrain(): void {
+    if (!this.needsDrain || this.bufferedAmount > this.options.limits.highWaterMarkBytes) return
+    this.needsDrain = false
+    this.owner.handleDrain()
+  }
+
+  private refuse(policy: 'close' | 'drop'): void {
+    this.needsDrain = true
+    if (policy === 'drop') return
+    const { maxBufferedOutputBytes } = this.options.limits
+    const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
+    this.connection.failOverLimit(error, true)
+    this.pumpSoon()
+  }
+
+  /** The error is told behind the code that sends now, not inside its call. */
+  private pumpSoon(): void {
+    process.nextTick(() => {
+      this.pump()
+    })
+  }
+
+  /** Ends the transport if it is time, and sees that the end comes. */
+  private settle(): void {
+    if (this.connection.readyState === ReadyState.CLOSED) {
+      this.gone()
+      return
+    }
+    const due = this.connection.transportShouldClose()
+    if (due === 'no') return
+    this.armCloseTimer(this.options.limits.closeTimeoutMs)
+    if (due === 'now' && !this.isEnded && this.connection.bufferedBytes === 0) {
+      this.isEnded = true
+      this.duplex.end()
+      // What still comes is discarded: a reset must not overtake our Close frame.
+      this.isPaused = false
+      this.duplex.resume()
+    }
+  }
+
+  private armCloseTimer(timeoutMs: number): void {
+    if (this.closeDeadline !== Infinity) return
+    this.closeDeadline = monotonicNow() + timeoutMs
+    timerWheel.schedule(this, this.closeDeadline)
+  }
+
+  private gone(): void {
+    if (this.isGone) return
+    this.isGone = true
+    timerWheel.cancel(this)
+    if (!this.duplex.destroyed) this.duplex.destroy()
+    this.owner.handleGone()
+  }
+}

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { ConnectionClosedError } from '../errors.js'
+import { checkNumber } from '../limits.js'
+import type { ConnectionOptions, ReadyState, SendOptions } from '../connection/connection.js'
+import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
+import { checkCloseArguments } from '../frame/close-code.js'
+import { SocketDriver, type DriverOptions, type DriverOwner } from './socket-driver.js'
+import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
+
+/** What both ends know of a connection once its handshake is done. */
+export interface SocketInfo {
+  /** Server: the request target; client: the URL. */
+  readonly url: string
+  /** The subprotocol in use, or empty. */
+  readonly protocol: string
+  /** The extensions in use, as the server's answer named them, or empty. */
+  readonly extensions: string
+  /** Whether the transport is TLS. */
+  readonly secure: boolean
+  /** The peer's IP address; empty for a Unix socket. */
+  readonly remoteAddress: string
+}
+
+/** Where the events of a socket go. Must not throw. */
+export interface EventSink {
+  handleEvent(event: ConnectionEvent): void
+  handleDrain(): void
+}
+
+/** An open WebSocket connection: what server and client sockets share. */
+export abstract class Socket<Data = unknown> implements DriverOwner {
+  /** Whatever the application keeps with this connection. */
+  data: Data
+  /** @internal */
+  readonly driver: SocketDriver
+  /** @internal */
+  protected abstract readonly sink: EventSink
+  private readonly info: SocketInfo
+  private lazyId = ''
+  private closeInfo: CloseInfo | null = null
+  private closeWaiters: Waiters<CloseInfo> | null = null
+  private drainWaiters: Waiters<void> | null = null
+
+  constructor(
+    duplex: Duplex,
+    info: SocketInfo,
+    data: Data,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+  ) {
+    this.info = info
+    this.data = data
+    this.driver = new SocketDriver(duplex, connection, options, this)
+  }
+
+  /** A random UUID, the same for the life of this connection. */
+  get id(): string {
+    if (this.lazyId === '') this.lazyId = randomUUID()
+    return this.lazyId
+  }
+
+  get url(): string {
+    return this.info.url
+  }
+
+  get protocol(): string {
+    return this.info.protocol
+  }
+
+  get extensions(): string {
+    return this.info.extensions
+  }
+
+  get secure(): boolean {
+    return this.info.secure
+  }
+
+  get remoteAddress(): string {
+    return this.info.remoteAddress
+  }
+
+  /** See `ReadyState`: 1 open, 2 closing, 3 closed. */
+  get readyState(): ReadyState {
+    return this.driver.connection.readyState
+  }
+
+  /** Bytes that were sent and that the system did not take yet. */
+  get bufferedAmount(): number {
+    return this.driver.bufferedAmount
+  }
+
+  /** The round trip of the last ping that was answered, in milliseconds; undefined before the first. */
+  get rttMs(): number | undefined {
+    return this.driver.connection.rttMs
+  }
+
+  /**
+   * Sends a message (RFC 6455 section 6.1). What is sent while one chunk of input is handled, or in one turn of the
+   * event loop, leaves in one write.
+   * @param data a string is sent as text, anything else as bytes. Bytes are read until the call returns and never
+   *   changed
+   * @returns true: go on. False: over the high-water mark (wait for `drained()` or `onDrain`), or not taken since the
+   *   connection is no longer open or, by the `drop` policy, the peer is too slow
+   * @throws TypeError for anything that is neither text nor bytes
+   */
+  send(data: MessageData, options?: SendOptions): boolean {
+    return this.driver.send(data, options)
+  }
+
+  /**
+   * Sends a value as JSON text.
+   * @throws TypeError for what JSON has no text for
+   */
+  sendJson(value: unknown, options?: SendOptions): boolean {
+    const text = JSON.stringify(value) as string | undefined
+    if (text === undefined)
+      throw new TypeError(`value must be one that JSON has text for, not ${typeof value}`)
+    return this.driver.send(text, options)
+  }
+
+  /**
+   * Sends a ping (RFC 6455 section 5.5.2); its pong sets `rttMs`.
+   * @param data at most 125 bytes
+   * @returns false if the connection is no longer open
+   * @throws TypeError or RangeError for data that a ping cannot carry
+   */
+  ping(data?: MessageData): boolean {
+    return this.driver.ping(data)
+  }
+
+  /**
+   * Sends a pong that nobody asked for (RFC 6455 section 5.5.3). Pings are answered without it.
+   * @param data at most 125 bytes
+   * @returns false if the connection is no longer open
+   * @throws TypeError or RangeError for data that a pong cannot carry
+   */
+  pong(data?: MessageData): boolean {
+    return this.driver.pong(data)
+  }
+
+  /**
+   * Waits until `bufferedAmount` is at or below the high-water mark: at once if it is.
+   * @throws ConnectionClosedError if the connection ends before; the signal's reason; a `TimeoutError`
+   */
+  async drained(options: WaitOptions = {}): Promise<void> {
+    checkWaitOptions(options)
+    if (this.closeInfo !== null) throw closedError(this.closeInfo)
+    if (this.bufferedAmount <= this.driver.highWaterMarkBytes) return
+    this.drainWaiters ??= new Waiters()
+    this.driver.requestDrain()
+    await this.drainWaiters.wait(options)
+  }
+
+  /** Stops reading, from this message on: what the peer sends stays in the network, and TCP tells it. */
+  pause(): void {
+    this.driver.pause()
+  }
+
+  resume(): void {
+    this.driver.resume()
+  }
+
+  /**
+   * Starts the closing handshake (RFC 6455 section 7) and waits for the end of the connection. What was sent before
+   * goes out first. A second call only waits.
+   * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999; default: none
+   * @param reason at most 123 bytes of UTF-8; what is longer is cut at a character
+   * @param options `timeoutMs`: after so long the connection is cut; default `closeTimeoutMs`
+   * @returns how the connection ended
+   * @throws TypeError or RangeError for a code that must not be sent: at once
+   */
+  close(code?: number, reason?: string, options: { readonly timeoutMs?: number } = {}): Promise<CloseInfo> {
+    checkCloseArguments(code, reason)
+    const { timeoutMs } = options
+    if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
+    this.closeWaiters ??= new Waiters()
+    const ended = this.closeWaiters.wait()
+    this.driver.close(code, reason, timeoutMs)
+    return ended
+  }
+
+  /** Cuts the connection at once: no Close frame, code 1006. */
+  terminate(): void {
+    this.driver.terminate()
+  }
+
+  /** `await using`: closes with 1000 and waits. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(1000)
+  }
+
+  /** @internal */
+  handleEvent(event: ConnectionEvent): void {
+    if (event.type === 'closed' && this.closeInfo === null) this.end(event)
+    this.sink.handleEvent(event)
+  }
+
+  /** @internal */
+  handleDrain(): void {
+    this.drainWaiters?.resolveAll()
+    this.sink.handleDrain()
+  }
+
+  /** @internal */
+  handleGone(): void {
+    // Handlers may still have messages to work through; who waits for the end of the connection need not.
+    if (this.closeInfo === null) this.end(this.driver.connection.closeInfo)
+  }
+
+  /** Takes the connection out of whatever keeps it: before `onClose`, once. */
+  protected abstract leave(): void
+
+  private end(info: CloseInfo): void {
+    const { code, reason, wasClean, initiator } = info
+    this.closeInfo = { code, reason, wasClean, initiator }
+    this.leave()
+    this.closeWaiters?.resolveAll(this.closeInfo)
+    this.drainWaiters?.rejectAll(closedError(this.closeInfo))
+  }
+}
+
+const closedError = (info: CloseInfo): ConnectionClosedError =>
+  new ConnectionClosedError(info.code, info.reason)

@@ -1,0 +1,105 @@
+/** Whoever waits in a wheel. The two slots are the wheel's own. */
+export interface Timed {
+  /** The slot that this waits in; -1 for none. */
+  timerSlot: number
+  /** Called once, at or after the time that was asked for. */
+  timeIsUp(now: number): void
+}
+
+/** How late a timer may be, at most, besides the lateness of the event loop itself. */
+const SLOT_MS = 16
+
+/** The clock of the wheel: milliseconds, monotonic. */
+export const monotonicNow = (): number => performance.now()
+
+/**
+ * One timer for all connections: those whose time falls into the same 16 ms wait in one set, and the system's
+ * timer is armed for the first of the sets alone. A timer for each connection cost memory and made every message
+ * move it; here a connection moves only when its time came and was found to be later by then.
+ */
+export class TimerWheel {
+  private readonly slots = new Map<number, Set<Timed>>()
+  /** The numbers of the slots in use, the first to come last. */
+  private order: number[] = []
+  private timer: NodeJS.Timeout | null = null
+  private armedSlot = Infinity
+
+  /** How many wait. */
+  get size(): number {
+    let size = 0
+    for (const slot of this.slots.values()) size += slot.size
+    return size
+  }
+
+  /**
+   * Waits until a time, and no longer for the one asked for before.
+   * @param dueAt of {@link monotonicNow}; Infinity cancels
+   */
+  schedule(timed: Timed, dueAt: number): void {
+    this.cancel(timed)
+    if (dueAt === Infinity) return
+    const number = Math.ceil(dueAt / SLOT_MS)
+    let slot = this.slots.get(number)
+    if (slot === undefined) {
+      slot = new Set()
+      this.slots.set(number, slot)
+      this.insert(number)
+    }
+    slot.add(timed)
+    timed.timerSlot = number
+    if (number < this.armedSlot) this.arm(number)
+  }
+
+  /** Waits no longer. */
+  cancel(timed: Timed): void {
+    if (timed.timerSlot < 0) return
+    const slot = this.slots.get(timed.timerSlot)
+    slot?.delete(timed)
+    // An empty slot stays until its time: it is one number, and the next to wait may well want it.
+    timed.timerSlot = -1
+  }
+
+  private insert(number: number): void {
+    let low = 0
+    let high = this.order.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.order[middle] as number) > number) low = middle + 1
+      else high = middle
+    }
+    this.order.splice(low, 0, number)
+  }
+
+  private arm(number: number): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.armedSlot = number
+    // setTimeout holds at most 2^31 - 1 ms; what is later is looked at then, and armed again.
+    const delay = Math.min(Math.max(number * SLOT_MS - monotonicNow(), 0), 0x7fff_ffff)
+    this.timer = setTimeout(() => {
+      this.fire()
+    }, delay)
+    this.timer.unref()
+  }
+
+  private fire(): void {
+    this.timer = null
+    this.armedSlot = Infinity
+    const now = monotonicNow()
+    for (;;) {
+      const number = this.order[this.order.length - 1]
+      if (number === undefined) return
+      if (number * SLOT_MS > now) {
+        this.arm(number)
+        return
+      }
+      this.order.pop()
+      const slot = this.slots.get(number) as Set<Timed>
+      this.slots.delete(number)
+      for (const timed of slot) timed.timerSlot = -1
+      for (const timed of slot) timed.timeIsUp(now)
+    }
+  }
+}
+
+/** The wheel of this thread. It holds no settings, only who waits. */
+export const timerWheel = new TimerWheel()

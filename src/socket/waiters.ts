@@ -1,0 +1,87 @@
+import { checkNumber, showValue } from '../limits.js'
+
+/** For calls that wait. */
+export interface WaitOptions {
+  /** Ends the wait: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Ends the wait after so many milliseconds, with a `TimeoutError`. Default: never. */
+  readonly timeoutMs?: number | undefined
+}
+
+interface Waiter<T> {
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+/** @throws TypeError or RangeError with the option's name, value and range */
+export function checkWaitOptions(options: WaitOptions): void {
+  const { signal, timeoutMs } = options
+  if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
+  }
+}
+
+/** Promises that wait for the same thing, first come first served. One that gives up leaves nothing behind. */
+export class Waiters<T> {
+  private readonly waiting = new Set<Waiter<T>>()
+
+  get size(): number {
+    return this.waiting.size
+  }
+
+  wait(options: WaitOptions = {}): Promise<T> {
+    checkWaitOptions(options)
+    const { signal, timeoutMs = Infinity } = options
+    return new Promise<T>((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
+      }
+      let timer: NodeJS.Timeout | undefined
+      const settle = (): void => {
+        this.waiting.delete(waiter)
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+      }
+      const abort = (): void => {
+        settle()
+        reject(signal?.reason as Error)
+      }
+      const waiter: Waiter<T> = {
+        resolve: (value) => {
+          settle()
+          resolve(value)
+        },
+        reject: (error) => {
+          settle()
+          reject(error as Error)
+        },
+      }
+      this.waiting.add(waiter)
+      signal?.addEventListener('abort', abort)
+      if (timeoutMs !== Infinity) {
+        timer = setTimeout(() => {
+          waiter.reject(new DOMException(`nothing came within ${String(timeoutMs)} ms`, 'TimeoutError'))
+        }, timeoutMs)
+      }
+    })
+  }
+
+  /** @returns false: nobody waits */
+  resolveFirst(value: T): boolean {
+    for (const waiter of this.waiting) {
+      waiter.resolve(value)
+      return true
+    }
+    return false
+  }
+
+  resolveAll(value: T): void {
+    for (const waiter of [...this.waiting]) waiter.resolve(value)
+  }
+
+  rejectAll(error: Error): void {
+    for (const waiter of [...this.waiting]) waiter.reject(error)
+  }
+}
