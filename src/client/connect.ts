@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket as TcpSocket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
 import {
@@ -205,15 +205,17 @@ async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Prom
 }
 
 function openTransport(target: Target, tls: TlsOptions | undefined): TcpSocket | TLSSocket {
-  const address =
-    target.socketPath === undefined
-      ? { host: target.hostname, port: target.port }
-      : { path: target.socketPath }
-  // Half-open: the peer's FIN must not end our side while a Close frame is still to be sent.
-  if (!target.secure) return connectTcp({ ...address, noDelay: true, allowHalfOpen: true })
-  const isName = !/^[\d.]+$|:/.test(target.hostname)
-  const servername = isName ? { servername: target.hostname } : {}
-  return connectTls({ ...address, ...servername, allowHalfOpen: true, ALPNProtocols: ['http/1.1'], ...tls })
+  const { socketPath, hostname, port, secure } = target
+  const address = {
+    ...(socketPath === undefined ? { host: hostname, port } : { path: socketPath }),
+    noDelay: true,
+    // The peer's FIN must not end our side while a Close frame is still to be sent.
+    allowHalfOpen: true,
+  }
+  if (!secure) return connectTcp(address)
+  // A server name is a name: an address in it is refused by TLS (RFC 6066 section 3).
+  const servername = isIP(hostname) === 0 ? { servername: hostname } : {}
+  return connectTls({ ...address, ...servername, ALPNProtocols: ['http/1.1'], ...tls })
 }
 
 /** Connects, sends the request, reads the response's head. */

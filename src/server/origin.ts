@@ -20,7 +20,7 @@ export function checkOrigins(origins: readonly OriginRule[] | undefined): readon
       `origins[${String(index)}] must be an origin without a path such as 'https://example.com', a RegExp or a function, not ${showValue(rule)}`,
     )
   }
-  return [...origins] as readonly OriginRule[]
+  return origins.slice() as readonly OriginRule[]
 }
 
 /** Whether the browser page that a request comes from may connect (RFC 6455 section 10.2). */

@@ -172,7 +172,7 @@ export class WebSocketServer {
     this.attached.clear()
     for (const upgrade of [...this.upgrades]) upgrade.fail(new HandshakeError('HAWSER_SERVER_CLOSING'))
     const { own } = this
-    if (own === null || !own.listening) return Promise.resolve()
+    if (!own?.listening) return Promise.resolve()
     return new Promise((resolve) => {
       own.close(() => {
         resolve()

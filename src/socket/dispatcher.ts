@@ -174,7 +174,7 @@ export class Dispatcher<S extends Socket> implements EventSink {
     if (value instanceof CloseReply) {
       void this.socket.close(value.code, value.reason)
     } else if (typeof value === 'string' || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-      const isOver = !this.socket.send(value as MessageData)
+      const isOver = !this.socket.send(value)
       // A peer that does not take replies is not asked for more messages.
       if (isOver && this.socket.readyState === 1) {
         this.isBusy = true

@@ -114,5 +114,5 @@ export function checkService<S>(name: string, service: unknown, others: readonly
     if (other !== undefined)
       throw new TypeError(`${name} has both onMessage and ${other}: onMessage gets every message`)
   }
-  return service as Handlers<S>
+  return service
 }

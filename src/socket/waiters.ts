@@ -55,7 +55,7 @@ export class Waiters<T> {
         },
         reject: (error) => {
           settle()
-          reject(error as Error)
+          reject(error)
         },
       }
       this.waiting.add(waiter)
