@@ -1,6 +1,6 @@
 /**
- * The headers that a caller adds to a head. Whatever stands in a name or a value, no line can end in it and none of
- * the handshake's own headers can come twice.
+ * The headers that a caller adds to a head. Whatever stands in a name or a value, no line can end in it and
+ * none of the handshake's own headers can come twice.
  */
 
 import { showValue } from '../limits.js'
@@ -9,7 +9,9 @@ import { isFieldValue, isToken } from './tokens.js'
 /** Headers as names and values: an array of pairs, a `Map`, a `Headers`, the `entries()` of HeaderFields. */
 export type HeaderPairs = Iterable<readonly [name: string, value: string]>
 
-/** What the handshake writes by itself or what would give a head a body; and every name of `Sec-WebSocket-`. */
+/**
+ * What the handshake writes by itself or what would give a head a body; and every name of `Sec-WebSocket-`.
+ */
 const RESERVED_NAMES: ReadonlySet<string> = new Set([
   'connection',
   'upgrade',
@@ -19,8 +21,8 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
 
 /**
  * Checks a value for a header (RFC 9110 section 5.5).
- * @throws TypeError with name and value for what is no string or holds a control character (CR and LF among them) or
- *   a character beyond latin1
+ * @throws TypeError with name and value for what is no string or holds a control character (CR and LF among
+ *   them) or a character beyond latin1
  */
 export function checkFieldValue(name: string, value: unknown): string {
   if (typeof value === 'string' && isFieldValue(value)) return value
@@ -33,8 +35,8 @@ export function checkFieldValue(name: string, value: unknown): string {
  * Checks the headers that a caller adds.
  * @param alsoReserved further names, in lower case, each with what to use instead
  * @returns the lines, each with its CRLF, and the names in lower case
- * @throws TypeError with name and value for what is no pair of strings, a name that is no token, a value as in
- *   {@link checkFieldValue}, and a name that is the handshake's own
+ * @throws TypeError with name and value for what is no pair of strings, a name that is no token, a value as
+ *   in {@link checkFieldValue}, and a name that is the handshake's own
  */
 export function formatCallerHeaders(
   headers: HeaderPairs | undefined,

@@ -44,7 +44,9 @@ export interface UpgradeOffer {
 export interface UpgradeResult {
   /** Empty: none. */
   readonly protocol: string
-  /** In the server's order, each name once. Whether their parameters fit the offer is the extension's to say. */
+  /**
+   * In the server's order, each name once. Whether their parameters fit the offer is the extension's to say.
+   */
   readonly extensions: readonly ExtensionOffer[]
 }
 
@@ -57,8 +59,8 @@ const USE_HOST_AND_ORIGIN: ReadonlyMap<string, string> = new Map([
 /**
  * Writes the request that opens a handshake (RFC 6455 section 4.1).
  * @returns the whole head with its blank line; write it as latin1
- * @throws TypeError with name and value for an option that is malformed, and for headers that are malformed or the
- *   handshake's own
+ * @throws TypeError with name and value for an option that is malformed, and for headers that are malformed
+ *   or the handshake's own
  */
 export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
   const { target, host, key, extensions = '', origin } = options
@@ -96,8 +98,8 @@ export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
 }
 
 /**
- * Is this an interim response (RFC 9110 section 15.2), such as 103 Early Hints? The real one follows it: read on with
- * a new scanner, from `rest`.
+ * Is this an interim response (RFC 9110 section 15.2), such as 103 Early Hints? The real one follows it: read
+ * on with a new scanner, from `rest`.
  */
 export function isInterimResponse(head: ResponseHead): boolean {
   return head.status < 200 && head.status !== 101
@@ -107,8 +109,9 @@ export function isInterimResponse(head: ResponseHead): boolean {
  * Checks that a response completes the handshake that was asked for (RFC 6455 section 4.1).
  * @param head as {@link HeadScanner} gives it
  * @param offered what the request offered
- * @returns what was agreed, or an error that carries the response, its body left empty: HAWSER_UNEXPECTED_STATUS for
- *   another status than 101, or what is wrong with the 101. Never throws on what a peer sent.
+ * @returns what was agreed, or an error that carries the response, its body left empty:
+ *   HAWSER_UNEXPECTED_STATUS for another status than 101, or what is wrong with the 101. Never throws on what
+ *   a peer sent.
  */
 export function verifyUpgradeResponse(
   head: ResponseHead,

@@ -43,7 +43,8 @@ class Cursor {
 
   /**
    * Steps over what follows an opening quote, its closing quote included. Once unescaped it must be a token
-   * (RFC 6455 section 9.1), and so a backslash may only stand before a tchar. Empty where it is anything else.
+   * (RFC 6455 section 9.1), and so a backslash may only stand before a tchar. Empty where it is anything
+   * else.
    */
   quotedToken(): string {
     let value = ''
@@ -75,12 +76,12 @@ function readParameter(cursor: Cursor): readonly [string, string | true] | null 
 }
 
 /**
- * Reads a Sec-WebSocket-Extensions header, of a request or a response (RFC 6455 section 9.1). One pass, whatever
- * the input.
+ * Reads a Sec-WebSocket-Extensions header, of a request or a response (RFC 6455 section 9.1). One pass,
+ * whatever the input.
  * @param value the header's value; several headers joined with ', '
- * @returns the extensions in order, or null where the value is malformed: no extension at all, a name or a value
- *   that is no token (also once unquoted), a parameter left out. Empty members of the list are skipped (RFC 9110
- *   section 5.6.1.2).
+ * @returns the extensions in order, or null where the value is malformed: no extension at all, a name or a
+ *   value that is no token (also once unquoted), a parameter left out. Empty members of the list are skipped
+ *   (RFC 9110 section 5.6.1.2).
  */
 export function parseExtensionHeader(value: string): readonly ExtensionOffer[] | null {
   const cursor = new Cursor(value)

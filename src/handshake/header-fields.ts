@@ -4,8 +4,8 @@ import { showValue } from '../limits.js'
 import { isToken } from './tokens.js'
 
 /**
- * The fields of a head, looked up without regard to case (RFC 9110 section 5.1). Kept in a Map, so that no name
- * that a peer sends (`__proto__`, `constructor`) means anything.
+ * The fields of a head, looked up without regard to case (RFC 9110 section 5.1). Kept in a Map, so that no
+ * name that a peer sends (`__proto__`, `constructor`) means anything.
  */
 export class HeaderFields {
   readonly #entries: readonly (readonly [name: string, value: string])[]
@@ -14,7 +14,8 @@ export class HeaderFields {
   private constructor(entries: readonly (readonly [name: string, value: string])[]) {
     this.#entries = entries
     for (const [name, value] of entries) {
-      const key = lookupKey(name)
+      // toLowerCase folds some letters beyond ASCII into ASCII ones: what is no token stays as it is
+      const key = isToken(name) ? name.toLowerCase() : name
       const values = this.#values.get(key)
       if (values === undefined) this.#values.set(key, [value])
       else values.push(value)
@@ -47,26 +48,21 @@ export class HeaderFields {
 
   /** The value of a field; of several with this name, all in order, joined with ', '. */
   get(name: string): string | undefined {
-    return this.#values.get(lookupKey(name))?.join(', ')
+    return this.#values.get(name.toLowerCase())?.join(', ')
   }
 
   /** The values of all fields with this name, in order; none gives an empty list. */
   getAll(name: string): readonly string[] {
-    return this.#values.get(lookupKey(name)) ?? []
+    return this.#values.get(name.toLowerCase()) ?? []
   }
 
   /** Is there a field with this name? */
   has(name: string): boolean {
-    return this.#values.has(lookupKey(name))
+    return this.#values.has(name.toLowerCase())
   }
 
   /** All fields as they came: order, case and doubles kept. */
   entries(): readonly (readonly [name: string, value: string])[] {
     return this.#entries
   }
-}
-
-/** `toLowerCase` folds some letters beyond ASCII into ASCII ones; what is no token is left as it is. */
-function lookupKey(name: string): string {
-  return isToken(name) ? name.toLowerCase() : name
 }

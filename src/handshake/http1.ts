@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 heads (RFC 9112 sections 2 to 5), read byte by byte from chunks of any size, as strictly as the RFC
- * lets a recipient be: CRLF only, no folded lines, no control characters, no space before a colon.
+ * HTTP/1.1 heads (RFC 9112 sections 2 to 5), read byte by byte from chunks of any size, as strictly as the
+ * RFC lets a recipient be: CRLF only, no folded lines, no control characters, no space before a colon.
  */
 
 import { HandshakeError, InvalidStateError } from '../errors.js'
@@ -95,8 +95,9 @@ const PLACES: readonly string[] = [
 ]
 
 /**
- * Reads one head out of a stream of bytes, cut in any way (RFC 9112 section 2.2). Each byte is looked at once, also
- * when the bytes come one at a time; the first byte that cannot be right fails the head, without waiting for more.
+ * Reads one head out of a stream of bytes, cut in any way (RFC 9112 section 2.2). Each byte is looked at
+ * once, also when the bytes come one at a time; the first byte that cannot be right fails the head, without
+ * waiting for more.
  *
  * ```js
  * const scanner = new HeadScanner('response', { maxHeaderBytes: 16384 })
@@ -150,8 +151,8 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   }
 
   /**
-   * Why `push` has said `'failed'`: for a request HAWSER_MALFORMED_HEAD (400) or HAWSER_HEAD_TOO_LARGE (431), for a
-   * response HAWSER_MALFORMED_RESPONSE or HAWSER_RESPONSE_TOO_LARGE.
+   * Why `push` has said `'failed'`: for a request HAWSER_MALFORMED_HEAD (400) or HAWSER_HEAD_TOO_LARGE (431),
+   * for a response HAWSER_MALFORMED_RESPONSE or HAWSER_RESPONSE_TOO_LARGE.
    */
   get error(): HandshakeError | null {
     return this.#error
@@ -161,8 +162,8 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
    * Reads on.
    * @param chunk the next bytes; they are not changed, and not kept beyond the call except as {@link rest}
    * @returns `'more'` until the blank line has come; once `'failed'`, always `'failed'`
-   * @throws TypeError for what is no Uint8Array; InvalidStateError after `'done'`, for the bytes that come then are
-   *   no part of the head and would be lost here
+   * @throws TypeError for what is no Uint8Array; InvalidStateError after `'done'`, for the bytes that come
+   *   then are no part of the head and would be lost here
    */
   push(chunk: Uint8Array): 'more' | 'done' | 'failed' {
     if (!(chunk instanceof Uint8Array)) {

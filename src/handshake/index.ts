@@ -1,14 +1,14 @@
 /**
- * `hawser/handshake`: the opening handshake of RFC 6455 (section 4) for both roles, as pure functions over HTTP/1.1
- * heads. No sockets: bytes and strings in, strings, bytes and values out. What a peer sends is answered by a value,
- * a HandshakeError where it is wrong; what the caller gives is checked and throws.
+ * `hawser/handshake`: the opening handshake of RFC 6455 (section 4) for both roles, as pure functions over
+ * HTTP/1.1 heads. No sockets: bytes and strings in, strings, bytes and values out. What a peer sends is
+ * answered by a value, a HandshakeError where it is wrong; what the caller gives is checked and throws.
  *
  * ```js
  * // a server
  * const scanner = new HeadScanner('request')
  * if (scanner.push(chunk) === 'done') {
  *   const request = readUpgradeRequest(scanner.head)
- *   if (request instanceof HandshakeError) write(formatRejection(request.httpStatus, { body: request.message }))
+ *   if (request instanceof HandshakeError) write(formatRejection(request.httpStatus))
  *   else write(formatUpgradeResponse(request, { protocol: chooseProtocol(request.protocols, ['chat']) }))
  * }
  *

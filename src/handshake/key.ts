@@ -1,4 +1,7 @@
-/** The key of the opening handshake and its answer (RFC 6455 sections 4.1 and 4.2.2). The only node import here. */
+/**
+ * The key of the opening handshake and its answer (RFC 6455 sections 4.1 and 4.2.2). The only node import
+ * here.
+ */
 
 import { createHash, randomBytes } from 'node:crypto'
 import { characterTable } from './tokens.js'

@@ -1,4 +1,7 @@
-/** Reason phrases for rejections, from the registry of HTTP status codes; others go without (RFC 9112 section 4). */
+/**
+ * Reason phrases for rejections, from the registry of HTTP status codes; others go without (RFC 9112 section
+ * 4).
+ */
 export const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
   [300, 'Multiple Choices'],
   [301, 'Moved Permanently'],

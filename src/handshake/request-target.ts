@@ -13,7 +13,9 @@ export interface RequestTarget {
 
 const SCHEMES = ['http', 'https', 'ws', 'wss'] as const
 
-/** Is this a path with or without a query (origin-form): it starts with a slash, printable ASCII, no fragment? */
+/**
+ * Is this a path with or without a query (origin-form): it starts with a slash, printable ASCII, no fragment?
+ */
 export function isOriginForm(target: string): boolean {
   if (!target.startsWith('/')) return false
   for (let i = 1; i < target.length; i++) {
@@ -24,9 +26,9 @@ export function isOriginForm(target: string): boolean {
 }
 
 /**
- * Reduces a target to path and query. Of an absolute-form (`http`, `https`, `ws` or `wss`) the authority must be well
- * formed, and is then ignored: only the Host header names the server, so that whoever checked that one in front of
- * us has checked what the application sees.
+ * Reduces a target to path and query. Of an absolute-form (`http`, `https`, `ws` or `wss`) the authority must
+ * be well formed, and is then ignored: only the Host header names the server, so that whoever checked that
+ * one in front of us has checked what the application sees.
  * @returns null for authority-form, asterisk-form, another scheme, user information, a fragment
  */
 export function parseTarget(target: string): RequestTarget | null {

@@ -37,7 +37,9 @@ export interface UpgradeRequest {
 export interface UpgradeChoice {
   /** One of the subprotocols that were offered; undefined or empty: none. */
   readonly protocol?: string | undefined
-  /** The value of Sec-WebSocket-Extensions, only of extensions that were offered; undefined or empty: none. */
+  /**
+   * The value of Sec-WebSocket-Extensions, only of extensions that were offered; undefined or empty: none.
+   */
   readonly extensions?: string | undefined
   /** Further headers, for example Set-Cookie. */
   readonly headers?: HeaderPairs | undefined
@@ -46,7 +48,9 @@ export interface UpgradeChoice {
 /** What goes with a rejection. */
 export interface RejectionOptions {
   readonly headers?: HeaderPairs | undefined
-  /** A string goes out as UTF-8, as text/plain unless `headers` has a Content-Type; bytes go out as they are. */
+  /**
+   * A string goes out as UTF-8, as text/plain unless `headers` has a Content-Type; bytes go out as they are.
+   */
   readonly body?: string | Uint8Array | undefined
 }
 
@@ -62,8 +66,9 @@ function single(headers: HeaderFields, name: string): string | undefined {
 /**
  * Checks that a request is an opening handshake (RFC 6455 section 4.2.1) and reads it.
  * @param head as {@link HeadScanner} gives it, or made of what another HTTP parser gives
- * @returns the handshake, or an error whose `httpStatus` is what to answer: 505 not HTTP/1.1, 405 not GET, 426 no
- *   upgrade to WebSocket or another version than 13, 400 for anything else. Never throws on what a peer sent.
+ * @returns the handshake, or an error whose `httpStatus` is what to answer: 505 not HTTP/1.1, 405 not GET,
+ *   426 no upgrade to WebSocket or another version than 13, 400 for anything else. Never throws on what a
+ *   peer sent.
  */
 export function readUpgradeRequest(head: RequestHead): UpgradeRequest | HandshakeError {
   const { headers } = head
@@ -108,8 +113,8 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
 /**
  * Writes the response that accepts a handshake (RFC 6455 section 4.2.2).
  * @returns the whole head with its blank line; write it as latin1
- * @throws TypeError for a subprotocol or an extension that was not offered, a malformed extension header, and headers
- *   that are malformed or the handshake's own
+ * @throws TypeError for a subprotocol or an extension that was not offered, a malformed extension header, and
+ *   headers that are malformed or the handshake's own
  */
 export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeChoice = {}): string {
   const { protocol = '', extensions = '', headers } = choice
@@ -138,13 +143,14 @@ export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeCh
 }
 
 /**
- * Writes a response that rejects a handshake and ends the connection: `Connection: close`, a Content-Length, and what
- * the status asks for: `Allow` with 405; `Upgrade` and `Sec-WebSocket-Version: 13` with 426 (RFC 9110 sections 15.5.6
- * and 15.5.22, RFC 6455 section 4.4).
+ * Writes a response that rejects a handshake and ends the connection: `Connection: close`, a Content-Length,
+ * and what the status asks for: `Allow` with 405; `Upgrade` and `Sec-WebSocket-Version: 13` with 426 (RFC
+ * 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4).
  * @param status 300 to 599
  * @returns head and body, owned by the caller
- * @throws RangeError for a status out of range; TypeError for one that is no number, for headers that are malformed or
- *   the handshake's own, for a body that is neither string nor bytes, and for one with 304, which has none
+ * @throws RangeError for a status out of range; TypeError for one that is no number, for headers that are
+ *   malformed or the handshake's own, for a body that is neither string nor bytes, and for one with 304,
+ *   which has none
  */
 export function formatRejection(status: number, options: RejectionOptions = {}): Uint8Array {
   checkNumber('status', status, { min: 300, max: 599, integer: true })

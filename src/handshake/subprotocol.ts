@@ -6,8 +6,9 @@ import { isToken, trimOws } from './tokens.js'
 /**
  * Reads what a client offers.
  * @param value the value of Sec-WebSocket-Protocol; several headers joined with ', '
- * @returns the names in the client's order of preference, or null where the value is malformed: no name at all,
- *   something that is no token, or a name that comes twice. Empty members are skipped (RFC 9110 section 5.6.1.2).
+ * @returns the names in the client's order of preference, or null where the value is malformed: no name at
+ *   all, something that is no token, or a name that comes twice. Empty members are skipped (RFC 9110 section
+ *   5.6.1.2).
  */
 export function parseProtocolHeader(value: string): readonly string[] | null {
   const names = new Set<string>()

@@ -1,6 +1,7 @@
 /**
  * The characters of HTTP fields (RFC 9110 section 5.6) as tables, and what is built from them alone: tokens,
- * comma lists, comparison without case. Every function here reads each character at most a fixed number of times.
+ * comma lists, comparison without case. Every function here reads each character at most a fixed number of
+ * times.
  */
 
 export const HTAB = 0x09
@@ -77,8 +78,8 @@ export function trimOws(value: string): string {
 }
 
 /**
- * Are the two the same but for the case of ASCII letters? Not by `toLowerCase` alone, which also folds letters
- * beyond ASCII (the Kelvin sign becomes a k).
+ * Are the two the same but for the case of ASCII letters? Not by `toLowerCase` alone, which also folds
+ * letters beyond ASCII (the Kelvin sign becomes a k).
  */
 export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
   if (value.length !== lowerCase.length) return false

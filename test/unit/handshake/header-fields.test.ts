@@ -43,7 +43,7 @@ describe('RFC 9110 5: header fields', () => {
   it('are not found under letters that only look alike', () => {
     const odd = HeaderFields.fromRawHeaders(['Sec-WebSoc\u212aet-Key', 'a'])
     expect(odd.has('sec-websocket-key')).toBe(false)
-    expect(odd.get('Sec-WebSoc\u212aet-Key')).toBe('a')
+    expect(odd.entries()).toEqual([['Sec-WebSoc\u212aet-Key', 'a']])
   })
 
   it.each([[['a']], [['a', 'b', 'c']], [[1, 'a']], [['a', 1]]])(
