@@ -1,0 +1,169 @@
+import { FrameParser, MessageAssembler, serializeFrame, Utf8Validator } from '../../src/frame/index.js'
+import { fragments, frame, KEY, OP } from '../helpers/frame-builder.js'
+
+/**
+ * How much longer `work` takes for 16 times the size: 16 where the cost is linear, 256 where it is quadratic.
+ * The best of several runs counts, for what else the machine does only ever adds.
+ */
+function growth(work: (size: number) => void, size: number): number {
+  const best = (n: number, runs: number): number => {
+    let least = Infinity
+    for (let run = 0; run < runs; run++) {
+      const start = process.hrtime.bigint()
+      work(n)
+      least = Math.min(least, Number(process.hrtime.bigint() - start))
+    }
+    return least
+  }
+  best(size, 5)
+  return best(size * 16, 4) / best(size, 8)
+}
+
+/** Between 16 and 256, nearer to linear. */
+const LINEAR = 64
+
+/** Pushes the bytes in pieces of a size and assembles all messages; returns how many bytes they had. */
+function receive(bytes: Buffer, pieceSize: number): number {
+  const parser = new FrameParser({ role: 'server' })
+  let message: MessageAssembler | null = null
+  let total = 0
+  for (let at = 0; at < bytes.length; at += pieceSize) {
+    parser.push(Buffer.from(bytes.subarray(at, at + pieceSize)))
+    for (let part = parser.next(); part !== null; part = parser.next()) {
+      if (part.type === 'violation') throw part.error
+      message ??= new MessageAssembler(part)
+      const error = message.append(part)
+      if (error !== null) throw error
+      if (part.isLast && part.fin) {
+        total += (message.finish() as Buffer).length
+        message = null
+      }
+    }
+  }
+  return total
+}
+
+function expectLinear(make: (size: number) => Buffer, pieceSize: number, size: number): void {
+  const [small, large] = [make(size), make(size * 16)]
+  const ratio = growth((n) => {
+    receive(n === size ? small : large, pieceSize)
+  }, size)
+  expect(ratio).toBeLessThan(LINEAR)
+}
+
+describe('security.md: cost grows at most linearly', () => {
+  test('one-byte chunks of one large frame', () => {
+    expectLinear((size) => frame({ opcode: OP.BINARY, payload: Buffer.alloc(size), key: KEY }), 1, 10_000)
+  })
+
+  test('one-byte chunks of one large text that is not ASCII', () => {
+    expectLinear((size) => frame({ opcode: OP.TEXT, payload: 'é'.repeat(size / 2), key: KEY }), 1, 10_000)
+  })
+
+  test('one-byte chunks of small frames: headers cut everywhere', () => {
+    const one = frame({ opcode: OP.BINARY, payload: Buffer.alloc(130), key: KEY })
+    expectLinear((size) => Buffer.concat(Array.from({ length: size / 138 }, () => one)), 1, 13_800)
+  })
+
+  test('one-byte fragments in one chunk', () => {
+    const pieces = (size: number): string[] => Array.from({ length: size }, () => 'x')
+    expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), Infinity, 4000)
+  })
+
+  test('one-byte fragments in one-byte chunks', () => {
+    const pieces = (size: number): string[] => Array.from({ length: size }, () => 'x')
+    expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), 1, 1000)
+  })
+
+  test('empty fragments', () => {
+    const pieces = (size: number): string[] => Array.from({ length: size }, () => '')
+    expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), 16_384, 4000)
+  })
+
+  test('many frames in one chunk', () => {
+    const one = frame({ opcode: OP.BINARY, payload: 'x', key: KEY })
+    expectLinear((size) => Buffer.concat(Array.from({ length: size }, () => one)), Infinity, 4000)
+  })
+
+  test('chunks pushed without pulling, then pulled', () => {
+    const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(16 * 4000), key: KEY })
+    const ratio = growth((size) => {
+      const parser = new FrameParser({ role: 'server' })
+      for (let i = 0; i < size; i++) parser.push(bytes.subarray(i, i + 1))
+      expect(parser.bufferedBytes).toBe(size)
+      while (parser.next() !== null);
+      expect(parser.bufferedBytes).toBe(0)
+    }, 4000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+
+  test('a reader that stays many chunks behind', () => {
+    const ping = frame({ opcode: OP.PING, key: KEY })
+    const ratio = growth((size) => {
+      const parser = new FrameParser({ role: 'server' })
+      for (let i = 0; i < size; i++) parser.push(ping)
+      for (let i = 0; i < size; i++) {
+        parser.push(ping)
+        parser.next()
+      }
+      expect(parser.bufferedBytes).toBe(size * ping.length)
+    }, 4000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+
+  test('UTF-8 in pieces that all end inside a character', () => {
+    const bytes = Buffer.from('\u{1f600}'.repeat(16 * 20_000))
+    const ratio = growth((size) => {
+      const validator = new Utf8Validator()
+      for (let at = 0; at < size * 4; at += 65) {
+        if (!validator.push(bytes, at, Math.min(at + 65, size * 4))) throw new Error('valid text failed')
+      }
+    }, 20_000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+
+  test('serializing', () => {
+    const payload = Buffer.alloc(16 * 100_000)
+    const ratio = growth((size) => {
+      serializeFrame({ opcode: OP.BINARY, payload: payload.subarray(0, size), maskingKey: 1 })
+    }, 100_000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+})
+
+describe('security.md: counters must not cut honest connections', () => {
+  test('a message of 100,000 fragments passes, whole and byte by byte', () => {
+    const payload = Buffer.from(Array.from({ length: 100_000 }, (_, i) => 0x20 + (i % 0x5f)))
+    const pieces = Array.from(payload, (octet) => [octet])
+    const bytes = fragments(OP.TEXT, pieces, { key: KEY })
+    for (const pieceSize of [Infinity, 1448, 1]) {
+      const parser = new FrameParser({ role: 'server' })
+      let message: MessageAssembler | null = null
+      for (let at = 0; at < bytes.length; at += pieceSize) {
+        parser.push(Buffer.from(bytes.subarray(at, at + pieceSize)))
+        for (let part = parser.next(); part !== null; part = parser.next()) {
+          if (part.type === 'violation') throw part.error
+          message ??= new MessageAssembler(part)
+          if (message.append(part) !== null) throw new Error('valid text failed')
+        }
+      }
+      expect(payload.equals(message?.finish() as Buffer)).toBe(true)
+    }
+  })
+
+  test('a million frames pass', () => {
+    const one = frame({ opcode: OP.BINARY, payload: 'x', key: KEY })
+    const chunk = Buffer.alloc(one.length * 1000)
+    const parser = new FrameParser({ role: 'server' })
+    let count = 0
+    for (let i = 0; i < 1000; i++) {
+      chunk.fill(one)
+      parser.push(chunk)
+      for (let part = parser.next(); part !== null; part = parser.next()) {
+        if (part.type === 'violation' || !part.isLast) throw new Error('a frame was lost')
+        count++
+      }
+    }
+    expect(count).toBe(1_000_000)
+  })
+})
