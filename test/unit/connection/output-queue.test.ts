@@ -1,0 +1,306 @@
+import { OutputQueue } from '../../../src/connection/output-queue.js'
+import { hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
+
+const TEXT = 0x81
+const BINARY = 0x82
+const SLAB = 64 * 1024
+
+/** All that waits, in one. */
+function takeAll(queue: OutputQueue): Buffer {
+  const taken: Buffer[] = []
+  for (let bytes = queue.take(); bytes !== null; bytes = queue.take()) taken.push(bytes)
+  return Buffer.concat(taken)
+}
+
+function onlyFrame(queue: OutputQueue): WireFrame {
+  const { frames, rest } = readFrames(takeAll(queue))
+  expect(rest).toHaveLength(0)
+  expect(frames).toHaveLength(1)
+  return frames[0]!
+}
+
+/** How many bytes the memory behind some buffers has, each counted once. */
+function memoryOf(buffers: readonly Buffer[]): number {
+  return [...new Set(buffers.map((b) => b.buffer))].reduce((sum, memory) => sum + memory.byteLength, 0)
+}
+
+const shortestForm = (length: number): number => (length < 126 ? 7 : length < 65_536 ? 16 : 64)
+
+describe('RFC 6455 5.2: frames of a server', () => {
+  test('one text, as in section 5.7', () => {
+    const queue = new OutputQueue(false)
+    queue.appendText(TEXT, 'Hello')
+    expect(queue.byteLength).toBe(7)
+    expect(queue.take()).toEqual(hex('81 05 48 65 6c 6c 6f'))
+    expect(queue.byteLength).toBe(0)
+    expect(queue.take()).toBeNull()
+  })
+
+  test('bytes, and an empty payload', () => {
+    const queue = new OutputQueue(false)
+    queue.appendBytes(BINARY, hex('00 ff 80'))
+    queue.appendBytes(0x8a, Buffer.alloc(0))
+    queue.appendText(TEXT, '')
+    expect(queue.take()).toEqual(hex('82 03 00 ff 80 8a 00 81 00'))
+  })
+
+  test('what is sent in one go is taken in one', () => {
+    const queue = new OutputQueue(false)
+    for (let i = 0; i < 100; i++) queue.appendText(TEXT, `m${i}`)
+    const bytes = queue.take()!
+    expect(queue.take()).toBeNull()
+    expect(readFrames(bytes).frames.map((f) => f.text)).toEqual(
+      Array.from({ length: 100 }, (_, i) => `m${i}`),
+    )
+  })
+
+  test("the first byte is the caller's", () => {
+    const queue = new OutputQueue(false)
+    queue.appendBytes(0xc2, hex('01'))
+    queue.appendText(0x41, 'a')
+    expect(queue.take()).toEqual(hex('c2 01 01 41 01 61'))
+  })
+})
+
+describe('RFC 6455 5.3: frames of a client', () => {
+  test('masked, each by a key of its own', () => {
+    const queue = new OutputQueue(true)
+    for (let i = 0; i < 50; i++) queue.appendText(TEXT, 'Hello')
+    queue.appendBytes(BINARY, Buffer.alloc(300, 7))
+    queue.appendBytes(0x89, Buffer.alloc(0))
+    expect(queue.byteLength).toBe(50 * 11 + 8 + 300 + 6)
+    const { frames } = readFrames(takeAll(queue))
+    expect(frames.every((f) => f.key !== null)).toBe(true)
+    expect(new Set(frames.map((f) => f.key!.join())).size).toBeGreaterThan(45)
+    expect(frames.slice(0, 50).every((f) => f.text === 'Hello')).toBe(true)
+    expect(frames[50]!.payload).toEqual(Buffer.alloc(300, 7))
+    expect(frames[51]!.payload).toHaveLength(0)
+  })
+})
+
+/**
+ * Lengths where something changes: the header's form is guessed from the units of the text (125 and 126), and its
+ * room from three times as many (41 and 42); 4096 units are the last that are not measured; from 16 KiB on a frame
+ * has a buffer of its own; 65,535 is the last 16-bit length.
+ */
+const LENGTHS = [
+  0, 1, 2, 3, 40, 41, 42, 43, 62, 63, 64, 83, 84, 124, 125, 126, 127, 1365, 1366, 4095, 4096, 4097, 5461,
+  5462, 16_379, 16_380, 16_384, 16_385, 21_844, 21_845, 21_846, 32_767, 32_768, 65_534, 65_535, 65_536,
+  65_537, 200_000,
+]
+/** A unit, and what it becomes. */
+const UNITS = { ASCII: 'a', 'two bytes': '\u00e9', 'three bytes': '\u20ac', 'a lone surrogate': '\ud800' }
+
+describe('RFC 6455 5.6: text of every length', () => {
+  for (const masked of [false, true]) {
+    const role = masked ? 'client' : 'server'
+    test.each(Object.entries(UNITS))(`${role}: %s`, (_, unit) => {
+      for (const length of LENGTHS) {
+        const queue = new OutputQueue(masked)
+        const text = unit.repeat(length)
+        queue.appendText(TEXT, text)
+        const waited = queue.byteLength
+        const found = onlyFrame(queue)
+        const expected = Buffer.from(text)
+        expect(found.wireLength).toBe(waited)
+        expect(found.payload.equals(expected)).toBe(true)
+        expect(found.lengthForm).toBe(shortestForm(expected.length))
+        expect(found.key === null).toBe(!masked)
+      }
+    })
+
+    test(`${role}: four bytes, and one character that is not ASCII at the start or the end`, () => {
+      for (const length of LENGTHS) {
+        const texts = [
+          '\u{1f4a9}'.repeat(length >> 1),
+          `\u{1f4a9}${'a'.repeat(length)}`,
+          `${'a'.repeat(length)}\u{1f4a9}`,
+          `${'a'.repeat(length)}\u00e9`,
+          `${'a'.repeat(length)}\ud83d`,
+          `\udca9${'a'.repeat(length)}`,
+          '\ud83d\ud83d\udca9\udca9'.repeat(length >> 2),
+        ]
+        const queue = new OutputQueue(masked)
+        for (const text of texts) queue.appendText(TEXT, text)
+        const { frames, rest } = readFrames(takeAll(queue))
+        expect(rest).toHaveLength(0)
+        expect(frames.map((f) => f.payload.equals(Buffer.from(texts[frames.indexOf(f)]!)))).toEqual(
+          texts.map(() => true),
+        )
+        expect(frames.map((f) => f.lengthForm)).toEqual(frames.map((f) => shortestForm(f.payload.length)))
+      }
+    })
+  }
+
+  test('every length up to 300, of every kind, in one stream', () => {
+    const queue = new OutputQueue(false)
+    const texts = Array.from({ length: 300 }, (_, n) =>
+      Object.values(UNITS).map((unit) => unit.repeat(n)),
+    ).flat()
+    for (const text of texts) queue.appendText(TEXT, text)
+    const { frames, rest } = readFrames(takeAll(queue))
+    expect(rest).toHaveLength(0)
+    expect(frames.map((f) => f.text)).toEqual(texts.map((text) => Buffer.from(text).toString()))
+  })
+})
+
+describe('one slab for all queues', () => {
+  test('a queue whose slab was replaced does not write over what others wrote in it', () => {
+    const first = new OutputQueue(false)
+    const second = new OutputQueue(false)
+    const third = new OutputQueue(false)
+    first.appendText(TEXT, 'aaaa')
+    for (let i = 0; i < 6; i++) {
+      second.appendBytes(BINARY, Buffer.alloc(10_000, 'b'))
+      if (i % 2 === 1) third.appendText(TEXT, 'c')
+    }
+    const taken = takeAll(second)
+    const before = Buffer.from(taken)
+    for (let i = 0; i < 8; i++) third.appendBytes(BINARY, Buffer.alloc(12_000, 'c'))
+    first.appendText(TEXT, 'AAAA')
+    expect(taken).toEqual(before)
+    expect(takeAll(first)).toEqual(hex('81 04 61 61 61 61 81 04 41 41 41 41'))
+  })
+
+  test('a queue goes on in the slab only behind its own bytes', () => {
+    const first = new OutputQueue(false)
+    const second = new OutputQueue(false)
+    first.appendText(TEXT, '1')
+    second.appendText(TEXT, '2')
+    first.appendText(TEXT, '3')
+    second.appendText(TEXT, '4')
+    expect(first.take()).toEqual(hex('81 01 31 81 01 33'))
+    expect(second.take()).toEqual(hex('81 01 32 81 01 34'))
+  })
+
+  test('a slab that is full is replaced; nothing is lost at its end', () => {
+    const queue = new OutputQueue(false)
+    const sizes = Array.from({ length: 400 }, (_, i) => (i * 37) % 1500)
+    const parts: Buffer[] = []
+    for (const [i, size] of sizes.entries()) {
+      queue.appendBytes(BINARY, Buffer.alloc(size, i))
+      if (i % 7 === 0) parts.push(takeAll(queue))
+    }
+    parts.push(takeAll(queue))
+    expect(readFrames(Buffer.concat(parts)).frames.map((f) => [f.payload.length, f.payload[0]])).toEqual(
+      sizes.map((size, i) => [size, size === 0 ? undefined : i % 256]),
+    )
+  })
+
+  test('many queues that take turns keep few buffers each, not one a frame', () => {
+    const queues = Array.from({ length: 10 }, () => new OutputQueue(false))
+    for (let i = 0; i < 5000; i++) for (const queue of queues) queue.appendText(TEXT, 'x')
+    const slabs = new Set<ArrayBufferLike>()
+    for (const queue of queues) {
+      expect(queue.byteLength).toBe(15_000)
+      const bytes = queue.take()!
+      expect(bytes).toHaveLength(15_000)
+      expect(readFrames(bytes).frames).toHaveLength(5000)
+      slabs.add(bytes.buffer)
+    }
+    expect(slabs.size).toBe(10)
+  })
+})
+
+describe('take', () => {
+  test('a large frame stands by itself, and what is around it keeps its order', () => {
+    const queue = new OutputQueue(false)
+    queue.appendText(TEXT, 'before')
+    queue.appendBytes(BINARY, Buffer.alloc(300_000, 1))
+    queue.appendText(TEXT, 'behind')
+    const first = queue.take()!
+    expect(readFrames(first).frames.map((f) => f.text)).toEqual(['before'])
+    const second = queue.take()!
+    expect(second).toHaveLength(300_010)
+    expect(readFrames(queue.take()!).frames.map((f) => f.text)).toEqual(['behind'])
+    expect(queue.byteLength).toBe(0)
+  })
+
+  test('gives at most 64 KiB at once where that is possible, each time between two frames', () => {
+    const queue = new OutputQueue(false)
+    queue.isBlocked = true
+    for (let i = 0; i < 1000; i++) queue.appendBytes(BINARY, Buffer.alloc(1000, i))
+    let left = 1000 * 1004
+    for (let bytes = queue.take(); bytes !== null; bytes = queue.take()) {
+      expect(bytes.length).toBeLessThanOrEqual(SLAB + 1004)
+      expect(readFrames(bytes).rest).toHaveLength(0)
+      left -= bytes.length
+      expect(queue.byteLength).toBe(left)
+    }
+    expect(left).toBe(0)
+  })
+
+  test('taken bytes do not change, whatever is written behind them', () => {
+    for (const isBlocked of [false, true]) {
+      const queue = new OutputQueue(false)
+      queue.isBlocked = isBlocked
+      queue.appendText(TEXT, 'one')
+      const taken = queue.take()!
+      const copy = Buffer.from(taken)
+      for (let i = 0; i < 300; i++) queue.appendText(TEXT, 'x'.repeat(i * 10))
+      expect(taken).toEqual(copy)
+    }
+  })
+})
+
+describe('while the transport does not take bytes', () => {
+  test('nothing is written in the slab', () => {
+    const blocked = new OutputQueue(false)
+    const other = new OutputQueue(false)
+    blocked.isBlocked = true
+    blocked.appendText(TEXT, 'kept')
+    other.appendText(TEXT, 'passed')
+    expect(blocked.take()!.buffer).not.toBe(other.take()!.buffer)
+  })
+
+  test('what stood in the slab stays there, and what comes behind it does not', () => {
+    const queue = new OutputQueue(false)
+    queue.appendText(TEXT, 'slab')
+    queue.isBlocked = true
+    queue.appendText(TEXT, 'own')
+    expect(takeAll(queue)).toEqual(hex('81 04 73 6c 61 62 81 03 6f 77 6e'))
+  })
+
+  test('buffers grow with what waits: few, and at most three times too large', () => {
+    for (const size of [0, 1, 10, 100, 1000, 5000]) {
+      const queue = new OutputQueue(false)
+      queue.isBlocked = true
+      const text = 'x'.repeat(size)
+      const count = Math.ceil(200_000 / (size + 2))
+      for (let i = 0; i < count; i++) queue.appendText(TEXT, text)
+      const bytes = queue.byteLength
+      const parts: Buffer[] = []
+      // Taken one by one, without the joining of small ones.
+      const inside = queue as unknown as { done: Buffer[]; region: Buffer }
+      parts.push(...inside.done, inside.region)
+      expect(parts.length).toBeLessThan(30)
+      expect(memoryOf(parts)).toBeLessThan(bytes * 1.6 + 4096)
+    }
+  })
+
+  test('one that takes bytes again goes on in its own buffer, then in the slab', () => {
+    const queue = new OutputQueue(false)
+    queue.isBlocked = true
+    queue.appendText(TEXT, 'a')
+    queue.isBlocked = false
+    queue.appendText(TEXT, 'b')
+    expect(queue.take()).toEqual(hex('81 01 61 81 01 62'))
+    const other = new OutputQueue(false)
+    queue.appendText(TEXT, 'c')
+    other.appendText(TEXT, 'd')
+    expect(queue.take()!.buffer).toBe(other.take()!.buffer)
+  })
+})
+
+describe('clear', () => {
+  test('drops all that was not taken, and the queue goes on', () => {
+    const queue = new OutputQueue(false)
+    queue.appendBytes(BINARY, Buffer.alloc(20_000))
+    queue.appendText(TEXT, 'gone')
+    queue.clear()
+    expect(queue.byteLength).toBe(0)
+    expect(queue.take()).toBeNull()
+    queue.appendText(TEXT, 'Hi')
+    expect(queue.take()).toEqual(hex('81 02 48 69'))
+  })
+})
