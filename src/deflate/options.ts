@@ -38,7 +38,7 @@ export interface PerMessageDeflateOptions {
   readonly memLevel?: number | undefined
   /**
    * Larger messages (outgoing: as given; incoming: as compressed) are worked on by the thread pool. `Infinity`
-   * keeps all on the event loop. Default 128 KiB.
+   * keeps all on the event loop. Default 64 KiB.
    */
   readonly asyncThresholdBytes?: number | undefined
   /**
@@ -67,7 +67,7 @@ export interface ResolvedDeflateOptions {
 
 const DEFAULT_THRESHOLD_BYTES = 1024
 const DEFAULT_CONTEXT_THRESHOLD_BYTES = 64
-const DEFAULT_ASYNC_THRESHOLD_BYTES = 128 * 1024
+const DEFAULT_ASYNC_THRESHOLD_BYTES = 64 * 1024
 const DEFAULT_MAX_SHARED_CONTEXT_BYTES = 16 * 1024 * 1024
 
 const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([

@@ -1,0 +1,64 @@
+/** Bounds how many jobs are on the thread pool at once; the others wait in order. */
+import type { Cancel } from './engine.js'
+
+/** Starts the work; `finished` is to be called once when it is done. */
+type Start = (finished: () => void) => Cancel
+
+/**
+ * libuv has four threads unless told otherwise; twice as many jobs keep them busy while results are handed over.
+ * Without a bound, each large message of each connection would hold a compressor of its own (268 KiB) while it
+ * waits for a thread.
+ */
+export const MAX_JOBS = 8
+
+/** A queue of jobs, first come, first served. */
+export class JobQueue {
+  readonly #limit: number
+  /** A Set keeps its order, and a job in the middle can be taken out at no cost. */
+  readonly #waiting = new Set<() => void>()
+  #running = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Jobs started and not finished. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Jobs not yet started. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /**
+   * Starts the job now, or when others have finished.
+   * @returns cancels it: it never starts, or what it was started with is cancelled and its place given to another
+   */
+  add(start: Start): Cancel {
+    let cancelWork: Cancel | null = null
+    let isFinished = false
+    const finish = (): void => {
+      if (isFinished) return
+      isFinished = true
+      this.#running--
+      for (const next of this.#waiting) {
+        this.#waiting.delete(next)
+        next()
+        return
+      }
+    }
+    const run = (): void => {
+      this.#running++
+      cancelWork = start(finish)
+    }
+    if (this.#running < this.#limit) run()
+    else this.#waiting.add(run)
+    return () => {
+      if (this.#waiting.delete(run) || isFinished) return
+      cancelWork?.()
+      finish()
+    }
+  }
+}

@@ -1,0 +1,290 @@
+/** The engine on kept handles: synchronous, no stream per message, one handle for all who need no context. */
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
+import type { InflateRaw } from 'node:zlib'
+import type { InflateResult } from './codec.js'
+import {
+  brokenOff,
+  invalidDeflate,
+  MAX_FINAL_BLOCKS,
+  messageTooBig,
+  TAIL_AND_FINAL_BLOCK,
+  TAIL_AND_PROBE,
+  TAIL_BYTES,
+  tooManyFinalBlocks,
+} from './engine.js'
+import type { Cancel, Deflater, DeflateParameters, Inflater, ZlibEngine } from './engine.js'
+import { ignore, ZlibHandle } from './zlib-codec-handle.js'
+import { deflateOnPool } from './zlib-codec-pool.js'
+
+const { Z_SYNC_FLUSH, Z_FINISH, Z_BLOCK } = constants
+
+const SCRATCH_BYTES = 64 * 1024
+const MAX_CHUNK_BYTES = 1024 * 1024
+
+/** Results of at most 64 KiB are views of these. Two, so that what was inflated can be deflated in turn. */
+const DEFLATE_SCRATCH = Buffer.alloc(SCRATCH_BYTES + TAIL_BYTES)
+const INFLATE_SCRATCH = Buffer.alloc(SCRATCH_BYTES)
+
+const NOTHING = new Uint8Array(0)
+
+/** The smallest that node:zlib takes: the stream's own buffer is not used by synchronous writes. */
+const UNUSED_CHUNK_BYTES = 64
+/** A trip to the thread pool for each; untouched, and so not resident, until a message goes there. */
+const POOL_CHUNK_BYTES = 64 * 1024
+
+class HandleDeflater implements Deflater {
+  readonly #handle: ZlibHandle
+  #isStale = false
+
+  constructor(parameters: DeflateParameters) {
+    this.#handle = new ZlibHandle(createDeflateRaw({ ...parameters, chunkSize: UNUSED_CHUNK_BYTES }))
+  }
+
+  deflate(message: Uint8Array, keepContext: boolean): Uint8Array | null {
+    const handle = this.#handle
+    if (!keepContext || this.#isStale) {
+      handle.reset()
+      this.#isStale = false
+    }
+    // One byte more than a result that shrinks has, its tail included: where that is left, the flush is complete.
+    const most = message.length + TAIL_BYTES
+    let offset = 0
+    let total = 0
+    let chunks: Buffer[] | null = null
+    for (;;) {
+      const room = Math.min(DEFLATE_SCRATCH.length, most - total)
+      handle.write(Z_SYNC_FLUSH, message, offset, message.length - offset, DEFLATE_SCRATCH, 0, room)
+      const produced = room - handle.outputLeft
+      total += produced
+      if (total === most) {
+        this.#isStale = true
+        return null
+      }
+      if (handle.outputLeft > 0) {
+        if (chunks === null) return DEFLATE_SCRATCH.subarray(0, total - TAIL_BYTES)
+        chunks.push(DEFLATE_SCRATCH.subarray(0, produced))
+        return Buffer.concat(chunks, total).subarray(0, total - TAIL_BYTES)
+      }
+      offset = message.length - handle.inputLeft
+      chunks ??= []
+      chunks.push(Buffer.from(DEFLATE_SCRATCH))
+    }
+  }
+
+  dropContext(): void {
+    this.#isStale = true
+  }
+
+  close(): void {
+    this.#handle.close()
+  }
+}
+
+/** How a message is ended: what follows it, how zlib is to read that, and how much of it must be left. */
+interface Ending {
+  readonly tail: Uint8Array
+  readonly flush: number
+  readonly left: number
+}
+
+/** Nothing comes after the message: zlib itself checks that the blocks are whole. */
+const FINISH: Ending = { tail: TAIL_AND_FINAL_BLOCK, flush: Z_FINISH, left: 0 }
+
+/**
+ * The context goes on: zlib stops at the end of the tail's block, before the probe. Were the message broken off,
+ * the tail would be read as something else, and the probe with it, or there would be output.
+ */
+const GO_ON: Ending = { tail: TAIL_AND_PROBE, flush: Z_BLOCK, left: 1 }
+
+/** After an error the handle is to be reset. */
+function inflateThrough(
+  handle: ZlibHandle,
+  message: Uint8Array,
+  maxBytes: number,
+  ending: Ending,
+): InflateResult {
+  let input = message
+  let flush = Z_SYNC_FLUSH
+  let offset = 0
+  let chunk = INFLATE_SCRATCH
+  let used = 0
+  let total = 0
+  let totalBeforeTail = -1
+  let finalBlocks = 0
+  let chunks: Buffer[] | null = null
+  for (;;) {
+    const room = Math.min(chunk.length - used, maxBytes + 1 - total)
+    handle.write(flush, input, offset, input.length - offset, chunk, used, room)
+    if (handle.error !== null) return invalidDeflate(handle.error)
+    const produced = room - handle.outputLeft
+    used += produced
+    total += produced
+    if (total > maxBytes) return messageTooBig(maxBytes)
+    offset = input.length - handle.inputLeft
+    if (handle.outputLeft === 0) {
+      // All chunks together at most double what is there, and never reach past the limit's one byte more.
+      chunks ??= []
+      chunks.push(chunk)
+      chunk = Buffer.allocUnsafeSlow(Math.min(total, MAX_CHUNK_BYTES, maxBytes + 1 - total))
+      used = 0
+    } else if (totalBeforeTail >= 0) {
+      if (handle.inputLeft !== ending.left || total !== totalBeforeTail) return brokenOff()
+      if (chunks === null) return INFLATE_SCRATCH.subarray(0, total)
+      chunks.push(chunk.subarray(0, used))
+      return Buffer.concat(chunks, total)
+    } else if (handle.inputLeft === 0) {
+      totalBeforeTail = total
+      input = ending.tail
+      flush = ending.flush
+      offset = 0
+    } else {
+      // Bytes are left though there was room: a final block came, and another stream follows it.
+      if (++finalBlocks > MAX_FINAL_BLOCKS) return tooManyFinalBlocks()
+      handle.reset()
+    }
+  }
+}
+
+class HandleInflater implements Inflater {
+  readonly #windowBits: number
+  #handle: ZlibHandle<InflateRaw>
+
+  constructor(windowBits: number) {
+    this.#windowBits = windowBits
+    this.#handle = this.#open()
+  }
+
+  inflate(message: Uint8Array, maxBytes: number): InflateResult {
+    const result = inflateThrough(this.#handle, message, maxBytes, GO_ON)
+    if (result instanceof Error) this.#handle.reset()
+    return result
+  }
+
+  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel {
+    const chunks: Buffer[] = []
+    let total = 0
+    let finalBlocks = 0
+    let isOver = false
+
+    const finish = (result: InflateResult): void => {
+      isOver = true
+      done(result)
+    }
+    const fail = (result: InflateResult): void => {
+      this.#reopen()
+      finish(result)
+    }
+    const feed = (input: Uint8Array): void => {
+      const handle = this.#handle
+      const { stream } = handle
+      const writtenBefore = stream.bytesWritten
+      const collect = (chunk: Buffer): void => {
+        total += chunk.length
+        if (total <= maxBytes) chunks.push(chunk)
+        else if (!isOver) fail(messageTooBig(maxBytes))
+      }
+      handle.onFailure = (message) => fail(invalidDeflate(message))
+      stream.on('data', collect)
+      stream.write(input, () => {
+        if (isOver) return
+        handle.onFailure = ignore
+        stream.off('data', collect)
+        const rest = input.subarray(stream.bytesWritten - writtenBefore)
+        if (rest.length === 0) {
+          const end = inflateThrough(handle, NOTHING, maxBytes - total, GO_ON)
+          if (end instanceof Error) fail(end)
+          else finish(Buffer.concat(chunks, total))
+        } else if (++finalBlocks > MAX_FINAL_BLOCKS) {
+          fail(tooManyFinalBlocks())
+        } else {
+          // A final block ended this stream, and another follows it.
+          this.#reopen()
+          feed(rest)
+        }
+      })
+    }
+
+    feed(message)
+    return () => {
+      isOver = true
+    }
+  }
+
+  close(): void {
+    this.#handle.close()
+  }
+
+  #open(): ZlibHandle<InflateRaw> {
+    return new ZlibHandle(createInflateRaw({ windowBits: this.#windowBits, chunkSize: POOL_CHUNK_BYTES }))
+  }
+
+  #reopen(): void {
+    this.#handle.close()
+    this.#handle = this.#open()
+  }
+}
+
+/** One window of 32 KiB takes what any smaller one was agreed for. */
+const LARGEST_WINDOW_BITS = 15
+
+class SharedInflater implements Inflater {
+  readonly #handle = new ZlibHandle(
+    createInflateRaw({ windowBits: LARGEST_WINDOW_BITS, chunkSize: UNUSED_CHUNK_BYTES }),
+  )
+
+  inflate(message: Uint8Array, maxBytes: number): InflateResult {
+    this.#handle.reset()
+    return inflateThrough(this.#handle, message, maxBytes, FINISH)
+  }
+
+  /** By a handle of its own: the shared one is not to be kept from the others. */
+  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel {
+    const inflater = new HandleInflater(LARGEST_WINDOW_BITS)
+    const cancel = inflater.inflateAsync(message, maxBytes, (result) => {
+      inflater.close()
+      done(result)
+    })
+    return () => {
+      cancel()
+      inflater.close()
+    }
+  }
+
+  close(): void {
+    this.#handle.close()
+  }
+}
+
+/** For Nodes where `handlesWork`. What is shared lives as long as the process. */
+export class HandleEngine implements ZlibEngine {
+  readonly keepsDeflateContext = true
+  readonly sharedInflater: Inflater = new SharedInflater()
+  readonly #sharedDeflaters = new Map<string, Deflater>()
+
+  sharedDeflater(parameters: DeflateParameters): Deflater {
+    const { windowBits, level, memLevel } = parameters
+    const shape = [windowBits, level, memLevel].join()
+    let deflater = this.#sharedDeflaters.get(shape)
+    if (deflater === undefined) {
+      deflater = new HandleDeflater(parameters)
+      this.#sharedDeflaters.set(shape, deflater)
+    }
+    return deflater
+  }
+
+  createDeflater(parameters: DeflateParameters): Deflater {
+    return new HandleDeflater(parameters)
+  }
+
+  createInflater(windowBits: number): Inflater {
+    return new HandleInflater(windowBits)
+  }
+
+  deflateAsync(
+    message: Uint8Array,
+    parameters: DeflateParameters,
+    done: (result: Uint8Array | null) => void,
+  ): Cancel {
+    return deflateOnPool(message, parameters, done)
+  }
+}
