@@ -1,5 +1,4 @@
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
-import type { MessageData } from '../connection/message-data.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
 import { Inbox } from './inbox.js'
