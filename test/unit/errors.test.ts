@@ -1,0 +1,336 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import {
+  ConnectionClosedError,
+  HANDSHAKE_ERRORS,
+  HandshakeError,
+  InvalidStateError,
+  LIMIT_ERRORS,
+  LimitError,
+  PROTOCOL_ERRORS,
+  ProtocolError,
+  TransportError,
+  type HandshakeErrorCode,
+  type LimitErrorCode,
+  type ProtocolErrorCode,
+} from '../../src/errors.js'
+import {
+  decodeClosePayload,
+  FrameParser,
+  isValidCloseCode,
+  MessageAssembler,
+  Opcode,
+  type FrameParserOptions,
+} from '../../src/frame/index.js'
+import { closeFrame, fragments, frame, frameHeader, hex, KEY, OP } from '../helpers/frame-builder.js'
+
+/** What the frame room says to bytes that come in one chunk: the first violation of any kind. */
+function receive(bytes: Uint8Array, options: Partial<FrameParserOptions> = {}): ProtocolError | null {
+  const parser = new FrameParser({ role: 'server', ...options })
+  let message: MessageAssembler | null = null
+  parser.push(Buffer.from(bytes))
+  for (let event = parser.next(); event !== null; event = parser.next()) {
+    if (event.type === 'violation') return event.error
+    if (event.opcode === Opcode.CLOSE) {
+      const said = decodeClosePayload(event.payload)
+      if (said instanceof ProtocolError) return said
+    } else if (event.opcode <= Opcode.BINARY) {
+      message ??= new MessageAssembler(event)
+      const error = message.append(event)
+      if (error !== null) return error
+      if (event.isLast && event.fin) {
+        const end = message.finish()
+        if (end instanceof ProtocolError) return end
+        message = null
+      }
+    }
+  }
+  return null
+}
+
+type Row = ProtocolErrorCode | LimitErrorCode
+
+/** A violation: its bytes, the parser's options, and what the table must say of it. */
+interface Violation {
+  readonly bytes: Uint8Array
+  readonly options?: Partial<FrameParserOptions>
+  readonly closeCode: number
+  readonly rfcSection: string
+}
+
+const key = KEY
+
+/** Every row that the frame room raises: by one of these at least. */
+const FRAME_ROWS = {
+  HAWSER_RESERVED_BITS: [
+    { bytes: frame({ opcode: OP.TEXT, rsv1: true, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+    { bytes: frame({ opcode: OP.PING, rsv3: true, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+    {
+      bytes: frame({ opcode: OP.PING, rsv1: true, key }),
+      options: { allowRsv1: true },
+      closeCode: 1002,
+      rfcSection: 'RFC 6455 5.2',
+    },
+  ],
+  HAWSER_RESERVED_OPCODE: [
+    { bytes: frame({ opcode: 3, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+    { bytes: frame({ opcode: 15, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+  ],
+  HAWSER_NON_MINIMAL_LENGTH: [
+    { bytes: frame({ opcode: OP.TEXT, lengthForm: 16, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+    { bytes: frame({ opcode: OP.TEXT, lengthForm: 64, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.2' },
+  ],
+  HAWSER_INVALID_LENGTH: [
+    {
+      bytes: frameHeader({ opcode: OP.TEXT, announce: 2n ** 63n, key }),
+      closeCode: 1002,
+      rfcSection: 'RFC 6455 5.2',
+    },
+  ],
+  HAWSER_EXPECTED_MASK: [
+    { bytes: frame({ opcode: OP.TEXT, payload: 'a' }), closeCode: 1002, rfcSection: 'RFC 6455 5.1' },
+  ],
+  HAWSER_UNEXPECTED_MASK: [
+    {
+      bytes: frame({ opcode: OP.TEXT, payload: 'a', key }),
+      options: { role: 'client' },
+      closeCode: 1002,
+      rfcSection: 'RFC 6455 5.1',
+    },
+  ],
+  HAWSER_FRAGMENTED_CONTROL: [
+    { bytes: frame({ opcode: OP.CLOSE, fin: false, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.5' },
+  ],
+  HAWSER_CONTROL_TOO_LONG: [
+    {
+      bytes: frame({ opcode: OP.PING, payload: 'x'.repeat(126), key }),
+      closeCode: 1002,
+      rfcSection: 'RFC 6455 5.5',
+    },
+  ],
+  HAWSER_UNEXPECTED_CONTINUATION: [
+    { bytes: frame({ opcode: OP.CONTINUATION, key }), closeCode: 1002, rfcSection: 'RFC 6455 5.4' },
+  ],
+  HAWSER_EXPECTED_CONTINUATION: [
+    {
+      bytes: Buffer.concat([frame({ opcode: OP.TEXT, fin: false, key }), frame({ opcode: OP.BINARY, key })]),
+      closeCode: 1002,
+      rfcSection: 'RFC 6455 5.4',
+    },
+  ],
+  HAWSER_INVALID_CLOSE_PAYLOAD: [
+    { bytes: frame({ opcode: OP.CLOSE, payload: [3], key }), closeCode: 1002, rfcSection: 'RFC 6455 5.5.1' },
+  ],
+  HAWSER_INVALID_CLOSE_CODE: [
+    { bytes: closeFrame(1005, '', { key }), closeCode: 1002, rfcSection: 'RFC 6455 7.4' },
+    { bytes: closeFrame(2999, '', { key }), closeCode: 1002, rfcSection: 'RFC 6455 7.4' },
+  ],
+  HAWSER_INVALID_UTF8: [
+    {
+      bytes: fragments(OP.TEXT, ['a', hex('c0')], { key }),
+      closeCode: 1007,
+      rfcSection: 'RFC 6455 8.1',
+    },
+    {
+      bytes: frame({ opcode: OP.TEXT, payload: hex('e2 82'), key }),
+      closeCode: 1007,
+      rfcSection: 'RFC 6455 8.1',
+    },
+    { bytes: closeFrame(1000, hex('ff'), { key }), closeCode: 1007, rfcSection: 'RFC 6455 8.1' },
+  ],
+  HAWSER_MESSAGE_TOO_BIG: [
+    {
+      bytes: fragments(OP.TEXT, ['abc', 'def'], { key }),
+      options: { maxMessageBytes: 5 },
+      closeCode: 1009,
+      rfcSection: 'RFC 6455 7.4.1',
+    },
+  ],
+  HAWSER_FRAME_TOO_BIG: [
+    {
+      bytes: frame({ opcode: OP.TEXT, payload: 'abc', key }),
+      options: { maxFrameBytes: 2 },
+      closeCode: 1009,
+      rfcSection: 'RFC 6455 10.4',
+    },
+  ],
+} satisfies { readonly [Code in Row]?: readonly Violation[] }
+
+const FRAME_CASES = Object.entries(FRAME_ROWS as Record<string, readonly Violation[]>).flatMap(
+  ([code, violations]) => violations.map((violation, i) => ({ code, i, ...violation })),
+)
+
+describe('RFC 6455 7.1.7: what the frame room answers, row by row', () => {
+  test.each(FRAME_CASES)(
+    '$code ($i): $closeCode, $rfcSection',
+    ({ code, bytes, options, closeCode, rfcSection }) => {
+      const error = receive(bytes, options)
+      expect(error).toBeInstanceOf(ProtocolError)
+      expect(error).toMatchObject({ code, closeCode, rfcSection })
+      const { message } = { ...PROTOCOL_ERRORS, ...LIMIT_ERRORS }[code as Row]
+      expect(error?.message.startsWith(message)).toBe(true)
+      expect(error instanceof LimitError).toBe(code in LIMIT_ERRORS)
+    },
+  )
+
+  test('what is right is answered by nothing', () => {
+    const bytes = Buffer.concat([
+      fragments(OP.TEXT, ['a', hex('c3'), hex('a9')], { key }),
+      frame({ opcode: OP.PING, key }),
+      frame({ opcode: OP.BINARY, payload: hex('ff'), key }),
+      closeFrame(1000, 'bye', { key }),
+    ])
+    expect(receive(bytes)).toBeNull()
+  })
+})
+
+/** The text of every other file below a folder of tests. */
+function testSources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const full = path.join(folder, entry.name)
+    if (entry.isDirectory()) return testSources(full)
+    return full.endsWith('.test.ts') && full !== __filename ? [readFileSync(full, 'utf8')] : []
+  })
+}
+
+describe('every row of the tables is exercised', () => {
+  const sources = testSources(path.join(__dirname, '..')).join('\n')
+  const elsewhere = Object.keys({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS, ...HANDSHAKE_ERRORS }).filter(
+    (code) => !Object.hasOwn(FRAME_ROWS, code),
+  )
+
+  // A row that no test names is one that nobody has seen happen: write that test where it happens.
+  test.each(elsewhere)('a test expects %s', (code) => {
+    expect(new RegExp(`\\b${code}\\b`).test(sources)).toBe(true)
+  })
+})
+
+describe('the tables', () => {
+  const closing = Object.entries({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS })
+  const handshake = Object.entries(HANDSHAKE_ERRORS)
+
+  test('no code stands in two of them', () => {
+    const names = [PROTOCOL_ERRORS, LIMIT_ERRORS, HANDSHAKE_ERRORS].flatMap((table) => Object.keys(table))
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  test.each([...closing, ...handshake])('%s is a stable name with words for people', (code, { message }) => {
+    expect(code).toMatch(/^HAWSER_[A-Z0-9]+(_[A-Z0-9]+)*$/)
+    expect(message).toMatch(/^\S.*[^\s.]$/)
+  })
+
+  test.each(closing)('RFC 6455 7.4: %s closes with a code that may be sent, or with none', (_code, row) => {
+    // 1006 says that no Close frame is sent.
+    expect(isValidCloseCode(row.closeCode) || row.closeCode === 1006).toBe(true)
+    expect(row.rfcSection).toMatch(/^RFC \d{4} \d+(\.\d+)*$/)
+  })
+
+  test.each(Object.entries(LIMIT_ERRORS))(
+    'RFC 6455 7.4.1: %s is 1009 for a size, 1008 for behaviour',
+    (_code, row) => {
+      expect([1008, 1009]).toContain(row.closeCode)
+    },
+  )
+
+  test.each(handshake)('%s has a status of an error, or 0 where there is no response', (_code, row) => {
+    expect(row.httpStatus === 0 || (row.httpStatus >= 400 && row.httpStatus <= 599)).toBe(true)
+  })
+
+  test('what people rely on does not change', () => {
+    expect(HANDSHAKE_ERRORS).toMatchObject({
+      HAWSER_MALFORMED_HEAD: { httpStatus: 400 },
+      HAWSER_HEAD_TOO_LARGE: { httpStatus: 431 },
+      HAWSER_METHOD_NOT_ALLOWED: { httpStatus: 405 },
+      HAWSER_HTTP_VERSION: { httpStatus: 505 },
+      HAWSER_UPGRADE_REQUIRED: { httpStatus: 426 },
+      HAWSER_UNSUPPORTED_VERSION: { httpStatus: 426 },
+      HAWSER_INVALID_KEY: { httpStatus: 400 },
+      HAWSER_NOT_FOUND: { httpStatus: 404 },
+      HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403 },
+      HAWSER_UPGRADE_FAILED: { httpStatus: 500 },
+      HAWSER_TOO_MANY_CONNECTIONS: { httpStatus: 503 },
+      HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408 },
+    })
+    expect({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS }).toMatchObject({
+      HAWSER_INVALID_DEFLATE: { closeCode: 1007 },
+      HAWSER_HEARTBEAT_TIMEOUT: { closeCode: 1006 },
+      HAWSER_SLOW_CONSUMER: { closeCode: 1008 },
+    })
+  })
+})
+
+describe('the classes', () => {
+  test.each(Object.keys(PROTOCOL_ERRORS) as ProtocolErrorCode[])('ProtocolError %s reads its row', (code) => {
+    const { closeCode, rfcSection, message } = PROTOCOL_ERRORS[code]
+    const error = new ProtocolError(code)
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ name: 'ProtocolError', code, closeCode, rfcSection, message })
+    expect(new ProtocolError(code, 'a detail').message).toBe(`${message}: a detail`)
+  })
+
+  test.each(Object.keys(LIMIT_ERRORS) as LimitErrorCode[])('LimitError %s reads its row', (code) => {
+    const { closeCode, rfcSection, message } = LIMIT_ERRORS[code]
+    const error = new LimitError(code, 10, 11)
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(error).toMatchObject({
+      name: 'LimitError',
+      code,
+      closeCode,
+      rfcSection,
+      limit: 10,
+      actual: 11,
+      message: `${message}: 11 over a limit of 10`,
+    })
+  })
+
+  test.each(Object.keys(HANDSHAKE_ERRORS) as HandshakeErrorCode[])(
+    'HandshakeError %s reads its row',
+    (code) => {
+      const { httpStatus, message } = HANDSHAKE_ERRORS[code]
+      const error = new HandshakeError(code)
+      expect(error).toBeInstanceOf(Error)
+      expect(error).toMatchObject({ name: 'HandshakeError', code, httpStatus, message, response: undefined })
+      expect(Object.hasOwn(error, 'cause')).toBe(false)
+    },
+  )
+
+  test('HandshakeError carries a detail, a cause, and the response with its status', () => {
+    const cause = new Error('ECONNRESET')
+    const response = { status: 503, statusText: 'Busy', headers: [], body: new Uint8Array(0) }
+    const error = new HandshakeError('HAWSER_UNEXPECTED_STATUS', { detail: '503', response, cause })
+    expect(error.message).toBe(`${HANDSHAKE_ERRORS.HAWSER_UNEXPECTED_STATUS.message}: 503`)
+    expect(error.httpStatus).toBe(503)
+    expect(error.response).toBe(response)
+    expect(error.cause).toBe(cause)
+  })
+
+  test('InvalidStateError', () => {
+    expect(new InvalidStateError('not open')).toMatchObject({
+      name: 'InvalidStateError',
+      code: 'HAWSER_INVALID_STATE',
+      message: 'not open',
+    })
+  })
+
+  test('TransportError, with the error of the system or without', () => {
+    const cause = new Error('EPIPE')
+    expect(new TransportError('lost', cause)).toMatchObject({
+      name: 'TransportError',
+      code: 'HAWSER_TRANSPORT',
+      message: 'lost',
+      cause,
+    })
+    expect(Object.hasOwn(new TransportError('lost'), 'cause')).toBe(false)
+  })
+
+  test('ConnectionClosedError says how it ended', () => {
+    expect(new ConnectionClosedError(1001, 'bye')).toMatchObject({
+      name: 'ConnectionClosedError',
+      code: 'HAWSER_CONNECTION_CLOSED',
+      closeCode: 1001,
+      reason: 'bye',
+      message: 'the connection is closed (1001, bye)',
+    })
+    expect(new ConnectionClosedError(1006, '').message).toBe('the connection is closed (1006)')
+  })
+})

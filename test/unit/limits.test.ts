@@ -1,0 +1,196 @@
+import { constants } from 'node:buffer'
+import {
+  checkNumber,
+  CLIENT_LIMITS,
+  LIMIT_NAMES,
+  MAX_MESSAGE_BYTES_CEILING,
+  resolveLimits,
+  SERVER_LIMITS,
+  showValue,
+  type LimitOptions,
+  type Limits,
+} from '../../src/limits.js'
+
+describe('RFC 6455 10.4: the defaults', () => {
+  const shared = {
+    maxFrameBytes: Infinity,
+    maxBufferedOutputBytes: 1_048_576,
+    highWaterMarkBytes: 65_536,
+    maxPendingPongs: 16,
+    maxQueuedMessages: 64,
+    maxQueuedBytes: 1_048_576,
+    maxHeaderBytes: 16_384,
+    handshakeTimeoutMs: 10_000,
+    closeTimeoutMs: 10_000,
+    heartbeatIntervalMs: 30_000,
+    heartbeatTimeoutMs: 30_000,
+    idleTimeoutMs: Infinity,
+  }
+
+  test('of a server are tight, of a client wider', () => {
+    expect(SERVER_LIMITS).toEqual({ maxMessageBytes: 1_048_576, ...shared })
+    expect(CLIENT_LIMITS).toEqual({ maxMessageBytes: 16_777_216, ...shared })
+  })
+
+  test('are frozen, and so is the list of their names', () => {
+    for (const object of [SERVER_LIMITS, CLIENT_LIMITS, LIMIT_NAMES])
+      expect(Object.isFrozen(object)).toBe(true)
+    expect([...LIMIT_NAMES].sort()).toEqual(Object.keys(SERVER_LIMITS).sort())
+  })
+
+  test('the ceiling of a message is no more than the longest string that this Node has', () => {
+    expect(MAX_MESSAGE_BYTES_CEILING).toBeLessThanOrEqual(constants.MAX_STRING_LENGTH)
+  })
+})
+
+describe('resolveLimits', () => {
+  test('nothing given: the defaults themselves', () => {
+    expect(resolveLimits(undefined, SERVER_LIMITS)).toBe(SERVER_LIMITS)
+    expect(resolveLimits({}, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
+    expect(resolveLimits({ maxHeaderBytes: undefined }, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
+  })
+
+  test('any part of them replaces the default, and the result is frozen', () => {
+    const limits = resolveLimits({ maxMessageBytes: 5, closeTimeoutMs: 0.25 }, SERVER_LIMITS)
+    expect(limits).toEqual({ ...SERVER_LIMITS, maxMessageBytes: 5, closeTimeoutMs: 0.25 })
+    expect(Object.isFrozen(limits)).toBe(true)
+    expect(SERVER_LIMITS.maxMessageBytes).toBe(1_048_576)
+  })
+
+  test('what was resolved is not checked again', () => {
+    const limits = resolveLimits({ maxMessageBytes: 5 }, SERVER_LIMITS)
+    expect(resolveLimits(limits, CLIENT_LIMITS)).toBe(limits)
+    expect(resolveLimits(SERVER_LIMITS, CLIENT_LIMITS)).toBe(SERVER_LIMITS)
+  })
+
+  test('what the caller keeps and changes later changes nothing', () => {
+    const options: { maxMessageBytes: number } = { maxMessageBytes: 5 }
+    const limits = resolveLimits(options, SERVER_LIMITS)
+    options.maxMessageBytes = 6
+    expect(limits.maxMessageBytes).toBe(5)
+  })
+
+  test.each(LIMIT_NAMES)('%s: Infinity and false mean off', (name) => {
+    const off = name === 'maxMessageBytes' ? MAX_MESSAGE_BYTES_CEILING : Infinity
+    expect(resolveLimits({ [name]: Infinity }, SERVER_LIMITS)[name]).toBe(off)
+    expect(resolveLimits({ [name]: false }, SERVER_LIMITS)[name]).toBe(off)
+  })
+
+  test('a message never has more bytes than a string can have', () => {
+    const { maxMessageBytes } = resolveLimits({ maxMessageBytes: 2 ** 40 }, SERVER_LIMITS)
+    expect(maxMessageBytes).toBe(MAX_MESSAGE_BYTES_CEILING)
+    const exact = resolveLimits({ maxMessageBytes: MAX_MESSAGE_BYTES_CEILING - 1 }, SERVER_LIMITS)
+    expect(exact.maxMessageBytes).toBe(MAX_MESSAGE_BYTES_CEILING - 1)
+  })
+
+  const smallest: Record<keyof Limits, number> = {
+    maxMessageBytes: 0,
+    maxFrameBytes: 0,
+    maxBufferedOutputBytes: 0,
+    highWaterMarkBytes: 0,
+    maxPendingPongs: 1,
+    maxQueuedMessages: 1,
+    maxQueuedBytes: 1,
+    maxHeaderBytes: 64,
+    handshakeTimeoutMs: 0,
+    closeTimeoutMs: 0,
+    heartbeatIntervalMs: 0,
+    heartbeatTimeoutMs: 0,
+    idleTimeoutMs: 0,
+  }
+
+  test.each(LIMIT_NAMES)('%s: the smallest passes, less does not', (name) => {
+    const least = smallest[name]
+    expect(resolveLimits({ [name]: least }, SERVER_LIMITS)[name]).toBe(least)
+    const kind = name.endsWith('Ms') ? 'a number' : 'an integer'
+    for (const value of [least - 1, -Infinity, NaN]) {
+      const run = (): Limits => resolveLimits({ [name]: value }, SERVER_LIMITS)
+      expect(run).toThrow(RangeError)
+      expect(run).toThrow(
+        `limits.${name} must be ${kind} from ${String(least)} to Infinity, not ${String(value)}`,
+      )
+    }
+  })
+
+  test.each(LIMIT_NAMES)('%s: a fraction is for times alone', (name) => {
+    const run = (): Limits => resolveLimits({ [name]: 100.5 }, SERVER_LIMITS)
+    if (name.endsWith('Ms')) expect(run()[name]).toBe(100.5)
+    else expect(run).toThrow(RangeError)
+  })
+
+  test.each([
+    ['5', '"5"'],
+    [null, 'null'],
+    [true, 'true'],
+    [5n, 'a value of type bigint'],
+    [{}, 'a value of type object'],
+    [() => 5, 'a function'],
+  ])('what is no number: %p', (value, shown) => {
+    const run = (): Limits =>
+      resolveLimits({ maxFrameBytes: value } as unknown as LimitOptions, SERVER_LIMITS)
+    expect(run).toThrow(TypeError)
+    expect(run).toThrow(`limits.maxFrameBytes must be an integer from 0 to Infinity, not ${shown}`)
+  })
+
+  test.each(['maxMesageBytes', 'constructor', '__proto__', 'toString', 'hasOwnProperty'])(
+    'an unknown name: %s',
+    (name) => {
+      const run = (): Limits => resolveLimits(JSON.parse(`{ "${name}": 5 }`) as LimitOptions, SERVER_LIMITS)
+      expect(run).toThrow(TypeError)
+      expect(run).toThrow(`limits has no option "${name}"`)
+    },
+  )
+
+  test.each([
+    [null, 'null'],
+    [5, '5'],
+    [true, 'true'],
+    ['1 MiB', '"1 MiB"'],
+    [() => ({}), 'a function'],
+  ])('what is no object: %p', (value, shown) => {
+    const run = (): Limits => resolveLimits(value as unknown as LimitOptions, SERVER_LIMITS)
+    expect(run).toThrow(TypeError)
+    expect(run).toThrow(`limits must be an object, not ${shown}`)
+  })
+})
+
+describe('checkNumber', () => {
+  test('gives the number back', () => {
+    expect(checkNumber('n', 5, { min: 5, max: 5, integer: true })).toBe(5)
+    expect(checkNumber('n', 5.5, { min: 5, max: 6, integer: false })).toBe(5.5)
+    expect(checkNumber('n', Infinity, { min: 0, integer: true })).toBe(Infinity)
+  })
+
+  test.each([4, 7, 5.5, Infinity, -Infinity, NaN])('%p is out of range', (value) => {
+    const run = (): number => checkNumber('level', value, { min: 5, max: 6, integer: true })
+    expect(run).toThrow(RangeError)
+    expect(run).toThrow(`level must be an integer from 5 to 6, not ${String(value)}`)
+  })
+
+  test('a Number object is no number', () => {
+    expect(() => checkNumber('n', Object(5), { min: 0, integer: true })).toThrow(TypeError)
+  })
+})
+
+describe('showValue', () => {
+  test.each([
+    [0, '0'],
+    [-0, '-0'],
+    [1.5, '1.5'],
+    [NaN, 'NaN'],
+    [true, 'true'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    ['a "b"\n', '"a \\"b\\"\\n"'],
+    ['x'.repeat(40), `"${'x'.repeat(40)}"`],
+    ['x'.repeat(41), `"${'x'.repeat(40)}…"`],
+    [5n, 'a value of type bigint'],
+    [Symbol('secret'), 'a value of type symbol'],
+    [{ secret: 1 }, 'a value of type object'],
+    [['secret'], 'a value of type object'],
+    [function secret() {}, 'a function'],
+    [class {}, 'a function'],
+  ])('%p is shown as %s', (value, shown) => {
+    expect(showValue(value)).toBe(shown)
+  })
+})
