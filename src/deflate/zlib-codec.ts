@@ -12,12 +12,20 @@ import { handlesWork } from './zlib-codec-handle.js'
 import { HandleEngine } from './zlib-codec-kept.js'
 import { PublicEngine } from './zlib-codec-public.js'
 
-let defaultEngine: ZlibEngine | null = null
+/**
+ * The way to use zlib.
+ * @param canKeepHandles from `handlesWork`
+ */
+export function createEngine(canKeepHandles: boolean): ZlibEngine {
+  return canKeepHandles ? new HandleEngine() : new PublicEngine()
+}
 
-/** Whether kept handles can be used does not change while the process lives. */
-function engineOfThisNode(): ZlibEngine {
-  defaultEngine ??= handlesWork() ? new HandleEngine() : new PublicEngine()
-  return defaultEngine
+let engineOfThisNode: ZlibEngine | null = null
+
+/** Tried out once, with the first factory: the answer does not change while the process lives. */
+function defaultEngine(): ZlibEngine {
+  engineOfThisNode ??= createEngine(handlesWork())
+  return engineOfThisNode
 }
 
 /** The thread pool is the process's, and so is the queue before it. */
@@ -168,7 +176,7 @@ class ZlibCodec implements MessageCodec {
  */
 export function createCodecFactory(
   config: ResolvedDeflateOptions,
-  engine: ZlibEngine = engineOfThisNode(),
+  engine: ZlibEngine = defaultEngine(),
 ): CodecFactory {
   const pool = new ContextPool(config.maxSharedContextBytes, (parameters) =>
     engine.createDeflater(parameters),
