@@ -1,4 +1,6 @@
+import { CloseCode } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
+import type { CloseInfo, CloseInitiator } from './events.js'
 
 /**
  * The closing handshake (RFC 6455 section 7) as a table: for each state and each thing that can happen, the
@@ -91,6 +93,54 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
       lost: step('ended'),
     },
   }
+
+/** Who began the end, for what can end an open connection; the rest says nothing new. */
+const INITIATORS: { readonly [I in ClosingInput]?: CloseInitiator } = {
+  localClose: 'local',
+  remoteClose: 'remote',
+  violation: 'engine',
+}
+
+/** How one connection ends: where it stands in the table, and what is told of its end. */
+export class ClosingHandshake {
+  state: ClosingState = 'open'
+  /** Who began the end; of an open connection, who is told to have begun it if the transport is lost now. */
+  initiator: CloseInitiator = 'remote'
+  private outcome: CloseOutcome = 'none'
+  private code: number = CloseCode.ABNORMAL_CLOSURE
+  private reason = ''
+
+  /** Whether what the peer sends is still looked at. */
+  get isReceiving(): boolean {
+    return this.state === 'open' || this.state === 'closeSent'
+  }
+
+  /** Whether nothing is left but to write what waits, and then to end the transport. */
+  get isOver(): boolean {
+    return this.state === 'closeDone' || this.state === 'failed'
+  }
+
+  /** How the connection ended, or would end if the transport were lost now. */
+  get info(): CloseInfo {
+    const { code, reason, outcome, initiator } = this
+    return { code, reason, wasClean: outcome === 'clean', initiator }
+  }
+
+  /**
+   * One step of the table.
+   * @param code what is told of the end from now on, with `reason`; left out: what was told before
+   * @returns which Close frame goes out
+   */
+  step(input: ClosingInput, code = this.code, reason = this.reason): CloseFrameToSend {
+    const { next, send, outcome } = CLOSING_TABLE[this.state][input]
+    if (this.state === 'open') this.initiator = INITIATORS[input] ?? this.initiator
+    if (this.outcome === 'none') this.outcome = outcome
+    this.state = next
+    this.code = code
+    this.reason = reason
+    return send
+  }
+}
 
 /**
  * Whether this side should end the transport (RFC 6455 section 7.1.1): `now`; or `soon`, when the peer should

@@ -1,5 +1,4 @@
 import { ProtocolError, type TransportError } from '../errors.js'
-import type { MessageCodec } from '../deflate/codec.js'
 import {
   checkCloseArguments,
   CloseCode,
@@ -8,20 +7,13 @@ import {
   type ClosePayload,
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
-import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
-import { CLIENT_LIMITS, resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from '../limits.js'
-import {
-  CLOSING_TABLE,
-  transportShouldClose,
-  type CloseFrameToSend,
-  type CloseOutcome,
-  type ClosingInput,
-  type ClosingState,
-} from './closing-handshake.js'
-import type { CloseInitiator, CloseInfo, Closed, ConnectionEvent, Waker } from './events.js'
+import { checkNumber, type Limits } from '../limits.js'
+import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
+import { resolveConnectionOptions, type ConnectionOptions, type SendOptions } from './connection-options.js'
+import type { CloseInfo, Closed, ConnectionEvent, Waker } from './events.js'
 import { Keepalive } from './keepalive.js'
-import { viewBytes, type MessageData } from './message-data.js'
+import { controlPayload, viewBytes, type MessageData } from './message-data.js'
 import { Receiver, type ControlFrame } from './receiver.js'
 import { Sender } from './sender.js'
 
@@ -29,33 +21,8 @@ import { Sender } from './sender.js'
 export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
 export type ReadyState = (typeof ReadyState)[keyof typeof ReadyState]
 
-export interface ConnectionOptions {
-  readonly role: Role
-  /** The bounds: any part of them, or those of `resolveLimits`. Defaults by role. */
-  readonly limits?: LimitOptions
-  /** permessage-deflate, where it was agreed. The connection closes it. Default: none. */
-  readonly codec?: MessageCodec | null
-  /** Answer pings by itself (RFC 6455 section 5.5.2). Default true. */
-  readonly autoPong?: boolean
-  /** The time of the start, in milliseconds of a monotonic clock: whatever clock the later times are of. */
-  readonly now?: number
-  /** Told when a compression or an inflation off the loop ended, and there is something new to pull. */
-  readonly waker?: Waker
-}
+export type { ConnectionOptions, SendOptions }
 
-export interface SendOptions {
-  /** Compress this message, where permessage-deflate was agreed and it pays. Default true. */
-  readonly compress?: boolean
-}
-
-/** Who began the end, for what can end an open connection; the rest says nothing new. */
-const INITIATORS: { readonly [I in ClosingInput]?: CloseInitiator } = {
-  localClose: 'local',
-  remoteClose: 'remote',
-  violation: 'engine',
-}
-
-const NOBODY: Waker = { wake: () => undefined }
 /**
  * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a
  * clock. Bytes go in, bytes and events come out; whoever drives it moves them.
@@ -72,12 +39,7 @@ export class Connection {
   private readonly waker: Waker
   private readonly autoPong: boolean
 
-  private state: ClosingState = 'open'
-  private outcome: CloseOutcome = 'none'
-  private initiator: CloseInitiator = 'remote'
-  private closeCode: number = CloseCode.ABNORMAL_CLOSURE
-  private closeReason = ''
-
+  private readonly closing = new ClosingHandshake()
   /** The transport's end, once the driver told it: acted on when all bytes before it were pulled. */
   private transportEnd: 'open' | 'end' | 'lost' = 'open'
   private lostError: ProtocolError | TransportError | null = null
@@ -94,21 +56,27 @@ export class Connection {
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
-    const { role, codec = null, autoPong = true, now = 0, waker = NOBODY } = options
+    const { role, limits, codec, autoPong, now, waker } = resolveConnectionOptions(options)
     this.role = role
-    this.limits = resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS)
+    this.limits = limits
     this.autoPong = autoPong
     this.waker = waker
     this.now = now
     this.lastMessageAt = now
-    this.receiver = new Receiver(role, this.limits, codec, this)
+    this.receiver = new Receiver(role, limits, codec, this)
     this.sender = new Sender(role === 'client', codec, this)
-    this.keepalive = new Keepalive(this.limits.heartbeatIntervalMs, this.limits.heartbeatTimeoutMs, now)
+    this.keepalive = new Keepalive(limits.heartbeatIntervalMs, limits.heartbeatTimeoutMs, now)
   }
+
   /** Where the connection stands; CONNECTING never, for it begins open. */
   get readyState(): ReadyState {
-    if (this.state === 'ended' || this.transportEnd === 'lost') return ReadyState.CLOSED
-    return this.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
+    if (this.closing.state === 'ended' || this.transportEnd === 'lost') return ReadyState.CLOSED
+    return this.closing.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
+  }
+
+  /** Whether what is sent now can still reach the peer. */
+  private get isOpen(): boolean {
+    return this.closing.state === 'open' && this.transportEnd !== 'lost'
   }
 
   /** Bytes that were sent and not taken: frames, and messages that wait to be compressed. */
@@ -123,7 +91,7 @@ export class Connection {
 
   /** Whether a message is being inflated off the loop: feed no more until the waker is called. */
   get isInflating(): boolean {
-    return this.receiver.isInflating
+    return this.closing.isReceiving && this.receiver.isInflating
   }
 
   /**
@@ -131,7 +99,7 @@ export class Connection {
    * @param chunk from now on the connection's: payloads are unmasked in place, and messages may be views of it
    */
   receiveBytes(chunk: Uint8Array, now = this.now): void {
-    if (this.state !== 'open' && this.state !== 'closeSent') return
+    if (!this.closing.isReceiving) return
     this.now = now
     this.keepalive.heard(now)
     this.receiver.push(chunk)
@@ -166,7 +134,7 @@ export class Connection {
       this.idleTimedOut = false
       return { type: 'idleTimeout' }
     }
-    if (this.state === 'open' || this.state === 'closeSent') {
+    if (this.closing.isReceiving) {
       const received = this.receiver.next()
       if (received !== null) {
         if (received instanceof ProtocolError) return this.violate(received)
@@ -176,7 +144,10 @@ export class Connection {
       }
       if (this.receiver.isInflating) return null
     }
-    return this.transportEnd === 'open' ? null : this.endEvent(this.transportEnd)
+    if (this.transportEnd === 'open') return null
+    // The peer that only ended its side still reads: our Close frame, and what is before it, go out first.
+    if (this.transportEnd === 'end' && this.closing.isOver && this.bufferedBytes > 0) return null
+    return this.endEvent(this.transportEnd)
   }
 
   /**
@@ -188,12 +159,12 @@ export class Connection {
   send(data: MessageData, options?: SendOptions): boolean {
     const compress = options?.compress !== false
     if (typeof data === 'string') {
-      if (this.state !== 'open') return false
+      if (!this.isOpen) return false
       this.sender.sendText(data, compress)
       return true
     }
     const bytes = viewBytes('data', data)
-    if (this.state !== 'open') return false
+    if (!this.isOpen) return false
     this.sender.sendBytes(bytes, compress)
     return true
   }
@@ -206,22 +177,23 @@ export class Connection {
    */
   ping(data: MessageData = '', now = this.now): boolean {
     const payload = controlPayload('ping data', data)
-    if (this.state !== 'open') return false
+    if (!this.isOpen) return false
     this.keepalive.pingSent(payload, now)
     this.sender.sendControl(Opcode.PING, payload)
     return true
   }
 
   /**
-   * Queues a pong that nobody asked for, or the answer where `autoPong` is off (RFC 6455 section 5.5.3).
+   * Queues a pong that nobody asked for, or the answer where `autoPong` is off (RFC 6455 section 5.5.3). Of those
+   * that the transport does not take, only `maxPendingPongs` and one more are kept.
    * @param data at most 125 bytes
    * @returns false if the connection is not open
    * @throws TypeError for what is neither text nor bytes, RangeError for more than 125 bytes
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
-    if (this.state !== 'open') return false
-    this.sendPong(payload)
+    if (!this.isOpen) return false
+    this.sendPong(payload, !this.autoPong)
     return true
   }
 
@@ -232,7 +204,9 @@ export class Connection {
    */
   close(code?: number, reason?: string): void {
     checkCloseArguments(code, reason)
-    if (this.step('localClose') === 'own') this.sender.sendClose(encodeClosePayload(code, reason))
+    if (!this.isOpen) return
+    this.closing.step('localClose')
+    this.sender.sendClose(encodeClosePayload(code, reason))
   }
 
   /**
@@ -241,6 +215,8 @@ export class Connection {
    * @throws TypeError or RangeError for a code that must not be sent
    */
   fail(closeCode: number, reason = ''): void {
+    // Not left out, as with `close`: there is something to say.
+    checkNumber('close code', closeCode, { min: 0, max: 65_535, integer: true })
     checkCloseArguments(closeCode, reason)
     this.failWith(closeCode, reason)
   }
@@ -250,7 +226,7 @@ export class Connection {
    * @param dropOutput whether what waits to be sent is dropped: it always ends between two frames
    */
   failOverLimit(error: ProtocolError, dropOutput: boolean): void {
-    if (this.state !== 'open') return
+    if (this.closing.state !== 'open') return
     if (dropOutput) this.sender.clear()
     this.pendingError = error
     this.failWith(error.closeCode, error.message)
@@ -265,7 +241,7 @@ export class Connection {
     if (this.latePong !== null) {
       const payload = this.latePong
       this.latePong = null
-      if (this.state === 'open') this.sendPong(payload)
+      if (this.isOpen) this.sendPong(payload, true)
     }
     return this.sender.output.take()
   }
@@ -280,20 +256,23 @@ export class Connection {
    * should, and a timer has to see that it does; else `now` or `no`.
    */
   transportShouldClose(): 'no' | 'soon' | 'now' {
-    const answer = transportShouldClose(this.state, this.role)
-    return answer === 'now' && this.sender.isCompressing ? 'soon' : answer
+    const answer = transportShouldClose(this.closing.state, this.role)
+    // The peer has ended its side: there is nothing to wait for.
+    const isDue = answer === 'now' || (this.transportEnd === 'end' && this.closing.isOver)
+    if (!isDue) return answer
+    return this.sender.isCompressing ? 'soon' : 'now'
   }
 
   /** When {@link tick} has something to do, if nothing comes until then; Infinity for never. */
   get nextTickAt(): number {
-    if (this.state !== 'open' || this.transportEnd !== 'open') return Infinity
+    if (this.closing.state !== 'open' || this.transportEnd !== 'open') return Infinity
     return Math.min(this.keepalive.deadline, this.lastMessageAt + this.limits.idleTimeoutMs)
   }
 
   /** Time went by: pings after silence, finds the dead, notices idleness. Then pull and write as after bytes. */
   tick(now: number): void {
     this.now = now
-    if (this.state !== 'open' || this.transportEnd !== 'open') return
+    if (this.closing.state !== 'open' || this.transportEnd !== 'open') return
     const verdict = this.keepalive.check(now)
     if (verdict === 'ping') {
       const payload = Buffer.allocUnsafe(4)
@@ -301,11 +280,12 @@ export class Connection {
       this.pingCount = (this.pingCount + 1) >>> 0
       this.ping(payload, now)
     } else if (verdict === 'dead') {
-      this.initiator = 'engine'
+      this.closing.initiator = 'engine'
       this.transportLost(new ProtocolError('HAWSER_HEARTBEAT_TIMEOUT'))
       return
     }
-    if (now - this.lastMessageAt >= this.limits.idleTimeoutMs) {
+    // The sum that nextTickAt tells: a difference can be rounded to below the timeout at that very time.
+    if (now >= this.lastMessageAt + this.limits.idleTimeoutMs) {
       this.lastMessageAt = now
       this.idleTimedOut = true
     }
@@ -313,25 +293,25 @@ export class Connection {
 
   /** While this side does not read, the peer's silence says nothing. */
   readingIsPaused(now: number): void {
+    this.now = now
     this.keepalive.heard(now)
     this.lastMessageAt = now
   }
 
   /** The caller gives the connection up: what came and was not pulled is dropped, `closed` is all that is left. */
   abandon(): void {
-    if (this.state === 'ended') return
-    if (this.state === 'open') this.initiator = 'local'
+    if (this.closing.state === 'ended') return
+    if (this.closing.state === 'open') this.closing.initiator = 'local'
     this.transportEnd = 'lost'
     this.pendingError = null
     this.idleTimedOut = false
-    this.step('lost')
+    this.closing.step('lost')
     this.sender.clear()
   }
 
   /** How the connection ended, or would end if the transport were lost now. */
   get closeInfo(): CloseInfo {
-    const { closeCode: code, closeReason: reason, initiator } = this
-    return { code, reason, wasClean: this.outcome === 'clean', initiator }
+    return this.closing.info
   }
 
   /** A compression or an inflation off the loop ended. */
@@ -342,7 +322,7 @@ export class Connection {
   private receiveControl(frame: ControlFrame): ConnectionEvent {
     const { opcode, payload } = frame
     if (opcode === Opcode.PING) {
-      if (this.autoPong && this.state === 'open') this.sendPong(payload)
+      if (this.autoPong && this.isOpen) this.sendPong(payload, true)
       return { type: 'ping', data: payload }
     }
     if (opcode === Opcode.PONG) {
@@ -354,9 +334,7 @@ export class Connection {
   }
 
   private receiveClose(close: ClosePayload): ConnectionEvent {
-    const send = this.step('remoteClose')
-    this.closeCode = close.code
-    this.closeReason = close.reason
+    const send = this.closing.step('remoteClose', close.code, close.reason)
     // The answer repeats the code (RFC 6455 section 5.5.1).
     if (send === 'echo') {
       const code = close.code === CloseCode.NO_STATUS_RECEIVED ? undefined : close.code
@@ -371,17 +349,19 @@ export class Connection {
   }
 
   private failWith(closeCode: number, reason: string): void {
-    if (this.state !== 'open' && this.state !== 'closeSent') return
-    const send = this.step('violation')
-    this.closeCode = closeCode
-    this.closeReason = reason
+    if (!this.closing.isReceiving) return
+    const send = this.closing.step('violation', closeCode, reason)
     if (send === 'violation') this.sender.sendClose(encodeClosePayload(closeCode, reason))
   }
 
-  /** Pongs that the transport does not take are few: above their limit only the newest ping is answered. */
-  private sendPong(payload: Buffer): void {
+  /**
+   * Pongs that the transport does not take are few: above their limit only the newest ping is answered.
+   * @param payload the same memory may be in the hands of who pulled the ping
+   * @param isAnswer what nobody asked for does not take the place of an answer
+   */
+  private sendPong(payload: Buffer, isAnswer: boolean): void {
     if (this.pendingPongs >= this.limits.maxPendingPongs) {
-      this.latePong = payload
+      if (isAnswer || this.latePong === null) this.latePong = Buffer.from(payload)
       return
     }
     this.pendingPongs++
@@ -389,9 +369,9 @@ export class Connection {
   }
 
   private endEvent(end: 'end' | 'lost'): ConnectionEvent | null {
-    if (this.state !== 'ended') {
-      const error = this.state === 'open' || this.state === 'closeSent' ? this.lostError : null
-      this.step(end)
+    if (this.closing.state !== 'ended') {
+      const error = this.closing.isReceiving ? this.lostError : null
+      this.closing.step(end)
       this.sender.clear()
       if (error !== null) return { type: 'error', error }
     }
@@ -400,22 +380,4 @@ export class Connection {
     const closed: Closed = { type: 'closed', ...this.closeInfo }
     return closed
   }
-
-  /** One step of the table; tells which Close frame goes out. */
-  private step(input: ClosingInput): CloseFrameToSend {
-    const { next, send, outcome } = CLOSING_TABLE[this.state][input]
-    if (this.state === 'open') this.initiator = INITIATORS[input] ?? this.initiator
-    if (this.outcome === 'none') this.outcome = outcome
-    this.state = next
-    return send
-  }
-}
-
-/** A control payload of this connection's own: it may stay in memory after the call. */
-function controlPayload(name: string, data: MessageData): Buffer {
-  const payload = typeof data === 'string' ? Buffer.from(data) : Buffer.from(viewBytes(name, data))
-  if (payload.length > MAX_CONTROL_PAYLOAD_BYTES) {
-    throw new RangeError(`${name} must have 0 to 125 bytes (RFC 6455 5.5), not ${String(payload.length)}`)
-  }
-  return payload
 }

@@ -1,3 +1,6 @@
+/** The heartbeat's ping is answered, or none went out: no time of any clock. */
+const NOT_PROBED = -Infinity
+
 /**
  * When to ping and when to give up (RFC 6455 section 5.5.2), as arithmetic on times that are given: no timer
  * and no clock. Times are milliseconds of any one monotonic clock.
@@ -8,8 +11,8 @@ export class Keepalive {
   private readonly intervalMs: number
   private readonly timeoutMs: number
   private heardAt: number
-  /** When the heartbeat's ping went out that nothing was heard since; -1 for none. */
-  private probedAt = -1
+  /** When the heartbeat's ping went out that nothing was heard since. */
+  private probedAt = NOT_PROBED
   /** The ping whose pong tells the round trip. */
   private pingPayload: Buffer | null = null
   private pingSentAt = 0
@@ -32,17 +35,17 @@ export class Keepalive {
   /** Bytes came: any bytes are a sign of life. */
   heard(now: number): void {
     this.heardAt = now
-    this.probedAt = -1
+    this.probedAt = NOT_PROBED
   }
 
   /** When {@link check} has something to say, if nothing is heard until then; Infinity for never. */
   get deadline(): number {
-    return this.probedAt < 0 ? this.heardAt + this.intervalMs : this.probedAt + this.timeoutMs
+    return this.probedAt === NOT_PROBED ? this.heardAt + this.intervalMs : this.probedAt + this.timeoutMs
   }
 
   check(now: number): 'wait' | 'ping' | 'dead' {
     if (now < this.deadline) return 'wait'
-    if (this.probedAt >= 0) return 'dead'
+    if (this.probedAt !== NOT_PROBED) return 'dead'
     this.probedAt = now
     return 'ping'
   }

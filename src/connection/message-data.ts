@@ -1,3 +1,4 @@
+import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { showValue } from '../limits.js'
 
 /** What may be sent: text, or bytes in any of their JavaScript forms. */
@@ -15,4 +16,17 @@ export function viewBytes(name: string, data: Exclude<MessageData, string>): Uin
   throw new TypeError(
     `${name} must be a string, a Uint8Array, an ArrayBuffer or a view of one, not ${showValue(data)}`,
   )
+}
+
+/**
+ * The payload of a ping or a pong, from what a caller gave (RFC 6455 section 5.5).
+ * @returns 0 to 125 bytes of our own: they may stay in memory after the call
+ * @throws TypeError for what is neither text nor bytes, RangeError for more than 125 bytes
+ */
+export function controlPayload(name: string, data: MessageData): Buffer {
+  const payload = typeof data === 'string' ? Buffer.from(data) : Buffer.from(viewBytes(name, data))
+  if (payload.length > MAX_CONTROL_PAYLOAD_BYTES) {
+    throw new RangeError(`${name} must have 0 to 125 bytes (RFC 6455 5.5), not ${String(payload.length)}`)
+  }
+  return payload
 }

@@ -3,16 +3,11 @@ import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { OutputQueue } from './output-queue.js'
+import { TO_COMPRESS_BIT, WaitingFrames } from './waiting-frames.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
 const BINARY = FIN_BIT | Opcode.BINARY
-
-/** A frame that waits for the compression of a message before it. */
-interface WaitingFrame {
-  readonly firstByte: number
-  readonly payload: Buffer
-  readonly compress: boolean
-}
+const CLOSE = FIN_BIT | Opcode.CLOSE
 
 /**
  * Messages to frames: decides what is compressed, and keeps the order where a large message is compressed off
@@ -22,9 +17,11 @@ export class Sender {
   readonly output: OutputQueue
   private readonly codec: MessageCodec | null
   private readonly waker: Waker
-  /** Not null while a compression is under way: what was sent behind it. */
-  private waiting: WaitingFrame[] | null = null
-  private waitingBytes = 0
+  /** A compression is under way off the loop; of so many bytes. */
+  private compressing = false
+  private compressingBytes = 0
+  /** What was sent behind it; made when it is needed first. */
+  private waiting: WaitingFrames | null = null
 
   /** @param waker woken when output came about by itself, at the end of a compression off the loop */
   constructor(masked: boolean, codec: MessageCodec | null, waker: Waker) {
@@ -33,20 +30,20 @@ export class Sender {
     this.waker = waker
   }
 
-  /** Bytes that wait to be taken, and those that wait to be compressed. */
+  /** Bytes that wait to be taken, and those that wait to be compressed or for a compression. */
   get byteLength(): number {
-    return this.output.byteLength + this.waitingBytes
+    return this.output.byteLength + this.compressingBytes + (this.waiting?.byteLength ?? 0)
   }
 
-  /** Whether frames wait for a compression. */
+  /** Whether a compression is under way, and what is sent waits for it. */
   get isCompressing(): boolean {
-    return this.waiting !== null
+    return this.compressing
   }
 
   /** @param text encoded as UTF-8; lone surrogates become U+FFFD */
   sendText(text: string, compress: boolean): void {
-    if (this.waiting !== null) {
-      this.wait(TEXT, Buffer.from(text), compress)
+    if (this.compressing) {
+      this.behind().appendText(compress ? TEXT | TO_COMPRESS_BIT : TEXT, text)
     } else if (compress && this.codec?.worthDeflating(text.length) === true) {
       this.sendCompressed(TEXT, Buffer.from(text), this.codec, true)
     } else {
@@ -56,12 +53,10 @@ export class Sender {
 
   /** @param bytes read during the call only */
   sendBytes(bytes: Uint8Array, compress: boolean): void {
-    if (this.waiting !== null) {
-      this.wait(BINARY, Buffer.from(bytes), compress)
-    } else if (compress && this.codec?.worthDeflating(bytes.length) === true) {
-      this.sendCompressed(BINARY, bytes, this.codec, false)
+    if (this.compressing) {
+      this.behind().appendBytes(compress ? BINARY | TO_COMPRESS_BIT : BINARY, bytes)
     } else {
-      this.output.appendBytes(BINARY, bytes)
+      this.sendMessage(BINARY, bytes, compress, false)
     }
   }
 
@@ -72,16 +67,25 @@ export class Sender {
 
   /** The Close frame: behind all that was sent before. */
   sendClose(payload: Buffer): void {
-    if (this.waiting !== null) this.wait(FIN_BIT | Opcode.CLOSE, payload, false)
-    else this.output.appendBytes(FIN_BIT | Opcode.CLOSE, payload)
+    if (this.compressing) this.behind().appendBytes(CLOSE, payload)
+    else this.output.appendBytes(CLOSE, payload)
   }
 
-  /** Drops what was not taken, and what waits for a compression. */
+  /** Drops what was not taken, and what waits for a compression. Of no more use for messages then. */
   clear(): void {
     this.output.clear()
+    this.compressing = false
+    this.compressingBytes = 0
     this.waiting = null
-    this.waitingBytes = 0
     this.codec?.close()
+  }
+
+  private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isOwned: boolean): void {
+    if (compress && this.codec?.worthDeflating(payload.length) === true) {
+      this.sendCompressed(firstByte, payload, this.codec, isOwned)
+    } else {
+      this.output.appendBytes(firstByte, payload)
+    }
   }
 
   private sendCompressed(
@@ -96,38 +100,40 @@ export class Sender {
     }
     // The work goes on after the call: the caller's bytes may change by then.
     const kept = isOwned ? payload : Buffer.from(payload)
-    this.waiting = []
-    this.waitingBytes = kept.length
+    this.compressing = true
+    this.compressingBytes = kept.length
     codec.deflateAsync(kept, (deflated) => {
       // Dropped in the meantime, when the connection failed.
-      if (this.waiting === null) return
-      const behind = this.waiting
-      this.waiting = null
-      this.waitingBytes = 0
+      if (!this.compressing) return
+      this.compressing = false
+      this.compressingBytes = 0
       this.appendDeflated(firstByte, kept, deflated)
-      for (const frame of behind) this.resend(frame)
+      this.sendWaiting()
       this.waker.wake()
     })
   }
 
-  private resend(frame: WaitingFrame): void {
-    const { firstByte, payload, compress } = frame
-    if (this.waiting !== null) {
-      this.wait(firstByte, payload, compress)
-    } else if (compress && this.codec?.worthDeflating(payload.length) === true) {
-      this.sendCompressed(firstByte, payload, this.codec, true)
-    } else {
-      this.output.appendBytes(firstByte, payload)
-    }
+  private behind(): WaitingFrames {
+    this.waiting ??= new WaitingFrames()
+    return this.waiting
+  }
+
+  /** What waited goes on, up to the next message that is compressed off the loop. */
+  private sendWaiting(): void {
+    if (this.waiting === null) return
+    do {
+      const frame = this.waiting.next()
+      if (frame === null) {
+        this.waiting = null
+        return
+      }
+      const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
+      this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress, true)
+    } while (!this.compressing)
   }
 
   private appendDeflated(firstByte: number, payload: Uint8Array, deflated: Uint8Array | null): void {
     if (deflated === null) this.output.appendBytes(firstByte, payload)
     else this.output.appendBytes(firstByte | RSV1_BIT, deflated)
-  }
-
-  private wait(firstByte: number, payload: Buffer, compress: boolean): void {
-    this.waiting?.push({ firstByte, payload, compress })
-    this.waitingBytes += payload.length
   }
 }

@@ -1,0 +1,55 @@
+import type { MessageCodec } from '../deflate/codec.js'
+import type { Role } from '../frame/frame-parser.js'
+import {
+  checkNumber,
+  CLIENT_LIMITS,
+  resolveLimits,
+  SERVER_LIMITS,
+  showValue,
+  type LimitOptions,
+  type Limits,
+} from '../limits.js'
+import type { Waker } from './events.js'
+
+export interface ConnectionOptions {
+  readonly role: Role
+  /** The bounds: any part of them, or those of `resolveLimits`. Defaults by role. */
+  readonly limits?: LimitOptions
+  /** permessage-deflate, where it was agreed. The connection closes it. Default: none. */
+  readonly codec?: MessageCodec | null
+  /** Answer pings by itself (RFC 6455 section 5.5.2). Default true. */
+  readonly autoPong?: boolean
+  /** The time of the start, in milliseconds of a monotonic clock: whatever clock the later times are of. */
+  readonly now?: number
+  /** Told when a compression or an inflation off the loop ended, and there is something new to pull. */
+  readonly waker?: Waker
+}
+
+export interface SendOptions {
+  /** Compress this message, where permessage-deflate was agreed and it pays. Default true. */
+  readonly compress?: boolean
+}
+
+/** The options with every default filled in. */
+export interface ResolvedConnectionOptions extends Required<ConnectionOptions> {
+  readonly limits: Limits
+}
+
+const NOBODY: Waker = { wake: () => undefined }
+
+/**
+ * Fills in and checks the options of a connection.
+ * @throws TypeError or RangeError with the option's name, value and range
+ */
+export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
+  const { role, codec = null, autoPong = true, now = 0, waker = NOBODY } = options
+  if (role !== 'client' && role !== 'server') {
+    throw new TypeError(`role must be 'client' or 'server', not ${showValue(role)}`)
+  }
+  if (typeof autoPong !== 'boolean') {
+    throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
+  }
+  checkNumber('now', now, { min: -Infinity, integer: false })
+  const limits = resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS)
+  return { role, codec, autoPong, now, waker, limits }
+}

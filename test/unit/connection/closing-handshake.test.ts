@@ -1,0 +1,132 @@
+import {
+  CLOSING_TABLE,
+  ClosingHandshake,
+  transportShouldClose,
+  type ClosingInput,
+  type ClosingState,
+} from '../../../src/connection/closing-handshake.js'
+
+const STATES = ['open', 'closeSent', 'closeDone', 'failed', 'ended'] as const
+const INPUTS = ['localClose', 'remoteClose', 'violation', 'end', 'lost'] as const
+
+/** Every cell: state, input, next state, the Close frame that goes out, what is known of the end. */
+const CELLS: readonly (readonly [ClosingState, ClosingInput, ClosingState, string, string])[] = [
+  ['open', 'localClose', 'closeSent', 'own', 'none'],
+  ['open', 'remoteClose', 'closeDone', 'echo', 'clean'],
+  ['open', 'violation', 'failed', 'violation', 'failed'],
+  ['open', 'end', 'ended', 'none', 'abnormal'],
+  ['open', 'lost', 'ended', 'none', 'abnormal'],
+  ['closeSent', 'localClose', 'closeSent', 'none', 'none'],
+  ['closeSent', 'remoteClose', 'closeDone', 'none', 'clean'],
+  ['closeSent', 'violation', 'failed', 'none', 'failed'],
+  ['closeSent', 'end', 'ended', 'none', 'abnormal'],
+  ['closeSent', 'lost', 'ended', 'none', 'abnormal'],
+  ['closeDone', 'localClose', 'closeDone', 'none', 'none'],
+  ['closeDone', 'remoteClose', 'closeDone', 'none', 'none'],
+  ['closeDone', 'violation', 'closeDone', 'none', 'none'],
+  ['closeDone', 'end', 'ended', 'none', 'none'],
+  ['closeDone', 'lost', 'ended', 'none', 'none'],
+  ['failed', 'localClose', 'failed', 'none', 'none'],
+  ['failed', 'remoteClose', 'failed', 'none', 'none'],
+  ['failed', 'violation', 'failed', 'none', 'none'],
+  ['failed', 'end', 'ended', 'none', 'none'],
+  ['failed', 'lost', 'ended', 'none', 'none'],
+  ['ended', 'localClose', 'ended', 'none', 'none'],
+  ['ended', 'remoteClose', 'ended', 'none', 'none'],
+  ['ended', 'violation', 'ended', 'none', 'none'],
+  ['ended', 'end', 'ended', 'none', 'none'],
+  ['ended', 'lost', 'ended', 'none', 'none'],
+]
+
+describe('RFC 6455 7: the table', () => {
+  test('has the cells below and no others', () => {
+    expect(Object.keys(CLOSING_TABLE)).toEqual([...STATES])
+    for (const state of STATES) expect(Object.keys(CLOSING_TABLE[state])).toEqual([...INPUTS])
+    expect(new Set(CELLS.map(([state, input]) => `${state} ${input}`)).size).toBe(25)
+  })
+
+  test.each(CELLS)('%s, %s: %s, sends %s, outcome %s', (state, input, next, send, outcome) => {
+    expect(CLOSING_TABLE[state][input]).toEqual({ next, send, outcome })
+  })
+
+  test('on every way through it at most one Close frame goes out, one outcome is kept, and it ends for good', () => {
+    const walk = (state: ClosingState, depth: number, sent: number): void => {
+      if (depth === 0) return
+      for (const input of INPUTS) {
+        const step = CLOSING_TABLE[state][input]
+        const total = sent + (step.send === 'none' ? 0 : 1)
+        expect(total).toBeLessThanOrEqual(1)
+        if (state === 'ended') expect(step.next).toBe('ended')
+        if (input === 'end' || input === 'lost') expect(step.next).toBe('ended')
+        walk(step.next, depth - 1, total)
+      }
+    }
+    walk('open', 5, 0)
+  })
+})
+
+describe('RFC 6455 7.1.1: who ends the transport', () => {
+  test.each([
+    ['open', 'server', 'no'],
+    ['open', 'client', 'no'],
+    ['closeSent', 'server', 'soon'],
+    ['closeSent', 'client', 'soon'],
+    ['closeDone', 'server', 'now'],
+    ['closeDone', 'client', 'soon'],
+    ['failed', 'server', 'now'],
+    ['failed', 'client', 'now'],
+    ['ended', 'server', 'now'],
+    ['ended', 'client', 'now'],
+  ] as const)('%s, %s: %s', (state, role, answer) => {
+    expect(transportShouldClose(state, role)).toBe(answer)
+  })
+})
+
+describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
+  test('before anything: what a loss would make of it', () => {
+    const closing = new ClosingHandshake()
+    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'remote' })
+    expect([closing.isReceiving, closing.isOver]).toEqual([true, false])
+  })
+
+  test('a closing handshake begun here', () => {
+    const closing = new ClosingHandshake()
+    expect(closing.step('localClose')).toBe('own')
+    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'local' })
+    expect([closing.isReceiving, closing.isOver]).toEqual([true, false])
+    expect(closing.step('remoteClose', 1000, 'bye')).toBe('none')
+    expect([closing.isReceiving, closing.isOver]).toEqual([false, true])
+    expect(closing.step('lost')).toBe('none')
+    expect(closing.info).toEqual({ code: 1000, reason: 'bye', wasClean: true, initiator: 'local' })
+    expect([closing.isReceiving, closing.isOver]).toEqual([false, false])
+  })
+
+  test('a closing handshake begun by the peer', () => {
+    const closing = new ClosingHandshake()
+    expect(closing.step('remoteClose', 1005, '')).toBe('echo')
+    expect(closing.info).toEqual({ code: 1005, reason: '', wasClean: true, initiator: 'remote' })
+  })
+
+  test('a violation, also behind our Close frame', () => {
+    const closing = new ClosingHandshake()
+    expect(closing.step('violation', 1002, 'a reserved opcode')).toBe('violation')
+    expect(closing.info).toEqual({
+      code: 1002,
+      reason: 'a reserved opcode',
+      wasClean: false,
+      initiator: 'engine',
+    })
+    expect([closing.isReceiving, closing.isOver]).toEqual([false, true])
+    const late = new ClosingHandshake()
+    late.step('localClose')
+    expect(late.step('violation', 1007, 'x')).toBe('none')
+    expect(late.info).toEqual({ code: 1007, reason: 'x', wasClean: false, initiator: 'local' })
+  })
+
+  test('a loss keeps who was blamed before', () => {
+    const closing = new ClosingHandshake()
+    closing.initiator = 'engine'
+    closing.step('lost')
+    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'engine' })
+  })
+})

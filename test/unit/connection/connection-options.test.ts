@@ -1,0 +1,56 @@
+import {
+  resolveConnectionOptions,
+  type ConnectionOptions,
+} from '../../../src/connection/connection-options.js'
+import { Connection } from '../../../src/connection/connection.js'
+import { CLIENT_LIMITS, SERVER_LIMITS } from '../../../src/limits.js'
+
+describe('the options of a connection', () => {
+  test('defaults by role', () => {
+    const client = resolveConnectionOptions({ role: 'client' })
+    expect(client).toMatchObject({
+      role: 'client',
+      codec: null,
+      autoPong: true,
+      now: 0,
+      limits: CLIENT_LIMITS,
+    })
+    expect(client.waker.wake()).toBeUndefined()
+    expect(resolveConnectionOptions({ role: 'server' }).limits).toBe(SERVER_LIMITS)
+  })
+
+  test('what is given is kept, and limits are filled in', () => {
+    const waker = { wake: () => undefined }
+    const options = { role: 'server', codec: null, autoPong: false, now: -2.5, waker } as const
+    const resolved = resolveConnectionOptions({
+      ...options,
+      limits: { maxMessageBytes: 10, idleTimeoutMs: false },
+    })
+    expect(resolved).toMatchObject(options)
+    expect(resolved.limits).toEqual({ ...SERVER_LIMITS, maxMessageBytes: 10, idleTimeoutMs: Infinity })
+  })
+
+  test.each([
+    [{ role: 'peer' }, TypeError, "role must be 'client' or 'server', not \"peer\""],
+    [{}, TypeError, "role must be 'client' or 'server', not undefined"],
+    [{ role: 'server', autoPong: 'no' }, TypeError, 'autoPong must be true or false, not "no"'],
+    [{ role: 'server', now: '1' }, TypeError, 'now must be a number from -Infinity to Infinity, not "1"'],
+    [{ role: 'server', now: NaN }, RangeError, 'now must be a number from -Infinity to Infinity, not NaN'],
+    [{ role: 'server', limits: 5 }, TypeError, 'limits must be an object, not 5'],
+    [{ role: 'server', limits: { maxFrames: 5 } }, TypeError, 'limits has no option "maxFrames"'],
+    [
+      { role: 'server', limits: { maxMessageBytes: -1 } },
+      RangeError,
+      'limits.maxMessageBytes must be an integer from 0 to Infinity, not -1',
+    ],
+    [
+      { role: 'client', limits: { maxPendingPongs: 0 } },
+      RangeError,
+      'limits.maxPendingPongs must be an integer from 1 to Infinity, not 0',
+    ],
+  ])('%j is refused at construction', (options, kind, said) => {
+    const wrong = options as unknown as ConnectionOptions
+    expect(() => resolveConnectionOptions(wrong)).toThrow(kind)
+    expect(() => new Connection(wrong)).toThrow(said)
+  })
+})

@@ -1,0 +1,109 @@
+import { Keepalive } from '../../../src/connection/keepalive.js'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
+  test('a ping after so much silence, and the end after so much more', () => {
+    const keepalive = new Keepalive(30, 20, 100)
+    expect(keepalive.lastHeardAt).toBe(100)
+    expect(keepalive.deadline).toBe(130)
+    expect(keepalive.check(129.9)).toBe('wait')
+    expect(keepalive.check(130)).toBe('ping')
+    expect(keepalive.deadline).toBe(150)
+    expect(keepalive.check(149.9)).toBe('wait')
+    expect(keepalive.check(150)).toBe('dead')
+  })
+
+  test('a late check pings late, and waits the whole time after it', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    expect(keepalive.check(1000)).toBe('ping')
+    expect(keepalive.check(1019)).toBe('wait')
+    expect(keepalive.check(1020)).toBe('dead')
+  })
+
+  test('any bytes are a sign of life', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    expect(keepalive.check(30)).toBe('ping')
+    keepalive.heard(49)
+    expect(keepalive.lastHeardAt).toBe(49)
+    expect(keepalive.deadline).toBe(79)
+    expect(keepalive.check(60)).toBe('wait')
+    expect(keepalive.check(79)).toBe('ping')
+  })
+
+  test('fractions of a millisecond', () => {
+    const keepalive = new Keepalive(0.5, 0.25, 0.125)
+    expect(keepalive.check(0.624)).toBe('wait')
+    expect(keepalive.check(0.625)).toBe('ping')
+    expect(keepalive.check(0.874)).toBe('wait')
+    expect(keepalive.check(0.875)).toBe('dead')
+  })
+
+  test('a deadline is always met at its own time', () => {
+    for (let i = 0; i < 1000; i++) {
+      const start = Math.random() * 1e9
+      const keepalive = new Keepalive(Math.random() * 10, Math.random() * 10, start)
+      expect(keepalive.check(keepalive.deadline)).toBe('ping')
+      expect(keepalive.check(keepalive.deadline)).toBe('dead')
+    }
+  })
+
+  test('Infinity: never', () => {
+    const off = new Keepalive(Infinity, 20, 0)
+    expect(off.deadline).toBe(Infinity)
+    expect(off.check(Number.MAX_VALUE)).toBe('wait')
+    const patient = new Keepalive(30, Infinity, 0)
+    expect(patient.check(30)).toBe('ping')
+    expect(patient.deadline).toBe(Infinity)
+    expect(patient.check(Number.MAX_VALUE)).toBe('wait')
+    patient.heard(1000)
+    expect(patient.deadline).toBe(1030)
+  })
+
+  test('nothing at all: at once', () => {
+    const keepalive = new Keepalive(0, 0, 5)
+    expect(keepalive.check(5)).toBe('ping')
+    expect(keepalive.check(5)).toBe('dead')
+  })
+
+  test('a clock that begins below zero', () => {
+    const keepalive = new Keepalive(30, 20, -1000)
+    expect(keepalive.check(-971)).toBe('wait')
+    expect(keepalive.check(-970)).toBe('ping')
+    expect(keepalive.check(-951)).toBe('wait')
+    expect(keepalive.check(-950)).toBe('dead')
+  })
+})
+
+describe('RFC 6455 5.5.3: the round trip', () => {
+  test('from a ping to the pong with its payload', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pingSent(bytes('a'), 10)
+    keepalive.pongReceived(bytes('a'), 12.5)
+    expect(keepalive.rttMs).toBe(2.5)
+  })
+
+  test('a pong that answers nothing says nothing', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    keepalive.pongReceived(bytes(''), 1)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pingSent(bytes('a'), 10)
+    keepalive.pongReceived(bytes('b'), 11)
+    keepalive.pongReceived(bytes(''), 11)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pongReceived(bytes('a'), 13)
+    keepalive.pongReceived(bytes('a'), 99)
+    expect(keepalive.rttMs).toBe(3)
+  })
+
+  test('of several pings the last counts', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    keepalive.pingSent(bytes('a'), 10)
+    keepalive.pingSent(bytes('b'), 20)
+    keepalive.pongReceived(bytes('a'), 30)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pongReceived(bytes('b'), 31)
+    expect(keepalive.rttMs).toBe(11)
+  })
+})

@@ -1,0 +1,274 @@
+import type { MessageReceived } from '../../../src/connection/events.js'
+import { Receiver, type ControlFrame } from '../../../src/connection/receiver.js'
+import { ProtocolError } from '../../../src/errors.js'
+import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
+import { ControlledCodec, encodeRuns } from '../../helpers/controlled-codec.js'
+import { fragments, frame, frames, hex, KEY, OP } from '../../helpers/frame-builder.js'
+
+interface Setup {
+  readonly role?: 'client' | 'server'
+  readonly limits?: LimitOptions
+  readonly codec?: ControlledCodec | null
+  readonly wake?: () => void
+}
+
+function make({ role = 'client', limits = {}, codec = null, wake = () => undefined }: Setup = {}): Receiver {
+  return new Receiver(role, resolveLimits(limits, SERVER_LIMITS), codec, { wake })
+}
+
+function show(one: MessageReceived | ControlFrame | ProtocolError): string {
+  if (one instanceof ProtocolError) return one.code
+  if (one.type === 'control') return `${one.opcode} ${one.payload.toString()}`
+  return typeof one.data === 'string' ? `text ${one.data}` : `binary ${one.data.toString()}`
+}
+
+function pull(receiver: Receiver): string[] {
+  const found: string[] = []
+  for (let one = receiver.next(); one !== null; one = receiver.next()) {
+    found.push(show(one))
+    if (one instanceof ProtocolError) break
+  }
+  return found
+}
+
+/** What comes of some bytes in one chunk; then the same byte by byte, which must give the same. */
+function receive(bytes: Uint8Array, setup: () => Setup = () => ({})): string[] {
+  const whole = make(setup())
+  whole.push(Buffer.from(bytes))
+  const found = pull(whole)
+  const split = make(setup())
+  const byByte: string[] = []
+  for (const byte of bytes) {
+    split.push(Buffer.from([byte]))
+    byByte.push(...pull(split))
+    if (byByte.at(-1)?.startsWith('HAWSER') === true) break
+  }
+  expect(byByte).toEqual(found)
+  return found
+}
+
+const compressed = (opcode: number, text: string, number = 0): Buffer =>
+  frame({ opcode, rsv1: true, payload: encodeRuns(text, number) })
+
+describe('RFC 6455 6.2: messages of one frame', () => {
+  test('text: empty, ASCII, beyond ASCII; binary', () => {
+    const bytes = frames(
+      { opcode: OP.TEXT },
+      { opcode: OP.TEXT, payload: 'Hello' },
+      { opcode: OP.TEXT, payload: 'a\u20ac\u{1f4a9}\ufffd\ufeff' },
+      { opcode: OP.BINARY },
+      { opcode: OP.BINARY, payload: 'bytes' },
+    )
+    expect(receive(bytes)).toEqual([
+      'text ',
+      'text Hello',
+      'text a\u20ac\u{1f4a9}\ufffd\ufeff',
+      'binary ',
+      'binary bytes',
+    ])
+  })
+
+  test('masked, to a server', () => {
+    const bytes = frames(
+      { opcode: OP.TEXT, payload: 'Hello', key: KEY },
+      { opcode: OP.TEXT, payload: '\u20ac', key: KEY },
+      { opcode: OP.BINARY, payload: 'bytes', key: KEY },
+      { opcode: OP.PING, payload: 'ping', key: KEY },
+    )
+    expect(receive(bytes, () => ({ role: 'server' }))).toEqual([
+      'text Hello',
+      'text \u20ac',
+      'binary bytes',
+      '9 ping',
+    ])
+  })
+
+  test('a binary message that lies whole in the chunk is a view of it; one that does not is its own', () => {
+    const receiver = make()
+    const chunk = frame({ opcode: OP.BINARY, payload: 'bytes' })
+    receiver.push(chunk)
+    expect(((receiver.next() as MessageReceived).data as Buffer).buffer).toBe(chunk.buffer)
+    const again = frame({ opcode: OP.BINARY, payload: 'bytes' })
+    receiver.push(again.subarray(0, 4))
+    expect(receiver.next()).toBeNull()
+    receiver.push(again.subarray(4))
+    const { data } = receiver.next() as MessageReceived
+    again.fill(0)
+    expect(data.toString()).toBe('bytes')
+  })
+})
+
+describe('RFC 6455 5.4: fragments', () => {
+  test('text and binary, with control frames between them', () => {
+    const bytes = Buffer.concat([
+      frame({ opcode: OP.TEXT, fin: false, payload: 'a\u20ac'.slice(0, 1) }),
+      frame({ opcode: OP.PING, payload: '1' }),
+      frame({ opcode: OP.CONTINUATION, fin: false }),
+      frame({ opcode: OP.PONG, payload: '2' }),
+      frame({ opcode: OP.CONTINUATION, payload: 'b' }),
+      fragments(OP.BINARY, ['x', '', 'y', 'z']),
+      fragments(OP.TEXT, [[0xe2], [0x82], [0xac]]),
+      frame({ opcode: OP.TEXT, payload: 'whole' }),
+    ])
+    expect(receive(bytes)).toEqual(['9 1', '10 2', 'text ab', 'binary xyz', 'text \u20ac', 'text whole'])
+  })
+
+  test('a control frame in parts, inside a message in parts', () => {
+    const payload = 'p'.repeat(125)
+    const bytes = Buffer.concat([
+      frame({ opcode: OP.BINARY, fin: false, payload: 'first', key: KEY }),
+      frame({ opcode: OP.PING, payload, key: KEY }),
+      frame({ opcode: OP.PONG, key: KEY }),
+      frame({ opcode: OP.CONTINUATION, payload: 'last', key: KEY }),
+    ])
+    expect(receive(bytes, () => ({ role: 'server' }))).toEqual([`9 ${payload}`, '10 ', 'binary firstlast'])
+  })
+
+  test('two control frames in parts do not share memory', () => {
+    const receiver = make()
+    const found: ControlFrame[] = []
+    for (const byte of frames({ opcode: OP.PING, payload: 'one' }, { opcode: OP.PING, payload: 'two' })) {
+      receiver.push(Buffer.from([byte]))
+      const one = receiver.next()
+      if (one !== null) found.push(one as ControlFrame)
+    }
+    expect(found.map((one) => one.payload.toString())).toEqual(['one', 'two'])
+  })
+})
+
+describe('RFC 6455 8.1: text that is not UTF-8', () => {
+  test.each([
+    ['in one frame', frame({ opcode: OP.TEXT, payload: [0x61, 0xff] })],
+    ['a surrogate', frame({ opcode: OP.TEXT, payload: [0xed, 0xa0, 0x80] })],
+    ['that ends inside a character', frame({ opcode: OP.TEXT, payload: [0xe2, 0x82] })],
+    ['over fragments', fragments(OP.TEXT, [[0xe2], [0x61]])],
+    ['that ends inside a character, over fragments', fragments(OP.TEXT, [[0x61], [0xe2, 0x82]])],
+  ])('%s', (_, bytes) => {
+    expect(receive(Buffer.concat([frame({ opcode: OP.TEXT, payload: 'ok' }), bytes]))).toEqual([
+      'text ok',
+      'HAWSER_INVALID_UTF8',
+    ])
+  })
+
+  test('at the first bad byte of a frame that is not whole', () => {
+    const receiver = make()
+    receiver.push(frame({ opcode: OP.TEXT, payload: [0x61, 0xff, 0x61, 0x61] }).subarray(0, 4))
+    expect(pull(receiver)).toEqual(['HAWSER_INVALID_UTF8'])
+  })
+})
+
+describe('RFC 7692 6.2: compressed messages', () => {
+  test('RSV1 without the extension', () => {
+    expect(receive(compressed(OP.TEXT, 'aaaa'))).toEqual(['HAWSER_RESERVED_BITS'])
+  })
+
+  test('in one frame, in fragments, among others', () => {
+    const bytes = Buffer.concat([
+      compressed(OP.TEXT, 'aaaa', 0),
+      frame({ opcode: OP.TEXT, payload: 'plain' }),
+      fragments(
+        OP.TEXT,
+        [...encodeRuns('bbb\u20ac', 1)].map((byte) => [byte]),
+        { rsv1: true },
+      ),
+      compressed(OP.BINARY, 'cccc', 2),
+      fragments(OP.BINARY, [encodeRuns('dddd', 3), ''], { rsv1: true }),
+      fragments(OP.BINARY, ['pl', 'ain']),
+      compressed(OP.TEXT, '', 4),
+    ])
+    expect(receive(bytes, () => ({ codec: new ControlledCodec() }))).toEqual([
+      'text aaaa',
+      'text plain',
+      'text bbb\u20ac',
+      'binary cccc',
+      'binary dddd',
+      'binary plain',
+      'text ',
+    ])
+  })
+
+  test('what does not inflate, what inflates to no UTF-8, what inflates to too much', () => {
+    const setup = (): Setup => ({ codec: new ControlledCodec(), limits: { maxMessageBytes: 100 } })
+    expect(receive(frame({ opcode: OP.TEXT, rsv1: true, payload: 'even' }), setup)).toEqual([
+      'HAWSER_INVALID_DEFLATE',
+    ])
+    const bad = frame({ opcode: OP.TEXT, rsv1: true, payload: [0, 1, 0xff] })
+    expect(receive(bad, setup)).toEqual(['HAWSER_INVALID_UTF8'])
+    expect(receive(compressed(OP.TEXT, 'x'.repeat(101)), setup)).toEqual(['HAWSER_MESSAGE_TOO_BIG'])
+    expect(receive(compressed(OP.TEXT, 'x'.repeat(100)), setup)).toEqual([`text ${'x'.repeat(100)}`])
+  })
+
+  test('bytes that a codec shared are copied before they are told', () => {
+    const receiver = make({ codec: new ControlledCodec() })
+    receiver.push(Buffer.concat([compressed(OP.BINARY, 'aaaa', 0), compressed(OP.BINARY, 'bbbb', 1)]))
+    const first = receiver.next() as MessageReceived
+    const second = receiver.next() as MessageReceived
+    expect([first, second].map((one) => one.data.toString())).toEqual(['aaaa', 'bbbb'])
+  })
+})
+
+describe('a message that is inflated off the loop', () => {
+  const setup = (): { codec: ControlledCodec; receiver: Receiver; woken: () => number } => {
+    let count = 0
+    const codec = new ControlledCodec({ asyncInflateBytes: 5 })
+    return { codec, receiver: make({ codec, wake: () => count++ }), woken: () => count }
+  }
+
+  test('nothing behind it is told before it', () => {
+    const { codec, receiver, woken } = setup()
+    receiver.push(
+      Buffer.concat([
+        frame({ opcode: OP.TEXT, payload: 'before' }),
+        compressed(OP.TEXT, 'aabbcc', 0),
+        frame({ opcode: OP.PING, payload: 'ping' }),
+        fragments(OP.BINARY, [encodeRuns('ddeeff', 1)], { rsv1: true }),
+        compressed(OP.TEXT, 'g', 2),
+      ]),
+    )
+    expect(pull(receiver)).toEqual(['text before'])
+    expect(receiver.isInflating).toBe(true)
+    expect(receiver.next()).toBeNull()
+    codec.finishInflate()
+    expect(woken()).toBe(1)
+    expect(receiver.isInflating).toBe(false)
+    expect(pull(receiver)).toEqual(['text aabbcc', '9 ping'])
+    expect(receiver.isInflating).toBe(true)
+    codec.finishInflate()
+    expect(pull(receiver)).toEqual(['binary ddeeff', 'text g'])
+    expect(receiver.isInflating).toBe(false)
+  })
+
+  test('what comes meanwhile is told after it', () => {
+    const { codec, receiver } = setup()
+    receiver.push(compressed(OP.TEXT, 'aabbcc'))
+    expect(pull(receiver)).toEqual([])
+    receiver.push(frame({ opcode: OP.TEXT, payload: 'later' }))
+    expect(pull(receiver)).toEqual([])
+    codec.finishInflate()
+    receiver.push(frame({ opcode: OP.TEXT, payload: 'last' }))
+    expect(pull(receiver)).toEqual(['text aabbcc', 'text later', 'text last'])
+  })
+
+  test('its violations', () => {
+    const { codec, receiver } = setup()
+    receiver.push(frame({ opcode: OP.TEXT, rsv1: true, payload: 'not runs' }))
+    receiver.next()
+    codec.finishInflate()
+    expect(pull(receiver)).toEqual(['HAWSER_INVALID_DEFLATE'])
+    const other = setup()
+    other.receiver.push(frame({ opcode: OP.TEXT, rsv1: true, payload: [0, 1, 0xff, 1, 0xff] }))
+    other.receiver.next()
+    other.codec.finishInflate()
+    expect(pull(other.receiver)).toEqual(['HAWSER_INVALID_UTF8'])
+  })
+
+  test("binary bytes are the receiver's: those of the codec, not a copy", () => {
+    const { codec, receiver } = setup()
+    receiver.push(hex('c2 05 00 02 61 02 62'))
+    expect(receiver.next()).toBeNull()
+    codec.finishInflate()
+    const { data } = receiver.next() as MessageReceived
+    expect(data).toEqual(Buffer.from('aabb'))
+    expect((data as Buffer).buffer.byteLength).toBe(4)
+  })
+})

@@ -1,0 +1,48 @@
+import { TO_COMPRESS_BIT, WaitingFrames } from '../../../src/connection/waiting-frames.js'
+
+describe('frames that wait for a compression', () => {
+  test('come back as they went in, in their order', () => {
+    const waiting = new WaitingFrames()
+    const sizes = [0, 1, 125, 126, 65_535, 65_536, 100_000, 3, 0]
+    for (const [i, size] of sizes.entries()) {
+      if (i % 2 === 0) waiting.appendBytes(0x82 | TO_COMPRESS_BIT, Buffer.alloc(size, i))
+      else waiting.appendText(0x81, 'x'.repeat(size))
+    }
+    for (const [i, size] of sizes.entries()) {
+      const frame = waiting.next()!
+      expect(frame.firstByte).toBe(i % 2 === 0 ? 0xa2 : 0x81)
+      expect(frame.payload.equals(Buffer.alloc(size, i % 2 === 0 ? i : 'x'))).toBe(true)
+    }
+    expect(waiting.next()).toBeNull()
+    expect(waiting.next()).toBeNull()
+  })
+
+  test('what goes in while others come out stands behind them', () => {
+    const waiting = new WaitingFrames()
+    const seen: string[] = []
+    let sent = 0
+    for (let i = 0; i < 2000; i++) {
+      waiting.appendText(0x81, `m${sent++}`)
+      waiting.appendText(0x81, `m${sent++}`)
+      seen.push(waiting.next()!.payload.toString())
+    }
+    for (let frame = waiting.next(); frame !== null; frame = waiting.next())
+      seen.push(frame.payload.toString())
+    expect(seen).toEqual(Array.from({ length: 4000 }, (_, i) => `m${i}`))
+  })
+
+  test('count what waits, headers included', () => {
+    const waiting = new WaitingFrames()
+    expect(waiting.byteLength).toBe(0)
+    waiting.appendText(0x81, 'abc')
+    waiting.appendBytes(0x82, Buffer.alloc(200))
+    waiting.appendText(0x81, '')
+    expect(waiting.byteLength).toBe(5 + 204 + 2)
+    waiting.next()
+    expect(waiting.byteLength).toBe(204 + 2)
+    waiting.next()
+    expect(waiting.byteLength).toBe(2)
+    waiting.next()
+    expect(waiting.byteLength).toBe(0)
+  })
+})
