@@ -137,3 +137,38 @@ export function resolveLimits(options: LimitOptions | undefined, defaults: Limit
   RESOLVED.add(limits)
   return Object.freeze(limits) as unknown as Limits
 }
+
+/** The times among the bounds: these may also be given beside `limits`, as options of their own. */
+export const TIMEOUT_NAMES = Object.freeze([
+  'handshakeTimeoutMs',
+  'closeTimeoutMs',
+  'idleTimeoutMs',
+  'heartbeatIntervalMs',
+  'heartbeatTimeoutMs',
+] as const)
+
+/** The same as a type: see {@link Limits} for each. */
+export type TimeoutOptions = Pick<LimitOptions, (typeof TIMEOUT_NAMES)[number]>
+
+/**
+ * Fills in and checks the bounds of a server or a client: `limits`, and the times beside it.
+ * @returns a frozen object with every bound
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for a time that is given twice
+ */
+export function gatherLimits(
+  options: TimeoutOptions & { readonly limits?: LimitOptions | undefined },
+  defaults: Limits,
+): Limits {
+  const limits = resolveLimits(options.limits, defaults)
+  const merged: Record<string, number> = { ...limits }
+  for (const name of TIMEOUT_NAMES) {
+    const given: unknown = options[name]
+    if (given === undefined) continue
+    if (options.limits?.[name] !== undefined) {
+      throw new TypeError(`${name} is given twice: by itself and in limits`)
+    }
+    merged[name] = given === false ? Infinity : checkNumber(name, given, RULES[name])
+  }
+  RESOLVED.add(merged)
+  return Object.freeze(merged) as unknown as Limits
+}

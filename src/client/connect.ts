@@ -18,7 +18,15 @@ import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client
 import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { CLIENT_LIMITS, resolveLimits, showValue, type LimitOptions, type Limits } from '../limits.js'
+import {
+  CLIENT_LIMITS,
+  gatherLimits,
+  showValue,
+  TIMEOUT_NAMES,
+  type LimitOptions,
+  type Limits,
+  type TimeoutOptions,
+} from '../limits.js'
 import {
   MAX_RESPONSE_BODY_BYTES,
   readBodyStart,
@@ -27,11 +35,11 @@ import {
 } from '../socket/handshake-io.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../socket/service.js'
-import type { SlowConsumerPolicy } from '../socket/socket-driver.js'
+import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { ClientSocket } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 
-export interface ConnectOptions<Data = unknown> {
+export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
   /** Bounds, units in their names; `Infinity` and `false` mean off. */
   readonly limits?: LimitOptions
   /** Subprotocols to offer, in order of preference. */
@@ -44,23 +52,18 @@ export interface ConnectOptions<Data = unknown> {
   readonly tls?: TlsOptions
   /** permessage-deflate (RFC 7692). Default: on. */
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
-  /** The handshake in total: DNS, TCP, TLS and HTTP. Default `limits.handshakeTimeoutMs`, 10 s. */
-  readonly handshakeTimeoutMs?: number | false
   /** Ends the attempt: the promise rejects with the signal's reason. Of no effect once the connection is open. */
   readonly signal?: AbortSignal
   /** What to do with messages and events; without it messages are read with `receive()` or `for await`. */
   readonly handlers?: Service<ClientSocket<Data>>
   /** Becomes `socket.data`. */
   readonly data?: Data
-  /** What becomes of a server that does not read. Default `'close'`. */
-  readonly slowConsumer?: SlowConsumerPolicy
-  /** Answer pings by itself. Default true. */
-  readonly autoPong?: boolean
 }
 
 interface ResolvedConnectOptions<Data> {
   readonly target: Target
   readonly limits: Limits
+  readonly shared: Required<SharedOptions>
   readonly protocols: readonly string[]
   readonly deflate: ResolvedDeflateOptions | null
   readonly handlers: Handlers<ClientSocket<Data>> | undefined
@@ -74,15 +77,13 @@ const NAMES = new Set<string>([
   'origin',
   'tls',
   'perMessageDeflate',
-  'handshakeTimeoutMs',
+  ...TIMEOUT_NAMES,
   'signal',
   'handlers',
   'data',
   'slowConsumer',
   'autoPong',
 ])
-
-const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer']
 
 /**
  * Opens a connection (RFC 6455 section 4.1).
@@ -101,34 +102,16 @@ export function connect<Data = undefined>(
 }
 
 function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): ResolvedConnectOptions<Data> {
-  if (typeof given !== 'object' || (given as unknown) === null) {
-    throw new TypeError(`ConnectOptions must be an object, not ${showValue(given)}`)
-  }
-  for (const name of Object.keys(given)) {
-    if (!NAMES.has(name))
-      throw new TypeError(
-        `ConnectOptions has no option ${showValue(name)}; there are ${[...NAMES].join(', ')}`,
-      )
-  }
-  const { protocols = [], handshakeTimeoutMs, signal, slowConsumer = 'close', tls, autoPong = true } = given
+  checkOptionNames('ConnectOptions', given, NAMES)
+  const { protocols = [], signal } = given
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
   }
-  if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
-    throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
-  }
-  if (!POLICIES.includes(slowConsumer)) {
-    throw new TypeError(`slowConsumer must be 'close', 'drop' or 'buffer', not ${showValue(slowConsumer)}`)
-  }
-  if (typeof autoPong !== 'boolean')
-    throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
-  const limits = resolveLimits(
-    handshakeTimeoutMs === undefined ? given.limits : { ...given.limits, handshakeTimeoutMs },
-    CLIENT_LIMITS,
-  )
+  const limits = gatherLimits(given, CLIENT_LIMITS)
   return {
     target: parseTarget(url),
     limits,
+    shared: resolveSharedOptions(given),
     protocols: checkProtocols(typeof protocols === 'string' ? [protocols] : protocols),
     deflate: resolveDeflateOptions(given.perMessageDeflate, 'client'),
     handlers: given.handlers === undefined ? undefined : checkService('handlers', given.handlers),
@@ -315,7 +298,7 @@ async function openSocket<Data>(
   agreed: AgreedParameters | null,
   rest: Uint8Array,
 ): Promise<ClientSocket<Data>> {
-  const { target, limits, deflate, given, handlers } = options
+  const { target, limits, shared, deflate, given, handlers } = options
   const codec = agreed === null || deflate === null ? null : createCodecFactory(deflate).createCodec(agreed)
   const socket = new ClientSocket<Data>(
     duplex,
@@ -327,8 +310,8 @@ async function openSocket<Data>(
       remoteAddress: duplex.remoteAddress ?? '',
     },
     given.data as Data,
-    { role: 'client', limits, codec, autoPong: given.autoPong ?? true },
-    { limits, slowConsumer: given.slowConsumer ?? 'close' },
+    { role: 'client', limits, codec, autoPong: shared.autoPong },
+    { limits, slowConsumer: shared.slowConsumer },
     handlers,
   )
   duplex.off('error', ignore)

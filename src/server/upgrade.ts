@@ -75,9 +75,12 @@ export class Upgrade {
     })
     const { handshakeTimeoutMs } = options.limits
     if (handshakeTimeoutMs !== Infinity) {
-      this.timer = setTimeout(() => {
-        this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
-      }, handshakeTimeoutMs)
+      this.timer = setTimeout(
+        () => {
+          this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
+        },
+        Math.min(handshakeTimeoutMs, 0x7fff_ffff),
+      )
     }
   }
 

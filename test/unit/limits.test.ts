@@ -2,6 +2,7 @@ import { constants } from 'node:buffer'
 import {
   checkNumber,
   CLIENT_LIMITS,
+  gatherLimits,
   LIMIT_NAMES,
   MAX_MESSAGE_BYTES_CEILING,
   resolveLimits,
@@ -192,5 +193,33 @@ describe('showValue', () => {
     [class {}, 'a function'],
   ])('%p is shown as %s', (value, shown) => {
     expect(showValue(value)).toBe(shown)
+  })
+})
+
+describe('gatherLimits: the times may stand beside limits', () => {
+  test('by themselves, in limits, and neither', () => {
+    const limits = gatherLimits(
+      { limits: { maxMessageBytes: 5, idleTimeoutMs: 7 }, closeTimeoutMs: 1.5, heartbeatIntervalMs: false },
+      SERVER_LIMITS,
+    )
+    expect(limits).toEqual({
+      ...SERVER_LIMITS,
+      maxMessageBytes: 5,
+      idleTimeoutMs: 7,
+      closeTimeoutMs: 1.5,
+      heartbeatIntervalMs: Infinity,
+    })
+    expect(Object.isFrozen(limits)).toBe(true)
+    expect(resolveLimits(limits, CLIENT_LIMITS)).toBe(limits)
+    expect(gatherLimits({ closeTimeoutMs: undefined }, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
+  })
+
+  test('a wrong one, and one given twice, are named', () => {
+    expect(() => gatherLimits({ closeTimeoutMs: -1 }, SERVER_LIMITS)).toThrow(
+      new RangeError('closeTimeoutMs must be a number from 0 to Infinity, not -1'),
+    )
+    expect(() => gatherLimits({ closeTimeoutMs: 1, limits: { closeTimeoutMs: 2 } }, SERVER_LIMITS)).toThrow(
+      new TypeError('closeTimeoutMs is given twice: by itself and in limits'),
+    )
   })
 })

@@ -1,0 +1,45 @@
+import type { TlsOptions } from 'node:tls'
+import { showValue } from '../limits.js'
+import type { SlowConsumerPolicy } from './socket-driver.js'
+
+/** The options that both ends have. */
+export interface SharedOptions {
+  /** What becomes of a peer that does not read, above `limits.maxBufferedOutputBytes`. Default `'close'`, with 1008. */
+  readonly slowConsumer?: SlowConsumerPolicy
+  /** Answer pings by itself. Default true. */
+  readonly autoPong?: boolean
+}
+
+const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer'] satisfies SlowConsumerPolicy[]
+
+/** @throws TypeError for what is no object, and for a name that is no option */
+export function checkOptionNames(what: string, options: unknown, names: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what} must be an object, not ${showValue(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.has(name)) {
+      throw new TypeError(`${what} has no option ${showValue(name)}; there are ${[...names].join(', ')}`)
+    }
+  }
+}
+
+/**
+ * Fills in and checks the options that both ends have.
+ * @throws TypeError with the option's name and value
+ */
+export function resolveSharedOptions(
+  options: SharedOptions & { readonly tls?: TlsOptions | object | undefined },
+): Required<SharedOptions> {
+  const { slowConsumer = 'close', autoPong = true, tls } = options
+  if (!POLICIES.includes(slowConsumer)) {
+    throw new TypeError(`slowConsumer must be 'close', 'drop' or 'buffer', not ${showValue(slowConsumer)}`)
+  }
+  if (typeof autoPong !== 'boolean') {
+    throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
+  }
+  if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
+    throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
+  }
+  return { slowConsumer, autoPong }
+}
