@@ -1,8 +1,8 @@
 import { Stop } from './stop.mjs'
 
 /**
- * What `--sample` runs: all of 1 to 10; of 12 and 13 (compression, most of a whole run's time) four message sizes of
- * each of the twelve settings, from the smallest message to the largest, one of them in fragments.
+ * What `--sample` runs: all of 1 to 10; of 12 and 13 (compression, most of a whole run's time) four cases of each of the
+ * twelve settings: messages of 16 bytes, 4 KiB and 128 KiB, and of 32 KiB in frames of 256 bytes.
  */
 export const SAMPLE_PATTERNS = Object.freeze([
   ...['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '9.*', '10.*'],

@@ -87,7 +87,10 @@ export async function makeVenv({ python2, dir }) {
       if (venv !== null) return venv
       break // the environment was made, and the suite does not go into it: another way to make it changes nothing
     }
-    throw new Stop(`the suite could not be installed: see ${relative(PROJECT_DIR, logFile)}`, 2)
+    throw new Stop(
+      `the suite could not be installed: ${relative(PROJECT_DIR, logFile)} says why (a C compiler is needed)`,
+      2,
+    )
   } finally {
     closeSync(logFd)
     process.off('exit', cleanUp)
