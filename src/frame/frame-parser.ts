@@ -109,7 +109,7 @@ export class FrameParser {
     return this.violation === null ? null : this.violation.error
   }
 
-  /** Bytes that were pushed and not pulled yet. */
+  /** Bytes that were pushed and that `next` has not come to yet: 0 whenever it gives null. */
   get bufferedBytes(): number {
     return this.chunk.length - this.position + this.waitingBytes
   }
