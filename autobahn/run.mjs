@@ -90,9 +90,8 @@ async function main(options) {
   const selected = selectCases(known, options.sample ? SAMPLE_PATTERNS : options.patterns)
   const version = await prepareContender(options.contender, print)
   const suite = await findSuite({ env: process.env, venvDir: VENV_DIR, log: print })
-  print(
-    `${options.contender} ${version}, ${options.roles.join(' and ')}, ${selected.length === 1 ? '1 case' : `${selected.length} cases`}, ${suite.version}`,
-  )
+  const amount = selected.length === 1 ? '1 case' : `${selected.length} cases`
+  print(`${options.contender} ${version}, ${options.roles.join(' and ')}, ${amount}, ${suite.version}`)
   const { complete, found, failures } = await runRoles(options, suite, selected)
   /** @type {RunRecord} */
   const record = {
