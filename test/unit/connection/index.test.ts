@@ -1,0 +1,11 @@
+import * as connection from 'hawser/connection'
+
+describe('hawser/connection', () => {
+  test('what it offers, and that it works by itself', () => {
+    expect(Object.keys(connection).sort()).toEqual(['Connection', 'ReadyState'])
+    const one = new connection.Connection({ role: 'server' })
+    expect(one.readyState).toBe(connection.ReadyState.OPEN)
+    one.send('Hello')
+    expect(one.takeOutput()).toEqual(Buffer.from('\x81\x05Hello', 'latin1'))
+  })
+})
