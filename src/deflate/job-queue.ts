@@ -37,7 +37,6 @@ export class JobQueue {
    * @returns cancels it: it never starts, or what it was started with is cancelled and its place given to another
    */
   add(start: Start): Cancel {
-    let cancelWork: Cancel | null = null
     let isFinished = false
     const finish = (): void => {
       if (isFinished) return
@@ -49,16 +48,18 @@ export class JobQueue {
         return
       }
     }
+    let cancel: Cancel = () => this.#waiting.delete(run)
     const run = (): void => {
       this.#running++
-      cancelWork = start(finish)
+      const cancelWork = start(finish)
+      cancel = () => {
+        if (isFinished) return
+        cancelWork()
+        finish()
+      }
     }
     if (this.#running < this.#limit) run()
     else this.#waiting.add(run)
-    return () => {
-      if (this.#waiting.delete(run) || isFinished) return
-      cancelWork?.()
-      finish()
-    }
+    return () => cancel()
   }
 }

@@ -4,7 +4,7 @@
  * before it is trusted (`handlesWork`), and `zlib-codec-public.ts` does the same work without it.
  */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
-import type { DeflateRaw, InflateRaw } from 'node:zlib'
+import type { DeflateRaw, InflateRaw, ZlibOptions } from 'node:zlib'
 import { InvalidStateError } from '../errors.js'
 import { TAIL_AND_FINAL_BLOCK, TAIL_AND_PROBE } from './engine.js'
 
@@ -25,6 +25,8 @@ interface NativeHandle {
 
 interface StreamInternals {
   readonly _handle: NativeHandle
+  /** Pushes a chunk through at once, and closes the handle. */
+  _processChunk(chunk: Uint8Array, flush: number): Uint8Array
   /** Set by each write: output bytes left, input bytes left. */
   readonly _writeState: Uint32Array
 }
@@ -108,13 +110,15 @@ export class ZlibHandle<Stream extends DeflateRaw | InflateRaw = DeflateRaw | In
 
 const { Z_SYNC_FLUSH, Z_FINISH, Z_BLOCK } = constants
 
+const CHUNK_BYTES = 256
+
 /** RFC 7692 sections 7.2.3.1 and 7.2.3.2: "Hello", and "Hello" again by the context of the first. */
 const HELLO = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
 const HELLO_AGAIN = Buffer.from([0xf2, 0x00, 0x11, 0x00, 0x00])
 
 /** What is expected of the handles, on bytes known beforehand. */
 function roundTripWorks(deflate: ZlibHandle, inflate: ZlibHandle): boolean {
-  const output = Buffer.alloc(256)
+  const output = Buffer.alloc(CHUNK_BYTES)
   const run = (handle: ZlibHandle, flush: number, input: Uint8Array): Buffer => {
     handle.write(flush, input, 0, input.length, output, 0, output.length)
     return Buffer.from(output.subarray(0, output.length - handle.outputLeft))
@@ -148,24 +152,50 @@ function roundTripWorks(deflate: ZlibHandle, inflate: ZlibHandle): boolean {
 }
 
 /**
+ * Native code checks its arguments by ending the process. So Node itself is watched calling `writeSync` before it is
+ * called from here.
+ */
+function isCalledAsExpected(stream: DeflateRaw): boolean {
+  const internals = stream as unknown as StreamInternals
+  const native = internals._handle
+  const text = Buffer.from('Hello')
+  const calls: unknown[][] = []
+  const writeSync = native.writeSync.bind(native)
+  native.writeSync = (...args) => {
+    calls.push(args)
+    writeSync(...args)
+  }
+  const output = internals._processChunk(text, Z_SYNC_FLUSH)
+  const [first = []] = calls
+  const expected = [Z_SYNC_FLUSH, text, 0, text.length, first[4], 0, CHUNK_BYTES]
+  return (
+    first.length === expected.length &&
+    expected.every((value, i) => value === first[i]) &&
+    first[4] instanceof Uint8Array &&
+    output.length > 0
+  )
+}
+
+/**
  * Do kept handles do in this Node what is expected of them: the right bytes, context kept and dropped, errors noted
  * and survived?
  * @param streams how streams are made; another one in tests
  */
 export function handlesWork(
-  streams: { createDeflateRaw: () => DeflateRaw; createInflateRaw: () => InflateRaw } = {
-    createDeflateRaw,
-    createInflateRaw,
-  },
+  streams: {
+    createDeflateRaw: (options: ZlibOptions) => DeflateRaw
+    createInflateRaw: (options: ZlibOptions) => InflateRaw
+  } = { createDeflateRaw, createInflateRaw },
 ): boolean {
-  const deflateStream = streams.createDeflateRaw()
-  const inflateStream = streams.createInflateRaw()
+  const options = { chunkSize: CHUNK_BYTES }
+  const watched = streams.createDeflateRaw(options)
+  const deflate = streams.createDeflateRaw(options)
+  const inflate = streams.createInflateRaw(options)
   try {
-    return roundTripWorks(new ZlibHandle(deflateStream), new ZlibHandle(inflateStream))
+    return isCalledAsExpected(watched) && roundTripWorks(new ZlibHandle(deflate), new ZlibHandle(inflate))
   } catch {
     return false
   } finally {
-    deflateStream.destroy()
-    inflateStream.destroy()
+    for (const stream of [watched, deflate, inflate]) stream.destroy()
   }
 }

@@ -181,7 +181,7 @@ class HandleInflater implements Inflater {
       const collect = (chunk: Buffer): void => {
         total += chunk.length
         if (total <= maxBytes) chunks.push(chunk)
-        else if (!isOver) fail(messageTooBig(maxBytes))
+        else fail(messageTooBig(maxBytes))
       }
       handle.onFailure = (message) => fail(invalidDeflate(message))
       stream.on('data', collect)

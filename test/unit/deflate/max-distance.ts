@@ -79,7 +79,7 @@ export function inflatePlainly(stream: Uint8Array): { output: Buffer; maxDistanc
   }
 
   while (position < stream.length * 8) {
-    bit()
+    const isFinal = bit() === 1
     const type = bits(2)
     if (type === 0) {
       position = (position + 7) & ~7
@@ -103,6 +103,7 @@ export function inflatePlainly(stream: Uint8Array): { output: Buffer; maxDistanc
       maxDistance = Math.max(maxDistance, distance)
       for (let i = 0; i < length; i++) output.push(output[output.length - distance]!)
     }
+    if (isFinal) position = (position + 7) & ~7
   }
   return { output: Buffer.from(output), maxDistance }
 }

@@ -1,0 +1,69 @@
+import { JobQueue } from '../../../src/deflate/job-queue.js'
+
+/** A queue, and jobs in it by name: `log` says what happened to them. */
+function harness(limit: number) {
+  const queue = new JobQueue(limit)
+  const log: string[] = []
+  const finish = new Map<string, () => void>()
+  const cancel = new Map<string, () => void>()
+  const add = (...names: string[]): void => {
+    for (const name of names) {
+      cancel.set(
+        name,
+        queue.add((finished) => {
+          log.push(`start ${name}`)
+          finish.set(name, finished)
+          return () => log.push(`cancel ${name}`)
+        }),
+      )
+    }
+  }
+  return {
+    queue,
+    log,
+    add,
+    finish: (name: string) => finish.get(name)!(),
+    cancel: (name: string) => cancel.get(name)!(),
+  }
+}
+
+describe('the queue before the thread pool', () => {
+  test('starts jobs at once up to its limit, the others in order as places become free', () => {
+    const { queue, log, add, finish } = harness(2)
+    add('a', 'b', 'c', 'd')
+    expect(log).toEqual(['start a', 'start b'])
+    expect([queue.running, queue.waiting]).toEqual([2, 2])
+    finish('b')
+    expect(log.slice(2)).toEqual(['start c'])
+    finish('a')
+    expect(log.slice(3)).toEqual(['start d'])
+    finish('c')
+    finish('d')
+    expect([queue.running, queue.waiting]).toEqual([0, 0])
+  })
+
+  test('a job that waits never starts once it is cancelled', () => {
+    const { queue, log, add, finish, cancel } = harness(1)
+    add('a', 'b', 'c')
+    cancel('b')
+    cancel('b')
+    expect(queue.waiting).toBe(1)
+    finish('a')
+    expect(log).toEqual(['start a', 'start c'])
+  })
+
+  test('a job that runs gives up its place once it is cancelled', () => {
+    const { queue, log, add, finish, cancel } = harness(1)
+    add('a', 'b')
+    cancel('a')
+    expect(log).toEqual(['start a', 'cancel a', 'start b'])
+    // Whatever still comes of it counts no more.
+    finish('a')
+    cancel('a')
+    expect(queue.running).toBe(1)
+    finish('b')
+    cancel('b')
+    expect(log).toHaveLength(3)
+    expect(queue.running).toBe(0)
+  })
+})
