@@ -1,0 +1,212 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { closeWith, WebSocketServer, type ServerService } from '../index.js'
+import { hostInUrl, isWildcard, ownOrigins } from './allowed-origins.js'
+import { listenOnAll } from './listen.js'
+import { PageFiles, respondWithText } from './page-files.js'
+import { TappedDuplex } from './tapped-duplex.js'
+import { WireSession } from './wire-session.js'
+
+export interface DemoOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Origins whose pages may connect, beside this server's own. */
+  readonly origins?: readonly string[]
+  /** Where index.html lies. */
+  readonly pageDirectory: string
+  /** Told, once for each, of the origins whose pages were refused. */
+  readonly onRefusedOrigin?: (origin: string) => void
+}
+
+export const ECHO_PATH = '/echo'
+export const FRAMES_PATH = '/frames'
+/** The subprotocols of the two, for clients that offer them. */
+export const ECHO_PROTOCOL = 'echo.hawser'
+export const FRAMES_PROTOCOL = 'frames.hawser'
+
+const MIB = 1024 * 1024
+const MAX_ECHO_BYTES = 16 * MIB
+/** How long a peer may take to answer the Close frame when the server ends. */
+const CLOSE_TIMEOUT_MS = 3_000
+/** How many different refused origins are told of: who sends them chooses them. */
+const MAX_TOLD_ORIGINS = 20
+
+/** What a page calls its connection: 128 bits that nobody guesses, since who knows them may watch. */
+const SESSION_ID = /^[0-9a-f]{32}$/
+
+const ECHO: ServerService = { onMessage: (_socket, message) => message }
+
+/**
+ * The demonstration: the page at `/`, an echo at `/echo`, and at `/frames?id=…` what passes on the echo connection
+ * of the same id, for the page that made the id up. Who connects to `/echo` without one is not watched.
+ */
+export class DemoServer {
+  /** Where a browser finds the page. */
+  readonly url: string
+  readonly port: number
+  private readonly httpServers: readonly Server[]
+  private readonly sockets: Sockets
+
+  private constructor(httpServers: readonly [Server, ...Server[]], host: string, sockets: Sockets) {
+    const { port } = httpServers[0].address() as AddressInfo
+    this.port = port
+    this.url = `http://${isWildcard(host) ? 'localhost' : hostInUrl(host)}:${String(port)}/`
+    this.httpServers = httpServers
+    this.sockets = sockets
+  }
+
+  /** @throws ListenError; the system's error if the page's files cannot be read */
+  static async start(options: DemoOptions): Promise<DemoServer> {
+    const { host, port, origins = [], pageDirectory, onRefusedOrigin = () => undefined } = options
+    const files = await PageFiles.load(pageDirectory)
+    const allowed: string[] = [...origins]
+    const own: string[] = []
+    const sockets = new Sockets(allowed, onRefusedOrigin)
+    const create = (): Server =>
+      createServer((request, response) => {
+        respond(files, own, request, response)
+      }).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        sockets.upgrade(request, socket, head)
+      })
+    const httpServers = await listenOnAll(create, host, port)
+    // Known only now, where the port was chosen by the system; no request was read yet.
+    own.push(...ownOrigins(host, (httpServers[0].address() as AddressInfo).port))
+    allowed.push(...own)
+    return new DemoServer(httpServers, host, sockets)
+  }
+
+  /** Stops to listen, closes all connections with 1001, waits, and cuts what is left. */
+  async close(): Promise<void> {
+    const stopped = this.httpServers.map((server) => new Promise((resolve) => server.close(resolve)))
+    await this.sockets.close()
+    for (const server of this.httpServers) server.closeAllConnections()
+    await Promise.all(stopped)
+  }
+
+  /** Cuts all connections. */
+  terminate(): void {
+    this.sockets.terminate()
+    for (const server of this.httpServers) {
+      server.close()
+      server.closeAllConnections()
+    }
+  }
+}
+
+/** The WebSocket side: the echo and the watchers have a server each, since their limits differ. */
+class Sockets {
+  private readonly echo: WebSocketServer
+  private readonly frames: WebSocketServer
+  private readonly sessions = new Map<string, WireSession>()
+
+  /** @param allowed the origins whose pages may connect; may still grow */
+  constructor(allowed: readonly string[], onRefusedOrigin: (origin: string) => void) {
+    const told = new Set<string>()
+    const origins = [
+      (origin: string | undefined): boolean => {
+        // Only browsers say where a page comes from, and only they need to be asked.
+        if (origin === undefined || allowed.includes(origin)) return true
+        if (!told.has(origin) && told.size < MAX_TOLD_ORIGINS) {
+          told.add(origin)
+          onRefusedOrigin(origin)
+        }
+        return false
+      },
+    ]
+    this.echo = new WebSocketServer({
+      origins,
+      protocols: [ECHO_PROTOCOL],
+      maxConnections: 256,
+      limits: { maxMessageBytes: MAX_ECHO_BYTES, maxBufferedOutputBytes: 2 * MAX_ECHO_BYTES },
+    }).route(ECHO_PATH, ECHO)
+    this.frames = new WebSocketServer({
+      origins,
+      protocols: [FRAMES_PROTOCOL],
+      maxConnections: 64,
+      limits: { maxMessageBytes: 1024 },
+    }).route(FRAMES_PATH, this.watcherService())
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const url = request.url ?? ''
+    const [path] = url.split('?', 1)
+    if (path === FRAMES_PATH) {
+      this.frames.handleUpgrade(request, socket, head)
+      return
+    }
+    const session = path === ECHO_PATH ? this.sessions.get(sessionId(url)) : undefined
+    if (session?.take() !== true) {
+      this.echo.handleUpgrade(request, socket, head)
+      return
+    }
+    // What came with the request is to pass the tap like everything else.
+    if (head.length > 0) socket.unshift(head)
+    const tapped = new TappedDuplex(socket, session.tap)
+    this.echo.handleUpgrade(request, tapped, Buffer.alloc(0), session.watch(ECHO))
+  }
+
+  async close(): Promise<void> {
+    // The watchers last: they are told of the Close frames.
+    await this.echo.close({ timeoutMs: CLOSE_TIMEOUT_MS })
+    await this.frames.close({ timeoutMs: CLOSE_TIMEOUT_MS })
+  }
+
+  terminate(): void {
+    this.echo.terminate()
+    this.frames.terminate()
+  }
+
+  private watcherService(): ServerService {
+    return {
+      onOpen: (socket) => {
+        const id = sessionId(socket.url)
+        if (!SESSION_ID.test(id)) return closeWith(1008, 'the id must be 32 hexadecimal digits')
+        if (this.sessions.has(id)) return closeWith(1008, 'this id is in use')
+        const session = new WireSession(socket)
+        socket.data = session
+        this.sessions.set(id, session)
+        return undefined
+      },
+      onTextMessage: (socket, text) => {
+        if (text !== 'ping') return closeWith(1008, 'the only request is: ping')
+        sessionOf(socket.data)?.ping()
+        return undefined
+      },
+      onDrain: (socket) => {
+        sessionOf(socket.data)?.feed.drained()
+      },
+      onClose: (socket) => {
+        const session = sessionOf(socket.data)
+        if (session === undefined) return
+        this.sessions.delete(sessionId(socket.url))
+        session.unwatch()
+      },
+    }
+  }
+}
+
+const sessionOf = (data: unknown): WireSession | undefined => (data instanceof WireSession ? data : undefined)
+
+const sessionId = (url: string): string => new URLSearchParams(url.replace(/^[^?]*/, '')).get('id') ?? ''
+
+/** Requests that are no upgrade. */
+function respond(
+  files: PageFiles,
+  origins: readonly string[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (files.respond(request, response, origins)) return
+  const [path] = (request.url ?? '').split('?', 1)
+  if (path === ECHO_PATH || path === FRAMES_PATH) {
+    respondWithText(response, 426, 'This is a WebSocket endpoint\n', {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+    })
+  } else {
+    respondWithText(response, 404, 'There is nothing here: the page is at /\n')
+  }
+}

@@ -1,0 +1,130 @@
+/* global document */
+import { byId } from './dom.js'
+import { EchoConnection } from './echo-connection.js'
+import { formatBytes, formatMs, parseHex } from './format.js'
+import { FrameTable } from './frame-table.js'
+import { MessageLog } from './message-log.js'
+import { sampleBytes, sampleText } from './samples.js'
+
+const STATE_NAMES = { connecting: 'Connecting', open: 'Open', closing: 'Closing', closed: 'Closed' }
+const NONE = '–'
+const BUFFERED_EVERY_MS = 250
+
+const messages = new MessageLog()
+const frames = new FrameTable()
+const input = byId('input')
+const composer = byId('composer')
+
+let connection = null
+/** When the messages that were not echoed yet were sent, oldest first. */
+let sentAt = []
+
+function connect() {
+  sentAt = []
+  frames.addMark('A new connection')
+  const opened = new EchoConnection({
+    onState: showState,
+    onMessage: (data) => {
+      const since = sentAt.shift()
+      messages.received(data, since === undefined ? null : performance.now() - since)
+    },
+    onClose: ({ code, reason, wasClean }) => {
+      const why = reason === '' ? '' : ` “${reason}”`
+      messages.tell(`Closed with ${code}${why}${wasClean ? '' : ': the connection was lost'}`)
+    },
+    onReports: (reports) => {
+      for (const report of reports.frames) frames.add(report)
+      if (reports.missed > 0) frames.addGap(reports.missed)
+      if (opened === connection) showRoundTrip(reports.rttMs)
+    },
+    onFramesMissing: () => frames.addMark('The frames of this connection cannot be shown'),
+  })
+  connection = opened
+  showRoundTrip(null)
+  showState()
+}
+
+function showState() {
+  const state = connection?.state ?? 'closed'
+  const isOpen = state === 'open'
+  byId('state').dataset.state = state
+  byId('state-text').textContent = STATE_NAMES[state]
+  const toggle = byId('toggle')
+  toggle.textContent = state === 'closed' ? 'Connect' : 'Disconnect'
+  toggle.classList.toggle('primary', state === 'closed')
+  toggle.disabled = state === 'closing'
+  byId('endpoint').textContent = connection?.url ?? NONE
+  byId('extension').textContent = isOpen ? connection.extensions || 'none' : NONE
+  byId('subprotocol').textContent = isOpen ? connection.protocol || 'none' : NONE
+  byId('ping').disabled = !isOpen
+  byId('send').disabled = !isOpen
+  for (const button of document.querySelectorAll('[data-sample]')) button.disabled = !isOpen
+  showBuffered()
+}
+
+function showRoundTrip(rttMs) {
+  byId('rtt').textContent = rttMs === null ? NONE : formatMs(rttMs)
+}
+
+function showBuffered() {
+  byId('buffered').textContent = formatBytes(connection?.bufferedAmount ?? 0)
+}
+
+function send(data) {
+  const at = performance.now()
+  if (!connection.send(data)) return
+  sentAt.push(at)
+  messages.sent(data)
+  showBuffered()
+}
+
+function showInputError(text) {
+  byId('input-error').textContent = text
+  input.setAttribute('aria-invalid', String(text !== ''))
+}
+
+const chosenType = () => composer.elements.namedItem('type').value
+
+function sendInput() {
+  if (connection?.state !== 'open') return
+  const data = chosenType() === 'text' ? input.value : parseHex(input.value)
+  if (data === null) {
+    showInputError('Bytes are written in hexadecimal, two digits each, such as 48 65 6c 6c 6f')
+    return
+  }
+  showInputError('')
+  send(data)
+  input.select()
+}
+
+composer.addEventListener('submit', (event) => {
+  event.preventDefault()
+  sendInput()
+})
+composer.addEventListener('change', () => {
+  showInputError('')
+  const isText = chosenType() === 'text'
+  byId('input-label').textContent = isText ? 'Message' : 'Bytes in hexadecimal'
+  byId('composer-hint').textContent = isText
+    ? 'Enter sends, Shift+Enter makes a line'
+    : 'In hexadecimal, such as 48 65 6c 6c 6f'
+})
+input.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  sendInput()
+})
+for (const button of document.querySelectorAll('[data-sample]')) {
+  button.addEventListener('click', () => {
+    const size = Number(button.dataset.size)
+    send(button.dataset.sample === 'text' ? sampleText(size) : sampleBytes(size))
+  })
+}
+byId('ping').addEventListener('click', () => connection.ping())
+byId('toggle').addEventListener('click', () => {
+  if (connection.state === 'closed') connect()
+  else connection.close()
+})
+
+setInterval(showBuffered, BUFFERED_EVERY_MS)
+connect()

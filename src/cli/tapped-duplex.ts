@@ -1,0 +1,80 @@
+import { Duplex } from 'node:stream'
+
+/** Who watches the bytes of a stream. Reads them during the call only, and never changes them. */
+export interface ByteTap {
+  /** Bytes that the peer sent. */
+  received(bytes: Uint8Array): void
+  /** Bytes that go to the peer. */
+  sent(bytes: Uint8Array): void
+}
+
+/** A stream that shows a tap what passes through it, both ways, and is otherwise the stream that it wraps. */
+export class TappedDuplex extends Duplex {
+  private readonly inner: Duplex
+  private readonly tap: ByteTap
+
+  /**
+   * @param inner from now on this stream's own: nobody else reads, writes or ends it. Bytes that were read from it
+   *   already are to be put back with `unshift`
+   */
+  constructor(inner: Duplex, tap: ByteTap) {
+    super({ allowHalfOpen: true })
+    this.inner = inner
+    this.tap = tap
+    inner.pause()
+    inner.on('data', (chunk: Buffer) => {
+      tap.received(chunk)
+      if (!this.push(chunk)) inner.pause()
+    })
+    inner.on('end', () => {
+      this.push(null)
+    })
+    inner.on('error', (error) => {
+      this.destroy(error)
+    })
+    inner.on('close', () => {
+      this.destroy()
+    })
+  }
+
+  /** As that of the socket, for servers that count connections by address. */
+  get remoteAddress(): string | undefined {
+    return (this.inner as { readonly remoteAddress?: string }).remoteAddress
+  }
+
+  override _read(): void {
+    this.inner.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.tap.sent(chunk)
+    this.passOn(this.inner.write(chunk), done)
+  }
+
+  /** What was corked together leaves together. */
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
+    let hasRoom = true
+    this.inner.cork()
+    for (const { chunk } of chunks) {
+      this.tap.sent(chunk)
+      hasRoom = this.inner.write(chunk)
+    }
+    this.inner.uncork()
+    this.passOn(hasRoom, done)
+  }
+
+  override _final(done: () => void): void {
+    this.inner.end(done)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.inner.destroy()
+    done(error)
+  }
+
+  /** At once while the inner stream has room: who writes then sees an empty stream again, as with a socket. */
+  private passOn(hasRoom: boolean, done: () => void): void {
+    if (hasRoom) done()
+    else this.inner.once('drain', done)
+  }
+}
