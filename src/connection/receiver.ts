@@ -5,8 +5,8 @@ import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { MessageAssembler } from '../frame/message-assembler.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
-import { asBuffer } from '../frame/raw-buffer.js'
-import { decodeText } from '../frame/utf8.js'
+import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
+import { decodeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
 import { MessageReceived, type Waker } from './events.js'
 
@@ -101,8 +101,7 @@ export class Receiver {
     if (part.opcode === Opcode.BINARY) return new MessageReceived(part.payload)
     const { source, start, end } = part
     if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
-    const text = decodeText(source, start, end)
-    return text === null ? new ProtocolError('HAWSER_INVALID_UTF8') : new MessageReceived(text)
+    return toText(source, start, end)
   }
 
   private inflate(bytes: Buffer, isText: boolean): MessageReceived | ProtocolError | null {
@@ -127,8 +126,7 @@ export class Receiver {
     if (result instanceof ProtocolError) return result
     const bytes = asBuffer(result)
     if (!isText) return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
-    const text = decodeText(bytes, 0, bytes.length)
-    return text === null ? new ProtocolError('HAWSER_INVALID_UTF8') : new MessageReceived(text)
+    return toText(bytes, 0, bytes.length)
   }
 
   private receiveControl(part: FramePart): ControlFrame | null {
@@ -140,4 +138,12 @@ export class Receiver {
     this.control = null
     return new ControlFrame(part.opcode, payload)
   }
+}
+
+/** Text that is all there. What is wrong with it is told in the same words as where it comes in parts. */
+function toText(bytes: RawBuffer, start: number, end: number): MessageReceived | ProtocolError {
+  const text = decodeText(bytes, start, end)
+  if (text !== null) return new MessageReceived(text)
+  const isCut = new Utf8Validator().push(bytes, start, end)
+  return new ProtocolError('HAWSER_INVALID_UTF8', isCut ? 'the text ends inside a character' : undefined)
 }

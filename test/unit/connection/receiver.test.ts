@@ -17,7 +17,7 @@ function make({ role = 'client', limits = {}, codec = null, wake = () => undefin
 }
 
 function show(one: MessageReceived | ControlFrame | ProtocolError): string {
-  if (one instanceof ProtocolError) return one.code
+  if (one instanceof ProtocolError) return `${one.code} (${one.message})`
   if (one.type === 'control') return `${one.opcode} ${one.payload.toString()}`
   return typeof one.data === 'string' ? `text ${one.data}` : `binary ${one.data.toString()}`
 }
@@ -44,7 +44,7 @@ function receive(bytes: Uint8Array, setup: () => Setup = () => ({})): string[] {
     if (byByte.at(-1)?.startsWith('HAWSER') === true) break
   }
   expect(byByte).toEqual(found)
-  return found
+  return found.map((line) => line.replace(/ \(.*\)$/, ''))
 }
 
 const compressed = (opcode: number, text: string, number = 0): Buffer =>
@@ -153,7 +153,7 @@ describe('RFC 6455 8.1: text that is not UTF-8', () => {
   test('at the first bad byte of a frame that is not whole', () => {
     const receiver = make()
     receiver.push(frame({ opcode: OP.TEXT, payload: [0x61, 0xff, 0x61, 0x61] }).subarray(0, 4))
-    expect(pull(receiver)).toEqual(['HAWSER_INVALID_UTF8'])
+    expect(pull(receiver)).toEqual(['HAWSER_INVALID_UTF8 (text that is not valid UTF-8)'])
   })
 })
 
@@ -254,12 +254,12 @@ describe('a message that is inflated off the loop', () => {
     receiver.push(frame({ opcode: OP.TEXT, rsv1: true, payload: 'not runs' }))
     receiver.next()
     codec.finishInflate()
-    expect(pull(receiver)).toEqual(['HAWSER_INVALID_DEFLATE'])
+    expect(pull(receiver)).toEqual(['HAWSER_INVALID_DEFLATE (a compressed message that does not inflate)'])
     const other = setup()
     other.receiver.push(frame({ opcode: OP.TEXT, rsv1: true, payload: [0, 1, 0xff, 1, 0xff] }))
     other.receiver.next()
     other.codec.finishInflate()
-    expect(pull(other.receiver)).toEqual(['HAWSER_INVALID_UTF8'])
+    expect(pull(other.receiver)).toEqual(['HAWSER_INVALID_UTF8 (text that is not valid UTF-8)'])
   })
 
   test("binary bytes are the receiver's: those of the codec, not a copy", () => {
