@@ -106,6 +106,9 @@ async function checkFiles(installed) {
       ['.js', '.d.ts', '.js.map'].map((ending) => `dist/${format}/${file.replace(/\.ts$/, ending)}`),
     ),
   )
+  // The page of the command: copied as it is.
+  const assets = (await listFiles(path.join(root, 'src/cli'))).filter((file) => !file.endsWith('.ts'))
+  built.push(...assets.map((file) => `dist/esm/cli/${file}`))
   const missing = [...REQUIRED_FILES, ...built].filter((file) => !files.includes(file))
   check(missing.length === 0, `files that are missing:\n${show(missing)}`)
   const stale = files.filter((file) => /^dist\/.*\.(js|d\.ts|map)$/.test(file) && !built.includes(file))

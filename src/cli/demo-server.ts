@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { closeWith, WebSocketServer, type ServerService } from '../index.js'
 import { hostInUrl, isWildcard, ownOrigins } from './allowed-origins.js'
-import { listenOnAll } from './listen.js'
+import { listenOnHost } from './listen.js'
 import { PageFiles, respondWithText } from './page-files.js'
 import { TappedDuplex } from './tapped-duplex.js'
 import { WireSession } from './wire-session.js'
@@ -70,7 +70,7 @@ export class DemoServer {
       }).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         sockets.upgrade(request, socket, head)
       })
-    const httpServers = await listenOnAll(create, host, port)
+    const httpServers = await listenOnHost(create, host, port)
     // Known only now, where the port was chosen by the system; no request was read yet.
     own.push(...ownOrigins(host, (httpServers[0].address() as AddressInfo).port))
     allowed.push(...own)

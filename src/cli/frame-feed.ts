@@ -25,6 +25,7 @@ export class FrameFeed {
   private timer: NodeJS.Timeout | undefined
   private mustWait = false
   private isEnding = false
+  private isOver = false
 
   constructor(socket: Pick<ServerSocket, 'sendJson' | 'close'>) {
     this.socket = socket
@@ -56,14 +57,13 @@ export class FrameFeed {
 
   /** The page is gone. */
   stop(): void {
-    this.isEnding = true
-    this.mustWait = true
+    this.isOver = true
     this.waiting = []
     clearTimeout(this.timer)
   }
 
   private schedule(): void {
-    if (this.timer !== undefined || this.mustWait || this.isEnding) return
+    if (this.timer !== undefined || this.mustWait || this.isEnding || this.isOver) return
     this.timer = setTimeout(() => {
       this.flush()
     }, GATHER_MS)
@@ -72,11 +72,13 @@ export class FrameFeed {
   private flush(): void {
     clearTimeout(this.timer)
     this.timer = undefined
-    if (this.mustWait) return
+    if (this.mustWait || this.isOver) return
     const message: FeedMessage = { frames: this.waiting, missed: this.missed, rttMs: this.rttMs }
     this.waiting = []
     this.missed = 0
     this.mustWait = !this.socket.sendJson(message)
-    if (this.isEnding) void this.socket.close(1000)
+    if (!this.isEnding) return
+    this.isOver = true
+    void this.socket.close(1000)
   }
 }

@@ -19,20 +19,38 @@ const PORT_ATTEMPTS = 5
  * @returns the servers that listen, at least one, all on the same port
  * @throws ListenError
  */
-export async function listenOnAll(
+export async function listenOnHost(
   createServer: () => Server,
   host: string,
+  port: number,
+): Promise<readonly [Server, ...Server[]]> {
+  try {
+    const found = await lookup(host, { all: true })
+    const addresses = new Set(found.map(({ address }) => address))
+    return await listenOnAll(createServer, [...addresses], port)
+  } catch (error) {
+    throw explain(error, host, port)
+  }
+}
+
+/**
+ * As {@link listenOnHost}, for addresses; those that the machine lacks are passed over, if there are others.
+ * @throws the system's error
+ */
+export async function listenOnAll(
+  createServer: () => Server,
+  addresses: readonly string[],
   port: number,
 ): Promise<readonly [Server, ...Server[]]> {
   for (let attempt = 1; ; attempt++) {
     const servers: Server[] = []
     try {
-      return await listenOnEach(createServer, await addressesOf(host), port, servers)
+      return await listenOnEach(createServer, addresses, port, servers)
     } catch (error) {
       for (const server of servers) server.close()
-      // The port that was free on one address was taken on another.
+      // The port that was free on one address may have been taken on another.
       if (port === 0 && codeOf(error) === 'EADDRINUSE' && attempt < PORT_ATTEMPTS) continue
-      throw explain(error, host, port)
+      throw error
     }
   }
 }
@@ -60,11 +78,6 @@ async function listenOnEach(
   const [first, ...others] = servers
   if (first === undefined) throw missing
   return [first, ...others]
-}
-
-async function addressesOf(host: string): Promise<readonly string[]> {
-  const found = await lookup(host, { all: true })
-  return [...new Set(found.map(({ address }) => address))]
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

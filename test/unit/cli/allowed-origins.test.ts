@@ -1,0 +1,37 @@
+import { hostname } from 'node:os'
+import { hostInUrl, ownOrigins } from '../../../src/cli/allowed-origins.js'
+
+describe('the origins of the page (RFC 6455 section 10.2)', () => {
+  test('by every name of this machine, and by the host given', () => {
+    expect(ownOrigins('localhost', 8080)).toEqual([
+      'http://localhost:8080',
+      'http://127.0.0.1:8080',
+      'http://[::1]:8080',
+    ])
+    expect(ownOrigins('Dev.Example', 8080)).toContain('http://dev.example:8080')
+    expect(ownOrigins('fd00::1', 8080)).toContain('http://[fd00::1]:8080')
+  })
+
+  test('as browsers write it: without the default port', () => {
+    expect(ownOrigins('localhost', 80)).toContain('http://localhost')
+  })
+
+  test('listening on all addresses: those of the machine, and its name, but no wildcard for any name', () => {
+    const origins = ownOrigins('0.0.0.0', 8080)
+    expect(origins).toContain(new URL(`http://${hostname()}:8080`).origin)
+    expect(origins).not.toContain('*')
+    expect(origins.every((origin) => new URL(origin).port === '8080')).toBe(true)
+  })
+
+  test('an address with a zone has no URL, and so no origin', () => {
+    expect(ownOrigins('fe80::1%eth0', 8080)).toEqual(ownOrigins('localhost', 8080))
+  })
+
+  test('IPv6 addresses stand in brackets', () => {
+    expect([hostInUrl('::1'), hostInUrl('127.0.0.1'), hostInUrl('localhost')]).toEqual([
+      '[::1]',
+      '127.0.0.1',
+      'localhost',
+    ])
+  })
+})

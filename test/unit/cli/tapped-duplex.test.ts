@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { TappedDuplex } from '../../../src/cli/tapped-duplex.js'
+
+/** Both ends of a TCP connection, one of them tapped. */
+async function pair(): Promise<{
+  tapped: TappedDuplex
+  inner: Socket
+  peer: Socket
+  seen: { received: string; sent: string }
+  server: Server
+}> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = connect({ port: (server.address() as AddressInfo).port, allowHalfOpen: true })
+  const [inner] = (await once(server, 'connection')) as [Socket]
+  const seen = { received: '', sent: '' }
+  const tapped = new TappedDuplex(inner, {
+    received: (bytes) => (seen.received += Buffer.from(bytes).toString('latin1')),
+    sent: (bytes) => (seen.sent += Buffer.from(bytes).toString('latin1')),
+  })
+  return { tapped, inner, peer, seen, server }
+}
+
+describe('a stream that shows what passes through it', () => {
+  let ends: Awaited<ReturnType<typeof pair>>
+  beforeEach(async () => {
+    ends = await pair()
+  })
+  afterEach(() => {
+    ends.peer.destroy()
+    ends.tapped.destroy()
+    ends.server.close()
+  })
+
+  test('bytes both ways, what was put back before included', async () => {
+    const { tapped, inner, peer, seen } = ends
+    inner.unshift(Buffer.from('first '))
+    peer.write('second')
+    let read = ''
+    tapped.on('data', (chunk: Buffer) => (read += chunk.toString()))
+    while (read.length < 12) await once(tapped, 'data')
+    tapped.cork()
+    tapped.write('an')
+    tapped.write('swer')
+    tapped.uncork()
+    peer.setEncoding('latin1')
+    let answer = ''
+    while (answer.length < 6) answer += String((await once(peer, 'data'))[0])
+    expect([read, answer, seen]).toEqual([
+      'first second',
+      'answer',
+      { received: 'first second', sent: 'answer' },
+    ])
+  })
+
+  test('nothing is read before somebody wants it', async () => {
+    const { tapped, peer, seen } = ends
+    await new Promise<unknown>((resolve) => peer.write('early', resolve))
+    await new Promise(setImmediate)
+    expect(seen.received).toBe('')
+    tapped.resume()
+    await once(tapped, 'data')
+    expect(seen.received).toBe('early')
+  })
+
+  test('is empty again at once while the system takes what is written', () => {
+    ends.tapped.write('x')
+    expect(ends.tapped.writableLength).toBe(0)
+  })
+
+  test('holds what the system does not take, and tells when there is room', async () => {
+    const { tapped, peer } = ends
+    const block = Buffer.alloc(1024 * 1024)
+    while (tapped.write(block));
+    expect(tapped.writableLength).toBeGreaterThan(0)
+    peer.resume()
+    await once(tapped, 'drain')
+    expect(tapped.writableLength).toBe(0)
+  })
+
+  test('the end of each side by itself', async () => {
+    const { tapped, peer } = ends
+    peer.end()
+    tapped.resume()
+    await once(tapped, 'end')
+    tapped.end('last words')
+    const [words] = (await once(peer, 'data')) as [Buffer]
+    await once(peer, 'end')
+    expect(words.toString()).toBe('last words')
+  })
+
+  test('the end of either stream is the end of both', async () => {
+    const { tapped, inner } = ends
+    inner.destroy()
+    await once(tapped, 'close')
+    const other = await pair()
+    other.tapped.destroy()
+    await once(other.inner, 'close')
+    other.peer.destroy()
+    other.server.close()
+  })
+
+  test('a reset is an error, told once', async () => {
+    const { tapped, inner } = ends
+    const errors: string[] = []
+    tapped.on('error', (error) => errors.push(error.message))
+    inner.destroy(new Error('reset'))
+    await once(tapped, 'close').catch(() => undefined)
+    await new Promise(setImmediate)
+    expect(errors).toEqual(['reset'])
+  })
+
+  test('the address is that of the stream inside', () => {
+    expect(ends.tapped.remoteAddress).toBe(ends.inner.remoteAddress)
+  })
+})
