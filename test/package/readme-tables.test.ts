@@ -1,0 +1,166 @@
+/** What README.md and docs/ say in tables is what the code does, and their links lead somewhere. */
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { resolveDeflateOptions } from '../../src/deflate/options.js'
+import { HANDSHAKE_ERRORS, LIMIT_ERRORS, PROTOCOL_ERRORS } from '../../src/errors.js'
+import { CLIENT_LIMITS, LIMIT_NAMES, resolveLimits, SERVER_LIMITS, type Limits } from '../../src/limits.js'
+
+const root = path.join(__dirname, '../..')
+const read = (page: string): string => readFileSync(path.join(root, page), 'utf8')
+
+/** The rows of a page whose first cell is one piece of code: that, and the other cells. */
+function tableRows(page: string): (readonly [name: string, ...cells: string[]])[] {
+  return read(page)
+    .split('\n')
+    .filter((line) => /^\| `\w+` +\|/.test(line))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+    .map(([name = '', ...cells]) => [name.slice(1, -1), ...cells] as const)
+}
+
+const rowsNamed = (page: string, names: readonly string[]): ReturnType<typeof tableRows> =>
+  tableRows(page).filter(([name]) => names.includes(name))
+
+function showBytes(bytes: number): string {
+  return bytes % (1024 * 1024) === 0 ? `${String(bytes / (1024 * 1024))} MiB` : `${String(bytes / 1024)} KiB`
+}
+
+/** A default, as the tables write it. */
+function show(name: string, value: number): string {
+  if (value === Infinity) return 'off'
+  if (name.endsWith('Ms')) return `${String(value / 1000)} s`
+  return name.endsWith('Bytes') ? showBytes(value) : String(value)
+}
+
+function showDefault(name: keyof Limits): string {
+  const [server, client] = [show(name, SERVER_LIMITS[name]), show(name, CLIENT_LIMITS[name])]
+  return server === client ? server : `server ${server}, client ${client}`
+}
+
+const DEFAULTS = LIMIT_NAMES.map((name) => [name, showDefault(name)])
+
+describe('the tables of limits', () => {
+  it('README.md has every limit, its default and its unit', () => {
+    const unit = (name: string): string =>
+      name.endsWith('Ms')
+        ? 'ms'
+        : name.endsWith('Bytes')
+          ? 'bytes'
+          : name.replace(/^max[A-Z][a-z]*/, '').toLowerCase()
+    const rows = rowsNamed('README.md', LIMIT_NAMES)
+    expect(rows.map(([name, value, of]) => [name, value, of])).toEqual(
+      DEFAULTS.map(([name = '', value]) => [name, value, unit(name)]),
+    )
+    expect(rows.every((cells) => cells[3] !== undefined && cells[3] !== '')).toBe(true)
+  })
+
+  it('docs/limits.md has every limit, its default and the smallest legal value', () => {
+    const rows = rowsNamed('docs/limits.md', LIMIT_NAMES)
+    expect(rows.map(([name, value]) => [name, value])).toEqual(DEFAULTS)
+    for (const [name, , smallest] of rows) {
+      expect(resolveLimits({ [name]: Number(smallest) }, SERVER_LIMITS)).toMatchObject({
+        [name]: Number(smallest),
+      })
+      expect(() => resolveLimits({ [name]: Number(smallest) - 1 }, SERVER_LIMITS)).toThrow(RangeError)
+    }
+  })
+
+  it('docs/limits.md has every option of permessage-deflate and its default', () => {
+    const server = resolveDeflateOptions(true, 'server')
+    const client = resolveDeflateOptions(true, 'client')
+    if (server === null || client === null) throw new Error('true is on')
+    const { role: _role, contextThresholdBytes, ...options } = server
+    const expected = Object.entries(options).map(([name, value]) => {
+      if (name === 'thresholdBytes')
+        return [name, `${String(value)}, with a context at hand ${String(contextThresholdBytes)}`]
+      const other = client[name as keyof typeof options]
+      if (other !== value) return [name, `server \`${String(value)}\`, client \`${String(other)}\``]
+      if (typeof value === 'boolean') return [name, `\`${String(value)}\``]
+      return [name, typeof value === 'number' ? show(name, value) : '?']
+    })
+    const rows = rowsNamed('docs/limits.md', Object.keys(options))
+    expect(rows.map(([name, value]) => [name, value])).toEqual(expected)
+  })
+})
+
+describe('the tables of errors', () => {
+  it('docs/errors.md has every code, in order', () => {
+    const rows = tableRows('docs/errors.md').filter(([name]) => name.startsWith('HAWSER_'))
+    expect(rows).toEqual([
+      ...Object.entries({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS }).map(([code, row]) => [
+        code,
+        String(row.closeCode),
+        row.rfcSection,
+        row.message,
+      ]),
+      ...Object.entries(HANDSHAKE_ERRORS).map(([code, row]) => [
+        code,
+        row.httpStatus === 0 ? 'none' : String(row.httpStatus),
+        row.message,
+      ]),
+    ])
+  })
+
+  it('README.md counts them', () => {
+    const rows = rowsNamed('README.md', ['ProtocolError', 'LimitError', 'HandshakeError'])
+    expect(rows.map(([name, count]) => [name, count])).toEqual(
+      Object.entries({
+        ProtocolError: PROTOCOL_ERRORS,
+        LimitError: LIMIT_ERRORS,
+        HandshakeError: HANDSHAKE_ERRORS,
+      }).map(([name, table]) => [name, `${String(Object.keys(table).length)} codes`]),
+    )
+  })
+})
+
+describe('the result of Autobahn in README.md', () => {
+  it('is that of autobahn/RESULTS.md', async () => {
+    const script = path.join(root, 'docs/fill-readme.mjs')
+    const { stdout } = await promisify(execFile)(process.execPath, [script, '--check'])
+    expect(stdout).toBe('README.md is as autobahn/RESULTS.md says\n')
+  })
+})
+
+/** A heading as the name that links give it. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+
+const anchorsOf = (page: string): string[] =>
+  [...read(page).matchAll(/^#+ (.*)$/gm)].map((match) => anchorOf(match[1] ?? ''))
+
+const PAGES = [
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name.replaceAll(path.sep, '/')}`),
+]
+
+describe('the links', () => {
+  it.each(PAGES)('of %s lead to files and headings that exist', (page) => {
+    const broken = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
+      .map(([, file = '', anchor]) => {
+        const target = file === '' ? page : path.join(path.dirname(page), file)
+        const isThere = existsSync(path.join(root, target))
+        return isThere && (anchor === undefined || anchorsOf(target).includes(anchor))
+          ? ''
+          : `${file}#${anchor ?? ''}`
+      })
+      .filter((link) => link !== '')
+    expect(broken).toEqual([])
+  })
+
+  it('of SECURITY.md name test files that exist', () => {
+    const files = [...read('SECURITY.md').matchAll(/`(test\/[\w./-]+)`/g)].map((match) => match[1] ?? '')
+    expect(files.length).toBeGreaterThan(20)
+    expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([])
+  })
+})
