@@ -59,6 +59,13 @@ export default {
       to: { path: 'node_modules|^hawser' },
     },
     {
+      name: 'no-own-name',
+      comment: 'Inside, a file is imported by its path: by the name of the package it would be a public room',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['aliased'] },
+    },
+    {
       name: 'src-imports-src',
       comment: 'Tests, benchmarks and tools use src, never the other way',
       severity: 'error',
@@ -121,6 +128,17 @@ export default {
       severity: 'error',
       from: { path: room('hub') },
       to: { path: room('socket'), dependencyTypesNot: ['type-only'] },
+    },
+
+    {
+      name: 'cli-imports',
+      comment: 'The command is built on what every user has: src/index.ts, and the public rooms by their index.ts',
+      severity: 'error',
+      from: { path: room('cli') },
+      to: {
+        path: '^src/',
+        pathNot: [room('cli'), '^src/((frame|handshake|deflate|connection)/)?index[.]ts$'],
+      },
     },
 
     {

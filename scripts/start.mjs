@@ -11,8 +11,11 @@ if (status === 0) {
   // npm hands a signal to the shell that it runs scripts in, and that shell ends without handing it on: the server
   // would live on and keep its port. So it ends when the shell does.
   const shell = process.ppid
-  setInterval(() => {
-    if (process.ppid !== shell) process.kill(process.pid, 'SIGTERM')
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return
+    // Once: a second signal would cut the connections that are being closed.
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGTERM')
   }, 250).unref()
 
   process.argv[1] = fileURLToPath(command)

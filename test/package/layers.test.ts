@@ -19,6 +19,7 @@ const LEAVES = [
   'src/errors.ts',
   'src/limits.ts',
   'src/index.ts',
+  'src/frame/index.ts',
   'src/frame/header.ts',
   'src/handshake/extension-header.ts',
   'src/handshake/tokens.ts',
@@ -58,7 +59,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
   ['src/client/client-socket.ts', "import './client-registry.js'"],
   ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
   ['src/whatwg/web-socket.ts', "import '../client/reconnecting.js'"],
-  ['src/cli/main.ts', "import '../index.js'\nimport './page.js'"],
+  ['src/cli/main.ts', "import '../index.js'\nimport '../frame/index.js'\nimport './page.js'"],
   ['test/helpers/frame-builder.ts', "import './bytes.js'"],
 ]
 
@@ -72,7 +73,8 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
     "import type { WebSocket } from 'ws'\nexport type W = WebSocket",
   ],
   ['resolvable', 'src/client/unknown-package.ts', "import 'left-out-of-the-manifest'"],
-  ['no-packages', 'src/client/itself.ts', "import 'hawser/frame'"],
+  ['no-packages', 'src/client/itself.ts', "import 'hawser/connection'"],
+  ['no-own-name', 'src/client/itself-again.ts', "import 'hawser/frame'"],
   ['src-imports-src', 'src/server/helped.ts', "import '../../test/helpers/bytes.js'"],
   ['leaves', 'src/errors.ts', "import './limits.js'"],
   ['leaves', 'src/limits.ts', "import 'node:buffer'"],
@@ -111,6 +113,9 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['whatwg-imports', 'src/whatwg/reaches-server.ts', "import '../server/routing.js'"],
   ['hub-imports', 'src/hub/reaches-server.ts', "import '../server/routing.js'"],
   ['hub-socket-types', 'src/hub/runs-socket.ts', "import '../socket/socket.js'"],
+  ['cli-imports', 'src/cli/reaches-frame.ts', "import '../frame/header.js'"],
+  ['cli-imports', 'src/cli/reaches-server.ts', "import type {} from '../server/routing.js'"],
+  ['cli-imports', 'src/cli/reaches-errors.ts', "import '../errors.js'"],
   ['independent-frame-builder', 'test/helpers/frame-builder-2.ts', "import '../../src/frame/header.js'"],
 ]
 
