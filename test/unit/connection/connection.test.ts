@@ -46,7 +46,7 @@ describe('RFC 6455 6: messages', () => {
     const one = server()
     for (let round = 0; round < 2; round++) {
       for (const wrong of [5, null, undefined, {}, [1]]) {
-        expect(() => one.send(wrong as unknown as string)).toThrow(TypeError)
+        expect(() => one.send(wrong as string)).toThrow(TypeError)
         if (wrong === undefined) continue
         expect(() => one.ping(wrong as unknown as string)).toThrow(TypeError)
         expect(() => one.pong(wrong as unknown as string)).toThrow(TypeError)

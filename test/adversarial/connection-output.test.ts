@@ -1,0 +1,239 @@
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { Connection, type ConnectionOptions } from '../../src/connection/connection.js'
+import { ControlledCodec } from '../helpers/controlled-codec.js'
+import { frame, frames, KEY, OP, type FrameSpec } from '../helpers/frame-builder.js'
+import { pullAll, takeAll, takeFrames, takeLines } from '../helpers/pull.js'
+
+v8.setFlagsFromString('--expose-gc')
+const collectGarbage = vm.runInNewContext('gc') as () => void
+
+/** Bytes in use, on the heap of JavaScript and outside of it, garbage not counted. */
+function bytesInUse(): number {
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+const MIB = 1024 * 1024
+/** What a measurement may be off by: the machinery of the tests allocates as well. */
+const NOISE = MIB
+
+/** How much more is in use once `work` is done, with what it returns alive. */
+function growthOf<T>(work: () => T): { readonly growth: number; readonly kept: T } {
+  work()
+  const before = bytesInUse()
+  const kept = work()
+  return { growth: bytesInUse() - before, kept }
+}
+
+/**
+ * How much more time of the processor `work` takes for 16 times the size: 16 where the cost is linear, 256 where it
+ * is quadratic. Not the time that goes by, in which others work as well.
+ */
+function slowdown(work: (size: number) => void, size: number): number {
+  const best = (n: number, runs: number): number => {
+    let least = Infinity
+    for (let run = 0; run < runs; run++) {
+      const start = process.cpuUsage()
+      work(n)
+      const { user, system } = process.cpuUsage(start)
+      least = Math.min(least, user + system)
+    }
+    return least
+  }
+  best(size, 5)
+  return best(size * 16, 4) / best(size, 8)
+}
+/** Between 16 and 256, nearer to linear. */
+const LINEAR = 64
+
+const server = (options: Partial<ConnectionOptions> = {}): Connection =>
+  new Connection({ role: 'server', ...options })
+const masked = (...specs: readonly FrameSpec[]): Buffer =>
+  frames(...specs.map((spec) => ({ ...spec, key: KEY })))
+const ping = (payload: string): Buffer => frame({ opcode: OP.PING, payload, key: KEY })
+
+describe('security.md: ping floods', () => {
+  const FLOOD = 20_000
+  const PAYLOAD = 'p'.repeat(119)
+
+  test.each([1, 16, 100])('while nothing is taken, at most %i pongs and one wait', (maxPendingPongs) => {
+    const one = server({ limits: { maxPendingPongs } })
+    one.setBlocked(true)
+    let most = 0
+    let events = 0
+    for (let i = 0; i < FLOOD; i++) {
+      one.receiveBytes(ping(`${PAYLOAD}${String(i).padStart(6, '0')}`))
+      events += pullAll(one).length
+      most = Math.max(most, one.bufferedBytes)
+    }
+    expect([most, events]).toEqual([maxPendingPongs * 127, FLOOD])
+    one.setBlocked(false)
+    const pongs = takeFrames(one)
+    expect(pongs).toHaveLength(maxPendingPongs + 1)
+    expect(pongs.at(-1)!.text).toBe(`${PAYLOAD}${String(FLOOD - 1).padStart(6, '0')}`)
+    // And then as before.
+    one.receiveBytes(ping('again'))
+    pullAll(one)
+    expect(takeLines(one)).toEqual(['10 again'])
+  })
+
+  test('also in one chunk, of a client, and behind messages that wait', () => {
+    const one = new Connection({ role: 'client' })
+    one.setBlocked(true)
+    one.send('x'.repeat(1000))
+    one.receiveBytes(
+      Buffer.concat(Array.from({ length: FLOOD }, (_, i) => frame({ opcode: OP.PING, payload: `${i}` }))),
+    )
+    expect(pullAll(one)).toHaveLength(FLOOD)
+    const found = takeFrames(one)
+    expect(found.map((f) => f.opcode)).toEqual([1, ...(Array(17).fill(10) as number[])])
+    expect(found.at(-1)!.text).toBe(`${FLOOD - 1}`)
+  })
+
+  test('also where the caller answers, or answers a second time', () => {
+    for (const autoPong of [false, true]) {
+      const one = server({ autoPong })
+      one.setBlocked(true)
+      for (let i = 0; i < FLOOD; i++) {
+        one.receiveBytes(ping(`${i}`))
+        for (const event of pullAll(one)) if (event.type === 'ping') one.pong(event.data)
+      }
+      expect(one.bufferedBytes).toBeLessThan(16 * 127)
+      expect(takeFrames(one).at(-1)!.text).toBe(`${FLOOD - 1}`)
+    }
+  })
+
+  test('the ping that waits for its answer does not hold the chunk that it came in', () => {
+    const { growth, kept } = growthOf(() =>
+      Array.from({ length: 100 }, () => {
+        const one = server({ limits: { maxPendingPongs: 1 } })
+        one.setBlocked(true)
+        for (let i = 0; i < 3; i++) {
+          const chunk = Buffer.alloc(256 * 1024)
+          const length = masked({ opcode: OP.PING, payload: `${i}` }).copy(chunk)
+          one.receiveBytes(chunk.subarray(0, length))
+          pullAll(one)
+        }
+        return one
+      }),
+    )
+    expect(growth).toBeLessThan(4 * MIB)
+    expect(takeLines(kept[0]!)).toEqual(['10 0', '10 2'])
+  })
+})
+
+describe('memory of what waits follows its bytes, not the number of sends', () => {
+  const SENDS = 300_000
+
+  const send = (one: Connection, count: number, data: string | Uint8Array): void => {
+    for (let i = 0; i < count; i++) one.send(data)
+  }
+
+  test.each([
+    ['empty text', ''],
+    ['one letter', 'x'],
+    ['one byte', Buffer.from([1])],
+    ['three bytes of text', '\u20ac'],
+  ])('blocked, %s', (_, data) => {
+    const { growth, kept } = growthOf(() => {
+      const one = server()
+      one.setBlocked(true)
+      send(one, SENDS, data)
+      return one
+    })
+    expect(growth).toBeLessThan(kept.bufferedBytes * 1.2 + NOISE)
+    expect(takeAll(kept)).toHaveLength(SENDS * (2 + Buffer.byteLength(data)))
+  })
+
+  test('large and small in turn', () => {
+    const { growth, kept } = growthOf(() => {
+      const one = new Connection({ role: 'client' })
+      one.setBlocked(true)
+      for (let i = 0; i < 200; i++) {
+        one.send(Buffer.alloc(50_000, i))
+        send(one, 100, 'x')
+      }
+      return one
+    })
+    expect(growth).toBeLessThan(kept.bufferedBytes * 2 + NOISE)
+    expect(takeFrames(kept)).toHaveLength(200 * 101)
+  })
+
+  test('not blocked, and two that take turns', () => {
+    const { growth, kept } = growthOf(() => {
+      const two = [server(), server()] as const
+      for (let i = 0; i < SENDS / 2; i++) for (const one of two) one.send('x')
+      return two
+    })
+    expect(growth).toBeLessThan((kept[0].bufferedBytes + kept[1].bufferedBytes) * 1.2 + NOISE)
+  })
+
+  test('behind a compression off the loop', () => {
+    const { growth, kept } = growthOf(() => {
+      const codec = new ControlledCodec({ thresholdBytes: 10, asyncDeflateBytes: 10 })
+      const one = server({ codec })
+      one.send('x'.repeat(100))
+      send(one, SENDS, 'x')
+      return { one, codec }
+    })
+    expect(growth).toBeLessThan(kept.one.bufferedBytes * 1.2 + NOISE)
+    kept.codec.finishDeflate()
+    expect(takeAll(kept.one).length).toBeGreaterThan(SENDS * 3)
+  })
+
+  test('a queue that is given up keeps nothing', () => {
+    const { growth } = growthOf(() =>
+      Array.from({ length: 50 }, () => {
+        const one = server()
+        one.setBlocked(true)
+        one.send(Buffer.alloc(MIB))
+        one.abandon()
+        return one
+      }),
+    )
+    expect(growth).toBeLessThan(2 * MIB)
+  })
+})
+
+describe('cost of what is sent is linear', () => {
+  test('many messages, each compressed off the loop', () => {
+    const message = 'x'.repeat(64)
+    const ratio = slowdown((size) => {
+      const codec = new ControlledCodec({ asyncDeflateBytes: 10 })
+      const one = server({ codec })
+      for (let i = 0; i < size; i++) one.send(message)
+      codec.finishAll()
+      expect(one.bufferedBytes).toBeGreaterThan(size)
+    }, 1000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+
+  test('many small ones while blocked, then all taken', () => {
+    const ratio = slowdown((size) => {
+      const one = server()
+      one.setBlocked(true)
+      for (let i = 0; i < size; i++) one.send('x')
+      one.setBlocked(false)
+      while (one.takeOutput() !== null);
+    }, 5000)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+
+  test('pings in one-byte chunks', () => {
+    const ratio = slowdown((size) => {
+      const one = server()
+      const bytes = ping('x')
+      for (let i = 0; i < size; i++) {
+        for (const byte of bytes) {
+          one.receiveBytes(Buffer.from([byte]))
+          one.nextEvent()
+        }
+        takeAll(one)
+      }
+    }, 500)
+    expect(ratio).toBeLessThan(LINEAR)
+  })
+})
