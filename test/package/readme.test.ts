@@ -1,7 +1,7 @@
 /**
  * The code in README.md and docs/ runs as it stands. A block behind `<!-- run -->` is a program that ends by itself;
  * `<!-- run: server -->` and `<!-- run: client -->` are two that run side by side. What their comments say they print
- * (`// prints: ...`) is what they print.
+ * (`// prints: ...`) is what they print. The examples run too.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import {
@@ -174,5 +174,17 @@ describe('the code in the docs', () => {
       serving.end()
     }
     expect(await serving.ended).toMatchObject({ errors: '', lines: [url, 'open /echo', 'closed 1000'] })
+  })
+})
+
+describe('the examples', () => {
+  const names = readdirSync(path.join(root, 'examples')).filter((name) => name.endsWith('.mjs'))
+
+  it.each(names)('%s runs to its end', async (name) => {
+    const { status, errors, lines } = await new Program(
+      write(name, readFileSync(path.join(root, 'examples', name), 'utf8')),
+    ).ended
+    expect({ status, errors }).toEqual({ status: 0, errors: '' })
+    expect(lines.length).toBeGreaterThan(0)
   })
 })
