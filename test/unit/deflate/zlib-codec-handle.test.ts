@@ -1,5 +1,5 @@
 import { createDeflateRaw, createInflateRaw } from 'node:zlib'
-import type { DeflateRaw, InflateRaw } from 'node:zlib'
+import type { DeflateRaw, InflateRaw, ZlibOptions } from 'node:zlib'
 import { handlesWork, ZlibHandle } from '../../../src/deflate/zlib-codec-handle.js'
 import { InvalidStateError } from '../../../src/errors.js'
 
@@ -11,6 +11,8 @@ interface Internals {
 
 /** How a later Node might differ, one thing at a time. */
 function nodeWith(change: {
+  /** The stream on which Node itself is watched. */
+  watched?: (internals: Internals) => void
   deflate?: (internals: Internals) => void
   inflate?: (internals: Internals) => void
 }) {
@@ -25,8 +27,9 @@ function nodeWith(change: {
   }
   return {
     made,
-    createDeflateRaw: () => apply(createDeflateRaw(), change.deflate),
-    createInflateRaw: () => apply(createInflateRaw(), change.inflate),
+    createDeflateRaw: (options: ZlibOptions) =>
+      apply(createDeflateRaw(options), made.length === 0 ? change.watched : change.deflate),
+    createInflateRaw: (options: ZlibOptions) => apply(createInflateRaw(options), change.inflate),
   }
 }
 
@@ -53,21 +56,21 @@ describe('kept handles are tried out before they are trusted', () => {
   })
 
   test.each<[string, Parameters<typeof nodeWith>[0]]>([
-    ['there is no _handle', { deflate: (internals) => Object.assign(internals, { _handle: undefined }) }],
+    ['there is no _handle', { watched: (internals) => Object.assign(internals, { _handle: undefined }) }],
     [
       'there is no _writeState',
       { inflate: (internals) => Object.assign(internals, { _writeState: undefined }) },
     ],
     [
       'there is no writeSync',
-      { deflate: (internals) => Object.assign(internals._handle, { writeSync: undefined }) },
+      { watched: (internals) => Object.assign(internals._handle, { writeSync: undefined }) },
     ],
     [
       'writeSync takes other arguments',
       {
-        deflate: (internals) => {
+        watched: (internals) => {
+          internals._handle['writeSync'] = () => {}
           internals._processChunk = (chunk, flush) => {
-            internals._handle['writeSync'] = () => {}
             ;(internals._handle['writeSync'] as (...args: unknown[]) => void)(chunk, flush)
             return Buffer.from('Hello')
           }
@@ -76,11 +79,11 @@ describe('kept handles are tried out before they are trusted', () => {
     ],
     [
       'there is no _processChunk',
-      { deflate: (internals) => Object.assign(internals, { _processChunk: undefined }) },
+      { watched: (internals) => Object.assign(internals, { _processChunk: undefined }) },
     ],
     [
       '_processChunk calls something else',
-      { deflate: (internals) => Object.assign(internals, { _processChunk: () => Buffer.of(1) }) },
+      { watched: (internals) => Object.assign(internals, { _processChunk: () => Buffer.of(1) }) },
     ],
     ['writeSync does nothing', { deflate: writing(() => {}) }],
     [
