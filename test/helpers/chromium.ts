@@ -27,8 +27,6 @@ export interface Page {
   locator(selector: string): Locator
   /** @param expression evaluated in the page */
   evaluate(expression: string): Promise<unknown>
-  /** Waits until the expression is true in the page. */
-  waitForFunction(expression: string): Promise<unknown>
   on(event: 'console', listener: (message: { type(): string; text(): string }) => void): void
   on(event: 'pageerror', listener: (error: Error) => void): void
   on(event: 'requestfailed', listener: (request: { url(): string }) => void): void

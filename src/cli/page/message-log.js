@@ -91,9 +91,10 @@ function startOfBytes(bytes) {
   if (bytes.length === 0) return '(empty)'
   const start = bytes.subarray(0, SHOWN_BYTES)
   const lines = []
+  const width = start.length > 8 ? 23 : 0
   for (let at = 0; at < start.length; at += 8) {
     const line = start.subarray(at, at + 8)
-    lines.push(`${formatHex(line).padEnd(23)}  ${formatAscii(line)}`)
+    lines.push(`${formatHex(line).padEnd(width)}  ${formatAscii(line)}`)
   }
   if (bytes.length > SHOWN_BYTES) lines.push('…')
   return lines.join('\n')

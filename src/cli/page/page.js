@@ -35,12 +35,11 @@ function connect() {
     onReports: (reports) => {
       for (const report of reports.frames) frames.add(report)
       if (reports.missed > 0) frames.addGap(reports.missed)
-      if (opened === connection) showRoundTrip(reports.rttMs)
+      if (opened === connection && opened.state === 'open') showRoundTrip(reports.rttMs)
     },
     onFramesMissing: () => frames.addMark('The frames of this connection cannot be shown'),
   })
   connection = opened
-  showRoundTrip(null)
   showState()
 }
 
@@ -57,6 +56,7 @@ function showState() {
   byId('extension').textContent = isOpen ? connection.extensions || 'none' : NONE
   byId('subprotocol').textContent = isOpen ? connection.protocol || 'none' : NONE
   byId('ping').disabled = !isOpen
+  if (!isOpen) showRoundTrip(null)
   byId('send').disabled = !isOpen
   for (const button of document.querySelectorAll('[data-sample]')) button.disabled = !isOpen
   showBuffered()
