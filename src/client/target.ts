@@ -67,7 +67,9 @@ export function parseTarget(url: string | URL): Target {
 }
 
 function unixTarget(parsed: URL, secure: boolean): Target {
-  const [socketPath = '', pathname = '/'] = parsed.pathname.split(':', 2)
+  const colon = parsed.pathname.indexOf(':')
+  const socketPath = colon < 0 ? parsed.pathname : parsed.pathname.slice(0, colon)
+  const pathname = colon < 0 ? '/' : parsed.pathname.slice(colon + 1)
   if (socketPath === '' || socketPath === '/') {
     throw new SyntaxError(
       `url must name a socket, as in ws+unix:/run/app.sock:/chat, not ${showValue(parsed.href)}`,
@@ -76,7 +78,7 @@ function unixTarget(parsed: URL, secure: boolean): Target {
   return {
     href: parsed.href,
     secure,
-    socketPath: decodeURIComponent(socketPath),
+    socketPath: decode('a socket path', socketPath),
     hostname: 'localhost',
     port: 0,
     host: 'localhost',
@@ -87,6 +89,17 @@ function unixTarget(parsed: URL, secure: boolean): Target {
 
 function basicAuthorization(username: string, password: string): string | undefined {
   if (username === '' && password === '') return undefined
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const credentials = `${decode('credentials', username)}:${decode('credentials', password)}`
   return `Basic ${Buffer.from(credentials).toString('base64')}`
+}
+
+/** @throws SyntaxError where `decodeURIComponent` has only a URIError that names nothing */
+function decode(what: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new SyntaxError(
+      `url must have ${what} that ${what === 'credentials' ? 'are' : 'is'} percent-encoded UTF-8`,
+    )
+  }
 }

@@ -23,6 +23,13 @@ export class TimerWheel {
   private order: number[] = []
   private timer: NodeJS.Timeout | null = null
   private armedSlot = Infinity
+  /** The slot that fires, or fired last: who is scheduled by then waits in a later one. */
+  private firedSlot = -1
+
+  /** How many slots are in use. */
+  get slotCount(): number {
+    return this.order.length
+  }
 
   /** How many wait. */
   get size(): number {
@@ -38,7 +45,7 @@ export class TimerWheel {
   schedule(timed: Timed, dueAt: number): void {
     this.cancel(timed)
     if (dueAt === Infinity) return
-    const number = Math.ceil(dueAt / SLOT_MS)
+    const number = Math.max(Math.ceil(dueAt / SLOT_MS), this.firedSlot + 1)
     let slot = this.slots.get(number)
     if (slot === undefined) {
       slot = new Set()
@@ -53,13 +60,21 @@ export class TimerWheel {
   /** Waits no longer. */
   cancel(timed: Timed): void {
     if (timed.timerSlot < 0) return
-    const slot = this.slots.get(timed.timerSlot)
-    slot?.delete(timed)
-    // An empty slot stays until its time: it is one number, and the next to wait may well want it.
+    const number = timed.timerSlot
     timed.timerSlot = -1
+    const slot = this.slots.get(number)
+    if (slot?.delete(timed) !== true || slot.size > 0 || number === this.firedSlot) return
+    this.slots.delete(number)
+    this.order.splice(this.place(number), 1)
+    if (this.order.length === 0) this.disarm()
   }
 
   private insert(number: number): void {
+    this.order.splice(this.place(number), 0, number)
+  }
+
+  /** Where a slot stands in the order, or would stand. */
+  private place(number: number): number {
     let low = 0
     let high = this.order.length
     while (low < high) {
@@ -67,11 +82,17 @@ export class TimerWheel {
       if ((this.order[middle] as number) > number) low = middle + 1
       else high = middle
     }
-    this.order.splice(low, 0, number)
+    return low
+  }
+
+  private disarm(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+    this.armedSlot = Infinity
   }
 
   private arm(number: number): void {
-    if (this.timer !== null) clearTimeout(this.timer)
+    this.disarm()
     this.armedSlot = number
     // setTimeout holds at most 2^31 - 1 ms; what is later is looked at then, and armed again.
     const delay = Math.min(Math.max(number * SLOT_MS - monotonicNow(), 0), 0x7fff_ffff)
@@ -93,10 +114,15 @@ export class TimerWheel {
         return
       }
       this.order.pop()
+      this.firedSlot = number
       const slot = this.slots.get(number) as Set<Timed>
+      // Taken out one by one: who is cancelled by another's call is not called any more.
+      for (const timed of slot) {
+        slot.delete(timed)
+        timed.timerSlot = -1
+        timed.timeIsUp(now)
+      }
       this.slots.delete(number)
-      for (const timed of slot) timed.timerSlot = -1
-      for (const timed of slot) timed.timeIsUp(now)
     }
   }
 }

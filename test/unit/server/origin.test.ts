@@ -1,0 +1,36 @@
+import { checkOrigins, isOriginAllowed } from '../../../src/server/origin.js'
+
+describe('origins (RFC 6455 section 10.2)', () => {
+  test('no list means any origin', () => {
+    expect(isOriginAllowed('https://evil.example', undefined)).toBe(true)
+    expect(isOriginAllowed(undefined, undefined)).toBe(true)
+  })
+
+  test('strings are equal but for case, expressions match, functions decide', () => {
+    const rules = ['https://App.example', /^https:\/\/[a-z]+\.test$/g, (origin?: string) => origin === 'null']
+    for (const origin of ['https://app.example', 'https://APP.example', 'https://a.test', 'null']) {
+      // Twice: a RegExp with the flag g remembers where it stood.
+      expect(isOriginAllowed(origin, rules)).toBe(true)
+      expect(isOriginAllowed(origin, rules)).toBe(true)
+    }
+    for (const origin of [
+      'https://app.example:8443',
+      'http://app.example',
+      'https://app.example.evil.test',
+      '',
+    ]) {
+      expect(isOriginAllowed(origin, rules)).toBe(false)
+    }
+  })
+
+  test('a request without Origin is allowed by a function alone', () => {
+    expect(isOriginAllowed(undefined, ['https://app.example', /.*/])).toBe(false)
+    expect(isOriginAllowed(undefined, [(origin) => origin === undefined])).toBe(true)
+    expect(isOriginAllowed('https://app.example', [])).toBe(false)
+  })
+
+  test.each([['*'], ['https://app.example/'], [5], [null]])('%p is refused', (rule) => {
+    expect(() => checkOrigins([rule] as never)).toThrow(/^origins\[0\] must be an origin without a path/)
+    expect(() => checkOrigins(rule as never)).toThrow('origins must be an array')
+  })
+})

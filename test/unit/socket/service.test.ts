@@ -1,0 +1,46 @@
+import { checkService, closeWith, CloseReply } from '../../../src/socket/service.js'
+
+describe('checkService', () => {
+  const noop = (): void => undefined
+
+  test('takes handlers, also of a class, and other properties', () => {
+    class Chat {
+      readonly room = 'dogs'
+      onTextMessage(): void {
+        // For the name alone.
+      }
+    }
+    const chat = new Chat()
+    expect(checkService('service', chat)).toBe(chat)
+    expect(() => checkService('service', {})).not.toThrow()
+    expect(() => checkService('service', { onUpgrade: noop }, ['onUpgrade'])).not.toThrow()
+  })
+
+  test.each(['onTextMessage', 'onBinaryMessage'])('onMessage excludes %s, by name', (other) => {
+    expect(() => checkService('service', { onMessage: noop, [other]: noop })).toThrow(
+      new TypeError(`service has both onMessage and ${other}: onMessage gets every message`),
+    )
+  })
+
+  test.each([null, undefined, 5, 'x', noop])('%p is no service', (service) => {
+    expect(() => checkService('service', service)).toThrow(/^service must be an object with handlers, not /)
+  })
+
+  test('a handler that is no function, and one that nobody calls', () => {
+    expect(() => checkService('service', { onClose: 5 })).toThrow('service.onClose must be a function, not 5')
+    expect(() => checkService('service', { onMesage: noop })).toThrow(
+      /^service has no handler named "onMesage"; there are onOpen, onMessage/,
+    )
+    expect(() => checkService('handlers', { onUpgrade: noop })).toThrow(
+      'handlers has no handler named "onUpgrade"',
+    )
+  })
+})
+
+describe('closeWith', () => {
+  test('checks its code at once', () => {
+    expect(closeWith(4000, 'bye')).toEqual(new CloseReply(4000, 'bye'))
+    expect(closeWith()).toEqual(new CloseReply(1000, ''))
+    expect(() => closeWith(1005)).toThrow(RangeError)
+  })
+})

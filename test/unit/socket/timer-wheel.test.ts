@@ -1,0 +1,143 @@
+import { monotonicNow, TimerWheel, type Timed } from '../../../src/socket/timer-wheel.js'
+
+/** Something that waits, and remembers when its time came. */
+class Alarm implements Timed {
+  timerSlot = -1
+  readonly calls: number[] = []
+  private readonly rang: () => void
+  readonly done: Promise<void>
+
+  constructor() {
+    let rang = (): void => undefined
+    this.done = new Promise((resolve) => {
+      rang = resolve
+    })
+    this.rang = rang
+  }
+
+  timeIsUp(now: number): void {
+    this.calls.push(now)
+    this.rang()
+  }
+}
+
+describe('TimerWheel: one timer for all connections', () => {
+  test('never too early, and once', async () => {
+    const wheel = new TimerWheel()
+    const alarm = new Alarm()
+    const dueAt = monotonicNow() + 30
+    wheel.schedule(alarm, dueAt)
+    expect(wheel.size).toBe(1)
+    await alarm.done
+    expect(alarm.calls).toHaveLength(1)
+    expect(alarm.calls[0]).toBeGreaterThanOrEqual(dueAt)
+    expect(wheel.size).toBe(0)
+    expect(alarm.timerSlot).toBe(-1)
+  })
+
+  test('in the order of their times, however they were scheduled', async () => {
+    const wheel = new TimerWheel()
+    const now = monotonicNow()
+    const order: number[] = []
+    const alarms = [150, 20, 90, 20, 250].map((delay) => {
+      const alarm = new Alarm()
+      void alarm.done.then(() => order.push(delay))
+      wheel.schedule(alarm, now + delay)
+      return alarm
+    })
+    await Promise.all(alarms.map((alarm) => alarm.done))
+    expect(order).toEqual([20, 20, 90, 150, 250])
+  })
+
+  test('scheduled again: only the last time counts, earlier or later', async () => {
+    const wheel = new TimerWheel()
+    const later = new Alarm()
+    const earlier = new Alarm()
+    const now = monotonicNow()
+    wheel.schedule(later, now + 10)
+    wheel.schedule(later, now + 120)
+    wheel.schedule(earlier, now + 60_000)
+    wheel.schedule(earlier, now + 20)
+    expect(wheel.size).toBe(2)
+    await Promise.all([later.done, earlier.done])
+    expect(later.calls).toHaveLength(1)
+    expect(later.calls[0]).toBeGreaterThanOrEqual(now + 120)
+    expect(earlier.calls).toHaveLength(1)
+    expect(earlier.calls[0]).toBeLessThan(now + 60_000)
+  })
+
+  test('cancelled, or due at Infinity: never', async () => {
+    const wheel = new TimerWheel()
+    const [cancelled, never, other] = [new Alarm(), new Alarm(), new Alarm()]
+    const now = monotonicNow()
+    wheel.schedule(cancelled, now + 10)
+    wheel.schedule(never, now + 10)
+    wheel.schedule(never, Infinity)
+    wheel.schedule(other, now + 60)
+    wheel.cancel(cancelled)
+    wheel.cancel(cancelled)
+    expect(wheel.size).toBe(1)
+    await other.done
+    expect(cancelled.calls).toEqual([])
+    expect(never.calls).toEqual([])
+  })
+
+  test('one whose time came may wait again from inside the call', async () => {
+    const wheel = new TimerWheel()
+    let count = 0
+    await new Promise<void>((resolve) => {
+      const again: Timed = {
+        timerSlot: -1,
+        timeIsUp: (now) => {
+          if (++count === 3) resolve()
+          else wheel.schedule(again, now + 5)
+        },
+      }
+      wheel.schedule(again, monotonicNow() + 5)
+    })
+    expect(count).toBe(3)
+    expect(wheel.size).toBe(0)
+  })
+
+  test('one that is cancelled by another of the same slot, while that slot fires, is not called', async () => {
+    const wheel = new TimerWheel()
+    const second = new Alarm()
+    const dueAt = monotonicNow() + 20
+    const fired = new Promise<void>((resolve) => {
+      wheel.schedule(
+        {
+          timerSlot: -1,
+          timeIsUp: () => {
+            wheel.cancel(second)
+            setImmediate(resolve)
+          },
+        },
+        dueAt,
+      )
+    })
+    wheel.schedule(second, dueAt)
+    await fired
+    expect(second.calls).toEqual([])
+  })
+
+  test('a time years away neither fires at once nor keeps the process alive', async () => {
+    const wheel = new TimerWheel()
+    const far = new Alarm()
+    const near = new Alarm()
+    wheel.schedule(far, monotonicNow() + 2 ** 40)
+    wheel.schedule(near, monotonicNow() + 30)
+    await near.done
+    expect(far.calls).toEqual([])
+    wheel.cancel(far)
+  })
+
+  test('connections that come and go leave no slots behind', () => {
+    const wheel = new TimerWheel()
+    const alarm = new Alarm()
+    const now = monotonicNow() + 60_000
+    for (let i = 0; i < 10_000; i++) wheel.schedule(alarm, now + i * 100)
+    wheel.cancel(alarm)
+    expect(wheel.size).toBe(0)
+    expect(wheel.slotCount).toBe(0)
+  })
+})
