@@ -58,7 +58,7 @@ function forms(
       const width = 'BYTES_PER_ELEMENT' in Form ? Form.BYTES_PER_ELEMENT : 1
       found.push({
         name: `${Form.name} over ${kind}`,
-        data: new Form(around, 16, byteLength / width),
+        data: Reflect.construct(Form, [around, 16, byteLength / width]) as ArrayBufferView,
         bytes: Buffer.from(new Uint8Array(around, 16, byteLength)),
       })
     }
