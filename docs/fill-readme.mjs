@@ -32,7 +32,8 @@ if (!REGION.test(readme)) throw new Error('README.md has lost its autobahn comme
 const text =
   results === null
     ? 'No complete run is committed yet.'
-    : `${results}\n\nWritten from [autobahn/RESULTS.md](autobahn/RESULTS.md), which lists every case that is not OK.`
+    : `${results}\n\nWritten from [autobahn/RESULTS.md](autobahn/RESULTS.md), which lists every case that is not OK. The
+times are of single runs, and no benchmark.`
 const filled = await format(
   readme.replace(REGION, () => `\n${text}\n\n`),
   {
