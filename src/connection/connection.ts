@@ -105,7 +105,10 @@ export class Connection {
     this.receiver.push(chunk)
   }
 
-  /** The peer ended its side of the transport (a FIN). What came before it is still there to be pulled. */
+  /**
+   * The peer ended its side of the transport (a FIN). What came before it is still there to be pulled. If a Close
+   * frame of ours is on its way by then, `closed` is told once it was taken.
+   */
   receiveEnd(): void {
     if (this.transportEnd === 'open') this.transportEnd = 'end'
   }
