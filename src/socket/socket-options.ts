@@ -1,4 +1,3 @@
-import type { TlsOptions } from 'node:tls'
 import { showValue } from '../limits.js'
 import type { SlowConsumerPolicy } from './socket-driver.js'
 
@@ -29,7 +28,7 @@ export function checkOptionNames(what: string, options: unknown, names: Readonly
  * @throws TypeError with the option's name and value
  */
 export function resolveSharedOptions(
-  options: SharedOptions & { readonly tls?: TlsOptions | object | undefined },
+  options: SharedOptions & { readonly tls?: object | undefined },
 ): Required<SharedOptions> {
   const { slowConsumer = 'close', autoPong = true, tls } = options
   if (!POLICIES.includes(slowConsumer)) {

@@ -8,6 +8,9 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** What a timer of Node holds; more would overflow to 1 ms. */
+const MAX_TIMER_MS = 0x7fff_ffff
+
 interface Waiter<T> {
   resolve(value: T): void
   reject(error: unknown): void
@@ -61,9 +64,12 @@ export class Waiters<T> {
       this.waiting.add(waiter)
       signal?.addEventListener('abort', abort)
       if (timeoutMs !== Infinity) {
-        timer = setTimeout(() => {
-          waiter.reject(new DOMException(`nothing came within ${String(timeoutMs)} ms`, 'TimeoutError'))
-        }, timeoutMs)
+        timer = setTimeout(
+          () => {
+            waiter.reject(new DOMException(`nothing came within ${String(timeoutMs)} ms`, 'TimeoutError'))
+          },
+          Math.min(timeoutMs, MAX_TIMER_MS),
+        )
       }
     })
   }

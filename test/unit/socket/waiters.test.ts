@@ -30,6 +30,14 @@ describe('Waiters', () => {
     await expect(next).resolves.toBe('late')
   })
 
+  test('a timeout longer than a timer can be does not end at once', async () => {
+    const waiters = new Waiters<string>()
+    const waiting = waiters.wait({ timeoutMs: 3e9 })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    waiters.resolveAll('in time')
+    await expect(waiting).resolves.toBe('in time')
+  })
+
   test('one that gives up by a signal, before and while it waits', async () => {
     const waiters = new Waiters<string>()
     await expect(waiters.wait({ signal: AbortSignal.abort(new Error('no more')) })).rejects.toThrow('no more')
