@@ -64,7 +64,8 @@ export class SocketDriver implements Flushable, Timed {
   /** The stream holds bytes that the system did not take. */
   private isBlocked = false
   private isPumping = false
-  private isPaused = true
+  private isStarted = false
+  private isPaused = false
   private isHeld = false
   private isEnded = false
   private isGone = false
@@ -80,6 +81,7 @@ export class SocketDriver implements Flushable, Timed {
     this.duplex[DRIVER] = this
     duplex.on('error', onError)
     duplex.on('close', onClose)
+    duplex.on('end', onEnd)
     duplex.on('drain', onDrain)
     timerWheel.schedule(this, this.connection.nextTickAt)
   }
@@ -104,9 +106,10 @@ export class SocketDriver implements Flushable, Timed {
       return
     }
     if (head.length > 0) this.connection.receiveBytes(head, monotonicNow())
-    this.duplex.on('end', onEnd)
+    this.isStarted = true
     this.duplex.on('data', onData)
-    this.resume()
+    if (this.isPaused) this.duplex.pause()
+    else this.goOn()
   }
 
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
@@ -175,6 +178,8 @@ export class SocketDriver implements Flushable, Timed {
     this.connection.close(code, reason)
     this.armCloseTimer(timeoutMs ?? this.options.limits.closeTimeoutMs)
     this.touch()
+    // The peer's Close frame stands behind what was not read yet.
+    this.resume()
   }
 
   /** Fails the connection, without an `error` event: the caller knows why. */
@@ -186,6 +191,7 @@ export class SocketDriver implements Flushable, Timed {
   /** Ends everything now. */
   terminate(): void {
     this.connection.abandon()
+    this.isStarted = true
     this.isPaused = false
     this.isHeld = false
     this.pump()
@@ -206,6 +212,7 @@ export class SocketDriver implements Flushable, Timed {
   transportLost(error?: Error): void {
     this.connection.transportLost(error === undefined ? undefined : new TransportError(error.message, error))
     // Nothing more will come: what is there is told even to who paused, and then the end.
+    this.isStarted = true
     this.isPaused = false
     this.pump()
   }
@@ -248,7 +255,7 @@ export class SocketDriver implements Flushable, Timed {
     if (this.isPumping) return
     this.isPumping = true
     let owesPong = false
-    while (!this.isPaused && !this.isHeld) {
+    while (this.isStarted && !this.isPaused && !this.isHeld) {
       const event = this.connection.nextEvent()
       if (event === null) break
       // What the engine owes the peer (pongs, a Close) goes out before user code runs for however long.
@@ -265,7 +272,7 @@ export class SocketDriver implements Flushable, Timed {
   }
 
   private get mayRead(): boolean {
-    return !this.isPaused && !this.isHeld && !this.connection.isInflating
+    return this.isStarted && !this.isPaused && !this.isHeld && !this.connection.isInflating
   }
 
   private goOn(): void {

@@ -1,0 +1,93 @@
+import { connect, WebSocketServer, type ServerService } from '../../src/index.js'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function serve(service: ServerService): Promise<string> {
+  const server = new WebSocketServer()
+  server.route('/', service)
+  const { port } = await server.listen(0, '127.0.0.1')
+  cleanups.push(() => server.close({ timeoutMs: 100 }))
+  return `ws://127.0.0.1:${String(port)}`
+}
+
+describe('what onOpen may do, before reading starts', () => {
+  test('pause and resume: nothing is lost', async () => {
+    const url = await serve({
+      onOpen: async (socket) => {
+        socket.pause()
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        socket.resume()
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      },
+      onTextMessage: (_, text) => text,
+    })
+    const socket = await connect(url)
+    for (const text of ['a', 'b']) socket.send(text)
+    await expect(socket.receive()).resolves.toBe('a')
+    await expect(socket.receive()).resolves.toBe('b')
+    await socket.close()
+  })
+
+  test('pause: nothing is read until resume', async () => {
+    const got: string[] = []
+    let resume = (): void => undefined
+    const url = await serve({
+      onOpen: (socket) => {
+        socket.pause()
+        resume = () => {
+          socket.resume()
+        }
+      },
+      onTextMessage: (_, text) => {
+        got.push(text)
+        return text
+      },
+    })
+    const socket = await connect(url)
+    socket.send('x')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(got).toEqual([])
+    resume()
+    await expect(socket.receive()).resolves.toBe('x')
+    await socket.close()
+  })
+
+  test.each(['close', 'an async close'])('%s: the handshake of the end is clean', async (name) => {
+    const url = await serve({
+      onOpen: (socket) => {
+        void socket.close(4001, 'not now')
+        return name === 'close' ? undefined : Promise.resolve()
+      },
+    })
+    const socket = await connect(url)
+    await expect(socket.receive()).rejects.toMatchObject({ closeCode: 4001, reason: 'not now' })
+    expect(await socket.close()).toMatchObject({ wasClean: true, initiator: 'remote' })
+  })
+
+  test('throw: 1011', async () => {
+    const url = await serve({
+      onOpen: () => {
+        throw new Error('no')
+      },
+    })
+    const socket = await connect(url)
+    await expect(socket.receive()).rejects.toMatchObject({ closeCode: 1011 })
+  })
+
+  test('terminate: onClose all the same', async () => {
+    const closed = new Promise((resolve) => {
+      void serve({
+        onOpen: (socket) => {
+          socket.terminate()
+        },
+        onClose: (_, info) => {
+          resolve(info)
+        },
+      }).then((url) => connect(url).catch(() => undefined))
+    })
+    await expect(closed).resolves.toMatchObject({ code: 1006, initiator: 'local', wasClean: false })
+  })
+})
