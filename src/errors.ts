@@ -133,7 +133,6 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_UNEXPECTED_BODY: { httpStatus: 400, message: 'a WebSocket handshake has no body' },
   HAWSER_NOT_FOUND: { httpStatus: 404, message: 'no route for this path' },
   HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403, message: 'this Origin is not allowed' },
-  HAWSER_REJECTED: { httpStatus: 403, message: 'the application rejected the upgrade' },
   HAWSER_UPGRADE_FAILED: { httpStatus: 500, message: 'the upgrade failed' },
   HAWSER_TOO_MANY_CONNECTIONS: { httpStatus: 503, message: 'too many connections' },
   HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
@@ -214,9 +213,10 @@ export class HandshakeError extends Error {
   /** Client only: what the server answered, where it answered at all. */
   readonly response: HandshakeResponse | undefined
 
+  /** @param options `httpStatus`: 0 where this side gave up and there was no response; default: the row's */
   constructor(
     code: HandshakeErrorCode,
-    options: { detail?: string; response?: HandshakeResponse; cause?: unknown } = {},
+    options: { detail?: string; response?: HandshakeResponse; cause?: unknown; httpStatus?: 0 } = {},
   ) {
     const row = HANDSHAKE_ERRORS[code]
     super(
@@ -224,7 +224,7 @@ export class HandshakeError extends Error {
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
-    this.httpStatus = options.response?.status ?? row.httpStatus
+    this.httpStatus = options.response?.status ?? options.httpStatus ?? row.httpStatus
     this.response = options.response
   }
 }
@@ -252,8 +252,12 @@ export class ConnectionClosedError extends Error {
   readonly closeCode: number
   readonly reason: string
 
-  constructor(closeCode: number, reason: string) {
-    super(`the connection is closed (${String(closeCode)}${reason === '' ? '' : `, ${reason}`})`)
+  /** @param cause the error that ended the connection, where there was one */
+  constructor(closeCode: number, reason: string, cause?: unknown) {
+    super(
+      `the connection is closed (${String(closeCode)}${reason === '' ? '' : `, ${reason}`})`,
+      cause === undefined ? undefined : { cause },
+    )
     this.closeCode = closeCode
     this.reason = reason
   }

@@ -21,6 +21,7 @@ export { closeWith, type CloseReply, type Reply, type Service } from './socket/s
 export type { Socket, SocketInfo } from './socket/socket.js'
 export type { SlowConsumerPolicy } from './socket/socket-driver.js'
 export type { WaitOptions } from './socket/waiters.js'
+export type { HeaderFields } from './handshake/header-fields.js'
 export type { HeadersInput } from './socket/headers-input.js'
 export { ReadyState, type SendOptions } from './connection/connection.js'
 export type { CloseInfo, CloseInitiator } from './connection/events.js'

@@ -81,11 +81,7 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
     }
   }
 
-  override close(
-    code?: number,
-    reason?: string,
-    options: { readonly timeoutMs?: number } = {},
-  ): Promise<CloseInfo> {
+  override close(code?: number, reason?: string, options: WaitOptions = {}): Promise<CloseInfo> {
     const closed = super.close(code, reason, options)
     this.reader?.closing()
     return closed

@@ -132,7 +132,7 @@ async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<Client
       ? undefined
       : setTimeout(
           () => {
-            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
+            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: 0 }))
           },
           Math.min(limits.handshakeTimeoutMs, 0x7fff_ffff),
         )

@@ -17,6 +17,7 @@ export class MessageReader implements EventSink {
   private isHeld = false
   private isClosing = false
   private closeInfo: CloseInfo | null = null
+  private lastError: Error | undefined
 
   constructor(driver: SocketDriver, limits: Limits) {
     this.driver = driver
@@ -28,15 +29,21 @@ export class MessageReader implements EventSink {
       if (!this.readers.resolveFirst(event.data)) this.keep(event.data)
     } else if (event.type === 'idleTimeout') {
       this.driver.close(1001, 'idle', undefined)
+    } else if (event.type === 'error') {
+      this.lastError = event.error
     } else if (event.type === 'closed') {
       const { code, reason, wasClean, initiator } = event
       this.closeInfo = { code, reason, wasClean, initiator }
-      this.readers.rejectAll(new ConnectionClosedError(code, reason))
+      this.readers.rejectAll(new ConnectionClosedError(code, reason, this.lastError))
     }
   }
 
   handleDrain(): void {
     // Whoever sends waits with `drained()`.
+  }
+
+  handleResume(): void {
+    // Only what comes from now on was held back, and that by the driver.
   }
 
   /** This side closes: what no longer fits is dropped, so that the peer's Close frame behind it is reached. */
@@ -59,14 +66,14 @@ export class MessageReader implements EventSink {
       }
       return message
     }
-    if (this.closeInfo !== null) throw new ConnectionClosedError(this.closeInfo.code, this.closeInfo.reason)
+    if (this.closeInfo !== null) {
+      throw new ConnectionClosedError(this.closeInfo.code, this.closeInfo.reason, this.lastError)
+    }
     return this.readers.wait(options)
   }
 
   private keep(message: string | Buffer): void {
-    if (this.inbox.isFull) {
-      if (this.isClosing) return
-    }
+    if (this.inbox.isFull && this.isClosing) return
     this.inbox.push(message)
     if (!this.inbox.isFull || this.isHeld || this.isClosing) return
     this.isHeld = true

@@ -1,6 +1,9 @@
 /**
  * `hawser/connection`: one WebSocket connection after its opening handshake, without I/O and without a clock.
  */
+export { LimitError, ProtocolError, TransportError } from '../errors.js'
+export { CloseCode } from '../frame/close-code.js'
+export { CLIENT_LIMITS, SERVER_LIMITS } from '../limits.js'
 export { Connection, ReadyState, type ConnectionOptions, type SendOptions } from './connection.js'
 export type {
   CloseInfo,

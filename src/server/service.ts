@@ -20,7 +20,7 @@ export interface UpgradeInfo {
   readonly secure: boolean
   /** The peer's certificate, where TLS asked for one and one came. */
   readonly certificate: PeerCertificate | undefined
-  /** Aborted when the peer goes away, or the handshake takes too long, before the decision. */
+  /** Aborted when the connection is reset, the server closes or the handshake takes too long, before the decision. */
   readonly signal: AbortSignal
   readonly raw: IncomingMessage
 }

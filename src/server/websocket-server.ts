@@ -8,6 +8,7 @@ import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber, showValue } from '../limits.js'
 import { checkService } from '../socket/service.js'
+import { Waiters } from '../socket/waiters.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
@@ -37,6 +38,11 @@ export class WebSocketServer {
   private readonly upgrades = new Set<Upgrade>()
   private readonly perAddress = new Map<string, number>()
   private readonly attached = new Map<HttpServer, UpgradeListener>()
+  /** Connections that are rejected and still read why, and who waits until there are none. */
+  private readonly rejected = new Set<Duplex>()
+  private readonly rejectedGone = new Waiters<void>()
+  /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
+  private readonly transports = new Set<Duplex>()
   private own: HttpServer | null = null
   private isClosing = false
 
@@ -97,6 +103,11 @@ export class WebSocketServer {
       this.own = null
       throw error
     }
+    // Closed while the name of the host was looked up.
+    if (this.isClosing as boolean) {
+      server.close()
+      throw new InvalidStateError('the server was closed')
+    }
     server.on('error', this.options.onError)
     server.on('upgrade', this.upgradeOwn)
     return server.address() as AddressInfo
@@ -147,10 +158,13 @@ export class WebSocketServer {
     checkCloseArguments(code, reason)
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
     const stopped = this.stop()
-    const ended = [...this.sockets].map((socket) => socket.close(code, reason, { timeoutMs }))
+    const ended: Promise<unknown>[] = [...this.sockets].map((socket) =>
+      socket.close(code, reason, { timeoutMs }),
+    )
     this.own?.closeIdleConnections()
+    if (this.rejected.size > 0) ended.push(this.rejectedGone.wait({ timeoutMs }).catch(() => undefined))
     await Promise.all(ended)
-    this.own?.closeAllConnections()
+    this.cutStrays()
     await stopped
   }
 
@@ -158,7 +172,7 @@ export class WebSocketServer {
   terminate(): void {
     void this.stop()
     for (const socket of [...this.sockets]) socket.terminate()
-    this.own?.closeAllConnections()
+    this.cutStrays()
   }
 
   /** `await using`: closes and waits. */
@@ -180,6 +194,12 @@ export class WebSocketServer {
     })
   }
 
+  /** Ends the connections that are no WebSockets: node:http knows some of them only. */
+  private cutStrays(): void {
+    this.own?.closeAllConnections()
+    for (const duplex of [...this.rejected, ...this.transports]) duplex.destroy()
+  }
+
   private createHttpServer(): HttpServer {
     const { limits, tls } = this.options
     const timeoutMs = limits.handshakeTimeoutMs === Infinity ? 0 : Math.ceil(limits.handshakeTimeoutMs)
@@ -195,10 +215,15 @@ export class WebSocketServer {
       this.answerPlainRequest(request, response)
     }
     if (tls === undefined) return createServer(http, listener)
-    return createTlsServer(
+    const server = createTlsServer(
       { ...http, handshakeTimeout: timeoutMs === 0 ? 0x7fff_ffff : timeoutMs, ...tls },
       listener,
     )
+    server.on('connection', (transport: Duplex) => {
+      this.transports.add(transport)
+      transport.once('close', () => this.transports.delete(transport))
+    })
+    return server
   }
 
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
@@ -220,8 +245,10 @@ export class WebSocketServer {
     } else if (error.httpStatus === 405) {
       response.setHeader('Allow', 'GET')
     }
+    const body = `${error.message}\n`
+    response.setHeader('Content-Length', Buffer.byteLength(body))
     response.writeHead(error.httpStatus)
-    response.end(`${error.message}\n`)
+    response.end(body)
   }
 
   private upgrade(
@@ -233,28 +260,47 @@ export class WebSocketServer {
   ): void {
     const request = readRequest(raw)
     if (request instanceof HandshakeError) {
-      if (!othersMayTakeIt) rejectWith(duplex, request)
+      if (!othersMayTakeIt) this.reject(duplex, request)
       return
     }
     const found = service ?? this.routes.find(request.path)
     if (found === undefined) {
-      if (!othersMayTakeIt) rejectWith(duplex, new HandshakeError('HAWSER_NOT_FOUND'))
+      if (!othersMayTakeIt) this.reject(duplex, new HandshakeError('HAWSER_NOT_FOUND'))
       return
     }
     const address = (duplex as { remoteAddress?: string }).remoteAddress ?? ''
     const refusal = this.refusal(address)
     if (refusal !== null) {
-      rejectWith(duplex, refusal)
+      this.reject(duplex, refusal)
       return
     }
     this.count(address, 1)
     const upgrade = new Upgrade(raw, duplex, request, this.options, (accepted) => {
       this.upgrades.delete(upgrade)
-      if (accepted === null) this.count(address, -1)
-      else this.open(duplex, head, found, accepted, address)
+      if (accepted !== null) {
+        this.open(duplex, head, found, accepted, address)
+        return
+      }
+      this.count(address, -1)
+      this.letGo(duplex)
     })
     this.upgrades.add(upgrade)
     upgrade.decide(found)
+  }
+
+  private reject(duplex: Duplex, error: HandshakeError): void {
+    rejectWith(duplex, error)
+    this.letGo(duplex)
+  }
+
+  /** Keeps in mind what was rejected, until it is gone. */
+  private letGo(duplex: Duplex): void {
+    if (duplex.destroyed) return
+    this.rejected.add(duplex)
+    duplex.once('close', () => {
+      this.rejected.delete(duplex)
+      if (this.rejected.size === 0) this.rejectedGone.resolveAll()
+    })
   }
 
   private refusal(address: string): HandshakeError | null {

@@ -1,4 +1,5 @@
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
 import { Inbox } from './inbox.js'
@@ -7,6 +8,9 @@ import type { EventSink, Socket } from './socket.js'
 
 const isThenable = (value: unknown): value is PromiseLike<Reply> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+const isBytes = (value: unknown): value is Exclude<MessageData, string> =>
+  ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
 
 const asError = (value: unknown): Error => (value instanceof Error ? value : new Error(String(value)))
 
@@ -72,6 +76,10 @@ export class Dispatcher<S extends Socket> implements EventSink {
     this.release()
   }
 
+  handleResume(): void {
+    if (!this.isBusy) this.release()
+  }
+
   private async finishOpen(opened: PromiseLike<Reply>): Promise<void> {
     this.isBusy = true
     try {
@@ -107,12 +115,10 @@ export class Dispatcher<S extends Socket> implements EventSink {
           wasClean: event.wasClean,
           initiator: event.initiator,
         }
-        // A reply that waits to leave never will.
-        if (this.awaitsDrain) {
+        // A reply that waits to leave never will; and who paused is told what is left.
+        if (this.awaitsDrain || !this.isBusy) {
           this.awaitsDrain = false
           this.release()
-        } else {
-          this.closeIfDone()
         }
     }
   }
@@ -172,7 +178,7 @@ export class Dispatcher<S extends Socket> implements EventSink {
   private reply(value: Reply): void {
     if (value instanceof CloseReply) {
       void this.socket.close(value.code, value.reason)
-    } else if (typeof value === 'string' || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    } else if (typeof value === 'string' || isBytes(value)) {
       const isOver = !this.socket.send(value)
       // A peer that does not take replies is not asked for more messages.
       if (isOver && this.socket.readyState === 1) {
@@ -207,12 +213,11 @@ export class Dispatcher<S extends Socket> implements EventSink {
     this.isBusy = false
     const { inbox } = this
     if (inbox !== null) {
-      for (;;) {
+      // Busy again: an async handler, called in deliver.
+      while (!(this.isBusy as boolean) && !this.socket.driver.isPausedByCaller) {
         const message = inbox.shift()
         if (message === undefined) break
         this.deliver(message)
-        // Set by an async handler, in deliver.
-        if (this.isBusy as boolean) break
       }
       if (this.isHeld && inbox.hasRoom) {
         this.isHeld = false

@@ -19,10 +19,10 @@ export function writeAndEnd(duplex: Duplex, response: Uint8Array): void {
   duplex.once('close', () => {
     clearTimeout(timer)
   })
-  duplex.once('finish', () => {
-    duplex.destroy()
-  })
   duplex.end(response)
+  // What still comes is discarded until the peer ends its side as well: a socket that is closed with bytes unread is
+  // reset, and what of the response is still on its way is lost.
+  duplex.resume()
 }
 
 /** Watches a stream between two owners: errors are harmless, and its end is told. */

@@ -70,6 +70,8 @@ export class SocketDriver implements Flushable, Timed {
   private isEnded = false
   private isGone = false
   private needsDrain = false
+  /** Whether a time for the end of the transport is set; it may be never. */
+  private isCloseTimed = false
   private closeDeadline = Infinity
 
   /** @param duplex from now on the driver's, reading not yet started */
@@ -89,6 +91,11 @@ export class SocketDriver implements Flushable, Timed {
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.duplex.writableLength
+  }
+
+  /** Whether the caller paused; see {@link pause}. */
+  get isPausedByCaller(): boolean {
+    return this.isPaused
   }
 
   /** The highest `bufferedAmount` at which `send` returns true. */
@@ -176,7 +183,7 @@ export class SocketDriver implements Flushable, Timed {
 
   close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
     this.connection.close(code, reason)
-    this.armCloseTimer(timeoutMs ?? this.options.limits.closeTimeoutMs)
+    this.armCloseTimer(timeoutMs)
     this.touch()
     // The peer's Close frame stands behind what was not read yet.
     this.resume()
@@ -320,6 +327,8 @@ export class SocketDriver implements Flushable, Timed {
 
   private tellDrain(): void {
     if (!this.needsDrain || this.bufferedAmount > this.options.limits.highWaterMarkBytes) return
+    // Room on a connection that takes nothing any more is no room.
+    if (this.connection.readyState !== ReadyState.OPEN) return
     this.needsDrain = false
     this.owner.handleDrain()
   }
@@ -348,7 +357,7 @@ export class SocketDriver implements Flushable, Timed {
     }
     const due = this.connection.transportShouldClose()
     if (due === 'no') return
-    this.armCloseTimer(this.options.limits.closeTimeoutMs)
+    this.armCloseTimer(undefined)
     if (due === 'now' && !this.isEnded && this.connection.bufferedBytes === 0) {
       this.isEnded = true
       this.duplex.end()
@@ -358,10 +367,14 @@ export class SocketDriver implements Flushable, Timed {
     }
   }
 
-  private armCloseTimer(timeoutMs: number): void {
-    if (this.closeDeadline !== Infinity) return
-    this.closeDeadline = monotonicNow() + timeoutMs
-    timerWheel.schedule(this, this.closeDeadline)
+  /** @param timeoutMs what a caller asks for: of several, the least patient counts. Default: `closeTimeoutMs`, once */
+  private armCloseTimer(timeoutMs: number | undefined): void {
+    if (this.isCloseTimed && timeoutMs === undefined) return
+    const deadline = monotonicNow() + (timeoutMs ?? this.options.limits.closeTimeoutMs)
+    if (this.isCloseTimed && deadline >= this.closeDeadline) return
+    this.isCloseTimed = true
+    this.closeDeadline = deadline
+    timerWheel.schedule(this, deadline)
   }
 
   private gone(): void {

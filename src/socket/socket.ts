@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { ConnectionClosedError } from '../errors.js'
-import { checkNumber } from '../limits.js'
-import type { ConnectionOptions, ReadyState, SendOptions } from '../connection/connection.js'
+import { ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCloseArguments } from '../frame/close-code.js'
@@ -27,6 +26,8 @@ export interface SocketInfo {
 export interface EventSink {
   handleEvent(event: ConnectionEvent): void
   handleDrain(): void
+  /** The caller wants messages again, after `pause`. */
+  handleResume(): void
 }
 
 /** An open WebSocket connection: what server and client sockets share. */
@@ -142,14 +143,16 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
 
   /**
    * Waits until `bufferedAmount` is at or below the high-water mark: at once if it is.
-   * @throws ConnectionClosedError if the connection ends before; the signal's reason; a `TimeoutError`
+   * @throws ConnectionClosedError if the connection ends before, or is closing already: then at its end, since
+   *   nothing more can be sent; the signal's reason; a `TimeoutError`
    */
   async drained(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions(options)
     if (this.closeInfo !== null) throw closedError(this.closeInfo)
-    if (this.bufferedAmount <= this.driver.highWaterMarkBytes) return
+    const isOpen = this.readyState === ReadyState.OPEN
+    if (isOpen && this.bufferedAmount <= this.driver.highWaterMarkBytes) return
     this.drainWaiters ??= new Waiters()
-    this.driver.requestDrain()
+    if (isOpen) this.driver.requestDrain()
     await this.drainWaiters.wait(options)
   }
 
@@ -160,6 +163,7 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
 
   resume(): void {
     this.driver.resume()
+    this.sink.handleResume()
   }
 
   /**
@@ -167,17 +171,19 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    * goes out first. A second call only waits.
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999; default: none
    * @param reason at most 123 bytes of UTF-8; what is longer is cut at a character
-   * @param options `timeoutMs`: after so long the connection is cut; default `closeTimeoutMs`
+   * @param options `timeoutMs`: after so long the connection is cut; default `closeTimeoutMs`. `signal` ends the
+   *   wait, not the closing
    * @returns how the connection ended
-   * @throws TypeError or RangeError for a code that must not be sent: at once
+   * @throws TypeError or RangeError for a code that must not be sent: at once. The promise rejects with the reason of
+   *   the signal alone
    */
-  close(code?: number, reason?: string, options: { readonly timeoutMs?: number } = {}): Promise<CloseInfo> {
+  close(code?: number, reason?: string, options: WaitOptions = {}): Promise<CloseInfo> {
     checkCloseArguments(code, reason)
-    const { timeoutMs } = options
-    if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    checkWaitOptions(options)
+    const { timeoutMs, signal } = options
     if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
     this.closeWaiters ??= new Waiters()
-    const ended = this.closeWaiters.wait()
+    const ended = this.closeWaiters.wait({ signal })
     this.driver.close(code, reason, timeoutMs)
     return ended
   }

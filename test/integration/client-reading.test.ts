@@ -210,6 +210,44 @@ describe('handlers of a client', () => {
     expect(client.readyState).toBe(3)
   })
 
+  test('pause inside a handler holds back the messages that wait already', async () => {
+    const got: string[] = []
+    const { client, peer } = await pair(
+      {},
+      {
+        handlers: {
+          onTextMessage: async (socket, text) => {
+            got.push(text)
+            if (text === '1') socket.pause()
+            await new Promise((resolve) => setTimeout(resolve, 5))
+          },
+        },
+      },
+    )
+    for (const text of ['1', '2', '3']) peer.send(text)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(got).toEqual(['1'])
+    client.resume()
+    while (got.length < 3) await new Promise((resolve) => setImmediate(resolve))
+    expect(got).toEqual(['1', '2', '3'])
+  })
+
+  test('every form of bytes is a reply', async () => {
+    const shared = new SharedArrayBuffer(2)
+    new Uint8Array(shared).set([7, 8])
+    const replies = [
+      shared,
+      Uint8Array.of(7, 8).buffer,
+      Uint8Array.of(7, 8),
+      new DataView(Uint8Array.of(7, 8).buffer),
+    ]
+    const { client } = await pair({ onTextMessage: (_, text) => replies[Number(text)] })
+    for (const index of replies.keys()) {
+      client.send(String(index))
+      await expect(client.receive()).resolves.toEqual(Buffer.from([7, 8]))
+    }
+  })
+
   test('one that throws closes with 1011, and tells onError', async () => {
     const errors: Error[] = []
     const { peer, closed } = await pair(
@@ -272,6 +310,41 @@ describe('closing', () => {
     while (got.length === 0) await new Promise((resolve) => setImmediate(resolve))
     client.pause()
     await expect(client.close(1000)).resolves.toMatchObject({ wasClean: true })
+  })
+
+  test('a loop over send and drained ends with the connection: also while it is closing', async () => {
+    const { client, peer } = await pair()
+    peer.pause()
+    const loop = async (): Promise<never> => {
+      for (;;) if (!client.send(Buffer.alloc(1024))) await client.drained()
+    }
+    const looping = loop()
+    setTimeout(() => {
+      void peer.close(4000)
+    }, 20)
+    await expect(looping).rejects.toMatchObject({ name: 'ConnectionClosedError', closeCode: 4000 })
+    const other = await pair()
+    void other.client.close(4001)
+    await expect(other.client.drained()).rejects.toMatchObject({ closeCode: 4001 })
+  })
+
+  test('a signal ends the wait for the end, not the end', async () => {
+    const { client, closed } = await pair()
+    const aborter = new AbortController()
+    const waiting = client.close(4002, '', { signal: aborter.signal })
+    aborter.abort()
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
+    await expect(closed).resolves.toMatchObject({ code: 4002, wasClean: true })
+  })
+
+  test('what a reader gets at the end says what was wrong', async () => {
+    const { client, peer } = await pair({}, { limits: { maxMessageBytes: 10 } })
+    peer.send('x'.repeat(11))
+    await expect(client.receive()).rejects.toMatchObject({
+      closeCode: 1009,
+      cause: { code: 'HAWSER_MESSAGE_TOO_BIG', limit: 10, actual: 11 },
+    })
+    await expect(client.receive()).rejects.toMatchObject({ cause: { limit: 10 } })
   })
 
   test('an abrupt end is 1006', async () => {

@@ -2,7 +2,16 @@ import * as connection from 'hawser/connection'
 
 describe('hawser/connection', () => {
   test('what it offers, and that it works by itself', () => {
-    expect(Object.keys(connection).sort()).toEqual(['Connection', 'ReadyState'])
+    expect(Object.keys(connection).sort()).toEqual([
+      'CLIENT_LIMITS',
+      'CloseCode',
+      'Connection',
+      'LimitError',
+      'ProtocolError',
+      'ReadyState',
+      'SERVER_LIMITS',
+      'TransportError',
+    ])
     const one = new connection.Connection({ role: 'server' })
     expect(one.readyState).toBe(connection.ReadyState.OPEN)
     one.send('Hello')
