@@ -72,8 +72,6 @@ export class SocketDriver implements Flushable, Timed {
   private needsDrain = false
   /** Whether a time for the end of the transport is set; it may be never. */
   private isCloseTimed = false
-  /** Whether a time for the end of the transport is set; it may be never. */
-  private isCloseTimed = false
   private closeDeadline = Infinity
 
   /** @param duplex from now on the driver's, reading not yet started */
@@ -369,7 +367,6 @@ export class SocketDriver implements Flushable, Timed {
     }
   }
 
-  /** @param timeoutMs what a caller asks for: of several, the least patient counts. Default: `closeTimeoutMs`, once */
   /** @param timeoutMs what a caller asks for: of several, the least patient counts. Default: `closeTimeoutMs`, once */
   private armCloseTimer(timeoutMs: number | undefined): void {
     if (this.isCloseTimed && timeoutMs === undefined) return
