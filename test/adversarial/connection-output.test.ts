@@ -198,6 +198,24 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
   })
 })
 
+describe('a peer that goes on sending behind the end', () => {
+  test.each([
+    ['failed here', (one: Connection) => one.fail(1011)],
+    ['failed over what it sent', (one: Connection) => one.receiveBytes(frame({ opcode: 3, key: KEY }))],
+    ['closed', (one: Connection) => one.receiveBytes(frame({ opcode: 8, key: KEY }))],
+    ['given up', (one: Connection) => one.abandon()],
+  ])('%s: nothing of it is kept', (_, end) => {
+    const { growth } = growthOf(() => {
+      const one = server()
+      end(one)
+      pullAll(one)
+      for (let i = 0; i < 100; i++) one.receiveBytes(Buffer.alloc(128 * 1024))
+      return one
+    })
+    expect(growth).toBeLessThan(NOISE)
+  })
+})
+
 describe('cost of what is sent is linear', () => {
   test('many messages, each compressed off the loop', () => {
     const message = 'x'.repeat(64)

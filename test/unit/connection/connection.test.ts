@@ -726,6 +726,23 @@ describe('idleness', () => {
   })
 })
 
+describe('time that nobody tells', () => {
+  test('is that of the last call that told it, or of the start', () => {
+    const one = server({ now: 500, limits: { ...QUIET, idleTimeoutMs: 100 } })
+    one.receiveBytes(masked(text('at the start')))
+    pullAll(one)
+    expect(one.nextTickAt).toBe(600)
+    one.tick(550)
+    one.receiveBytes(masked(text('at the tick')))
+    pullAll(one)
+    expect(one.nextTickAt).toBe(650)
+    one.ping('x')
+    one.receiveBytes(masked({ opcode: OP.PONG, payload: 'x' }), 580)
+    pullAll(one)
+    expect(one.rttMs).toBe(30)
+  })
+})
+
 describe('RFC 6455 7.4.1: limits', () => {
   test('the default of a server is tighter than that of a client', () => {
     const one = server()
