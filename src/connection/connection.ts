@@ -303,7 +303,6 @@ export class Connection {
 
   /** The caller gives the connection up: what came and was not pulled is dropped, `closed` is all that is left. */
   abandon(): void {
-    if (this.closing.state === 'ended') return
     if (this.closing.state === 'open') this.closing.initiator = 'local'
     this.transportEnd = 'lost'
     this.pendingError = null

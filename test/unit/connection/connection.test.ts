@@ -589,6 +589,19 @@ describe('a transport that takes no bytes', () => {
     one.send('last')
     expect(takeLines(one)).toHaveLength(1001)
   })
+
+  test('not in that which all connections share', () => {
+    const [blocked, other] = [server(), server()]
+    const slab = (one: Connection): ArrayBufferLike => {
+      one.send('x')
+      return one.takeOutput()!.buffer
+    }
+    expect(slab(blocked)).toBe(slab(other))
+    blocked.setBlocked(true)
+    expect(slab(blocked)).not.toBe(slab(other))
+    blocked.setBlocked(false)
+    expect(slab(blocked)).toBe(slab(other))
+  })
 })
 
 describe('RFC 6455 5.5.2: the heartbeat', () => {
@@ -625,6 +638,13 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
       'closed 1006  unclean engine',
     ])
     expect(one.nextTickAt).toBe(Infinity)
+  })
+
+  test('who is dead is not idle', () => {
+    const one = server({ limits: { heartbeatIntervalMs: 10, heartbeatTimeoutMs: 10, idleTimeoutMs: 20 } })
+    one.tick(10)
+    one.tick(20)
+    expect(pullLines(one)).toEqual(['error HAWSER_HEARTBEAT_TIMEOUT', 'closed 1006  unclean engine'])
   })
 
   test('while nothing is read, silence says nothing', () => {
