@@ -1,3 +1,4 @@
+import { OutputQueue } from '../../../src/connection/output-queue.js'
 import { TO_COMPRESS_BIT, WaitingFrames } from '../../../src/connection/waiting-frames.js'
 
 describe('frames that wait for a compression', () => {
@@ -29,6 +30,14 @@ describe('frames that wait for a compression', () => {
     for (let frame = waiting.next(); frame !== null; frame = waiting.next())
       seen.push(frame.payload.toString())
     expect(seen).toEqual(Array.from({ length: 4000 }, (_, i) => `m${i}`))
+  })
+
+  test('wait in memory of their own: it may take long', () => {
+    const waiting = new WaitingFrames()
+    waiting.appendText(0x81, 'abc')
+    const output = new OutputQueue(false)
+    output.appendText(0x81, 'abc')
+    expect(waiting.next()!.payload.buffer).not.toBe(output.take()!.buffer)
   })
 
   test('count what waits, headers included', () => {
