@@ -132,7 +132,8 @@ export default {
 
     {
       name: 'cli-imports',
-      comment: 'The command is built on what every user has: src/index.ts, and the public rooms by their index.ts',
+      comment:
+        'The command is built on what every user has: src/index.ts, and the public rooms by their index.ts',
       severity: 'error',
       from: { path: room('cli') },
       to: {

@@ -4,6 +4,7 @@ import {
   WebSocketServer,
   type ClientSocket,
   type CloseInfo,
+  type ConnectOptions,
   type ServerService,
   type ServerSocket,
 } from '../../src/index.js'
@@ -15,7 +16,7 @@ afterEach(async () => {
 
 async function pair(
   service: ServerService = {},
-  options: Parameters<typeof connect>[1] = {},
+  options: ConnectOptions = {},
 ): Promise<{ client: ClientSocket; peer: ServerSocket; closed: Promise<CloseInfo> }> {
   const server = new WebSocketServer({ limits: { maxMessageBytes: 64 * 1024 * 1024 } })
   let opened = (_socket: ServerSocket): void => undefined
@@ -30,10 +31,10 @@ async function pair(
     onClose: (_, info) => {
       ended(info)
     },
-  } as ServerService)
+  })
   const { port } = await server.listen(0, '127.0.0.1')
   cleanups.push(() => server.close({ timeoutMs: 100 }))
-  const client = (await connect(`ws://127.0.0.1:${String(port)}`, options)) as ClientSocket
+  const client: ClientSocket = await connect<unknown>(`ws://127.0.0.1:${String(port)}`, options)
   return { client, peer: await peer, closed }
 }
 
