@@ -7,12 +7,14 @@ import { createCodecFactory } from '../deflate/zlib-codec.js'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber, showValue } from '../limits.js'
+import { ignoreErrors } from '../socket/handshake-io.js'
 import { checkService } from '../socket/service.js'
 import { Waiters } from '../socket/waiters.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
 import type { ServerService } from './service.js'
+import { isToAnswer, joinPort, leavePort, type Claimant } from './shared-port.js'
 import { readRequest, rejectWith, Upgrade, type AcceptedUpgrade } from './upgrade.js'
 
 export interface CloseOptions {
@@ -43,6 +45,7 @@ export class WebSocketServer {
   private readonly rejectedGone = new Waiters<void>()
   /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
   private readonly transports = new Set<Duplex>()
+  private readonly claimant: Claimant = { claims: (path) => this.routes.find(path) !== undefined }
   private own: HttpServer | null = null
   private isClosing = false
 
@@ -115,7 +118,8 @@ export class WebSocketServer {
 
   /**
    * Shares the port of an http or https server: takes its upgrades to the paths of the routes. Other paths get 404,
-   * unless somebody else listens for upgrades there as well. Closing this server leaves the other one open.
+   * unless somebody else listens for upgrades there, who may take them. Several of these servers may share a port.
+   * Closing this server leaves the other one open.
    * @throws TypeError for what is no server, InvalidStateError if it is attached already or this one was closed
    */
   attach(httpServer: HttpServer): this {
@@ -129,9 +133,10 @@ export class WebSocketServer {
     if (this.isClosing) throw new InvalidStateError('the server was closed')
     if (this.attached.has(httpServer)) throw new InvalidStateError('this HTTP server is attached already')
     const listener: UpgradeListener = (request, socket, head) => {
-      this.upgrade(request, socket, head, undefined, httpServer.listenerCount('upgrade') > 1)
+      this.upgrade(request, socket, head, undefined, httpServer)
     }
     httpServer.on('upgrade', listener)
+    joinPort(httpServer, this.claimant)
     this.attached.set(httpServer, listener)
     return this
   }
@@ -142,7 +147,7 @@ export class WebSocketServer {
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, service?: ServerService): void {
     if (service !== undefined) checkService('service', service, ['onUpgrade'])
-    this.upgrade(request, socket, head, service, false)
+    this.upgrade(request, socket, head, service, null)
   }
 
   /**
@@ -182,7 +187,10 @@ export class WebSocketServer {
 
   private stop(): Promise<void> {
     this.isClosing = true
-    for (const [server, listener] of this.attached) server.off('upgrade', listener)
+    for (const [server, listener] of this.attached) {
+      server.off('upgrade', listener)
+      leavePort(server, this.claimant)
+    }
     this.attached.clear()
     for (const upgrade of [...this.upgrades]) upgrade.fail(new HandshakeError('HAWSER_SERVER_CLOSING'))
     const { own } = this
@@ -227,7 +235,7 @@ export class WebSocketServer {
   }
 
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
-    this.upgrade(request, socket, head, undefined, false)
+    this.upgrade(request, socket, head, undefined, null)
   }
 
   /** A request without an upgrade: whoever sends it is told what there is here. */
@@ -256,16 +264,16 @@ export class WebSocketServer {
     duplex: Duplex,
     head: Buffer,
     service: ServerService | undefined,
-    othersMayTakeIt: boolean,
+    sharedWith: HttpServer | null,
   ): void {
     const request = readRequest(raw)
     if (request instanceof HandshakeError) {
-      if (!othersMayTakeIt) this.reject(duplex, request)
+      this.decline(duplex, request, sharedWith, null)
       return
     }
     const found = service ?? this.routes.find(request.path)
     if (found === undefined) {
-      if (!othersMayTakeIt) this.reject(duplex, new HandshakeError('HAWSER_NOT_FOUND'))
+      this.decline(duplex, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, request.path)
       return
     }
     const address = (duplex as { remoteAddress?: string }).remoteAddress ?? ''
@@ -286,6 +294,18 @@ export class WebSocketServer {
     })
     this.upgrades.add(upgrade)
     upgrade.decide(found)
+  }
+
+  /** Answers what nobody here takes, unless others are there to take it. */
+  private decline(
+    duplex: Duplex,
+    error: HandshakeError,
+    sharedWith: HttpServer | null,
+    path: string | null,
+  ): void {
+    if (sharedWith === null || isToAnswer(sharedWith, this.claimant, path)) this.reject(duplex, error)
+    // If they do not take it either, nobody listens for its errors, and a reset would end the process.
+    else ignoreErrors(duplex)
   }
 
   private reject(duplex: Duplex, error: HandshakeError): void {

@@ -10,9 +10,14 @@ export const MAX_RESPONSE_BODY_BYTES = 16 * 1024
 
 const ignore = (): void => undefined
 
+/** From now on a reset of the stream harms nobody. */
+export function ignoreErrors(duplex: Duplex): void {
+  if (!duplex.listeners('error').includes(ignore)) duplex.on('error', ignore)
+}
+
 /** Writes a response and ends the stream: a reset at any point of it harms nobody. */
 export function writeAndEnd(duplex: Duplex, response: Uint8Array): void {
-  if (!duplex.listeners('error').includes(ignore)) duplex.on('error', ignore)
+  ignoreErrors(duplex)
   if (duplex.destroyed) return
   const timer = setTimeout(() => duplex.destroy(), REJECTION_LINGER_MS)
   timer.unref()
