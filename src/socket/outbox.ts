@@ -22,8 +22,18 @@ export function flushSoon(item: Flushable): void {
 function flushAll(): void {
   const items = queue
   queue = []
-  for (const item of items) {
-    item.isQueued = false
-    item.flush()
+  let next = 0
+  try {
+    while (next < items.length) {
+      const item = items[next++] as Flushable
+      item.isQueued = false
+      item.flush()
+    }
+  } finally {
+    // A stream of the caller's own making may throw: the other connections get their turn all the same.
+    if (next < items.length) {
+      queue = [...items.slice(next), ...queue]
+      process.nextTick(flushAll)
+    }
   }
 }

@@ -106,23 +106,25 @@ export class TimerWheel {
     this.timer = null
     this.armedSlot = Infinity
     const now = monotonicNow()
-    for (;;) {
-      const number = this.order[this.order.length - 1]
-      if (number === undefined) return
-      if (number * SLOT_MS > now) {
-        this.arm(number)
-        return
+    try {
+      for (;;) {
+        const number = this.order[this.order.length - 1]
+        if (number === undefined || number * SLOT_MS > now) return
+        this.firedSlot = number
+        const slot = this.slots.get(number) as Set<Timed>
+        // Taken out one by one: who is cancelled by another's call is not called any more.
+        for (const timed of slot) {
+          slot.delete(timed)
+          timed.timerSlot = -1
+          timed.timeIsUp(now)
+        }
+        this.slots.delete(number)
+        this.order.pop()
       }
-      this.order.pop()
-      this.firedSlot = number
-      const slot = this.slots.get(number) as Set<Timed>
-      // Taken out one by one: who is cancelled by another's call is not called any more.
-      for (const timed of slot) {
-        slot.delete(timed)
-        timed.timerSlot = -1
-        timed.timeIsUp(now)
-      }
-      this.slots.delete(number)
+    } finally {
+      // Also when a call throws: the others wait on.
+      const next = this.order[this.order.length - 1]
+      if (next !== undefined && next < this.armedSlot) this.arm(next)
     }
   }
 }

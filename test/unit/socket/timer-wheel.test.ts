@@ -1,3 +1,4 @@
+import { Programs } from '../../helpers/child.js'
 import { monotonicNow, TimerWheel, type Timed } from '../../../src/socket/timer-wheel.js'
 
 /** Something that waits, and remembers when its time came. */
@@ -139,5 +140,36 @@ describe('TimerWheel: one timer for all connections', () => {
     wheel.cancel(alarm)
     expect(wheel.size).toBe(0)
     expect(wheel.slotCount).toBe(0)
+  })
+
+  test('a call that throws costs the others nothing: those of its slot, and those behind', async () => {
+    const programs = new Programs()
+    const { status, errors, lines } = await programs.run(`
+      import { monotonicNow, TimerWheel } from './src/socket/timer-wheel.js'
+      process.on('uncaughtException', (error) => console.log('caught', error.message))
+      const wheel = new TimerWheel()
+      const alarm = (name) => ({ timerSlot: -1, timeIsUp: () => console.log(name) })
+      const now = monotonicNow()
+      wheel.schedule({ timerSlot: -1, timeIsUp: () => { throw new Error('of its own') } }, now + 20)
+      wheel.schedule(alarm('beside'), now + 20)
+      wheel.schedule(alarm('behind'), now + 60)
+      setTimeout(() => console.log(wheel.size, wheel.slotCount), 200)
+    `).ended
+    programs.remove()
+    expect({ status, errors }).toEqual({ status: 0, errors: '' })
+    expect(lines).toEqual(['caught of its own', 'beside', 'behind', '0 0'])
+  })
+
+  test('one of the same slot that another puts off is called at its new time alone', async () => {
+    const wheel = new TimerWheel()
+    const dueAt = monotonicNow() + 10
+    const putOff = new Alarm()
+    const first: Timed = { timerSlot: -1, timeIsUp: (now) => wheel.schedule(putOff, now + 40) }
+    wheel.schedule(first, dueAt)
+    wheel.schedule(putOff, dueAt)
+    await putOff.done
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    expect(putOff.calls).toHaveLength(1)
+    expect(putOff.calls[0]).toBeGreaterThanOrEqual(dueAt + 40)
   })
 })
