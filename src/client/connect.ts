@@ -27,12 +27,7 @@ import {
   type Limits,
   type TimeoutOptions,
 } from '../limits.js'
-import {
-  MAX_RESPONSE_BODY_BYTES,
-  readBodyStart,
-  readResponseHead,
-  type ResponseStart,
-} from '../socket/handshake-io.js'
+import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../socket/service.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
@@ -163,10 +158,11 @@ async function openWithin<Data>(
   signal.throwIfAborted()
   const duplex = openTransport(target, given.tls)
   try {
-    const { head, rest } = await exchange(duplex, target.secure, requestHead, options.limits, signal)
+    const response = await exchange(duplex, target.secure, requestHead, options.limits, signal)
+    const { head, rest } = response
     const offered = { key, protocols, extensionNames: deflate === null ? [] : [PERMESSAGE_DEFLATE] }
     const result = verifyUpgradeResponse(head, offered)
-    if (result instanceof HandshakeError) throw await withBody(result, duplex, rest, signal)
+    if (result instanceof HandshakeError) throw await withBody(result, duplex, response, signal, given.signal)
     const agreed = agree(result.extensions, deflate)
     return await openSocket(options, duplex, result.protocol, result.extensions, agreed, rest)
   } catch (error) {
@@ -257,24 +253,25 @@ function describeError(error: Error): string {
   return error.message
 }
 
-/** The error of a response that is no 101, with the start of its body. */
+/**
+ * The error of a response that is no 101, with the start of its body.
+ * @param signal ends the attempt; `givenSignal` is the caller's part in it. When only the time is up, what the server
+ *   answered says more than that
+ */
 async function withBody(
   error: HandshakeError,
   duplex: Duplex,
-  rest: Uint8Array,
+  start: ResponseStart,
   signal: AbortSignal,
+  givenSignal: AbortSignal | undefined,
 ): Promise<HandshakeError> {
   const { response } = error
   if (response === undefined || error.code !== 'HAWSER_UNEXPECTED_STATUS') return error
-  const header = response.headers.find(([name]) => name.toLowerCase() === 'content-length')
-  const announced =
-    header !== undefined && /^\d{1,15}$/.test(header[1]) ? Number(header[1]) : MAX_RESPONSE_BODY_BYTES
-  const body = await within(
-    new Promise<Buffer>((resolve) => {
-      readBodyStart(duplex, rest, announced, resolve)
-    }),
-    signal,
-  )
+  const body = await new Promise<Buffer>((resolve) => {
+    const finish = readBodyStart(duplex, start, resolve)
+    signal.addEventListener('abort', finish)
+  })
+  givenSignal?.throwIfAborted()
   const { status, statusText, headers } = response
   const detail = statusText === '' ? String(status) : `${String(status)} ${statusText}`
   return new HandshakeError(error.code, { detail, response: { status, statusText, headers, body } })
@@ -325,13 +322,11 @@ function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const abort = (): void => {
       reject(signal.reason as Error)
     }
-    if (signal.aborted) {
-      abort()
-      return
-    }
-    signal.addEventListener('abort', abort)
-    promise.then(resolve, reject).finally(() => {
+    // Also when the signal came first: a rejection that nobody handles would end the process.
+    void promise.then(resolve, reject).finally(() => {
       signal.removeEventListener('abort', abort)
     })
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
   })
 }

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream'
-import type { HandshakeError } from '../errors.js'
+import { HandshakeError } from '../errors.js'
 import { HeadScanner, type ResponseHead } from '../handshake/http1.js'
 import { isInterimResponse } from '../handshake/client-handshake.js'
+import { ResponseBody } from './response-body.js'
 
 /** How long a rejected peer may take to read the response before it is cut off. */
 const REJECTION_LINGER_MS = 5_000
-/** How much of the body of a response that is no 101 is kept. */
-export const MAX_RESPONSE_BODY_BYTES = 16 * 1024
+
+/** The smallest bound that a head can have. */
+const MIN_HEAD_BYTES = 64
 
 const ignore = (): void => undefined
 
@@ -64,6 +66,8 @@ export function readResponseHead(
   let scanner = new HeadScanner('response', { maxHeaderBytes })
   // What the interim responses held counts as well: they are not a way around the bound.
   let budget = maxHeaderBytes
+  /** What earlier chunks held of the head under way. */
+  let scanned = 0
   const stop = (): void => {
     duplex.off('data', onData)
     duplex.pause()
@@ -72,7 +76,10 @@ export function readResponseHead(
     let bytes: Uint8Array = chunk
     for (;;) {
       const state = scanner.push(bytes)
-      if (state === 'more') return
+      if (state === 'more') {
+        scanned += bytes.length
+        return
+      }
       if (scanner.error !== null) {
         stop()
         done(scanner.error)
@@ -85,8 +92,14 @@ export function readResponseHead(
         done({ head, rest })
         return
       }
-      budget -= bytes.length - rest.length
-      scanner = new HeadScanner('response', { maxHeaderBytes: Math.max(budget, 64) })
+      budget -= scanned + bytes.length - rest.length
+      if (budget < MIN_HEAD_BYTES) {
+        stop()
+        done(new HandshakeError('HAWSER_RESPONSE_TOO_LARGE', { detail: 'interim responses count as well' }))
+        return
+      }
+      scanned = 0
+      scanner = new HeadScanner('response', { maxHeaderBytes: budget })
       bytes = rest
     }
   }
@@ -94,33 +107,33 @@ export function readResponseHead(
   return stop
 }
 
-/** Reads on until the stream ends or enough is there: the start of the body of a response that is no 101. */
+/**
+ * Reads the body of a response that is no 101, up to its end or to where enough is there.
+ * @param rest what came of it with the head
+ * @param done told once
+ * @returns ends it here: `done` is told with what there is
+ */
 export function readBodyStart(
   duplex: Duplex,
-  rest: Uint8Array,
-  wanted: number,
+  { head, rest }: ResponseStart,
   done: (body: Buffer) => void,
-): void {
-  const limit = Math.min(wanted, MAX_RESPONSE_BODY_BYTES)
-  const chunks: Uint8Array[] = [rest]
-  let length = rest.length
+): () => void {
+  const body = new ResponseBody(head)
   const finish = (): void => {
     duplex.off('data', onData)
     duplex.off('end', finish)
     duplex.off('close', finish)
-    done(Buffer.concat(chunks).subarray(0, limit))
+    done(body.bytes)
   }
   const onData = (chunk: Buffer): void => {
-    chunks.push(chunk)
-    length += chunk.length
-    if (length >= limit) finish()
-  }
-  if (length >= limit) {
-    done(Buffer.concat(chunks).subarray(0, limit))
-    return
+    body.push(chunk)
+    if (body.isDone) finish()
   }
   duplex.on('data', onData)
   duplex.on('end', finish)
   duplex.on('close', finish)
-  duplex.resume()
+  body.push(rest)
+  if (body.isDone) finish()
+  else duplex.resume()
+  return finish
 }

@@ -168,6 +168,11 @@ export class RawPeer {
     return this.until(() => (this.isEnded ? this.unread : null))
   }
 
+  /** Waits until the other end is gone or ended its side. */
+  async left(): Promise<void> {
+    await this.until(() => (this.isEnded || this.isClosed ? true : null))
+  }
+
   /** Waits for the end, both ways; also by an error. */
   closed(): Promise<void> {
     return this.until(() => (this.isClosed ? true : null)).then(() => undefined)
