@@ -84,10 +84,12 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
   override close(code?: number, reason?: string, options: WaitOptions = {}): Promise<CloseInfo> {
     const closed = super.close(code, reason, options)
     this.reader?.closing()
+    this.dispatcher?.closing()
     return closed
   }
 
   protected override leave(): void {
-    // A client keeps no list of its connections.
+    // A client keeps no list of its connections; its handlers are told what there is.
+    this.dispatcher?.closing()
   }
 }

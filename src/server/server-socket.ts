@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from '../connection/connection.js'
+import type { CloseInfo } from '../connection/events.js'
 import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
+import type { WaitOptions } from '../socket/waiters.js'
 
 /** A connection as a server has it. */
 export class ServerSocket<Data = unknown> extends Socket<Data> {
@@ -38,7 +40,14 @@ export class ServerSocket<Data = unknown> extends Socket<Data> {
     })
   }
 
+  override close(code?: number, reason?: string, options?: WaitOptions): Promise<CloseInfo> {
+    const ended = super.close(code, reason, options)
+    this.sink.closing()
+    return ended
+  }
+
   protected override leave(): void {
     this.onGone(this)
+    this.sink.closing()
   }
 }

@@ -25,6 +25,8 @@ export class Dispatcher<S extends Socket> implements EventSink {
   private inbox: Inbox | null = null
   /** A handler is under way, or its reply has not left yet. */
   private isBusy = false
+  /** A handler is being called: whatever it calls in turn, no other is called inside it. */
+  private isCalling = false
   private awaitsDrain = false
   private isHeld = false
   private closeInfo: CloseInfo | null = null
@@ -42,19 +44,26 @@ export class Dispatcher<S extends Socket> implements EventSink {
    */
   open(): Promise<void> | undefined {
     if (this.handlers.onOpen === undefined) return undefined
+    this.isCalling = true
     try {
       const result: unknown = this.handlers.onOpen(this.socket)
-      if (isThenable(result)) return this.finishOpen(result)
+      if (isThenable(result)) {
+        this.isCalling = false
+        return this.finishOpen(result)
+      }
       this.reply(result as Reply)
     } catch (error) {
       this.handlerFailed(error)
     }
+    this.isCalling = false
+    this.closeIfDone()
     return undefined
   }
 
   handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
-      if (this.isBusy || (this.inbox !== null && this.inbox.length > 0)) this.enqueue(event.data)
+      const mustWait = this.isBusy || this.isCalling || (this.inbox !== null && this.inbox.length > 0)
+      if (mustWait) this.enqueue(event.data)
       else this.deliver(event.data)
       return
     }
@@ -67,7 +76,7 @@ export class Dispatcher<S extends Socket> implements EventSink {
 
   handleDrain(): void {
     try {
-      this.handlers.onDrain?.(this.socket)
+      this.watch(this.handlers.onDrain?.(this.socket))
     } catch (error) {
       this.handlerFailed(error)
     }
@@ -78,6 +87,13 @@ export class Dispatcher<S extends Socket> implements EventSink {
 
   handleResume(): void {
     if (!this.isBusy) this.release()
+  }
+
+  /** This side closes, or the transport is gone: nobody waits for room any more, and what is there is told. */
+  closing(): void {
+    if (!this.awaitsDrain && this.isBusy) return
+    this.awaitsDrain = false
+    this.release()
   }
 
   private async finishOpen(opened: PromiseLike<Reply>): Promise<void> {
@@ -95,16 +111,16 @@ export class Dispatcher<S extends Socket> implements EventSink {
     const { handlers, socket } = this
     switch (event.type) {
       case 'ping':
-        handlers.onPing?.(socket, event.data)
+        this.watch(handlers.onPing?.(socket, event.data))
         break
       case 'pong':
-        handlers.onPong?.(socket, event.data)
+        this.watch(handlers.onPong?.(socket, event.data))
         break
       case 'idleTimeout':
         if (handlers.onIdleTimeout?.(socket) !== 'keep') void socket.close(CloseCode.GOING_AWAY, 'idle')
         break
       case 'error':
-        handlers.onError?.(socket, event.error)
+        this.watch(handlers.onError?.(socket, event.error))
         break
       case 'closeReceived':
         break
@@ -116,15 +132,13 @@ export class Dispatcher<S extends Socket> implements EventSink {
           initiator: event.initiator,
         }
         // A reply that waits to leave never will; and who paused is told what is left.
-        if (this.awaitsDrain || !this.isBusy) {
-          this.awaitsDrain = false
-          this.release()
-        }
+        this.closing()
     }
   }
 
   private deliver(message: string | Buffer): void {
     const { handlers, socket } = this
+    this.isCalling = true
     try {
       if (handlers.onMessage !== undefined) {
         this.finish(handlers.onMessage(socket, message))
@@ -139,6 +153,7 @@ export class Dispatcher<S extends Socket> implements EventSink {
     } catch (error) {
       this.handlerFailed(error)
     }
+    this.isCalling = false
   }
 
   /** A service that has a handler for the other type only cannot take this message (RFC 6455 section 7.4.1). */
@@ -193,10 +208,19 @@ export class Dispatcher<S extends Socket> implements EventSink {
     this.inbox?.clear()
     this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
     try {
-      this.handlers.onError?.(this.socket, asError(error))
+      const result: unknown = this.handlers.onError?.(this.socket, asError(error))
+      if (isThenable(result)) result.then(undefined, () => undefined)
     } catch {
-      // The handler for errors failed as well: there is nobody left to tell.
+      // The handler for errors failed as well, now or later: there is nobody left to tell.
     }
+  }
+
+  /** A handler whose end nobody waits for may be async all the same, and fail. */
+  private watch(result: unknown): void {
+    if (!isThenable(result)) return
+    result.then(undefined, (error: unknown) => {
+      this.handlerFailed(error)
+    })
   }
 
   private enqueue(message: string | Buffer): void {
@@ -210,6 +234,8 @@ export class Dispatcher<S extends Socket> implements EventSink {
 
   /** The handler is done: on with what waits, until one is async again. */
   private release(): void {
+    // Called out of a handler: the loop below that called it goes on by itself.
+    if (this.isCalling) return
     this.isBusy = false
     const { inbox } = this
     if (inbox !== null) {
@@ -233,12 +259,7 @@ export class Dispatcher<S extends Socket> implements EventSink {
     this.isOver = true
     const info = this.closeInfo
     try {
-      const result = this.handlers.onClose?.(this.socket, info) as unknown
-      if (isThenable(result)) {
-        result.then(undefined, (error: unknown) => {
-          this.handlerFailed(error)
-        })
-      }
+      this.watch(this.handlers.onClose?.(this.socket, info))
     } catch (error) {
       this.handlerFailed(error)
     }

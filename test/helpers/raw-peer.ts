@@ -175,7 +175,10 @@ export class RawPeer {
 
   /** Waits for the end, both ways; also by an error. */
   closed(): Promise<void> {
-    return this.until(() => (this.isClosed ? true : null)).then(() => undefined)
+    return new Promise((resolve) => {
+      if (this.isClosed) resolve()
+      else this.socket.once('close', () => resolve())
+    })
   }
 
   private look(): void {
