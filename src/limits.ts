@@ -72,7 +72,8 @@ const RULES: { readonly [Name in keyof Limits]: { readonly min: number; readonly
   maxQueuedMessages: { min: 1, integer: true },
   maxQueuedBytes: { min: 1, integer: true },
   maxHeaderBytes: { min: 64, integer: true },
-  handshakeTimeoutMs: { min: 0, integer: false },
+  // Zero would mean off to node:http, and always too late to everyone else.
+  handshakeTimeoutMs: { min: 1, integer: false },
   closeTimeoutMs: { min: 0, integer: false },
   heartbeatIntervalMs: { min: 0, integer: false },
   heartbeatTimeoutMs: { min: 0, integer: false },
@@ -127,15 +128,31 @@ export function resolveLimits(options: LimitOptions | undefined, defaults: Limit
   }
   const limits: Record<string, number> = { ...defaults }
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(RULES, name)) throw new TypeError(`limits has no option ${showValue(name)}`)
+    if (!Object.hasOwn(RULES, name)) {
+      throw new TypeError(`limits has no option ${showValue(name)}; there are ${LIMIT_NAMES.join(', ')}`)
+    }
     const key = name as keyof Limits
     const given: unknown = options[key]
     if (given === undefined) continue
     limits[key] = given === false ? Infinity : checkNumber(`limits.${name}`, given, RULES[key])
   }
   limits['maxMessageBytes'] = Math.min(limits['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
+  keepMarkBelowLimit(limits, options)
   RESOLVED.add(limits)
   return Object.freeze(limits) as unknown as Limits
+}
+
+/** A high-water mark above the limit would never be told: the peer would be given up before. */
+function keepMarkBelowLimit(limits: Record<string, number>, options: LimitOptions): void {
+  const limit = limits['maxBufferedOutputBytes'] as number
+  const mark = limits['highWaterMarkBytes'] as number
+  if (mark <= limit || (mark === Infinity && options.highWaterMarkBytes !== undefined)) return
+  if (options.highWaterMarkBytes !== undefined) {
+    throw new RangeError(
+      `limits.highWaterMarkBytes must be at most limits.maxBufferedOutputBytes, ${String(limit)}, not ${String(mark)}`,
+    )
+  }
+  limits['highWaterMarkBytes'] = limit
 }
 
 /** The times among the bounds: these may also be given beside `limits`, as options of their own. */

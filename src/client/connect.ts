@@ -176,6 +176,9 @@ async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Prom
   const { headers } = options.given
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
   const pairs = [...(given ?? [])].map(([name, value]): [string, string] => [name, value])
+  if (pairs.some(([name]) => String(name).toLowerCase() === 'host')) {
+    throw new TypeError('headers must not have Host: it follows from the url')
+  }
   const { authorization } = options.target
   if (authorization !== undefined && !pairs.some(([name]) => name.toLowerCase() === 'authorization')) {
     pairs.push(['Authorization', authorization])

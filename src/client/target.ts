@@ -37,7 +37,8 @@ const SCHEMES: ReadonlyMap<
 export function parseTarget(url: string | URL): Target {
   const text = url instanceof URL ? url.href : url
   if (typeof text !== 'string') throw new TypeError(`url must be a string or a URL, not ${showValue(url)}`)
-  if (!URL.canParse(text)) throw new SyntaxError(`url must be absolute, not ${showValue(text)}`)
+  if (!URL.canParse(text))
+    throw new SyntaxError(`url must be an absolute, well-formed URL, not ${showValue(text)}`)
   const parsed = new URL(text)
   const scheme = SCHEMES.get(parsed.protocol)
   if (scheme === undefined) {
@@ -70,9 +71,9 @@ function unixTarget(parsed: URL, secure: boolean): Target {
   const colon = parsed.pathname.indexOf(':')
   const socketPath = colon < 0 ? parsed.pathname : parsed.pathname.slice(0, colon)
   const pathname = colon < 0 ? '/' : parsed.pathname.slice(colon + 1)
-  if (socketPath === '' || socketPath === '/') {
+  if (parsed.hostname !== '' || socketPath === '' || socketPath === '/') {
     throw new SyntaxError(
-      `url must name a socket, as in ws+unix:/run/app.sock:/chat, not ${showValue(parsed.href)}`,
+      `url must name a socket by its whole path, as in ws+unix:/run/app.sock:/chat, not ${showValue(parsed.href)}`,
     )
   }
   return {

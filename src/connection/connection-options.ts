@@ -53,3 +53,18 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
   const limits = resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS)
   return { role, codec, autoPong, now, waker, limits }
 }
+
+/**
+ * Reads the options of one message.
+ * @throws TypeError for what is no such options: a callback, for one, which would never be called
+ */
+export function wantsCompression(options: SendOptions): boolean {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw new TypeError(`send options must be an object with compress, not ${showValue(options)}`)
+  }
+  const { compress = true } = options
+  if (typeof compress !== 'boolean') {
+    throw new TypeError(`compress must be true or false, not ${showValue(compress)}`)
+  }
+  return compress
+}

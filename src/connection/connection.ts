@@ -10,7 +10,12 @@ import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
 import { checkNumber, type Limits } from '../limits.js'
 import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
-import { resolveConnectionOptions, type ConnectionOptions, type SendOptions } from './connection-options.js'
+import {
+  resolveConnectionOptions,
+  wantsCompression,
+  type ConnectionOptions,
+  type SendOptions,
+} from './connection-options.js'
 import type { CloseInfo, Closed, ConnectionEvent, Waker } from './events.js'
 import { Keepalive } from './keepalive.js'
 import { controlPayload, viewBytes, type MessageData } from './message-data.js'
@@ -160,7 +165,7 @@ export class Connection {
    * @throws TypeError for what is neither text nor bytes
    */
   send(data: MessageData, options?: SendOptions): boolean {
-    const compress = options?.compress !== false
+    const compress = options === undefined || wantsCompression(options)
     if (typeof data === 'string') {
       if (!this.isOpen) return false
       this.sender.sendText(data, compress)

@@ -89,6 +89,17 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     autoPong,
     maxConnections: checkCount('maxConnections', options.maxConnections),
     maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
-    onError,
+    onError: contained(onError),
+  }
+}
+
+/** Calls a listener that harms nobody: what it throws, now or later, has nobody left to be told to. */
+function contained(listener: (error: Error) => unknown): (error: Error) => void {
+  return (error) => {
+    try {
+      Promise.resolve(listener(error)).catch(() => undefined)
+    } catch {
+      // As above.
+    }
   }
 }

@@ -15,12 +15,20 @@ export function checkOrigins(origins: readonly OriginRule[] | undefined): readon
   if (!Array.isArray(origins)) throw new TypeError(`origins must be an array, not ${showValue(origins)}`)
   for (const [index, rule] of origins.entries()) {
     if (typeof rule === 'function' || rule instanceof RegExp) continue
-    if (typeof rule === 'string' && rule !== '*' && !rule.endsWith('/')) continue
+    if (typeof rule === 'string' && isOrigin(rule)) continue
     throw new TypeError(
-      `origins[${String(index)}] must be an origin without a path such as 'https://example.com', a RegExp or a function, not ${showValue(rule)}`,
+      `origins[${String(index)}] must be an origin as browsers send it, such as 'https://example.com' (no path, no default port), a RegExp or a function, not ${showValue(rule)}`,
     )
   }
   return origins.slice() as readonly OriginRule[]
+}
+
+/** Whether a browser could send this: a scheme and a host, of http and https not with their default port; or null. */
+function isOrigin(rule: string): boolean {
+  if (rule === 'null') return true
+  if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#\s]+$/i.test(rule) || !URL.canParse(rule)) return false
+  const { origin } = new URL(rule)
+  return origin === 'null' || origin === rule.toLowerCase()
 }
 
 /** Whether the browser page that a request comes from may connect (RFC 6455 section 10.2). */

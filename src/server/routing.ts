@@ -7,9 +7,9 @@ export class Routes {
 
   /** @throws TypeError for what is no path, or one that has a service already */
   add(path: string, service: ServerService): void {
-    if (typeof path !== 'string' || !path.startsWith('/') || /[?#\s]/.test(path)) {
+    if (typeof path !== 'string' || !path.startsWith('/') || !/^[!-~]*$/.test(path) || /[?#]/.test(path)) {
       throw new TypeError(
-        `path must start with a slash and have no query, fragment or space, not ${showValue(path)}`,
+        `path must start with a slash, be percent-encoded ASCII and have no query, fragment or space, not ${showValue(path)}`,
       )
     }
     if (this.services.has(path))

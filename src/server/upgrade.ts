@@ -12,6 +12,7 @@ import {
   type UpgradeRequest,
 } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
+import { showValue } from '../limits.js'
 import { StreamGuard, writeAndEnd } from '../socket/handshake-io.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
 import { isOriginAllowed } from './origin.js'
@@ -127,7 +128,7 @@ export class Upgrade {
         writeAndEnd(this.duplex, formatRejection(status, { body, headers: toHeaderPairs(headers) }))
         this.finish(null)
       } else {
-        throw new TypeError('onUpgrade must return accept(...) or reject(...)')
+        throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
     } catch (error) {
       this.failInternally(error)

@@ -9,6 +9,7 @@ import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber, showValue } from '../limits.js'
 import { ignoreErrors } from '../socket/handshake-io.js'
 import { checkService } from '../socket/service.js'
+import { checkOptionNames } from '../socket/socket-options.js'
 import { Waiters } from '../socket/waiters.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Routes } from './routing.js'
@@ -24,6 +25,12 @@ export interface CloseOptions {
   /** Connections that have not ended by then are cut. Default `limits.closeTimeoutMs`. */
   readonly timeoutMs?: number
 }
+
+const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
+  'code',
+  'reason',
+  'timeoutMs',
+] satisfies (keyof CloseOptions)[])
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -155,6 +162,7 @@ export class WebSocketServer {
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
+    checkOptionNames('CloseOptions', options, CLOSE_OPTIONS)
     const {
       code = CloseCode.GOING_AWAY,
       reason = '',
@@ -183,6 +191,11 @@ export class WebSocketServer {
   /** `await using`: closes and waits. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** What a log shows: nothing of the options, which may hold a private key. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `WebSocketServer ${JSON.stringify({ connections: this.sockets.size, address: this.own?.address() ?? null })}`
   }
 
   private stop(): Promise<void> {

@@ -29,20 +29,21 @@ export type Reply = MessageData | CloseReply | undefined | null | boolean | numb
 
 type Handled = Reply | Promise<Reply>
 
+/** What has no reply may return anything; one that is async and fails is treated as one that throws. */
 interface Lifecycle<S> {
   /** The connection is open. Awaited: nothing that the peer sent is delivered before it returns. */
   onOpen?(socket: S): Handled
   /** A ping came; it is answered already, unless `autoPong` is off. */
-  onPing?(socket: S, data: Buffer): void
-  onPong?(socket: S, data: Buffer): void
+  onPing?(socket: S, data: Buffer): unknown
+  onPong?(socket: S, data: Buffer): unknown
   /** `bufferedAmount` is below the high-water mark again, after `send` returned false. */
-  onDrain?(socket: S): void
+  onDrain?(socket: S): unknown
   /** No message came for `idleTimeoutMs`. Return `'keep'` to keep the connection; else it is closed with 1001. */
   onIdleTimeout?(socket: S): 'keep' | undefined | void
   /** The end: exactly once for each connection that was opened, behind all its messages. */
-  onClose?(socket: S, info: CloseInfo): void | Promise<void>
+  onClose?(socket: S, info: CloseInfo): unknown
   /** What went wrong: the peer, the network, or a handler that threw. `onClose` follows. */
-  onError?(socket: S, error: ProtocolError | TransportError | Error): void
+  onError?(socket: S, error: ProtocolError | TransportError | Error): unknown
 }
 
 interface OneHandler<S> {
@@ -98,8 +99,10 @@ export function checkService<S>(name: string, service: unknown, others: readonly
     throw new TypeError(`${name} must be an object with handlers, not ${showValue(service)}`)
   }
   const known: readonly string[] = [...HANDLER_NAMES, ...others]
+  // The browser's spelling, onmessage, would never be called either.
+  const spellings = new Set(known.map((one) => one.toLowerCase()))
   for (const key in service) {
-    if (/^on[A-Z]/.test(key) && !known.includes(key)) {
+    if (!known.includes(key) && (/^on[A-Z]/.test(key) || spellings.has(key.toLowerCase()))) {
       throw new TypeError(`${name} has no handler named ${showValue(key)}; there are ${known.join(', ')}`)
     }
   }

@@ -13,8 +13,10 @@ const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer'] satisfies SlowC
 
 /** @throws TypeError for what is no object, and for a name that is no option */
 export function checkOptionNames(what: string, options: unknown, names: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${what} must be an object, not ${showValue(options)}`)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(
+      `${what} must be an object, not ${Array.isArray(options) ? 'an array' : showValue(options)}`,
+    )
   }
   for (const name of Object.keys(options)) {
     if (!names.has(name)) {

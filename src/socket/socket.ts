@@ -198,6 +198,12 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     await this.close(1000)
   }
 
+  /** What a log shows: not the engine inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const { url, protocol, remoteAddress, readyState } = this
+    return `${this.constructor.name} ${JSON.stringify({ url, protocol, remoteAddress, readyState })}`
+  }
+
   /** @internal */
   handleEvent(event: ConnectionEvent): void {
     if (event.type === 'closed' && this.closeInfo === null) this.end(event)

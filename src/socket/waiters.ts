@@ -1,4 +1,5 @@
 import { checkNumber, showValue } from '../limits.js'
+import { checkOptionNames } from './socket-options.js'
 
 /** For calls that wait. */
 export interface WaitOptions {
@@ -11,6 +12,8 @@ export interface WaitOptions {
 /** What a timer of Node holds; more would overflow to 1 ms. */
 const MAX_TIMER_MS = 0x7fff_ffff
 
+const WAIT_NAMES: ReadonlySet<string> = new Set(['signal', 'timeoutMs'] satisfies (keyof WaitOptions)[])
+
 interface Waiter<T> {
   resolve(value: T): void
   reject(error: unknown): void
@@ -18,6 +21,7 @@ interface Waiter<T> {
 
 /** @throws TypeError or RangeError with the option's name, value and range */
 export function checkWaitOptions(options: WaitOptions): void {
+  checkOptionNames('options', options, WAIT_NAMES)
   const { signal, timeoutMs } = options
   if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -66,7 +70,7 @@ export class Waiters<T> {
       if (timeoutMs !== Infinity) {
         timer = setTimeout(
           () => {
-            waiter.reject(new DOMException(`nothing came within ${String(timeoutMs)} ms`, 'TimeoutError'))
+            waiter.reject(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
           },
           Math.min(timeoutMs, MAX_TIMER_MS),
         )

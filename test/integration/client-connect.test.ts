@@ -341,7 +341,7 @@ describe('connect: what the caller does wrong throws at once', () => {
       'limits.maxMessageBytes must be an integer from 0 to Infinity, not -1',
     ],
     [{ limits: { maxMessagesBytes: 1 } }, 'limits has no option "maxMessagesBytes"'],
-    [{ handshakeTimeoutMs: 'x' }, 'handshakeTimeoutMs must be a number from 0 to Infinity, not "x"'],
+    [{ handshakeTimeoutMs: 'x' }, 'handshakeTimeoutMs must be a number from 1 to Infinity, not "x"'],
     [{ protocols: ['a', 'a'] }, /protocols/],
     [{ protocols: ['a b'] }, /protocols/],
     [{ perMessageDeflate: { level: 10 } }, 'perMessageDeflate.level must be an integer from -1 to 9, not 10'],
@@ -360,6 +360,7 @@ describe('connect: what the caller does wrong throws at once', () => {
 
   test('headers that nobody may set reject', async () => {
     const { url } = await listenRaw(() => undefined)
+    await expect(connect(url, { headers: { host: 'x' } })).rejects.toThrow('headers must not have Host')
     for (const headers of [
       { Host: 'x' },
       { 'Sec-WebSocket-Key': 'x' },

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { connect, WebSocketServer, type ServerService } from '../../src/index.js'
 
 const cleanups: (() => unknown)[] = []
@@ -89,5 +90,70 @@ describe('what onOpen may do, before reading starts', () => {
       }).then((url) => connect(url).catch(() => undefined))
     })
     await expect(closed).resolves.toMatchObject({ code: 1006, initiator: 'local', wasClean: false })
+  })
+})
+
+describe('what a log shows', () => {
+  test('neither the engine inside nor a private key', async () => {
+    const server = new WebSocketServer({ tls: { key: 'PRIVATE KEY' } })
+    expect(inspect({ server })).toBe('{ server: WebSocketServer {"connections":0,"address":null} }')
+    const url = await serve({ onOpen: (socket) => inspect(socket) })
+    const socket = await connect(`${url}/?x=1`)
+    expect(await socket.receive()).toBe(
+      'ServerSocket {"url":"/?x=1","protocol":"","remoteAddress":"127.0.0.1","readyState":1}',
+    )
+    expect(inspect(socket)).toMatch(/^ClientSocket \{"url":"ws:\/\/127\.0\.0\.1:\d+\/\?x=1",/)
+    await socket.close()
+  })
+})
+
+describe('arguments that are wrong', () => {
+  test.each([
+    [20, 'options must be an object, not 20'],
+    [null, 'options must be an object, not null'],
+    [{ timeout: 20 }, 'options has no option "timeout"; there are signal, timeoutMs'],
+  ])('waits with %j', async (options, message) => {
+    const url = await serve({})
+    const socket = await connect(url)
+    await expect(socket.receive(options as never)).rejects.toThrow(message)
+    await expect(socket.drained(options as never)).rejects.toThrow(message)
+    expect(() => socket.close(1000, '', options as never)).toThrow(message)
+    await socket.close()
+  })
+
+  test.each([
+    [null, 'send options must be an object with compress, not null'],
+    [() => undefined, 'send options must be an object with compress, not a function'],
+    [{ compress: 'yes' }, 'compress must be true or false, not "yes"'],
+  ])('send with %p', async (options, message) => {
+    const url = await serve({ onTextMessage: (_, text) => text })
+    const socket = await connect(url)
+    expect(() => socket.send('x', options as never)).toThrow(message)
+    socket.send('sound')
+    await expect(socket.receive()).resolves.toBe('sound')
+    await socket.close()
+  })
+
+  test('server.close, route and listeners that throw', async () => {
+    const server = new WebSocketServer({
+      onError: () => {
+        throw new Error('the listener for errors')
+      },
+    })
+    await expect(server.close({ timeout: 5 } as never)).rejects.toThrow(
+      'CloseOptions has no option "timeout"',
+    )
+    expect(() => server.route('/é', {})).toThrow('path must start with a slash, be percent-encoded ASCII')
+    expect(() => server.route('/', { onmessage: () => undefined } as never)).toThrow(
+      'no handler named "onmessage"',
+    )
+    server.route('/', {
+      onUpgrade: () => {
+        throw new Error('the upgrade')
+      },
+    })
+    const { port } = await server.listen(0, '127.0.0.1')
+    await expect(connect(`ws://127.0.0.1:${String(port)}`)).rejects.toMatchObject({ httpStatus: 500 })
+    await server.close()
   })
 })

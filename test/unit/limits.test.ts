@@ -93,7 +93,7 @@ describe('resolveLimits', () => {
     maxQueuedMessages: 1,
     maxQueuedBytes: 1,
     maxHeaderBytes: 64,
-    handshakeTimeoutMs: 0,
+    handshakeTimeoutMs: 1,
     closeTimeoutMs: 0,
     heartbeatIntervalMs: 0,
     heartbeatTimeoutMs: 0,
@@ -221,5 +221,23 @@ describe('gatherLimits: the times may stand beside limits', () => {
     expect(() => gatherLimits({ closeTimeoutMs: 1, limits: { closeTimeoutMs: 2 } }, SERVER_LIMITS)).toThrow(
       new TypeError('closeTimeoutMs is given twice: by itself and in limits'),
     )
+  })
+})
+
+describe('highWaterMarkBytes against maxBufferedOutputBytes', () => {
+  test('the default follows a smaller limit; a mark above the limit is refused', () => {
+    expect(resolveLimits({ maxBufferedOutputBytes: 1000 }, SERVER_LIMITS).highWaterMarkBytes).toBe(1000)
+    const both = { maxBufferedOutputBytes: 1000, highWaterMarkBytes: 1001 }
+    expect(() => resolveLimits(both, SERVER_LIMITS)).toThrow(
+      new RangeError(
+        'limits.highWaterMarkBytes must be at most limits.maxBufferedOutputBytes, 1000, not 1001',
+      ),
+    )
+    expect(resolveLimits({ ...both, highWaterMarkBytes: false }, SERVER_LIMITS).highWaterMarkBytes).toBe(
+      Infinity,
+    )
+    expect(resolveLimits({ ...both, highWaterMarkBytes: 1000 }, SERVER_LIMITS)).toMatchObject({
+      highWaterMarkBytes: 1000,
+    })
   })
 })

@@ -30,13 +30,15 @@ describe('parseTarget (RFC 6455 section 3)', () => {
   })
 
   test.each([
-    ['', /url must be absolute, not ""/],
-    ['/chat', /url must be absolute/],
-    ['example.com', /url must be absolute/],
+    ['', /url must be an absolute, well-formed URL, not ""/],
+    ['/chat', /url must be an absolute, well-formed URL/],
+    ['example.com', /url must be an absolute, well-formed URL/],
     ['ftp://example.com', /url must start with ws:, wss:, http:, https:, ws\+unix: or wss\+unix:, not "ftp/],
     ['ws://example.com/#top', /url must have no fragment/],
     ['ws://example.com/#', /url must have no fragment/],
+    ['ws://localhost:99999/', /well-formed URL, not "ws:\/\/localhost:99999\/"/],
     ['ws+unix:', /url must name a socket/],
+    ['ws+unix://tmp/x', /url must name a socket by its whole path/],
     ['ws://%zz@example.com', /url must have credentials that are percent-encoded UTF-8/],
   ])('%p is a SyntaxError', (url, message) => {
     expect(() => parseTarget(url)).toThrow(SyntaxError)

@@ -29,8 +29,28 @@ describe('origins (RFC 6455 section 10.2)', () => {
     expect(isOriginAllowed('https://app.example', [])).toBe(false)
   })
 
-  test.each([['*'], ['https://app.example/'], [5], [null]])('%p is refused', (rule) => {
-    expect(() => checkOrigins([rule] as never)).toThrow(/^origins\[0\] must be an origin without a path/)
+  test('what browsers send passes', () => {
+    const rules = [
+      'null',
+      'http://localhost:8080',
+      'https://App.example',
+      'chrome-extension://abcdef',
+      'http://[::1]:3000',
+    ]
+    expect(checkOrigins(rules)).toEqual(rules)
+  })
+
+  test.each([
+    ['*'],
+    ['https://app.example/'],
+    ['https://app.example/chat'],
+    ['https://app.example:443'],
+    ['app.example'],
+    ['https://'],
+    [5],
+    [null],
+  ])('%p is refused', (rule) => {
+    expect(() => checkOrigins([rule] as never)).toThrow(/^origins\[0\] must be an origin as browsers send it/)
     expect(() => checkOrigins(rule as never)).toThrow('origins must be an array')
   })
 })
