@@ -262,3 +262,13 @@ export class ConnectionClosedError extends Error {
     this.reason = reason
   }
 }
+
+/** What somebody threw, as an error: whatever it was. */
+export function toError(value: unknown): Error {
+  if (value instanceof Error) return value
+  try {
+    return new Error(String(value), { cause: value })
+  } catch {
+    return new Error('something was thrown that is no error and has no text', { cause: value })
+  }
+}

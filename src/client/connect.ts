@@ -176,7 +176,7 @@ async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Prom
   const { headers } = options.given
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
   const pairs = [...(given ?? [])].map(([name, value]): [string, string] => [name, value])
-  if (pairs.some(([name]) => String(name).toLowerCase() === 'host')) {
+  if (pairs.some(([name]) => typeof name === 'string' && name.toLowerCase() === 'host')) {
     throw new TypeError('headers must not have Host: it follows from the url')
   }
   const { authorization } = options.target

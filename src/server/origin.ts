@@ -38,7 +38,8 @@ export function isOriginAllowed(
 ): boolean {
   if (rules === undefined) return true
   return rules.some((rule) => {
-    if (typeof rule === 'function') return rule(origin)
+    // A promise is no yes.
+    if (typeof rule === 'function') return (rule(origin) as unknown) === true
     if (origin === undefined) return false
     // Scheme and host are compared as browsers write them: in lower case. `search` ignores a RegExp's lastIndex.
     return typeof rule === 'string' ? rule.toLowerCase() === origin.toLowerCase() : origin.search(rule) >= 0

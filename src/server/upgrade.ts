@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { acceptOffer } from '../deflate/negotiation.js'
 import type { AgreedParameters } from '../deflate/negotiation.js'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, toError } from '../errors.js'
 import { HeaderFields } from '../handshake/header-fields.js'
 import {
   formatRejection,
@@ -166,7 +166,7 @@ export class Upgrade {
 
   private failInternally(error: unknown): void {
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
-    this.options.onError(error instanceof Error ? error : new Error(String(error)))
+    this.options.onError(toError(error))
   }
 
   private finish(accepted: AcceptedUpgrade | null): void {

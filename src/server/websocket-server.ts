@@ -103,9 +103,14 @@ export class WebSocketServer {
     this.own = server
     try {
       await new Promise<void>((resolve, fail) => {
+        const closed = (): void => {
+          fail(new InvalidStateError('the server was closed'))
+        }
         server.once('error', fail)
+        server.once('close', closed)
         server.listen(port, host, () => {
           server.off('error', fail)
+          server.off('close', closed)
           resolve()
         })
       })
@@ -281,7 +286,9 @@ export class WebSocketServer {
   ): void {
     const request = readRequest(raw)
     if (request instanceof HandshakeError) {
-      this.decline(duplex, request, sharedWith, null)
+      // Wrong as it is, a request for a path of ours is nobody else's.
+      const isOurs = this.routes.find((raw.url ?? '').split('?', 1)[0] as string) !== undefined
+      this.decline(duplex, request, isOurs ? null : sharedWith, null)
       return
     }
     const found = service ?? this.routes.find(request.path)

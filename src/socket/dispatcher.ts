@@ -1,3 +1,4 @@
+import { toError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import { CloseCode } from '../frame/close-code.js'
@@ -11,8 +12,6 @@ const isThenable = (value: unknown): value is PromiseLike<Reply> =>
 
 const isBytes = (value: unknown): value is Exclude<MessageData, string> =>
   ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
-
-const asError = (value: unknown): Error => (value instanceof Error ? value : new Error(String(value)))
 
 /**
  * Calls the handlers of a service: messages one at a time and in order, everything else at once. While a handler
@@ -30,6 +29,8 @@ export class Dispatcher<S extends Socket> implements EventSink {
   private awaitsDrain = false
   private isHeld = false
   private closeInfo: CloseInfo | null = null
+  /** What no longer fits is dropped, so that the peer's Close frame behind it is reached. */
+  private isClosing = false
   private isOver = false
 
   constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
@@ -91,9 +92,15 @@ export class Dispatcher<S extends Socket> implements EventSink {
 
   /** This side closes, or the transport is gone: nobody waits for room any more, and what is there is told. */
   closing(): void {
-    if (!this.awaitsDrain && this.isBusy) return
-    this.awaitsDrain = false
-    this.release()
+    this.isClosing = true
+    if (this.awaitsDrain || !this.isBusy) {
+      this.awaitsDrain = false
+      this.release()
+    }
+    // A handler is still under way.
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.socket.driver.unhold()
   }
 
   private async finishOpen(opened: PromiseLike<Reply>): Promise<void> {
@@ -170,7 +177,8 @@ export class Dispatcher<S extends Socket> implements EventSink {
       return
     }
     this.isBusy = true
-    result.then(
+    // Not its own `then`: that may call back at once, or throw.
+    Promise.resolve(result).then(
       (value) => {
         this.settle(value)
       },
@@ -208,8 +216,8 @@ export class Dispatcher<S extends Socket> implements EventSink {
     this.inbox?.clear()
     this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
     try {
-      const result: unknown = this.handlers.onError?.(this.socket, asError(error))
-      if (isThenable(result)) result.then(undefined, () => undefined)
+      const result: unknown = this.handlers.onError?.(this.socket, toError(error))
+      if (isThenable(result)) Promise.resolve(result).catch(() => undefined)
     } catch {
       // The handler for errors failed as well, now or later: there is nobody left to tell.
     }
@@ -218,15 +226,16 @@ export class Dispatcher<S extends Socket> implements EventSink {
   /** A handler whose end nobody waits for may be async all the same, and fail. */
   private watch(result: unknown): void {
     if (!isThenable(result)) return
-    result.then(undefined, (error: unknown) => {
+    Promise.resolve(result).then(undefined, (error: unknown) => {
       this.handlerFailed(error)
     })
   }
 
   private enqueue(message: string | Buffer): void {
     this.inbox ??= new Inbox(this.limits)
+    if (this.isClosing && this.inbox.isFull) return
     this.inbox.push(message)
-    if (this.inbox.isFull && !this.isHeld) {
+    if (this.inbox.isFull && !this.isHeld && !this.isClosing) {
       this.isHeld = true
       this.socket.driver.hold()
     }

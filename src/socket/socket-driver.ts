@@ -155,6 +155,8 @@ export class SocketDriver implements Flushable, Timed {
    */
   send(data: MessageData, options?: SendOptions): boolean {
     const { limits, slowConsumer } = this.options
+    // Takes nothing, and says what is wrong with the arguments.
+    if (this.connection.readyState !== ReadyState.OPEN) return this.connection.send(data, options)
     if (this.bufferedAmount > limits.maxBufferedOutputBytes && slowConsumer !== 'buffer') {
       if (this.isBlocked || !this.flushNow()) {
         this.refuse(slowConsumer)
@@ -372,6 +374,7 @@ export class SocketDriver implements Flushable, Timed {
     if (this.isCloseTimed && timeoutMs === undefined) return
     const deadline = monotonicNow() + (timeoutMs ?? this.options.limits.closeTimeoutMs)
     if (this.isCloseTimed && deadline >= this.closeDeadline) return
+    if (!this.isCloseTimed) timerWheel.keepAlive()
     this.isCloseTimed = true
     this.closeDeadline = deadline
     timerWheel.schedule(this, deadline)
@@ -381,6 +384,7 @@ export class SocketDriver implements Flushable, Timed {
     if (this.isGone) return
     this.isGone = true
     timerWheel.cancel(this)
+    if (this.isCloseTimed) timerWheel.letGo()
     if (!this.duplex.destroyed) this.duplex.destroy()
     this.owner.handleGone()
   }

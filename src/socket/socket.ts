@@ -206,8 +206,13 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
 
   /** @internal */
   handleEvent(event: ConnectionEvent): void {
-    if (event.type === 'closed' && this.closeInfo === null) this.end(event)
-    this.sink.handleEvent(event)
+    if (event.type !== 'closed') {
+      this.sink.handleEvent(event)
+      return
+    }
+    if (this.closeInfo === null) this.end(event)
+    // One end, told the same to all.
+    this.sink.handleEvent({ ...event, ...this.closeInfo })
   }
 
   /** @internal */

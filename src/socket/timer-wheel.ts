@@ -26,6 +26,20 @@ export class TimerWheel {
   /** The slot that fires, or fired last: who is scheduled by then waits in a later one. */
   private firedSlot = -1
 
+  private keepers = 0
+
+  /** From now on the wheel keeps the process alive: somebody waits for the end of a connection. */
+  keepAlive(): void {
+    this.keepers++
+    this.timer?.ref()
+  }
+
+  /** The opposite of {@link keepAlive}, once for each call of it. */
+  letGo(): void {
+    this.keepers--
+    if (this.keepers === 0) this.timer?.unref()
+  }
+
   /** How many slots are in use. */
   get slotCount(): number {
     return this.order.length
@@ -99,7 +113,7 @@ export class TimerWheel {
     this.timer = setTimeout(() => {
       this.fire()
     }, delay)
-    this.timer.unref()
+    if (this.keepers === 0) this.timer.unref()
   }
 
   private fire(): void {

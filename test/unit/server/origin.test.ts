@@ -27,6 +27,8 @@ describe('origins (RFC 6455 section 10.2)', () => {
     expect(isOriginAllowed(undefined, ['https://app.example', /.*/])).toBe(false)
     expect(isOriginAllowed(undefined, [(origin) => origin === undefined])).toBe(true)
     expect(isOriginAllowed('https://app.example', [])).toBe(false)
+    const promised = (): boolean => Promise.resolve(false) as unknown as boolean
+    expect(isOriginAllowed('https://evil.test', [promised])).toBe(false)
   })
 
   test('what browsers send passes', () => {
