@@ -184,6 +184,22 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(takeAll(kept.one).length).toBeGreaterThan(SENDS * 3)
   })
 
+  test('connections that wrote all they had hold nothing', () => {
+    const busy = server()
+    const { growth } = growthOf(() =>
+      Array.from({ length: 500 }, () => {
+        const one = server()
+        one.send('Hello')
+        takeAll(one)
+        // Each wrote in another slab.
+        for (let i = 0; i < 8; i++) busy.send(Buffer.alloc(10_000))
+        takeAll(busy)
+        return one
+      }),
+    )
+    expect(growth).toBeLessThan(4 * MIB)
+  })
+
   test('a queue that is given up keeps nothing', () => {
     const { growth } = growthOf(() =>
       Array.from({ length: 50 }, () => {
