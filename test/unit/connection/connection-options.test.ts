@@ -1,5 +1,6 @@
 import {
   resolveConnectionOptions,
+  wantsCompression,
   type ConnectionOptions,
 } from '../../../src/connection/connection-options.js'
 import { Connection } from '../../../src/connection/connection.js'
@@ -52,5 +53,29 @@ describe('the options of a connection', () => {
     const wrong = options as unknown as ConnectionOptions
     expect(() => resolveConnectionOptions(wrong)).toThrow(kind)
     expect(() => new Connection(wrong)).toThrow(said)
+  })
+})
+
+describe('the options of one message', () => {
+  test('compressed unless they say no', () => {
+    expect(
+      [{}, { compress: undefined }, { compress: true }, { compress: false }].map((o) =>
+        wantsCompression(o as object),
+      ),
+    ).toEqual([true, true, true, false])
+  })
+
+  test.each([
+    [null, 'send options must be an object with compress, not null'],
+    ['text', 'send options must be an object with compress, not "text"'],
+    [() => undefined, 'send options must be an object with compress, not a function'],
+    [{ compress: 'no' }, 'compress must be true or false, not "no"'],
+    [{ compress: 0 }, 'compress must be true or false, not 0'],
+  ])('%p is refused, and nothing is sent', (options, said) => {
+    const one = new Connection({ role: 'server' })
+    const call = (): unknown => one.send('x', options as unknown as object)
+    expect(call).toThrow(TypeError)
+    expect(call).toThrow(said)
+    expect(one.takeOutput()).toBeNull()
   })
 })
