@@ -83,7 +83,11 @@ export class RawPeer {
 
   /** Sends a RST. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    const { socket } = this
+    // While a FIN is on its way Node can neither reset nor close.
+    if (socket.writableEnded && !socket.writableFinished)
+      socket.once('finish', () => socket.resetAndDestroy())
+    else socket.resetAndDestroy()
   }
 
   /** Reads no more, so that the buffers of the system fill up. */
