@@ -103,12 +103,19 @@ export class Connection {
   /**
    * Bytes came.
    * @param chunk from now on the connection's: payloads are unmasked in place, and messages may be views of it
+   * @param isBorrowed the chunk is lent: pull what you want of it, then call {@link keepInput}, and from then on its
+   *   memory is the caller's again. Messages are no views of it
    */
-  receiveBytes(chunk: Uint8Array, now = this.now): void {
+  receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
     this.now = now
     this.keepalive.heard(now)
-    this.receiver.push(chunk)
+    this.receiver.push(chunk, isBorrowed)
+  }
+
+  /** Copies what was not pulled of a chunk that is lent. */
+  keepInput(): void {
+    this.receiver.keepInput()
   }
 
   /**

@@ -32,6 +32,8 @@ export class Receiver {
   private assembler: MessageAssembler | null = null
   /** The control frame that comes in parts. */
   private control: Buffer | null = null
+  /** Payloads are views of memory that is not ours to keep. */
+  private isBorrowed = false
   /** A message is inflated off the loop: nothing behind it is looked at until then. */
   private inflating = false
   private inflated: MessageReceived | ProtocolError | null = null
@@ -54,9 +56,21 @@ export class Receiver {
     return this.inflating
   }
 
-  /** @param chunk from now on the receiver's */
-  push(chunk: Uint8Array): void {
+  /** @param chunk from now on the receiver's, or, if it is borrowed, until {@link keepInput} */
+  push(chunk: Uint8Array, isBorrowed = false): void {
+    if (isBorrowed && this.parser.bufferedBytes > 0) {
+      // Others wait before it: it will not be pulled by then.
+      this.parser.push(Buffer.from(chunk))
+      return
+    }
+    this.isBorrowed = isBorrowed
     this.parser.push(chunk)
+  }
+
+  keepInput(): void {
+    if (!this.isBorrowed) return
+    this.isBorrowed = false
+    this.parser.keepInput()
   }
 
   /** The next message or control frame, or what the peer did wrong. Null: more bytes, or time, are needed. */
@@ -98,7 +112,8 @@ export class Receiver {
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
     if (part.rsv1) return this.inflate(part.payload, part.opcode === Opcode.TEXT)
-    if (part.opcode === Opcode.BINARY) return new MessageReceived(part.payload)
+    if (part.opcode === Opcode.BINARY)
+      return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
     if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
     return toText(source, start, end)
@@ -110,7 +125,8 @@ export class Receiver {
       return this.finishInflate(codec.inflate(bytes, this.maxMessageBytes), isText, false)
     }
     this.inflating = true
-    codec.inflateAsync(bytes, this.maxMessageBytes, (result) => {
+    const kept = this.isBorrowed ? Buffer.from(bytes) : bytes
+    codec.inflateAsync(kept, this.maxMessageBytes, (result) => {
       this.inflating = false
       this.inflated = this.finishInflate(result, isText, true)
       this.waker.wake()
@@ -130,7 +146,9 @@ export class Receiver {
   }
 
   private receiveControl(part: FramePart): ControlFrame | null {
-    if (part.isFirst && part.isLast) return new ControlFrame(part.opcode, part.payload)
+    if (part.isFirst && part.isLast) {
+      return new ControlFrame(part.opcode, this.isBorrowed ? part.copy() : part.payload)
+    }
     this.control ??= Buffer.allocUnsafe(MAX_CONTROL_PAYLOAD_BYTES)
     part.copyTo(this.control, part.offset)
     if (!part.isLast) return null

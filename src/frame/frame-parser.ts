@@ -153,6 +153,13 @@ export class FrameParser {
     }
   }
 
+  /** Copies what was not pulled yet of the chunk at hand: its memory may be written again. */
+  keepInput(): void {
+    if (this.position === this.chunk.length) this.chunk = EMPTY
+    else this.chunk = asBuffer(Buffer.from(this.chunk.subarray(this.position)))
+    this.position = 0
+  }
+
   /** Goes on to the next chunk; lets go of the last one, so that an idle connection holds none. */
   private advance(): boolean {
     this.position = 0

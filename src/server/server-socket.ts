@@ -1,10 +1,10 @@
-import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo } from '../connection/events.js'
 import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
+import type { Transport } from '../socket/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 
 /** A connection as a server has it. */
@@ -15,7 +15,7 @@ export class ServerSocket<Data = unknown> extends Socket<Data> {
 
   /** @internal Made by the server. */
   constructor(
-    duplex: Duplex,
+    transport: Transport,
     info: SocketInfo,
     data: Data,
     connection: ConnectionOptions,
@@ -23,7 +23,7 @@ export class ServerSocket<Data = unknown> extends Socket<Data> {
     handlers: Handlers<ServerSocket<Data>>,
     onGone: (socket: ServerSocket<Data>) => void,
   ) {
-    super(duplex, info, data, connection, options)
+    super(transport, info, data, connection, options)
     this.sink = new Dispatcher(this, handlers, options.limits)
     this.onGone = onGone
   }

@@ -5,6 +5,7 @@ import type { CodecFactory } from '../deflate/codec.js'
 import { createCodecFactory } from '../deflate/zlib-codec.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber } from '../limits.js'
+import { transportOver } from '../socket/handle-transport.js'
 import { checkService } from '../socket/service.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { Gate } from './gate.js'
@@ -164,7 +165,7 @@ export class WebSocketServer {
     const { request, info, data, protocol, extensions, deflate } = accepted
     const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
     const socket = new ServerSocket(
-      duplex,
+      transportOver(duplex, this.options.directIo),
       { url: request.target, protocol, extensions, secure: info.secure, remoteAddress: info.remoteAddress },
       data,
       { role: 'server', limits, codec, autoPong },
