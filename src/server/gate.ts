@@ -1,16 +1,16 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Server as HttpServer } from 'node:http'
 import { HandshakeError } from '../errors.js'
-import { ignoreErrors } from '../socket/handshake-io.js'
+import type { UpgradeRequest } from '../handshake/server-handshake.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import type { Routes } from './routing.js'
 import type { ServerService } from './service.js'
 import { isToAnswer, type Claimant } from './shared-port.js'
-import { readRequest, rejectWith, Upgrade, type AcceptedUpgrade } from './upgrade.js'
+import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
+import type { UpgradePeer } from './upgrade-peer.js'
 
 /** Where accepted upgrades go. */
-export type Opener = (duplex: Duplex, head: Buffer, service: ServerService, accepted: AcceptedUpgrade) => void
+export type Opener = (service: ServerService, accepted: AcceptedUpgrade) => void
 
 /** Who comes in: finds the route of an upgrade, keeps the bounds, has it decided, and answers what is not taken. */
 export class Gate implements Claimant {
@@ -20,7 +20,7 @@ export class Gate implements Claimant {
   private readonly upgrades = new Set<Upgrade>()
   private readonly perAddress = new Map<string, number>()
   /** Connections that are rejected and still read why, and who waits until there are none. */
-  private readonly rejected = new Set<Duplex>()
+  private readonly rejected = new Set<UpgradePeer>()
   private readonly rejectedGone = new Waiters<void>()
   /** Connections that are open or closing. */
   private inside = 0
@@ -54,7 +54,7 @@ export class Gate implements Claimant {
 
   /** Cuts those rejected that are still there. */
   cut(): void {
-    for (const duplex of [...this.rejected]) duplex.destroy()
+    for (const peer of [...this.rejected]) peer.destroy()
   }
 
   /** A connection that was let in is gone. */
@@ -65,44 +65,45 @@ export class Gate implements Claimant {
 
   /**
    * Takes one upgrade.
+   * @param request what was asked for, or why it is no handshake
+   * @param target the request target, as sent
    * @param service default: that of the route for the request's path
    * @param sharedWith the HTTP server whose port others may share
    */
   upgrade(
-    raw: IncomingMessage,
-    duplex: Duplex,
-    head: Buffer,
+    request: UpgradeRequest | HandshakeError,
+    target: string,
+    peer: UpgradePeer,
     service: ServerService | undefined,
     sharedWith: HttpServer | null,
   ): void {
-    const request = readRequest(raw)
     if (request instanceof HandshakeError) {
       // Wrong as it is, a request for a path of ours is nobody else's.
-      const isOurs = this.claims((raw.url ?? '').split('?', 1)[0] as string)
-      this.decline(duplex, request, isOurs ? null : sharedWith, null)
+      const isOurs = this.claims(target.split('?', 1)[0] as string)
+      this.decline(peer, request, isOurs ? null : sharedWith, null)
       return
     }
     const found = service ?? this.routes.find(request.path)
     if (found === undefined) {
-      this.decline(duplex, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, request.path)
+      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, request.path)
       return
     }
-    const address = (duplex as { remoteAddress?: string }).remoteAddress ?? ''
+    const address = peer.remoteAddress
     const refusal = this.refusal(address)
     if (refusal !== null) {
-      this.reject(duplex, refusal)
+      this.reject(peer, refusal)
       return
     }
     this.count(address, 1)
-    const upgrade = new Upgrade(raw, duplex, request, this.options, (accepted) => {
+    const upgrade = new Upgrade(peer, request, this.options, (accepted) => {
       this.upgrades.delete(upgrade)
       if (accepted !== null) {
         this.inside++
-        this.open(duplex, head, found, accepted)
+        this.open(found, accepted)
         return
       }
       this.count(address, -1)
-      this.letGo(duplex)
+      this.letGo(peer)
     })
     this.upgrades.add(upgrade)
     upgrade.decide(found)
@@ -110,27 +111,26 @@ export class Gate implements Claimant {
 
   /** Answers what nobody here takes, unless others are there to take it. */
   private decline(
-    duplex: Duplex,
+    peer: UpgradePeer,
     error: HandshakeError,
     sharedWith: HttpServer | null,
     path: string | null,
   ): void {
-    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(duplex, error)
+    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
-    else ignoreErrors(duplex)
+    else peer.leave()
   }
 
-  private reject(duplex: Duplex, error: HandshakeError): void {
-    rejectWith(duplex, error)
-    this.letGo(duplex)
+  private reject(peer: UpgradePeer, error: HandshakeError): void {
+    peer.reject(rejectionOf(error))
+    this.letGo(peer)
   }
 
   /** Keeps in mind what was rejected, until it is gone. */
-  private letGo(duplex: Duplex): void {
-    if (duplex.destroyed) return
-    this.rejected.add(duplex)
-    duplex.once('close', () => {
-      this.rejected.delete(duplex)
+  private letGo(peer: UpgradePeer): void {
+    this.rejected.add(peer)
+    peer.whenGone(() => {
+      this.rejected.delete(peer)
       if (this.rejected.size === 0) this.rejectedGone.resolveAll()
     })
   }

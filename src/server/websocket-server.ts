@@ -5,7 +5,6 @@ import type { CodecFactory } from '../deflate/codec.js'
 import { createCodecFactory } from '../deflate/zlib-codec.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber } from '../limits.js'
-import { transportOver } from '../socket/handle-transport.js'
 import { checkService } from '../socket/service.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { Gate } from './gate.js'
@@ -14,7 +13,8 @@ import { Ports } from './ports.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
 import type { ServerService } from './service.js'
-import type { AcceptedUpgrade } from './upgrade.js'
+import { readRequest, type AcceptedUpgrade } from './upgrade.js'
+import { StreamPeer } from './upgrade-peer.js'
 
 export interface CloseOptions {
   /** The Close frame's code. Default 1001. */
@@ -47,8 +47,8 @@ export class WebSocketServer {
   constructor(options: ServerOptions = {}) {
     this.options = resolveServerOptions(options)
     this.codecs = this.options.deflate === null ? null : createCodecFactory(this.options.deflate)
-    this.gate = new Gate(this.options, this.routes, (duplex, head, service, accepted) => {
-      this.open(duplex, head, service, accepted)
+    this.gate = new Gate(this.options, this.routes, (service, accepted) => {
+      this.open(service, accepted)
     })
     this.ports = new Ports(this.options, this.gate)
   }
@@ -105,7 +105,8 @@ export class WebSocketServer {
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, service?: ServerService): void {
     if (service !== undefined) checkService('service', service, ['onUpgrade'])
-    this.gate.upgrade(request, socket, head, service, null)
+    const peer = new StreamPeer(request, socket, head, this.options.directIo)
+    this.gate.upgrade(readRequest(request), request.url ?? '', peer, service, null)
   }
 
   /**
@@ -160,12 +161,12 @@ export class WebSocketServer {
     this.gate.cut()
   }
 
-  private open(duplex: Duplex, head: Buffer, service: ServerService, accepted: AcceptedUpgrade): void {
+  private open(service: ServerService, accepted: AcceptedUpgrade): void {
     const { limits, slowConsumer, autoPong } = this.options
-    const { request, info, data, protocol, extensions, deflate } = accepted
+    const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
     const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
     const socket = new ServerSocket(
-      transportOver(duplex, this.options.directIo),
+      transport,
       { url: request.target, protocol, extensions, secure: info.secure, remoteAddress: info.remoteAddress },
       data,
       { role: 'server', limits, codec, autoPong },
@@ -177,6 +178,6 @@ export class WebSocketServer {
       },
     )
     this.sockets.add(socket)
-    socket.open(head)
+    socket.open(early)
   }
 }

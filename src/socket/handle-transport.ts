@@ -1,7 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
-  handleOf,
   moveServer,
   requestIsTaken,
   socketOver,
@@ -31,7 +30,7 @@ const ONREAD = {
 }
 
 function onEnd(this: DrivenSocket): void {
-  this[TRANSPORT]?.owner?.receiveEnd()
+  this[TRANSPORT]?.ended()
 }
 function onClose(this: DrivenSocket): void {
   this[TRANSPORT]?.owner?.transportLost()
@@ -54,6 +53,7 @@ export class HandleTransport implements Transport {
   owner: TransportOwner | null = null
   readonly socket: DrivenSocket
   private readonly handle: Handle
+  private hasEnded = false
   /** Writes that the system did not take at once. */
   private pendingWrites = 0
 
@@ -80,6 +80,14 @@ export class HandleTransport implements Transport {
 
   setOwner(owner: TransportOwner): void {
     this.owner = owner
+    // Told once, to whoever was there: the next one must know as well, but not inside its constructor.
+    if (this.hasEnded) process.nextTick(() => this.owner?.receiveEnd())
+  }
+
+  /** @internal The peer ended its side. */
+  ended(): void {
+    this.hasEnded = true
+    this.owner?.receiveEnd()
   }
 
   write(bytes: Buffer): boolean {
@@ -128,16 +136,6 @@ export class HandleTransport implements Transport {
     if (this.socket.destroyed) return
     if (status < 0) this.socket.destroy(systemError('write', status))
     else if (this.pendingWrites === 0) this.owner?.unblock()
-  }
-
-  /** The handle for somebody else: this transport is over, and tells nobody. */
-  release(): Handle | null {
-    const handle = handleOf(this.socket)
-    this.owner = null
-    if (handle === null || handle.readStop() !== 0) return null
-    handle.reading = false
-    ;(this.socket as unknown as { _handle: Handle | null })._handle = null
-    return handle
   }
 }
 
