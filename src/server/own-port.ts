@@ -18,7 +18,7 @@ interface FreshHandle extends Handle {
   readStart(): number
   setNoDelay?(on: boolean): number
   setKeepAlive?(on: boolean, delay: number): number
-  [NEWCOMER]?: Newcomer
+  [NEWCOMER]?: Newcomer | null
 }
 
 const NEWCOMER = Symbol('hawser.newcomer')
@@ -51,7 +51,7 @@ class Newcomer implements Timed {
     const { handle } = this
     this.port.forget(this)
     handle.onread = ignore
-    delete handle[NEWCOMER]
+    handle[NEWCOMER] = null
     if (bytes === null || handle.readStop() !== 0) handle.close()
     else this.port.sort(handle, bytes)
   }
@@ -62,7 +62,7 @@ class Newcomer implements Timed {
 
   close(): void {
     this.port.forget(this)
-    delete this.handle[NEWCOMER]
+    this.handle[NEWCOMER] = null
     this.handle.close()
   }
 }

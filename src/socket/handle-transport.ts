@@ -59,7 +59,7 @@ export class HandleTransport implements Transport {
 
   constructor(handle: Handle) {
     this.handle = handle
-    this.socket = socketOver(handle, ONREAD as never)
+    this.socket = socketOver(handle, ONREAD)
     this.socket[TRANSPORT] = this
     this.socket.on('error', onError)
     this.socket.on('close', onClose)

@@ -110,7 +110,7 @@ export function systemError(call: string, status: number): Error {
  */
 export function socketOver(handle: Handle, onread: OnReadOpts): NetSocket {
   const options = { handle, onread, allowHalfOpen: true, manualStart: true }
-  return new NetSocket(options as SocketConstructorOpts)
+  return new NetSocket(options)
 }
 
 export const handleOf = (socket: NetSocket): Handle | null => (socket as unknown as WithHandle)._handle
@@ -123,7 +123,8 @@ const EVENTS = ['data', 'readable', 'end', 'close', 'error', 'drain', 'finish'] 
  * @returns the handle; null if the socket must be used as it is
  */
 export function takeHandle(duplex: Duplex): { handle: Handle; from: NetSocket } | null {
-  if (Object.getPrototypeOf(duplex) !== NetSocket.prototype || !canUseHandles()) return null
+  const kind: unknown = Object.getPrototypeOf(duplex)
+  if (kind !== NetSocket.prototype || !canUseHandles()) return null
   const socket = duplex as NetSocket
   const handle = handleOf(socket)
   if (!isHandle(handle) || socket.destroyed || socket.connecting || !socket.writable || !socket.readable) {
