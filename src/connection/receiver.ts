@@ -4,6 +4,7 @@ import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { MessageAssembler } from '../frame/message-assembler.js'
+import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
 import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
 import { decodeText, Utf8Validator } from '../frame/utf8.js'
@@ -26,6 +27,8 @@ export class ControlFrame {
 export class Receiver {
   private readonly parser: FrameParser
   private readonly codec: MessageCodec | null
+  /** What comes is masked. */
+  private readonly isMasked: boolean
   private readonly maxMessageBytes: number
   private readonly waker: Waker
   /** The message that comes in parts. */
@@ -40,6 +43,7 @@ export class Receiver {
 
   /** @param waker woken when a message came about by itself, at the end of an inflation off the loop */
   constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker) {
+    this.isMasked = role === 'server'
     this.codec = codec
     this.maxMessageBytes = limits.maxMessageBytes
     this.waker = waker
@@ -81,6 +85,8 @@ export class Receiver {
       this.inflated = null
       return result
     }
+    const opcode = this.parser.takeWhole()
+    if (opcode !== 0) return this.receiveShort(opcode)
     for (;;) {
       const event = this.parser.next()
       if (event === null) return null
@@ -117,6 +123,17 @@ export class Receiver {
     const { source, start, end } = part
     if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
     return toText(source, start, end)
+  }
+
+  /** A message of one short frame: see {@link FrameParser.takeWhole}. */
+  private receiveShort(opcode: number): MessageReceived | ProtocolError {
+    const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = this.parser
+    const isAscii = this.isMasked && maskInPlace(source, start, end, key)
+    if (opcode === Opcode.TEXT) {
+      return isAscii ? new MessageReceived(source.latin1Slice(start, end)) : toText(source, start, end)
+    }
+    const bytes = source.subarray(start, end)
+    return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
   }
 
   private inflate(bytes: Buffer, isText: boolean): MessageReceived | ProtocolError | null {

@@ -125,7 +125,7 @@ const EVENTS = ['data', 'readable', 'end', 'close', 'error', 'drain', 'finish'] 
 export function takeHandle(duplex: Duplex): { handle: Handle; from: NetSocket } | null {
   const kind: unknown = Object.getPrototypeOf(duplex)
   if (kind !== NetSocket.prototype || !canUseHandles()) return null
-  const socket = duplex as NetSocket
+  const socket: NetSocket = duplex as never
   const handle = handleOf(socket)
   if (!isHandle(handle) || socket.destroyed || socket.connecting || !socket.writable || !socket.readable) {
     return null
