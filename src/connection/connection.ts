@@ -19,6 +19,7 @@ import {
 import type { CloseInfo, Closed, ConnectionEvent, Waker } from './events.js'
 import { Keepalive } from './keepalive.js'
 import { controlPayload, viewBytes, type MessageData } from './message-data.js'
+import { PreparedMessage } from './prepared-message.js'
 import { Receiver, type ControlFrame } from './receiver.js'
 import { Sender } from './sender.js'
 
@@ -164,7 +165,11 @@ export class Connection {
    * @returns false if the connection is not open: nothing was taken
    * @throws TypeError for what is neither text nor bytes
    */
-  send(data: MessageData, options?: SendOptions): boolean {
+  send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
+    if (data instanceof PreparedMessage) {
+      if (options !== undefined) throw new TypeError('send options belong to the PreparedMessage itself')
+      return this.sendPrepared(data)
+    }
     const compress = options === undefined || wantsCompression(options)
     if (typeof data === 'string') {
       if (!this.isOpen) return false
@@ -174,6 +179,13 @@ export class Connection {
     const bytes = viewBytes('data', data)
     if (!this.isOpen) return false
     this.sender.sendBytes(bytes, compress)
+    return true
+  }
+
+  /** As {@link send}, for a message that goes to many. */
+  sendPrepared(message: PreparedMessage): boolean {
+    if (!this.isOpen) return false
+    this.sender.sendPrepared(message)
     return true
   }
 

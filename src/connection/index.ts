@@ -19,5 +19,6 @@ export type {
   Waker,
 } from './events.js'
 export type { MessageData } from './message-data.js'
+export { PreparedMessage } from './prepared-message.js'
 export type { MessageCodec } from '../deflate/codec.js'
 export type { Limits, LimitOptions } from '../limits.js'

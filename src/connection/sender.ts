@@ -3,6 +3,7 @@ import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { OutputQueue } from './output-queue.js'
+import type { PreparedMessage } from './prepared-message.js'
 import { TO_COMPRESS_BIT, WaitingFrames } from './waiting-frames.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
@@ -15,6 +16,7 @@ const CLOSE = FIN_BIT | Opcode.CLOSE
  */
 export class Sender {
   readonly output: OutputQueue
+  private readonly isMasked: boolean
   private readonly codec: MessageCodec | null
   private readonly waker: Waker
   /** A compression is under way off the loop; of so many bytes. */
@@ -25,6 +27,7 @@ export class Sender {
 
   /** @param waker woken when output came about by itself, at the end of a compression off the loop */
   constructor(masked: boolean, codec: MessageCodec | null, waker: Waker) {
+    this.isMasked = masked
     this.output = new OutputQueue(masked)
     this.codec = codec
     this.waker = waker
@@ -58,6 +61,28 @@ export class Sender {
     } else {
       this.sendMessage(BINARY, bytes, compress, false)
     }
+  }
+
+  /** A message that goes to many: its frame is shared with them, unless it must be masked. */
+  sendPrepared(message: PreparedMessage): void {
+    const { codec, output } = this
+    if (this.compressing || this.isMasked) {
+      const { payload, firstByte, compress } = message
+      if (this.compressing)
+        this.behind().appendBytes(compress ? firstByte | TO_COMPRESS_BIT : firstByte, payload)
+      else this.sendMessage(firstByte, payload, compress, false)
+      return
+    }
+    let { frame } = message
+    if (codec !== null && message.compress && codec.worthSharing(message.byteLength)) {
+      const deflated = message.deflatedBy(codec)
+      if (deflated !== null) {
+        frame = deflated
+        // The peer's inflater takes the message in, this side's compressor never saw it.
+        codec.dropDeflateContext()
+      }
+    }
+    output.appendShared(frame.buffer, frame.start, frame.end)
   }
 
   /** A ping or a pong: passes messages that wait. */

@@ -8,6 +8,15 @@ import type { AgreedParameters } from './negotiation.js'
 /** What became of a compressed message: its bytes, or how the peer is to be failed. */
 export type InflateResult = Uint8Array | ProtocolError | LimitError
 
+/** Compresses messages by themselves, for all connections that do it alike. The identity says which these are. */
+export interface SharedDeflate {
+  /**
+   * @param keepContext false: nothing is known of earlier messages
+   * @returns as `MessageCodec.deflate`
+   */
+  deflate(message: Uint8Array, keepContext: false): Uint8Array | null
+}
+
 /**
  * Compresses and decompresses the messages of one connection. Calls of one direction never overlap: after
  * `deflateAsync` (or `inflateAsync`) the caller waits for `done` before the next call of the same direction; the
@@ -18,6 +27,13 @@ export type InflateResult = Uint8Array | ProtocolError | LimitError
  * share, so the caller writes, decodes or copies it at once, and never hands it on.
  */
 export interface MessageCodec {
+  /** For messages that go to many: each compressed once, by itself. Whoever sends one then drops the context. */
+  readonly sharedDeflate: SharedDeflate
+  /**
+   * Should a message that goes to many be compressed? Such a message is no sign that a connection is busy.
+   * @param byteLength of the message, uncompressed
+   */
+  worthSharing(byteLength: number): boolean
   /**
    * Should this outgoing message be compressed at all? Asked once for each message: the answer counts as a sign
    * that the connection is busy, on which contexts are lent.

@@ -1,7 +1,7 @@
 /** permessage-deflate over node:zlib: one codec for each connection, and what the codecs of one server share. */
 import { InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
-import type { CodecFactory, InflateResult, MessageCodec } from './codec.js'
+import type { CodecFactory, InflateResult, MessageCodec, SharedDeflate } from './codec.js'
 import { Borrower, ContextPool } from './context-pool.js'
 import { compressorBits } from './engine.js'
 import type { Cancel, Deflater, DeflateParameters, Inflater, ZlibEngine } from './engine.js'
@@ -85,6 +85,14 @@ class ZlibCodec implements MessageCodec {
     this.#borrower = ownTakeover && engine.keepsDeflateContext ? new Borrower(this.#parameters) : null
     this.#ownsInflater = peerTakeover
     this.#inflater = peerTakeover ? engine.createInflater(peerBits) : engine.sharedInflater
+  }
+
+  get sharedDeflate(): SharedDeflate {
+    return this.#sharedDeflater
+  }
+
+  worthSharing(byteLength: number): boolean {
+    return byteLength >= this.#shared.config.thresholdBytes
   }
 
   worthDeflating(byteLength: number): boolean {

@@ -3,6 +3,7 @@ import { LimitError, TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Limits } from '../limits.js'
 import { flushSoon, type Flushable } from './outbox.js'
 import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
@@ -18,6 +19,9 @@ export interface DriverOwner {
   /** The transport is over; events that are still to be pulled may follow. Called once. */
   handleGone(): void
 }
+
+/** What became of a message for one of many. */
+export type DeliveryOutcome = 'sent' | 'dropped' | 'failed'
 
 export interface DriverOptions {
   readonly limits: Limits
@@ -153,7 +157,7 @@ export class SocketDriver implements Flushable, Timed {
    * Sends a message by the slow-consumer policy.
    * @returns false: over the high-water mark, or not taken
    */
-  send(data: MessageData, options?: SendOptions): boolean {
+  send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     const { limits, slowConsumer } = this.options
     // Takes nothing, and says what is wrong with the arguments.
     if (this.connection.readyState !== ReadyState.OPEN) return this.connection.send(data, options)
@@ -163,12 +167,34 @@ export class SocketDriver implements Flushable, Timed {
         return false
       }
     }
-    if (!this.connection.send(data, options)) return false
+    return this.connection.send(data, options) && this.sent()
+  }
+
+  /** A message was queued. @returns whether there is room for more */
+  private sent(): boolean {
     if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
     else if (!this.isPumping) flushSoon(this)
-    if (this.bufferedAmount <= limits.highWaterMarkBytes) return true
+    if (this.bufferedAmount <= this.options.limits.highWaterMarkBytes) return true
     this.needsDrain = true
     return false
+  }
+
+  /**
+   * Sends a message that goes to many, as {@link send}.
+   * @returns `'dropped'`: the slow-consumer policy did not let it through; `'failed'`: the connection is not open
+   */
+  deliver(message: PreparedMessage): DeliveryOutcome {
+    const { limits, slowConsumer } = this.options
+    if (this.connection.readyState !== ReadyState.OPEN) return 'failed'
+    if (this.bufferedAmount > limits.maxBufferedOutputBytes && slowConsumer !== 'buffer') {
+      if (this.isBlocked || !this.flushNow()) {
+        this.refuse(slowConsumer)
+        return 'dropped'
+      }
+    }
+    this.connection.sendPrepared(message)
+    this.sent()
+    return 'sent'
   }
 
   ping(data: MessageData | undefined): boolean {

@@ -4,8 +4,9 @@ import { ConnectionClosedError } from '../errors.js'
 import { ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
-import { SocketDriver, type DriverOptions, type DriverOwner } from './socket-driver.js'
+import { SocketDriver, type DeliveryOutcome, type DriverOptions, type DriverOwner } from './socket-driver.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
 
 /** What both ends know of a connection once its handshake is done. */
@@ -101,13 +102,18 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    * Sends a message (RFC 6455 section 6.1). What is sent while one chunk of input is handled, or in one turn of the
    * event loop, leaves in one write.
    * @param data a string is sent as text, anything else as bytes. Bytes are read until the call returns and never
-   *   changed
+   *   changed. Or a {@link PreparedMessage}, which takes its options itself
    * @returns true: go on. False: over the high-water mark (wait for `drained()` or `onDrain`), or not taken since the
    *   connection is no longer open or, by the `drop` policy, the peer is too slow
    * @throws TypeError for anything that is neither text nor bytes
    */
-  send(data: MessageData, options?: SendOptions): boolean {
+  send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     return this.driver.send(data, options)
+  }
+
+  /** @internal Sends a message that goes to many, and says what became of it here. */
+  deliver(message: PreparedMessage): DeliveryOutcome {
+    return this.driver.deliver(message)
   }
 
   /**

@@ -76,6 +76,17 @@ export class ControlledCodec implements MessageCodec {
     return any
   }
 
+  /** Its messages are numbered, so none of them can go to many. */
+  readonly sharedDeflate = {
+    deflate: (): null => {
+      throw new Error('a numbered message cannot be shared')
+    },
+  }
+
+  worthSharing(): boolean {
+    return false
+  }
+
   worthDeflating(byteLength: number): boolean {
     this.checkOpen()
     this.asked++

@@ -7,6 +7,7 @@ describe('hawser/connection', () => {
       'CloseCode',
       'Connection',
       'LimitError',
+      'PreparedMessage',
       'ProtocolError',
       'ReadyState',
       'SERVER_LIMITS',

@@ -1,0 +1,98 @@
+import { showValue } from '../limits.js'
+import type { MessageData } from '../connection/message-data.js'
+import { PreparedMessage } from '../connection/prepared-message.js'
+import type { DeliveryOutcome } from './socket-driver.js'
+
+/** What became of a message that went to many. */
+export interface Delivery {
+  /** Taken by so many connections; they get it as fast as they read. */
+  readonly sent: number
+  /** Not taken by so many that read too slowly: see `slowConsumer`. */
+  readonly dropped: number
+  /** So many were closing or closed. */
+  readonly failed: number
+}
+
+export interface FanOutOptions<S> {
+  /** Who does not get it: a connection, or several. */
+  readonly except?: S | ReadonlySet<S> | readonly S[] | undefined
+  /** Who gets it: those for which this says true. Called during the call, for each. */
+  readonly filter?: ((socket: S) => boolean) | undefined
+  /** Compress the message where that is in use and pays. Default true. */
+  readonly compress?: boolean | undefined
+}
+
+/** A connection, as far as a message to many is concerned. */
+export interface Receiver {
+  deliver(message: PreparedMessage): DeliveryOutcome
+}
+
+const NAMES: ReadonlySet<string> = new Set([
+  'except',
+  'filter',
+  'compress',
+] satisfies (keyof FanOutOptions<unknown>)[])
+
+/** @throws TypeError with the option's name and value */
+function checkOptions<S>(options: FanOutOptions<S>): void {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw new TypeError(
+      `options must be an object with except, filter and compress, not ${showValue(options)}`,
+    )
+  }
+  for (const name in options) {
+    if (!NAMES.has(name)) {
+      throw new TypeError(`options has no ${showValue(name)}; there are ${[...NAMES].join(', ')}`)
+    }
+  }
+  const { filter, except } = options
+  if (filter !== undefined && typeof filter !== 'function') {
+    throw new TypeError(`filter must be a function, not ${showValue(filter)}`)
+  }
+  if (except !== undefined && (typeof except !== 'object' || (except as unknown) === null)) {
+    throw new TypeError(`except must be a connection, or an array or a set of them, not ${showValue(except)}`)
+  }
+}
+
+/** The message, encoded once: as the caller prepared it, or for this moment. */
+export function prepare(data: MessageData | PreparedMessage, compress?: boolean): PreparedMessage {
+  if (!(data instanceof PreparedMessage)) {
+    return new PreparedMessage(data, compress === undefined ? undefined : { compress }, true)
+  }
+  if (compress !== undefined) throw new TypeError('compress belongs to the PreparedMessage itself')
+  return data
+}
+
+/**
+ * Sends one message to many: encoded once, compressed once, and written once for each connection with all that is
+ * sent to it in the same turn. One that is slow, closing or broken never stops the others.
+ * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws, before
+ *   anything was sent to those behind it
+ */
+export function fanOut<S extends Receiver>(
+  members: Iterable<S>,
+  data: MessageData | PreparedMessage,
+  options?: FanOutOptions<S>,
+): Delivery {
+  if (options !== undefined) checkOptions(options)
+  const message = prepare(data, options?.compress)
+  const isExcepted = options?.except === undefined ? null : excepted(options.except)
+  const filter = options?.filter
+  let sent = 0
+  let dropped = 0
+  let failed = 0
+  for (const member of members) {
+    if (isExcepted?.(member) === true || (filter !== undefined && !filter(member))) continue
+    const outcome = member.deliver(message)
+    if (outcome === 'sent') sent++
+    else if (outcome === 'dropped') dropped++
+    else failed++
+  }
+  return { sent, dropped, failed }
+}
+
+function excepted<S>(except: S | ReadonlySet<S> | readonly S[]): (member: S) => boolean {
+  if (except instanceof Set) return (member) => except.has(member)
+  if (Array.isArray(except)) return (member) => except.includes(member)
+  return (member) => member === except
+}
