@@ -1,0 +1,166 @@
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { HandshakeError, InvalidStateError } from '../errors.js'
+import { checkNumber, showValue } from '../limits.js'
+import type { Gate } from './gate.js'
+import type { ResolvedServerOptions } from './options.js'
+import { joinPort, leavePort } from './shared-port.js'
+import { readRequest } from './upgrade.js'
+
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Where upgrades come from: a port of the server's own, and the HTTP servers that it shares. */
+export class Ports {
+  private readonly options: ResolvedServerOptions
+  private readonly gate: Gate
+  private readonly attached = new Map<HttpServer, UpgradeListener>()
+  /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
+  private readonly transports = new Set<Duplex>()
+  private own: HttpServer | null = null
+  private isClosing = false
+
+  constructor(options: ResolvedServerOptions, gate: Gate) {
+    this.options = options
+    this.gate = gate
+  }
+
+  get address(): AddressInfo | null {
+    return (this.own?.address() ?? null) as AddressInfo | null
+  }
+
+  /** See `WebSocketServer.listen`. */
+  async listen(port: number, host: string | undefined): Promise<AddressInfo> {
+    checkNumber('port', port, { min: 0, max: 65_535, integer: true })
+    if (host !== undefined && typeof host !== 'string')
+      throw new TypeError(`host must be a string, not ${showValue(host)}`)
+    if (this.isClosing) throw new InvalidStateError('the server was closed')
+    if (this.own !== null) throw new InvalidStateError('the server listens already')
+    const server = this.createHttpServer()
+    this.own = server
+    try {
+      await new Promise<void>((resolve, fail) => {
+        const closed = (): void => {
+          fail(new InvalidStateError('the server was closed'))
+        }
+        server.once('error', fail)
+        server.once('close', closed)
+        server.listen(port, host, () => {
+          server.off('error', fail)
+          server.off('close', closed)
+          resolve()
+        })
+      })
+    } catch (error) {
+      this.own = null
+      throw error
+    }
+    // Closed while the name of the host was looked up.
+    if (this.isClosing as boolean) {
+      server.close()
+      throw new InvalidStateError('the server was closed')
+    }
+    server.on('error', this.options.onError)
+    server.on('upgrade', this.upgradeOwn)
+    return server.address() as AddressInfo
+  }
+
+  /** See `WebSocketServer.attach`. */
+  attach(httpServer: HttpServer): void {
+    if (
+      typeof httpServer !== 'object' ||
+      (httpServer as unknown) === null ||
+      typeof httpServer.on !== 'function'
+    ) {
+      throw new TypeError(`httpServer must be an http or https server, not ${showValue(httpServer)}`)
+    }
+    if (this.isClosing) throw new InvalidStateError('the server was closed')
+    if (this.attached.has(httpServer)) throw new InvalidStateError('this HTTP server is attached already')
+    const listener: UpgradeListener = (request, socket, head) => {
+      this.gate.upgrade(request, socket, head, undefined, httpServer)
+    }
+    httpServer.on('upgrade', listener)
+    joinPort(httpServer, this.gate)
+    this.attached.set(httpServer, listener)
+  }
+
+  /** Stops to accept. @returns when the own port is closed */
+  stop(): Promise<void> {
+    this.isClosing = true
+    for (const [server, listener] of this.attached) {
+      server.off('upgrade', listener)
+      leavePort(server, this.gate)
+    }
+    this.attached.clear()
+    const { own } = this
+    if (!own?.listening) return Promise.resolve()
+    return new Promise((resolve) => {
+      own.close(() => {
+        resolve()
+      })
+    })
+  }
+
+  /** Connections that ask for nothing. */
+  closeIdle(): void {
+    this.own?.closeIdleConnections()
+  }
+
+  /** Ends the connections that are no WebSockets: node:http knows some of them only. */
+  cut(): void {
+    this.own?.closeAllConnections()
+    for (const duplex of [...this.transports]) duplex.destroy()
+  }
+
+  private createHttpServer(): HttpServer {
+    const { limits, tls } = this.options
+    const timeoutMs = limits.handshakeTimeoutMs === Infinity ? 0 : Math.ceil(limits.handshakeTimeoutMs)
+    const http = {
+      maxHeaderSize: Math.min(limits.maxHeaderBytes, 0x7fff_ffff),
+      headersTimeout: timeoutMs,
+      requestTimeout: timeoutMs,
+      // Node looks at its timeouts this often; its own default, 30 s, would make ours 40.
+      connectionsCheckingInterval: timeoutMs === 0 ? 30_000 : Math.min(Math.max(timeoutMs / 4, 100), 5_000),
+      keepAliveTimeout: 1_000,
+    }
+    const listener = (request: IncomingMessage, response: ServerResponse): void => {
+      this.answerPlainRequest(request, response)
+    }
+    if (tls === undefined) return createServer(http, listener)
+    const server = createTlsServer(
+      { ...http, handshakeTimeout: timeoutMs === 0 ? 0x7fff_ffff : timeoutMs, ...tls },
+      listener,
+    )
+    server.on('connection', (transport: Duplex) => {
+      this.transports.add(transport)
+      transport.once('close', () => this.transports.delete(transport))
+    })
+    return server
+  }
+
+  private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
+    this.gate.upgrade(request, socket, head, undefined, null)
+  }
+
+  /** A request without an upgrade: whoever sends it is told what there is here. */
+  private answerPlainRequest(request: IncomingMessage, response: ServerResponse): void {
+    const read = readRequest(request)
+    const path = (request.url ?? '').split('?', 1)[0] as string
+    let error = !this.gate.claims(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
+    if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
+    response.shouldKeepAlive = false
+    response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+    if (error.httpStatus === 426) {
+      response.setHeader('Connection', 'Upgrade, close')
+      response.setHeader('Upgrade', 'websocket')
+      response.setHeader('Sec-WebSocket-Version', '13')
+    } else if (error.httpStatus === 405) {
+      response.setHeader('Allow', 'GET')
+    }
+    const body = `${error.message}\n`
+    response.setHeader('Content-Length', Buffer.byteLength(body))
+    response.writeHead(error.httpStatus)
+    response.end(body)
+  }
+}
