@@ -17,7 +17,9 @@ import { StreamGuard, writeAndEnd } from '../socket/handshake-io.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
 import { isOriginAllowed } from './origin.js'
 import type { ResolvedServerOptions } from './options.js'
-import { Accept, Reject, type ServerService, type UpgradeInfo } from './service.js'
+import type { Params } from './routing.js'
+import { Accept, Reject, type ServerService } from './service.js'
+import type { UpgradeInfo } from './upgrade-info.js'
 
 /** What came out of an upgrade that was accepted. */
 export interface AcceptedUpgrade {
@@ -63,6 +65,7 @@ export class Upgrade {
     raw: IncomingMessage,
     duplex: Duplex,
     request: UpgradeRequest,
+    params: Params,
     options: ResolvedServerOptions,
     done: (accepted: AcceptedUpgrade | null) => void,
   ) {
@@ -70,7 +73,7 @@ export class Upgrade {
     this.options = options
     this.request = request
     this.done = done
-    this.info = describe(raw, duplex, request, this.aborter.signal)
+    this.info = describe(raw, duplex, request, params, this.aborter.signal)
     this.guard = new StreamGuard(duplex, () => {
       this.finish(null)
     })
@@ -93,7 +96,7 @@ export class Upgrade {
   }
 
   /** Asks the service, and answers by what it says. */
-  decide(service: ServerService): void {
+  decide(service: Pick<ServerService, 'onUpgrade'>): void {
     try {
       if (!isOriginAllowed(this.request.origin, this.options.origins)) {
         this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))
@@ -184,6 +187,7 @@ function describe(
   raw: IncomingMessage,
   duplex: Duplex,
   request: UpgradeRequest,
+  params: Params,
   signal: AbortSignal,
 ): UpgradeInfo {
   const socket = duplex as Partial<TLSSocket>
@@ -191,6 +195,7 @@ function describe(
   return {
     url: request.target,
     path: request.path,
+    params,
     get query() {
       return new URLSearchParams(request.search)
     },

@@ -5,14 +5,18 @@ import type { CodecFactory } from '../deflate/codec.js'
 import { createCodecFactory } from '../deflate/zlib-codec.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { checkNumber } from '../limits.js'
-import { checkService } from '../socket/service.js'
+import type { Codec } from '../socket/codec.js'
 import { checkOptionNames } from '../socket/socket-options.js'
+import { Waiters } from '../socket/waiters.js'
 import { Gate } from './gate.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Ports } from './ports.js'
+import type { PathParams } from './path-pattern.js'
+import { checkServerService, RouteEntry, type Route, type RouteHost } from './route.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
-import type { ServerService } from './service.js'
+import type { ServerService, ServiceFactory } from './service.js'
+import { Tally, type ServerStats } from './stats.js'
 import type { AcceptedUpgrade } from './upgrade.js'
 
 export interface CloseOptions {
@@ -37,8 +41,13 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
 export class WebSocketServer {
   private readonly options: ResolvedServerOptions
   private readonly codecs: CodecFactory | null
-  private readonly routes = new Routes()
-  private readonly sockets = new Set<ServerSocket>()
+  private readonly routes = new Routes<RouteEntry>()
+  private readonly host: RouteHost
+  /** Services of upgrades that are taken by hand. */
+  private readonly byHand = new WeakMap<object, RouteEntry>()
+  /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
+  private unfinished = 0
+  private readonly allFinished = new Waiters<void>()
   private readonly gate: Gate
   private readonly ports: Ports
 
@@ -46,9 +55,22 @@ export class WebSocketServer {
   constructor(options: ServerOptions = {}) {
     this.options = resolveServerOptions(options)
     this.codecs = this.options.deflate === null ? null : createCodecFactory(this.options.deflate)
-    this.gate = new Gate(this.options, this.routes, (duplex, head, service, accepted) => {
-      this.open(duplex, head, service, accepted)
+    const tally = new Tally()
+    this.gate = new Gate(this.options, this.routes, tally, (duplex, head, route, accepted) => {
+      this.open(duplex, head, route, accepted)
     })
+    this.host = {
+      options: this.options,
+      tally,
+      inUse: new Set(),
+      gone: (socket) => {
+        this.gate.left(socket.remoteAddress)
+      },
+      done: () => {
+        this.unfinished--
+        if (this.unfinished === 0) this.allFinished.resolveAll()
+      },
+    }
     this.ports = new Ports(this.options, this.gate)
   }
 
@@ -59,13 +81,19 @@ export class WebSocketServer {
 
   /**
    * Binds a service to a path.
-   * @param path exact, without query
+   * @param path its segments are compared as they are sent, without the query; `:name` stands for any one segment, and
+   *   `*name` as the last for all the rest. What is equal goes before a parameter, and that before a rest
+   * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
    */
-  route<Data = unknown>(path: string, service: ServerService<Data>): this {
-    checkService('service', service, ['onUpgrade'])
-    this.routes.add(path, service as ServerService)
-    return this
+  route<Data = unknown, Path extends string = string, C extends Codec | undefined = undefined>(
+    path: Path,
+    service: ServerService<Data, PathParams<Path>, C> | ServiceFactory<Data, PathParams<Path>, C>,
+  ): Route<Data, PathParams<Path>> {
+    const checked = checkServerService(service)
+    const entry = new RouteEntry(path, checked, this.host)
+    this.routes.add(path, entry)
+    return entry as unknown as Route<Data, PathParams<Path>>
   }
 
   /**
@@ -102,13 +130,28 @@ export class WebSocketServer {
    * Takes one upgrade, for those who route upgrades themselves: call it from an 'upgrade' listener, with what that got.
    * @param service default: that of the route for the request's path
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, service?: ServerService): void {
-    if (service !== undefined) checkService('service', service, ['onUpgrade'])
-    this.gate.upgrade(request, socket, head, service, null)
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    service?: ServerService | ServiceFactory,
+  ): void {
+    this.gate.upgrade(request, socket, head, service === undefined ? undefined : this.entryOf(service), null)
+  }
+
+  /** What went through this server since it was made; counted by the connections themselves, and summed here. */
+  stats(): ServerStats {
+    const { tally, inUse } = this.host
+    return tally.stats(
+      this.gate.connectionCount,
+      [...inUse].map((route) => route.sockets),
+    )
   }
 
   /**
-   * Stops to accept, closes every connection, waits, and cuts what is left. Nothing keeps the process alive after it.
+   * Stops to accept, closes every connection, waits for their ends, for the handlers that still run and for `onClose`,
+   * and after `timeoutMs` cuts what is left. Nothing keeps the process alive after it. A handler that waits for this
+   * waits for itself: until then.
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
@@ -120,21 +163,26 @@ export class WebSocketServer {
     } = options
     checkCloseArguments(code, reason)
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    const deadline = performance.now() + timeoutMs
     const stopped = this.stop()
-    const ended: Promise<unknown>[] = [...this.sockets].map((socket) =>
+    const ended: Promise<unknown>[] = this.sockets().map((socket) =>
       socket.close(code, reason, { timeoutMs }),
     )
     this.ports.closeIdle()
     ended.push(this.gate.rejectedLeft(timeoutMs))
     await Promise.all(ended)
     this.cutStrays()
+    if (this.unfinished > 0) {
+      const timeLeftMs = Math.max(0, deadline - performance.now())
+      await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
+    }
     await stopped
   }
 
   /** Cuts every connection, and stops to accept. */
   terminate(): void {
     void this.stop()
-    for (const socket of [...this.sockets]) socket.terminate()
+    for (const socket of this.sockets()) socket.terminate()
     this.cutStrays()
   }
 
@@ -145,7 +193,20 @@ export class WebSocketServer {
 
   /** What a log shows: nothing of the options, which may hold a private key. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `WebSocketServer ${JSON.stringify({ connections: this.sockets.size, address: this.ports.address })}`
+    return `WebSocketServer ${JSON.stringify({ connections: this.gate.connectionCount, address: this.ports.address })}`
+  }
+
+  /** All of them, as they are now. */
+  private sockets(): ServerSocket[] {
+    return [...this.host.inUse].flatMap((route) => [...route.sockets])
+  }
+
+  private entryOf(service: ServerService | ServiceFactory): RouteEntry {
+    const known = this.byHand.get(service)
+    if (known !== undefined) return known
+    const entry = new RouteEntry('', checkServerService(service), this.host)
+    this.byHand.set(service, entry)
+    return entry
   }
 
   private stop(): Promise<void> {
@@ -159,23 +220,25 @@ export class WebSocketServer {
     this.gate.cut()
   }
 
-  private open(duplex: Duplex, head: Buffer, service: ServerService, accepted: AcceptedUpgrade): void {
-    const { limits, slowConsumer, autoPong } = this.options
+  private open(duplex: Duplex, head: Buffer, route: RouteEntry, accepted: AcceptedUpgrade): void {
+    const { limits, slowConsumer, autoPong, keepRequest } = this.options
     const { request, info, data, protocol, extensions, deflate } = accepted
+    const { secure, remoteAddress, params } = info
     const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
     const socket = new ServerSocket(
       duplex,
-      { url: request.target, protocol, extensions, secure: info.secure, remoteAddress: info.remoteAddress },
-      data,
+      {
+        info: { url: request.target, protocol, extensions, secure, remoteAddress },
+        data,
+        params,
+        request: keepRequest ? info : undefined,
+      },
       { role: 'server', limits, codec, autoPong },
       { limits, slowConsumer },
-      service,
-      (gone) => {
-        this.sockets.delete(gone)
-        this.gate.left(info.remoteAddress)
-      },
+      route.handlers,
+      route,
     )
-    this.sockets.add(socket)
-    socket.open(head)
+    this.unfinished++
+    route.opened(socket, head)
   }
 }

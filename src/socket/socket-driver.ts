@@ -36,6 +36,7 @@ const NO_BYTES = Buffer.alloc(0)
 /** How the handlers below, one of each for all connections, find the driver of a stream. */
 const DRIVER = Symbol('hawser.driver')
 
+type Traffic = { readonly bytesRead?: number; readonly bytesWritten?: number }
 type DrivenDuplex = Duplex & { [DRIVER]?: SocketDriver }
 
 function onData(this: DrivenDuplex, chunk: Buffer): void {
@@ -60,6 +61,7 @@ function onDrain(this: DrivenDuplex): void {
  */
 export class SocketDriver implements Flushable, Timed {
   readonly connection: Connection
+  messagesSent = 0
   isQueued = false
   timerSlot = -1
   private readonly duplex: DrivenDuplex
@@ -95,6 +97,11 @@ export class SocketDriver implements Flushable, Timed {
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.duplex.writableLength
+  }
+
+  /** What the transport counts, its handshake included, where it does. */
+  get traffic(): Traffic {
+    return this.duplex as Traffic
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -172,6 +179,7 @@ export class SocketDriver implements Flushable, Timed {
 
   /** A message was queued. @returns whether there is room for more */
   private sent(): boolean {
+    this.messagesSent++
     if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
     else if (!this.isPumping) flushSoon(this)
     if (this.bufferedAmount <= this.options.limits.highWaterMarkBytes) return true
@@ -367,11 +375,7 @@ export class SocketDriver implements Flushable, Timed {
     const { maxBufferedOutputBytes } = this.options.limits
     const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
     this.connection.failOverLimit(error, true)
-    this.pumpSoon()
-  }
-
-  /** The error is told behind the code that sends now, not inside its call. */
-  private pumpSoon(): void {
+    // The error is told behind the code that sends now, not inside its call.
     process.nextTick(() => {
       this.pump()
     })

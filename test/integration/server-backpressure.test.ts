@@ -249,7 +249,9 @@ describe('a peer that writes more than handlers take', () => {
     const count = 16 * KIB
     const journal = new Journal()
     let next = 0
-    const server = new WebSocketServer().attach(http).route('/', {
+    const server = new WebSocketServer()
+    server.attach(http)
+    server.route('/', {
       onBinaryMessage: (_, bytes) => {
         expect(bytes.readUInt32BE(0)).toBe(next++)
         if (next === count) journal.add('all')
@@ -296,7 +298,8 @@ describe('many messages in one go', () => {
   /** Connections over counters, by the heads of real requests. */
   async function counted(count: number): Promise<{ counter: Counter; socket: ServerSocket }[]> {
     const sockets: ServerSocket[] = []
-    const server = new WebSocketServer().route('/', { onOpen: (socket) => void sockets.push(socket) })
+    const server = new WebSocketServer()
+    server.route('/', { onOpen: (socket) => void sockets.push(socket) })
     const http = createServer()
     const counters: Counter[] = []
     const arrived = new Journal()
