@@ -21,7 +21,7 @@ export interface Counted {
   readonly messagesReceived: number
   readonly driver: {
     readonly messagesSent: number
-    readonly traffic: { readonly bytesRead?: number; readonly bytesWritten?: number }
+    readonly duplex: object
   }
 }
 
@@ -40,8 +40,12 @@ export class Tally {
   add(one: Counted): void {
     this.messagesReceived += one.messagesReceived
     this.messagesSent += one.driver.messagesSent
-    this.bytesReceived += one.driver.traffic.bytesRead ?? 0
-    this.bytesSent += one.driver.traffic.bytesWritten ?? 0
+    const { bytesRead = 0, bytesWritten = 0 } = one.driver.duplex as {
+      bytesRead?: number
+      bytesWritten?: number
+    }
+    this.bytesReceived += bytesRead
+    this.bytesSent += bytesWritten
   }
 
   /** The sums, with those that are there now. */

@@ -36,7 +36,6 @@ const NO_BYTES = Buffer.alloc(0)
 /** How the handlers below, one of each for all connections, find the driver of a stream. */
 const DRIVER = Symbol('hawser.driver')
 
-type Traffic = { readonly bytesRead?: number; readonly bytesWritten?: number }
 type DrivenDuplex = Duplex & { [DRIVER]?: SocketDriver }
 
 function onData(this: DrivenDuplex, chunk: Buffer): void {
@@ -61,10 +60,11 @@ function onDrain(this: DrivenDuplex): void {
  */
 export class SocketDriver implements Flushable, Timed {
   readonly connection: Connection
+  /** Messages that were taken to be sent. */
   messagesSent = 0
   isQueued = false
   timerSlot = -1
-  private readonly duplex: DrivenDuplex
+  readonly duplex: DrivenDuplex
   private readonly owner: DriverOwner
   private readonly options: DriverOptions
   /** The stream holds bytes that the system did not take. */
@@ -97,11 +97,6 @@ export class SocketDriver implements Flushable, Timed {
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.duplex.writableLength
-  }
-
-  /** What the transport counts, its handshake included, where it does. */
-  get traffic(): Traffic {
-    return this.duplex as Traffic
   }
 
   /** Whether the caller paused; see {@link pause}. */
