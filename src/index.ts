@@ -26,6 +26,9 @@ export {
   type RouterPart,
 } from './server/router.js'
 export type { ServerSocket } from './server/server-socket.js'
+export type { Group } from './hub/group.js'
+export type { ConnectionRegistry, NameConflictPolicy, SetOptions } from './hub/connection-registry.js'
+export type { HubLimitOptions } from './hub/member.js'
 export { connect, type ConnectOptions } from './client/connect.js'
 export type { ClientSocket } from './client/client-socket.js'
 export { closeWith, type CloseReply, type Reply, type ReplyStream, type Service } from './socket/service.js'
@@ -48,8 +51,10 @@ export {
   InvalidMessageError,
   InvalidStateError,
   LimitError,
+  NameTakenError,
   ProtocolError,
   TransportError,
+  UnknownConnectionError,
   type HandshakeErrorCode,
   type HandshakeResponse,
   type LimitErrorCode,

@@ -41,6 +41,10 @@ export class Gate implements Claimant {
     return this.inside
   }
 
+  get isClosed(): boolean {
+    return this.isClosing
+  }
+
   claims(path: string): boolean {
     return this.routes.find(path) !== undefined
   }

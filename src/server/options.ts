@@ -15,6 +15,8 @@ import {
   type Limits,
   type TimeoutOptions,
 } from '../limits.js'
+import type { Backplane } from '../hub/backplane.js'
+import type { HubLimitOptions } from '../hub/member.js'
 import type { SlowConsumerPolicy } from '../socket/socket-driver.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { checkOrigins, type OriginRule } from './origin.js'
@@ -38,6 +40,12 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly maxConnections?: number | false
   /** The same for each remote address. Default: off. */
   readonly maxConnectionsPerAddress?: number | false
+  /** The way to other processes, for groups, named connections and broadcasts. Default: this process alone. */
+  readonly backplane?: Backplane | undefined
+  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
+  readonly presenceTtlMs?: number | undefined
+  /** Bounds of groups and names. */
+  readonly hubLimits?: HubLimitOptions | undefined
   /** Keep the request of each upgrade as `socket.request`. Default false: nothing of it but the URL is kept. */
   readonly keepRequest?: boolean
   /**
@@ -74,6 +82,9 @@ const NAMES = new Set<string>([
   'autoPong',
   'maxConnections',
   'maxConnectionsPerAddress',
+  'backplane',
+  'presenceTtlMs',
+  'hubLimits',
   'keepRequest',
   'onError',
 ])

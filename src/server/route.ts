@@ -2,7 +2,8 @@ import { toError } from '../errors.js'
 import { showValue } from '../limits.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { fanOut, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import type { Hub } from '../hub/hub.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { isThenable } from '../socket/reply-values.js'
 import { checkService, type Handlers } from '../socket/service.js'
 import type { ResolvedServerOptions } from './options.js'
@@ -34,6 +35,7 @@ export interface Route<Data = unknown, Params = Readonly<Record<string, string>>
 export interface RouteHost {
   readonly options: ResolvedServerOptions
   readonly tally: Tally
+  readonly hub: Hub<ServerSocket>
   /** The routes that have connections, those included that were taken out and those without a path. */
   readonly inUse: Set<RouteEntry>
   /** A connection is over, before `onClose`. */
@@ -78,13 +80,17 @@ export class RouteEntry implements Route, SocketOwner {
     return this.sockets.size
   }
 
+  get hub(): Hub<ServerSocket> {
+    return this.host.hub
+  }
+
   /** The handlers that a connection starts with. */
   get handlers(): Handlers<ServerSocket> {
     return this.decider as Handlers<ServerSocket>
   }
 
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
-    return fanOut(this.sockets, data, options)
+    return this.hub.broadcast(this.sockets, data, options, this.path)
   }
 
   stats(): ServerStats {
@@ -115,6 +121,7 @@ export class RouteEntry implements Route, SocketOwner {
 
   gone(socket: ServerSocket): void {
     this.sockets.delete(socket)
+    this.hub.forget(socket)
     if (this.sockets.size === 0) this.host.inUse.delete(this)
     for (const tally of [this.tally, this.host.tally]) {
       tally.closed++

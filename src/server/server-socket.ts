@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { Group } from '../hub/group.js'
+import type { Hub } from '../hub/hub.js'
 import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
@@ -11,6 +13,7 @@ import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Who keeps the connections of a route: one for all of them. */
 export interface SocketOwner {
+  readonly hub: Hub<ServerSocket>
   /** The connection is over, before `onClose`. */
   gone(socket: ServerSocket): void
   /** Nothing of it runs any more. */
@@ -63,6 +66,35 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
       this.lazyQuery = new URLSearchParams(question < 0 ? '' : this.url.slice(question))
     }
     return this.lazyQuery
+  }
+
+  /**
+   * Joins a group, which need not be there before.
+   * @returns whether it is in it now: false if the connection is no longer open
+   * @throws TypeError or RangeError for a wrong name; RangeError above `maxGroupsPerConnection`
+   */
+  join(group: string): boolean {
+    return this.owner.hub.join(this as unknown as ServerSocket, group)
+  }
+
+  /** Leaves a group. @returns whether it was in it */
+  leave(group: string): boolean {
+    return this.owner.hub.leave(this as unknown as ServerSocket, group)
+  }
+
+  /** A group of the server by its name, whether this connection is in it or not. */
+  group(name: string): Group<ServerSocket> {
+    return this.owner.hub.group(name)
+  }
+
+  /** The groups that this connection is in. */
+  groups(): string[] {
+    return this.owner.hub.groupsOf(this as unknown as ServerSocket)
+  }
+
+  /** @internal Whether this is a connection of the server whose hub this is. */
+  isOf(hub: Hub<ServerSocket>): boolean {
+    return this.owner.hub === hub
   }
 
   /** @internal Calls `onOpen`, and begins to read behind it. */

@@ -3,9 +3,15 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CodecFactory } from '../deflate/codec.js'
 import { createCodecFactory } from '../deflate/zlib-codec.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
+import type { ConnectionRegistry } from '../hub/connection-registry.js'
+import type { Group } from '../hub/group.js'
+import { Hub } from '../hub/hub.js'
 import { checkNumber } from '../limits.js'
 import type { Codec } from '../socket/codec.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { Waiters } from '../socket/waiters.js'
 import { Gate } from './gate.js'
@@ -59,9 +65,17 @@ export class WebSocketServer {
     this.gate = new Gate(this.options, this.routes, tally, (duplex, head, route, accepted) => {
       this.open(duplex, head, route, accepted)
     })
+    const hub = new Hub<ServerSocket>({
+      backplane: options.backplane,
+      presenceTtlMs: options.presenceTtlMs,
+      limits: options.hubLimits,
+      owns: (socket) => socket.isOf(this.host.hub),
+      reach: (path) => this.reach(path),
+    })
     this.host = {
       options: this.options,
       tally,
+      hub,
       inUse: new Set(),
       gone: (socket) => {
         this.gate.left(socket.remoteAddress)
@@ -111,8 +125,10 @@ export class WebSocketServer {
    * @returns the address, once the server listens
    * @throws the system's error, such as EADDRINUSE; InvalidStateError if it listens already or was closed
    */
-  listen(port = 0, host?: string): Promise<AddressInfo> {
-    return this.ports.listen(port, host)
+  async listen(port = 0, host?: string): Promise<AddressInfo> {
+    const address = await this.ports.listen(port, host)
+    this.host.hub.start()
+    return address
   }
 
   /**
@@ -123,6 +139,7 @@ export class WebSocketServer {
    */
   attach(httpServer: HttpServer): this {
     this.ports.attach(httpServer)
+    this.host.hub.start()
     return this
   }
 
@@ -136,7 +153,34 @@ export class WebSocketServer {
     head: Buffer,
     service?: ServerService | ServiceFactory,
   ): void {
+    if (!this.gate.isClosed) this.host.hub.start()
     this.gate.upgrade(request, socket, head, service === undefined ? undefined : this.entryOf(service), null)
+  }
+
+  /** The connections that have names. */
+  get connections(): ConnectionRegistry<ServerSocket> {
+    return this.host.hub.connections
+  }
+
+  /**
+   * A group of connections by its name, whether it has members or not.
+   * @throws TypeError or RangeError for a wrong name
+   */
+  group(name: string): Group<ServerSocket> {
+    return this.host.hub.group(name)
+  }
+
+  /** The names of the groups that have members in this process. */
+  groups(): string[] {
+    return this.host.hub.groups()
+  }
+
+  /**
+   * Sends a message to all connections: encoded and compressed once. One that is slow or broken never stops the others.
+   * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
+   */
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+    return this.host.hub.broadcast(this.sockets(), data, options)
   }
 
   /** What went through this server since it was made; counted by the connections themselves, and summed here. */
@@ -177,6 +221,7 @@ export class WebSocketServer {
       await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
     }
     await stopped
+    await this.host.hub.close()
   }
 
   /** Cuts every connection, and stops to accept. */
@@ -184,6 +229,8 @@ export class WebSocketServer {
     void this.stop()
     for (const socket of this.sockets()) socket.terminate()
     this.cutStrays()
+    // What it cannot say any more, others notice by its silence.
+    void this.host.hub.close().catch(() => undefined)
   }
 
   /** `await using`: closes and waits. */
@@ -199,6 +246,12 @@ export class WebSocketServer {
   /** All of them, as they are now. */
   private sockets(): ServerSocket[] {
     return [...this.host.inUse].flatMap((route) => [...route.sockets])
+  }
+
+  /** Who gets a broadcast from elsewhere. */
+  private reach(path: string | null): ServerSocket[] {
+    if (path === null) return this.sockets()
+    return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => [...route.sockets])
   }
 
   private entryOf(service: ServerService | ServiceFactory): RouteEntry {

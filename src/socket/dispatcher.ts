@@ -274,7 +274,7 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
     }
     this.inbox?.clear()
     this.socket.driver.fail(invalid.closeCode, invalid.message)
-    this.tell(invalid)
+    this.tell(invalid, true)
     return undefined
   }
 
@@ -340,8 +340,8 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
   }
 
   /** Tells what went wrong here, and the socket whether anybody heard. */
-  private tell(error: Error): void {
-    this.socket.handleFailure(error, this.handlers.onError !== undefined)
+  private tell(error: Error, isOfPeer = false): void {
+    this.socket.handleFailure(error, isOfPeer || this.handlers.onError !== undefined)
     try {
       const result: unknown = this.handlers.onError?.(this.socket, error)
       if (isThenable(result)) Promise.resolve(result).catch(() => undefined)

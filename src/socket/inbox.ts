@@ -24,7 +24,7 @@ export class Inbox {
   get isFull(): boolean {
     return (
       this.length >= this.limits.maxQueuedMessages ||
-      this.bytes + this.heldBytes >= this.limits.maxQueuedBytes
+      this.bytes >= this.limits.maxQueuedBytes
     )
   }
 
@@ -37,7 +37,7 @@ export class Inbox {
   get hasRoom(): boolean {
     return (
       this.length <= this.limits.maxQueuedMessages / 2 &&
-      this.bytes + this.heldBytes <= this.limits.maxQueuedBytes / 2
+      this.bytes <= this.limits.maxQueuedBytes / 2
     )
   }
 

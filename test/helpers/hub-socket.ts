@@ -24,7 +24,7 @@ export class HubSocket extends Socket {
     this.driver.start(new Uint8Array(0))
   }
 
-  protected override leave(): void {
+  protected override detach(): void {
     this.hub.forget(this)
   }
 }
