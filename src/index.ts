@@ -17,6 +17,8 @@ export {
 } from './server/service.js'
 export type { Route } from './server/route.js'
 export type { PathParams } from './server/path-pattern.js'
+export type { EndpointInfo, EndpointOptions, ServiceModule } from './server/endpoints.js'
+export { currentEvent, trackEvents, type CurrentEvent } from './server/current-event.js'
 export type { ServerStats } from './server/stats.js'
 export {
   router,

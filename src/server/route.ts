@@ -44,7 +44,7 @@ export interface RouteHost {
   done(): void
 }
 
-type AnyService = ServerService | ServiceFactory
+export type AnyService = ServerService | ServiceFactory
 
 const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
 

@@ -14,6 +14,7 @@ import type { Codec } from '../socket/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { Waiters } from '../socket/waiters.js'
+import { Endpoints, type EndpointInfo, type EndpointOptions, type ServiceModule } from './endpoints.js'
 import { Gate } from './gate.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Ports } from './ports.js'
@@ -54,6 +55,13 @@ export class WebSocketServer {
   /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
   private unfinished = 0
   private readonly allFinished = new Waiters<void>()
+  private readonly named = new Endpoints({
+    route: (path, service) => this.route(path, service),
+    unroute: (path) => this.unroute(path),
+    onError: (error) => {
+      this.options.onError(error)
+    },
+  })
   private readonly gate: Gate
   private readonly ports: Ports
 
@@ -115,7 +123,38 @@ export class WebSocketServer {
    * @returns whether there was one
    */
   unroute(path: string): boolean {
+    this.named.forget(path)
     return this.routes.delete(path)
+  }
+
+  /**
+   * Serves a service by a name, at `/service/` and the name.
+   * @param name letters, digits, `.`, `_`, `~` and `-`, with slashes between
+   * @param service as for `route`, or a module: its default export, or else its exports are the handlers
+   * @throws TypeError for a wrong name, service or description, and for a name that is taken
+   */
+  endpoint(
+    name: string,
+    service: ServerService | ServiceFactory | ServiceModule,
+    options: EndpointOptions = {},
+  ): Route {
+    return this.named.add(name, service, options)
+  }
+
+  /** What is served by a name. */
+  endpoints(): EndpointInfo[] {
+    return this.named.list()
+  }
+
+  /**
+   * Serves what the `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where
+   * `handler` is the path of a module, from there. What changes in the directory is loaded again: for new connections;
+   * those that are open keep their handlers. What is wrong then goes to the server's `onError`, and the endpoint stays as
+   * it was. A module that was replaced stays in memory: this is Node's.
+   * @throws what is wrong with the directory or a file
+   */
+  serveDirectory(directory: string): Promise<void> {
+    return this.named.serve(directory)
   }
 
   /**
@@ -263,6 +302,7 @@ export class WebSocketServer {
   }
 
   private stop(): Promise<void> {
+    this.named.close()
     this.gate.stop()
     return this.ports.stop()
   }

@@ -511,7 +511,7 @@ describe('handlers that fail', () => {
     expect(journal.lines).toEqual(['begin', 'error late', 'close'])
   })
 
-  it('without onError the server is told; without one there, a warning of the process, once', async () => {
+  it('without onError the server is told', async () => {
     const errors: Error[] = []
     const service = {
       onMessage: () => {
@@ -522,24 +522,6 @@ describe('handlers that fail', () => {
     client.send('x')
     expect(await end(client)).toBe('1011 internal error')
     expect(errors.map((error) => error.message)).toEqual(['unheard'])
-
-    const warnings: (Error & { code?: string })[] = []
-    const listen = (warning: Error): void => void warnings.push(warning)
-    process.on('warning', listen)
-    try {
-      const { client: first, url } = await start(service)
-      first.send('x')
-      await end(first)
-      const second = await connect(url)
-      second.send('x')
-      await end(second)
-      await new Promise((resolve) => setImmediate(resolve))
-      const ours = warnings.filter((warning) => warning.code === 'HAWSER_UNHANDLED_HANDLER_ERROR')
-      expect(ours).toHaveLength(1)
-      expect(ours[0]?.message).toMatch(/^a handler of the route "\/" failed, .* unheard$/)
-    } finally {
-      process.off('warning', listen)
-    }
   })
 })
 
