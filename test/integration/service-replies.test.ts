@@ -12,6 +12,7 @@ import {
   type ServerOptions,
   type ServerSocket,
 } from '../../src/index.js'
+import { Programs } from '../helpers/child.js'
 import { Journal } from '../helpers/journal.js'
 import { serve, showInfo, stopServing } from '../helpers/serving.js'
 
@@ -522,6 +523,36 @@ describe('handlers that fail', () => {
     client.send('x')
     expect(await end(client)).toBe('1011 internal error')
     expect(errors.map((error) => error.message)).toEqual(['unheard'])
+  })
+})
+
+describe('the warning for a handler that nobody hears', () => {
+  const programs = new Programs()
+  afterAll(() => {
+    programs.remove()
+  })
+
+  it('is HAWSER_UNHANDLED_HANDLER_ERROR, once for each route in a minute', async () => {
+    const program = programs.run(`
+      import { connect, WebSocketServer } from './src/index.js'
+      process.on('warning', (warning) => console.log(warning.code, warning.message))
+      const server = new WebSocketServer()
+      server.route('/a', { onMessage: () => { throw new Error('unheard') } })
+      server.route('/b', { onOpen: () => Promise.reject(new Error('neither')) })
+      const { port } = await server.listen(0, '127.0.0.1')
+      for (const path of ['/a', '/a', '/b']) {
+        const socket = await connect('ws://127.0.0.1:' + port + path)
+        socket.send('x')
+        await socket.receive().catch(() => undefined)
+        await socket.close()
+      }
+      await server.close()
+    `)
+    const because = 'failed, and neither its service nor the server has an onError'
+    expect((await program.ended).lines).toEqual([
+      `HAWSER_UNHANDLED_HANDLER_ERROR a handler of the route "/a" ${because}: unheard`,
+      `HAWSER_UNHANDLED_HANDLER_ERROR a handler of the route "/b" ${because}: neither`,
+    ])
   })
 })
 
