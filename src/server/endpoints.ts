@@ -119,7 +119,7 @@ class EndpointDirectory {
     await this.readAll((error) => {
       throw error
     })
-    if (this.isClosed as boolean) return
+    if (this.isClosed) return
     this.watcher = watch(this.directory, () => {
       this.changed()
     })

@@ -191,7 +191,7 @@ test('onTextMessage and onBinaryMessage; onMessage excludes both, by name', asyn
   socket.send(Buffer.from('b'))
   expect([await socket.receive(), await socket.receive()]).toEqual(['text a', 'bytes b'])
   for (const other of ['onTextMessage', 'onBinaryMessage']) {
-    expect(() => create().route('/', { onMessage: () => '', [other]: () => '' } as never)).toThrow(
+    expect(() => create().route('/', { onMessage: () => '', [other]: () => '' })).toThrow(
       `service has both onMessage and ${other}`,
     )
   }

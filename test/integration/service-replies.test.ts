@@ -296,7 +296,7 @@ describe('a stream as the reply', () => {
     let cleanedUp = false
     const { client } = await start({
       codec: json(),
-      onMessage: async function* () {
+      async *onMessage() {
         try {
           yield 'text'
           yield { n: 1 }
@@ -353,7 +353,7 @@ describe('a stream as the reply', () => {
     const cancelled = latch()
     const { client } = await start(
       {
-        onMessage: async function* () {
+        async *onMessage() {
           try {
             for (;;) {
               made++
@@ -387,7 +387,7 @@ describe('a stream as the reply', () => {
     const ends: (() => void)[] = []
     const { client } = await start(
       {
-        onMessage: async function* (_: unknown, message: string) {
+        async *onMessage(_: unknown, message: string) {
           journal.add(`begin ${message}`)
           const gate = latch()
           ends.push(gate.open)
@@ -591,7 +591,7 @@ describe('a route with a function', () => {
     ['misspells', () => ({ onMesage: noop }), 'handlers has no handler named "onMesage"'],
   ])('one that %s: 1011, and the server is told', async (_, factory, message) => {
     const errors: Error[] = []
-    const { client } = await start(factory as never, { onError: (error) => void errors.push(error) })
+    const { client } = await start(factory, { onError: (error) => void errors.push(error) })
     expect(await end(client)).toBe('1011 internal error')
     expect(errors[0]?.message).toContain(message)
   })
