@@ -74,6 +74,14 @@ export class HandleTransport implements Transport {
     return this.socket.destroyed
   }
 
+  get bytesRead(): number {
+    return this.socket.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.socket.bytesWritten
+  }
+
   get remoteAddress(): string {
     return this.socket.remoteAddress ?? ''
   }

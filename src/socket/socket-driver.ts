@@ -37,6 +37,8 @@ const EAGER_FLUSH_BYTES = 64 * 1024
  */
 export class SocketDriver implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
+  /** Messages that were taken to be sent. */
+  messagesSent = 0
   isQueued = false
   timerSlot = -1
   private readonly transport: Transport
@@ -73,6 +75,15 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.transport.pendingBytes
+  }
+
+  /** What the transport counted, both ways, from its handshake on. */
+  get bytesRead(): number {
+    return this.transport.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.transport.bytesWritten
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -148,6 +159,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** A message was queued. @returns whether there is room for more */
   private sent(): boolean {
+    this.messagesSent++
     if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
     else if (!this.isPumping) flushSoon(this)
     if (this.bufferedAmount <= this.options.limits.highWaterMarkBytes) return true
@@ -336,11 +348,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     const { maxBufferedOutputBytes } = this.options.limits
     const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
     this.connection.failOverLimit(error, true)
-    this.pumpSoon()
-  }
-
-  /** The error is told behind the code that sends now, not inside its call. */
-  private pumpSoon(): void {
+    // The error is told behind the code that sends now, not inside its call.
     process.nextTick(() => {
       this.pump()
     })

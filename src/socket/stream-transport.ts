@@ -1,3 +1,4 @@
+import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -51,6 +52,14 @@ export class StreamTransport implements Transport {
 
   get isDestroyed(): boolean {
     return this.duplex.destroyed
+  }
+
+  get bytesRead(): number {
+    return (this.duplex as Partial<NetSocket>).bytesRead ?? 0
+  }
+
+  get bytesWritten(): number {
+    return (this.duplex as Partial<NetSocket>).bytesWritten ?? 0
   }
 
   setOwner(owner: TransportOwner): void {
