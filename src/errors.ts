@@ -263,6 +263,30 @@ export class ConnectionClosedError extends Error {
   }
 }
 
+/** There is no connection of this name. */
+export class UnknownConnectionError extends Error {
+  override readonly name: string = 'UnknownConnectionError'
+  readonly code = 'HAWSER_UNKNOWN_CONNECTION'
+  readonly connectionName: string
+
+  constructor(connectionName: string) {
+    super(`no connection has the name ${JSON.stringify(connectionName)}`)
+    this.connectionName = connectionName
+  }
+}
+
+/** Another open connection has this name, and it was to be kept. */
+export class NameTakenError extends Error {
+  override readonly name: string = 'NameTakenError'
+  readonly code = 'HAWSER_NAME_TAKEN'
+  readonly connectionName: string
+
+  constructor(connectionName: string) {
+    super(`another connection has the name ${JSON.stringify(connectionName)}`)
+    this.connectionName = connectionName
+  }
+}
+
 /** What somebody threw, as an error: whatever it was. */
 export function toError(value: unknown): Error {
   if (value instanceof Error) return value
