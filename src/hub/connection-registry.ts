@@ -128,15 +128,10 @@ export class ConnectionRegistry<S extends Member> {
    */
   delete(name: string): boolean {
     this.check(name)
-    const entry = this.entries.get(name)
-    if (entry === undefined) {
-      const remote = this.elsewhere?.find(name)
-      if (remote === undefined) return false
-      this.elsewhere?.order({ kind: 'deleteNamed', to: remote.node, name })
-      return true
-    }
-    this.remove(name, entry)
-    this.elsewhere?.nameChanged(name, null)
+    if (this.free(name) !== undefined) return true
+    const remote = this.elsewhere?.find(name)
+    if (remote === undefined) return false
+    this.elsewhere?.order({ kind: 'deleteNamed', to: remote.node, name })
     return true
   }
 
@@ -149,23 +144,30 @@ export class ConnectionRegistry<S extends Member> {
   close(name: string, code?: number, reason?: string): boolean {
     this.check(name)
     checkCloseArguments(code, reason)
-    const entry = this.entries.get(name)
-    if (entry === undefined) {
-      const remote = this.elsewhere?.find(name)
-      if (remote === undefined) return false
-      const order = {
-        kind: 'closeNamed',
-        to: remote.node,
-        name,
-        code: code ?? null,
-        reason: reason ?? '',
-      } as const
-      this.elsewhere?.order(order)
+    const socket = this.free(name)
+    if (socket !== undefined) {
+      void socket.close(code, reason)
       return true
     }
-    this.delete(name)
-    void entry.socket.close(code, reason)
+    const remote = this.elsewhere?.find(name)
+    if (remote === undefined) return false
+    this.elsewhere?.order({
+      kind: 'closeNamed',
+      to: remote.node,
+      name,
+      code: code ?? null,
+      reason: reason ?? '',
+    })
     return true
+  }
+
+  /** @internal Takes a name away from the connection that has it in this process. @returns that connection */
+  free(name: string): S | undefined {
+    const entry = this.entries.get(name)
+    if (entry === undefined) return undefined
+    this.remove(name, entry)
+    this.elsewhere?.nameChanged(name, null)
+    return entry.socket
   }
 
   /** @internal Takes away all names of a connection. */

@@ -40,6 +40,9 @@ export type Order =
 
 /** The other processes, as groups and names see them; null where there is no backplane. */
 export interface Elsewhere {
+  /** A group has members here now, and before it had none. */
+  groupAppeared(group: string): void
+  groupVanished(group: string): void
   /** So many members of a group are here now. */
   groupChanged(group: string, size: number): void
   /** A name belongs to a connection here now, or to none. */

@@ -1,15 +1,20 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { showValue } from '../limits.js'
+import { checkNumber, showValue } from '../limits.js'
 import { fanOut, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import type { Backplane, BackplaneStats, Envelope } from './backplane.js'
 import { ConnectionRegistry } from './connection-registry.js'
-import type { Elsewhere } from './elsewhere.js'
 import { Group, sendEverywhere } from './group.js'
+import { Link } from './link.js'
 import { resolveHubLimits, type HubLimitOptions, type Member } from './member.js'
 import { Memberships } from './memberships.js'
 
 export interface HubOptions<S> {
   readonly limits?: HubLimitOptions | undefined
+  /** The way to other processes. Default: there are none. */
+  readonly backplane?: Backplane | undefined
+  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
+  readonly presenceTtlMs?: number | undefined
   /** Whether a connection, open or closed, is of the server that this hub is for. Default: any. */
   readonly owns?: ((socket: S) => boolean) | undefined
   /** The connections of a route's path, or of the whole server for null: who gets a broadcast from elsewhere. */
@@ -18,9 +23,14 @@ export interface HubOptions<S> {
 
 const OPTIONS: ReadonlySet<string> = new Set([
   'limits',
+  'backplane',
+  'presenceTtlMs',
   'owns',
   'reach',
 ] satisfies (keyof HubOptions<unknown>)[])
+
+const PRESENCE_TTL_MS = 15_000
+const MAX_TIMER_MS = 0x7fff_ffff
 
 /**
  * Names, groups and broadcasts of one server's connections. Whoever makes it tells it by {@link forget} of each connection
@@ -30,7 +40,9 @@ export class Hub<S extends Member> {
   /** The connections that have names. */
   readonly connections: ConnectionRegistry<S>
   private readonly memberships: Memberships<S>
-  private readonly elsewhere: Elsewhere | null
+  private readonly reach: (path: string | null) => Iterable<S>
+  /** null: this process is alone. */
+  private readonly link: Link | null
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: HubOptions<S> = {}) {
@@ -38,9 +50,18 @@ export class Hub<S extends Member> {
       if (!OPTIONS.has(name)) throw new TypeError(`HubOptions has no option ${showValue(name)}`)
     }
     const limits = resolveHubLimits(options.limits)
-    this.elsewhere = null
-    this.memberships = new Memberships(limits, this.elsewhere)
-    this.connections = new ConnectionRegistry(limits, this.elsewhere, options.owns ?? (() => true))
+    const { backplane, presenceTtlMs = PRESENCE_TTL_MS, reach = () => [] } = options
+    checkNumber('presenceTtlMs', presenceTtlMs, { min: 10, max: MAX_TIMER_MS, integer: false })
+    this.reach = reach
+    this.link =
+      backplane === undefined ? null : this.createLink(backplane, limits.maxNameLength, presenceTtlMs)
+    this.memberships = new Memberships(limits, this.link)
+    this.connections = new ConnectionRegistry(limits, this.link, options.owns ?? (() => true))
+  }
+
+  /** What became of what went over the backplane; null where there is none. */
+  get backplaneStats(): BackplaneStats | null {
+    return this.link?.stats ?? null
   }
 
   /**
@@ -71,7 +92,7 @@ export class Hub<S extends Member> {
    * @throws TypeError or RangeError for a wrong name
    */
   group(name: string): Group<S> {
-    return new Group(name, this.memberships, this.elsewhere)
+    return new Group(name, this.memberships, this.link)
   }
 
   /** The names of the groups that have members in this process. */
@@ -91,8 +112,8 @@ export class Hub<S extends Member> {
   ): Delivery {
     // As they are now: handlers that are told of a slow member may open and close connections.
     const list = Array.isArray(members) ? (members as readonly S[]) : [...members]
-    if (this.elsewhere === null) return fanOut(list, data, options)
-    return sendEverywhere(this.elsewhere, { kind: 'broadcast', path }, list, data, options)
+    if (this.link === null) return fanOut(list, data, options)
+    return sendEverywhere(this.link, { kind: 'broadcast', path }, list, data, options)
   }
 
   /** Takes a connection that ended out of everything: before its `onClose`. */
@@ -101,13 +122,83 @@ export class Hub<S extends Member> {
     this.connections.forget(socket)
   }
 
-  /** Joins the backplane, where there is one. */
+  /** Joins the backplane, where there is one. What is sent before stays in this process. */
   start(): void {
-    // Nothing to join yet.
+    this.link?.start()
   }
 
-  /** Leaves the backplane, where there is one. */
-  close(): Promise<void> {
-    return Promise.resolve()
+  /** Leaves the backplane, where there is one, for good. */
+  async close(): Promise<void> {
+    await this.link?.close()
   }
+
+  private createLink(backplane: Backplane, maxNameLength: number, ttlMs: number): Link {
+    if (
+      typeof backplane !== 'object' ||
+      (backplane as unknown) === null ||
+      typeof backplane.publish !== 'function'
+    ) {
+      throw new TypeError(
+        `backplane must be one of hawser/backplane or of its kind, not ${showValue(backplane)}`,
+      )
+    }
+    const link: Link = new Link(
+      backplane,
+      {
+        claims: () => this.connections.claims(),
+        groups: () => this.memberships.sizes(),
+        claimed: (name, claim) => {
+          this.connections.handleClaim(name, claim, link.node)
+        },
+        handle: (envelope) => {
+          this.handle(envelope)
+        },
+      },
+      maxNameLength,
+      ttlMs,
+    )
+    return link
+  }
+
+  /** Does here what was asked for elsewhere, and tells nobody else of it. */
+  private handle(envelope: Envelope): void {
+    switch (envelope.kind) {
+      case 'group': {
+        const members = this.memberships.members(envelope.group)
+        if (members.length > 0) fanOut(members, envelope.payload, { compress: envelope.compress })
+        return
+      }
+      case 'broadcast':
+        fanOut([...this.reach(envelope.path)], envelope.payload, { compress: envelope.compress })
+        return
+      case 'named': {
+        const socket = this.connections.get(envelope.name)
+        if (socket !== undefined) fanOut([socket], envelope.payload, { compress: envelope.compress })
+        return
+      }
+      case 'deleteGroup':
+        this.memberships.empty(envelope.group)
+        return
+      case 'closeGroup':
+        for (const member of this.memberships.empty(envelope.group)) close(member, envelope)
+        return
+      case 'deleteNamed':
+        this.connections.free(envelope.name)
+        return
+      case 'closeNamed': {
+        const socket = this.connections.free(envelope.name)
+        if (socket !== undefined) close(socket, envelope)
+        return
+      }
+      default:
+    }
+  }
+}
+
+function close(
+  member: Member,
+  { code, reason }: { readonly code: number | null; readonly reason: string },
+): void {
+  if (code === null) void member.close()
+  else void member.close(code, reason)
 }

@@ -49,6 +49,7 @@ export class Memberships<S extends Member> {
     if (room === undefined) {
       room = { name, members: new Set(), list: null }
       this.rooms.set(name, room)
+      this.elsewhere?.groupAppeared(name)
     }
     room.members.add(socket)
     room.list = null
@@ -116,7 +117,10 @@ export class Memberships<S extends Member> {
   private remove(socket: S, room: Room<S>): void {
     room.members.delete(socket)
     room.list = null
-    if (room.members.size === 0) this.rooms.delete(room.name)
+    if (room.members.size === 0) {
+      this.rooms.delete(room.name)
+      this.elsewhere?.groupVanished(room.name)
+    }
     this.elsewhere?.groupChanged(room.name, room.members.size)
   }
 }
