@@ -5,9 +5,6 @@
 const whole = { branches: 100 }
 
 export default {
-  // On two cores all files run in one process, and what one of them leaves open must not keep CI from ending. That the
-  // engine itself leaves nothing open is tested with processes of their own (test/integration/process.test.ts).
-  forceExit: true,
   testEnvironment: 'node',
   // src too: a file that no test loads then counts against the coverage floor.
   roots: ['<rootDir>/src', '<rootDir>/test'],

@@ -1,77 +1,133 @@
 /**
- * Hawser against `ws`, in one run: parser, masking, echo. Each contender runs in fresh processes, the order alternates,
+ * Hawser against other servers and clients, in one run. Each contender runs in fresh processes, the order alternates,
  * medians count, and ratios come first. See benchmarks/README.md.
  */
-import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
-import { findLoader, runEcho, runMicro } from './lib/processes.mjs'
-import { median, spread } from './lib/statistics.mjs'
-import { ECHO, MICRO } from './workloads.mjs'
+import { FLOORS } from './floors.mjs'
+import { findContender } from './lib/contenders.mjs'
+import { HELP, readFlags, selectRows } from './lib/flags.mjs'
+import { buildIfOld, installContenders } from './lib/prepare.mjs'
+import { formatRow, HEAD, progress } from './lib/report.mjs'
+import { summarize } from './lib/statistics.mjs'
+import { judge } from './lib/verdict.mjs'
+import { WORKLOADS } from './workloads.mjs'
 
-const HELP = `npm run bench -- [flags]
+const WARMUP_SECONDS = 1
 
-  --rounds N     how often each contender runs (default 5)
-  --seconds S    how long one echo run is measured (default 3)
-  --only TEXT    only the rows whose name contains this
-  --help         this text
-`
-const CONTENDERS = ['hawser', 'ws']
-
-function readFlags() {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
-      only: { type: 'string', default: '' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  const rounds = Number(values.rounds)
-  const seconds = Number(values.seconds)
-  if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds must be 1 or more, not ${values.rounds}`)
-  if (!(seconds > 0 && seconds <= 600))
-    throw new Error(`--seconds must be above 0, up to 600, not ${values.seconds}`)
-  return { rounds, seconds, only: values.only, help: values.help }
-}
-
-/** Runs every contender, the order turned round by round. @returns {Map<string, Map<string, number[]>>} by row */
-async function alternate(rounds, row, measureOne) {
-  const results = new Map()
+/**
+ * Runs every contender of a row, the order turned round by round. One that fails is asked no more, and says why.
+ * @returns {Promise<Map<string, object>>} by row (a micro benchmark gives several): contenders and their summaries
+ */
+async function measureRow(workload, names, rounds, measureOne) {
+  const figures = new Map()
+  const failures = new Map()
+  for (const name of names) {
+    const { absent } = findContender(name)
+    if (absent !== null) failures.set(name, { error: `absent: ${absent}`, isAbsent: true })
+  }
   for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? CONTENDERS : [...CONTENDERS].reverse()
-    for (const contender of order) {
-      process.stderr.write(`\r\x1b[K${row}: round ${round + 1} of ${rounds}, ${contender}`)
-      for (const [name, value] of Object.entries(await measureOne(contender))) {
-        if (!results.has(name)) results.set(name, new Map(CONTENDERS.map((one) => [one, []])))
-        results.get(name).get(contender).push(value)
+    const order = round % 2 === 0 ? names : [...names].reverse()
+    for (const name of order) {
+      if (failures.has(name)) continue
+      progress(`${workload.name}: round ${round + 1} of ${rounds}, ${name}`)
+      try {
+        for (const [row, one] of Object.entries(await measureOne(name))) {
+          if (!figures.has(row)) figures.set(row, new Map())
+          const byContender = figures.get(row)
+          byContender.set(name, [...(byContender.get(name) ?? []), one])
+        }
+      } catch (error) {
+        failures.set(name, { error: error.message })
       }
     }
   }
-  process.stderr.write('\r\x1b[K')
-  return results
+  progress('')
+  if (figures.size === 0) figures.set(workload.name, new Map())
+  const rows = new Map()
+  for (const [row, byContender] of figures) {
+    const summaries = names
+      .map((name) => [name, failures.get(name) ?? (byContender.has(name) && summarize(byContender.get(name)))])
+      .filter(([, summary]) => summary)
+    rows.set(row, Object.fromEntries(summaries))
+  }
+  return rows
 }
 
-const short = (value) =>
-  value >= 10_000 ? `${(value / 1000).toFixed(0)} k` : value.toFixed(value < 100 ? 1 : 0)
+/** Measures all rows that were asked for, and prints each. @returns the rows, judged */
+async function measureAll(workloads, flags, how) {
+  const { measure } = await import('./lib/measure.mjs')
+  const done = []
+  console.log(HEAD)
+  for (const workload of workloads) {
+    const { unit, lowerIsBetter = false, kind } = workload
+    const names = workload.contenders.filter(
+      (name) =>
+        flags.contenders.includes(name) ||
+        workload.always?.includes(name) ||
+        // Of clients there are few, and each is what somebody uses.
+        kind === 'client',
+    )
+    const rounds = kind === 'autobahn' ? 1 : flags.rounds
+    const measured = await measureRow(workload, names, rounds, (name) => measure(name, workload, how))
+    for (const [name, contenders] of measured) {
+      const row = { name, kind, unit, lowerIsBetter, contenders }
+      const verdict = judge(row, FLOORS[name])
+      done.push({ ...row, floor: FLOORS[name], verdict })
+      console.log(formatRow(row, FLOORS[name], verdict))
+    }
+  }
+  return done
+}
 
-/** One line: the ratio (above 1: Hawser is faster), the medians, and the larger of the two spreads. */
-function printRow(name, unit, byContender) {
-  const own = byContender.get('hawser')
-  const other = byContender.get('ws')
-  const ratio = unit === 'ns' ? median(other) / median(own) : median(own) / median(other)
-  const noise = Math.max(spread(own), spread(other)) * 100
-  console.log(
-    `${name.padEnd(28)}${`${ratio.toFixed(2)} x`.padStart(9)}${short(median(own)).padStart(10)}` +
-      `${short(median(other)).padStart(10)}  ${unit.padEnd(5)} ±${noise.toFixed(0)} %`,
-  )
+/** What is below its floor or could not be compared, in words. @returns whether all is well */
+function printSum(rows) {
+  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor')
+  const bad = judged.filter(({ verdict }) => verdict.status !== 'ok')
+  console.log(`\n${judged.length - bad.length} of ${judged.length} rows with a floor are where they have to be`)
+  for (const { name, verdict } of bad) console.log(`${verdict.status}: ${name}: ${verdict.why.join('; ')}`)
+  return bad.length === 0
+}
+
+async function bench(flags) {
+  const rows = selectRows(WORKLOADS, flags.only)
+  if (flags.list) {
+    console.log(rows.map(({ name }) => name).join('\n'))
+    return 0
+  }
+  installContenders()
+  buildIfOld()
+  const { findLoader } = await import('./lib/processes.mjs')
+  const { describeRun, LATEST, writeResults } = await import('./lib/results.mjs')
+  const loader = findLoader()
+  const { seconds, quick } = flags
+  const how = { loader, seconds, warmup: quick ? 0.2 : WARMUP_SECONDS, quick }
+  console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0].model.trim()}, load generator in ${loader.name}`)
+  if (flags.soak !== undefined) return (await import('./lib/soak.mjs')).soak(flags.soak, how)
+
+  const workloads = rows.filter(({ kind }) => kind !== 'autobahn' || flags.autobahn)
+  if (workloads.length < rows.length) console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for some minutes')
+  const done = await measureAll(workloads, flags, how)
+  const isWell = printSum(done)
+
+  const run = describeRun(flags, loader, [...new Set(done.flatMap((row) => Object.keys(row.contenders)))])
+  // Part of the rows, or rows of half a second, are nothing to publish.
+  const file = flags.json ?? (flags.only.length === 0 && !quick ? LATEST : undefined)
+  if (file !== undefined) {
+    await writeResults(file, { ...run, rows: done })
+    console.log(`\nwritten: ${file}`)
+    if (flags.charts && file === LATEST) {
+      const { drawCharts } = await import('./lib/charts.mjs')
+      for (const chart of await drawCharts({ ...run, rows: done })) console.log(`drawn: ${chart}`)
+    }
+  }
+  return flags.check && !isWell ? 1 : 0
 }
 
 async function main() {
   let flags
   try {
-    flags = readFlags()
+    flags = readFlags(process.argv.slice(2))
+    selectRows(WORKLOADS, flags.only)
   } catch (error) {
     console.error(`bench: ${error.message}`)
     return 2
@@ -80,27 +136,12 @@ async function main() {
     console.log(HELP)
     return 0
   }
-  if (!existsSync(new URL('../dist/esm/index.js', import.meta.url))) {
-    console.error('bench: build first: npm run build')
-    return 2
+  try {
+    return await bench(flags)
+  } catch (error) {
+    console.error(`bench: ${error.message}`)
+    return 1
   }
-  const loader = findLoader()
-  console.log(
-    `node ${process.version}, ${cpus().length} x ${cpus()[0].model.trim()}, load generator in ${loader.name}`,
-  )
-  console.log(`${''.padEnd(28)}${'ratio'.padStart(9)}${'hawser'.padStart(10)}${'ws'.padStart(10)}`)
-  for (const name of MICRO.filter((row) => row.includes(flags.only))) {
-    const rows = await alternate(flags.rounds, name, (contender) => runMicro(name, contender))
-    for (const [row, byContender] of rows) printRow(row, 'ns', byContender)
-  }
-  for (const workload of ECHO.filter((row) => row.name.includes(flags.only))) {
-    const rows = await alternate(flags.rounds, workload.name, async (contender) => {
-      const timing = { seconds: flags.seconds, warmup: 1 }
-      return { [workload.name]: (await runEcho(contender, loader, workload, timing)).perSecond }
-    })
-    for (const [row, byContender] of rows) printRow(row, 'msg/s', byContender)
-  }
-  return 0
 }
 
-process.exitCode = await main()
+process.exit(await main())

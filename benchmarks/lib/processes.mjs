@@ -1,60 +1,112 @@
+/** Processes of a measurement: servers, the load generator, and what runs by itself; each on its core. */
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { createInterface } from 'node:readline'
+import { here } from './contenders.mjs'
 
-const here = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 const works = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
 
 /** One core for who is measured and one for who measures, where the system can tell them apart. */
-const canPin = cpus().length > 1 && works('taskset', ['--version'])
+export const canPin = cpus().length > 1 && works('taskset', ['--version'])
 const pinned = (core, command, args) =>
   canPin ? ['taskset', ['-c', String(core), command, ...args]] : [command, args]
 
+/** What is measured runs on the first core, what measures on the second. */
+export const MEASURED = 0
+export const MEASURING = 1
+
+/** A folder of this run, gone when the process ends. */
+export const scratch = mkdtempSync(path.join(tmpdir(), 'hawser-bench-'))
+const running = new Set()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(scratch, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
+
+function start(core, command, args, { env = {}, stdin = 'ignore' } = {}) {
+  const [program, all] = pinned(core, command, args)
+  const child = spawn(program, all, {
+    stdio: [stdin, 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  running.add(child)
+  child.complaints = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    child.complaints = (child.complaints + text).slice(-2000)
+  })
+  child.ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('close', (code, signal) => resolve(signal ?? code))
+  })
+  void child.ended.then(() => running.delete(child))
+  return child
+}
+
+/** Of what a process complained of before it ended, the line that names the error. */
+function complain(name, child, how) {
+  const lines = child.complaints.split('\n').filter((line) => line.trim() !== '')
+  const line = lines.find((one) => /^(load:|\w*Error\b)/.test(one)) ?? lines.at(0)
+  return new Error(line ?? `${name} ended with ${how}`)
+}
+
+/** Runs a process to its end. @returns what it printed */
+export async function run(core, command, args, options = {}) {
+  const child = start(core, command, args, options)
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => (out += text))
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 300_000)
+  const how = await child.ended
+  clearTimeout(timer)
+  if (how !== 0) throw complain(path.basename(command), child, how)
+  return out
+}
+
+/** Starts a process that prints lines. @returns it, and `nextLine`, which rejects when the process ends before */
+export function startLines(core, command, args, options) {
+  const child = start(core, command, args, options)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const nextLine = async () => {
+    const { value, done } = await lines.next()
+    if (done) throw complain(path.basename(command), child, await child.ended)
+    return value
+  }
+  const stop = async () => {
+    child.kill('SIGKILL')
+    await child.ended
+  }
+  return { child, nextLine, stop }
+}
+
+/** Starts a contender's server. @returns its port, its pid, `collect` (garbage), `rss` (bytes), and `stop` */
+export async function startServer(contender, { deflate, tls, kind }, core = MEASURED) {
+  const flags = [deflate && '--deflate', tls && '--tls', kind === 'fanout' && '--fanout'].filter(Boolean)
+  const file = here(`contenders/${contender.server}.mjs`)
+  const { command, args, env } = contender
+  const { child, nextLine, stop } = startLines(core, command, [...args, file, ...flags], { env })
+  const { port } = JSON.parse(await nextLine())
+  const rss = () => {
+    const text = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)[1]) * 1024
+  }
+  const collect = async () => {
+    child.kill('SIGUSR2')
+    await nextLine()
+  }
+  return { port, pid: child.pid, rss, collect, stop }
+}
+
 /** The load generator: compiled from C where there is a compiler, else in JavaScript. */
 export function findLoader() {
-  const binary = path.join(mkdtempSync(path.join(tmpdir(), 'hawser-bench-')), 'load')
-  const hasCompiler = works('cc', ['-O2', '-o', binary, here('load/load.c')])
-  return hasCompiler
+  const binary = path.join(scratch, 'load')
+  const sources = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
+  const compiled = works('cc', ['-O2', '-o', binary, ...sources.map((file) => here(`load/${file}`))])
+  return compiled
     ? { name: 'C', command: binary, args: [] }
     : { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }
 }
 
-/** Runs a process to its end. @returns {Promise<string>} what it printed */
-function run(core, command, args) {
-  const [program, all] = pinned(core, command, args)
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, all, { stdio: ['ignore', 'pipe', 'inherit'] })
-    let out = ''
-    child.stdout.on('data', (chunk) => (out += chunk))
-    child.on('error', reject)
-    child.on('close', (code) => {
-      if (code === 0) resolve(out)
-      else reject(new Error(`${path.basename(command)} ended with ${code}`))
-    })
-  })
-}
-
-/** Runs a micro benchmark in a process of its own. @returns its figures, by name */
-export async function runMicro(name, contender) {
-  return JSON.parse(await run(0, process.execPath, [here(`micro/${name}.mjs`), contender]))
-}
-
-/** Starts an echo server, puts load on it, ends it. @returns the load generator's figures */
-export async function runEcho(contender, loader, workload, { seconds, warmup }) {
-  const [program, args] = pinned(0, process.execPath, [here(`contenders/${contender}-server.mjs`)])
-  const server = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  try {
-    const port = await new Promise((resolve, reject) => {
-      server.stdout.once('data', (chunk) => resolve(String(chunk).trim()))
-      server.once('error', reject)
-      server.once('exit', (code) => reject(new Error(`${contender} ended with ${code}`)))
-    })
-    const { connections, inFlight, bytes, type } = workload
-    const numbers = [port, connections, inFlight, bytes, type, seconds, warmup].map(String)
-    return JSON.parse(await run(1, loader.command, [...loader.args, ...numbers]))
-  } finally {
-    server.kill()
-  }
-}
+/** For TLS, which the one in C does not speak. */
+export const jsLoader = { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }

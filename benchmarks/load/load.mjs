@@ -1,110 +1,224 @@
-// The load generator in JavaScript, for machines without a C compiler: same arguments and output as load.c. It takes
-// about as much time for a message as the servers do, so ratios come out smaller than they are.
-import { connect } from 'node:net'
+// The load generator in JavaScript, for TLS and for machines without a C compiler: arguments and output of main.c, but
+// without mode=once. It takes about as much time for a message as the servers do, so ratios come out smaller.
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { ReplyCounter } from './replies.mjs'
 
-const [port, connections, inFlight, payloadBytes] = process.argv.slice(2, 6).map(Number)
-const isText = process.argv[6] === 'text'
-const [seconds, warmup] = process.argv.slice(7, 9).map(Number)
+const options = Object.fromEntries(process.argv.slice(2).map((text) => text.split(/=(.*)/s, 2)))
+const number = (name, fallback = 0) => (options[name] === undefined ? fallback : Number(options[name]))
+const { mode } = options
+const port = number('port')
+const connections = number('connections', 1)
+const isRaw = number('raw') === 1
+const isTls = number('tls') === 1
+const seconds = number('seconds', 3)
+const warmup = number('warmup', 1)
 
-const payload = Buffer.alloc(payloadBytes, 'abcdefghijklmnopqrstuvwxyz')
-const key = Buffer.from([0x12, 0x34, 0x56, 0x78])
-const lengthBytes = payloadBytes < 126 ? 0 : payloadBytes < 65_536 ? 2 : 8
+const REQUEST = [
+  'GET / HTTP/1.1',
+  `Host: 127.0.0.1:${port}`,
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64)',
+  `Origin: http://127.0.0.1:${port}`,
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits',
+  '\r\n',
+].join('\r\n')
 
-function makeFrame() {
-  const frame = Buffer.alloc(6 + lengthBytes + payloadBytes)
-  frame[0] = 0x80 | (isText ? 1 : 2)
-  frame[1] = 0x80 | (lengthBytes === 0 ? payloadBytes : lengthBytes === 2 ? 126 : 127)
-  if (lengthBytes === 2) frame.writeUInt16BE(payloadBytes, 2)
-  if (lengthBytes === 8) frame.writeBigUInt64BE(BigInt(payloadBytes), 2)
-  key.copy(frame, 2 + lengthBytes)
-  for (let i = 0; i < payloadBytes; i++) frame[6 + lengthBytes + i] = payload[i] ^ key[i & 3]
-  return frame
+let extensions = ''
+let count = 0
+let compressed = 0
+let replyBytes = 0
+let cpuAtStart = 0
+const samples = []
+
+function fail(message) {
+  console.error(`load: ${message}`)
+  process.exit(1)
 }
 
-const batch = Buffer.concat(Array.from({ length: inFlight }, makeFrame))
-const replyBytes = (2 + lengthBytes + payloadBytes) * inFlight
-const expectedHead = Buffer.from(makeFrame().subarray(0, 2 + lengthBytes))
-expectedHead[1] &= 0x7f
+/** Processor time of the server in seconds, or null (Linux only; common.c). */
+function serverCpu() {
+  if (options.pid === undefined) return null
+  try {
+    const text = readFileSync(`/proc/${options.pid}/stat`, 'latin1')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  } catch {
+    return null
+  }
+}
 
-let messages = 0
-let checked = false
-const samples = []
-let batches = 0
+function readBatches() {
+  const bytes = readFileSync(options.file)
+  const batchCount = bytes.readUInt32LE(0)
+  const data = bytes.subarray(8 + 8 * (batchCount + 1))
+  const offset = (index) => Number(bytes.readBigUInt64LE(8 + 8 * index))
+  return {
+    replies: bytes.readUInt32LE(4),
+    batches: Array.from({ length: batchCount }, (_, index) => data.subarray(offset(index), offset(index + 1))),
+  }
+}
 
+/** Opens a connection. @returns when it was upgraded, with `onBytes` to be set */
 function open() {
-  return new Promise((resolve, reject) => {
-    let have = 0
-    let sentAt = 0
-    const send = (socket) => {
-      sentAt = performance.now()
-      socket.write(batch)
-    }
-    const upgraded = (socket, chunk) => {
-      // Every reply has the same length: the first is checked byte by byte, the others by the sum.
-      if (!checked && have === 0 && chunk.length >= expectedHead.length + payloadBytes) {
-        const good =
-          chunk.subarray(0, expectedHead.length).equals(expectedHead) &&
-          chunk.subarray(expectedHead.length, expectedHead.length + payloadBytes).equals(payload)
-        if (!good) throw new Error('a reply that is not what was sent')
-        checked = true
-      }
-      have += chunk.length
-      if (have < replyBytes) return
-      have = 0
-      messages += inFlight
-      if ((batches++ & 15) === 0) samples.push((performance.now() - sentAt) * 1000)
-      send(socket)
-    }
+  return new Promise((resolve) => {
     let head = ''
-    let isOpen = false
-    const socket = connect({
-      port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: {
-        buffer: Buffer.alloc(256 * 1024),
-        callback: (bytes, buffer) => {
-          const chunk = buffer.subarray(0, bytes)
-          if (isOpen) {
-            upgraded(socket, chunk)
-            return true
-          }
-          head += chunk.toString('latin1')
-          if (!head.endsWith('\r\n\r\n')) return true
-          if (!head.startsWith('HTTP/1.1 101')) reject(new Error(head.split('\r\n', 1)[0]))
-          isOpen = true
-          resolve(() => send(socket))
-          return true
-        },
-      },
-    })
-    socket.on('error', reject)
-    socket.write(
-      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
-    )
+    const connection = { socket: null, onBytes: () => undefined }
+    const opened = () => {
+      if (isRaw && mode !== 'handshakes') resolve(connection)
+      else connection.socket.write(REQUEST)
+    }
+    let isOpen = isRaw && mode !== 'handshakes'
+    const receive = (chunk) => {
+      if (isOpen) {
+        connection.onBytes(chunk)
+        return
+      }
+      head += chunk.toString('latin1')
+      const end = head.indexOf('\r\n\r\n')
+      if (end < 0) return
+      if (!isRaw && !head.startsWith('HTTP/1.1 101')) fail('the server did not upgrade')
+      extensions ||= /\r\nsec-websocket-extensions: *([^\r]*)/i.exec(head)?.[1] ?? ''
+      isOpen = true
+      resolve(connection)
+      const rest = Buffer.from(head.slice(end + 4), 'latin1')
+      if (rest.length > 0) setImmediate(() => connection.onBytes(rest))
+    }
+    const buffer = Buffer.alloc(256 * 1024)
+    const onread = { buffer, callback: (bytes) => (receive(buffer.subarray(0, bytes)), true) }
+    if (isTls) {
+      connection.socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, opened)
+      connection.socket.on('data', receive)
+    } else {
+      connection.socket = connectTcp({ port, host: '127.0.0.1', noDelay: true, onread }, opened)
+    }
+    connection.socket.on('error', (error) => fail(error.message))
+    connection.socket.on('end', () => fail('the server closed a connection'))
   })
 }
 
-const starts = await Promise.all(Array.from({ length: connections }, open))
-for (const start of starts) start()
-await new Promise((resolve) => setTimeout(resolve, warmup * 1000))
-messages = 0
-samples.length = 0
-const from = performance.now()
-await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
-const took = (performance.now() - from) / 1000
-samples.sort((a, b) => a - b)
-const percentile = (p) => samples[Math.floor((samples.length - 1) * p)] ?? 0
-console.log(
-  JSON.stringify({
-    messages,
-    seconds: took,
-    perSecond: messages / took,
-    p50: percentile(0.5),
-    p90: percentile(0.9),
-    p99: percentile(0.99),
-    p999: percentile(0.999),
-  }),
-)
-process.exit(0)
+async function openAll() {
+  const all = []
+  for (let i = 0; i < connections; i += 32) {
+    all.push(...(await Promise.all(Array.from({ length: Math.min(32, connections - i) }, open))))
+  }
+  return all
+}
+
+/** Replies are counted by a counter for each connection; the first goes to the file. */
+function listen(connection, isFirst, onReplies) {
+  const dump = isFirst && options.dump !== undefined ? openSync(options.dump, 'w') : null
+  if (dump !== null) writeSync(dump, Buffer.from([0, 0]))
+  const counter = new ReplyCounter({
+    expectedBytes: number('reply', -1),
+    isMasked: isRaw,
+    dump:
+      dump === null ? null : { write: (bytes) => writeSync(dump, bytes), end: () => closeSync(dump) },
+    onMessage: (bytes, isCompressed) => {
+      replyBytes += bytes
+      if (isCompressed) compressed++
+    },
+  })
+  connection.onBytes = (chunk) => {
+    const ended = counter.push(chunk)
+    if (counter.error !== null) fail(counter.error)
+    count += ended
+    onReplies(ended)
+  }
+}
+
+function runEcho(all, { batches, replies }) {
+  all.forEach((connection, index) => {
+    let batch = index % batches.length
+    let due = 0
+    let sentAt = 0
+    const send = () => {
+      due = replies
+      sentAt = performance.now()
+      connection.socket.write(batches[batch])
+      batch = (batch + 1) % batches.length
+    }
+    listen(connection, index === 0, (ended) => {
+      due -= ended
+      if (due < 0) fail('more replies than messages')
+      if (due > 0) return
+      samples.push((performance.now() - sentAt) * 1000)
+      send()
+    })
+    send()
+  })
+}
+
+function runFanout(all, { batches, replies }) {
+  let due = 0
+  let batch = 0
+  let sentAt = 0
+  const send = () => {
+    due = replies * all.length
+    sentAt = performance.now()
+    all[0].socket.write(batches[batch])
+    batch = (batch + 1) % batches.length
+  }
+  all.forEach((connection, index) =>
+    listen(connection, index === 0, (ended) => {
+      due -= ended
+      if (due < 0) fail('more deliveries than were due')
+      if (due > 0) return
+      samples.push((performance.now() - sentAt) * 1000)
+      send()
+    }),
+  )
+  setTimeout(send, 100)
+}
+
+async function openAndReset() {
+  for (;;) {
+    const from = performance.now()
+    const { socket } = await open()
+    count++
+    samples.push((performance.now() - from) * 1000)
+    socket.resetAndDestroy()
+  }
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function measure(unit) {
+  await sleep(warmup * 1000)
+  count = compressed = replyBytes = samples.length = 0
+  cpuAtStart = serverCpu()
+  const from = performance.now()
+  await sleep(seconds * 1000)
+  const took = (performance.now() - from) / 1000
+  const cpu = serverCpu()
+  const figures = { unit, count, seconds: took, perSecond: count / took }
+  samples.sort((a, b) => a - b)
+  const percentile = (p) => samples[Math.floor((samples.length - 1) * p)]
+  if (samples.length > 0) {
+    Object.assign(figures, { p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99), p999: percentile(0.999) })
+  }
+  if (cpu !== null && count > 0) figures.cpuMicros = ((cpu - cpuAtStart) * 1e6) / count
+  writeFileSync(1, `${JSON.stringify({ ...figures, compressed, replyBytes, extensions })}\n`)
+  process.exit(0)
+}
+
+if (mode === 'echo') {
+  runEcho(await openAll(), readBatches())
+  await measure('msg/s')
+} else if (mode === 'fanout') {
+  runFanout(await openAll(), readBatches())
+  await measure('deliveries/s')
+} else if (mode === 'handshakes') {
+  for (let i = 0; i < number('concurrency', 32); i++) void openAndReset()
+  await measure('handshakes/s')
+} else if (mode === 'idle') {
+  await openAll()
+  console.log('ready')
+  process.stdin.on('end', () => process.exit(0)).resume()
+} else {
+  fail(`mode=${mode} needs a C compiler`)
+}

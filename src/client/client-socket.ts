@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { ConnectionClosedError, InvalidStateError } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo } from '../connection/events.js'
@@ -7,6 +6,7 @@ import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type EventSink, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
+import type { Transport } from '../socket/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { MessageReader } from './message-reader.js'
 
@@ -26,14 +26,14 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
 
   /** @internal Made by `connect`. */
   constructor(
-    duplex: Duplex,
+    transport: Transport,
     info: SocketInfo,
     data: Data,
     connection: ConnectionOptions,
     options: DriverOptions,
     handlers: Handlers<ClientSocket<Data>> | undefined,
   ) {
-    super(duplex, info, data, connection, options)
+    super(transport, info, data, connection, options)
     if (handlers === undefined) {
       this.dispatcher = null
       this.reader = new MessageReader(this.driver, options.limits)

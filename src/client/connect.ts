@@ -31,6 +31,7 @@ import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/h
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../socket/service.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { transportOver } from '../socket/handle-transport.js'
 import { ClientSocket } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 
@@ -78,6 +79,7 @@ const NAMES = new Set<string>([
   'data',
   'slowConsumer',
   'autoPong',
+  'directIo',
 ])
 
 /**
@@ -300,21 +302,22 @@ async function openSocket<Data>(
 ): Promise<ClientSocket<Data>> {
   const { target, limits, shared, deflate, given, handlers } = options
   const codec = agreed === null || deflate === null ? null : createCodecFactory(deflate).createCodec(agreed)
+  const { remoteAddress = '' } = duplex
+  duplex.off('error', ignore)
   const socket = new ClientSocket<Data>(
-    duplex,
+    transportOver(duplex, shared.directIo),
     {
       url: target.href,
       protocol,
       extensions: extensions.map(formatExtension).join(', '),
       secure: target.secure,
-      remoteAddress: duplex.remoteAddress ?? '',
+      remoteAddress,
     },
     given.data as Data,
     { role: 'client', limits, codec, autoPong: shared.autoPong },
     { limits, slowConsumer: shared.slowConsumer },
     handlers,
   )
-  duplex.off('error', ignore)
   await socket.open(rest)
   return socket
 }

@@ -16,11 +16,11 @@ import {
   type ConnectionOptions,
   type SendOptions,
 } from './connection-options.js'
-import type { CloseInfo, Closed, ConnectionEvent, Waker } from './events.js'
+import { MessageReceived, type CloseInfo, type Closed, type ConnectionEvent, type Waker } from './events.js'
 import { Keepalive } from './keepalive.js'
 import { controlPayload, viewBytes, type MessageData } from './message-data.js'
 import { PreparedMessage } from './prepared-message.js'
-import { Receiver, type ControlFrame } from './receiver.js'
+import { ControlFrame, Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 
 /** RFC 6455's and the WHATWG's names for where a connection stands. */
@@ -103,12 +103,19 @@ export class Connection {
   /**
    * Bytes came.
    * @param chunk from now on the connection's: payloads are unmasked in place, and messages may be views of it
+   * @param isBorrowed the chunk is lent: pull what you want of it, then call {@link keepInput}, and from then on its
+   *   memory is the caller's again. Messages are no views of it
    */
-  receiveBytes(chunk: Uint8Array, now = this.now): void {
+  receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
     this.now = now
     this.keepalive.heard(now)
-    this.receiver.push(chunk)
+    this.receiver.push(chunk, isBorrowed)
+  }
+
+  /** Copies what was not pulled of a chunk that is lent. */
+  keepInput(): void {
+    this.receiver.keepInput()
   }
 
   /**
@@ -146,10 +153,11 @@ export class Connection {
     if (this.closing.isReceiving) {
       const received = this.receiver.next()
       if (received !== null) {
-        if (received instanceof ProtocolError) return this.violate(received)
-        if (received.type === 'control') return this.receiveControl(received)
-        this.lastMessageAt = this.now
-        return received
+        if (received instanceof MessageReceived) {
+          this.lastMessageAt = this.now
+          return received
+        }
+        return received instanceof ControlFrame ? this.receiveControl(received) : this.violate(received)
       }
       if (this.receiver.isInflating) return null
     }

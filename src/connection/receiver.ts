@@ -4,6 +4,7 @@ import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { MessageAssembler } from '../frame/message-assembler.js'
+import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
 import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
 import { decodeText, Utf8Validator } from '../frame/utf8.js'
@@ -26,18 +27,23 @@ export class ControlFrame {
 export class Receiver {
   private readonly parser: FrameParser
   private readonly codec: MessageCodec | null
+  /** What comes is masked. */
+  private readonly isMasked: boolean
   private readonly maxMessageBytes: number
   private readonly waker: Waker
   /** The message that comes in parts. */
   private assembler: MessageAssembler | null = null
   /** The control frame that comes in parts. */
   private control: Buffer | null = null
+  /** Payloads are views of memory that is not ours to keep. */
+  private isBorrowed = false
   /** A message is inflated off the loop: nothing behind it is looked at until then. */
   private inflating = false
   private inflated: MessageReceived | ProtocolError | null = null
 
   /** @param waker woken when a message came about by itself, at the end of an inflation off the loop */
   constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker) {
+    this.isMasked = role === 'server'
     this.codec = codec
     this.maxMessageBytes = limits.maxMessageBytes
     this.waker = waker
@@ -54,9 +60,21 @@ export class Receiver {
     return this.inflating
   }
 
-  /** @param chunk from now on the receiver's */
-  push(chunk: Uint8Array): void {
+  /** @param chunk from now on the receiver's, or, if it is borrowed, until {@link keepInput} */
+  push(chunk: Uint8Array, isBorrowed = false): void {
+    if (isBorrowed && this.parser.bufferedBytes > 0) {
+      // Others wait before it: it will not be pulled by then.
+      this.parser.push(Buffer.from(chunk))
+      return
+    }
+    this.isBorrowed = isBorrowed
     this.parser.push(chunk)
+  }
+
+  keepInput(): void {
+    if (!this.isBorrowed) return
+    this.isBorrowed = false
+    this.parser.keepInput()
   }
 
   /** The next message or control frame, or what the peer did wrong. Null: more bytes, or time, are needed. */
@@ -67,6 +85,8 @@ export class Receiver {
       this.inflated = null
       return result
     }
+    const opcode = this.parser.takeWhole()
+    if (opcode !== 0) return this.receiveShort(opcode)
     for (;;) {
       const event = this.parser.next()
       if (event === null) return null
@@ -98,10 +118,22 @@ export class Receiver {
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
     if (part.rsv1) return this.inflate(part.payload, part.opcode === Opcode.TEXT)
-    if (part.opcode === Opcode.BINARY) return new MessageReceived(part.payload)
+    if (part.opcode === Opcode.BINARY)
+      return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
     if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
     return toText(source, start, end)
+  }
+
+  /** A message of one short frame: see {@link FrameParser.takeWhole}. */
+  private receiveShort(opcode: number): MessageReceived | ProtocolError {
+    const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = this.parser
+    const isAscii = this.isMasked && maskInPlace(source, start, end, key)
+    if (opcode === Opcode.TEXT) {
+      return isAscii ? new MessageReceived(source.latin1Slice(start, end)) : toText(source, start, end)
+    }
+    const bytes = source.subarray(start, end)
+    return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
   }
 
   private inflate(bytes: Buffer, isText: boolean): MessageReceived | ProtocolError | null {
@@ -110,7 +142,8 @@ export class Receiver {
       return this.finishInflate(codec.inflate(bytes, this.maxMessageBytes), isText, false)
     }
     this.inflating = true
-    codec.inflateAsync(bytes, this.maxMessageBytes, (result) => {
+    const kept = this.isBorrowed ? Buffer.from(bytes) : bytes
+    codec.inflateAsync(kept, this.maxMessageBytes, (result) => {
       this.inflating = false
       this.inflated = this.finishInflate(result, isText, true)
       this.waker.wake()
@@ -130,7 +163,9 @@ export class Receiver {
   }
 
   private receiveControl(part: FramePart): ControlFrame | null {
-    if (part.isFirst && part.isLast) return new ControlFrame(part.opcode, part.payload)
+    if (part.isFirst && part.isLast) {
+      return new ControlFrame(part.opcode, this.isBorrowed ? part.copy() : part.payload)
+    }
     this.control ??= Buffer.allocUnsafe(MAX_CONTROL_PAYLOAD_BYTES)
     part.copyTo(this.control, part.offset)
     if (!part.isLast) return null

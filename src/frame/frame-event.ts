@@ -84,6 +84,13 @@ export class FramePart {
     return maskInPlace(target, at, at + this.byteLength, this.maskingKey, this.offset)
   }
 
+  /** The bytes of this part, unmasked, in memory of their own. */
+  copy(): Buffer {
+    const bytes = Buffer.allocUnsafe(this.byteLength)
+    this.copyTo(bytes, 0)
+    return bytes
+  }
+
   /**
    * The bytes of this part, unmasked.
    * @returns a view of the chunk that was pushed: yours, as long as you keep it

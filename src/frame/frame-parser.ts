@@ -153,6 +153,50 @@ export class FrameParser {
     }
   }
 
+  /** Where {@link takeWhole} found its payload: bytes `wholeStart` to `wholeEnd` of `wholeSource`, masked by `wholeKey`. */
+  wholeSource: RawBuffer = EMPTY
+  wholeStart = 0
+  wholeEnd = 0
+  wholeKey = 0
+
+  /**
+   * Takes the next frame if it is a plain message of one short frame that lies whole in the chunk: what nearly all
+   * frames are. It makes no object for it, and every check of the header is one comparison (0.6 of the time of
+   * {@link next} for 32 bytes, Node 20, 2026-11). Any other frame is left to {@link next}.
+   * @returns the opcode, TEXT or BINARY; 0: it is another frame, or there is none
+   */
+  takeWhole(): number {
+    const { chunk, position } = this
+    const available = chunk.length - position
+    if (available < 2 || this.remaining > 0 || this.scratch !== null || this.inMessage) return 0
+    const firstByte = chunk[position] as number
+    if (firstByte !== (FIN_BIT | Opcode.TEXT) && firstByte !== (FIN_BIT | Opcode.BINARY)) return 0
+    // One subtraction takes the mask bit off where it must be, and makes the length too long where it is wrong.
+    const length = this.expectMask ? (chunk[position + 1] as number) - MASK_BIT : (chunk[position + 1] as number)
+    if (length < 0 || length >= PAYLOAD_LENGTH_16) return 0
+    const start = position + (this.expectMask ? 2 + MASKING_KEY_BYTES : 2)
+    const end = start + length
+    if (end > chunk.length || length > this.maxFrameBytes || length > this.maxMessageBytes) return 0
+    this.wholeKey = this.expectMask
+      ? (chunk[position + 2] as number) |
+        ((chunk[position + 3] as number) << 8) |
+        ((chunk[position + 4] as number) << 16) |
+        ((chunk[position + 5] as number) << 24)
+      : 0
+    this.wholeSource = chunk
+    this.wholeStart = start
+    this.wholeEnd = end
+    this.position = end
+    return firstByte & OPCODE_BITS
+  }
+
+  /** Copies what was not pulled yet of the chunk at hand: its memory may be written again. */
+  keepInput(): void {
+    if (this.position === this.chunk.length) this.chunk = EMPTY
+    else this.chunk = asBuffer(Buffer.from(this.chunk.subarray(this.position)))
+    this.position = 0
+  }
+
   /** Goes on to the next chunk; lets go of the last one, so that an idle connection holds none. */
   private advance(): boolean {
     this.position = 0

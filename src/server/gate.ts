@@ -1,7 +1,6 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Server as HttpServer } from 'node:http'
 import { HandshakeError } from '../errors.js'
-import { ignoreErrors } from '../socket/handshake-io.js'
+import type { UpgradeRequest } from '../handshake/server-handshake.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import { CHANNELS } from './diagnostics.js'
@@ -9,10 +8,11 @@ import type { RouteEntry } from './route.js'
 import { NO_PARAMS, type Match, type Routes } from './routing.js'
 import { isToAnswer, type Claimant } from './shared-port.js'
 import type { Tally } from './stats.js'
-import { readRequest, rejectWith, Upgrade, type AcceptedUpgrade } from './upgrade.js'
+import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
+import type { UpgradePeer } from './upgrade-peer.js'
 
 /** Where accepted upgrades go. */
-export type Opener = (duplex: Duplex, head: Buffer, route: RouteEntry, accepted: AcceptedUpgrade) => void
+export type Opener = (route: RouteEntry, accepted: AcceptedUpgrade) => void
 
 /** Who comes in: finds the route of an upgrade, keeps the bounds, has it decided, and answers what is not taken. */
 export class Gate implements Claimant {
@@ -23,7 +23,7 @@ export class Gate implements Claimant {
   private readonly upgrades = new Set<Upgrade>()
   private readonly perAddress = new Map<string, number>()
   /** Connections that are rejected and still read why, and who waits until there are none. */
-  private readonly leaving = new Set<Duplex>()
+  private readonly rejected = new Set<UpgradePeer>()
   private readonly rejectedGone = new Waiters<void>()
   /** Connections that are open or closing. */
   private inside = 0
@@ -57,12 +57,12 @@ export class Gate implements Claimant {
 
   /** Waits until those rejected are gone, or for so long. */
   async rejectedLeft(timeoutMs: number): Promise<void> {
-    if (this.leaving.size > 0) await this.rejectedGone.wait({ timeoutMs }).catch(() => undefined)
+    if (this.rejected.size > 0) await this.rejectedGone.wait({ timeoutMs }).catch(() => undefined)
   }
 
   /** Cuts those rejected that are still there. */
   cut(): void {
-    for (const duplex of [...this.leaving]) duplex.destroy()
+    for (const peer of [...this.rejected]) peer.destroy()
   }
 
   /** A connection that was let in is gone. */
@@ -73,49 +73,50 @@ export class Gate implements Claimant {
 
   /**
    * Takes one upgrade.
+   * @param request what was asked for, or why it is no handshake
+   * @param target the request target, as sent
    * @param byHand instead of the route for the request's path
    * @param sharedWith the HTTP server whose port others may share
    */
   upgrade(
-    raw: IncomingMessage,
-    duplex: Duplex,
-    head: Buffer,
+    request: UpgradeRequest | HandshakeError,
+    target: string,
+    peer: UpgradePeer,
     byHand: RouteEntry | undefined,
     sharedWith: HttpServer | null,
   ): void {
-    const request = readRequest(raw)
     if (request instanceof HandshakeError) {
       // Wrong as it is, a request for a path of ours is nobody else's.
-      const isOurs = this.claims((raw.url ?? '').split('?', 1)[0] as string)
-      this.decline(duplex, request, isOurs ? null : sharedWith, null)
+      const isOurs = this.claims(target.split('?', 1)[0] as string)
+      this.decline(peer, request, isOurs ? null : sharedWith, target, true)
       return
     }
     const found: Match<RouteEntry> | undefined =
       byHand === undefined ? this.routes.find(request.path) : { target: byHand, params: NO_PARAMS }
     if (found === undefined) {
-      this.decline(duplex, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, request.path)
+      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, target)
       return
     }
     const { target: route, params } = found
-    const address = (duplex as { remoteAddress?: string }).remoteAddress ?? ''
+    const address = peer.remoteAddress
     const refusal = params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : this.refusal(address)
     if (refusal !== null || params === null) {
       route.tally.rejectedUpgrades++
-      this.reject(duplex, refusal as HandshakeError, request.target)
+      this.reject(peer, refusal as HandshakeError, target)
       return
     }
     this.count(address, 1)
-    const upgrade = new Upgrade(raw, duplex, request, params, this.options, (accepted) => {
+    const upgrade = new Upgrade(peer, request, params, this.options, (accepted) => {
       this.upgrades.delete(upgrade)
       if (accepted !== null) {
         this.inside++
-        this.publish(duplex, request.target, true)
-        this.open(duplex, head, route, accepted)
+        if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, true)
+        this.open(route, accepted)
         return
       }
       this.count(address, -1)
       route.tally.rejectedUpgrades++
-      this.rejected(duplex, request.target)
+      this.letGo(peer, target)
     })
     this.upgrades.add(upgrade)
     upgrade.decide(route.decider)
@@ -123,40 +124,31 @@ export class Gate implements Claimant {
 
   /** Answers what nobody here takes, unless others are there to take it. */
   private decline(
-    duplex: Duplex,
+    peer: UpgradePeer,
     error: HandshakeError,
     sharedWith: HttpServer | null,
-    path: string | null,
+    target: string,
+    isMalformed = false,
   ): void {
-    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(duplex, error, path ?? '')
+    const path = isMalformed ? null : (target.split('?', 1)[0] as string)
+    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error, target)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
-    else ignoreErrors(duplex)
+    else peer.leave()
   }
 
-  private reject(duplex: Duplex, error: HandshakeError, url: string): void {
-    rejectWith(duplex, error)
-    this.rejected(duplex, url)
-  }
-
-  private rejected(duplex: Duplex, url: string): void {
-    this.tally.rejectedUpgrades++
-    this.publish(duplex, url, false)
-    this.letGo(duplex)
-  }
-
-  private publish(duplex: Duplex, url: string, isAccepted: boolean): void {
-    if (!CHANNELS.upgrade.hasSubscribers) return
-    const { remoteAddress = '' } = duplex as { remoteAddress?: string }
-    CHANNELS.upgrade.publish({ url, remoteAddress, isAccepted })
+  private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
+    peer.reject(rejectionOf(error))
+    this.letGo(peer, target)
   }
 
   /** Keeps in mind what was rejected, until it is gone. */
-  private letGo(duplex: Duplex): void {
-    if (duplex.destroyed) return
-    this.leaving.add(duplex)
-    duplex.once('close', () => {
-      this.leaving.delete(duplex)
-      if (this.leaving.size === 0) this.rejectedGone.resolveAll()
+  private letGo(peer: UpgradePeer, target: string): void {
+    this.tally.rejectedUpgrades++
+    if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, false)
+    this.rejected.add(peer)
+    peer.whenGone(() => {
+      this.rejected.delete(peer)
+      if (this.rejected.size === 0) this.rejectedGone.resolveAll()
     })
   }
 
@@ -179,4 +171,8 @@ export class Gate implements Claimant {
     if (count === 0) this.perAddress.delete(address)
     else this.perAddress.set(address, count)
   }
+}
+
+function publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
+  CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
 }

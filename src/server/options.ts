@@ -63,6 +63,7 @@ export interface ResolvedServerOptions {
   readonly deflate: ResolvedDeflateOptions | null
   readonly slowConsumer: SlowConsumerPolicy
   readonly autoPong: boolean
+  readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
   readonly keepRequest: boolean
@@ -80,6 +81,7 @@ const NAMES = new Set<string>([
   'perMessageDeflate',
   'slowConsumer',
   'autoPong',
+  'directIo',
   'maxConnections',
   'maxConnectionsPerAddress',
   'backplane',
@@ -96,7 +98,7 @@ const checkCount = (name: string, value: number | false | undefined): number =>
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkOptionNames('ServerOptions', options, NAMES)
   const { tls, protocols = [], keepRequest = false, onError = () => undefined } = options
-  const { slowConsumer, autoPong } = resolveSharedOptions(options)
+  const { slowConsumer, autoPong, directIo } = resolveSharedOptions(options)
   if (typeof onError !== 'function')
     throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
   if (typeof keepRequest !== 'boolean') {
@@ -110,6 +112,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     deflate: resolveDeflateOptions(options.perMessageDeflate, 'server'),
     slowConsumer,
     autoPong,
+    directIo,
     maxConnections: checkCount('maxConnections', options.maxConnections),
     maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
     keepRequest,

@@ -6,8 +6,10 @@ import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import type { Gate } from './gate.js'
 import type { ResolvedServerOptions } from './options.js'
+import { OwnPort } from './own-port.js'
 import { joinPort, leavePort } from './shared-port.js'
 import { readRequest } from './upgrade.js'
+import { HandlePeer, StreamPeer } from './upgrade-peer.js'
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -19,6 +21,7 @@ export class Ports {
   /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
   private readonly transports = new Set<Duplex>()
   private own: HttpServer | null = null
+  private direct: OwnPort | null = null
   private isClosing = false
 
   constructor(options: ResolvedServerOptions, gate: Gate) {
@@ -63,6 +66,7 @@ export class Ports {
     }
     server.on('error', this.options.onError)
     server.on('upgrade', this.upgradeOwn)
+    this.openDirectly(server)
     return server.address() as AddressInfo
   }
 
@@ -78,7 +82,7 @@ export class Ports {
     if (this.isClosing) throw new InvalidStateError('the server was closed')
     if (this.attached.has(httpServer)) throw new InvalidStateError('this HTTP server is attached already')
     const listener: UpgradeListener = (request, socket, head) => {
-      this.gate.upgrade(request, socket, head, undefined, httpServer)
+      this.upgrade(request, socket, head, httpServer)
     }
     httpServer.on('upgrade', listener)
     joinPort(httpServer, this.gate)
@@ -104,11 +108,13 @@ export class Ports {
 
   /** Connections that ask for nothing. */
   closeIdle(): void {
+    this.direct?.close()
     this.own?.closeIdleConnections()
   }
 
   /** Ends the connections that are no WebSockets: node:http knows some of them only. */
   cut(): void {
+    this.direct?.close()
     this.own?.closeAllConnections()
     for (const duplex of [...this.transports]) duplex.destroy()
   }
@@ -139,8 +145,34 @@ export class Ports {
     return server
   }
 
+  /** Without node:http between, where that can be. */
+  private openDirectly(server: HttpServer): void {
+    const { directIo, tls, limits } = this.options
+    if (!directIo || tls !== undefined) return
+    const port = new OwnPort(
+      server,
+      limits.maxHeaderBytes,
+      limits.handshakeTimeoutMs,
+      (request, transport, early) => {
+        const peer = new HandlePeer(transport, early)
+        this.gate.upgrade(request, request.target, peer, undefined, null)
+      },
+    )
+    if (port.open()) this.direct = port
+  }
+
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
-    this.gate.upgrade(request, socket, head, undefined, null)
+    this.upgrade(request, socket, head, null)
+  }
+
+  private upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    sharedWith: HttpServer | null,
+  ): void {
+    const peer = new StreamPeer(request, socket, head, this.options.directIo)
+    this.gate.upgrade(readRequest(request), request.url ?? '', peer, undefined, sharedWith)
   }
 
   /** A request without an upgrade: whoever sends it is told what there is here. */

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { Group } from '../hub/group.js'
@@ -7,6 +6,7 @@ import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
+import type { Transport } from '../socket/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { CHANNELS } from './diagnostics.js'
 import type { UpgradeInfo } from './upgrade-info.js'
@@ -45,14 +45,14 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
 
   /** @internal Made by the server. */
   constructor(
-    duplex: Duplex,
+    transport: Transport,
     opening: Opening<Data, Params>,
     connection: ConnectionOptions,
     options: DriverOptions,
     handlers: Handlers<ServerSocket>,
     owner: SocketOwner,
   ) {
-    super(duplex, opening.info, opening.data, connection, options)
+    super(transport, opening.info, opening.data, connection, options)
     this.params = opening.params
     this.request = opening.request
     this.owner = owner

@@ -21,7 +21,7 @@ export interface Counted {
   readonly messagesReceived: number
   readonly driver: {
     readonly messagesSent: number
-    readonly duplex: object
+    readonly counter: object
   }
 }
 
@@ -40,7 +40,7 @@ export class Tally {
   add(one: Counted): void {
     this.messagesReceived += one.messagesReceived
     this.messagesSent += one.driver.messagesSent
-    const { bytesRead = 0, bytesWritten = 0 } = one.driver.duplex as {
+    const { bytesRead = 0, bytesWritten = 0 } = one.driver.counter as {
       bytesRead?: number
       bytesWritten?: number
     }

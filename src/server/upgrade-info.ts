@@ -20,5 +20,6 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   readonly certificate: PeerCertificate | undefined
   /** Aborted when the connection is reset, the server closes or the handshake takes too long, before the decision. */
   readonly signal: AbortSignal
-  readonly raw: IncomingMessage
+  /** The request as node:http read it; undefined where it came through a port of Hawser's own. */
+  readonly raw: IncomingMessage | undefined
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import type { PeerCertificate } from 'node:tls'
 import { acceptOffer } from '../deflate/negotiation.js'
 import type { AgreedParameters } from '../deflate/negotiation.js'
 import { HandshakeError, toError } from '../errors.js'
@@ -13,13 +12,15 @@ import {
 } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../limits.js'
-import { StreamGuard, writeAndEnd } from '../socket/handshake-io.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
+import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import type { Transport } from '../socket/transport.js'
 import { isOriginAllowed } from './origin.js'
 import type { ResolvedServerOptions } from './options.js'
 import type { Params } from './routing.js'
 import { Accept, Reject, type ServerService } from './service.js'
 import type { UpgradeInfo } from './upgrade-info.js'
+import type { UpgradePeer } from './upgrade-peer.js'
 
 /** What came out of an upgrade that was accepted. */
 export interface AcceptedUpgrade {
@@ -29,6 +30,10 @@ export interface AcceptedUpgrade {
   readonly protocol: string
   readonly extensions: string
   readonly deflate: AgreedParameters | null
+  /** What the connection goes over. */
+  readonly transport: Transport
+  /** What came behind the request. */
+  readonly early: Uint8Array
 }
 
 /** Reads and checks the head of a request that node:http parsed. */
@@ -41,58 +46,117 @@ export function readRequest(raw: IncomingMessage): UpgradeRequest | HandshakeErr
   })
 }
 
-/** Answers with the status of an error, and its words: they say nothing of this side. */
-export function rejectWith(duplex: Duplex, error: HandshakeError): void {
-  writeAndEnd(duplex, formatRejection(error.httpStatus, { body: `${error.message}\n` }))
+/** The status of an error, and its words: they say nothing of this side. */
+export function rejectionOf(error: HandshakeError): Uint8Array {
+  return formatRejection(error.httpStatus, { body: `${error.message}\n` })
+}
+
+/** The decision where nobody else decides. */
+const ACCEPT = new Accept<undefined>({})
+
+/** What `onUpgrade` is given; what costs anything is made when it is asked for. */
+class Request implements UpgradeInfo {
+  readonly #peer: UpgradePeer
+  readonly #request: UpgradeRequest
+  #aborter: AbortController | null = null
+  readonly params: Params
+  #isOver = false
+
+  constructor(peer: UpgradePeer, request: UpgradeRequest, params: Params) {
+    this.#peer = peer
+    this.#request = request
+    this.params = params
+  }
+
+  get url(): string {
+    return this.#request.target
+  }
+
+  get path(): string {
+    return this.#request.path
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#request.search)
+  }
+
+  get headers(): HeaderFields {
+    return this.#request.headers
+  }
+
+  get protocols(): readonly string[] {
+    return this.#request.protocols
+  }
+
+  get origin(): string | undefined {
+    return this.#request.origin
+  }
+
+  get remoteAddress(): string {
+    return this.#peer.remoteAddress
+  }
+
+  get secure(): boolean {
+    return this.#peer.secure
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#peer.certificate
+  }
+
+  get raw(): IncomingMessage | undefined {
+    return this.#peer.raw
+  }
+
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController()
+    if (this.#isOver) this.#aborter.abort()
+    return this.#aborter.signal
+  }
+
+  /** Nobody waits for the decision any more. */
+  abort(): void {
+    this.#isOver = true
+    this.#aborter?.abort()
+  }
 }
 
 /**
- * One upgrade between request and response: decides, and answers. The stream may fail or end at any point of it.
+ * One upgrade between request and response: decides, and answers. The peer may be gone at any point of it.
  */
-export class Upgrade {
-  private readonly duplex: Duplex
+export class Upgrade implements Timed {
+  timerSlot = -1
+  private readonly peer: UpgradePeer
   private readonly options: ResolvedServerOptions
   private readonly request: UpgradeRequest
-  private readonly info: UpgradeInfo
-  private readonly guard: StreamGuard
-  private readonly aborter = new AbortController()
-  private readonly timer: NodeJS.Timeout | undefined
+  private readonly info: Request
   private isOver = false
   private readonly done: (accepted: AcceptedUpgrade | null) => void
 
   /** @param done told once: what was accepted, its response written; or null */
   constructor(
-    raw: IncomingMessage,
-    duplex: Duplex,
+    peer: UpgradePeer,
     request: UpgradeRequest,
     params: Params,
     options: ResolvedServerOptions,
     done: (accepted: AcceptedUpgrade | null) => void,
   ) {
-    this.duplex = duplex
+    this.peer = peer
     this.options = options
     this.request = request
     this.done = done
-    this.info = describe(raw, duplex, request, params, this.aborter.signal)
-    this.guard = new StreamGuard(duplex, () => {
-      this.finish(null)
-    })
-    const { handshakeTimeoutMs } = options.limits
-    if (handshakeTimeoutMs !== Infinity) {
-      this.timer = setTimeout(
-        () => {
-          this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
-        },
-        Math.min(handshakeTimeoutMs, 0x7fff_ffff),
-      )
-    }
+    this.info = new Request(peer, request, params)
   }
 
   /** Rejects the upgrade, if it is still open. */
   fail(error: HandshakeError): void {
     if (this.isOver) return
-    rejectWith(this.duplex, error)
+    this.peer.reject(rejectionOf(error))
     this.finish(null)
+  }
+
+  timeIsUp(): void {
+    this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
   }
 
   /** Asks the service, and answers by what it says. */
@@ -102,23 +166,28 @@ export class Upgrade {
         this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))
         return
       }
-      const decision: unknown =
-        service.onUpgrade === undefined ? new Accept({}) : service.onUpgrade(this.info)
-      if (decision instanceof Accept || decision instanceof Reject) {
-        this.answer(decision)
-      } else {
-        Promise.resolve(decision).then(
-          (value) => {
-            this.answer(value)
-          },
-          (error: unknown) => {
-            this.failInternally(error)
-          },
-        )
-      }
+      const decision: unknown = service.onUpgrade === undefined ? ACCEPT : service.onUpgrade(this.info)
+      if (decision instanceof Accept || decision instanceof Reject) this.answer(decision)
+      else this.wait(decision)
     } catch (error) {
       this.failInternally(error)
     }
+  }
+
+  /** The decision takes time, and not all of it there is. */
+  private wait(decision: unknown): void {
+    timerWheel.schedule(this, monotonicNow() + this.options.limits.handshakeTimeoutMs)
+    this.peer.watch(() => {
+      this.finish(null)
+    })
+    Promise.resolve(decision).then(
+      (value) => {
+        this.answer(value)
+      },
+      (error: unknown) => {
+        this.failInternally(error)
+      },
+    )
   }
 
   private answer(decision: unknown): void {
@@ -128,7 +197,7 @@ export class Upgrade {
         this.accept(decision)
       } else if (decision instanceof Reject) {
         const { status, body, headers } = decision
-        writeAndEnd(this.duplex, formatRejection(status, { body, headers: toHeaderPairs(headers) }))
+        this.peer.reject(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
         this.finish(null)
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
@@ -142,14 +211,16 @@ export class Upgrade {
     const { request } = this
     const protocol = decision.protocol ?? this.chooseProtocol()
     const deflate =
-      this.options.deflate === null ? null : acceptOffer(request.extensions, this.options.deflate)
+      this.options.deflate === null || request.extensions.length === 0
+        ? null
+        : acceptOffer(request.extensions, this.options.deflate)
     const extensions = deflate === null ? '' : deflate.response
     const head = formatUpgradeResponse(request, {
       protocol,
       extensions,
-      headers: toHeaderPairs(decision.headers),
+      headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
     })
-    this.duplex.write(head, 'latin1')
+    const { transport, early } = this.peer.accept(head)
     this.finish({
       request,
       info: this.info,
@@ -157,14 +228,15 @@ export class Upgrade {
       protocol: protocol ?? '',
       extensions,
       deflate: deflate === null ? null : deflate.agreed,
+      transport,
+      early,
     })
   }
 
   private chooseProtocol(): string | undefined {
     const { protocols } = this.options
-    return typeof protocols === 'function'
-      ? protocols(this.request.protocols, this.info)
-      : chooseProtocol(this.request.protocols, protocols)
+    if (typeof protocols === 'function') return protocols(this.request.protocols, this.info)
+    return protocols.length === 0 ? undefined : chooseProtocol(this.request.protocols, protocols)
   }
 
   private failInternally(error: unknown): void {
@@ -175,40 +247,8 @@ export class Upgrade {
   private finish(accepted: AcceptedUpgrade | null): void {
     if (this.isOver) return
     this.isOver = true
-    clearTimeout(this.timer)
-    if (accepted === null) this.aborter.abort()
-    // After a rejection the stream is still ours, until it is gone.
-    else this.guard.release()
+    timerWheel.cancel(this)
+    if (accepted === null) this.info.abort()
     this.done(accepted)
-  }
-}
-
-function describe(
-  raw: IncomingMessage,
-  duplex: Duplex,
-  request: UpgradeRequest,
-  params: Params,
-  signal: AbortSignal,
-): UpgradeInfo {
-  const socket = duplex as Partial<TLSSocket>
-  const secure = socket.encrypted === true
-  return {
-    url: request.target,
-    path: request.path,
-    params,
-    get query() {
-      return new URLSearchParams(request.search)
-    },
-    headers: request.headers,
-    protocols: request.protocols,
-    origin: request.origin,
-    remoteAddress: socket.remoteAddress ?? '',
-    secure,
-    get certificate() {
-      const certificate = secure ? socket.getPeerCertificate?.() : undefined
-      return certificate !== undefined && Object.keys(certificate).length > 0 ? certificate : undefined
-    },
-    signal,
-    raw,
   }
 }

@@ -24,7 +24,8 @@ import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
 import type { ServerService, ServiceFactory } from './service.js'
 import { Tally, type ServerStats } from './stats.js'
-import type { AcceptedUpgrade } from './upgrade.js'
+import { readRequest, type AcceptedUpgrade } from './upgrade.js'
+import { StreamPeer } from './upgrade-peer.js'
 
 export interface CloseOptions {
   /** The Close frame's code. Default 1001. */
@@ -70,8 +71,8 @@ export class WebSocketServer {
     this.options = resolveServerOptions(options)
     this.codecs = this.options.deflate === null ? null : createCodecFactory(this.options.deflate)
     const tally = new Tally()
-    this.gate = new Gate(this.options, this.routes, tally, (duplex, head, route, accepted) => {
-      this.open(duplex, head, route, accepted)
+    this.gate = new Gate(this.options, this.routes, tally, (route, accepted) => {
+      this.open(route, accepted)
     })
     const hub = new Hub<ServerSocket>({
       backplane: options.backplane,
@@ -193,7 +194,9 @@ export class WebSocketServer {
     service?: ServerService | ServiceFactory,
   ): void {
     if (!this.gate.isClosed) this.host.hub.start()
-    this.gate.upgrade(request, socket, head, service === undefined ? undefined : this.entryOf(service), null)
+    const entry = service === undefined ? undefined : this.entryOf(service)
+    const peer = new StreamPeer(request, socket, head, this.options.directIo)
+    this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
   }
 
   /** The connections that have names. */
@@ -313,13 +316,13 @@ export class WebSocketServer {
     this.gate.cut()
   }
 
-  private open(duplex: Duplex, head: Buffer, route: RouteEntry, accepted: AcceptedUpgrade): void {
+  private open(route: RouteEntry, accepted: AcceptedUpgrade): void {
     const { limits, slowConsumer, autoPong, keepRequest } = this.options
-    const { request, info, data, protocol, extensions, deflate } = accepted
+    const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
     const { secure, remoteAddress, params } = info
     const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
     const socket = new ServerSocket(
-      duplex,
+      transport,
       {
         info: { url: request.target, protocol, extensions, secure, remoteAddress },
         data,
@@ -332,6 +335,6 @@ export class WebSocketServer {
       route,
     )
     this.unfinished++
-    route.opened(socket, head)
+    route.opened(socket, early)
   }
 }

@@ -5,7 +5,7 @@ import { isInterimResponse } from '../handshake/client-handshake.js'
 import { ResponseBody } from './response-body.js'
 
 /** How long a rejected peer may take to read the response before it is cut off. */
-const REJECTION_LINGER_MS = 5_000
+export const REJECTION_LINGER_MS = 5_000
 
 /** The smallest bound that a head can have. */
 const MIN_HEAD_BYTES = 64

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { LimitError, TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { ConnectionEvent } from '../connection/events.js'
@@ -7,6 +6,7 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Limits } from '../limits.js'
 import { flushSoon, type Flushable } from './outbox.js'
 import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
+import type { Transport, TransportOwner } from './transport.js'
 
 /** What becomes of a peer that does not read: see `maxBufferedOutputBytes`. */
 export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
@@ -31,43 +31,20 @@ export interface DriverOptions {
 /** From so much on, output is offered to the transport at once instead of behind the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
-const NO_BYTES = Buffer.alloc(0)
-
-/** How the handlers below, one of each for all connections, find the driver of a stream. */
-const DRIVER = Symbol('hawser.driver')
-
-type DrivenDuplex = Duplex & { [DRIVER]?: SocketDriver }
-
-function onData(this: DrivenDuplex, chunk: Buffer): void {
-  this[DRIVER]?.receive(chunk)
-}
-function onEnd(this: DrivenDuplex): void {
-  this[DRIVER]?.receiveEnd()
-}
-function onClose(this: DrivenDuplex): void {
-  this[DRIVER]?.transportLost()
-}
-function onError(this: DrivenDuplex, error: Error): void {
-  this[DRIVER]?.transportLost(error)
-}
-function onDrain(this: DrivenDuplex): void {
-  this[DRIVER]?.unblock()
-}
-
 /**
- * Moves bytes between a stream and a connection: the only code that touches a stream. It receives, pulls events
- * until there are none, writes what came about, and ends the transport when the connection says so.
+ * Moves bytes between a transport and a connection. It receives, pulls events until there are none, writes what came
+ * about, and ends the transport when the connection says so.
  */
-export class SocketDriver implements Flushable, Timed {
+export class SocketDriver implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
   /** Messages that were taken to be sent. */
   messagesSent = 0
   isQueued = false
   timerSlot = -1
-  readonly duplex: DrivenDuplex
+  private readonly transport: Transport
   private readonly owner: DriverOwner
   private readonly options: DriverOptions
-  /** The stream holds bytes that the system did not take. */
+  /** The transport holds bytes that the system did not take. */
   private isBlocked = false
   private isPumping = false
   private isStarted = false
@@ -80,23 +57,29 @@ export class SocketDriver implements Flushable, Timed {
   private isCloseTimed = false
   private closeDeadline = Infinity
 
-  /** @param duplex from now on the driver's, reading not yet started */
-  constructor(duplex: Duplex, connection: ConnectionOptions, options: DriverOptions, owner: DriverOwner) {
-    this.duplex = duplex
+  /** @param transport from now on the driver's, reading not yet started */
+  constructor(
+    transport: Transport,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+    owner: DriverOwner,
+  ) {
+    this.transport = transport
     this.owner = owner
     this.options = options
     this.connection = new Connection({ ...connection, now: monotonicNow(), waker: this })
-    this.duplex[DRIVER] = this
-    duplex.on('error', onError)
-    duplex.on('close', onClose)
-    duplex.on('end', onEnd)
-    duplex.on('drain', onDrain)
+    transport.setOwner(this)
     timerWheel.schedule(this, this.connection.nextTickAt)
   }
 
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
-    return this.connection.bufferedBytes + this.duplex.writableLength
+    return this.connection.bufferedBytes + this.transport.pendingBytes
+  }
+
+  /** What counts the bytes of the transport. */
+  get counter(): object {
+    return this.transport.counter
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -114,21 +97,19 @@ export class SocketDriver implements Flushable, Timed {
    * @param head bytes that came with the handshake
    */
   start(head: Uint8Array): void {
-    if (this.duplex.destroyed) {
+    if (head.length > 0) this.connection.receiveBytes(head, monotonicNow())
+    if (this.transport.isDestroyed) {
       this.transportLost()
       return
     }
-    if (head.length > 0) this.connection.receiveBytes(head, monotonicNow())
     this.isStarted = true
-    this.duplex.on('data', onData)
-    if (this.isPaused) this.duplex.pause()
-    else this.goOn()
+    if (!this.isPaused) this.goOn()
   }
 
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
     this.isPaused = true
-    this.duplex.pause()
+    this.transport.pause()
   }
 
   resume(): void {
@@ -140,7 +121,7 @@ export class SocketDriver implements Flushable, Timed {
   /** The owner has no room for more: as {@link pause}, beside it. */
   hold(): void {
     this.isHeld = true
-    this.duplex.pause()
+    this.transport.pause()
   }
 
   unhold(): void {
@@ -235,10 +216,12 @@ export class SocketDriver implements Flushable, Timed {
     this.pump()
   }
 
-  receive(chunk: Buffer): void {
-    this.connection.receiveBytes(chunk, monotonicNow())
+  receive(chunk: Buffer, isBorrowed: boolean): void {
+    const { connection } = this
+    connection.receiveBytes(chunk, monotonicNow(), isBorrowed)
     this.pump()
-    if (this.connection.isInflating) this.duplex.pause()
+    if (isBorrowed) connection.keepInput()
+    if (connection.isInflating) this.transport.pause()
   }
 
   receiveEnd(): void {
@@ -260,9 +243,9 @@ export class SocketDriver implements Flushable, Timed {
     this.goOn()
   }
 
-  /** The stream took all that it had. */
+  /** The transport took all that it had. */
   unblock(): void {
-    if (!this.isBlocked || this.duplex.writableLength > 0) return
+    if (!this.isBlocked) return
     this.isBlocked = false
     this.connection.setBlocked(false)
     this.flush()
@@ -315,7 +298,7 @@ export class SocketDriver implements Flushable, Timed {
 
   private goOn(): void {
     this.pump()
-    if (this.mayRead && !this.isGone) this.duplex.resume()
+    if (this.mayRead && !this.isGone) this.transport.resume()
   }
 
   /** Something was queued outside {@link send}. */
@@ -324,35 +307,26 @@ export class SocketDriver implements Flushable, Timed {
   }
 
   /**
-   * Writes what waits, unless the stream still holds what was written before: then it waits here, where it is
+   * Writes what waits, unless the transport still holds what was written before: then it waits here, where it is
    * counted and can be dropped.
-   * @returns whether the stream can take more
+   * @returns whether the transport can take more
    */
   private flushNow(): boolean {
-    const { connection, duplex } = this
-    if (this.isBlocked || duplex.destroyed) return false
+    const { connection, transport } = this
+    if (this.isBlocked || transport.isDestroyed) return false
     const first = connection.takeOutput()
     if (first === null) return true
     const second = connection.takeOutput()
     if (second === null) {
-      duplex.write(first)
+      if (transport.write(first)) return true
     } else {
-      duplex.cork()
-      duplex.write(first)
+      const pieces = [first]
       for (let bytes: Buffer | null = second; bytes !== null; bytes = connection.takeOutput())
-        duplex.write(bytes)
-      duplex.uncork()
+        pieces.push(bytes)
+      if (transport.writeMany(pieces)) return true
     }
-    // A stream over a socket is empty again at once when the system took all.
-    if (duplex.writableLength === 0) return true
     this.isBlocked = true
     connection.setBlocked(true)
-    if (!duplex.writableNeedDrain) {
-      // Too little for a 'drain': a callback behind it tells instead.
-      duplex.write(NO_BYTES, () => {
-        this.unblock()
-      })
-    }
     return false
   }
 
@@ -370,7 +344,11 @@ export class SocketDriver implements Flushable, Timed {
     const { maxBufferedOutputBytes } = this.options.limits
     const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
     this.connection.failOverLimit(error, true)
-    // The error is told behind the code that sends now, not inside its call.
+    this.pumpSoon()
+  }
+
+  /** The error is told behind the code that sends now, not inside its call. */
+  private pumpSoon(): void {
     process.nextTick(() => {
       this.pump()
     })
@@ -387,10 +365,10 @@ export class SocketDriver implements Flushable, Timed {
     this.armCloseTimer(undefined)
     if (due === 'now' && !this.isEnded && this.connection.bufferedBytes === 0) {
       this.isEnded = true
-      this.duplex.end()
+      this.transport.end()
       // What still comes is discarded: a reset must not overtake our Close frame.
       this.isPaused = false
-      this.duplex.resume()
+      this.transport.resume()
     }
   }
 
@@ -410,7 +388,7 @@ export class SocketDriver implements Flushable, Timed {
     this.isGone = true
     timerWheel.cancel(this)
     if (this.isCloseTimed) timerWheel.letGo()
-    if (!this.duplex.destroyed) this.duplex.destroy()
+    this.transport.destroy()
     this.owner.handleGone()
   }
 }

@@ -7,6 +7,11 @@ export interface SharedOptions {
   readonly slowConsumer?: SlowConsumerPolicy
   /** Answer pings by itself. Default true. */
   readonly autoPong?: boolean
+  /**
+   * Read and write at the handle of a plain socket, where this Node lets it be done, instead of through its stream
+   * (docs/adr/0010). The streams of others, and TLS, are used as streams in any case. Default true.
+   */
+  readonly directIo?: boolean
 }
 
 const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer'] satisfies SlowConsumerPolicy[]
@@ -32,15 +37,18 @@ export function checkOptionNames(what: string, options: unknown, names: Readonly
 export function resolveSharedOptions(
   options: SharedOptions & { readonly tls?: object | undefined },
 ): Required<SharedOptions> {
-  const { slowConsumer = 'close', autoPong = true, tls } = options
+  const { slowConsumer = 'close', autoPong = true, directIo = true, tls } = options
   if (!POLICIES.includes(slowConsumer)) {
     throw new TypeError(`slowConsumer must be 'close', 'drop' or 'buffer', not ${showValue(slowConsumer)}`)
   }
   if (typeof autoPong !== 'boolean') {
     throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
   }
+  if (typeof directIo !== 'boolean') {
+    throw new TypeError(`directIo must be true or false, not ${showValue(directIo)}`)
+  }
   if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
     throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
   }
-  return { slowConsumer, autoPong }
+  return { slowConsumer, autoPong, directIo }
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Duplex } from 'node:stream'
 import { ConnectionClosedError } from '../errors.js'
 import { ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
@@ -7,6 +6,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import { SocketDriver, type DeliveryOutcome, type DriverOptions, type DriverOwner } from './socket-driver.js'
+import type { Transport } from './transport.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
 
 /** What both ends know of a connection once its handshake is done. */
@@ -46,7 +46,7 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   private drainWaiters: Waiters<void> | null = null
 
   constructor(
-    duplex: Duplex,
+    transport: Transport,
     info: SocketInfo,
     data: Data,
     connection: ConnectionOptions,
@@ -54,7 +54,7 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   ) {
     this.info = info
     this.data = data
-    this.driver = new SocketDriver(duplex, connection, options, this)
+    this.driver = new SocketDriver(transport, connection, options, this)
   }
 
   /** A random UUID, the same for the life of this connection. */

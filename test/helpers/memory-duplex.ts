@@ -45,7 +45,8 @@ export class MemoryDuplex extends Duplex {
     if (this.source === null) return
     const bytes = this.source()
     this.suppliedBytes += bytes.length
-    this.push(bytes)
+    // As a socket does it: never inside the call.
+    setImmediate(() => this.push(bytes))
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {

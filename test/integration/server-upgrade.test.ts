@@ -176,7 +176,8 @@ describe('onUpgrade', () => {
     expect(seen?.query.getAll('a')).toEqual(['1', '2'])
     expect(seen?.headers.get('x-test')).toBe('ü')
     expect(seen?.signal.aborted).toBe(false)
-    expect(seen?.raw.method).toBe('GET')
+    // On a port of its own nothing but Hawser reads the request.
+    expect(seen?.raw).toBeUndefined()
   })
 
   test.each(['sync', 'async'])('accept with data, headers and protocol, %s', async (kind) => {

@@ -1,0 +1,49 @@
+/** What is printed: a line for each row as soon as it is measured, and the sum at the end. */
+import { ratio } from './statistics.mjs'
+
+/** A figure in the least room: 1.2, 123, 12 k, 1.23 M. */
+export function short(value) {
+  const size = Math.abs(value)
+  if (size >= 1e6) return `${(value / 1e6).toFixed(2)} M`
+  if (size >= 1e4) return `${(value / 1e3).toFixed(size >= 1e5 ? 0 : 1)} k`
+  return value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0)
+}
+
+const times = (value) => (value === null ? '-' : `${value >= 10 ? value.toFixed(1) : value.toFixed(2)} x`)
+const atLeast = (value) => (value === undefined ? '' : `>= ${value}`)
+
+export const HEAD = [
+  'row'.padEnd(36),
+  'to ws'.padStart(8),
+  'floor'.padStart(8),
+  'to Bun'.padStart(8),
+  'floor'.padStart(8),
+  '  ',
+  'result'.padEnd(13),
+  'medians, ± spread',
+].join('')
+
+/** One line: ratios first (above 1: Hawser is better), the floors, the medians and their spread last. */
+export function formatRow(row, floor = {}, verdict = { status: '', why: [] }) {
+  const { hawser } = row.contenders
+  const to = (name) => times(ratio(hawser, row.contenders[name], row.lowerIsBetter))
+  const bound = floor.atMost === undefined ? atLeast(floor.ws) : `<= ${floor.atMost.contender}+`
+  const medians = Object.entries(row.contenders).map(([name, one]) =>
+    one.error ? `${name} (${one.error})` : `${name} ${short(one.median)} ±${Math.round(one.spread * 100)} %`,
+  )
+  return [
+    row.name.padEnd(36),
+    to('ws').padStart(8),
+    bound.padStart(8),
+    to('bun').padStart(8),
+    atLeast(floor.bun).padStart(8),
+    '  ',
+    (verdict.status === 'no floor' ? '' : verdict.status).padEnd(13),
+    `${row.unit}: ${medians.join(', ')}`,
+  ].join('')
+}
+
+/** Where a terminal is, one line that is written over; else nothing, for progress fills no log. */
+export function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}

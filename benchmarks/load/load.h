@@ -1,0 +1,77 @@
+/* A load generator for WebSocket servers: what its files share. See main.c for how it is called. */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct {
+  const char *mode;
+  int port;
+  int connections;
+  double seconds, warmup;
+  const char *file;    /* the batches to send */
+  const char *dump;    /* where the payload of the first reply goes */
+  long long reply;     /* bytes of each reply; -1: not known (compressed) */
+  int raw;             /* the server is a bare echo: no handshake, replies come back masked */
+  int pid;             /* of the server, whose processor time is read; 0: none */
+  int concurrency;     /* handshakes under way */
+} options;
+
+typedef struct {
+  int fd;
+  int batch;           /* which of the batches is under way */
+  int due;             /* replies that are still due for it */
+  const uint8_t *to_write;
+  size_t write_left;
+  uint8_t header[14];
+  int header_have;
+  int in_message;      /* a fragmented reply is under way */
+  uint64_t message_bytes;
+  uint64_t payload_left;
+  double sent_at;
+  int head_ends;       /* how many characters of the end of the response's head were seen */
+  int head_have;
+  char head[16];       /* the beginning of the response */
+} connection;
+
+extern options opt;
+extern uint32_t batch_count, batch_replies;
+extern uint64_t replies_compressed, reply_bytes_total;
+extern uint8_t read_buffer[];
+extern char extensions[256]; /* what the first response agreed to */
+#define READ_BYTES (256 * 1024)
+
+/* common.c */
+void die(const char *what);
+void fail(const char *what);
+double now(void);
+void add_sample(double seconds);
+void reset_samples(void);
+void begin_measuring(void);
+void print_result(const char *unit, uint64_t count, double seconds);
+
+/* batches.c */
+void read_batches(void);
+void start_batch(connection *c);
+void flush_connection(connection *c);
+int count_replies(connection *c, const uint8_t *p, size_t n);
+
+/* wire.c */
+size_t make_request(char *into, size_t size);
+int open_socket(int blocking);
+void open_connection(connection *c);
+ssize_t read_head(connection *c, const uint8_t *p, size_t n);
+void make_nonblocking(int fd);
+void reset_connection(int fd);
+connection *open_all(int poll_fd);
+
+/* the modes */
+int run_echo(void);
+int run_fanout(void);
+int run_idle(void);
+int run_handshakes(void);
+int run_once(void);
+
+#endif

@@ -1,0 +1,157 @@
+import type { Server as NetServer, Socket as NetSocket } from 'node:net'
+import { HandshakeError } from '../errors.js'
+import { HeadScanner } from '../handshake/http1.js'
+import { readUpgradeRequest, type UpgradeRequest } from '../handshake/server-handshake.js'
+import { canUseHandles, isHandle, type Handle } from '../socket/handle.js'
+import { HandleTransport } from '../socket/handle-transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+
+/** The handle of a server that listens, as far as it is used here. */
+interface ListenHandle {
+  onconnection: ((this: ListenHandle, status: number, handle: unknown) => void) | null
+}
+
+/** The handle of a connection that nobody owns yet. */
+interface FreshHandle extends Handle {
+  /** Node ends the process when this is set to anything but a function. */
+  onread: (this: FreshHandle, bytes?: ArrayBuffer) => void
+  readStart(): number
+  setNoDelay?(on: boolean): number
+  setKeepAlive?(on: boolean, delay: number): number
+  [NEWCOMER]?: Newcomer | null
+}
+
+const NEWCOMER = Symbol('hawser.newcomer')
+
+/** Where upgrades go that came without node:http. */
+export type HeadTaker = (request: UpgradeRequest, transport: HandleTransport, early: Uint8Array) => void
+
+const ignore = (): void => undefined
+
+/** What is read first of a connection; one function for all of them. */
+function onFirstBytes(this: FreshHandle, bytes?: ArrayBuffer): void {
+  // Without bytes: the end, or an error. There was no request, so there is nobody to answer.
+  this[NEWCOMER]?.read(bytes === undefined ? null : Buffer.from(bytes))
+}
+
+/** A connection of which nothing has come yet. It has no socket and no stream: those are made by what comes. */
+class Newcomer implements Timed {
+  timerSlot = -1
+  private readonly port: OwnPort
+  private readonly handle: FreshHandle
+
+  constructor(port: OwnPort, handle: FreshHandle) {
+    this.port = port
+    this.handle = handle
+  }
+
+  read(bytes: Buffer | null): void {
+    // An empty read says nothing.
+    if (bytes?.length === 0) return
+    const { handle } = this
+    this.port.forget(this)
+    handle.onread = ignore
+    handle[NEWCOMER] = null
+    if (bytes === null || handle.readStop() !== 0) handle.close()
+    else this.port.sort(handle, bytes)
+  }
+
+  timeIsUp(): void {
+    this.close()
+  }
+
+  close(): void {
+    this.port.forget(this)
+    this.handle[NEWCOMER] = null
+    this.handle.close()
+  }
+}
+
+/**
+ * Takes connections as the system accepts them, in place of a `net.Server`, and looks at their first bytes: a request
+ * that is a good opening handshake, whole and first, goes on without node:http. Everything else, whatever it is, is
+ * given to the server with the bytes that were read, as if nothing had happened: node:http then reads it, and bounds
+ * it, and answers it (docs/adr/0011).
+ */
+export class OwnPort {
+  private readonly server: NetServer
+  private readonly take: HeadTaker
+  private readonly maxHeaderBytes: number
+  private readonly timeoutMs: number
+  private readonly newcomers = new Set<Newcomer>()
+  private accept: ((status: number, handle: unknown) => void) | null = null
+
+  /**
+   * @param server listens already
+   * @param take gets the upgrades
+   */
+  constructor(server: NetServer, maxHeaderBytes: number, timeoutMs: number, take: HeadTaker) {
+    this.server = server
+    this.take = take
+    this.maxHeaderBytes = maxHeaderBytes
+    this.timeoutMs = timeoutMs
+  }
+
+  /** @returns whether this Node lets it be done; if not, the server takes its connections itself */
+  open(): boolean {
+    if (!canUseHandles()) return false
+    const listening = (this.server as unknown as { _handle: ListenHandle | null })._handle
+    const accept = listening?.onconnection
+    if (listening === null || typeof accept !== 'function') return false
+    this.accept = accept.bind(listening)
+    listening.onconnection = (status, handle) => {
+      if (status === 0 || (status as number | undefined) === undefined) this.admit(handle)
+      else this.accept?.(status, handle)
+    }
+    return true
+  }
+
+  /** Ends the connections of which nothing has come. */
+  close(): void {
+    for (const newcomer of [...this.newcomers]) newcomer.close()
+  }
+
+  forget(newcomer: Newcomer): void {
+    timerWheel.cancel(newcomer)
+    this.newcomers.delete(newcomer)
+  }
+
+  /** The first bytes are here: are they a handshake? */
+  sort(handle: Handle, bytes: Buffer): void {
+    const scanner = new HeadScanner('request', { maxHeaderBytes: this.maxHeaderBytes })
+    if (scanner.push(bytes) === 'done' && scanner.head !== null) {
+      const request = readUpgradeRequest(scanner.head)
+      if (!(request instanceof HandshakeError)) {
+        this.take(request, new HandleTransport(handle), scanner.rest)
+        return
+      }
+    }
+    this.giveBack(handle, bytes)
+  }
+
+  private admit(handle: unknown): void {
+    if (!isHandle(handle)) {
+      this.accept?.(0, handle)
+      return
+    }
+    const fresh = handle as FreshHandle
+    const newcomer = new Newcomer(this, fresh)
+    fresh[NEWCOMER] = newcomer
+    fresh.onread = onFirstBytes
+    fresh.setNoDelay?.(true)
+    if (fresh.readStart() !== 0) {
+      handle.close()
+      return
+    }
+    this.newcomers.add(newcomer)
+    timerWheel.schedule(newcomer, monotonicNow() + this.timeoutMs)
+  }
+
+  /** The server makes its own socket, and finds in it what was read. */
+  private giveBack(handle: Handle, bytes: Buffer): void {
+    this.server.prependOnceListener('connection', (socket: NetSocket) => {
+      socket.unshift(bytes)
+    })
+    this.accept?.(0, handle)
+  }
+}

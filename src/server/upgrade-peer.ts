@@ -1,0 +1,181 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import { ignoreErrors, REJECTION_LINGER_MS, StreamGuard, writeAndEnd } from '../socket/handshake-io.js'
+import { transportOver, type HandleTransport } from '../socket/handle-transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import type { Transport, TransportOwner } from '../socket/transport.js'
+
+/** Whoever asks for an upgrade, and waits for the answer. */
+export interface UpgradePeer {
+  readonly remoteAddress: string
+  readonly secure: boolean
+  readonly certificate: PeerCertificate | undefined
+  /** The request, where node:http read it. */
+  readonly raw: IncomingMessage | undefined
+  /** The decision takes time: tells if the peer is gone by then. */
+  watch(onGone: () => void): void
+  /**
+   * Answers with 101.
+   * @returns what the connection goes over from now on, and what came behind the request
+   */
+  accept(head: string): { readonly transport: Transport; readonly early: Uint8Array }
+  /** Answers with a rejection, and ends. A reset at any point of it harms nobody. */
+  reject(response: Uint8Array): void
+  /** Somebody else answers. */
+  leave(): void
+  /** Calls back once, when it is gone: at once if it is. */
+  whenGone(onGone: () => void): void
+  destroy(): void
+}
+
+/** One that came through node:http. */
+export class StreamPeer implements UpgradePeer {
+  readonly raw: IncomingMessage
+  private readonly duplex: Duplex
+  private readonly head: Uint8Array
+  private readonly directIo: boolean
+  private guard: StreamGuard | null = null
+
+  constructor(raw: IncomingMessage, duplex: Duplex, head: Uint8Array, directIo: boolean) {
+    this.raw = raw
+    this.duplex = duplex
+    this.head = head
+    this.directIo = directIo
+  }
+
+  get remoteAddress(): string {
+    return this.socket.remoteAddress ?? ''
+  }
+
+  get secure(): boolean {
+    return this.socket.encrypted === true
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    const certificate = this.secure ? this.socket.getPeerCertificate?.() : undefined
+    return certificate !== undefined && Object.keys(certificate).length > 0 ? certificate : undefined
+  }
+
+  /** What it has if it is a socket. */
+  private get socket(): Partial<TLSSocket> {
+    return this.duplex as Partial<TLSSocket>
+  }
+
+  watch(onGone: () => void): void {
+    this.guard = new StreamGuard(this.duplex, onGone)
+  }
+
+  accept(head: string): { transport: Transport; early: Uint8Array } {
+    const { duplex } = this
+    this.guard?.release()
+    // A reset while the head is written is told to the driver, which looks whether the stream still lives.
+    duplex.write(head, 'latin1')
+    return { transport: transportOver(duplex, this.directIo), early: this.head }
+  }
+
+  reject(response: Uint8Array): void {
+    writeAndEnd(this.duplex, response)
+  }
+
+  leave(): void {
+    ignoreErrors(this.duplex)
+  }
+
+  whenGone(onGone: () => void): void {
+    if (this.duplex.destroyed) onGone()
+    else this.duplex.once('close', onGone)
+  }
+
+  destroy(): void {
+    this.duplex.destroy()
+  }
+}
+
+/** So much of what a peer sends before the answer is taken in. */
+const MAX_EARLY_BYTES = 64 * 1024
+
+/** One that came through a port of Hawser's own, without node:http. */
+export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
+  readonly raw = undefined
+  readonly secure = false
+  readonly certificate = undefined
+  readonly remoteAddress: string
+  timerSlot = -1
+  private readonly transport: HandleTransport
+  private early: Uint8Array
+  private isRejected = false
+  private onGone: (() => void) | null = null
+  private onLeft: (() => void) | null = null
+
+  /** @param early what came behind the request */
+  constructor(transport: HandleTransport, early: Uint8Array) {
+    this.transport = transport
+    this.early = early
+    this.remoteAddress = transport.remoteAddress
+    transport.setOwner(this)
+  }
+
+  watch(onGone: () => void): void {
+    this.onGone = onGone
+    // A reset is seen by who reads.
+    this.transport.resume()
+  }
+
+  accept(head: string): { transport: Transport; early: Uint8Array } {
+    this.onGone = null
+    this.transport.write(Buffer.from(head, 'latin1'))
+    return { transport: this.transport, early: this.early }
+  }
+
+  reject(response: Uint8Array): void {
+    this.isRejected = true
+    this.onGone = null
+    this.transport.write(Buffer.from(response))
+    this.transport.end()
+    // What still comes is discarded: a socket that is closed with bytes unread is reset, and the response lost.
+    this.transport.resume()
+    timerWheel.schedule(this, monotonicNow() + REJECTION_LINGER_MS)
+  }
+
+  leave(): void {
+    // Nobody else is there, on a port of our own.
+    this.destroy()
+  }
+
+  whenGone(onGone: () => void): void {
+    if (this.transport.isDestroyed) onGone()
+    else this.onLeft = onGone
+  }
+
+  destroy(): void {
+    this.transport.destroy()
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.isRejected) return
+    this.early = Buffer.concat([this.early, chunk])
+    if (this.early.length > MAX_EARLY_BYTES) this.transport.pause()
+  }
+
+  receiveEnd(): void {
+    // A peer that ended its side still reads the answer. Of one that was rejected, it is the end.
+    if (this.isRejected) this.destroy()
+  }
+
+  transportLost(): void {
+    timerWheel.cancel(this)
+    this.onGone?.()
+    this.onGone = null
+    this.onLeft?.()
+    this.onLeft = null
+  }
+
+  unblock(): void {
+    // The answer has left; nothing waits for that.
+  }
+
+  timeIsUp(): void {
+    this.destroy()
+  }
+}
