@@ -66,7 +66,7 @@ export const MAX_QUEUED_BYTES = 16 * 1024 * 1024
 /** What a message costs beside its payload. */
 const MESSAGE_BYTES = 256
 const ENTRY_BYTES = 64
-/** So much is handled before the other side is told. */
+/** The other side is told what was handled once in a turn of the event loop, and whenever it is so much. */
 const REPORT_BYTES = 64 * 1024
 
 /** A rough size of an envelope in memory. */
@@ -92,6 +92,7 @@ export class Conversation {
   private readonly maxQueuedBytes: number
   private queued = 0
   private handled = 0
+  private isReporting = false
 
   constructor(node: string, pipe: Pipe, maxQueuedBytes: number) {
     this.node = node
@@ -118,11 +119,21 @@ export class Conversation {
       return false
     }
     this.handled += bytes
-    if (this.handled >= Math.min(REPORT_BYTES, this.maxQueuedBytes / 4)) {
-      const handled = { type: 'handled', bytes: this.handled } as const
-      this.handled = 0
-      this.pipe.post({ hawserBackplane: 1, node: this.node, bytes: 0, body: handled })
+    if (this.handled >= REPORT_BYTES) this.report()
+    else if (!this.isReporting) {
+      this.isReporting = true
+      setImmediate(() => {
+        this.isReporting = false
+        this.report()
+      })
     }
     return true
+  }
+
+  private report(): void {
+    if (this.handled === 0) return
+    const body = { type: 'handled', bytes: this.handled } as const
+    this.handled = 0
+    this.pipe.post({ hawserBackplane: 1, node: this.node, bytes: 0, body })
   }
 }

@@ -90,11 +90,13 @@ export function sendEverywhere<S extends Member>(
     | { readonly kind: 'broadcast'; readonly path: string | null },
   members: Iterable<S>,
   data: MessageData | PreparedMessage,
-  options: FanOutOptions<S> = {},
+  options?: FanOutOptions<S>,
 ): Delivery {
-  const { compress, ...rest } = options
+  const compress = options?.compress
   const message = prepare(data, compress)
+  // The message has it by now, and fanOut takes it for messages of its own making alone.
+  const rest = compress === undefined ? options : { ...options, compress: undefined }
   const delivery = fanOut(members, message, rest)
-  if (options.filter === undefined) elsewhere.publish(notice, data, message)
+  if (options?.filter === undefined) elsewhere.publish(notice, data, message)
   return delivery
 }

@@ -2,6 +2,7 @@
 import type { Limits } from '../../src/limits.js'
 import type { Hub } from '../../src/hub/hub.js'
 import type { SlowConsumerPolicy } from '../../src/socket/socket-driver.js'
+import { StreamTransport } from '../../src/socket/stream-transport.js'
 import { Socket, type EventSink } from '../../src/socket/socket.js'
 import { MemoryDuplex } from './memory-duplex.js'
 
@@ -19,7 +20,7 @@ export class HubSocket extends Socket {
   private readonly hub: Hub<HubSocket>
 
   constructor(hub: Hub<HubSocket>, duplex: MemoryDuplex, limits: Limits, slowConsumer: SlowConsumerPolicy) {
-    super(duplex, INFO, null, { role: 'server', limits }, { limits, slowConsumer })
+    super(new StreamTransport(duplex), INFO, null, { role: 'server', limits }, { limits, slowConsumer })
     this.hub = hub
     this.driver.start(new Uint8Array(0))
   }

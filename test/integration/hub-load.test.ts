@@ -92,13 +92,14 @@ describe('connections that were opened, named, joined to three groups and closed
       ${MEASURE}
       import { SERVER_LIMITS } from './src/limits.js'
       import { Socket } from './src/socket/socket.js'
+      import { StreamTransport } from './src/socket/stream-transport.js'
       import { MemoryDuplex } from './helpers/memory-duplex.js'
       const info = { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' }
       const nobody = { handleEvent() {}, handleDrain() {}, handleResume() {} }
       class Member extends Socket {
         sink = nobody
         constructor() {
-          super(new MemoryDuplex(), info, null, { role: 'server', limits: SERVER_LIMITS }, { limits: SERVER_LIMITS, slowConsumer: 'close' })
+          super(new StreamTransport(new MemoryDuplex()), info, null, { role: 'server', limits: SERVER_LIMITS }, { limits: SERVER_LIMITS, slowConsumer: 'close' })
           this.driver.start(new Uint8Array(0))
         }
         leave() { hub.forget(this) }

@@ -83,6 +83,9 @@ describe('a group that spans processes', () => {
     dogs.send('5', { compress: false })
     dogs.send('only here', { filter: () => true })
     dogs.send('6')
+    for (const options of [null, 5, { expect: 1 }, { compress: 1 }, { except: 'x' }]) {
+      expect(() => dogs.send('wrong', options as never)).toThrow(TypeError)
+    }
     await until(() => show(y).includes('6'))
     expect(show(y)).toEqual(['1', 'bytes 0102', '3', 'bytes 04', '5', '6'])
     expect(show(x)).toEqual(['1', '3', '5', 'only here', '6'])

@@ -1,6 +1,9 @@
 /** Names and groups over real sockets on streams in memory: who is in, who is out, and who got what. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { NameTakenError, UnknownConnectionError } from '../../../src/errors.js'
 import { Hub } from '../../../src/hub/hub.js'
+import { HUB_LIMITS } from '../../../src/hub/member.js'
 import { SERVER_LIMITS, type LimitOptions, resolveLimits } from '../../../src/limits.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/socket-driver.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
@@ -348,5 +351,12 @@ describe('the options of a hub', () => {
     expect(new Hub({ limits: { maxNameLength: false, maxNamesPerConnection: undefined } }).groups()).toEqual(
       [],
     )
+  })
+
+  test('docs/groups.md has every limit and its default', () => {
+    const page = readFileSync(path.join(__dirname, '../../../docs/groups.md'), 'utf8')
+    for (const [name, value] of Object.entries(HUB_LIMITS)) {
+      expect(page).toMatch(new RegExp(`^\\| \`${name}\` +\\| ${value} +\\|`, 'm'))
+    }
   })
 })
