@@ -128,7 +128,8 @@ export class Gate implements Claimant {
     error: HandshakeError,
     target: string,
     sharedWith: HttpServer | null,
-    path: string | null,
+    target: string,
+    isMalformed = false,
   ): void {
     if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error, target)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
@@ -179,4 +180,8 @@ export class Gate implements Claimant {
     if (count === 0) this.perAddress.delete(address)
     else this.perAddress.set(address, count)
   }
+}
+
+function publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
+  CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
 }

@@ -22,10 +22,7 @@ export class Inbox {
 
   /** Whether no more should come for now. */
   get isFull(): boolean {
-    return (
-      this.length >= this.limits.maxQueuedMessages ||
-      this.bytes >= this.limits.maxQueuedBytes
-    )
+    return this.length >= this.limits.maxQueuedMessages || this.bytes >= this.limits.maxQueuedBytes
   }
 
   /** Whether those that are being handled are as many bytes as may wait: no further one should begin. */
@@ -35,10 +32,7 @@ export class Inbox {
 
   /** Whether there is room again: half of it, so that reading does not stop and go with every message. */
   get hasRoom(): boolean {
-    return (
-      this.length <= this.limits.maxQueuedMessages / 2 &&
-      this.bytes <= this.limits.maxQueuedBytes / 2
-    )
+    return this.length <= this.limits.maxQueuedMessages / 2 && this.bytes <= this.limits.maxQueuedBytes / 2
   }
 
   push(message: string | Buffer): void {

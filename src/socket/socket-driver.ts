@@ -348,7 +348,11 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     const { maxBufferedOutputBytes } = this.options.limits
     const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
     this.connection.failOverLimit(error, true)
-    // The error is told behind the code that sends now, not inside its call.
+    this.pumpSoon()
+  }
+
+  /** The error is told behind the code that sends now, not inside its call. */
+  private pumpSoon(): void {
     process.nextTick(() => {
       this.pump()
     })
