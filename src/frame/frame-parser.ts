@@ -172,7 +172,9 @@ export class FrameParser {
     const firstByte = chunk[position] as number
     if (firstByte !== (FIN_BIT | Opcode.TEXT) && firstByte !== (FIN_BIT | Opcode.BINARY)) return 0
     // One subtraction takes the mask bit off where it must be, and makes the length too long where it is wrong.
-    const length = this.expectMask ? (chunk[position + 1] as number) - MASK_BIT : (chunk[position + 1] as number)
+    const length = this.expectMask
+      ? (chunk[position + 1] as number) - MASK_BIT
+      : (chunk[position + 1] as number)
     if (length < 0 || length >= PAYLOAD_LENGTH_16) return 0
     const start = position + (this.expectMask ? 2 + MASKING_KEY_BYTES : 2)
     const end = start + length

@@ -128,8 +128,7 @@ export class Gate implements Claimant {
     error: HandshakeError,
     target: string,
     sharedWith: HttpServer | null,
-    target: string,
-    isMalformed = false,
+    path: string | null,
   ): void {
     if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error, target)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
@@ -180,8 +179,4 @@ export class Gate implements Claimant {
     if (count === 0) this.perAddress.delete(address)
     else this.perAddress.set(address, count)
   }
-}
-
-function publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
-  CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
 }

@@ -2,7 +2,7 @@ import type { Server as NetServer, Socket as NetSocket } from 'node:net'
 import { HandshakeError } from '../errors.js'
 import { HeadScanner } from '../handshake/http1.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../handshake/server-handshake.js'
-import { canUseHandles, isHandle, type Handle } from '../socket/handle.js'
+import { handleKit, isHandle, type Handle } from '../socket/handle.js'
 import { HandleTransport } from '../socket/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
 
@@ -13,11 +13,6 @@ interface ListenHandle {
 
 /** The handle of a connection that nobody owns yet. */
 interface FreshHandle extends Handle {
-  /** Node ends the process when this is set to anything but a function. */
-  onread: (this: FreshHandle, bytes?: ArrayBuffer) => void
-  readStart(): number
-  setNoDelay?(on: boolean): number
-  setKeepAlive?(on: boolean, delay: number): number
   [NEWCOMER]?: Newcomer | null
 }
 
@@ -29,9 +24,10 @@ export type HeadTaker = (request: UpgradeRequest, transport: HandleTransport, ea
 const ignore = (): void => undefined
 
 /** What is read first of a connection; one function for all of them. */
-function onFirstBytes(this: FreshHandle, bytes?: ArrayBuffer): void {
+function onFirstBytes(this: Handle, bytes?: ArrayBuffer): void {
   // Without bytes: the end, or an error. There was no request, so there is nobody to answer.
-  this[NEWCOMER]?.read(bytes === undefined ? null : Buffer.from(bytes))
+  const { [NEWCOMER]: newcomer } = this as FreshHandle
+  newcomer?.read(bytes === undefined ? null : Buffer.from(bytes))
 }
 
 /** A connection of which nothing has come yet. It has no socket and no stream: those are made by what comes. */
@@ -52,7 +48,7 @@ class Newcomer implements Timed {
     this.port.forget(this)
     handle.onread = ignore
     handle[NEWCOMER] = null
-    if (bytes === null || handle.readStop() !== 0) handle.close()
+    if (bytes === null || handle.readStop() !== 0) handle.close(ignore)
     else this.port.sort(handle, bytes)
   }
 
@@ -63,7 +59,7 @@ class Newcomer implements Timed {
   close(): void {
     this.port.forget(this)
     this.handle[NEWCOMER] = null
-    this.handle.close()
+    this.handle.close(ignore)
   }
 }
 
@@ -94,7 +90,7 @@ export class OwnPort {
 
   /** @returns whether this Node lets it be done; if not, the server takes its connections itself */
   open(): boolean {
-    if (!canUseHandles()) return false
+    if (handleKit() === null) return false
     const listening = (this.server as unknown as { _handle: ListenHandle | null })._handle
     const accept = listening?.onconnection
     if (listening === null || typeof accept !== 'function') return false
@@ -122,7 +118,7 @@ export class OwnPort {
     if (scanner.push(bytes) === 'done' && scanner.head !== null) {
       const request = readUpgradeRequest(scanner.head)
       if (!(request instanceof HandshakeError)) {
-        this.take(request, new HandleTransport(handle), scanner.rest)
+        this.take(request, new HandleTransport(handle, null), scanner.rest)
         return
       }
     }
@@ -140,7 +136,7 @@ export class OwnPort {
     fresh.onread = onFirstBytes
     fresh.setNoDelay?.(true)
     if (fresh.readStart() !== 0) {
-      handle.close()
+      handle.close(ignore)
       return
     }
     this.newcomers.add(newcomer)

@@ -60,14 +60,12 @@ class Request implements UpgradeInfo {
   readonly #peer: UpgradePeer
   readonly #request: UpgradeRequest
   #aborter: AbortController | null = null
-  readonly params: Params
   #isOver = false
 
   constructor(peer: UpgradePeer, request: UpgradeRequest, params: Params) {
     this.params = params
     this.#peer = peer
     this.#request = request
-    this.params = params
   }
 
   get url(): string {

@@ -1,14 +1,13 @@
 import type { Socket as NetSocket } from 'node:net'
+import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import {
-  moveServer,
-  requestIsTaken,
-  socketOver,
+  handleKit,
   systemError,
   takeHandle,
-  takeRequest,
   type Handle,
-  type WriteRequest,
+  type HandleKit,
+  type HandleRequest,
 } from './handle.js'
 import { StreamTransport } from './stream-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -16,74 +15,102 @@ import type { Transport, TransportOwner } from './transport.js'
 /** All connections read into this one: nothing of it is kept beyond the call. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
-const TRANSPORT = Symbol('hawser.transport')
+/** A shutdown that there was nothing to wait for. */
+const DONE_AT_ONCE = 1
 
-type DrivenSocket = NetSocket & { [TRANSPORT]?: HandleTransport }
+/** The stream's state, as far as Node's function looks at it. */
+const READABLE_STATE = Object.freeze({ endEmitted: false })
 
-/** One for all: node:net calls it as a method of the socket. */
-const ONREAD = {
-  buffer: READ_BUFFER,
-  callback(this: DrivenSocket, length: number, buffer: Uint8Array): boolean {
-    this[TRANSPORT]?.owner?.receive((buffer as Buffer).subarray(0, length), true)
+/** The request of the next write; those that the system takes at once all use the same. */
+let spare: HandleRequest | null = null
+
+function makeRequest(): HandleRequest | null {
+  const { WriteRequest } = handleKit() as HandleKit
+  spare = WriteRequest === null ? null : new WriteRequest()
+  return spare
+}
+
+/** What the system calls EIO. */
+const UNKNOWN_ERROR = -constants.errno.EIO
+
+let isReady = false
+
+/** Gives {@link HandleTransport} what Node's function looks for in the owner of a handle. Once. */
+function getReady(kit: HandleKit): void {
+  isReady = true
+  const prototype = HandleTransport.prototype as unknown as Record<symbol, unknown>
+  prototype[kit.bufferKey] = READ_BUFFER
+  prototype[kit.generatorKey] = null
+  prototype[kit.timerKey] = () => undefined
+  prototype[kit.callbackKey] = function (this: HandleTransport, length: number): boolean {
+    this.owner?.receive(READ_BUFFER.subarray(0, length), true)
     return true
-  },
+  }
 }
 
-function onEnd(this: DrivenSocket): void {
-  this[TRANSPORT]?.ended()
-}
-function onClose(this: DrivenSocket): void {
-  this[TRANSPORT]?.owner?.transportLost()
-}
-function onError(this: DrivenSocket, error: Error): void {
-  this[TRANSPORT]?.owner?.transportLost(error)
-}
-
-function onWritten(this: WriteRequest, status: number): void {
+function onWritten(this: HandleRequest, status: number): void {
   const transport = this.owner as HandleTransport
   this.bytes = null
   transport.written(status)
 }
 
+function onShutdown(this: HandleRequest): void {
+  const transport = this.owner as HandleTransport
+  transport.shut()
+}
+
+function onClosed(this: Handle): void {
+  const { ownerKey } = handleKit() as HandleKit
+  const transport = this[ownerKey] as HandleTransport
+  transport.closed()
+}
+
 /**
  * A TCP or Unix socket by its handle: read into a buffer that all connections share, written without a stream
- * between (docs/adr/0010). The socket of node:net that owns the handle sees to its end.
+ * between, and nothing else kept (docs/adr/0010). As a socket of node:net with `allowHalfOpen` it lives until both
+ * sides ended, or until it is destroyed.
  */
 export class HandleTransport implements Transport {
   owner: TransportOwner | null = null
-  readonly socket: DrivenSocket
+  isDestroyed = false
   private readonly handle: Handle
+  /** The socket that the handle was taken from: told of the end. */
+  private readonly from: NetSocket | null
+  private isReading = false
   private hasEnded = false
+  private isEnding = false
+  private isShut = false
   /** Writes that the system did not take at once. */
   private pendingWrites = 0
+  private error: Error | undefined
 
-  constructor(handle: Handle) {
+  constructor(handle: Handle, from: NetSocket | null) {
+    const kit = handleKit() as HandleKit
+    if (!isReady) getReady(kit)
     this.handle = handle
-    this.socket = socketOver(handle, ONREAD)
-    this.socket[TRANSPORT] = this
-    this.socket.on('error', onError)
-    this.socket.on('close', onClose)
-    this.socket.on('end', onEnd)
+    this.from = from
+    handle[kit.ownerKey] = this
+    handle.onread = kit.onread
+    handle.useUserBuffer(READ_BUFFER)
   }
 
   get pendingBytes(): number {
-    return this.pendingWrites === 0 || this.socket.destroyed ? 0 : this.handle.writeQueueSize
-  }
-
-  get isDestroyed(): boolean {
-    return this.socket.destroyed
+    return this.pendingWrites === 0 || this.isDestroyed ? 0 : this.handle.writeQueueSize
   }
 
   get bytesRead(): number {
-    return this.socket.bytesRead
+    return this.handle.bytesRead ?? 0
   }
 
   get bytesWritten(): number {
-    return this.socket.bytesWritten
+    return this.handle.bytesWritten ?? 0
   }
 
+  /** The peer's IP address; empty for a Unix socket. */
   get remoteAddress(): string {
-    return this.socket.remoteAddress ?? ''
+    const name: { address?: string } = {}
+    if (this.isDestroyed || this.handle.getpeername === undefined) return ''
+    return this.handle.getpeername(name) === 0 ? (name.address ?? '') : ''
   }
 
   setOwner(owner: TransportOwner): void {
@@ -92,23 +119,20 @@ export class HandleTransport implements Transport {
     if (this.hasEnded) process.nextTick(() => this.owner?.receiveEnd())
   }
 
-  /** @internal The peer ended its side. */
-  ended(): void {
-    this.hasEnded = true
-    this.owner?.receiveEnd()
-  }
-
   write(bytes: Buffer): boolean {
-    // A handle that is closed cannot be written to; the end is told by 'close'.
-    if (this.socket.destroyed) return false
-    const request = takeRequest()
-    const status = this.handle.writeBuffer(request, bytes)
-    if (status !== 0) {
-      this.socket.destroy(systemError('write', status))
+    // A handle that is closed cannot be written to; its end is told.
+    if (this.isDestroyed || this.isEnding) return false
+    const { handle } = this
+    const given = spare ?? makeRequest()
+    const result = handle.writeBuffer(given, bytes)
+    if (result === 0 && handle.writeQueueSize === 0) return this.pendingWrites === 0
+    const request = typeof result === 'number' ? given : result
+    if (request === null || handle.writeQueueSize === 0 || (typeof result === 'number' && result < 0)) {
+      this.destroy(systemError('write', typeof result === 'number' && result < 0 ? result : UNKNOWN_ERROR))
       return false
     }
-    if (this.handle.writeQueueSize === 0) return this.pendingWrites === 0
-    requestIsTaken()
+    // The request is in the system's hands.
+    spare = null
     request.oncomplete = onWritten
     request.bytes = bytes
     request.owner = this
@@ -123,27 +147,84 @@ export class HandleTransport implements Transport {
   }
 
   resume(): void {
-    this.socket.resume()
+    if (this.isReading || this.hasEnded || this.isDestroyed) return
+    this.isReading = true
+    const status = this.handle.readStart()
+    if (status !== 0) this.destroy(systemError('read', status))
   }
 
   pause(): void {
-    this.socket.pause()
+    if (!this.isReading) return
+    this.isReading = false
+    this.handle.readStop()
   }
 
   end(): void {
-    this.socket.end()
+    if (this.isEnding || this.isDestroyed) return
+    this.isEnding = true
+    const request = new (handleKit() as HandleKit).ShutdownRequest()
+    request.oncomplete = onShutdown
+    request.owner = this
+    const status = this.handle.shutdown(request)
+    if (status === DONE_AT_ONCE) this.shut()
+    else if (status !== 0) this.destroy()
   }
 
-  destroy(): void {
-    if (!this.socket.destroyed) this.socket.destroy()
+  /** Also called by Node's function, with what went wrong at a read. */
+  destroy(error?: Error): void {
+    if (this.isDestroyed) return
+    this.isDestroyed = true
+    this.isReading = false
+    this.error = error
+    this.handle.close(onClosed)
+  }
+
+  /** @internal What Node's function asks for, and does at the end of what the peer sends. */
+  get destroyed(): boolean {
+    return this.isDestroyed
+  }
+
+  /** @internal */
+  get _readableState(): typeof READABLE_STATE {
+    return READABLE_STATE
+  }
+
+  /** @internal The peer ended its side. */
+  push(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.pause()
+    this.owner?.receiveEnd()
+    if (this.isShut) this.destroy()
+  }
+
+  /** @internal */
+  read(): void {
+    // There is nothing behind the end.
   }
 
   /** @internal A write that had to wait is done. */
   written(status: number): void {
     this.pendingWrites--
-    if (this.socket.destroyed) return
-    if (status < 0) this.socket.destroy(systemError('write', status))
+    if (this.isDestroyed) return
+    if (status < 0) this.destroy(systemError('write', status))
     else if (this.pendingWrites === 0) this.owner?.unblock()
+  }
+
+  /** @internal This side has ended. */
+  shut(): void {
+    this.isShut = true
+    if (this.hasEnded) this.destroy()
+  }
+
+  /** @internal */
+  closed(): void {
+    const { owner, from, error } = this
+    this.owner = null
+    owner?.transportLost(error)
+    if (from === null) return
+    // Whoever follows the socket, or its server, sees it end.
+    from.destroy(error !== undefined && from.listenerCount('error') > 0 ? error : undefined)
   }
 }
 
@@ -152,9 +233,6 @@ export class HandleTransport implements Transport {
  * @param directIo whether the handle may be used
  */
 export function transportOver(duplex: Duplex, directIo: boolean): Transport {
-  const taken = directIo ? takeHandle(duplex) : null
-  if (taken === null) return new StreamTransport(duplex)
-  const transport = new HandleTransport(taken.handle)
-  moveServer(taken.from, transport.socket)
-  return transport
+  const handle = directIo ? takeHandle(duplex) : null
+  return handle === null ? new StreamTransport(duplex) : new HandleTransport(handle, duplex as NetSocket)
 }

@@ -1,39 +1,175 @@
 /**
- * What Hawser uses of a `net.Socket` that Node does not document: its handle, and the objects that the handle's
- * writes need. All of it is looked for before it is used (docs/adr/0010); what is not there leaves the documented
- * way through the stream, which does the same and costs a quarter more for a small message.
+ * What Hawser uses of a `net.Socket` that Node does not document: its handle, the objects that the handle's calls
+ * need, and the function that takes what the handle reads. All of it is looked for before it is used, and used only if
+ * it needs nothing that is not known here (docs/adr/0010). Where anything is missing the stream is used as it is.
  */
-import { Socket as NetSocket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
+import { Socket as NetSocket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 
-/** A write under way. One that ends at once leaves it untouched, so that it serves for the next. */
-export interface WriteRequest {
-  oncomplete?: (this: WriteRequest, status: number) => void
-  /** Kept alive until the write is done. */
+/** A call to the system that is under way. */
+export interface HandleRequest {
+  oncomplete?: (this: HandleRequest, status: number) => void
+  /** Kept alive until the call is done. */
   bytes?: Buffer | null
   owner?: unknown
 }
 
+type RequestClass = new () => HandleRequest
+
+/** Takes what a handle read: Node's own function. It looks for the stream under {@link HandleKit.ownerKey}. */
+type OnRead = (this: Handle, bytes?: ArrayBuffer) => void
+
 /** A libuv stream, as Node wraps it: TCP or a pipe. */
 export interface Handle {
-  reading?: boolean
+  /** Node ends the process when this is set to anything but a function. */
+  onread: OnRead
   readonly writeQueueSize: number
+  /** Counted by Node, until it is closed. */
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
+  readStart(): number
   readStop(): number
-  /** @returns 0, or an error of the system, negative */
-  writeBuffer(request: WriteRequest, bytes: Uint8Array): number
-  close(callback?: () => void): void
+  useUserBuffer(buffer: Uint8Array): void
+  /**
+   * @param request Node 26 takes none, and makes one if it is needed
+   * @returns 0, or an error of the system, negative; or the request that was made. A write that ends at once leaves
+   *   the request given untouched
+   */
+  writeBuffer(request: HandleRequest | null, bytes: Uint8Array): number | HandleRequest
+  /** @returns 0, 1 if it is done at once, or an error of the system, negative */
+  shutdown(request: HandleRequest): number
+  /** Calls back with the handle as `this`. */
+  close(closed: (this: Handle) => void): void
+  getpeername?(out: { address?: string }): number
+  setNoDelay?(on: boolean): number
+  [key: symbol]: unknown
 }
 
-interface WithHandle {
-  _handle: Handle | null
-  _server?: unknown
-  server?: unknown
+/** What was found of this Node. */
+export interface HandleKit {
+  /** null: Node makes them itself. */
+  readonly WriteRequest: RequestClass | null
+  readonly ShutdownRequest: RequestClass
+  readonly onread: OnRead
+  /** Under these the function finds the owner of a handle, and of the owner what it needs. */
+  readonly ownerKey: symbol
+  readonly bufferKey: symbol
+  readonly callbackKey: symbol
+  readonly generatorKey: symbol
+  readonly timerKey: symbol
 }
 
-type MakeRequest = new () => WriteRequest
+/** What Node's function may touch of the owner: an owner of ours has all of it, or may do without. */
+const KNOWN_KEYS = new Set(['kUpdateTimer', 'kBuffer', 'kBufferCb', 'kBufferGen', 'kMaybeDestroy'])
+const KNOWN_NAMES = new Set([
+  'constructor',
+  'handle',
+  'destroyed',
+  'destroy',
+  '_readableState',
+  'push',
+  'read',
+  'on',
+  'readableEnded',
+  'once',
+])
 
-const METHODS = ['readStart', 'readStop', 'writeBuffer', 'useUserBuffer', 'shutdown', 'close'] as const
+function touchesOnlyKnown(onread: OnRead): boolean {
+  const source = Function.prototype.toString.call(onread)
+  const keys = [...source.matchAll(/\bstream\[(\w+)\]/g)].map((match) => match[1] as string)
+  const names = [...source.matchAll(/\bstream\.(\w+)/g)].map((match) => match[1] as string)
+  return (
+    keys.includes('kBufferCb') &&
+    keys.every((key) => KNOWN_KEYS.has(key)) &&
+    names.every((name) => KNOWN_NAMES.has(name))
+  )
+}
+
+/** The class of a request of Node's, if it is one that can be made here. */
+function requestClass(request: unknown, name: string): RequestClass | null {
+  if (typeof request !== 'object' || request === null) return null
+  const kind = request.constructor as RequestClass
+  if (typeof kind !== 'function' || kind.name !== name) return null
+  return new kind() instanceof kind ? kind : null
+}
+
+const symbolOf = (object: object, fits: (key: symbol) => boolean): symbol | null =>
+  Object.getOwnPropertySymbols(object).find(fits) ?? null
+
+/** Lets a socket of Node's write to, and end, a handle made for the purpose, and looks at what it is given. */
+function findKit(): HandleKit | null {
+  let written: unknown
+  let shut: unknown = null
+  const buffer = Buffer.alloc(1)
+  const callback = (): boolean => true
+  const probe = {
+    reading: false,
+    onread: null as OnRead | null,
+    readStart: () => 0,
+    readStop: () => 0,
+    useUserBuffer: () => undefined,
+    getAsyncId: () => 0,
+    writeBuffer: (request: unknown) => ((written = request), 0),
+    shutdown: (request: unknown) => ((shut = request), 1),
+    close: (done?: () => void) => {
+      if (done !== undefined) process.nextTick(done)
+    },
+  }
+  const options = { handle: probe, onread: { buffer, callback }, manualStart: true, allowHalfOpen: true }
+  const socket = new NetSocket(options as SocketConstructorOpts)
+  socket.on('error', () => undefined)
+  socket.write(Buffer.of(0))
+  socket.end()
+  const ownerKey = symbolOf(probe, (key) => (probe as never)[key] === socket)
+  const bufferKey = symbolOf(socket, (key) => (socket as never)[key] === buffer)
+  const callbackKey = symbolOf(socket, (key) => (socket as never)[key] === callback)
+  const generatorKey = symbolOf(socket, (key) => key.description === 'kBufferGen')
+  const timerKey = symbolOf(NetSocket.prototype, (key) => key.description === 'kUpdateTimer')
+  // At its end the socket puts another in its place.
+  const { onread } = probe
+  socket.destroy()
+  const WriteRequest = requestClass(written, 'WriteWrap')
+  const ShutdownRequest = requestClass(shut, 'ShutdownWrap')
+  if ((WriteRequest === null && written !== null) || ShutdownRequest === null) return null
+  if (ownerKey === null || bufferKey === null || callbackKey === null) return null
+  if (generatorKey === null || timerKey === null) return null
+  if (typeof onread !== 'function' || !touchesOnlyKnown(onread)) return null
+  return {
+    WriteRequest,
+    ShutdownRequest,
+    onread,
+    ownerKey,
+    bufferKey,
+    callbackKey,
+    generatorKey,
+    timerKey,
+  }
+}
+
+let kit: HandleKit | null | undefined
+
+/** What is needed to use handles; null if this Node does it in another way. Found out once. */
+export function handleKit(): HandleKit | null {
+  if (kit === undefined) {
+    try {
+      kit = findKit()
+    } catch {
+      kit = null
+    }
+  }
+  return kit
+}
+
+const METHODS = [
+  'readStart',
+  'readStop',
+  'writeBuffer',
+  'useUserBuffer',
+  'shutdown',
+  'close',
+  'getAsyncId',
+] as const
 
 /** Whether this is a handle that can do all that is needed of it. */
 export function isHandle(handle: unknown): handle is Handle {
@@ -43,90 +179,26 @@ export function isHandle(handle: unknown): handle is Handle {
   return typeof some['writeQueueSize'] === 'number' && some['isStreamBase'] === true
 }
 
-/**
- * The class of {@link WriteRequest}: what a socket gives its handle at a write, seen by a handle made for that.
- * @returns null if this Node does it in another way
- */
-function findRequestClass(): MakeRequest | null {
-  let seen: unknown = null
-  const probe = {
-    reading: false,
-    readStart: () => 0,
-    readStop: () => 0,
-    getAsyncId: () => 0,
-    writeBuffer(request: unknown) {
-      seen = request
-      return 0
-    },
-    close(done?: () => void) {
-      if (done !== undefined) process.nextTick(done)
-    },
-  }
-  try {
-    const socket = new NetSocket({ handle: probe, manualStart: true } as SocketConstructorOpts)
-    socket.on('error', () => undefined)
-    socket.write(Buffer.of(0))
-    socket.destroy()
-    if (typeof seen !== 'object' || seen === null) return null
-    const { constructor } = seen
-    if (typeof constructor !== 'function' || constructor.name !== 'WriteWrap') return null
-    const made: unknown = new (constructor as MakeRequest)()
-    return made instanceof constructor ? (constructor as MakeRequest) : null
-  } catch {
-    return null
-  }
-}
-
-let requestClass: MakeRequest | null | undefined
-
-/** Whether this Node lets the handle be used; found out once. */
-export function canUseHandles(): boolean {
-  if (requestClass === undefined) requestClass = findRequestClass()
-  return requestClass !== null
-}
-
-/** The request of the next write; those that end at once all take the same. */
-let spare: WriteRequest | null = null
-
-export function takeRequest(): WriteRequest {
-  spare ??= new (requestClass as MakeRequest)()
-  return spare
-}
-
-/** The request is in the system's hands: the next write gets another. */
-export function requestIsTaken(): void {
-  spare = null
-}
-
 /** The error of a call to the system, as node:net would tell it. */
 export function systemError(call: string, status: number): Error {
   const code = getSystemErrorName(status)
   return Object.assign(new Error(`${call} ${code}`), { code, errno: status, syscall: call })
 }
 
-/**
- * A socket over a handle that reads into one buffer and calls back, with no stream between.
- * @param handle from now on the socket's
- */
-export function socketOver(handle: Handle, onread: OnReadOpts): NetSocket {
-  const options = { handle, onread, allowHalfOpen: true, manualStart: true }
-  return new NetSocket(options)
-}
-
-export const handleOf = (socket: NetSocket): Handle | null => (socket as unknown as WithHandle)._handle
-
-const EVENTS = ['data', 'readable', 'end', 'close', 'error', 'drain', 'finish'] as const
+/** Who listens to these wants what only the stream gives. */
+const EVENTS = ['data', 'readable', 'end', 'drain', 'finish'] as const
 
 /**
- * Takes the handle out of a socket that is at rest: a plain one of node:net, with nothing buffered, that nobody
- * listens to.
+ * Takes the handle out of a socket that is at rest: a plain one of node:net, with nothing buffered, and nobody who
+ * listens to what comes.
  * @returns the handle; null if the socket must be used as it is
  */
-export function takeHandle(duplex: Duplex): { handle: Handle; from: NetSocket } | null {
+export function takeHandle(duplex: Duplex): Handle | null {
   const kind: unknown = Object.getPrototypeOf(duplex)
-  if (kind !== NetSocket.prototype || !canUseHandles()) return null
+  if (kind !== NetSocket.prototype || handleKit() === null) return null
   const socket: NetSocket = duplex as never
-  const handle = handleOf(socket)
+  const holder = socket as unknown as { _handle: unknown }
+  const handle = holder._handle
   if (!isHandle(handle) || socket.destroyed || socket.connecting || !socket.writable || !socket.readable) {
     return null
   }
@@ -134,17 +206,7 @@ export function takeHandle(duplex: Duplex): { handle: Handle; from: NetSocket } 
   // 'end' has a listener of the socket's own.
   if (EVENTS.some((event) => socket.listenerCount(event) > (event === 'end' ? 1 : 0))) return null
   if (handle.readStop() !== 0) return null
-  handle.reading = false
   socket.setTimeout(0)
-  ;(socket as unknown as WithHandle)._handle = null
-  return { handle, from: socket }
-}
-
-/** The server that counts the first socket counts the second in its place. */
-export function moveServer(from: NetSocket, to: NetSocket): void {
-  const old = from as unknown as WithHandle
-  const fresh = to as unknown as WithHandle
-  fresh._server = old._server
-  fresh.server = old.server
-  old._server = null
+  holder._handle = null
+  return handle
 }

@@ -50,10 +50,6 @@ export class StreamTransport implements Transport {
     return this.duplex.writableLength
   }
 
-  get counter(): object {
-    return this.duplex
-  }
-
   get isDestroyed(): boolean {
     return this.duplex.destroyed
   }
