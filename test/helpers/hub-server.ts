@@ -1,13 +1,12 @@
-/** A server with a hub, on a free port of 127.0.0.1: closed behind each test. */
+/** A server with connections to be grouped and named, on a free port of 127.0.0.1: closed behind each test. */
 import {
   connect,
   WebSocketServer,
   type ClientSocket,
+  type Route,
   type ServerOptions,
   type ServerSocket,
 } from '../../src/index.js'
-import type { Backplane } from '../../src/hub/backplane.js'
-import { Hub } from '../../src/hub/hub.js'
 
 const ends: (() => unknown)[] = []
 
@@ -16,46 +15,56 @@ export async function stopHubs(): Promise<void> {
   for (const end of ends.splice(0).reverse()) await end()
 }
 
+/** What is left of a connection, and where, when its `onClose` runs. */
+export interface Leftover {
+  readonly ofSocket: string[]
+  readonly groups: string[]
+  readonly names: string[]
+  readonly inRoute: boolean
+  readonly isCounted: boolean
+  /** Whether a broadcast reached it. */
+  readonly isReached: boolean
+}
+
 export interface HubServer {
-  readonly hub: Hub<ServerSocket>
-  /** Those of the route `/`. */
-  readonly sockets: Set<ServerSocket>
-  /** What closed connections left when their `onClose` ran. */
-  readonly leftovers: unknown[]
+  readonly server: WebSocketServer
+  /** That of `/`, which all of them take. */
+  readonly route: Route
+  readonly leftovers: Leftover[]
   /** Connects a client. @returns both ends */
   open(): Promise<{ readonly client: ClientSocket; readonly socket: ServerSocket }>
   readonly port: number
 }
 
-export async function serveHub(options: ServerOptions = {}, backplane?: Backplane): Promise<HubServer> {
-  const sockets = new Set<ServerSocket>()
-  const hub = new Hub<ServerSocket>({ backplane, reach: () => sockets })
-  hub.start()
+export async function serveHub(options: ServerOptions = {}): Promise<HubServer> {
   const server = new WebSocketServer(options)
-  const leftovers: unknown[] = []
+  const leftovers: Leftover[] = []
   let opened: (socket: ServerSocket) => void = () => undefined
-  server.route('/', {
+  const route: Route = server.route('/', {
     onOpen(socket) {
-      sockets.add(socket)
       opened(socket)
     },
     onMessage: () => undefined,
     onClose(socket) {
-      sockets.delete(socket)
-      hub.forget(socket)
-      leftovers.push(hub.groupsOf(socket))
+      const inRoute = [...route.sockets].includes(socket)
+      const { sent, dropped, failed } = server.broadcast('gone', { filter: (one) => one === socket })
+      leftovers.push({
+        ofSocket: socket.groups(),
+        groups: server.groups(),
+        names: server.connections.names(),
+        inRoute,
+        isCounted: server.connectionCount > 0,
+        isReached: sent + dropped + failed > 0,
+      })
     },
   })
   const { port } = await server.listen(0, '127.0.0.1')
-  ends.push(async () => {
-    server.terminate()
-    await hub.close()
-  })
+  ends.push(() => server.close({ timeoutMs: 0 }))
   const open = async (): Promise<{ client: ClientSocket; socket: ServerSocket }> => {
     const accepted = new Promise<ServerSocket>((resolve) => (opened = resolve))
     const client = await connect(`ws://127.0.0.1:${String(port)}/`)
     ends.push(() => client.terminate())
     return { client, socket: await accepted }
   }
-  return { hub, sockets, leftovers, open, port }
+  return { server, route, leftovers, open, port }
 }

@@ -15,25 +15,25 @@ describe('stored connections, groups, broadcast', () => {
   })
 
   test('broadcastText: every connection, or but one; encoded once; one bad member never stops the rest', async () => {
-    const { hub, sockets, open, port } = await serveHub()
+    const { server, route, open, port } = await serveHub()
     const [a, b, c] = [await open(), await open(), await open()]
     void c.socket.close(1000)
-    expect(hub.broadcast(sockets, 'all')).toEqual({ sent: 2, dropped: 0, failed: 1 })
+    expect(server.broadcast('all')).toEqual({ sent: 2, dropped: 0, failed: 1 })
     expect([await a.client.receive(), await b.client.receive()]).toEqual(['all', 'all'])
-    expect(hub.broadcast(sockets, 'others', { except: a.socket })).toMatchObject({ sent: 1 })
-    expect(hub.broadcast(sockets, 'first', { filter: (one) => one === a.socket })).toMatchObject({ sent: 1 })
+    expect(route.broadcast('others', { except: a.socket })).toMatchObject({ sent: 1 })
+    expect(server.broadcast('first', { filter: (one) => one === a.socket })).toMatchObject({ sent: 1 })
     expect([await a.client.receive(), await b.client.receive()]).toEqual(['first', 'others'])
     const raw = await upgradeRaw(port)
-    while (sockets.size < 3) await new Promise((resolve) => setImmediate(resolve))
-    hub.broadcast(sockets, 'raw')
+    while (route.connectionCount < 3) await new Promise((resolve) => setImmediate(resolve))
+    server.broadcast('raw')
     expect((await raw.readFrame()).text).toBe('raw')
     expect(raw.chunks.at(-1)).toEqual(frame({ opcode: OP.TEXT, payload: 'raw' }))
     raw.socket.destroy()
   })
 
   test('storeConnection(name): replace, reject, closePrevious', async () => {
-    const { hub, open } = await serveHub()
-    const { connections } = hub
+    const { server, open } = await serveHub()
+    const { connections } = server
     const [a, b, c] = [await open(), await open(), await open()]
     connections.set('ann', a.socket)
     connections.set('ann', b.socket)
@@ -46,43 +46,47 @@ describe('stored connections, groups, broadcast', () => {
   })
 
   test('pushTextToConnection(name)', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const { client, socket } = await open()
-    hub.connections.set('ann', socket)
-    expect(hub.connections.send('ann', 'hello')).toBe(true)
+    server.connections.set('ann', socket)
+    expect(server.connections.send('ann', 'hello')).toBe(true)
     expect(await client.receive()).toBe('hello')
-    expect(() => hub.connections.send('bob', 'hello')).toThrow(UnknownConnectionError)
-    expect(hub.connections.get('bob')).toBeUndefined()
+    expect(() => server.connections.send('bob', 'hello')).toThrow(UnknownConnectionError)
+    expect(server.connections.get('bob')).toBeUndefined()
   })
 
   test('removeStoredConnection, closeStoredConnection', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const { client, socket } = await open()
-    hub.connections.set('ann', socket)
-    expect([hub.connections.delete('ann'), hub.connections.delete('ann'), socket.readyState]).toEqual([
+    server.connections.set('ann', socket)
+    expect([server.connections.delete('ann'), server.connections.delete('ann'), socket.readyState]).toEqual([
       true,
       false,
       1,
     ])
-    hub.connections.set('ann', socket)
-    expect(hub.connections.close('ann', 4000, 'bye')).toBe(true)
+    server.connections.set('ann', socket)
+    expect(server.connections.close('ann', 4000, 'bye')).toBe(true)
     await expect(client.receive()).rejects.toMatchObject({ closeCode: 4000, reason: 'bye' })
   })
 
   test('addConnectionToGroup, removeConnectionFromGroup', async () => {
-    const { hub, open } = await serveHub()
+    const { open } = await serveHub()
     const { socket } = await open()
-    expect([hub.join(socket, 'dogs'), hub.join(socket, 'dogs')]).toEqual([true, true])
-    expect([hub.leave(socket, 'dogs'), hub.leave(socket, 'dogs')]).toEqual([true, false])
+    expect([socket.join('dogs'), socket.join('dogs')]).toEqual([true, true])
+    expect([socket.leave('dogs'), socket.leave('dogs')]).toEqual([true, false])
   })
 
   test('pushTextToGroup', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const [a, b, c] = [await open(), await open(), await open()]
-    hub.join(a.socket, 'dogs')
-    hub.join(b.socket, 'dogs')
-    expect(hub.group('dogs').send('wuff', { except: a.socket })).toEqual({ sent: 1, dropped: 0, failed: 0 })
-    hub.broadcast([a.socket, b.socket, c.socket], 'end')
+    a.socket.join('dogs')
+    b.socket.join('dogs')
+    expect(server.group('dogs').send('wuff', { except: a.socket })).toEqual({
+      sent: 1,
+      dropped: 0,
+      failed: 0,
+    })
+    server.broadcast('end')
     expect([
       await a.client.receive(),
       await b.client.receive(),
@@ -92,49 +96,57 @@ describe('stored connections, groups, broadcast', () => {
   })
 
   test('removeConnectionGroup', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const { socket } = await open()
-    hub.join(socket, 'dogs')
-    expect([hub.group('dogs').delete(), hub.groups(), socket.readyState]).toEqual([true, [], 1])
+    socket.join('dogs')
+    expect([server.group('dogs').delete(), server.groups(), socket.readyState]).toEqual([true, [], 1])
     const other = (await open()).socket
-    hub.join(other, 'dogs')
-    expect(hub.group('dogs').members()).toEqual([other])
+    other.join('dogs')
+    expect(server.group('dogs').members()).toEqual([other])
   })
 
   test('closeConnectionGroup', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const all = [await open(), await open()]
-    for (const { socket } of all) hub.join(socket, 'dogs')
-    expect(hub.group('dogs').close(1000, 'over')).toBe(2)
+    for (const { socket } of all) socket.join('dogs')
+    expect(server.group('dogs').close(1000, 'over')).toBe(2)
     for (const { client } of all)
       await expect(client.receive()).rejects.toMatchObject({ closeCode: 1000, reason: 'over' })
   })
 
   test('list groups, list members, is a member', async () => {
-    const { hub, open } = await serveHub()
+    const { server, open } = await serveHub()
     const [a, b] = [await open(), await open()]
-    hub.join(a.socket, 'dogs')
-    hub.join(b.socket, 'dogs')
-    hub.join(b.socket, 'cats')
-    expect(hub.groups()).toEqual(['dogs', 'cats'])
-    expect(hub.group('dogs').members()).toEqual([a.socket, b.socket])
+    a.socket.join('dogs')
+    b.socket.join('dogs')
+    b.socket.join('cats')
+    expect(server.groups()).toEqual(['dogs', 'cats'])
+    expect(server.group('dogs').members()).toEqual([a.socket, b.socket])
     expect([
-      hub.group('cats').has(a.socket),
-      hub.group('cats').has(b.socket),
-      hub.group('dogs').size,
+      server.group('cats').has(a.socket),
+      server.group('cats').has(b.socket),
+      server.group('dogs').size,
     ]).toEqual([false, true, 2])
   })
 
-  test('a leaver is out of everything, empty groups vanish, nothing is kept', async () => {
-    const { hub, open, leftovers } = await serveHub()
+  test('a leaver is out of everything before onClose, empty groups vanish, nothing is kept', async () => {
+    const { server, open, leftovers } = await serveHub()
     const { client, socket } = await open()
-    hub.join(socket, 'dogs')
-    hub.connections.set('ann', socket)
+    socket.join('dogs')
+    server.connections.set('ann', socket)
     await client.close(1000)
     await socket.close()
     while (leftovers.length === 0) await new Promise((resolve) => setImmediate(resolve))
-    expect([leftovers, hub.groups(), hub.connections.names()]).toEqual([[[]], [], []])
-    expect([hub.join(socket, 'dogs'), hub.connections.set('ann', socket), hub.groups()]).toEqual([
+    const nothing = {
+      ofSocket: [],
+      groups: [],
+      names: [],
+      inRoute: false,
+      isCounted: false,
+      isReached: false,
+    }
+    expect(leftovers).toEqual([nothing])
+    expect([socket.join('dogs'), server.connections.set('ann', socket), server.groups()]).toEqual([
       false,
       false,
       [],
@@ -143,15 +155,18 @@ describe('stored connections, groups, broadcast', () => {
 
   test('one process only: the same calls over a backplane', async () => {
     const relay = new BackplaneRelay()
-    const [one, two] = [await serveHub({}, relay.backplane()), await serveHub({}, relay.backplane())]
+    const [one, two] = [
+      await serveHub({ backplane: relay.backplane() }),
+      await serveHub({ backplane: relay.backplane() }),
+    ]
     const [a, b] = [await one.open(), await two.open()]
-    one.hub.join(a.socket, 'dogs')
-    two.hub.join(b.socket, 'dogs')
-    two.hub.connections.set('ann', b.socket)
-    while (!one.hub.connections.has('ann')) await new Promise((resolve) => setImmediate(resolve))
-    one.hub.group('dogs').send('wuff')
-    one.hub.connections.send('ann', 'hello')
-    one.hub.broadcast(one.sockets, 'all')
+    a.socket.join('dogs')
+    b.socket.join('dogs')
+    two.server.connections.set('ann', b.socket)
+    while (!one.server.connections.has('ann')) await new Promise((resolve) => setImmediate(resolve))
+    one.server.group('dogs').send('wuff')
+    one.server.connections.send('ann', 'hello')
+    one.server.broadcast('all')
     expect([await a.client.receive(), await a.client.receive()]).toEqual(['wuff', 'all'])
     expect([await b.client.receive(), await b.client.receive(), await b.client.receive()]).toEqual([
       'wuff',
