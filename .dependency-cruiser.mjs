@@ -121,14 +121,18 @@ export default {
     only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('whatwg', 'client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
-    only('hub', 'socket'),
+    only('hub', 'socket', 'connection', 'frame/close-code.ts'),
+    builtins('hub', ['crypto']),
     {
       name: 'hub-socket-types',
-      comment: 'The hub knows the public Socket as a type only',
+      comment: 'The hub knows the public Socket as a type only; what it runs is the sending to many',
       severity: 'error',
       from: { path: room('hub') },
-      to: { path: room('socket'), dependencyTypesNot: ['type-only'] },
+      to: { path: room('socket'), pathNot: file('socket/fan-out.ts'), dependencyTypesNot: ['type-only'] },
     },
+
+    only('backplane', 'hub/backplane.ts'),
+    builtins('backplane', ['cluster', 'worker_threads']),
 
     {
       name: 'cli-imports',

@@ -11,7 +11,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',
-    '^hawser/(frame|handshake|deflate|connection)$': '<rootDir>/src/$1/index.ts',
+    '^hawser/(frame|handshake|deflate|connection|backplane)$': '<rootDir>/src/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

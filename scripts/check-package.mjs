@@ -15,7 +15,14 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const node = process.execPath
 const tool = (file) => path.join(root, 'node_modules', file)
 
-const SUBPATHS = ['hawser', 'hawser/frame', 'hawser/handshake', 'hawser/deflate', 'hawser/connection']
+const SUBPATHS = [
+  'hawser',
+  'hawser/frame',
+  'hawser/handshake',
+  'hawser/deflate',
+  'hawser/connection',
+  'hawser/backplane',
+]
 
 /** All that the tarball may hold. */
 const EXPECTED_FILES = [

@@ -194,6 +194,36 @@ export class LimitError extends ProtocolError {
   }
 }
 
+/** A validator's finding: what is wrong, and where. */
+export interface MessageIssue {
+  readonly message: string
+  readonly path?: readonly unknown[] | undefined
+}
+
+/** A message that the codec of a service does not take. */
+export class InvalidMessageError extends Error {
+  override readonly name: string = 'InvalidMessageError'
+  readonly code = 'HAWSER_INVALID_MESSAGE'
+  /** The Close code that answers it: 1003 for what does not parse, 1007 for what does not validate. */
+  readonly closeCode: number
+  /** What the schema found, in its words. They may quote the message. */
+  readonly issues: readonly MessageIssue[]
+
+  /** @param closeCode 1003, 1007, 1008, or one of 4000 to 4999 */
+  constructor(
+    closeCode: number,
+    message: string,
+    options: { readonly cause?: unknown; readonly issues?: readonly MessageIssue[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    if (![1003, 1007, 1008].includes(closeCode) && !(closeCode >= 4000 && closeCode <= 4999)) {
+      throw new RangeError(`closeCode must be 1003, 1007, 1008 or 4000 to 4999, not ${String(closeCode)}`)
+    }
+    this.closeCode = closeCode
+    this.issues = options.issues ?? []
+  }
+}
+
 /** The response that came instead of 101: status, headers in order of arrival, the start of the body. */
 export interface HandshakeResponse {
   readonly status: number
@@ -260,6 +290,30 @@ export class ConnectionClosedError extends Error {
     )
     this.closeCode = closeCode
     this.reason = reason
+  }
+}
+
+/** There is no connection of this name. */
+export class UnknownConnectionError extends Error {
+  override readonly name: string = 'UnknownConnectionError'
+  readonly code = 'HAWSER_UNKNOWN_CONNECTION'
+  readonly connectionName: string
+
+  constructor(connectionName: string) {
+    super(`no connection has the name ${JSON.stringify(connectionName)}`)
+    this.connectionName = connectionName
+  }
+}
+
+/** Another open connection has this name, and it was to be kept. */
+export class NameTakenError extends Error {
+  override readonly name: string = 'NameTakenError'
+  readonly code = 'HAWSER_NAME_TAKEN'
+  readonly connectionName: string
+
+  constructor(connectionName: string) {
+    super(`another connection has the name ${JSON.stringify(connectionName)}`)
+    this.connectionName = connectionName
   }
 }
 

@@ -12,13 +12,31 @@ export {
   type AcceptOptions,
   type Reject,
   type ServerService,
+  type ServiceFactory,
   type UpgradeInfo,
 } from './server/service.js'
+export type { Route } from './server/route.js'
+export type { PathParams } from './server/path-pattern.js'
+export type { EndpointInfo, EndpointOptions, ServiceModule } from './server/endpoints.js'
+export { currentEvent, trackEvents, type CurrentEvent } from './server/current-event.js'
+export type { ServerStats } from './server/stats.js'
+export {
+  router,
+  type CheckedRouterOptions,
+  type RouterHandlers,
+  type RouterOptions,
+  type RouterPart,
+} from './server/router.js'
 export type { ServerSocket } from './server/server-socket.js'
+export type { Group } from './hub/group.js'
+export type { ConnectionRegistry, NameConflictPolicy, SetOptions } from './hub/connection-registry.js'
+export type { HubLimitOptions } from './hub/member.js'
 export { connect, type ConnectOptions } from './client/connect.js'
 export type { ClientSocket } from './client/client-socket.js'
-export { closeWith, type CloseReply, type Reply, type Service } from './socket/service.js'
+export { closeWith, type CloseReply, type Reply, type ReplyStream, type Service } from './socket/service.js'
+export { json, type Codec, type StandardSchema } from './socket/codec.js'
 export type { Socket, SocketInfo } from './socket/socket.js'
+export type { Delivery, FanOutOptions } from './socket/fan-out.js'
 export type { SlowConsumerPolicy } from './socket/socket-driver.js'
 export type { WaitOptions } from './socket/waiters.js'
 export type { HeaderFields } from './handshake/header-fields.js'
@@ -32,13 +50,17 @@ export { CloseCode } from './frame/close-code.js'
 export {
   ConnectionClosedError,
   HandshakeError,
+  InvalidMessageError,
   InvalidStateError,
   LimitError,
+  NameTakenError,
   ProtocolError,
   TransportError,
+  UnknownConnectionError,
   type HandshakeErrorCode,
   type HandshakeResponse,
   type LimitErrorCode,
+  type MessageIssue,
   type ProtocolErrorCode,
 } from './errors.js'
 export { CLIENT_LIMITS, SERVER_LIMITS, type LimitOptions, type Limits } from './limits.js'

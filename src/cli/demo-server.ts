@@ -120,13 +120,15 @@ class Sockets {
       protocols: [ECHO_PROTOCOL],
       maxConnections: 256,
       limits: { maxMessageBytes: MAX_ECHO_BYTES, maxBufferedOutputBytes: 2 * MAX_ECHO_BYTES },
-    }).route(ECHO_PATH, ECHO)
+    })
+    this.echo.route(ECHO_PATH, ECHO)
     this.frames = new WebSocketServer({
       origins,
       protocols: [FRAMES_PROTOCOL],
       maxConnections: 64,
       limits: { maxMessageBytes: 1024 },
-    }).route(FRAMES_PATH, this.watcherService())
+    })
+    this.frames.route(FRAMES_PATH, this.watcherService())
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

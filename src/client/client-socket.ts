@@ -88,7 +88,7 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
     return closed
   }
 
-  protected override leave(): void {
+  protected override detach(): void {
     // A client keeps no list of its connections; its handlers are told what there is.
     this.dispatcher?.closing()
   }

@@ -3,19 +3,22 @@ import { HandshakeError } from '../errors.js'
 import type { UpgradeRequest } from '../handshake/server-handshake.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
-import type { Routes } from './routing.js'
-import type { ServerService } from './service.js'
+import { CHANNELS } from './diagnostics.js'
+import type { RouteEntry } from './route.js'
+import { NO_PARAMS, type Match, type Routes } from './routing.js'
 import { isToAnswer, type Claimant } from './shared-port.js'
+import type { Tally } from './stats.js'
 import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
 import type { UpgradePeer } from './upgrade-peer.js'
 
 /** Where accepted upgrades go. */
-export type Opener = (service: ServerService, accepted: AcceptedUpgrade) => void
+export type Opener = (route: RouteEntry, accepted: AcceptedUpgrade) => void
 
 /** Who comes in: finds the route of an upgrade, keeps the bounds, has it decided, and answers what is not taken. */
 export class Gate implements Claimant {
   private readonly options: ResolvedServerOptions
-  private readonly routes: Routes
+  private readonly routes: Routes<RouteEntry>
+  private readonly tally: Tally
   private readonly open: Opener
   private readonly upgrades = new Set<Upgrade>()
   private readonly perAddress = new Map<string, number>()
@@ -26,7 +29,8 @@ export class Gate implements Claimant {
   private inside = 0
   private isClosing = false
 
-  constructor(options: ResolvedServerOptions, routes: Routes, open: Opener) {
+  constructor(options: ResolvedServerOptions, routes: Routes<RouteEntry>, tally: Tally, open: Opener) {
+    this.tally = tally
     this.options = options
     this.routes = routes
     this.open = open
@@ -35,6 +39,10 @@ export class Gate implements Claimant {
   /** How many connections are open or closing. */
   get connectionCount(): number {
     return this.inside
+  }
+
+  get isClosed(): boolean {
+    return this.isClosing
   }
 
   claims(path: string): boolean {
@@ -67,46 +75,51 @@ export class Gate implements Claimant {
    * Takes one upgrade.
    * @param request what was asked for, or why it is no handshake
    * @param target the request target, as sent
-   * @param service default: that of the route for the request's path
+   * @param byHand instead of the route for the request's path
    * @param sharedWith the HTTP server whose port others may share
    */
   upgrade(
     request: UpgradeRequest | HandshakeError,
     target: string,
     peer: UpgradePeer,
-    service: ServerService | undefined,
+    byHand: RouteEntry | undefined,
     sharedWith: HttpServer | null,
   ): void {
     if (request instanceof HandshakeError) {
       // Wrong as it is, a request for a path of ours is nobody else's.
       const isOurs = this.claims(target.split('?', 1)[0] as string)
-      this.decline(peer, request, isOurs ? null : sharedWith, null)
+      this.decline(peer, request, isOurs ? null : sharedWith, target, true)
       return
     }
-    const found = service ?? this.routes.find(request.path)
+    const found: Match<RouteEntry> | undefined =
+      byHand === undefined ? this.routes.find(request.path) : { target: byHand, params: NO_PARAMS }
     if (found === undefined) {
-      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, request.path)
+      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, target)
       return
     }
+    const { target: route, params } = found
     const address = peer.remoteAddress
-    const refusal = this.refusal(address)
-    if (refusal !== null) {
-      this.reject(peer, refusal)
+    const refusal = params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : this.refusal(address)
+    if (refusal !== null || params === null) {
+      route.tally.rejectedUpgrades++
+      this.reject(peer, refusal as HandshakeError, target)
       return
     }
     this.count(address, 1)
-    const upgrade = new Upgrade(peer, request, this.options, (accepted) => {
+    const upgrade = new Upgrade(peer, request, params, this.options, (accepted) => {
       this.upgrades.delete(upgrade)
       if (accepted !== null) {
         this.inside++
-        this.open(found, accepted)
+        if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, true)
+        this.open(route, accepted)
         return
       }
       this.count(address, -1)
-      this.letGo(peer)
+      route.tally.rejectedUpgrades++
+      this.letGo(peer, target)
     })
     this.upgrades.add(upgrade)
-    upgrade.decide(found)
+    upgrade.decide(route.decider)
   }
 
   /** Answers what nobody here takes, unless others are there to take it. */
@@ -114,20 +127,24 @@ export class Gate implements Claimant {
     peer: UpgradePeer,
     error: HandshakeError,
     sharedWith: HttpServer | null,
-    path: string | null,
+    target: string,
+    isMalformed = false,
   ): void {
-    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error)
+    const path = isMalformed ? null : (target.split('?', 1)[0] as string)
+    if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error, target)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
     else peer.leave()
   }
 
-  private reject(peer: UpgradePeer, error: HandshakeError): void {
+  private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
     peer.reject(rejectionOf(error))
-    this.letGo(peer)
+    this.letGo(peer, target)
   }
 
   /** Keeps in mind what was rejected, until it is gone. */
-  private letGo(peer: UpgradePeer): void {
+  private letGo(peer: UpgradePeer, target: string): void {
+    this.tally.rejectedUpgrades++
+    if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, false)
     this.rejected.add(peer)
     peer.whenGone(() => {
       this.rejected.delete(peer)
@@ -154,4 +171,8 @@ export class Gate implements Claimant {
     if (count === 0) this.perAddress.delete(address)
     else this.perAddress.set(address, count)
   }
+}
+
+function publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
+  CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
 }

@@ -15,10 +15,12 @@ import {
   type Limits,
   type TimeoutOptions,
 } from '../limits.js'
+import type { Backplane } from '../hub/backplane.js'
+import type { HubLimitOptions } from '../hub/member.js'
 import type { SlowConsumerPolicy } from '../socket/socket-driver.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { checkOrigins, type OriginRule } from './origin.js'
-import type { UpgradeInfo } from './service.js'
+import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Chooses the subprotocol: one of those offered, or undefined for none. */
 export type ProtocolChooser = (offered: readonly string[], request: UpgradeInfo) => string | undefined
@@ -38,7 +40,18 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly maxConnections?: number | false
   /** The same for each remote address. Default: off. */
   readonly maxConnectionsPerAddress?: number | false
-  /** Told of errors that belong to no connection: an `onUpgrade` that threw, an HTTP server that failed. */
+  /** The way to other processes, for groups, named connections and broadcasts. Default: this process alone. */
+  readonly backplane?: Backplane | undefined
+  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
+  readonly presenceTtlMs?: number | undefined
+  /** Bounds of groups and names. */
+  readonly hubLimits?: HubLimitOptions | undefined
+  /** Keep the request of each upgrade as `socket.request`. Default false: nothing of it but the URL is kept. */
+  readonly keepRequest?: boolean
+  /**
+   * Told of errors that nobody else is told of: an `onUpgrade` that threw, an HTTP server that failed, a handler that
+   * failed where its service has no `onError`. Without it the last are a warning of the process.
+   */
   readonly onError?: (error: Error) => void
 }
 
@@ -53,7 +66,10 @@ export interface ResolvedServerOptions {
   readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  readonly keepRequest: boolean
   readonly onError: (error: Error) => void
+  /** Whether somebody gave `onError`. */
+  readonly isErrorHeard: boolean
 }
 
 const NAMES = new Set<string>([
@@ -68,6 +84,10 @@ const NAMES = new Set<string>([
   'directIo',
   'maxConnections',
   'maxConnectionsPerAddress',
+  'backplane',
+  'presenceTtlMs',
+  'hubLimits',
+  'keepRequest',
   'onError',
 ])
 
@@ -77,10 +97,13 @@ const checkCount = (name: string, value: number | false | undefined): number =>
 /** @throws TypeError or RangeError with the option's name, value and range */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkOptionNames('ServerOptions', options, NAMES)
-  const { tls, protocols = [], onError = () => undefined } = options
+  const { tls, protocols = [], keepRequest = false, onError = () => undefined } = options
   const { slowConsumer, autoPong, directIo } = resolveSharedOptions(options)
   if (typeof onError !== 'function')
     throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
+  if (typeof keepRequest !== 'boolean') {
+    throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
+  }
   return {
     limits: gatherLimits(options, SERVER_LIMITS),
     tls,
@@ -92,7 +115,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     directIo,
     maxConnections: checkCount('maxConnections', options.maxConnections),
     maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
+    keepRequest,
     onError: contained(onError),
+    isErrorHeard: options.onError !== undefined,
   }
 }
 

@@ -1,35 +1,105 @@
 import type { ConnectionOptions } from '../connection/connection.js'
-import type { CloseInfo } from '../connection/events.js'
+import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { Group } from '../hub/group.js'
+import type { Hub } from '../hub/hub.js'
 import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
 import type { Transport } from '../socket/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
+import { CHANNELS } from './diagnostics.js'
+import type { UpgradeInfo } from './upgrade-info.js'
+
+/** Who keeps the connections of a route: one for all of them. */
+export interface SocketOwner {
+  readonly hub: Hub<ServerSocket>
+  /** The connection is over, before `onClose`. */
+  gone(socket: ServerSocket): void
+  /** Nothing of it runs any more. */
+  done(): void
+  /** Something went wrong; `isHeard`: the service was told, or need not be. */
+  failed(socket: ServerSocket, error: Error, isHeard: boolean): void
+}
+
+/** What a connection keeps of the request that opened it. */
+export interface Opening<Data, Params> {
+  readonly info: SocketInfo
+  readonly data: Data
+  readonly params: Params
+  readonly request: UpgradeInfo<Params> | undefined
+}
 
 /** A connection as a server has it. */
-export class ServerSocket<Data = unknown> extends Socket<Data> {
+export class ServerSocket<Data = unknown, Params = Readonly<Record<string, string>>> extends Socket<Data> {
+  /** The parameters of the route's path, percent-decoded. */
+  readonly params: Params
+  /** The request as `onUpgrade` gets it, where the server has the option `keepRequest`. */
+  readonly request: UpgradeInfo<Params> | undefined
   /** @internal */
-  protected readonly sink: Dispatcher<ServerSocket<Data>>
-  private readonly onGone: (socket: ServerSocket<Data>) => void
+  messagesReceived = 0
+  /** @internal */
+  protected readonly sink: Dispatcher<ServerSocket>
+  private readonly owner: SocketOwner
+  private lazyQuery: URLSearchParams | null = null
 
   /** @internal Made by the server. */
   constructor(
     transport: Transport,
-    info: SocketInfo,
-    data: Data,
+    opening: Opening<Data, Params>,
     connection: ConnectionOptions,
     options: DriverOptions,
-    handlers: Handlers<ServerSocket<Data>>,
-    onGone: (socket: ServerSocket<Data>) => void,
+    handlers: Handlers<ServerSocket>,
+    owner: SocketOwner,
   ) {
-    super(transport, info, data, connection, options)
-    this.sink = new Dispatcher(this, handlers, options.limits)
-    this.onGone = onGone
+    super(transport, opening.info, opening.data, connection, options)
+    this.params = opening.params
+    this.request = opening.request
+    this.owner = owner
+    this.sink = new Dispatcher(this as unknown as ServerSocket, handlers, options.limits)
+  }
+
+  /** The query of the request, read when it is first asked for. */
+  get query(): URLSearchParams {
+    if (this.lazyQuery === null) {
+      const question = this.url.indexOf('?')
+      this.lazyQuery = new URLSearchParams(question < 0 ? '' : this.url.slice(question))
+    }
+    return this.lazyQuery
+  }
+
+  /**
+   * Joins a group, which need not be there before.
+   * @returns whether it is in it now: false if the connection is no longer open
+   * @throws TypeError or RangeError for a wrong name; RangeError above `maxGroupsPerConnection`
+   */
+  join(group: string): boolean {
+    return this.owner.hub.join(this as unknown as ServerSocket, group)
+  }
+
+  /** Leaves a group. @returns whether it was in it */
+  leave(group: string): boolean {
+    return this.owner.hub.leave(this as unknown as ServerSocket, group)
+  }
+
+  /** A group of the server by its name, whether this connection is in it or not. */
+  group(name: string): Group<ServerSocket> {
+    return this.owner.hub.group(name)
+  }
+
+  /** The groups that this connection is in. */
+  groups(): string[] {
+    return this.owner.hub.groupsOf(this as unknown as ServerSocket)
+  }
+
+  /** @internal Whether this is a connection of the server whose hub this is. */
+  isOf(hub: Hub<ServerSocket>): boolean {
+    return this.owner.hub === hub
   }
 
   /** @internal Calls `onOpen`, and begins to read behind it. */
   open(head: Uint8Array): void {
+    if (CHANNELS.open.hasSubscribers) CHANNELS.open.publish({ socket: this })
     const opened = this.sink.open()
     if (opened === undefined) {
       this.driver.start(head)
@@ -40,14 +110,47 @@ export class ServerSocket<Data = unknown> extends Socket<Data> {
     })
   }
 
+  /** @internal The handlers made for this connection alone; called before `open`. */
+  use(handlers: Handlers<ServerSocket>): void {
+    this.sink.use(handlers)
+  }
+
+  /** @internal They could not be made. */
+  failToOpen(error: unknown): void {
+    this.sink.handlerFailed(error)
+  }
+
   override close(code?: number, reason?: string, options?: WaitOptions): Promise<CloseInfo> {
     const ended = super.close(code, reason, options)
     this.sink.closing()
     return ended
   }
 
-  protected override leave(): void {
-    this.onGone(this)
+  /** @internal */
+  override handleEvent(event: ConnectionEvent): void {
+    if (event.type === 'message') {
+      this.messagesReceived++
+      if (CHANNELS.message.hasSubscribers) CHANNELS.message.publish({ socket: this, data: event.data })
+    } else if (event.type === 'error') {
+      this.handleFailure(event.error, true)
+    }
+    super.handleEvent(event)
+  }
+
+  /** @internal */
+  override handleFailure(error: Error, isHeard: boolean): void {
+    if (CHANNELS.error.hasSubscribers) CHANNELS.error.publish({ socket: this, error })
+    this.owner.failed(this as unknown as ServerSocket, error, isHeard)
+  }
+
+  /** @internal */
+  override handleDone(): void {
+    this.owner.done()
+  }
+
+  protected override detach(info: CloseInfo): void {
+    if (CHANNELS.close.hasSubscribers) CHANNELS.close.publish({ socket: this, info })
+    this.owner.gone(this as unknown as ServerSocket)
     this.sink.closing()
   }
 }

@@ -1,30 +1,10 @@
-import type { IncomingMessage } from 'node:http'
-import type { PeerCertificate } from 'node:tls'
 import { checkNumber, showValue } from '../limits.js'
 import type { HeadersInput } from '../socket/headers-input.js'
-import type { HeaderFields } from '../handshake/header-fields.js'
 import type { Service } from '../socket/service.js'
 import type { ServerSocket } from './server-socket.js'
+import type { UpgradeInfo } from './upgrade-info.js'
 
-/** What `onUpgrade` decides on. */
-export interface UpgradeInfo {
-  /** Path and query as sent. */
-  readonly url: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly headers: HeaderFields
-  /** The subprotocols offered, in the client's order. */
-  readonly protocols: readonly string[]
-  readonly origin: string | undefined
-  readonly remoteAddress: string
-  readonly secure: boolean
-  /** The peer's certificate, where TLS asked for one and one came. */
-  readonly certificate: PeerCertificate | undefined
-  /** Aborted when the connection is reset, the server closes or the handshake takes too long, before the decision. */
-  readonly signal: AbortSignal
-  /** The request as node:http read it; undefined where it came through a port of Hawser's own. */
-  readonly raw: IncomingMessage | undefined
-}
+export type { UpgradeInfo } from './upgrade-info.js'
 
 /** The decision to accept an upgrade. */
 export class Accept<Data> {
@@ -80,10 +60,18 @@ export function reject(status: number, body?: string | Uint8Array, headers?: Hea
 }
 
 /** What a server does with the connections of a route. */
-export type ServerService<Data = unknown> = Service<ServerSocket<Data>> & {
+export type ServerService<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = Service<
+  ServerSocket<Data, Params>,
+  C
+> & {
   /**
    * Decides on an upgrade, sync or async. Without it every upgrade is accepted. Anything but `accept(...)` or
    * `reject(...)`, a throw and a rejected promise are answered with 500, which says nothing of why.
    */
-  onUpgrade?(request: UpgradeInfo): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
+  onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
 }
+
+/** Makes the handlers of one connection; called before its `onOpen`. */
+export type ServiceFactory<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = (
+  socket: ServerSocket<Data, Params>,
+) => Service<ServerSocket<Data, Params>, C>

@@ -17,7 +17,9 @@ import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
 import type { Transport } from '../socket/transport.js'
 import { isOriginAllowed } from './origin.js'
 import type { ResolvedServerOptions } from './options.js'
-import { Accept, Reject, type ServerService, type UpgradeInfo } from './service.js'
+import type { Params } from './routing.js'
+import { Accept, Reject, type ServerService } from './service.js'
+import type { UpgradeInfo } from './upgrade-info.js'
 import type { UpgradePeer } from './upgrade-peer.js'
 
 /** What came out of an upgrade that was accepted. */
@@ -57,11 +59,13 @@ class Request implements UpgradeInfo {
   readonly #peer: UpgradePeer
   readonly #request: UpgradeRequest
   #aborter: AbortController | null = null
+  readonly params: Params
   #isOver = false
 
-  constructor(peer: UpgradePeer, request: UpgradeRequest) {
+  constructor(peer: UpgradePeer, request: UpgradeRequest, params: Params) {
     this.#peer = peer
     this.#request = request
+    this.params = params
   }
 
   get url(): string {
@@ -133,6 +137,7 @@ export class Upgrade implements Timed {
   constructor(
     peer: UpgradePeer,
     request: UpgradeRequest,
+    params: Params,
     options: ResolvedServerOptions,
     done: (accepted: AcceptedUpgrade | null) => void,
   ) {
@@ -140,7 +145,7 @@ export class Upgrade implements Timed {
     this.options = options
     this.request = request
     this.done = done
-    this.info = new Request(peer, request)
+    this.info = new Request(peer, request, params)
   }
 
   /** Rejects the upgrade, if it is still open. */
@@ -155,7 +160,7 @@ export class Upgrade implements Timed {
   }
 
   /** Asks the service, and answers by what it says. */
-  decide(service: ServerService): void {
+  decide(service: Pick<ServerService, 'onUpgrade'>): void {
     try {
       if (!isOriginAllowed(this.request.origin, this.options.origins)) {
         this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))

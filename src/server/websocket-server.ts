@@ -3,16 +3,27 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CodecFactory } from '../deflate/codec.js'
 import { createCodecFactory } from '../deflate/zlib-codec.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
+import type { ConnectionRegistry } from '../hub/connection-registry.js'
+import type { Group } from '../hub/group.js'
+import { Hub } from '../hub/hub.js'
 import { checkNumber } from '../limits.js'
-import { checkService } from '../socket/service.js'
+import type { Codec } from '../socket/codec.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { checkOptionNames } from '../socket/socket-options.js'
+import { Waiters } from '../socket/waiters.js'
+import { Endpoints, type EndpointInfo, type EndpointOptions, type ServiceModule } from './endpoints.js'
 import { Gate } from './gate.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Ports } from './ports.js'
+import type { PathParams } from './path-pattern.js'
+import { checkServerService, RouteEntry, type Route, type RouteHost } from './route.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
-import type { ServerService } from './service.js'
+import type { ServerService, ServiceFactory } from './service.js'
+import { Tally, type ServerStats } from './stats.js'
 import { readRequest, type AcceptedUpgrade } from './upgrade.js'
 import { StreamPeer } from './upgrade-peer.js'
 
@@ -38,8 +49,20 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
 export class WebSocketServer {
   private readonly options: ResolvedServerOptions
   private readonly codecs: CodecFactory | null
-  private readonly routes = new Routes()
-  private readonly sockets = new Set<ServerSocket>()
+  private readonly routes = new Routes<RouteEntry>()
+  private readonly host: RouteHost
+  /** Services of upgrades that are taken by hand. */
+  private readonly byHand = new WeakMap<object, RouteEntry>()
+  /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
+  private unfinished = 0
+  private readonly allFinished = new Waiters<void>()
+  private readonly named = new Endpoints({
+    route: (path, service) => this.route(path, service),
+    unroute: (path) => this.unroute(path),
+    onError: (error) => {
+      this.options.onError(error)
+    },
+  })
   private readonly gate: Gate
   private readonly ports: Ports
 
@@ -47,9 +70,30 @@ export class WebSocketServer {
   constructor(options: ServerOptions = {}) {
     this.options = resolveServerOptions(options)
     this.codecs = this.options.deflate === null ? null : createCodecFactory(this.options.deflate)
-    this.gate = new Gate(this.options, this.routes, (service, accepted) => {
-      this.open(service, accepted)
+    const tally = new Tally()
+    this.gate = new Gate(this.options, this.routes, tally, (route, accepted) => {
+      this.open(route, accepted)
     })
+    const hub = new Hub<ServerSocket>({
+      backplane: options.backplane,
+      presenceTtlMs: options.presenceTtlMs,
+      limits: options.hubLimits,
+      owns: (socket) => socket.isOf(this.host.hub),
+      reach: (path) => this.reach(path),
+    })
+    this.host = {
+      options: this.options,
+      tally,
+      hub,
+      inUse: new Set(),
+      gone: (socket) => {
+        this.gate.left(socket.remoteAddress)
+      },
+      done: () => {
+        this.unfinished--
+        if (this.unfinished === 0) this.allFinished.resolveAll()
+      },
+    }
     this.ports = new Ports(this.options, this.gate)
   }
 
@@ -60,13 +104,19 @@ export class WebSocketServer {
 
   /**
    * Binds a service to a path.
-   * @param path exact, without query
+   * @param path its segments are compared as they are sent, without the query; `:name` stands for any one segment, and
+   *   `*name` as the last for all the rest. What is equal goes before a parameter, and that before a rest
+   * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
    */
-  route<Data = unknown>(path: string, service: ServerService<Data>): this {
-    checkService('service', service, ['onUpgrade'])
-    this.routes.add(path, service as ServerService)
-    return this
+  route<Data = unknown, Path extends string = string, C extends Codec | undefined = undefined>(
+    path: Path,
+    service: ServerService<Data, PathParams<Path>, C> | ServiceFactory<Data, PathParams<Path>, C>,
+  ): Route<Data, PathParams<Path>> {
+    const checked = checkServerService(service)
+    const entry = new RouteEntry(path, checked, this.host)
+    this.routes.add(path, entry)
+    return entry as unknown as Route<Data, PathParams<Path>>
   }
 
   /**
@@ -74,7 +124,38 @@ export class WebSocketServer {
    * @returns whether there was one
    */
   unroute(path: string): boolean {
+    this.named.forget(path)
     return this.routes.delete(path)
+  }
+
+  /**
+   * Serves a service by a name, at `/service/` and the name.
+   * @param name letters, digits, `.`, `_`, `~` and `-`, with slashes between
+   * @param service as for `route`, or a module: its default export, or else its exports are the handlers
+   * @throws TypeError for a wrong name, service or description, and for a name that is taken
+   */
+  endpoint(
+    name: string,
+    service: ServerService | ServiceFactory | ServiceModule,
+    options: EndpointOptions = {},
+  ): Route {
+    return this.named.add(name, service, options)
+  }
+
+  /** What is served by a name. */
+  endpoints(): EndpointInfo[] {
+    return this.named.list()
+  }
+
+  /**
+   * Serves what the `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where
+   * `handler` is the path of a module, from there. What changes in the directory is loaded again: for new connections;
+   * those that are open keep their handlers. What is wrong then goes to the server's `onError`, and the endpoint stays as
+   * it was. A module that was replaced stays in memory: this is Node's.
+   * @throws what is wrong with the directory or a file
+   */
+  serveDirectory(directory: string): Promise<void> {
+    return this.named.serve(directory)
   }
 
   /**
@@ -84,8 +165,10 @@ export class WebSocketServer {
    * @returns the address, once the server listens
    * @throws the system's error, such as EADDRINUSE; InvalidStateError if it listens already or was closed
    */
-  listen(port = 0, host?: string): Promise<AddressInfo> {
-    return this.ports.listen(port, host)
+  async listen(port = 0, host?: string): Promise<AddressInfo> {
+    const address = await this.ports.listen(port, host)
+    this.host.hub.start()
+    return address
   }
 
   /**
@@ -96,6 +179,7 @@ export class WebSocketServer {
    */
   attach(httpServer: HttpServer): this {
     this.ports.attach(httpServer)
+    this.host.hub.start()
     return this
   }
 
@@ -103,14 +187,57 @@ export class WebSocketServer {
    * Takes one upgrade, for those who route upgrades themselves: call it from an 'upgrade' listener, with what that got.
    * @param service default: that of the route for the request's path
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, service?: ServerService): void {
-    if (service !== undefined) checkService('service', service, ['onUpgrade'])
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    service?: ServerService | ServiceFactory,
+  ): void {
+    if (!this.gate.isClosed) this.host.hub.start()
+    const entry = service === undefined ? undefined : this.entryOf(service)
     const peer = new StreamPeer(request, socket, head, this.options.directIo)
-    this.gate.upgrade(readRequest(request), request.url ?? '', peer, service, null)
+    this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
+  }
+
+  /** The connections that have names. */
+  get connections(): ConnectionRegistry<ServerSocket> {
+    return this.host.hub.connections
   }
 
   /**
-   * Stops to accept, closes every connection, waits, and cuts what is left. Nothing keeps the process alive after it.
+   * A group of connections by its name, whether it has members or not.
+   * @throws TypeError or RangeError for a wrong name
+   */
+  group(name: string): Group<ServerSocket> {
+    return this.host.hub.group(name)
+  }
+
+  /** The names of the groups that have members in this process. */
+  groups(): string[] {
+    return this.host.hub.groups()
+  }
+
+  /**
+   * Sends a message to all connections: encoded and compressed once. One that is slow or broken never stops the others.
+   * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
+   */
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+    return this.host.hub.broadcast(this.sockets(), data, options)
+  }
+
+  /** What went through this server since it was made; counted by the connections themselves, and summed here. */
+  stats(): ServerStats {
+    const { tally, inUse } = this.host
+    return tally.stats(
+      this.gate.connectionCount,
+      [...inUse].map((route) => route.sockets),
+    )
+  }
+
+  /**
+   * Stops to accept, closes every connection, waits for their ends, for the handlers that still run and for `onClose`,
+   * and after `timeoutMs` cuts what is left. Nothing keeps the process alive after it. A handler that waits for this
+   * waits for itself: until then.
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
@@ -122,22 +249,30 @@ export class WebSocketServer {
     } = options
     checkCloseArguments(code, reason)
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    const deadline = performance.now() + timeoutMs
     const stopped = this.stop()
-    const ended: Promise<unknown>[] = [...this.sockets].map((socket) =>
+    const ended: Promise<unknown>[] = this.sockets().map((socket) =>
       socket.close(code, reason, { timeoutMs }),
     )
     this.ports.closeIdle()
     ended.push(this.gate.rejectedLeft(timeoutMs))
     await Promise.all(ended)
     this.cutStrays()
+    if (this.unfinished > 0) {
+      const timeLeftMs = Math.max(0, deadline - performance.now())
+      await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
+    }
     await stopped
+    await this.host.hub.close()
   }
 
   /** Cuts every connection, and stops to accept. */
   terminate(): void {
     void this.stop()
-    for (const socket of [...this.sockets]) socket.terminate()
+    for (const socket of this.sockets()) socket.terminate()
     this.cutStrays()
+    // What it cannot say any more, others notice by its silence.
+    void this.host.hub.close().catch(() => undefined)
   }
 
   /** `await using`: closes and waits. */
@@ -147,10 +282,30 @@ export class WebSocketServer {
 
   /** What a log shows: nothing of the options, which may hold a private key. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `WebSocketServer ${JSON.stringify({ connections: this.sockets.size, address: this.ports.address })}`
+    return `WebSocketServer ${JSON.stringify({ connections: this.gate.connectionCount, address: this.ports.address })}`
+  }
+
+  /** All of them, as they are now. */
+  private sockets(): ServerSocket[] {
+    return [...this.host.inUse].flatMap((route) => [...route.sockets])
+  }
+
+  /** Who gets a broadcast from elsewhere. */
+  private reach(path: string | null): ServerSocket[] {
+    if (path === null) return this.sockets()
+    return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => [...route.sockets])
+  }
+
+  private entryOf(service: ServerService | ServiceFactory): RouteEntry {
+    const known = this.byHand.get(service)
+    if (known !== undefined) return known
+    const entry = new RouteEntry('', checkServerService(service), this.host)
+    this.byHand.set(service, entry)
+    return entry
   }
 
   private stop(): Promise<void> {
+    this.named.close()
     this.gate.stop()
     return this.ports.stop()
   }
@@ -161,23 +316,25 @@ export class WebSocketServer {
     this.gate.cut()
   }
 
-  private open(service: ServerService, accepted: AcceptedUpgrade): void {
-    const { limits, slowConsumer, autoPong } = this.options
+  private open(route: RouteEntry, accepted: AcceptedUpgrade): void {
+    const { limits, slowConsumer, autoPong, keepRequest } = this.options
     const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
+    const { secure, remoteAddress, params } = info
     const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
     const socket = new ServerSocket(
       transport,
-      { url: request.target, protocol, extensions, secure: info.secure, remoteAddress: info.remoteAddress },
-      data,
+      {
+        info: { url: request.target, protocol, extensions, secure, remoteAddress },
+        data,
+        params,
+        request: keepRequest ? info : undefined,
+      },
       { role: 'server', limits, codec, autoPong },
       { limits, slowConsumer },
-      service,
-      (gone) => {
-        this.sockets.delete(gone)
-        this.gate.left(info.remoteAddress)
-      },
+      route.handlers,
+      route,
     )
-    this.sockets.add(socket)
-    socket.open(early)
+    this.unfinished++
+    route.opened(socket, early)
   }
 }

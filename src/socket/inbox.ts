@@ -8,6 +8,8 @@ export class Inbox {
   private messages: (string | Buffer)[] = []
   private head = 0
   private bytes = 0
+  /** Of messages that are being handled, where several are at a time. */
+  private heldBytes = 0
   private readonly limits: Limits
 
   constructor(limits: Limits) {
@@ -21,6 +23,11 @@ export class Inbox {
   /** Whether no more should come for now. */
   get isFull(): boolean {
     return this.length >= this.limits.maxQueuedMessages || this.bytes >= this.limits.maxQueuedBytes
+  }
+
+  /** Whether those that are being handled are as many bytes as may wait: no further one should begin. */
+  get holdsAll(): boolean {
+    return this.heldBytes >= this.limits.maxQueuedBytes
   }
 
   /** Whether there is room again: half of it, so that reading does not stop and go with every message. */
@@ -44,6 +51,17 @@ export class Inbox {
     return message
   }
 
+  /** This message is being handled beside others. */
+  hold(message: string | Buffer): void {
+    this.heldBytes += message.length + MESSAGE_OVERHEAD_BYTES
+  }
+
+  /** It is done. */
+  unhold(message: string | Buffer): void {
+    this.heldBytes -= message.length + MESSAGE_OVERHEAD_BYTES
+  }
+
+  /** Drops what waits. */
   clear(): void {
     this.messages = []
     this.head = 0

@@ -1,8 +1,9 @@
-import { showValue } from '../limits.js'
-import type { ProtocolError, TransportError } from '../errors.js'
+import { checkNumber, showValue } from '../limits.js'
+import type { InvalidMessageError, ProtocolError, TransportError } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
+import { checkCodec, type Codec, type MessageOf } from './codec.js'
 
 /** What a handler returns to close the connection: made by {@link closeWith}. */
 export class CloseReply {
@@ -24,37 +25,66 @@ export function closeWith(code = 1000, reason = ''): CloseReply {
   return new CloseReply(code, reason)
 }
 
-/** What a handler may return: text or bytes are sent, {@link closeWith} closes, anything else is no reply. */
-export type Reply = MessageData | CloseReply | undefined | null | boolean | number | void
+/** A reply in parts: each is sent as a reply of its own, at the pace of the peer. */
+export type ReplyStream<T = MessageData | CloseReply> = AsyncIterable<T>
+
+/**
+ * What a handler may return: text or bytes are sent, {@link closeWith} closes, each part of an async iterable is sent,
+ * anything else is no reply.
+ */
+export type Reply = MessageData | CloseReply | ReplyStream | undefined | null | boolean | number | void
 
 type Handled = Reply | Promise<Reply>
 
+/** Under a codec anything may be returned: undefined is no reply, all else is encoded. */
+type HandledBy<C> = [C] extends [Codec] ? unknown : Handled
+
 /** What has no reply may return anything; one that is async and fails is treated as one that throws. */
 interface Lifecycle<S> {
-  /** The connection is open. Awaited: nothing that the peer sent is delivered before it returns. */
-  onOpen?(socket: S): Handled
+  /**
+   * The connection is open. Awaited: nothing that the peer sent is delivered before it returns. What it returns is
+   * sent as a reply.
+   */
+  onOpen?(socket: S): unknown
   /** A ping came; it is answered already, unless `autoPong` is off. */
   onPing?(socket: S, data: Buffer): unknown
   onPong?(socket: S, data: Buffer): unknown
   /** `bufferedAmount` is below the high-water mark again, after `send` returned false. */
   onDrain?(socket: S): unknown
-  /** No message came for `idleTimeoutMs`. Return `'keep'` to keep the connection; else it is closed with 1001. */
-  onIdleTimeout?(socket: S): 'keep' | undefined | void
+  /**
+   * No message came for `idleTimeoutMs`. Return `'keep'`, or a promise of it, to keep the connection; else it is
+   * closed with 1001. Not called again before it is done.
+   */
+  onIdleTimeout?(socket: S): 'keep' | undefined | void | Promise<'keep' | undefined | void>
   /** The end: exactly once for each connection that was opened, behind all its messages. */
   onClose?(socket: S, info: CloseInfo): unknown
   /** What went wrong: the peer, the network, or a handler that threw. `onClose` follows. */
-  onError?(socket: S, error: ProtocolError | TransportError | Error): unknown
+  onError?(socket: S, error: ProtocolError | TransportError | InvalidMessageError | Error): unknown
+  /**
+   * How many messages may be handled at the same time. Default 1: the next begins when the one before is done, and
+   * its reply is on its way. Above it replies leave as they come. Never more than `limits.maxQueuedMessages`.
+   */
+  readonly concurrency?: number | undefined
 }
 
-interface OneHandler<S> {
-  /** Every message: text as a string, bytes as a Buffer that is the receiver's for ever. */
-  onMessage?(socket: S, message: string | Buffer): Handled
+interface OneHandler<S, C> {
+  /** Turns messages into values and replies into messages. */
+  readonly codec?: C | undefined
+  /** Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. */
+  onMessage?(socket: S, message: MessageOf<C>): HandledBy<C>
+  /**
+   * A message that the codec did not take. Without this handler it closes the connection, with the error's
+   * `closeCode`; with it nothing happens but what it does, and what it returns is the reply.
+   */
+  onInvalidMessage?(socket: S, error: InvalidMessageError, raw: string | Buffer): HandledBy<C>
   onTextMessage?: never
   onBinaryMessage?: never
 }
 
 interface HandlerByType<S> {
+  readonly codec?: undefined
   onMessage?: never
+  onInvalidMessage?: never
   onTextMessage?(socket: S, text: string): Handled
   /** The bytes are the receiver's for ever. */
   onBinaryMessage?(socket: S, bytes: Buffer): Handled
@@ -65,13 +95,15 @@ interface HandlerByType<S> {
  * handler returns is the reply. `onMessage` excludes the other two. A message that only the other type has a
  * handler for closes the connection with 1003.
  */
-export type Service<S> = Lifecycle<S> & (OneHandler<S> | HandlerByType<S>)
+export type Service<S, C = undefined> = Lifecycle<S> & (OneHandler<S, C> | HandlerByType<S>)
 
 /** A service as the engine calls it. */
 export interface Handlers<S> extends Lifecycle<S> {
-  onMessage?(socket: S, message: string | Buffer): Handled
-  onTextMessage?(socket: S, text: string): Handled
-  onBinaryMessage?(socket: S, bytes: Buffer): Handled
+  readonly codec?: Codec | undefined
+  onMessage?(socket: S, message: unknown): unknown
+  onTextMessage?(socket: S, text: string): unknown
+  onBinaryMessage?(socket: S, bytes: Buffer): unknown
+  onInvalidMessage?(socket: S, error: InvalidMessageError, raw: string | Buffer): unknown
 }
 
 const HANDLER_NAMES = [
@@ -83,6 +115,7 @@ const HANDLER_NAMES = [
   'onPong',
   'onDrain',
   'onIdleTimeout',
+  'onInvalidMessage',
   'onClose',
   'onError',
 ] as const
@@ -91,31 +124,51 @@ const HANDLER_NAMES = [
  * Checks a service.
  * @param name of the argument, for the error
  * @param others further names that are legal here
- * @throws TypeError for what is no object, a handler that is no function, an unknown `on…` name, and `onMessage`
- *   beside `onTextMessage` or `onBinaryMessage`
+ * @throws TypeError for what is no object, a handler that is no function, an unknown `on…` name (also of a method of
+ *   its class), `onMessage` beside `onTextMessage` or `onBinaryMessage`, either of them beside `codec`, a wrong codec;
+ *   TypeError or RangeError for a wrong `concurrency`
  */
 export function checkService<S>(name: string, service: unknown, others: readonly string[] = []): Handlers<S> {
   if (typeof service !== 'object' || service === null) {
     throw new TypeError(`${name} must be an object with handlers, not ${showValue(service)}`)
   }
   const known: readonly string[] = [...HANDLER_NAMES, ...others]
-  // The browser's spelling, onmessage, would never be called either.
-  const spellings = new Set(known.map((one) => one.toLowerCase()))
-  for (const key in service) {
-    if (!known.includes(key) && (/^on[A-Z]/.test(key) || spellings.has(key.toLowerCase()))) {
-      throw new TypeError(`${name} has no handler named ${showValue(key)}; there are ${known.join(', ')}`)
-    }
-  }
+  checkNames(name, service, known)
   const handlers = service as Record<string, unknown>
   for (const key of known) {
     if (handlers[key] !== undefined && typeof handlers[key] !== 'function') {
       throw new TypeError(`${name}.${key} must be a function, not ${showValue(handlers[key])}`)
     }
   }
-  if (handlers['onMessage'] !== undefined) {
-    const other = ['onTextMessage', 'onBinaryMessage'].find((key) => handlers[key] !== undefined)
-    if (other !== undefined)
-      throw new TypeError(`${name} has both onMessage and ${other}: onMessage gets every message`)
+  const byType = ['onTextMessage', 'onBinaryMessage'].find((key) => handlers[key] !== undefined)
+  if (handlers['onMessage'] !== undefined && byType !== undefined) {
+    throw new TypeError(`${name} has both onMessage and ${byType}: onMessage gets every message`)
   }
+  const { codec, concurrency } = handlers
+  if (codec !== undefined) {
+    checkCodec(`${name}.codec`, codec)
+    if (byType !== undefined)
+      throw new TypeError(`${name} has both codec and ${byType}: a codec needs onMessage`)
+  } else if (handlers['onInvalidMessage'] !== undefined) {
+    throw new TypeError(`${name} has onInvalidMessage and no codec: without one no message is invalid`)
+  }
+  if (concurrency !== undefined) checkNumber(`${name}.concurrency`, concurrency, { min: 1, integer: true })
   return service
+}
+
+/** Of the object itself and of its classes; nothing is called for it. */
+function checkNames(name: string, service: object, known: readonly string[]): void {
+  // The browser's spelling, onmessage, would never be called either.
+  const spellings = new Set(known.map((one) => one.toLowerCase()))
+  for (
+    let holder: object | null = service;
+    holder !== null && holder !== Object.prototype;
+    holder = Object.getPrototypeOf(holder) as object | null
+  ) {
+    for (const key of Object.getOwnPropertyNames(holder)) {
+      if (!known.includes(key) && (/^on[A-Z]/.test(key) || spellings.has(key.toLowerCase()))) {
+        throw new TypeError(`${name} has no handler named ${showValue(key)}; there are ${known.join(', ')}`)
+      }
+    }
+  }
 }

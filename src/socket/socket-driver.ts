@@ -46,6 +46,8 @@ function transportError(error: Error): TransportError {
  */
 export class SocketDriver implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
+  /** Messages that were taken to be sent. */
+  messagesSent = 0
   isQueued = false
   timerSlot = -1
   private readonly transport: Transport
@@ -82,6 +84,11 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** Bytes that were sent and that the system did not take. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.transport.pendingBytes
+  }
+
+  /** What counts the bytes of the transport. */
+  get counter(): object {
+    return this.transport.counter
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -157,6 +164,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** A message was queued. @returns whether there is room for more */
   private sent(): boolean {
+    this.messagesSent++
     if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
     else if (!this.isPumping) flushSoon(this)
     if (this.bufferedAmount <= this.options.limits.highWaterMarkBytes) return true

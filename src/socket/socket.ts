@@ -233,13 +233,23 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     if (this.closeInfo === null) this.end(this.driver.connection.closeInfo)
   }
 
+  /** @internal A handler failed, or a message was invalid; `isHeard`: the service has an `onError`. */
+  handleFailure(_error: Error, _isHeard: boolean): void {
+    // Who serves many connections counts them.
+  }
+
+  /** @internal `onClose` is done, and so is all else that ran for this connection. */
+  handleDone(): void {
+    // Who waits for the handlers of many connections counts them.
+  }
+
   /** Takes the connection out of whatever keeps it: before `onClose`, once. */
-  protected abstract leave(): void
+  protected abstract detach(info: CloseInfo): void
 
   private end(info: CloseInfo): void {
     const { code, reason, wasClean, initiator } = info
     this.closeInfo = { code, reason, wasClean, initiator }
-    this.leave()
+    this.detach(this.closeInfo)
     this.closeWaiters?.resolveAll(this.closeInfo)
     this.drainWaiters?.rejectAll(closedError(this.closeInfo))
   }

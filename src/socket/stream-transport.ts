@@ -49,6 +49,10 @@ export class StreamTransport implements Transport {
     return this.duplex.writableLength
   }
 
+  get counter(): object {
+    return this.duplex
+  }
+
   get isDestroyed(): boolean {
     return this.duplex.destroyed
   }

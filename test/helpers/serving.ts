@@ -21,7 +21,8 @@ export async function serve<Data = unknown>(
   service: ServerService<Data>,
   options: ServerOptions = {},
 ): Promise<{ readonly server: WebSocketServer; readonly port: number; readonly url: string }> {
-  const server = new WebSocketServer(options).route('/', service)
+  const server = new WebSocketServer(options)
+  server.route('/', service)
   running.add(server)
   const { port } = await server.listen(0, '127.0.0.1')
   return { server, port, url: `ws://127.0.0.1:${String(port)}/` }

@@ -326,7 +326,8 @@ function unmask(bytes: Buffer): Buffer {
 describe('a process ends by itself', () => {
   const BOTH = `
     import { connect, WebSocketServer } from './src/index.js'
-    const server = new WebSocketServer({ idleTimeoutMs: 60_000 }).route('/', { onMessage: (socket, message) => message })
+    const server = new WebSocketServer({ idleTimeoutMs: 60_000 })
+    server.route('/', { onMessage: (socket, message) => message })
     const { port } = await server.listen(0, '127.0.0.1')
     const url = 'ws://127.0.0.1:' + port + '/'
   `
@@ -379,7 +380,8 @@ describe('a process ends by itself', () => {
   it('though a peer neither reads nor ends: when the close timeout is over', async () => {
     const program = programs.run(`
       import { WebSocketServer } from './src/index.js'
-      const server = new WebSocketServer({ closeTimeoutMs: 100 }).route('/', { onOpen(socket) {
+      const server = new WebSocketServer({ closeTimeoutMs: 100 })
+      server.route('/', { onOpen(socket) {
         socket.send(Buffer.alloc(4_000_000)); setTimeout(() => server.close(), 20)
       } })
       console.log('port', (await server.listen(0, '127.0.0.1')).port)
@@ -417,8 +419,8 @@ describe('connect and disconnect, over and over', () => {
       import { SocketDriver } from './src/socket/socket-driver.js'
       import { timerWheel } from './src/socket/timer-wheel.js'
       const server = new WebSocketServer()
-        .route('/', { onMessage: (socket, message) => message })
-        .route('/bye', { onOpen: (socket) => void socket.close(4000) })
+      server.route('/', { onMessage: (socket, message) => message })
+      server.route('/bye', { onOpen: (socket) => void socket.close(4000) })
       const { port } = await server.listen(0, '127.0.0.1')
       const url = 'ws://127.0.0.1:' + port + '/'
       const round = async (count) => {

@@ -34,7 +34,9 @@ function create(options?: ConstructorParameters<typeof WebSocketServer>[0]): Web
 describe('attach', () => {
   it('serves beside REST on an http server', async () => {
     const http = createServer((_, response) => response.end('rest'))
-    const server = create().route('/ws', echo).attach(http)
+    const server = create()
+    server.route('/ws', echo)
+    server.attach(http)
     const port = await listen(http)
     const socket = await connect(`ws://127.0.0.1:${port}/ws`)
     socket.send('x')
@@ -47,7 +49,7 @@ describe('attach', () => {
 
   it('serves beside REST on an https server', async () => {
     const https = createTlsServer(SERVER_TLS, (_, response) => response.end('rest'))
-    create().route('/ws', echo).attach(https)
+    create().attach(https).route('/ws', echo)
     const port = await listen(https)
     const socket = await connect(`wss://localhost:${port}/ws`, { tls: TRUST_SERVER })
     expect(socket.secure).toBe(true)
@@ -58,7 +60,10 @@ describe('attach', () => {
 
   it('may be attached to several servers, and listen as well', async () => {
     const [first, second] = [createServer(), createServer()]
-    const server = create().route('/', echo).attach(first).attach(second)
+    const server = create()
+    server.route('/', echo)
+    server.attach(first)
+    server.attach(second)
     const ports = [await listen(first), await listen(second), (await server.listen(0, '127.0.0.1')).port]
     const sockets = await Promise.all(ports.map((port) => connect(`ws://127.0.0.1:${port}/`)))
     expect(server.connectionCount).toBe(3)
@@ -67,7 +72,7 @@ describe('attach', () => {
 
   it('answers 404 where no route is, 405, 400 and 426 what is no handshake', async () => {
     const http = createServer()
-    create().route('/ws', echo).attach(http)
+    create().attach(http).route('/ws', echo)
     const port = await listen(http)
     expect((await askRaw(port, requestHead('/'))).head.status).toBe(404)
     expect((await askRaw(port, requestHead('/ws', {}, 'POST'))).head.get('allow')).toBe('GET')
@@ -79,7 +84,7 @@ describe('attach', () => {
 
   it('leaves other paths, and other protocols, to another listener for upgrades', async () => {
     const http = createServer()
-    create().route('/ws', echo).attach(http)
+    create().attach(http).route('/ws', echo)
     http.on('upgrade', (request, socket) => {
       if (request.url !== '/ws') socket.end('HTTP/1.1 101 Other\r\nUpgrade: other\r\n\r\n')
     })
@@ -100,11 +105,11 @@ describe('attach', () => {
   it('two servers share one port: each its routes, and 404 for what neither has', async () => {
     const http = createServer()
     create()
+      .attach(http)
       .route('/a', { onOpen: () => 'a' })
-      .attach(http)
     create()
-      .route('/b', { onOpen: () => 'b' })
       .attach(http)
+      .route('/b', { onOpen: () => 'b' })
     const port = await listen(http)
     for (const name of ['a', 'b']) {
       const socket = await connect(`ws://127.0.0.1:${port}/${name}`)
@@ -131,7 +136,9 @@ describe('attach', () => {
 
   it('close detaches, closes its own connections, and leaves the HTTP server as it was', async () => {
     const http = createServer((_, response) => response.end('rest'))
-    const server = create().route('/', echo).attach(http)
+    const server = create()
+    server.route('/', echo)
+    server.attach(http)
     const port = await listen(http)
     const socket = await connect(`ws://127.0.0.1:${port}/`)
     const end = expect(socket.receive()).rejects.toMatchObject({ closeCode: 1001 })
@@ -146,7 +153,9 @@ describe('attach', () => {
 
   it('unroute takes out the path, and leaves its connections', async () => {
     const http = createServer()
-    const server = create().route('/', echo).attach(http)
+    const server = create()
+    server.route('/', echo)
+    server.attach(http)
     const port = await listen(http)
     const socket = await connect(`ws://127.0.0.1:${port}/`)
     expect(server.unroute('/')).toBe(true)
@@ -162,7 +171,8 @@ describe('attach', () => {
 
 describe('handleUpgrade', () => {
   it('takes an upgrade with the route of its path, or a service of its own', async () => {
-    const server = create().route('/a', { onOpen: () => 'route' })
+    const server = create()
+    server.route('/a', { onOpen: () => 'route' })
     const http = createServer()
     http.on('upgrade', (request, socket, head) => {
       if (request.url === '/own') server.handleUpgrade(request, socket, head, { onOpen: () => 'own' })
@@ -176,7 +186,8 @@ describe('handleUpgrade', () => {
   })
 
   it('works some turns later, with all that came by then', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const http = createServer()
     http.on('upgrade', (request, socket, head) => {
       setTimeout(() => server.handleUpgrade(request, socket, head), 30)
@@ -192,7 +203,8 @@ describe('handleUpgrade', () => {
   })
 
   it('of a connection that is gone by then: nothing throws, nothing stays', async () => {
-    const server = create({ maxConnections: 5 }).route('/', echo)
+    const server = create({ maxConnections: 5 })
+    server.route('/', echo)
     const http = createServer()
     const done = new Promise<void>((resolve) => {
       http.on('upgrade', (request, socket, head) => {
@@ -213,7 +225,8 @@ describe('handleUpgrade', () => {
   })
 
   it('answers 503 once the server is closed', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const http = createServer()
     http.on('upgrade', (request, socket, head) => server.handleUpgrade(request, socket, head))
     const port = await listen(http)
@@ -235,7 +248,8 @@ describe('handleUpgrade', () => {
   })
 
   it('works over any stream', async () => {
-    const server = create({ perMessageDeflate: false }).route('/', echo)
+    const server = create({ perMessageDeflate: false })
+    server.route('/', echo)
     const written: Buffer[] = []
     const stream: Duplex = new Duplex({
       read: () => undefined,
@@ -273,7 +287,7 @@ const upgradeFields = {
 describe('an upgrade that nobody takes', () => {
   it('does not end the process by its reset: the error has a listener', async () => {
     const http = createServer()
-    create().route('/a', echo).attach(http)
+    create().attach(http).route('/a', echo)
     let unclaimed: Duplex | undefined
     http.on('upgrade', (_, socket) => (unclaimed = socket))
     const port = await listen(http)
@@ -286,7 +300,7 @@ describe('an upgrade that nobody takes', () => {
 
   it('a taken one works on beside it', async () => {
     const http = createServer()
-    create().route('/', echo).attach(http)
+    create().attach(http).route('/', echo)
     const port = await listen(http)
     const peer = await upgradeRaw(port)
     peer.write(frame({ opcode: OP.TEXT, payload: 'x', key: KEY }))

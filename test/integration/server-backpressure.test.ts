@@ -250,7 +250,9 @@ describe('a peer that writes more than handlers take', () => {
     const journal = new Journal()
     let next = 0
     // By the stream, whose counters tell what was read.
-    const server = new WebSocketServer({ directIo: false }).attach(http).route('/', {
+    const server = new WebSocketServer({ directIo: false })
+    server.attach(http)
+    server.route('/', {
       onBinaryMessage: (_, bytes) => {
         expect(bytes.readUInt32BE(0)).toBe(next++)
         if (next === count) journal.add('all')
@@ -297,7 +299,8 @@ describe('many messages in one go', () => {
   /** Connections over counters, by the heads of real requests. */
   async function counted(count: number): Promise<{ counter: Counter; socket: ServerSocket }[]> {
     const sockets: ServerSocket[] = []
-    const server = new WebSocketServer().route('/', { onOpen: (socket) => void sockets.push(socket) })
+    const server = new WebSocketServer()
+    server.route('/', { onOpen: (socket) => void sockets.push(socket) })
     const http = createServer()
     const counters: Counter[] = []
     const arrived = new Journal()

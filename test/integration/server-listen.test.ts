@@ -27,7 +27,8 @@ const echo = { onMessage: (_: unknown, message: string | Buffer): string | Buffe
 
 describe('listen', () => {
   it('takes a free port for 0, tells the address, and works there', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const address = await server.listen(0, '127.0.0.1')
     expect(address).toMatchObject({ address: '127.0.0.1', family: 'IPv4' })
     expect(address.port).toBeGreaterThan(0)
@@ -87,7 +88,8 @@ describe('listen', () => {
   })
 
   it('serves wss with tls', async () => {
-    const server = create({ tls: SERVER_TLS }).route('/', echo)
+    const server = create({ tls: SERVER_TLS })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const socket = await connect(`wss://localhost:${port}/`, { tls: TRUST_SERVER })
     expect(socket.secure).toBe(true)
@@ -106,7 +108,8 @@ describe('listen', () => {
 describe('what is no upgrade, on a port of its own', () => {
   let port = 0
   beforeEach(async () => {
-    const server = create({ limits: { maxHeaderBytes: 4096 } }).route('/chat', echo)
+    const server = create({ limits: { maxHeaderBytes: 4096 } })
+    server.route('/chat', echo)
     port = (await server.listen(0, '127.0.0.1')).port
   })
   const plain = (line: string, fields = 'Host: localhost\r\n'): string => `${line} HTTP/1.1\r\n${fields}\r\n`
@@ -169,7 +172,8 @@ describe('what is no upgrade, on a port of its own', () => {
 
 describe('handshakeTimeoutMs, on a port of its own', () => {
   it('408 for a head that does not end, and the connection ends', async () => {
-    const server = create({ handshakeTimeoutMs: 100 }).route('/', echo)
+    const server = create({ handshakeTimeoutMs: 100 })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await openPeer(port)
     peer.write('GET / HTTP/1.1\r\nHost: localhost\r\n')
@@ -178,19 +182,22 @@ describe('handshakeTimeoutMs, on a port of its own', () => {
   })
 
   it('ends a connection that says nothing', async () => {
-    const server = create({ handshakeTimeoutMs: 100 }).route('/', echo)
+    const server = create({ handshakeTimeoutMs: 100 })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     await (await openPeer(port)).ended()
   })
 
   it('ends one that does not begin TLS', async () => {
-    const server = create({ handshakeTimeoutMs: 100, tls: SERVER_TLS }).route('/', echo)
+    const server = create({ handshakeTimeoutMs: 100, tls: SERVER_TLS })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     await (await openPeer(port)).ended()
   })
 
   it('does not end a connection that is open', async () => {
-    const server = create({ handshakeTimeoutMs: 100 }).route('/', echo)
+    const server = create({ handshakeTimeoutMs: 100 })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const socket = await connect(`ws://127.0.0.1:${port}/`)
     await new Promise((resolve) => setTimeout(resolve, 350))
@@ -202,7 +209,8 @@ describe('handshakeTimeoutMs, on a port of its own', () => {
 
 describe('close', () => {
   it('sends 1001 to all, waits for them, and frees the port', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const sockets = await Promise.all([1, 2, 3].map(() => connect(`ws://127.0.0.1:${port}/`)))
     const ends = sockets.map((socket) =>
@@ -217,7 +225,8 @@ describe('close', () => {
   })
 
   it('sends another code and reason where it is told to', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const socket = await connect(`ws://127.0.0.1:${port}/`)
     const end = expect(socket.receive()).rejects.toMatchObject({ closeCode: 1012, reason: 'new version' })
@@ -232,7 +241,8 @@ describe('close', () => {
     [{ timeoutMs: '1' }, TypeError],
     [{ reason: 5 }, TypeError],
   ])('rejects %p, and goes on to serve', async (options, type) => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     await expect(server.close(options as never)).rejects.toThrow(type)
     const socket = await connect(`ws://127.0.0.1:${port}/`)
@@ -253,7 +263,8 @@ describe('close', () => {
   })
 
   it('cuts what does not end in time', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await upgradeRaw(port)
     peers.push(peer)
@@ -264,7 +275,8 @@ describe('close', () => {
 
   it('cuts in time also what began to close before, with more time', async () => {
     const closing: Promise<unknown>[] = []
-    const server = create().route('/', { onOpen: (socket) => void closing.push(socket.close(1000)) })
+    const server = create()
+    server.route('/', { onOpen: (socket) => void closing.push(socket.close(1000)) })
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await upgradeRaw(port)
     peers.push(peer)
@@ -278,7 +290,8 @@ describe('close', () => {
     ['in the middle of a head', 'GET / HTTP/1.1\r\nHost: x\r\n'],
     ['that was rejected and neither reads nor ends', requestHead('/nowhere')],
   ])('does not wait for a connection %s', async (_, request) => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await openPeer(port)
     if (request !== '') peer.write(request)
@@ -289,7 +302,8 @@ describe('close', () => {
   })
 
   it('does not wait for a connection that does not begin TLS', async () => {
-    const server = create({ tls: SERVER_TLS }).route('/', echo)
+    const server = create({ tls: SERVER_TLS })
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await openPeer(port)
     await (await connect(`wss://localhost:${port}/`, { tls: TRUST_SERVER })).close()
@@ -299,7 +313,8 @@ describe('close', () => {
 
   it('answers upgrades under way with 503', async () => {
     const asked = new Promise<AbortSignal>((resolve) => {
-      const server = create().route('/', {
+      const server = create()
+      server.route('/', {
         onUpgrade: (request) => {
           resolve(request.signal)
           return new Promise<never>(() => undefined)
@@ -319,7 +334,8 @@ describe('close', () => {
   })
 
   it('await using', async () => {
-    const server = create().route('/', echo)
+    const server = create()
+    server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
     const socket = await connect(`ws://127.0.0.1:${port}/`)
     const end = expect(socket.receive()).rejects.toMatchObject({ closeCode: 1001 })
@@ -331,7 +347,8 @@ describe('close', () => {
 describe('terminate', () => {
   it('cuts all at once, without Close frames', async () => {
     const closes: unknown[] = []
-    const server = create().route('/', { onClose: (_, info) => void closes.push(info) })
+    const server = create()
+    server.route('/', { onClose: (_, info) => void closes.push(info) })
     const { port } = await server.listen(0, '127.0.0.1')
     const [open, silent] = [await upgradeRaw(port), await openPeer(port)]
     peers.push(open)

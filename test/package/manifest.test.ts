@@ -41,13 +41,14 @@ describe('package.json', () => {
     expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
   })
 
-  it('exports the package, the four rooms that stand alone, and itself', () => {
+  it('exports the package, the four rooms that stand alone, the backplanes, and itself', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
       './frame',
       './handshake',
       './deflate',
       './connection',
+      './backplane',
       './package.json',
     ])
   })

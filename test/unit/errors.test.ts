@@ -7,9 +7,11 @@ import {
   InvalidStateError,
   LIMIT_ERRORS,
   LimitError,
+  NameTakenError,
   PROTOCOL_ERRORS,
   ProtocolError,
   TransportError,
+  UnknownConnectionError,
   type HandshakeErrorCode,
   type LimitErrorCode,
   type ProtocolErrorCode,
@@ -332,5 +334,20 @@ describe('the classes', () => {
       message: 'the connection is closed (1001, bye)',
     })
     expect(new ConnectionClosedError(1006, '').message).toBe('the connection is closed (1006)')
+  })
+
+  test('UnknownConnectionError and NameTakenError say which name', () => {
+    expect(new UnknownConnectionError('ann')).toMatchObject({
+      name: 'UnknownConnectionError',
+      code: 'HAWSER_UNKNOWN_CONNECTION',
+      connectionName: 'ann',
+      message: 'no connection has the name "ann"',
+    })
+    expect(new NameTakenError('ann')).toMatchObject({
+      name: 'NameTakenError',
+      code: 'HAWSER_NAME_TAKEN',
+      connectionName: 'ann',
+      message: 'another connection has the name "ann"',
+    })
   })
 })

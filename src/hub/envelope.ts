@@ -1,0 +1,83 @@
+import { checkCloseArguments } from '../frame/close-code.js'
+import { BACKPLANE_VERSION, type Envelope } from './backplane.js'
+
+/** So many names and groups are in one envelope at most. */
+export const MAX_ENTRIES = 1000
+
+/** Longer than any id that a node gives itself. */
+const MAX_NODE_LENGTH = 100
+const MAX_PATH_LENGTH = 64 * 1024
+
+const isText = (value: unknown, max: number): boolean =>
+  typeof value === 'string' && value.length > 0 && value.length <= max
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+
+/**
+ * Reads what came from another process: its types and sizes are checked, since another version or another program may be
+ * at the other end.
+ * @returns null: it is no envelope of this version
+ */
+export function parseEnvelope(value: unknown, maxNameLength: number): Envelope | null {
+  if (typeof value !== 'object' || value === null) return null
+  const envelope = value as Readonly<Record<string, unknown>>
+  const { version, from, to, kind } = envelope
+  if (version !== BACKPLANE_VERSION || !isText(from, MAX_NODE_LENGTH)) return null
+  if (to !== null && !isText(to, MAX_NODE_LENGTH)) return null
+  const check =
+    typeof kind === 'string' && Object.hasOwn(CHECKS, kind) ? CHECKS[kind as Envelope['kind']] : null
+  return check?.(envelope, maxNameLength) === true ? (value as Envelope) : null
+}
+
+type Check = (envelope: Readonly<Record<string, unknown>>, maxNameLength: number) => boolean
+
+const hasGroup: Check = ({ group }, max) => isText(group, max)
+const hasName: Check = ({ name }, max) => isText(name, max)
+const hasSequence: Check = ({ sequence }) => isCount(sequence)
+const hasPayload: Check = ({ payload, compress }) =>
+  (typeof payload === 'string' || payload instanceof Uint8Array) && typeof compress === 'boolean'
+
+const hasClose: Check = ({ code, reason }) => {
+  if (typeof reason !== 'string' || (code !== null && typeof code !== 'number')) return false
+  try {
+    checkCloseArguments(code ?? undefined, code === null ? undefined : reason)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const hasEntries: Check = ({ names, groups }, max) =>
+  Array.isArray(names) &&
+  Array.isArray(groups) &&
+  names.length + groups.length <= MAX_ENTRIES &&
+  names.every(
+    (entry: unknown) =>
+      Array.isArray(entry) &&
+      isText(entry[0], max) &&
+      (entry[1] === null || isCount(entry[1])) &&
+      typeof entry[2] === 'boolean',
+  ) &&
+  groups.every((entry: unknown) => Array.isArray(entry) && isText(entry[0], max) && isCount(entry[1]))
+
+const all =
+  (...checks: readonly Check[]): Check =>
+  (envelope, max) =>
+    checks.every((check) => check(envelope, max))
+
+const CHECKS: { readonly [Kind in Envelope['kind']]: Check } = {
+  group: all(hasGroup, hasPayload),
+  broadcast: all(
+    ({ path }) => path === null || (typeof path === 'string' && path.length <= MAX_PATH_LENGTH),
+    hasPayload,
+  ),
+  named: all(hasName, hasPayload),
+  deleteGroup: hasGroup,
+  closeGroup: all(hasGroup, hasClose),
+  deleteNamed: hasName,
+  closeNamed: all(hasName, hasClose),
+  changes: all(hasSequence, hasEntries),
+  alive: hasSequence,
+  ask: () => true,
+  snapshot: all(hasSequence, hasEntries, ({ part, isLast }) => isCount(part) && typeof isLast === 'boolean'),
+  left: () => true,
+}

@@ -1,0 +1,276 @@
+import { watch, type FSWatcher } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { toError } from '../errors.js'
+import { showValue } from '../limits.js'
+import { checkOptionNames } from '../socket/socket-options.js'
+import { checkServerService, type AnyService, type Route } from './route.js'
+
+/** What a server tells of an endpoint. */
+export interface EndpointInfo {
+  readonly name: string
+  /** Where it is served. */
+  readonly path: string
+  readonly description: string
+}
+
+export interface EndpointOptions {
+  /** For people: what it is for. Default: empty. */
+  readonly description?: string | undefined
+}
+
+/** A module with handlers: as its exports, or as its default export. */
+export interface ServiceModule {
+  readonly default?: unknown
+}
+
+/** Before the name in the path. */
+const ENDPOINT_PREFIX = '/service/'
+
+const SUFFIX = '.websocket.json'
+/** A description is read whole. */
+const MAX_FILE_BYTES = 64 * 1024
+/** An editor writes a file in several steps. */
+const SETTLE_MS = 50
+
+/** @throws TypeError for what cannot stand in a path as it is */
+function endpointPath(name: unknown): string {
+  const parts = typeof name === 'string' ? name.split('/') : ['']
+  if (!parts.every((part) => /^[A-Za-z\d._~-]+$/.test(part) && !/^\.+$/.test(part))) {
+    throw new TypeError(
+      `name must be letters, digits, '.', '_', '~' and '-', with slashes between, not ${showValue(name)}`,
+    )
+  }
+  return `${ENDPOINT_PREFIX}${parts.join('/')}`
+}
+
+/** The handlers of a module; @throws TypeError where there are none */
+function serviceOf(module: unknown): AnyService {
+  const { default: main } = (typeof module === 'object' && module !== null ? module : {}) as ServiceModule
+  if (main !== undefined) return checkServerService(main)
+  // A namespace object is frozen and has no prototype: its functions are the handlers.
+  return checkServerService(module)
+}
+
+/** One `*.websocket.json`. */
+interface Description {
+  readonly handler: string
+  readonly endpoint: string
+  readonly description: string
+}
+
+/** @throws TypeError that names the file and what is wrong in it */
+function readDescription(file: string, text: string): Description {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new TypeError(`${file} must be JSON`)
+  }
+  const {
+    handler,
+    endpoint,
+    description = '',
+  } = (typeof value === 'object' && value !== null ? value : {}) as Partial<
+    Record<keyof Description, unknown>
+  >
+  if (typeof handler !== 'string' || handler === '')
+    throw new TypeError(`${file} must name its handler, a module`)
+  if (typeof description !== 'string') throw new TypeError(`${file} must have a string as description`)
+  endpointPath(endpoint)
+  return { handler, endpoint: endpoint as string, description }
+}
+
+/** What a directory of endpoints does to a server. */
+interface EndpointHost {
+  /** Serves it, in place of what was served there before. */
+  set(name: string, service: AnyService, description: string): void
+  remove(name: string): void
+  /** Told what is wrong with a file that changed. */
+  onError(error: Error): void
+}
+
+/**
+ * The endpoints of a directory: loads what its files describe, and again what changes. New connections get the new
+ * handlers, those that are open keep theirs.
+ */
+class EndpointDirectory {
+  private readonly directory: string
+  private readonly host: EndpointHost
+  /** Endpoints by file. */
+  private readonly served = new Map<string, string>()
+  private watcher: FSWatcher | null = null
+  private timer: NodeJS.Timeout | undefined
+  private reading: Promise<void> = Promise.resolve()
+  private isClosed = false
+
+  constructor(directory: string, host: EndpointHost) {
+    if (typeof directory !== 'string' || directory === '') {
+      throw new TypeError(`directory must be the path of a directory, not ${showValue(directory)}`)
+    }
+    this.directory = path.resolve(directory)
+    this.host = host
+  }
+
+  /** Loads all there is. @throws what is wrong with the first file that is wrong, or with the directory */
+  async open(): Promise<void> {
+    await this.readAll((error) => {
+      throw error
+    })
+    if (this.isClosed) return
+    this.watcher = watch(this.directory, () => {
+      this.changed()
+    })
+    this.watcher.unref()
+    this.watcher.on('error', (error) => {
+      this.host.onError(error)
+    })
+  }
+
+  /** Watches no more; what is served stays. */
+  close(): void {
+    this.isClosed = true
+    clearTimeout(this.timer)
+    this.watcher?.close()
+  }
+
+  private changed(): void {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => {
+      this.reading = this.reading
+        .then(() =>
+          this.readAll((error) => {
+            this.host.onError(error)
+          }),
+        )
+        .catch((error: unknown) => {
+          this.host.onError(toError(error))
+        })
+    }, SETTLE_MS).unref()
+  }
+
+  private async readAll(onError: (error: Error) => void): Promise<void> {
+    const files = (await readdir(this.directory)).filter((file) => file.endsWith(SUFFIX)).sort()
+    for (const [file, name] of [...this.served]) {
+      if (files.includes(file)) continue
+      this.served.delete(file)
+      this.host.remove(name)
+    }
+    for (const file of files) {
+      if (this.isClosed) return
+      try {
+        await this.load(file)
+      } catch (error) {
+        onError(toError(error))
+      }
+    }
+  }
+
+  private async load(file: string): Promise<void> {
+    const whole = path.join(this.directory, file)
+    if ((await stat(whole)).size > MAX_FILE_BYTES) {
+      throw new RangeError(`${file} must be at most ${String(MAX_FILE_BYTES)} bytes`)
+    }
+    const { handler, endpoint, description } = readDescription(file, await readFile(whole, 'utf8'))
+    for (const [other, name] of this.served) {
+      if (name === endpoint && other !== file) throw new TypeError(`${file} has the endpoint of ${other}`)
+    }
+    const service = serviceOf(await this.import(path.resolve(this.directory, handler)))
+    const before = this.served.get(file)
+    if (before !== undefined && before !== endpoint) this.host.remove(before)
+    this.host.set(endpoint, service, description)
+    this.served.set(file, endpoint)
+  }
+
+  /** As it is now: a module that was loaded before is loaded anew. */
+  private async import(module: string): Promise<unknown> {
+    if (module.endsWith('.cjs')) {
+      const require = createRequire(module)
+      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the cache of node:module is such an object
+      delete require.cache[require.resolve(module)]
+      return require(module) as unknown
+    }
+    const { mtimeMs } = await stat(module)
+    const url = pathToFileURL(module)
+    url.searchParams.set('changed', String(mtimeMs))
+    return (await import(url.href)) as unknown
+  }
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['description'] satisfies (keyof EndpointOptions)[])
+
+/** Services by name, under one prefix. */
+export class Endpoints {
+  private readonly infos = new Map<string, EndpointInfo>()
+  private readonly directories = new Set<EndpointDirectory>()
+  private readonly ports: {
+    route(path: string, service: AnyService): Route
+    unroute(path: string): boolean
+    onError(error: Error): void
+  }
+
+  /** @param ports the server's own */
+  constructor(ports: Endpoints['ports']) {
+    this.ports = ports
+  }
+
+  /** See `WebSocketServer.endpoint`. */
+  add(name: string, service: unknown, options: EndpointOptions): Route {
+    checkOptionNames('options', options, OPTIONS)
+    const { description = '' } = options
+    if (typeof description !== 'string') {
+      throw new TypeError(`description must be a string, not ${showValue(description)}`)
+    }
+    const path = endpointPath(name)
+    const route = this.ports.route(path, serviceOf(service))
+    this.infos.set(name, Object.freeze({ name, path, description }))
+    return route
+  }
+
+  /** See `WebSocketServer.endpoints`. */
+  list(): EndpointInfo[] {
+    return [...this.infos.values()]
+  }
+
+  /** A path was taken out. */
+  forget(path: string): void {
+    for (const info of this.infos.values()) if (info.path === path) this.infos.delete(info.name)
+  }
+
+  /** See `WebSocketServer.serveDirectory`. */
+  async serve(directory: string): Promise<void> {
+    const shown = new Map<string, AnyService>()
+    const remove = (name: string): void => {
+      if (shown.delete(name)) this.ports.unroute(endpointPath(name))
+    }
+    const one = new EndpointDirectory(directory, {
+      set: (name, service, description) => {
+        const isSame = shown.get(name) === service && this.infos.get(name)?.description === description
+        if (isSame) return
+        remove(name)
+        this.add(name, service, { description })
+        shown.set(name, service)
+      },
+      remove,
+      onError: (error) => {
+        this.ports.onError(error)
+      },
+    })
+    this.directories.add(one)
+    try {
+      await one.open()
+    } catch (error) {
+      one.close()
+      this.directories.delete(one)
+      throw error
+    }
+  }
+
+  /** Watches no directory any more. */
+  close(): void {
+    for (const directory of this.directories) directory.close()
+    this.directories.clear()
+  }
+}

@@ -1,0 +1,157 @@
+import { toError } from '../errors.js'
+import { showValue } from '../limits.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
+import type { Hub } from '../hub/hub.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { isThenable } from '../socket/reply-values.js'
+import { checkService, type Handlers } from '../socket/service.js'
+import type { ResolvedServerOptions } from './options.js'
+import type { ServerSocket, SocketOwner } from './server-socket.js'
+import type { ServerService, ServiceFactory } from './service.js'
+import { Tally, type ServerStats } from './stats.js'
+
+/** A path with its service, and the connections that came by it. */
+export interface Route<Data = unknown, Params = Readonly<Record<string, string>>> {
+  /** As it was given. */
+  readonly path: string
+  /** The connections that are open or closing; live, so that a loop over it sees those that come and go. */
+  readonly sockets: Iterable<ServerSocket<Data, Params>>
+  /** How many they are. */
+  readonly connectionCount: number
+  /**
+   * Sends a message to all of them: encoded and compressed once. One that is slow or broken never stops the others.
+   * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
+   */
+  broadcast(
+    data: MessageData | PreparedMessage,
+    options?: FanOutOptions<ServerSocket<Data, Params>>,
+  ): Delivery
+  /** What went through it since it was made. */
+  stats(): ServerStats
+}
+
+/** What all routes of a server share. */
+export interface RouteHost {
+  readonly options: ResolvedServerOptions
+  readonly tally: Tally
+  readonly hub: Hub<ServerSocket>
+  /** The routes that have connections, those included that were taken out and those without a path. */
+  readonly inUse: Set<RouteEntry>
+  /** A connection is over, before `onClose`. */
+  gone(socket: ServerSocket): void
+  /** Nothing of a connection runs any more. */
+  done(): void
+}
+
+export type AnyService = ServerService | ServiceFactory
+
+const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
+
+/** A handler that nobody hears is a warning of the process, once in so long for each route. */
+const WARNING_INTERVAL_MS = 60_000
+
+/** @throws TypeError or RangeError: see {@link checkService} */
+export function checkServerService(service: unknown): AnyService {
+  if (typeof service === 'function') return service as ServiceFactory
+  return checkService<ServerSocket>('service', service, ['onUpgrade']) as ServerService
+}
+
+/** A route as its server has it: the owner of its connections. */
+export class RouteEntry implements Route, SocketOwner {
+  readonly path: string
+  readonly sockets = new Set<ServerSocket>()
+  readonly tally = new Tally()
+  /** Who decides on upgrades. */
+  readonly decider: Pick<ServerService, 'onUpgrade'>
+  private readonly factory: ServiceFactory | null
+  private readonly host: RouteHost
+  private warnedAt = -Infinity
+
+  /** @param path empty: the service of upgrades that are taken by hand */
+  constructor(path: string, service: AnyService, host: RouteHost) {
+    this.path = path
+    this.host = host
+    this.factory = typeof service === 'function' ? service : null
+    this.decider = typeof service === 'function' ? (NO_HANDLERS as ServerService) : service
+  }
+
+  get connectionCount(): number {
+    return this.sockets.size
+  }
+
+  get hub(): Hub<ServerSocket> {
+    return this.host.hub
+  }
+
+  /** The handlers that a connection starts with. */
+  get handlers(): Handlers<ServerSocket> {
+    return this.decider as Handlers<ServerSocket>
+  }
+
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+    return this.hub.broadcast(this.sockets, data, options, this.path)
+  }
+
+  stats(): ServerStats {
+    return this.tally.stats(this.sockets.size, [this.sockets])
+  }
+
+  /** A connection came; makes its handlers where each has its own, and opens it. */
+  opened(socket: ServerSocket, head: Uint8Array): void {
+    this.sockets.add(socket)
+    this.host.inUse.add(this)
+    this.tally.opened++
+    this.host.tally.opened++
+    if (this.factory !== null) {
+      try {
+        const made: unknown = this.factory(socket)
+        // It would have no handlers, and fail where nobody waits for it.
+        if (isThenable(made)) {
+          Promise.resolve(made).catch(() => undefined)
+          throw new TypeError('the function of a route must return handlers, not a promise')
+        }
+        socket.use(checkService('handlers', made))
+      } catch (error) {
+        socket.failToOpen(error)
+      }
+    }
+    socket.open(head)
+  }
+
+  gone(socket: ServerSocket): void {
+    this.sockets.delete(socket)
+    this.hub.forget(socket)
+    if (this.sockets.size === 0) this.host.inUse.delete(this)
+    for (const tally of [this.tally, this.host.tally]) {
+      tally.closed++
+      tally.add(socket)
+    }
+    this.host.gone(socket)
+  }
+
+  done(): void {
+    this.host.done()
+  }
+
+  failed(_socket: ServerSocket, error: Error, isHeard: boolean): void {
+    this.tally.errors++
+    this.host.tally.errors++
+    if (isHeard) return
+    const { options } = this.host
+    if (options.isErrorHeard) options.onError(error)
+    else this.warn(error)
+  }
+
+  private warn(error: Error): void {
+    const now = performance.now()
+    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
+    this.warnedAt = now
+    const { message, stack = '' } = toError(error)
+    process.emitWarning(
+      `a handler of ${this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`} failed, ` +
+        `and neither its service nor the server has an onError: ${message}`,
+      { code: 'HAWSER_UNHANDLED_HANDLER_ERROR', detail: stack },
+    )
+  }
+}

@@ -1,0 +1,127 @@
+import { InvalidMessageError } from '../errors.js'
+import { checkOptionNames } from '../socket/socket-options.js'
+import { showValue } from '../limits.js'
+import type { MessageData } from '../connection/message-data.js'
+import { json, type Codec, type StandardSchema } from '../socket/codec.js'
+import { isThenable } from '../socket/reply-values.js'
+import type { ServerSocket } from './server-socket.js'
+
+/** What a handler gets where no schema says more: an object that has this value in its field. */
+export type AnyMessage<Field extends string> = Readonly<Record<string, unknown>> & {
+  readonly [Name in Field]: string
+}
+
+/** Of a union, the members with this value in their field. */
+type MessageFor<Message, Field extends string, Value> = Message extends { readonly [Name in Field]: Value }
+  ? Message
+  : never
+
+type ValuesOf<Message, Field extends string> = Message extends { readonly [Name in Field]: infer Value }
+  ? Extract<Value, string>
+  : never
+
+/** The same type, but read only once `Message` is known: else the compiler does not type the handlers by it. */
+type Once<Message, Type> = [Message] extends [never] ? never : Type
+
+/** A handler for each value of the field. What it returns is the reply. */
+export type RouterHandlers<Message, Field extends string, S = ServerSocket> = {
+  readonly [Value in ValuesOf<Message, Field>]?: (
+    socket: S,
+    message: MessageFor<Message, Field, Value>,
+  ) => unknown
+}
+
+export interface RouterOptions<S = ServerSocket> {
+  /**
+   * Gets what has no handler: another value, none, or no object at all. Default: such a message is invalid (1007, or
+   * the service's `onInvalidMessage`).
+   */
+  readonly onUnknown?: ((socket: S, message: unknown) => unknown) | undefined
+}
+
+/** With a schema, which checks messages and types them: best a union of objects with a literal in the field. */
+export interface CheckedRouterOptions<Message, S = ServerSocket> extends RouterOptions<S> {
+  readonly schema: StandardSchema<Message>
+}
+
+/** A part of a service: spread it into one, or give it as it is. */
+export interface RouterPart<S> {
+  readonly codec: Codec
+  onMessage(socket: S, message: unknown): unknown
+}
+
+type Handler = (socket: ServerSocket, message: unknown) => unknown
+
+/** The value of the field, where the message is an object that has it itself, as a string. */
+function valueOf(message: unknown, field: string): string | undefined {
+  if (typeof message !== 'object' || message === null || !Object.hasOwn(message, field)) return undefined
+  const value = (message as Record<string, unknown>)[field]
+  return typeof value === 'string' ? value : undefined
+}
+
+/**
+ * Chooses the handler of a JSON message by one of its fields: `{ ...router('type', { subscribe: ... }), onClose }`.
+ * The handlers are those given and no others: no name that a message has can reach anything else.
+ * @param field of the message, such as `type`
+ * @param handlers by value; own properties only
+ * @throws TypeError for an empty field, a handler that is no function, unknown options, a wrong schema
+ */
+export function router<const Field extends string, Message, S = ServerSocket>(
+  field: Field,
+  handlers: Once<Message, RouterHandlers<Message, Field, S>>,
+  options: CheckedRouterOptions<Message, S>,
+): RouterPart<S>
+export function router<const Field extends string, S = ServerSocket>(
+  field: Field,
+  handlers: Readonly<Record<string, (socket: S, message: AnyMessage<Field>) => unknown>>,
+  options?: RouterOptions<S>,
+): RouterPart<S>
+export function router(
+  field: string,
+  handlers: unknown,
+  options: Partial<CheckedRouterOptions<unknown>> = {},
+): RouterPart<ServerSocket> {
+  if (typeof field !== 'string' || field === '') {
+    throw new TypeError(`field must be the name of a property, not ${showValue(field)}`)
+  }
+  const table = readTable(handlers)
+  checkOptionNames('options', options, new Set(['schema', 'onUnknown']))
+  const { schema, onUnknown } = options
+  if (onUnknown !== undefined && typeof onUnknown !== 'function') {
+    throw new TypeError(`onUnknown must be a function, not ${showValue(onUnknown)}`)
+  }
+  const codec: Codec = schema === undefined ? json() : json(schema)
+  const find = (message: unknown): Handler | undefined => {
+    const value = valueOf(message, field)
+    return (value === undefined ? undefined : table.get(value)) ?? onUnknown
+  }
+  const known = (message: unknown): unknown => {
+    if (find(message) !== undefined) return message
+    throw new InvalidMessageError(1007, 'a message that nothing here is for')
+  }
+  return {
+    codec: {
+      decode(message: string | Buffer): unknown {
+        const value = codec.decode(message)
+        return isThenable(value) ? value.then(known) : known(value)
+      },
+      encode: (value: unknown): MessageData => codec.encode(value),
+    },
+    onMessage: (socket, message) => find(message)?.(socket, message),
+  }
+}
+
+function readTable(handlers: unknown): ReadonlyMap<string, Handler> {
+  if (typeof handlers !== 'object' || handlers === null) {
+    throw new TypeError(`handlers must be an object with functions, not ${showValue(handlers)}`)
+  }
+  const table = new Map<string, Handler>()
+  for (const [value, handler] of Object.entries(handlers)) {
+    if (handler === undefined) continue
+    if (typeof handler !== 'function') {
+      throw new TypeError(`handlers.${value} must be a function, not ${showValue(handler)}`)
+    }
+    table.set(value, handler as Handler)
+  }
+  return table
+}

@@ -1,0 +1,105 @@
+import { ReadyState } from '../connection/connection.js'
+import type { Socket } from './socket.js'
+
+/** Who is told what became of a stream. */
+export interface StreamOwner {
+  /** Sends one part. @returns whether more are wanted */
+  sendPart(part: unknown): boolean
+  streamFailed(error: unknown): void
+  streamEnded(): void
+}
+
+/** The replies of a connection that come in parts, under way beside everything else; cancelled when it closes. */
+export class ReplyStreams {
+  private readonly socket: Socket
+  private readonly owner: StreamOwner
+  private readonly running = new Set<AsyncIterator<unknown>>()
+  /** Streams that are not through, those included that were cancelled and still clean up. */
+  count = 0
+  private isOver = false
+
+  constructor(socket: Socket, owner: StreamOwner) {
+    this.socket = socket
+    this.owner = owner
+  }
+
+  /** Starts to send what it gives, part by part. Never throws. */
+  start(iterable: AsyncIterable<unknown>): void {
+    let iterator
+    try {
+      iterator = iterable[Symbol.asyncIterator]()
+    } catch (error) {
+      this.owner.streamFailed(error)
+      return
+    }
+    this.count++
+    if (this.isOver) {
+      void this.cancel(iterator).then(() => {
+        this.ended()
+      })
+      return
+    }
+    this.running.add(iterator)
+    void this.run(iterator)
+  }
+
+  /** The connection takes nothing any more: each iterator is told at once. */
+  stop(): void {
+    this.isOver = true
+    for (const iterator of [...this.running]) {
+      this.running.delete(iterator)
+      this.count++
+      void this.cancel(iterator).then(() => {
+        this.ended()
+      })
+    }
+  }
+
+  private async run(iterator: AsyncIterator<unknown>): Promise<void> {
+    try {
+      for (;;) {
+        const next = await iterator.next()
+        if (next.done === true || this.isOver) break
+        await this.room()
+        if (this.isOver as boolean) break
+        if (!this.owner.sendPart(next.value)) {
+          this.running.delete(iterator)
+          await this.cancel(iterator)
+          break
+        }
+        await this.room()
+      }
+    } catch (error) {
+      const wasRunning = this.running.delete(iterator)
+      if (wasRunning) {
+        await this.cancel(iterator)
+        if (!this.isOver) this.owner.streamFailed(error)
+      }
+    }
+    this.running.delete(iterator)
+    this.ended()
+  }
+
+  /** A part that the peer has no room for yet waits here; so do the ones behind it, unmade. */
+  private async room(): Promise<void> {
+    const { socket } = this
+    if (socket.readyState !== ReadyState.OPEN || socket.bufferedAmount <= socket.driver.highWaterMarkBytes)
+      return
+    // The end of the connection is told by `stop`.
+    await socket.drained().catch(() => undefined)
+  }
+
+  /** Never rejects: what the cleaning up of a stream throws has nobody to be told to, for the stream was given up. */
+  private async cancel(iterator: AsyncIterator<unknown>): Promise<void> {
+    try {
+      await iterator.return?.()
+    } catch {
+      // As above.
+    }
+  }
+
+  private ended(): void {
+    this.count--
+    this.owner.streamEnded()
+  }
+}

@@ -1,0 +1,172 @@
+/** The rows of what Hawser takes over from Dirigible's websockets that are the server's: each by its name. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { connect, currentEvent, trackEvents, WebSocketServer } from '../../src/index.js'
+import { Programs } from '../helpers/child.js'
+
+const servers: WebSocketServer[] = []
+const create = (): WebSocketServer => {
+  const server = new WebSocketServer()
+  servers.push(server)
+  return server
+}
+const programs = new Programs()
+const folder = mkdtempSync(path.join(tmpdir(), 'hawser-endpoints-'))
+afterEach(() => {
+  for (const server of servers.splice(0)) server.terminate()
+})
+afterAll(() => {
+  programs.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('a `*.websocket` file { handler, endpoint, description } binds a module to `/service/{endpoint}`', () => {
+  it('server.endpoint serves handlers, or those of a module, by a name', async () => {
+    const server = create()
+    server.endpoint('echo', { onMessage: (_, message) => message }, { description: 'says it again' })
+    server.endpoint('chat/v1', { __esModule: true, onOpen: () => 'exports' } as never)
+    server.endpoint('main', { default: { onOpen: () => 'default export' } })
+    expect(server.endpoints()).toEqual([
+      { name: 'echo', path: '/service/echo', description: 'says it again' },
+      { name: 'chat/v1', path: '/service/chat/v1', description: '' },
+      { name: 'main', path: '/service/main', description: '' },
+    ])
+    const { port } = await server.listen(0, '127.0.0.1')
+    for (const [name, expected] of [
+      ['chat/v1', 'exports'],
+      ['main', 'default export'],
+    ] as const) {
+      const socket = await connect(`ws://127.0.0.1:${String(port)}/service/${name}`)
+      expect(await socket.receive()).toBe(expected)
+      await socket.close()
+    }
+    expect(() => server.endpoint('echo', {})).toThrow(/has a service already/)
+    expect(server.unroute('/service/echo')).toBe(true)
+    expect(server.endpoints()).toHaveLength(2)
+  })
+
+  it.each(['', '/a', 'a/', '..', 'a/../b', 'a b', ':a', '*', 5])('%p is no name', (name) => {
+    expect(() => create().endpoint(name as string, {})).toThrow(/^name must be letters/)
+  })
+
+  it('and wrong handlers, options and descriptions are refused', () => {
+    expect(() => create().endpoint('a', { default: { onMesage: () => '' } })).toThrow(/no handler named/)
+    expect(() => create().endpoint('a', {}, { descripton: '' } as never)).toThrow(/no option "descripton"/)
+    expect(() => create().endpoint('a', {}, { description: 5 } as never)).toThrow(
+      /description must be a string/,
+    )
+  })
+
+  it('serveDirectory loads the files of a directory, and what changes, for new connections', async () => {
+    const directory = path.join(folder, 'live')
+    mkdirSync(directory)
+    const program = programs.run(`
+      import { renameSync, rmSync, writeFileSync } from 'node:fs'
+      import { connect, WebSocketServer } from './src/index.js'
+      const directory = ${JSON.stringify(directory)}
+      const put = (file, text) => {
+        writeFileSync(directory + '/.' + file, text)
+        renameSync(directory + '/.' + file, directory + '/' + file)
+      }
+      put('one.mjs', 'export const onMessage = () => "first"')
+      put('one.websocket.json', JSON.stringify({ handler: 'one.mjs', endpoint: 'one', description: 'one' }))
+      const errors = []
+      const server = new WebSocketServer({ onError: (error) => errors.push(error.message) })
+      await server.serveDirectory(directory)
+      console.log('endpoints', JSON.stringify(server.endpoints()))
+      const { port } = await server.listen(0, '127.0.0.1')
+      const open = (name) => connect('ws://127.0.0.1:' + port + '/service/' + name)
+      const ask = async (socket) => (socket.send('x'), await socket.receive())
+      const until = async (check) => { while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20)) }
+      const old = await open('one')
+      console.log('old', await ask(old))
+      put('one.mjs', 'export default { onMessage: () => "second" }')
+      await until(async () => (await ask(await open('one'))) === 'second')
+      console.log('still', await ask(old))
+      put('two.websocket.json', '{')
+      await until(() => errors.length > 0)
+      console.log('error', errors[0])
+      put('two.websocket.json', JSON.stringify({ handler: './one.mjs', endpoint: 'two' }))
+      await until(() => server.endpoints().length === 2)
+      console.log('two', await ask(await open('two')))
+      rmSync(directory + '/one.websocket.json')
+      await until(() => server.endpoints().length === 1)
+      console.log('gone', (await open('one').catch((error) => error)).httpStatus, await ask(old))
+      await server.close()
+    `)
+    const { lines, status, errors } = await program.ended
+    expect(errors).toBe('')
+    expect(lines).toEqual([
+      `endpoints ${JSON.stringify([{ name: 'one', path: '/service/one', description: 'one' }])}`,
+      'old first',
+      'still first',
+      'error two.websocket.json must be JSON',
+      'two second',
+      'gone 404 first',
+    ])
+    expect(status).toBe(0)
+  })
+
+  it('serveDirectory rejects with what is wrong', async () => {
+    await expect(create().serveDirectory(path.join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(create().serveDirectory('')).rejects.toThrow(/^directory must be the path/)
+  })
+})
+
+describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handler’s context', () => {
+  it('currentEvent() tells code deep below which handler it runs for; opt-in', async () => {
+    const server = create()
+    const deep = async (): Promise<string> => {
+      await new Promise((resolve) => setImmediate(resolve))
+      const event = currentEvent()
+      return event === undefined ? 'none' : `${event.handler} ${String(event.value)} ${event.socket.url}`
+    }
+    class Deep {
+      readonly reply = deep
+      onOpen(): Promise<string> {
+        return this.reply()
+      }
+      onMessage(): Promise<string> {
+        return this.reply()
+      }
+    }
+    server.route('/tracked', trackEvents(new Deep()))
+    server.route('/plain', { onMessage: deep })
+    const { port } = await server.listen(0, '127.0.0.1')
+    const tracked = await connect(`ws://127.0.0.1:${String(port)}/tracked`)
+    expect(await tracked.receive()).toBe('onOpen undefined /tracked')
+    tracked.send('hello')
+    expect(await tracked.receive()).toBe('onMessage hello /tracked')
+    const plain = await connect(`ws://127.0.0.1:${String(port)}/plain`)
+    plain.send('hello')
+    expect(await plain.receive()).toBe('none')
+    expect(currentEvent()).toBeUndefined()
+  })
+})
+
+describe('one handler module with `onOpen`, `onMessage`, `onError`, `onClose`', () => {
+  it('is the Service type', async () => {
+    const server = create()
+    const told: string[] = []
+    const closed = new Promise<void>((resolve) => {
+      server.endpoint('all', {
+        onOpen: () => void told.push('open'),
+        onMessage: () => {
+          told.push('message')
+          throw new Error('mine')
+        },
+        onError: (_, error) => void told.push(`error ${error.message}`),
+        onClose: (_, { code }) => {
+          told.push(`close ${String(code)}`)
+          resolve()
+        },
+      })
+    })
+    const { port } = await server.listen(0, '127.0.0.1')
+    const socket = await connect(`ws://127.0.0.1:${String(port)}/service/all`)
+    socket.send('x')
+    await closed
+    expect(told).toEqual(['open', 'message', 'error mine', 'close 1011'])
+  })
+})

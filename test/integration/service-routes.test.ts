@@ -1,0 +1,262 @@
+/** Several routes on one port: parameters, queries, what matches what, and what is counted of each. */
+import { channel } from 'node:diagnostics_channel'
+import {
+  accept,
+  connect,
+  reject,
+  WebSocketServer,
+  type ServerOptions,
+  type ServerSocket,
+} from '../../src/index.js'
+import { Journal } from '../helpers/journal.js'
+import { askRaw, requestHead } from '../helpers/raw-peer.js'
+
+const servers: WebSocketServer[] = []
+const create = (options: ServerOptions = {}): WebSocketServer => {
+  const server = new WebSocketServer(options)
+  servers.push(server)
+  return server
+}
+const listen = async (server: WebSocketServer): Promise<string> =>
+  `ws://127.0.0.1:${String((await server.listen(0, '127.0.0.1')).port)}`
+
+afterEach(() => {
+  for (const server of servers.splice(0)) server.terminate()
+})
+
+/** The first message of a connection. */
+async function first(url: string): Promise<string> {
+  const socket = await connect(url)
+  const message = String(await socket.receive())
+  await socket.close(1000)
+  return message
+}
+
+const status = (url: string): Promise<number> =>
+  connect(url).then(
+    (socket) => {
+      socket.terminate()
+      return 101
+    },
+    (error: unknown) => (error as { httpStatus: number }).httpStatus,
+  )
+
+describe('paths with parameters', () => {
+  it('reads them, percent-decoded, and gives them to onUpgrade and to the socket', async () => {
+    const server = create()
+    server.route('/chat/:room/of/:user', {
+      onUpgrade: ({ params }) => accept({ data: params.room }),
+      onOpen: (socket) => JSON.stringify([socket.data, socket.params, socket.query.get('q')]),
+    })
+    const url = await listen(server)
+    expect(await first(`${url}/chat/caf%C3%A9%2Fbar/of/a+b?q=%20x`)).toBe(
+      JSON.stringify(['café/bar', { room: 'café/bar', user: 'a+b' }, ' x']),
+    )
+  })
+
+  it.each([
+    ['/a/b/c', 'exact'],
+    ['/a/x/c', 'one'],
+    ['/a/b/d', 'two'],
+    ['/a/x/d', 'rest x/d'],
+    ['/a/b', 'rest b'],
+    ['/a//c', 'rest /c'],
+    ['/a/x/c/', 'rest x/c/'],
+  ])('%s leads to %s: what is equal goes before a parameter, that before a rest', async (path, expected) => {
+    const server = create()
+    server.route('/a/*rest', { onOpen: (socket) => `rest ${socket.params.rest}` })
+    server.route('/a/:one/c', { onOpen: () => 'one' })
+    server.route('/a/b/:two', { onOpen: () => 'two' })
+    server.route('/a/b/c', { onOpen: () => 'exact' })
+    expect(await first(`${await listen(server)}${path}`)).toBe(expected)
+  })
+
+  it.each(['/b', '/chat', '/chat/', '/chat/a/', '/chat/a/b', '/Chat/a'])('%s is 404', async (path) => {
+    const server = create()
+    server.route('/chat/:room', {})
+    expect(await status(`${await listen(server)}${path}`)).toBe(404)
+  })
+
+  it.each(['%', '%zz', '%ff', '%e2%82'])('%s in a parameter is 400', async (part) => {
+    const server = create()
+    server.route('/chat/:room', {})
+    const { port } = await server.listen(0, '127.0.0.1')
+    const { head } = await askRaw(port, requestHead(`/chat/${part}`))
+    expect(head.status).toBe(400)
+    expect(server.stats().rejectedUpgrades).toBe(1)
+  })
+
+  it('a parameter of a peer reaches no prototype', async () => {
+    const server = create()
+    server.route('/:a', { onOpen: (socket) => `${socket.params.a} ${String(Object.keys(socket.params))}` })
+    expect(await first(`${await listen(server)}/__proto__`)).toBe('__proto__ a')
+  })
+
+  it.each([
+    ['chat', /^path must start with a slash/],
+    ['/a?b', /^path must start with a slash/],
+    ['/é', /^path must start with a slash/],
+    ['/:', /a parameter that is no name: ":"/],
+    ['/:a-b', /a parameter that is no name/],
+    ['/:__proto__', /a parameter that is no name/],
+    ['/:a/:a', /two parameters named "a"/],
+    ['/*rest/b', /something behind "\*rest"/],
+  ])('%s is no path of a route', (path, message) => {
+    expect(() => create().route(path, {})).toThrow(message)
+  })
+
+  it('two that differ by the names of parameters alone are the same, until one is taken out', () => {
+    const server = create()
+    server.route('/a/:x', {})
+    expect(() => server.route('/a/:x', {})).toThrow(/has a service already/)
+    expect(() => server.route('/a/:y', {})).toThrow(
+      new TypeError('path "/a/:y" takes the same requests as "/a/:x", which has a service'),
+    )
+    expect(server.unroute('/a/:y')).toBe(false)
+    expect(server.unroute('/a/:x')).toBe(true)
+    expect(server.route('/a/:y', {}).path).toBe('/a/:y')
+  })
+})
+
+describe('unroute', () => {
+  it('takes a path out and leaves its connections and its Route as they are', async () => {
+    const server = create()
+    const route = server.route('/a/:b', { onMessage: (_, message) => message })
+    const url = await listen(server)
+    const socket = await connect(`${url}/a/1`)
+    expect(server.unroute('/a/:b')).toBe(true)
+    expect(await status(`${url}/a/1`)).toBe(404)
+    socket.send('still here')
+    expect(await socket.receive()).toBe('still here')
+    expect(route.broadcast('all')).toEqual({ sent: 1, dropped: 0, failed: 0 })
+    expect(await socket.receive()).toBe('all')
+    await server.close()
+    expect(server.connectionCount).toBe(0)
+  })
+})
+
+describe('route.sockets and route.broadcast', () => {
+  it('reach the connections of this route alone, those excepted and filtered out not', async () => {
+    const server = create()
+    const a = server.route('/a/:name', {})
+    const b = server.route('/b', {})
+    const url = await listen(server)
+    const clients = await Promise.all(['/a/1', '/a/2', '/a/3', '/b'].map((path) => connect(`${url}${path}`)))
+    expect([...a.sockets].map((socket) => socket.params.name).sort()).toEqual(['1', '2', '3'])
+    expect(b.connectionCount).toBe(1)
+    const one = [...a.sockets].find((socket) => socket.params.name === '1')
+    expect(
+      a.broadcast('x', { except: one as never, filter: (socket) => socket.params.name !== '2' }),
+    ).toEqual({
+      sent: 1,
+      dropped: 0,
+      failed: 0,
+    })
+    expect(await clients[2]?.receive()).toBe('x')
+    expect(server.broadcast('everybody')).toEqual({ sent: 4, dropped: 0, failed: 0 })
+    for (const client of clients) expect(await client.receive()).toBe('everybody')
+    await server.close()
+    expect([...a.sockets]).toEqual([])
+    expect(a.broadcast('nobody')).toEqual({ sent: 0, dropped: 0, failed: 0 })
+  })
+})
+
+describe('socket.request', () => {
+  it('is there with keepRequest, and nothing is kept without', async () => {
+    const kept: unknown[] = []
+    for (const keepRequest of [true, false]) {
+      const server = create({ keepRequest })
+      server.route('/', {
+        onOpen: (socket) => {
+          kept.push(socket.request?.headers.get('X-Test'))
+          return 'done'
+        },
+      })
+      const socket = await connect(await listen(server), { headers: { 'X-Test': 'yes' } })
+      await socket.receive()
+      await socket.close()
+    }
+    expect(kept).toEqual(['yes', undefined])
+    expect(() => create({ keepRequest: 1 as never })).toThrow('keepRequest must be true or false, not 1')
+  })
+})
+
+describe('stats', () => {
+  it('counts by route and by server, of those that are there and of those that are gone', async () => {
+    const server = create({ perMessageDeflate: false })
+    const a = server.route('/a', { onMessage: (_, message) => message })
+    const b = server.route('/b', { onUpgrade: () => reject(403) })
+    const url = await listen(server)
+    const socket = await connect(`${url}/a`)
+    socket.send('12345')
+    await socket.receive()
+    expect(a.stats()).toMatchObject({
+      connections: 1,
+      opened: 1,
+      closed: 0,
+      messagesReceived: 1,
+      messagesSent: 1,
+    })
+    expect(a.stats().bytesReceived).toBeGreaterThan(11)
+    const { bytesSent } = a.stats()
+    expect(bytesSent).toBeGreaterThan(7)
+    await socket.close(1000)
+    expect(await status(`${url}/b`)).toBe(403)
+    expect(await status(`${url}/c`)).toBe(404)
+    expect(b.stats()).toMatchObject({ opened: 0, rejectedUpgrades: 1 })
+    expect(server.stats()).toMatchObject({
+      connections: 0,
+      opened: 1,
+      closed: 1,
+      rejectedUpgrades: 2,
+      messagesReceived: 1,
+      messagesSent: 1,
+      errors: 0,
+    })
+    expect(server.stats().bytesSent).toBeGreaterThan(bytesSent)
+  })
+})
+
+describe('diagnostics_channel', () => {
+  it('is told of upgrades, opens, messages, errors and closes', async () => {
+    const journal = new Journal()
+    const names = ['upgrade', 'open', 'message', 'error', 'close']
+    const show: Record<string, (told: never) => string> = {
+      upgrade: (told: { url: string; isAccepted: boolean }) =>
+        `upgrade ${told.url} ${String(told.isAccepted)}`,
+      open: (told: { socket: ServerSocket }) => `open ${told.socket.url}`,
+      message: (told: { data: string }) => `message ${told.data}`,
+      error: (told: { error: Error }) => `error ${told.error.message}`,
+      close: (told: { info: { code: number } }) => `close ${told.info.code}`,
+    }
+    const listeners = names.map((name) => {
+      const listener = (told: unknown): void => journal.add((show[name] as (told: unknown) => string)(told))
+      channel(`hawser:${name}`).subscribe(listener)
+      return () => channel(`hawser:${name}`).unsubscribe(listener)
+    })
+    try {
+      const server = create()
+      server.route('/', {
+        onMessage: () => {
+          throw new Error('mine')
+        },
+        onError: () => undefined,
+      })
+      const url = await listen(server)
+      await status(`${url}/no`)
+      const socket = await connect(`${url}/`)
+      socket.send('hi')
+      await journal.until(/^close/)
+      expect(journal.lines).toEqual([
+        'upgrade /no false',
+        'upgrade / true',
+        'open /',
+        'message hi',
+        'error mine',
+        'close 1011',
+      ])
+    } finally {
+      for (const end of listeners) end()
+    }
+  })
+})

@@ -1,0 +1,323 @@
+/** Several hubs joined in memory, as servers of several processes are: groups, names and broadcasts that span them. */
+import {
+  BackplaneRelay,
+  memoryBackplane,
+  type Backplane,
+  type Envelope,
+} from '../../../src/backplane/index.js'
+import { PreparedMessage } from '../../../src/connection/prepared-message.js'
+import { NameTakenError, UnknownConnectionError } from '../../../src/errors.js'
+import { Hub } from '../../../src/hub/hub.js'
+import { SERVER_LIMITS } from '../../../src/limits.js'
+import { OP, readFrames } from '../../helpers/frame-builder.js'
+import { openMember, type HubSocket } from '../../helpers/hub-socket.js'
+import { nextTurn, type MemoryDuplex } from '../../helpers/memory-duplex.js'
+
+type TestHub = Hub<HubSocket>
+interface Opened {
+  readonly socket: HubSocket
+  readonly wire: MemoryDuplex
+  readonly hub: TestHub
+}
+
+const hubs: TestHub[] = []
+const opened: Opened[] = []
+let relay: BackplaneRelay
+
+beforeEach(() => {
+  relay = new BackplaneRelay()
+})
+afterEach(async () => {
+  for (const { socket } of opened.splice(0)) socket.terminate()
+  await Promise.all(hubs.splice(0).map((hub) => hub.close()))
+  relay.close()
+})
+
+function join(backplane: Backplane = memoryBackplane(relay), presenceTtlMs = 15_000): TestHub {
+  const hub: TestHub = new Hub({
+    backplane,
+    presenceTtlMs,
+    reach: (path) =>
+      path === '/empty' ? [] : opened.filter((one) => one.hub === hub).map(({ socket }) => socket),
+  })
+  hub.start()
+  hubs.push(hub)
+  return hub
+}
+
+function open(hub: TestHub): Opened {
+  const one = { ...openMember(hub, SERVER_LIMITS, 'close'), hub }
+  opened.push(one)
+  return one
+}
+
+/** Waits until something is so: there is no telling when news arrives. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2))
+}
+
+const show = ({ wire }: Opened): string[] =>
+  readFrames(wire.written).frames.map(({ opcode, text, payload, closeCode, closeReason }) => {
+    if (opcode === OP.CLOSE) return `close ${closeCode} ${closeReason}`
+    return opcode === OP.BINARY ? `bytes ${payload.toString('hex')}` : text
+  })
+
+const know = (...all: TestHub[]): Promise<void> =>
+  until(() => all.every((hub) => hub.backplaneStats?.nodes === all.length - 1))
+
+describe('a group that spans processes', () => {
+  test('a message reaches the members in all of them: text, bytes, prepared; in order', async () => {
+    const [a, b, c] = [join(), join(), join()]
+    const [x, y, z] = [open(a), open(b), open(c)]
+    a.join(x.socket, 'dogs')
+    b.join(y.socket, 'dogs')
+    c.join(z.socket, 'cats')
+    await know(a, b, c)
+    await until(() => a.group('dogs').sizeEverywhere === 2)
+    const dogs = a.group('dogs')
+    expect([dogs.size, dogs.members()]).toEqual([1, [x.socket]])
+    expect(dogs.send('1')).toEqual({ sent: 1, dropped: 0, failed: 0 })
+    dogs.send(Buffer.from([1, 2]), { except: x.socket })
+    dogs.send(new PreparedMessage('3'))
+    dogs.send(new PreparedMessage(new Uint8Array([4])), { except: x.socket })
+    dogs.send('5', { compress: false })
+    dogs.send('only here', { filter: () => true })
+    dogs.send('6')
+    for (const options of [null, 5, { expect: 1 }, { compress: 1 }, { except: 'x' }]) {
+      expect(() => dogs.send('wrong', options as never)).toThrow(TypeError)
+    }
+    await until(() => show(y).includes('6'))
+    expect(show(y)).toEqual(['1', 'bytes 0102', '3', 'bytes 04', '5', '6'])
+    expect(show(x)).toEqual(['1', '3', '5', 'only here', '6'])
+    expect(show(z)).toEqual([])
+    // Nobody is asked who has no member of it.
+    expect(c.backplaneStats?.received).toBeLessThan(b.backplaneStats?.received ?? 0)
+  })
+
+  test('a member that leaves, a group that vanishes: told to all', async () => {
+    const [a, b] = [join(), join()]
+    const x = open(b)
+    b.join(x.socket, 'dogs')
+    await until(() => a.group('dogs').sizeEverywhere === 1)
+    x.socket.terminate()
+    await until(() => a.group('dogs').sizeEverywhere === 0)
+    expect(a.groups()).toEqual([])
+  })
+
+  test('delete and close reach all', async () => {
+    const [a, b] = [join(), join()]
+    const [x, y] = [open(b), open(b)]
+    b.join(x.socket, 'dogs')
+    b.join(y.socket, 'cats')
+    await until(() => a.group('dogs').sizeEverywhere + a.group('cats').sizeEverywhere === 2)
+    expect(a.group('dogs').delete()).toBe(true)
+    expect(a.group('cats').close(4001, 'over')).toBe(0)
+    await until(() => b.groups().length === 0)
+    await nextTurn()
+    expect([show(x), show(y)]).toEqual([[], ['close 4001 over']])
+  })
+
+  test('broadcast reaches the connections of the same path, or of all', async () => {
+    const [a, b] = [join(), join()]
+    const x = open(b)
+    await know(a, b)
+    expect(a.broadcast([], '1', undefined, '/')).toEqual({ sent: 0, dropped: 0, failed: 0 })
+    a.broadcast([], 'not to others', {}, '/empty')
+    a.broadcast([], '2')
+    await until(() => show(x).length === 2)
+    expect(show(x)).toEqual(['1', '2'])
+  })
+})
+
+describe('a named connection reached from elsewhere', () => {
+  test('has, send, delete, close', async () => {
+    const [a, b] = [join(), join()]
+    const x = open(b)
+    b.connections.set('ann', x.socket)
+    b.connections.set('bea', x.socket)
+    await until(() => a.connections.has('bea'))
+    expect([a.connections.get('ann'), a.connections.size]).toEqual([undefined, 0])
+    expect(a.connections.send('ann', 'hello')).toBe(true)
+    expect(a.connections.delete('ann')).toBe(true)
+    await until(() => !a.connections.has('ann'))
+    expect(() => a.connections.send('ann', 'x')).toThrow(UnknownConnectionError)
+    expect([a.connections.delete('ann'), a.connections.close('ann')]).toEqual([false, false])
+    expect(a.connections.close('bea', 4002, 'bye')).toBe(true)
+    await until(() => b.connections.size === 0)
+    await nextTurn()
+    expect(show(x)).toEqual(['hello', 'close 4002 bye'])
+  })
+
+  test('a name set elsewhere later is taken from here; reject looks elsewhere', async () => {
+    const [a, b] = [join(), join()]
+    const [x, y] = [open(a), open(b)]
+    a.connections.set('ann', x.socket)
+    await until(() => b.connections.has('ann'))
+    expect(() => b.connections.set('ann', y.socket, { onConflict: 'reject' })).toThrow(NameTakenError)
+    expect(b.connections.set('ann', y.socket)).toBe(true)
+    await until(() => a.connections.size === 0)
+    expect(a.connections.has('ann')).toBe(true)
+    expect(x.socket.readyState).toBe(1)
+    a.connections.set('ann', x.socket, { onConflict: 'closePrevious' })
+    await until(() => show(y).length === 1)
+    expect(show(y)).toEqual(['close 1000 replaced by another connection'])
+    expect([a.connections.names(), b.connections.names()]).toEqual([['ann'], []])
+  })
+
+  test('set in two at once: one has it in the end, and all agree on which', async () => {
+    const all = [join(), join(), join()]
+    await know(...all)
+    for (const hub of all) hub.connections.set('ann', open(hub).socket)
+    await until(() => all.filter((hub) => hub.connections.size === 1).length === 1)
+    await until(() => all.every((hub) => hub.connections.has('ann')))
+    all[0]!.connections.send('ann', 'x')
+    all[1]!.connections.send('ann', 'y')
+    const winner = opened.find(({ socket }) => all.some((hub) => hub.connections.get('ann') === socket))!
+    await until(() => show(winner).length === 2)
+  })
+})
+
+describe('presence', () => {
+  test('who comes later learns what is there, however much', async () => {
+    const a = join()
+    const x = open(a)
+    for (let i = 0; i < 900; i++) a.join(x.socket, `group ${i}`)
+    const sockets = Array.from({ length: 12 }, () => open(a).socket)
+    for (let i = 0; i < 1200; i++) a.connections.set(`name ${i}`, sockets[i % 12]!)
+    await nextTurn()
+    const b = join()
+    await until(() => b.connections.has('name 1199') && b.group('group 899').sizeEverywhere === 1)
+    expect(b.connections.has('name 0')).toBe(true)
+  })
+
+  test('a hub that closes is gone at once, and hears no more', async () => {
+    const [a, b] = [join(), join()]
+    b.connections.set('ann', open(b).socket)
+    await until(() => a.connections.has('ann'))
+    await b.close()
+    await until(() => !a.connections.has('ann'))
+    expect([a.backplaneStats?.nodes, relay.size]).toEqual([0, 1])
+    expect(b.group('x').send('y')).toEqual({ sent: 0, dropped: 0, failed: 0 })
+    await b.close()
+    b.start()
+    expect(relay.size).toBe(1)
+  })
+
+  test('a node that falls silent is forgotten after presenceTtlMs', async () => {
+    const silent = memoryBackplane(relay)
+    const a = join(undefined, 60)
+    let isMute = false
+    const b = join(
+      {
+        start: (node, receive) => silent.start(node, receive),
+        publish: (envelope) => isMute || silent.publish(envelope),
+        watch: (group) => silent.watch(group),
+        unwatch: (group) => silent.unwatch(group),
+        close: () => silent.close(),
+      },
+      60,
+    )
+    b.connections.set('ann', open(b).socket)
+    await until(() => a.connections.has('ann'))
+    isMute = true
+    await until(() => !a.connections.has('ann'))
+    expect(a.backplaneStats?.nodes).toBe(0)
+    isMute = false
+    await until(() => a.connections.has('ann'))
+  })
+
+  test('what gets lost on the way is asked for again', async () => {
+    const lossy = memoryBackplane(relay)
+    let losses = 0
+    const a = join(undefined, 60)
+    const b = join(
+      {
+        start: (node, receive) => lossy.start(node, receive),
+        publish: (envelope) => {
+          if (envelope.kind === 'changes' && losses++ < 1) return false
+          return lossy.publish(envelope)
+        },
+        watch: (group) => lossy.watch(group),
+        unwatch: (group) => lossy.unwatch(group),
+        close: () => lossy.close(),
+      },
+      60,
+    )
+    b.connections.set('ann', open(b).socket)
+    await until(() => a.connections.has('ann'))
+    expect(b.backplaneStats?.lost).toBe(1)
+  })
+})
+
+describe('what is no envelope', () => {
+  const bad: unknown[] = [
+    null,
+    5,
+    'text',
+    {},
+    { version: 2, from: 'x', to: null, kind: 'left' },
+    { version: 1, from: '', to: null, kind: 'left' },
+    { version: 1, from: 'x', to: 3, kind: 'left' },
+    { version: 1, from: 'x', to: null, kind: 'toString' },
+    { version: 1, from: 'x', to: null, kind: 'group', group: '', payload: 'x', compress: true },
+    { version: 1, from: 'x', to: null, kind: 'group', group: 'dogs', payload: [1], compress: true },
+    { version: 1, from: 'x', to: null, kind: 'group', group: 'dogs', payload: 'x' },
+    { version: 1, from: 'x', to: null, kind: 'broadcast', path: 1, payload: 'x', compress: true },
+    { version: 1, from: 'x', to: null, kind: 'closeGroup', group: 'dogs', code: 1005, reason: '' },
+    { version: 1, from: 'x', to: null, kind: 'closeGroup', group: 'dogs', code: '1000', reason: '' },
+    { version: 1, from: 'x', to: null, kind: 'closeNamed', name: 'ann', code: null, reason: 5 },
+    { version: 1, from: 'x', to: null, kind: 'changes', sequence: -1, names: [], groups: [] },
+    { version: 1, from: 'x', to: null, kind: 'changes', sequence: 1, names: {}, groups: [] },
+    {
+      version: 1,
+      from: 'x',
+      to: null,
+      kind: 'changes',
+      sequence: 1,
+      names: [['ann', 'now', true]],
+      groups: [],
+    },
+    { version: 1, from: 'x', to: null, kind: 'changes', sequence: 1, names: [], groups: [['dogs', -1]] },
+    {
+      version: 1,
+      from: 'x',
+      to: null,
+      kind: 'changes',
+      sequence: 1,
+      names: [],
+      groups: Array(1001).fill(['g', 1]),
+    },
+    { version: 1, from: 'x', to: null, kind: 'snapshot', sequence: 1, part: 0, names: [], groups: [] },
+  ]
+
+  test('is dropped and counted, and never throws', () => {
+    let receive: (envelope: unknown) => void = () => undefined
+    const published: Envelope[] = []
+    const hub = join({
+      start: (_, take) => (receive = take),
+      publish: (envelope) => published.push(envelope) > 0,
+      watch: () => undefined,
+      unwatch: () => undefined,
+      close: () => Promise.resolve(),
+    })
+    const { socket } = open(hub)
+    hub.join(socket, 'dogs')
+    for (const envelope of bad) receive(envelope)
+    expect(hub.backplaneStats).toMatchObject({ malformed: bad.length, received: 0, nodes: 0 })
+    expect(hub.group('dogs').size).toBe(1)
+    // Our own, and those for others, are nobody's business.
+    receive({ ...published[0], kind: 'left' })
+    receive({ version: 1, from: 'x', to: 'y', kind: 'left' })
+    expect(hub.backplaneStats?.received).toBe(0)
+  })
+
+  test('a backplane that is none', () => {
+    expect(() => new Hub({ backplane: {} as never })).toThrow('backplane must be one of hawser/backplane')
+    expect(() => new Hub({ presenceTtlMs: 1 })).toThrow(
+      'presenceTtlMs must be a number from 10 to 2147483647',
+    )
+    const backplane = memoryBackplane(relay)
+    join(backplane)
+    expect(() => join(backplane)).toThrow('a backplane belongs to one server')
+  })
+})

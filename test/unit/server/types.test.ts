@@ -1,0 +1,114 @@
+/* eslint-disable @typescript-eslint/no-unused-vars -- much here is only looked at by the compiler */
+/** What the types promise. The checks are those of the compiler (`npm run types`); the test only runs the code. */
+import * as v from 'valibot'
+import { z } from 'zod'
+import {
+  accept,
+  json,
+  router,
+  WebSocketServer,
+  type PathParams,
+  type ServerService,
+} from '../../../src/index.js'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Same<A, B>): void => undefined
+
+describe('the types of a route', () => {
+  test('params come from the literal path', () => {
+    same<PathParams<'/chat/:room/of/:user'>, { readonly room: string; readonly user: string }>(true)
+    same<PathParams<'/files/*rest'>, { readonly rest: string }>(true)
+    same<PathParams<string>, Readonly<Record<string, string>>>(true)
+    const server = new WebSocketServer()
+    const route = server.route('/chat/:room', {
+      onUpgrade(request) {
+        same<typeof request.params.room, string>(true)
+        return accept({ data: { user: 'ada' } })
+      },
+      onOpen(socket) {
+        same<typeof socket.params.room, string>(true)
+        same<typeof socket.data, { user: string }>(true)
+        // @ts-expect-error no such parameter
+        same<typeof socket.params.rom, string>(false)
+      },
+      onTextMessage(socket, text) {
+        same<typeof text, string>(true)
+        return socket.data.user
+      },
+    })
+    for (const socket of route.sockets) same<typeof socket.params.room, string>(true)
+    expect(route.path).toBe('/chat/:room')
+  })
+
+  test('a service without a path is one of any path', () => {
+    const service: ServerService = { onMessage: (_, message) => message }
+    expect(new WebSocketServer().route('/a/:b', service).connectionCount).toBe(0)
+  })
+
+  test('the schema of a codec types the message; without one it is text or bytes', () => {
+    const server = new WebSocketServer()
+    server.route('/zod', {
+      codec: json(z.object({ n: z.number() })),
+      onMessage(_, message) {
+        same<typeof message, { n: number }>(true)
+        return { twice: message.n * 2 }
+      },
+    })
+    server.route('/valibot', {
+      codec: json(v.object({ n: v.number() })),
+      onMessage(socket, message) {
+        same<typeof message, { n: number }>(true)
+        same<typeof socket.params, Readonly<Record<string, string>>>(false)
+      },
+      onInvalidMessage: (_, error) => ({ error: error.message }),
+    })
+    server.route('/plain', {
+      onMessage(_, message) {
+        same<typeof message, string | Buffer>(true)
+      },
+    })
+    server.route('/factory/:id', (socket) => ({
+      onMessage: (_, message) => `${socket.params.id} ${String(message)}`,
+    }))
+    const wrong = {
+      // @ts-expect-error onMessage excludes the other two
+      both: (): void => void server.route('/x', { onMessage: () => '', onTextMessage: () => '' }),
+      // @ts-expect-error a codec needs onMessage
+      codec: (): void => void server.route('/y', { codec: json(), onTextMessage: () => '' }),
+      // @ts-expect-error without a codec an object is no reply
+      reply: (): void => void server.route('/z', { onMessage: () => ({ a: 1 }) }),
+    }
+    expect(wrong.both).toThrow(TypeError)
+    expect(wrong.codec).toThrow(TypeError)
+  })
+
+  test('the union of a schema types the handlers of a router', () => {
+    const schema = z.discriminatedUnion('type', [
+      z.object({ type: z.literal('add'), a: z.number() }),
+      z.object({ type: z.literal('say'), text: z.string() }),
+    ])
+    const part = router(
+      'type',
+      {
+        add(_, message) {
+          same<typeof message, { type: 'add'; a: number }>(true)
+          return message.a
+        },
+        say: (_, message) => message.text,
+      },
+      { schema },
+    )
+    new WebSocketServer().route('/a', { ...part, onClose: () => undefined })
+    new WebSocketServer().route('/a', part)
+    // @ts-expect-error no member of the union has this type
+    router('type', { other: () => undefined }, { schema })
+    router('kind', {
+      x(socket, message) {
+        same<typeof message.kind, string>(true)
+        same<(typeof message)['other'], unknown>(true)
+        return socket.url
+      },
+    })
+    expect(typeof part.onMessage).toBe('function')
+  })
+})
