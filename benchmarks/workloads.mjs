@@ -37,6 +37,13 @@ export const WORKLOADS = [
   micro('UTF-8', 'utf8'),
   micro('deflate by itself', 'deflate'),
   micro('allocated', 'allocations', 'B'),
+  {
+    name: 'instructions, echo of 32 B',
+    kind: 'instructions',
+    unit: 'instr',
+    lowerIsBetter: true,
+    contenders: ['hawser', 'ws'],
+  },
 
   echo('echo, 32 B, 1 in flight', 64, 1, 32, { contenders: EVERYONE }),
   echo('echo, 32 B, 16 in flight', 64, 16, 32, { contenders: EVERYONE }),

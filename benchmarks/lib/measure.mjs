@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findContender, here } from './contenders.mjs'
 import { checkReply, writeBatches } from './frames.mjs'
+import { measureInstructions } from './instructions.mjs'
 import { jsLoader, MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
 
 const withServer = async (contender, workload, core, use) => {
@@ -120,10 +121,22 @@ async function measureClient(contender, workload, { seconds, warmup }) {
   })
 }
 
+/** No garbage is collected while allocations are counted. */
+const GC_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']
+
 /** What runs inside one process. Gives several rows. */
 async function measureMicro(contender, { module }) {
-  const figures = JSON.parse(await run(MEASURED, process.execPath, ['--expose-gc', here(`micro/${module}.mjs`), contender.name]))
-  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, { value }]))
+  const file = here(`micro/${module}.mjs`)
+  return JSON.parse(await run(MEASURED, process.execPath, [...GC_FLAGS, file, contender.name]))
+}
+
+/** How long the suite takes for two of its groups (autobahn/run.mjs); most of it is the suite's own work. */
+async function measureAutobahn(contender) {
+  const runner = here('../autobahn/run.mjs')
+  const from = performance.now()
+  const flags = ['--contender', contender.name, '--role', 'server', '--cases', '12.*,13.*']
+  await run(MEASURED, process.execPath, [runner, ...flags], { timeoutMs: 3_600_000, isPinned: false })
+  return { value: (performance.now() - from) / 1000 }
 }
 
 const KINDS = {
@@ -133,6 +146,8 @@ const KINDS = {
   handshakes: measureHandshakes,
   idle: measureIdle,
   client: measureClient,
+  instructions: measureInstructions,
+  autobahn: measureAutobahn,
 }
 
 /**

@@ -38,12 +38,16 @@ export function judge(row, floor) {
 /** A bound on the figure itself, by that of another contender. */
 function judgeBound({ contenders }, { atMost }, below, missing) {
   if (atMost === undefined) return
+  const own = contenders.hawser.median
+  if (atMost.value !== undefined) {
+    if (own > atMost.value) below.push(`${Math.round(own)}, at most ${atMost.value}`)
+    return
+  }
   const other = contenders[atMost.contender]
   if (other === undefined || other.error) {
     missing.push(`${atMost.contender}: ${other?.error ?? 'did not run'}`)
     return
   }
   const bound = other.median + atMost.plus
-  const own = contenders.hawser.median
   if (own > bound) below.push(`${Math.round(own)}, at most ${Math.round(bound)} (${atMost.contender} + ${atMost.plus})`)
 }
