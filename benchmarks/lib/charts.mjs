@@ -1,58 +1,77 @@
 /** Charts of the results as SVG, drawn by Vega. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { latencyData, medianData, ratioData } from './chart-data.mjs'
 import { here } from './contenders.mjs'
-import { ratio } from './statistics.mjs'
 
 const FOLDER = 'results'
 const COLORS = ['#2563a8', '#d9822b', '#5b8c5a', '#8a5ba8', '#b0413e', '#6b7280', '#0f9aa8', '#9a7b4f']
-const BAR_HEIGHT = 14
+const LINE_HEIGHT = 14
+const INK = { value: '#111' }
 
-/** Ratios of all rows that have one: above 1, Hawser is better. */
-export function ratioData({ rows }) {
-  return rows.flatMap(({ name, contenders, lowerIsBetter, floor }) =>
-    ['ws', 'bun'].flatMap((to) => {
-      const value = ratio(contenders.hawser, contenders[to], lowerIsBetter)
-      return value === null
-        ? []
-        : [{ row: name, series: `to ${to === 'bun' ? 'Bun' : to}`, value, floor: floor?.[to] ?? null }]
-    }),
-  )
-}
+const inGroup = { scale: 'row', field: 'row', offset: { scale: 'inner', field: 'series' } }
+const inMiddle = { ...inGroup, offset: { scale: 'inner', field: 'series', offset: LINE_HEIGHT / 2 - 1 } }
+const color = { scale: 'color', field: 'series' }
+const at = (field) => ({ scale: 'x', field })
 
-/** Medians of one unit, for every contender. */
-export function medianData({ rows }, kind, scale = 1) {
-  return rows
-    .filter((row) => row.kind === kind && !/^TLS|fragments|MiB/.test(row.name))
-    .flatMap(({ name, contenders }) =>
-      Object.entries(contenders)
-        .filter(([, one]) => !one.error)
-        .map(([series, one]) => ({ row: name, series, value: one.median * scale })),
-    )
-}
+/** Marks of a table. */
+const marks = (type, encoding, table = 'table') => ({
+  type,
+  from: { data: table },
+  encode: { enter: encoding },
+})
 
-/** Round trips of one percentile, in microseconds. */
-export function latencyData({ rows }, point) {
-  return rows.flatMap(({ name, contenders }) =>
-    Object.entries(contenders)
-      .filter(([series, one]) => one.latency && ['hawser', 'ws', 'bun'].includes(series))
-      .map(([series, one]) => ({ row: name, series: `${series} ${point}`, value: one.latency[point] })),
-  )
-}
+/** Bars from a line on: on a logarithmic axis they have no other honest beginning. */
+const barsFrom = (line) => [
+  marks('rect', {
+    y: inGroup,
+    height: { scale: 'inner', band: 0.9 },
+    x: { scale: 'x', value: line },
+    x2: at('value'),
+    fill: color,
+  }),
+  marks(
+    'rect',
+    { y: inGroup, height: { scale: 'inner', band: 0.9 }, x: at('floor'), width: { value: 2 }, fill: INK },
+    'floors',
+  ),
+  {
+    type: 'rule',
+    encode: {
+      enter: {
+        x: { scale: 'x', value: line },
+        y: { value: 0 },
+        y2: { signal: 'height' },
+        stroke: INK,
+      },
+    },
+  },
+]
 
-/** Groups of horizontal bars, one group a row, on a logarithmic axis; a tick where a floor is. */
-export function barSpec(values, { title, axis, lineAt }) {
+/** A dot for each value, with a line to the second value where there is one. */
+const dots = () => [
+  marks('rule', { y: inMiddle, x: at('value'), x2: at('end'), stroke: color, strokeWidth: { value: 3 } }),
+  marks('symbol', { y: inMiddle, x: at('value'), fill: color, size: { value: 60 } }),
+]
+
+/** Groups of lines, one group a row, on a logarithmic axis. */
+export function chartSpec(data, { title, axis, format, line }) {
+  const values = data.map((one) => {
+    const end = one.value2 ?? one.value
+    return { ...one, end, right: Math.max(one.value, end, line ?? 0) }
+  })
   const rows = [...new Set(values.map(({ row }) => row))]
   const series = [...new Set(values.map((one) => one.series))]
-  const band = { scale: 'row', field: 'row' }
-  const low = Math.min(...values.map(({ value }) => value), lineAt ?? Infinity)
   return {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     width: 560,
-    height: rows.length * (series.length * BAR_HEIGHT + 8),
-    padding: 8,
+    height: rows.length * (series.length * LINE_HEIGHT + 8),
+    padding: { left: 8, top: 8, bottom: 8, right: 48 },
     background: 'white',
     title: { text: title, anchor: 'start', fontSize: 14 },
-    data: [{ name: 'table', values }],
+    data: [
+      { name: 'table', values },
+      { name: 'floors', values: values.filter(({ floor }) => typeof floor === 'number') },
+    ],
     scales: [
       { name: 'row', type: 'band', domain: rows, range: 'height', paddingInner: 0.18 },
       { name: 'color', type: 'ordinal', domain: series, range: COLORS },
@@ -60,111 +79,67 @@ export function barSpec(values, { title, axis, lineAt }) {
       {
         name: 'x',
         type: 'log',
-        domain: { data: 'table', field: 'value' },
-        domainMin: low / 1.3,
+        domain: domainOf(values, line),
         range: 'width',
-        nice: false,
       },
     ],
     axes: [
-      { orient: 'bottom', scale: 'x', title: axis, grid: true, tickCount: 6, format: '~s' },
-      { orient: 'left', scale: 'row', labelLimit: 260, ticks: false, domain: false },
+      { orient: 'bottom', scale: 'x', title: axis, grid: true, tickCount: 5, format },
+      { orient: 'left', scale: 'row', labelLimit: 400, ticks: false, domain: false },
     ],
     legends: [{ fill: 'color', orient: 'top', direction: 'horizontal' }],
     marks: [
-      {
-        type: 'rect',
-        from: { data: 'table' },
-        encode: {
-          enter: {
-            y: { ...band, offset: { scale: 'inner', field: 'series' } },
-            height: { scale: 'inner', band: 0.9 },
-            x: { scale: 'x', signal: String(low / 1.3) },
-            x2: { scale: 'x', field: 'value' },
-            fill: { scale: 'color', field: 'series' },
-          },
-        },
-      },
-      {
-        type: 'text',
-        from: { data: 'table' },
-        encode: {
-          enter: {
-            y: { ...band, offset: { scale: 'inner', field: 'series' } },
-            dy: { scale: 'inner', band: 0.45 },
-            x: { scale: 'x', field: 'value', offset: 4 },
-            baseline: { value: 'middle' },
-            fontSize: { value: 10 },
-            text: { signal: "datum.value >= 1000 ? format(datum.value, '.3~s') : format(datum.value, '.3~r')" },
-          },
-        },
-      },
-      {
-        type: 'rect',
-        from: { data: 'floors' },
-        encode: {
-          enter: {
-            y: { ...band, offset: { scale: 'inner', field: 'series' } },
-            height: { scale: 'inner', band: 0.9 },
-            x: { scale: 'x', field: 'floor', offset: -1 },
-            width: { value: 2 },
-            fill: { value: '#111' },
-          },
-        },
-      },
-      ...(lineAt === undefined
-        ? []
-        : [
-            {
-              type: 'rule',
-              encode: {
-                enter: {
-                  x: { scale: 'x', value: lineAt },
-                  y: { value: 0 },
-                  y2: { signal: 'height' },
-                  stroke: { value: '#111' },
-                  strokeDash: { value: [4, 3] },
-                },
-              },
-            },
-          ]),
+      ...(line === undefined ? dots() : barsFrom(line)),
+      marks('text', {
+        y: inMiddle,
+        x: { scale: 'x', field: 'right', offset: 7 },
+        baseline: { value: 'middle' },
+        fontSize: { value: 10 },
+        text: { signal: "format(datum.value, datum.value >= 1000 ? '.3~s' : '.3~r')" },
+      }),
     ],
   }
 }
 
-/** Those of the values that have a floor, as a second table. */
-const withFloors = (spec) => {
-  const [table] = spec.data
-  const floors = table.values.filter(({ floor }) => typeof floor === 'number')
-  return { ...spec, data: [table, { name: 'floors', values: floors }] }
+function domainOf(values, line) {
+  const all = values.flatMap(({ value, end, floor }) => [value, end, floor ?? value, line ?? value])
+  return [Math.min(...all) / 1.15, Math.max(...all) * 1.05]
 }
 
-function listCharts(results) {
-  return [
-    [
-      'ratios',
-      ratioData(results),
-      { title: 'Hawser beside ws and Bun, in one run', axis: 'times as good (tick: the floor)', lineAt: 1 },
-    ],
-    ['echo', medianData(results, 'echo'), { title: 'Echo', axis: 'messages a second' }],
-    [
-      'latency',
-      ['p50', 'p99'].flatMap((point) => latencyData(results, point)),
-      { title: 'Round trips under full load', axis: 'microseconds' },
-    ],
-    ['memory', medianData(results, 'idle'), { title: 'An idle connection', axis: 'bytes resident' }],
-  ]
-}
+const listCharts = (results) => ({
+  ratios: [
+    ratioData(results),
+    {
+      title: 'Hawser beside ws and Bun, in one run',
+      axis: 'times as good (black tick: the floor)',
+      format: '.2~f',
+      line: 1,
+    },
+  ],
+  echo: [medianData(results, 'echo'), { title: 'Echo', axis: 'messages a second', format: '~s' }],
+  latency: [
+    latencyData(results),
+    {
+      title: 'Round trips under full load',
+      axis: 'microseconds: from the median (dot, and in figures) to the 99th percentile',
+      format: '~s',
+    },
+  ],
+  memory: [
+    medianData(results, 'idle'),
+    { title: 'An idle connection', axis: 'bytes resident', format: '~s' },
+  ],
+})
 
 /** @returns the files written, from benchmarks/ on */
 export async function drawCharts(results) {
   const { parse, View } = await import('vega')
   mkdirSync(here(FOLDER), { recursive: true })
   const written = []
-  for (const [name, values, options] of listCharts(results)) {
-    const usable = values.filter(({ value }) => value > 0)
+  for (const [name, [data, options]] of Object.entries(listCharts(results))) {
+    const usable = data.filter(({ value }) => value > 0)
     if (usable.length === 0) continue
-    const view = new View(parse(withFloors(barSpec(usable, options))), { renderer: 'none' })
+    const view = new View(parse(chartSpec(usable, options)), { renderer: 'none' })
     const svg = await view.toSVG()
     view.finalize()
     writeFileSync(here(`${FOLDER}/${name}.svg`), `${svg}\n`)

@@ -15,7 +15,13 @@ const CONTENDERS = {
   websocket: { ...NODE, server: 'websocket', package: 'node_modules/websocket' },
   'faye-websocket': { ...NODE, server: 'faye-websocket', package: 'node_modules/faye-websocket' },
   net: { ...NODE, server: 'net', isRaw: true },
-  bun: { command: BUN, args: [], server: 'bun', client: 'whatwg', package: 'node_modules/@oven/bun-linux-x64' },
+  bun: {
+    command: BUN,
+    args: [],
+    server: 'bun',
+    client: 'whatwg',
+    package: 'node_modules/@oven/bun-linux-x64',
+  },
   deno: {
     command: DENO,
     args: ['run', '-A', '--v8-flags=--expose-gc'],

@@ -42,7 +42,9 @@ async function count({ command, logTo, read }, args) {
 /** The first that counts here. */
 function findCounter() {
   return COUNTERS.find(({ command, logTo, read }) => {
-    const { status } = spawnSync(command[0], [...command.slice(1), ...logTo(log), 'true'], { stdio: 'ignore' })
+    const { status } = spawnSync(command[0], [...command.slice(1), ...logTo(log), 'true'], {
+      stdio: 'ignore',
+    })
     return status === 0 && read(readFileSync(log, 'utf8')) > 0
   })
 }
@@ -52,7 +54,13 @@ let counter
 export async function measureInstructions(contender) {
   counter ??= findCounter()
   if (counter === undefined) throw new Error('neither perf nor valgrind counts instructions here')
-  const args = (chunks) => [process.execPath, ...STEADY, here('micro/instructions.mjs'), contender.name, String(chunks)]
+  const args = (chunks) => [
+    process.execPath,
+    ...STEADY,
+    here('micro/instructions.mjs'),
+    contender.name,
+    String(chunks),
+  ]
   const [few, many] = counter.chunks
   const difference = (await count(counter, args(many))) - (await count(counter, args(few)))
   return { value: difference / ((many - few) * MESSAGES_A_CHUNK), counter: counter.command[0] }

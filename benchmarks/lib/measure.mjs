@@ -25,13 +25,18 @@ const loadWith = (loader, options) => [loader.command, [...loader.args, ...toArg
 
 /** What the load generator printed, as figures of the contender. */
 function readFigures(text, { deflate }) {
-  const { perSecond, p50, p90, p99, p999, cpuMicros, compressed, count, replyBytes, extensions } = JSON.parse(text)
+  const { perSecond, p50, p90, p99, p999, cpuMicros, compressed, count, replyBytes, extensions } =
+    JSON.parse(text)
   return {
     value: perSecond,
     ...(p50 === undefined ? {} : { latency: { p50, p90, p99, p999 } }),
     ...(cpuMicros === undefined ? {} : { cpuMicros }),
     ...(deflate
-      ? { compressedShare: count === 0 ? 0 : compressed / count, bytesPerReply: replyBytes / count, extensions }
+      ? {
+          compressedShare: count === 0 ? 0 : compressed / count,
+          bytesPerReply: replyBytes / count,
+          extensions,
+        }
       : {}),
   }
 }
@@ -60,7 +65,10 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
         warmup,
       }),
     )
-    checkReply(readFileSync(dump), payloads, { masked: contender.isRaw, fragmentBytes: workload.fragmentBytes })
+    checkReply(readFileSync(dump), payloads, {
+      masked: contender.isRaw,
+      fragmentBytes: workload.fragmentBytes,
+    })
     return readFigures(text, workload)
   })
 }

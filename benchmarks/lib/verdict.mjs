@@ -15,7 +15,8 @@ import { ratio } from './statistics.mjs'
 export function judge(row, floor) {
   if (floor === undefined) return { status: 'no floor', why: [] }
   const { hawser } = row.contenders
-  if (hawser === undefined || hawser.error) return { status: 'not measured', why: [hawser?.error ?? 'hawser did not run'] }
+  if (hawser === undefined || hawser.error)
+    return { status: 'not measured', why: [hawser?.error ?? 'hawser did not run'] }
   const below = []
   const missing = []
   for (const name of ['ws', 'bun']) {
@@ -49,5 +50,6 @@ function judgeBound({ contenders }, { atMost }, below, missing) {
     return
   }
   const bound = other.median + atMost.plus
-  if (own > bound) below.push(`${Math.round(own)}, at most ${Math.round(bound)} (${atMost.contender} + ${atMost.plus})`)
+  if (own > bound)
+    below.push(`${Math.round(own)}, at most ${Math.round(bound)} (${atMost.contender} + ${atMost.plus})`)
 }

@@ -16,7 +16,9 @@ async function count(bytes, contender) {
   const { push, messages } = await makePipeline(contender)
   const windows = []
   for (let round = 0; round < 8; round++) {
-    const chunks = Array.from({ length: CHUNKS }, () => Buffer.from(frames.buffer.slice(frames.byteOffset, frames.byteOffset + frames.length)))
+    const chunks = Array.from({ length: CHUNKS }, () =>
+      Buffer.from(frames.buffer.slice(frames.byteOffset, frames.byteOffset + frames.length)),
+    )
     globalThis.gc()
     const before = used()
     for (const chunk of chunks) push(chunk)
@@ -29,5 +31,6 @@ async function count(bytes, contender) {
 }
 
 const results = {}
-for (const bytes of [32, 1024]) results[`allocated, echo of ${bytes} B`] = { value: await count(bytes, process.argv[2]) }
+for (const bytes of [32, 1024])
+  results[`allocated, echo of ${bytes} B`] = { value: await count(bytes, process.argv[2]) }
 console.log(JSON.stringify(results))
