@@ -37,7 +37,7 @@ async function measureRow(workload, names, rounds, measureOne) {
           byContender.set(name, [...(byContender.get(name) ?? []), one])
         }
       } catch (error) {
-        failures.set(name, { error: error.message })
+        failures.set(name, { error: error.message, ...(error.isAbsent ? { isAbsent: true } : {}) })
       }
     }
   }
@@ -84,7 +84,7 @@ async function measureAll(workloads, flags, how) {
 
 /** What is below its floor or could not be compared, in words. @returns whether all is well */
 function printSum(rows) {
-  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor')
+  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor' && verdict.status !== 'not here')
   const bad = judged.filter(({ verdict }) => verdict.status !== 'ok')
   console.log(
     `\n${judged.length - bad.length} of ${judged.length} rows with a floor are where they have to be`,

@@ -4,6 +4,11 @@ import { fileURLToPath } from 'node:url'
 
 export const here = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
+/** Something that this machine does not have: the row says so, and no floor counts. */
+export class AbsentError extends Error {
+  isAbsent = true
+}
+
 const BUN = here('node_modules/@oven/bun-linux-x64/bin/bun')
 const DENO = here('node_modules/@deno/linux-x64-glibc/deno')
 const NODE = { command: process.execPath, args: ['--expose-gc'] }

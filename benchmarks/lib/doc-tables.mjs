@@ -104,17 +104,24 @@ export function runText(results) {
   return `Measured ${date} at commit ${commit === null ? 'unknown' : commit.slice(0, 10)}${changed ? ', with changes,' : ''} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}. Beside it: ${packages.join(', ')}.`
 }
 
+/** A chart of charts.mjs, from docs/ on. */
+const chart = (name, text) => `![${text}](../benchmarks/results/${name}.svg)`
+
 /** What stands between each pair of markers. */
 export function makeRegions(results) {
-  return {
-    run: runText(results),
-    ratios: ratioTable(results),
-    messages: medianTable(results, ['echo', 'fanout', 'once', 'handshakes', 'client']),
-    memory: medianTable(results, ['idle']),
-    latency: latencyTable(results),
-    cost: costTable(results),
-    parts: medianTable(results, ['micro', 'instructions']),
+  const parts = {
+    run: [runText(results)],
+    ratios: [ratioTable(results), chart('ratios', 'Ratios to ws and to Bun')],
+    messages: [
+      medianTable(results, ['echo', 'fanout', 'once', 'handshakes', 'client']),
+      chart('echo', 'Echo: messages a second'),
+    ],
+    memory: [medianTable(results, ['idle']), chart('memory', 'Memory of an idle connection')],
+    latency: [latencyTable(results), chart('latency', 'Round trips under full load')],
+    cost: [costTable(results)],
+    parts: [medianTable(results, ['micro', 'instructions'])],
   }
+  return Object.fromEntries(Object.entries(parts).map(([name, texts]) => [name, texts.join('\n\n')]))
 }
 
 /** @returns the text with every region filled @throws where one has lost its markers */

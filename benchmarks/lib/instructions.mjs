@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { here } from './contenders.mjs'
+import { AbsentError, here } from './contenders.mjs'
 import { MEASURED, run, scratch } from './processes.mjs'
 
 const MESSAGES_A_CHUNK = 16
@@ -53,7 +53,7 @@ let counter
 
 export async function measureInstructions(contender) {
   counter ??= findCounter()
-  if (counter === undefined) throw new Error('neither perf nor valgrind counts instructions here')
+  if (counter === undefined) throw new AbsentError('neither perf nor valgrind counts instructions here')
   const args = (chunks) => [
     process.execPath,
     ...STEADY,

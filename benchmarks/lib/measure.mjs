@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findContender, here } from './contenders.mjs'
+import { AbsentError, findContender, here } from './contenders.mjs'
 import { checkReply, writeBatches } from './frames.mjs'
 import { measureInstructions } from './instructions.mjs'
 import { jsLoader, MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
@@ -44,6 +44,7 @@ function readFigures(text, { deflate }) {
 /** Echo, fan-out, and connections of one message each: messages are sent, and the first reply is compared. */
 async function measureMessages(contender, workload, { loader, seconds, warmup }) {
   const generator = workload.tls ? jsLoader : loader
+  if (workload.kind === 'once' && loader.name !== 'C') throw new AbsentError('it needs a C compiler')
   const file = path.join(scratch, 'batches')
   const dump = path.join(scratch, 'reply')
   const payloads = writeBatches(file, workload)
@@ -118,7 +119,7 @@ async function measureIdle(contender, workload, { loader, quick }) {
 /** A client of the contender, on the measured core, against Bun's echo server on the other. */
 async function measureClient(contender, workload, { seconds, warmup }) {
   const peer = findContender('bun')
-  if (peer.absent !== null) throw new Error('no Bun to talk to')
+  if (peer.absent !== null) throw new AbsentError('no Bun to talk to')
   return withServer(peer, workload, MEASURING, async ({ port }) => {
     const file = here(`contenders/clients/${contender.client}.mjs`)
     const { command, args, env } = contender

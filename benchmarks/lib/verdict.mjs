@@ -3,7 +3,7 @@ import { ratio } from './statistics.mjs'
 
 /**
  * @typedef {object} Verdict
- * @property {'ok' | 'BELOW' | 'not measured' | 'no floor'} status
+ * @property {'ok' | 'BELOW' | 'not measured' | 'not here' | 'no floor'} status
  * @property {string[]} why what is below, or what is missing
  */
 
@@ -15,6 +15,7 @@ import { ratio } from './statistics.mjs'
 export function judge(row, floor) {
   if (floor === undefined) return { status: 'no floor', why: [] }
   const { hawser } = row.contenders
+  if (hawser?.isAbsent) return { status: 'not here', why: [hawser.error] }
   if (hawser === undefined || hawser.error)
     return { status: 'not measured', why: [hawser?.error ?? 'hawser did not run'] }
   const below = []

@@ -74,6 +74,13 @@ describe('the floors of the benchmarks', () => {
     ).toMatchObject({ status: 'ok' })
   })
 
+  test('what this machine cannot measure is told apart', () => {
+    expect(judge({ hawser: { error: 'no compiler', isAbsent: true } }, { ws: 1 })).toEqual({
+      status: 'not here',
+      why: ['no compiler'],
+    })
+  })
+
   test('a row without a floor is told apart', () => {
     expect(judge({ hawser: { median: 1 } }, null)).toEqual({ status: 'no floor', why: [] })
   })
