@@ -38,7 +38,7 @@ export const FLOORS = {
   'echo, 64 KiB in 4 fragments': LEVEL,
   'echo, 4 KiB in 1024 fragments': LEVEL,
   'echo, 1 KiB text, not ASCII': LEVEL,
-  '10,000 conns, one message each': LEVEL,
+  'one message each, 10000 conns': LEVEL,
   'TLS echo, 32 B, 1 in flight': LEVEL,
   'TLS echo, 32 B, 16 in flight': LEVEL,
   'TLS echo, 64 KiB binary': LEVEL,
