@@ -37,7 +37,7 @@ async function measureRow(workload, names, rounds, measureOne) {
           byContender.set(name, [...(byContender.get(name) ?? []), one])
         }
       } catch (error) {
-        failures.set(name, { error: error.message })
+        failures.set(name, { error: error.message, ...(error.isAbsent ? { isAbsent: true } : {}) })
       }
     }
   }
@@ -46,7 +46,10 @@ async function measureRow(workload, names, rounds, measureOne) {
   const rows = new Map()
   for (const [row, byContender] of figures) {
     const summaries = names
-      .map((name) => [name, failures.get(name) ?? (byContender.has(name) && summarize(byContender.get(name)))])
+      .map((name) => [
+        name,
+        failures.get(name) ?? (byContender.has(name) && summarize(byContender.get(name))),
+      ])
       .filter(([, summary]) => summary)
     rows.set(row, Object.fromEntries(summaries))
   }
@@ -81,9 +84,11 @@ async function measureAll(workloads, flags, how) {
 
 /** What is below its floor or could not be compared, in words. @returns whether all is well */
 function printSum(rows) {
-  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor')
+  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor' && verdict.status !== 'not here')
   const bad = judged.filter(({ verdict }) => verdict.status !== 'ok')
-  console.log(`\n${judged.length - bad.length} of ${judged.length} rows with a floor are where they have to be`)
+  console.log(
+    `\n${judged.length - bad.length} of ${judged.length} rows with a floor are where they have to be`,
+  )
   for (const { name, verdict } of bad) console.log(`${verdict.status}: ${name}: ${verdict.why.join('; ')}`)
   return bad.length === 0
 }
@@ -101,11 +106,14 @@ async function bench(flags) {
   const loader = findLoader()
   const { seconds, quick } = flags
   const how = { loader, seconds, warmup: quick ? 0.2 : WARMUP_SECONDS, quick }
-  console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0].model.trim()}, load generator in ${loader.name}`)
+  console.log(
+    `node ${process.version}, ${cpus().length} x ${cpus()[0].model.trim()}, load generator in ${loader.name}`,
+  )
   if (flags.soak !== undefined) return (await import('./lib/soak.mjs')).soak(flags.soak, how)
 
   const workloads = rows.filter(({ kind }) => kind !== 'autobahn' || flags.autobahn)
-  if (workloads.length < rows.length) console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for some minutes')
+  if (workloads.length < rows.length)
+    console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for some minutes')
   const done = await measureAll(workloads, flags, how)
   const isWell = printSum(done)
 

@@ -37,6 +37,13 @@ export const WORKLOADS = [
   micro('UTF-8', 'utf8'),
   micro('deflate by itself', 'deflate'),
   micro('allocated', 'allocations', 'B'),
+  {
+    name: 'instructions, echo of 32 B',
+    kind: 'instructions',
+    unit: 'instr',
+    lowerIsBetter: true,
+    contenders: ['hawser', 'ws'],
+  },
 
   echo('echo, 32 B, 1 in flight', 64, 1, 32, { contenders: EVERYONE }),
   echo('echo, 32 B, 16 in flight', 64, 16, 32, { contenders: EVERYONE }),
@@ -106,7 +113,7 @@ export const WORKLOADS = [
   echo('echo, 4 KiB in 1024 fragments', 8, 1, 4 * KIB, { type: 'binary', fragmentBytes: 4 }),
   echo('echo, 1 KiB text, not ASCII', 16, 1, KIB, { alphabet: 'äöü€' }),
   {
-    ...echo('10,000 conns, one message each', 10_000, 1, 32),
+    ...echo('one message each, 10000 conns', 10_000, 1, 32),
     kind: 'once',
     unit: 'conns/s',
     concurrency: 32,

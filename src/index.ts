@@ -1,6 +1,7 @@
 /**
  * Hawser: WebSockets (RFC 6455, RFC 7692) for Node. Server and client over an engine that is public as well:
- * `hawser/frame`, `hawser/handshake`, `hawser/deflate`, `hawser/connection`.
+ * `hawser/frame`, `hawser/handshake`, `hawser/deflate`, `hawser/connection`. Servers of several processes are joined by
+ * `hawser/backplane`.
  */
 export { WebSocketServer, type CloseOptions } from './server/websocket-server.js'
 export type { ProtocolChooser, ServerOptions } from './server/options.js'

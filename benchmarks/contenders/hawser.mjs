@@ -1,7 +1,9 @@
 // Hawser with its defaults, but for compression (off unless --deflate) and the bounds on large messages.
 import { flags, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES, ready, tlsOptions } from './shared.mjs'
 
-const { WebSocketServer } = await import(process.env.HAWSER_ENTRY ?? '../../dist/esm/index.js')
+const { PreparedMessage, WebSocketServer } = await import(
+  process.env.HAWSER_ENTRY ?? '../../dist/esm/index.js'
+)
 
 const tls = tlsOptions()
 const server = new WebSocketServer({
@@ -15,7 +17,8 @@ const broadcast =
   typeof server.broadcast === 'function'
     ? (message) => server.broadcast(message)
     : (message) => {
-        for (const socket of sockets) socket.send(message)
+        const prepared = new PreparedMessage(message)
+        for (const socket of sockets) socket.send(prepared)
       }
 
 const service = flags.fanout

@@ -4,6 +4,11 @@ import { fileURLToPath } from 'node:url'
 
 export const here = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
+/** Something that this machine does not have: the row says so, and no floor counts. */
+export class AbsentError extends Error {
+  isAbsent = true
+}
+
 const BUN = here('node_modules/@oven/bun-linux-x64/bin/bun')
 const DENO = here('node_modules/@deno/linux-x64-glibc/deno')
 const NODE = { command: process.execPath, args: ['--expose-gc'] }
@@ -15,7 +20,13 @@ const CONTENDERS = {
   websocket: { ...NODE, server: 'websocket', package: 'node_modules/websocket' },
   'faye-websocket': { ...NODE, server: 'faye-websocket', package: 'node_modules/faye-websocket' },
   net: { ...NODE, server: 'net', isRaw: true },
-  bun: { command: BUN, args: [], server: 'bun', client: 'whatwg', package: 'node_modules/@oven/bun-linux-x64' },
+  bun: {
+    command: BUN,
+    args: [],
+    server: 'bun',
+    client: 'whatwg',
+    package: 'node_modules/@oven/bun-linux-x64',
+  },
   deno: {
     command: DENO,
     args: ['run', '-A', '--v8-flags=--expose-gc'],

@@ -70,12 +70,12 @@ export function makeJson(bytes, seed) {
   return Buffer.from(text.slice(0, bytes), 'latin1')
 }
 
-/** Plain letters; or those of another alphabet, ending in ASCII where they do not fit. */
-function makeLetters(bytes, alphabet = 'abcdefghijklmnopqrstuvwxyz') {
+/** Plain letters, over and over; or those of another alphabet, with ASCII at the end where no whole one fits. */
+function makeLetters(bytes, alphabet) {
+  if (alphabet === undefined) return Buffer.alloc(bytes, 'abcdefghijklmnopqrstuvwxyz')
   const letters = Buffer.from(alphabet)
-  const whole = Math.floor(bytes / letters.length)
   const payload = Buffer.alloc(bytes, 'a')
-  for (let i = 0; i < whole; i++) letters.copy(payload, i * letters.length)
+  for (let at = 0; at + letters.length <= bytes; at += letters.length) letters.copy(payload, at)
   return payload
 }
 

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findContender, here } from './contenders.mjs'
+import { AbsentError, findContender, here } from './contenders.mjs'
 import { checkReply, writeBatches } from './frames.mjs'
+import { measureInstructions } from './instructions.mjs'
 import { jsLoader, MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
 
 const withServer = async (contender, workload, core, use) => {
@@ -24,13 +25,18 @@ const loadWith = (loader, options) => [loader.command, [...loader.args, ...toArg
 
 /** What the load generator printed, as figures of the contender. */
 function readFigures(text, { deflate }) {
-  const { perSecond, p50, p90, p99, p999, cpuMicros, compressed, count, replyBytes, extensions } = JSON.parse(text)
+  const { perSecond, p50, p90, p99, p999, cpuMicros, compressed, count, replyBytes, extensions } =
+    JSON.parse(text)
   return {
     value: perSecond,
     ...(p50 === undefined ? {} : { latency: { p50, p90, p99, p999 } }),
     ...(cpuMicros === undefined ? {} : { cpuMicros }),
     ...(deflate
-      ? { compressedShare: count === 0 ? 0 : compressed / count, bytesPerReply: replyBytes / count, extensions }
+      ? {
+          compressedShare: count === 0 ? 0 : compressed / count,
+          bytesPerReply: replyBytes / count,
+          extensions,
+        }
       : {}),
   }
 }
@@ -38,6 +44,7 @@ function readFigures(text, { deflate }) {
 /** Echo, fan-out, and connections of one message each: messages are sent, and the first reply is compared. */
 async function measureMessages(contender, workload, { loader, seconds, warmup }) {
   const generator = workload.tls ? jsLoader : loader
+  if (workload.kind === 'once' && loader.name !== 'C') throw new AbsentError('it needs a C compiler')
   const file = path.join(scratch, 'batches')
   const dump = path.join(scratch, 'reply')
   const payloads = writeBatches(file, workload)
@@ -59,7 +66,10 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
         warmup,
       }),
     )
-    checkReply(readFileSync(dump), payloads, { masked: contender.isRaw, fragmentBytes: workload.fragmentBytes })
+    checkReply(readFileSync(dump), payloads, {
+      masked: contender.isRaw,
+      fragmentBytes: workload.fragmentBytes,
+    })
     return readFigures(text, workload)
   })
 }
@@ -73,7 +83,10 @@ async function measureHandshakes(contender, workload, { loader, seconds, warmup 
   })
 }
 
-/** Resident memory for each connection that is open and silent. Code is compiled by some that went before. */
+/**
+ * Resident memory for each connection that is open and silent, and (`uncollected`) as it was before the garbage of the
+ * handshakes was collected. Code is compiled by some that went before.
+ */
 async function measureIdle(contender, workload, { loader, quick }) {
   const connections = quick ? Math.min(workload.connections, 1000) : workload.connections
   const raw = contender.isRaw ? 1 : undefined
@@ -101,15 +114,19 @@ async function measureIdle(contender, workload, { loader, quick }) {
     await hold(200, () => undefined)
     await sleep(300)
     const before = await settle()
-    const after = await hold(connections, settle)
-    return { value: (after - before) / connections }
+    let uncollected = 0
+    const after = await hold(connections, () => {
+      uncollected = rss()
+      return settle()
+    })
+    return { value: (after - before) / connections, uncollected: (uncollected - before) / connections }
   })
 }
 
 /** A client of the contender, on the measured core, against Bun's echo server on the other. */
 async function measureClient(contender, workload, { seconds, warmup }) {
   const peer = findContender('bun')
-  if (peer.absent !== null) throw new Error('no Bun to talk to')
+  if (peer.absent !== null) throw new AbsentError('no Bun to talk to')
   return withServer(peer, workload, MEASURING, async ({ port }) => {
     const file = here(`contenders/clients/${contender.client}.mjs`)
     const { command, args, env } = contender
@@ -120,10 +137,27 @@ async function measureClient(contender, workload, { seconds, warmup }) {
   })
 }
 
+/** No garbage is collected while allocations are counted. */
+const GC_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']
+
 /** What runs inside one process. Gives several rows. */
 async function measureMicro(contender, { module }) {
-  const figures = JSON.parse(await run(MEASURED, process.execPath, ['--expose-gc', here(`micro/${module}.mjs`), contender.name]))
-  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, { value }]))
+  const file = here(`micro/${module}.mjs`)
+  return JSON.parse(await run(MEASURED, process.execPath, [...GC_FLAGS, file, contender.name]))
+}
+
+/** How long the suite takes for two of its groups (autobahn/run.mjs); most of it is the suite's own work. */
+async function measureAutobahn(contender) {
+  const judge = (cases) => {
+    const flags = ['--contender', contender.name, '--role', 'server', '--cases', cases]
+    const options = { timeoutMs: 3_600_000, isPinned: false }
+    return run(MEASURED, process.execPath, [here('../autobahn/run.mjs'), ...flags], options)
+  }
+  // The first run may have to install the suite.
+  await judge('12.1.1')
+  const from = performance.now()
+  await judge('12.*,13.*')
+  return { value: (performance.now() - from) / 1000 }
 }
 
 const KINDS = {
@@ -133,6 +167,8 @@ const KINDS = {
   handshakes: measureHandshakes,
   idle: measureIdle,
   client: measureClient,
+  instructions: measureInstructions,
+  autobahn: measureAutobahn,
 }
 
 /**

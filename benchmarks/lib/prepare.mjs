@@ -7,7 +7,9 @@ import { here } from './contenders.mjs'
 const modifiedAt = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
 
 function newestIn(folder) {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  )
   return Math.max(0, ...files.map((entry) => modifiedAt(path.join(entry.parentPath, entry.name))))
 }
 

@@ -26,8 +26,8 @@ process.once('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 
-function start(core, command, args, { env = {}, stdin = 'ignore' } = {}) {
-  const [program, all] = pinned(core, command, args)
+function start(core, command, args, { env = {}, stdin = 'ignore', isPinned = true } = {}) {
+  const [program, all] = isPinned ? pinned(core, command, args) : [command, args]
   const child = spawn(program, all, {
     stdio: [stdin, 'pipe', 'pipe'],
     env: { ...process.env, ...env },

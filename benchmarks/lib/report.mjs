@@ -12,6 +12,18 @@ export function short(value) {
 const times = (value) => (value === null ? '-' : `${value >= 10 ? value.toFixed(1) : value.toFixed(2)} x`)
 const atLeast = (value) => (value === undefined ? '' : `>= ${value}`)
 
+/** A floor in the column of ws, which a bound on the figure itself takes where there is none. */
+function formatFloor({ ws, atMost }) {
+  if (ws !== undefined || atMost === undefined) return atLeast(ws)
+  return atMost.value === undefined ? `<= ${atMost.contender}+` : `<= ${atMost.value}`
+}
+
+function formatMedian(name, one, unit) {
+  if (one.error) return `${name} (${one.error})`
+  const perSecond = unit === 'ns' && one.bytes ? ` (${(one.bytes / one.median).toFixed(2)} GB/s)` : ''
+  return `${name} ${short(one.median)}${perSecond} ±${Math.round(one.spread * 100)} %`
+}
+
 export const HEAD = [
   'row'.padEnd(36),
   'to ws'.padStart(8),
@@ -27,14 +39,11 @@ export const HEAD = [
 export function formatRow(row, floor = {}, verdict = { status: '', why: [] }) {
   const { hawser } = row.contenders
   const to = (name) => times(ratio(hawser, row.contenders[name], row.lowerIsBetter))
-  const bound = floor.atMost === undefined ? atLeast(floor.ws) : `<= ${floor.atMost.contender}+`
-  const medians = Object.entries(row.contenders).map(([name, one]) =>
-    one.error ? `${name} (${one.error})` : `${name} ${short(one.median)} ±${Math.round(one.spread * 100)} %`,
-  )
+  const medians = Object.entries(row.contenders).map(([name, one]) => formatMedian(name, one, row.unit))
   return [
     row.name.padEnd(36),
     to('ws').padStart(8),
-    bound.padStart(8),
+    formatFloor(floor).padStart(8),
     to('bun').padStart(8),
     atLeast(floor.bun).padStart(8),
     '  ',

@@ -8,7 +8,11 @@ import { canPin } from './processes.mjs'
 
 function git(...args) {
   try {
-    return execFileSync('git', args, { cwd: here('..'), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    return execFileSync('git', args, {
+      cwd: here('..'),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
   } catch {
     return null
   }
@@ -46,7 +50,8 @@ export async function writeResults(file, results) {
   mkdirSync(path.dirname(path.resolve(file)), { recursive: true })
   const text = JSON.stringify(results, rounded, 2)
   const prettier = await import('prettier').catch(() => null)
-  const pretty = prettier && (await prettier.format(text, { ...(await prettier.resolveConfig(LATEST)), parser: 'json' }))
+  const pretty =
+    prettier && (await prettier.format(text, { ...(await prettier.resolveConfig(LATEST)), parser: 'json' }))
   writeFileSync(file, pretty || `${text}\n`)
 }
 

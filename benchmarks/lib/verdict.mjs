@@ -3,7 +3,7 @@ import { ratio } from './statistics.mjs'
 
 /**
  * @typedef {object} Verdict
- * @property {'ok' | 'BELOW' | 'not measured' | 'no floor'} status
+ * @property {'ok' | 'BELOW' | 'not measured' | 'not here' | 'no floor'} status
  * @property {string[]} why what is below, or what is missing
  */
 
@@ -15,7 +15,9 @@ import { ratio } from './statistics.mjs'
 export function judge(row, floor) {
   if (floor === undefined) return { status: 'no floor', why: [] }
   const { hawser } = row.contenders
-  if (hawser === undefined || hawser.error) return { status: 'not measured', why: [hawser?.error ?? 'hawser did not run'] }
+  if (hawser?.isAbsent) return { status: 'not here', why: [hawser.error] }
+  if (hawser === undefined || hawser.error)
+    return { status: 'not measured', why: [hawser?.error ?? 'hawser did not run'] }
   const below = []
   const missing = []
   for (const name of ['ws', 'bun']) {
@@ -38,12 +40,17 @@ export function judge(row, floor) {
 /** A bound on the figure itself, by that of another contender. */
 function judgeBound({ contenders }, { atMost }, below, missing) {
   if (atMost === undefined) return
+  const own = contenders.hawser.median
+  if (atMost.value !== undefined) {
+    if (own > atMost.value) below.push(`${Math.round(own)}, at most ${atMost.value}`)
+    return
+  }
   const other = contenders[atMost.contender]
   if (other === undefined || other.error) {
     missing.push(`${atMost.contender}: ${other?.error ?? 'did not run'}`)
     return
   }
   const bound = other.median + atMost.plus
-  const own = contenders.hawser.median
-  if (own > bound) below.push(`${Math.round(own)}, at most ${Math.round(bound)} (${atMost.contender} + ${atMost.plus})`)
+  if (own > bound)
+    below.push(`${Math.round(own)}, at most ${Math.round(bound)} (${atMost.contender} + ${atMost.plus})`)
 }

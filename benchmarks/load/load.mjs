@@ -59,7 +59,9 @@ function readBatches() {
   const offset = (index) => Number(bytes.readBigUInt64LE(8 + 8 * index))
   return {
     replies: bytes.readUInt32LE(4),
-    batches: Array.from({ length: batchCount }, (_, index) => data.subarray(offset(index), offset(index + 1))),
+    batches: Array.from({ length: batchCount }, (_, index) =>
+      data.subarray(offset(index), offset(index + 1)),
+    ),
   }
 }
 
@@ -116,8 +118,7 @@ function listen(connection, isFirst, onReplies) {
   const counter = new ReplyCounter({
     expectedBytes: number('reply', -1),
     isMasked: isRaw,
-    dump:
-      dump === null ? null : { write: (bytes) => writeSync(dump, bytes), end: () => closeSync(dump) },
+    dump: dump === null ? null : { write: (bytes) => writeSync(dump, bytes), end: () => closeSync(dump) },
     onMessage: (bytes, isCompressed) => {
       replyBytes += bytes
       if (isCompressed) compressed++
@@ -199,7 +200,12 @@ async function measure(unit) {
   samples.sort((a, b) => a - b)
   const percentile = (p) => samples[Math.floor((samples.length - 1) * p)]
   if (samples.length > 0) {
-    Object.assign(figures, { p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99), p999: percentile(0.999) })
+    Object.assign(figures, {
+      p50: percentile(0.5),
+      p90: percentile(0.9),
+      p99: percentile(0.99),
+      p999: percentile(0.999),
+    })
   }
   if (cpu !== null && count > 0) figures.cpuMicros = ((cpu - cpuAtStart) * 1e6) / count
   writeFileSync(1, `${JSON.stringify({ ...figures, compressed, replyBytes, extensions })}\n`)

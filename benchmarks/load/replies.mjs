@@ -23,7 +23,8 @@ export class ReplyCounter {
     while (at < chunk.length && this.error === null) {
       if (this.#payloadLeft > 0) {
         const take = Math.min(this.#payloadLeft, chunk.length - at)
-        if (this.#dump !== null && (this.#header[0] & 0x0f) < 8) this.#dump.write(chunk.subarray(at, at + take))
+        if (this.#dump !== null && (this.#header[0] & 0x0f) < 8)
+          this.#dump.write(chunk.subarray(at, at + take))
         at += take
         this.#payloadLeft -= take
         if (this.#payloadLeft === 0) ended += this.#endFrame()

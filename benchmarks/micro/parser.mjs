@@ -47,6 +47,6 @@ for (const bytes of [20, 1000]) {
   })
   await new Promise((resolve) => setImmediate(resolve))
   if (messages() !== chunks * count) throw new Error(`${messages()} of ${chunks * count} messages came`)
-  results[`parser, ${bytes} B`] = nanoseconds / count
+  results[`parser, ${bytes} B`] = { value: nanoseconds / count, bytes }
 }
 console.log(JSON.stringify(results))

@@ -84,6 +84,21 @@ function readParameter(cursor: Cursor): readonly [string, string | true] | null 
  *   (RFC 9110 section 5.6.1.2).
  */
 export function parseExtensionHeader(value: string): readonly ExtensionOffer[] | null {
+  if (value === lastValue) return lastOffers
+  const offers = readOffers(value)
+  if (value.length <= MAX_KEPT_CHARACTERS) {
+    lastValue = value
+    lastOffers = offers
+  }
+  return offers
+}
+
+/** The header read last: most clients send the same one. */
+let lastValue: string | undefined
+let lastOffers: readonly ExtensionOffer[] | null = null
+const MAX_KEPT_CHARACTERS = 256
+
+function readOffers(value: string): readonly ExtensionOffer[] | null {
   const cursor = new Cursor(value)
   const offers: ExtensionOffer[] = []
   for (;;) {
@@ -99,12 +114,12 @@ export function parseExtensionHeader(value: string): readonly ExtensionOffer[] |
       const parameter = readParameter(cursor)
       if (parameter === null) return null
       cursor.skipOws()
-      parameters.push(parameter)
+      parameters.push(Object.freeze(parameter))
     }
-    offers.push({ name, parameters })
+    offers.push(Object.freeze({ name, parameters: Object.freeze(parameters) }))
     if (!cursor.atEnd && !cursor.take(COMMA)) return null
   }
-  return offers.length === 0 ? null : offers
+  return offers.length === 0 ? null : Object.freeze(offers)
 }
 
 function checkToken(what: string, value: unknown): string {

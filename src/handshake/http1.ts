@@ -282,7 +282,10 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
           continue
 
         case State.NAME:
-          if (isTokenCode(code)) continue
+          if (isTokenCode(code)) {
+            while (i + 1 < end && isTokenCode(chunk[i + 1] as number)) i++
+            continue
+          }
           if (code !== COLON) return this.#unexpected(code, i)
           this.#rawHeaders.push(this.#takeText(chunk, mark, i))
           mark = i + 1
@@ -290,7 +293,10 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
           continue
 
         case State.VALUE:
-          if (isFieldValueCode(code)) continue
+          if (isFieldValueCode(code)) {
+            while (i + 1 < end && isFieldValueCode(chunk[i + 1] as number)) i++
+            continue
+          }
           if (code !== CR) return this.#unexpected(code, i)
           this.#rawHeaders.push(trimOws(this.#takeText(chunk, mark, i)))
           this.#state = State.FIELD_LF
@@ -375,6 +381,9 @@ function fitsVersion(code: number, index: number): boolean {
 
 /** Bytes as text, one character each. In steps, for an engine bounds the arguments of a call. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
+  // What every Buffer of Node's has: a fifth of the time.
+  const { latin1Slice } = bytes as { latin1Slice?: (start: number, end: number) => string }
+  if (latin1Slice !== undefined) return latin1Slice.call(bytes, start, end)
   let text = ''
   for (let at = start; at < end; at += 4096) {
     const part = bytes.subarray(at, Math.min(end, at + 4096))

@@ -3,7 +3,7 @@
  * here.
  */
 
-import { createHash, randomBytes } from 'node:crypto'
+import * as crypto from 'node:crypto'
 import { characterTable } from './tokens.js'
 
 /** Appended to the key before hashing (RFC 6455 section 1.3). */
@@ -20,8 +20,14 @@ const BASE64 = characterTable('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
  * @returns 24 characters of base64
  */
 export function createKey(): string {
-  return randomBytes(KEY_BYTES).toString('base64')
+  return crypto.randomBytes(KEY_BYTES).toString('base64')
 }
+
+/** In one call where Node has it (20.12 on): half the time. */
+const sha1: (text: string) => string =
+  typeof crypto.hash === 'function'
+    ? (text) => crypto.hash('sha1', text, 'base64')
+    : (text) => crypto.createHash('sha1').update(text, 'latin1').digest('base64')
 
 /**
  * What a server answers to a key (RFC 6455 section 4.2.2, step 5.4).
@@ -29,9 +35,7 @@ export function createKey(): string {
  * @returns the value of Sec-WebSocket-Accept: SHA-1 of key and GUID, 28 characters of base64
  */
 export function computeAccept(key: string): string {
-  return createHash('sha1')
-    .update(key + KEY_GUID, 'latin1')
-    .digest('base64')
+  return sha1(key + KEY_GUID)
 }
 
 /**

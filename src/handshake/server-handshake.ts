@@ -59,8 +59,7 @@ const VERSION = '13'
 
 /** The only value of this header; undefined where it is missing or doubled. */
 function single(headers: HeaderFields, name: string): string | undefined {
-  const values = headers.getAll(name)
-  return values.length === 1 ? values[0] : undefined
+  return headers.count(name) === 1 ? headers.get(name) : undefined
 }
 
 /**
@@ -90,7 +89,7 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
   ) {
     return new HandshakeError('HAWSER_UPGRADE_REQUIRED')
   }
-  if (headers.getAll('Sec-WebSocket-Version').length > 1) {
+  if (headers.count('Sec-WebSocket-Version') > 1) {
     return new HandshakeError('HAWSER_INVALID_VERSION_HEADER')
   }
   if (headers.get('Sec-WebSocket-Version') !== VERSION) {
@@ -98,7 +97,7 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
   }
   const key = single(headers, 'Sec-WebSocket-Key')
   if (key === undefined || !isValidKey(key)) return new HandshakeError('HAWSER_INVALID_KEY')
-  if (headers.getAll('Origin').length > 1) return new HandshakeError('HAWSER_INVALID_ORIGIN_HEADER')
+  if (headers.count('Origin') > 1) return new HandshakeError('HAWSER_INVALID_ORIGIN_HEADER')
 
   const protocolHeader = headers.get('Sec-WebSocket-Protocol')
   const protocols = protocolHeader === undefined ? [] : parseProtocolHeader(protocolHeader)

@@ -96,6 +96,8 @@ export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
  * @param lowerCase the member in lower case
  */
 export function listHas(list: string, lowerCase: string): boolean {
+  // Nearly always it is the only member.
+  if (equalsIgnoringCase(list, lowerCase)) return true
   return list.split(',').some((member) => equalsIgnoringCase(trimOws(member), lowerCase))
 }
 

@@ -23,7 +23,7 @@ export class Gate implements Claimant {
   private readonly upgrades = new Set<Upgrade>()
   private readonly perAddress = new Map<string, number>()
   /** Connections that are rejected and still read why, and who waits until there are none. */
-  private readonly leaving = new Set<UpgradePeer>()
+  private readonly rejected = new Set<UpgradePeer>()
   private readonly rejectedGone = new Waiters<void>()
   /** Connections that are open or closing. */
   private inside = 0
@@ -57,12 +57,12 @@ export class Gate implements Claimant {
 
   /** Waits until those rejected are gone, or for so long. */
   async rejectedLeft(timeoutMs: number): Promise<void> {
-    if (this.leaving.size > 0) await this.rejectedGone.wait({ timeoutMs }).catch(() => undefined)
+    if (this.rejected.size > 0) await this.rejectedGone.wait({ timeoutMs }).catch(() => undefined)
   }
 
   /** Cuts those rejected that are still there. */
   cut(): void {
-    for (const peer of [...this.leaving]) peer.destroy()
+    for (const peer of [...this.rejected]) peer.destroy()
   }
 
   /** A connection that was let in is gone. */
@@ -88,13 +88,13 @@ export class Gate implements Claimant {
     if (request instanceof HandshakeError) {
       // Wrong as it is, a request for a path of ours is nobody else's.
       const isOurs = this.claims(target.split('?', 1)[0] as string)
-      this.decline(peer, request, target, isOurs ? null : sharedWith, null)
+      this.decline(peer, request, isOurs ? null : sharedWith, target, true)
       return
     }
     const found: Match<RouteEntry> | undefined =
       byHand === undefined ? this.routes.find(request.path) : { target: byHand, params: NO_PARAMS }
     if (found === undefined) {
-      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), target, sharedWith, request.path)
+      this.decline(peer, new HandshakeError('HAWSER_NOT_FOUND'), sharedWith, target)
       return
     }
     const { target: route, params } = found
@@ -110,13 +110,13 @@ export class Gate implements Claimant {
       this.upgrades.delete(upgrade)
       if (accepted !== null) {
         this.inside++
-        this.publish(peer, target, true)
+        if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, true)
         this.open(route, accepted)
         return
       }
       this.count(address, -1)
       route.tally.rejectedUpgrades++
-      this.rejected(peer, target)
+      this.letGo(peer, target)
     })
     this.upgrades.add(upgrade)
     upgrade.decide(route.decider)
@@ -126,10 +126,11 @@ export class Gate implements Claimant {
   private decline(
     peer: UpgradePeer,
     error: HandshakeError,
-    target: string,
     sharedWith: HttpServer | null,
-    path: string | null,
+    target: string,
+    isMalformed = false,
   ): void {
+    const path = isMalformed ? null : (target.split('?', 1)[0] as string)
     if (sharedWith === null || isToAnswer(sharedWith, this, path)) this.reject(peer, error, target)
     // If they do not take it either, nobody listens for its errors, and a reset would end the process.
     else peer.leave()
@@ -137,26 +138,17 @@ export class Gate implements Claimant {
 
   private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
     peer.reject(rejectionOf(error))
-    this.rejected(peer, target)
-  }
-
-  private rejected(peer: UpgradePeer, target: string): void {
-    this.tally.rejectedUpgrades++
-    this.publish(peer, target, false)
-    this.letGo(peer)
-  }
-
-  private publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
-    if (!CHANNELS.upgrade.hasSubscribers) return
-    CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
+    this.letGo(peer, target)
   }
 
   /** Keeps in mind what was rejected, until it is gone. */
-  private letGo(peer: UpgradePeer): void {
-    this.leaving.add(peer)
+  private letGo(peer: UpgradePeer, target: string): void {
+    this.tally.rejectedUpgrades++
+    if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, false)
+    this.rejected.add(peer)
     peer.whenGone(() => {
-      this.leaving.delete(peer)
-      if (this.leaving.size === 0) this.rejectedGone.resolveAll()
+      this.rejected.delete(peer)
+      if (this.rejected.size === 0) this.rejectedGone.resolveAll()
     })
   }
 
@@ -179,4 +171,8 @@ export class Gate implements Claimant {
     if (count === 0) this.perAddress.delete(address)
     else this.perAddress.set(address, count)
   }
+}
+
+function publish(peer: UpgradePeer, url: string, isAccepted: boolean): void {
+  CHANNELS.upgrade.publish({ url, remoteAddress: peer.remoteAddress, isAccepted })
 }

@@ -21,8 +21,7 @@ export interface Counted {
   readonly messagesReceived: number
   readonly driver: {
     readonly messagesSent: number
-    readonly bytesRead: number
-    readonly bytesWritten: number
+    readonly counter: object
   }
 }
 
@@ -41,8 +40,12 @@ export class Tally {
   add(one: Counted): void {
     this.messagesReceived += one.messagesReceived
     this.messagesSent += one.driver.messagesSent
-    this.bytesReceived += one.driver.bytesRead
-    this.bytesSent += one.driver.bytesWritten
+    const { bytesRead = 0, bytesWritten = 0 } = one.driver.counter as {
+      bytesRead?: number
+      bytesWritten?: number
+    }
+    this.bytesReceived += bytesRead
+    this.bytesSent += bytesWritten
   }
 
   /** The sums, with those that are there now. */

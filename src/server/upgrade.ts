@@ -56,16 +56,16 @@ const ACCEPT = new Accept<undefined>({})
 
 /** What `onUpgrade` is given; what costs anything is made when it is asked for. */
 class Request implements UpgradeInfo {
-  readonly params: Params
   readonly #peer: UpgradePeer
   readonly #request: UpgradeRequest
   #aborter: AbortController | null = null
+  readonly params: Params
   #isOver = false
 
   constructor(peer: UpgradePeer, request: UpgradeRequest, params: Params) {
-    this.params = params
     this.#peer = peer
     this.#request = request
+    this.params = params
   }
 
   get url(): string {

@@ -83,6 +83,9 @@ export class HandleTransport implements Transport {
   /** Writes that the system did not take at once. */
   private pendingWrites = 0
   private error: Error | undefined
+  /** What the handle counted, once it is closed. */
+  private readBytes = 0
+  private writtenBytes = 0
 
   constructor(handle: Handle, from: NetSocket | null) {
     const kit = handleKit() as HandleKit
@@ -98,12 +101,16 @@ export class HandleTransport implements Transport {
     return this.pendingWrites === 0 || this.isDestroyed ? 0 : this.handle.writeQueueSize
   }
 
+  get counter(): this {
+    return this
+  }
+
   get bytesRead(): number {
-    return this.handle.bytesRead ?? 0
+    return this.isDestroyed ? this.readBytes : this.handle.bytesRead
   }
 
   get bytesWritten(): number {
-    return this.handle.bytesWritten ?? 0
+    return this.isDestroyed ? this.writtenBytes : this.handle.bytesWritten
   }
 
   /** The peer's IP address; empty for a Unix socket. */
@@ -176,6 +183,8 @@ export class HandleTransport implements Transport {
     this.isDestroyed = true
     this.isReading = false
     this.error = error
+    this.readBytes = this.handle.bytesRead
+    this.writtenBytes = this.handle.bytesWritten
     this.handle.close(onClosed)
   }
 

@@ -25,9 +25,8 @@ export interface Handle {
   /** Node ends the process when this is set to anything but a function. */
   onread: OnRead
   readonly writeQueueSize: number
-  /** Counted by Node, until it is closed. */
-  readonly bytesRead?: number
-  readonly bytesWritten?: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
   readStart(): number
   readStop(): number
   useUserBuffer(buffer: Uint8Array): void

@@ -31,6 +31,15 @@ export interface DriverOptions {
 /** From so much on, output is offered to the transport at once instead of behind the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
+/** The error of the network. No code of ours or the caller's led to it: it has no stack, which would cost most of it. */
+function transportError(error: Error): TransportError {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  const told = new TransportError(error.message, error)
+  Error.stackTraceLimit = stackTraceLimit
+  return told
+}
+
 /**
  * Moves bytes between a transport and a connection. It receives, pulls events until there are none, writes what came
  * about, and ends the transport when the connection says so.
@@ -77,13 +86,9 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     return this.connection.bufferedBytes + this.transport.pendingBytes
   }
 
-  /** What the transport counted, both ways, from its handshake on. */
-  get bytesRead(): number {
-    return this.transport.bytesRead
-  }
-
-  get bytesWritten(): number {
-    return this.transport.bytesWritten
+  /** What counts the bytes of the transport. */
+  get counter(): object {
+    return this.transport.counter
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -235,7 +240,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   }
 
   transportLost(error?: Error): void {
-    this.connection.transportLost(error === undefined ? undefined : new TransportError(error.message, error))
+    this.connection.transportLost(error === undefined ? undefined : transportError(error))
     // Nothing more will come: what is there is told even to who paused, and then the end.
     this.isStarted = true
     this.isPaused = false

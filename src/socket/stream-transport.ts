@@ -1,4 +1,3 @@
-import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -50,16 +49,12 @@ export class StreamTransport implements Transport {
     return this.duplex.writableLength
   }
 
+  get counter(): object {
+    return this.duplex
+  }
+
   get isDestroyed(): boolean {
     return this.duplex.destroyed
-  }
-
-  get bytesRead(): number {
-    return (this.duplex as Partial<NetSocket>).bytesRead ?? 0
-  }
-
-  get bytesWritten(): number {
-    return (this.duplex as Partial<NetSocket>).bytesWritten ?? 0
   }
 
   setOwner(owner: TransportOwner): void {

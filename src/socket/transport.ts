@@ -18,9 +18,8 @@ export interface Transport {
   /** Bytes that were written and that the system did not take yet. */
   readonly pendingBytes: number
   readonly isDestroyed: boolean
-  /** What went over it since it was opened, what came before it was a transport included; 0 where nobody counts. */
-  readonly bytesRead: number
-  readonly bytesWritten: number
+  /** What counts bytes as `bytesRead` and `bytesWritten`, where anything does. */
+  readonly counter: object
   /** From now on this one is told. Reading has not begun, or goes on. */
   setOwner(owner: TransportOwner): void
   /**

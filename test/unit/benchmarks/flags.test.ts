@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { evaluate } from './evaluate.js'
+
+const BENCHMARKS = join(__dirname, '../../../benchmarks')
+
+function readAll(...lines: readonly (readonly string[])[]): unknown {
+  return evaluate(
+    'flags.mjs',
+    `return input.map((args) => {
+      try { return subject.readFlags(args) } catch (error) { return error.message }
+    })`,
+    lines,
+  )
+}
+
+describe('the flags of npm run bench', () => {
+  test('none: the three main contenders, five rounds of three seconds, every row', () => {
+    expect(readAll([])).toEqual([
+      {
+        only: [],
+        contenders: ['hawser', 'ws', 'bun'],
+        rounds: 5,
+        seconds: 3,
+        quick: false,
+        check: false,
+        charts: true,
+        autobahn: false,
+        list: false,
+        help: false,
+      },
+    ])
+  })
+
+  test('quick is one short round, unless told otherwise', () => {
+    expect(readAll(['--quick'], ['--quick', '--rounds', '2', '--seconds=0.2'])).toMatchObject([
+      { rounds: 1, seconds: 0.5 },
+      { rounds: 2, seconds: 0.2 },
+    ])
+  })
+
+  test('rows by name: parted by a comma, but not by the comma and space that names have', () => {
+    expect(readAll(['--only', 'echo, 32 B,handshakes', '--only', 'idle'])).toMatchObject([
+      { only: ['echo, 32 B', 'handshakes', 'idle'] },
+    ])
+  })
+
+  test('Hawser is always among the contenders', () => {
+    expect(readAll(['--contenders', 'deno,ws'], ['--contenders', 'all'])).toMatchObject([
+      { contenders: ['hawser', 'ws', 'deno'] },
+      {
+        contenders: [
+          'hawser',
+          'ws',
+          'ws-plain',
+          'websocket',
+          'faye-websocket',
+          'net',
+          'bun',
+          'deno',
+          'undici',
+          'node',
+        ],
+      },
+    ])
+  })
+
+  test('a wrong value is told with the flag, the value and what there is', () => {
+    expect(
+      readAll(
+        ['--rounds', '0'],
+        ['--rounds', '1.5'],
+        ['--rounds', ''],
+        ['--seconds', 'long'],
+        ['--seconds', '601'],
+        ['--soak', '1'],
+        ['--contenders', 'ws,socket.io'],
+      ),
+    ).toEqual([
+      '--rounds must be an integer from 1 to 1000, not "0"',
+      '--rounds must be an integer from 1 to 1000, not "1.5"',
+      '--rounds must be an integer from 1 to 1000, not ""',
+      '--seconds must be a number from 0.1 to 600, not "long"',
+      '--seconds must be a number from 0.1 to 600, not "601"',
+      '--soak must be a number from 5 to 1000000, not "1"',
+      expect.stringMatching(/^--contenders has no "socket.io"; there are hawser, ws, .*, and all$/),
+    ])
+  })
+
+  test.each([
+    { args: ['--rouns', '3'], message: /^bench: Unknown option '--rouns'/ },
+    { args: ['--only', 'coffee'], message: /^bench: --only "coffee" fits no row; --list shows them$/m },
+    { args: ['--seconds', '-1'], message: /^bench: / },
+  ])('$args ends with 2 before anything is installed, built or measured', ({ args, message }) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(BENCHMARKS, 'run.mjs'), ...args], {
+      encoding: 'utf8',
+    })
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(message)
+  })
+
+  test('the help and the page name every flag', () => {
+    const { stdout } = spawnSync(process.execPath, [join(BENCHMARKS, 'run.mjs'), '--help'], {
+      encoding: 'utf8',
+    })
+    const readme = readFileSync(join(BENCHMARKS, 'README.md'), 'utf8')
+    const flags = [...stdout.matchAll(/^ {2}(--[a-z-]+)/gm)].map((match) => match[1]!)
+    expect(flags.length).toBeGreaterThan(10)
+    expect(flags.filter((flag) => !readme.includes(`\`${flag}`))).toEqual([])
+  })
+})

@@ -1,0 +1,108 @@
+import { evaluate } from './evaluate.js'
+
+type Contenders = Readonly<
+  Record<string, { readonly median?: number; readonly error?: string; readonly isAbsent?: boolean }>
+>
+
+function judge(contenders: Contenders, floor: unknown, lowerIsBetter = false): unknown {
+  return evaluate('verdict.mjs', 'return subject.judge(input.row, input.floor ?? undefined)', {
+    row: { contenders, lowerIsBetter },
+    floor,
+  })
+}
+
+describe('the floors of the benchmarks', () => {
+  test('at the floor is ok, below it is not, and both sides are looked at', () => {
+    const floor = { ws: 2, bun: 0.5 }
+    const others = { ws: { median: 100 }, bun: { median: 400 } }
+    expect(judge({ hawser: { median: 200 }, ...others }, floor)).toEqual({ status: 'ok', why: [] })
+    expect(judge({ hawser: { median: 150 }, ...others }, floor)).toEqual({
+      status: 'BELOW',
+      why: ['1.50 x ws, the floor is 2', '0.38 x bun, the floor is 0.5'],
+    })
+  })
+
+  test('where less is better, the ratio is turned', () => {
+    const contenders = { hawser: { median: 50 }, ws: { median: 100 } }
+    expect(judge(contenders, { ws: 2 }, true)).toEqual({ status: 'ok', why: [] })
+    expect(judge(contenders, { ws: 2.1 }, true)).toMatchObject({ status: 'BELOW' })
+  })
+
+  test('the slack of a level floor', () => {
+    const contenders = { hawser: { median: 96 }, ws: { median: 100 } }
+    expect(judge(contenders, { ws: 1, slack: 0.05 })).toMatchObject({ status: 'ok' })
+    expect(judge(contenders, { ws: 1, slack: 0.03 })).toMatchObject({ status: 'BELOW' })
+  })
+
+  test('a bound by another contender, and by a value', () => {
+    const contenders = { hawser: { median: 7000 }, net: { median: 6000 } }
+    expect(judge(contenders, { atMost: { contender: 'net', plus: 1024 } }, true)).toMatchObject({
+      status: 'ok',
+    })
+    expect(judge(contenders, { atMost: { contender: 'net', plus: 900 } }, true)).toEqual({
+      status: 'BELOW',
+      why: ['7000, at most 6900 (net + 900)'],
+    })
+    expect(judge(contenders, { atMost: { value: 6999 } }, true)).toEqual({
+      status: 'BELOW',
+      why: ['7000, at most 6999'],
+    })
+    expect(judge({ hawser: { median: 1 } }, { atMost: { contender: 'net', plus: 1 } }, true)).toEqual({
+      status: 'not measured',
+      why: ['net: did not run'],
+    })
+  })
+
+  test('what failed or did not run is never ok', () => {
+    const hawser = { median: 100 }
+    expect(judge({ hawser: { error: 'it broke' }, ws: hawser }, { ws: 1 })).toEqual({
+      status: 'not measured',
+      why: ['it broke'],
+    })
+    expect(judge({ hawser }, { ws: 1 })).toEqual({ status: 'not measured', why: ['ws: did not run'] })
+    expect(judge({ hawser, ws: hawser, bun: { error: 'no port' } }, { ws: 1, bun: 1 })).toEqual({
+      status: 'not measured',
+      why: ['bun: no port'],
+    })
+  })
+
+  test('Bun is optional: absent or not asked for, its floors do not count', () => {
+    const hawser = { median: 100 }
+    expect(judge({ hawser, ws: hawser }, { ws: 1, bun: 9 })).toMatchObject({ status: 'ok' })
+    expect(
+      judge({ hawser, ws: hawser, bun: { error: 'absent', isAbsent: true } }, { ws: 1, bun: 9 }),
+    ).toMatchObject({ status: 'ok' })
+  })
+
+  test('what this machine cannot measure is told apart', () => {
+    expect(judge({ hawser: { error: 'no compiler', isAbsent: true } }, { ws: 1 })).toEqual({
+      status: 'not here',
+      why: ['no compiler'],
+    })
+  })
+
+  test('a row without a floor is told apart', () => {
+    expect(judge({ hawser: { median: 1 } }, null)).toEqual({ status: 'no floor', why: [] })
+  })
+})
+
+describe('the rows and their floors', () => {
+  test('every row over sockets has a floor, and every floor a row', () => {
+    const result = evaluate(
+      'verdict.mjs',
+      `
+        const { FLOORS } = await import(new URL('../floors.mjs', import.meta.resolve(input.module)))
+        const { WORKLOADS } = await import(new URL('../workloads.mjs', import.meta.resolve(input.module)))
+        const names = WORKLOADS.map(({ name }) => name)
+        return {
+          twice: names.filter((name, index) => names.indexOf(name) !== index),
+          floorless: WORKLOADS.filter(({ name, kind }) => kind !== 'micro' && !FLOORS[name]).map(({ name }) => name),
+          rowless: Object.keys(FLOORS).filter((name) => !names.includes(name) && !name.startsWith('allocated, ')),
+          strangers: WORKLOADS.filter(({ contenders }) => !contenders.includes('hawser') || !contenders.includes('ws')),
+        }
+      `,
+      { module: new URL('../../../benchmarks/lib/verdict.mjs', `file://${__filename}`).href },
+    )
+    expect(result).toEqual({ twice: [], floorless: [], rowless: [], strangers: [] })
+  })
+})
