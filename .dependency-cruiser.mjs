@@ -112,9 +112,13 @@ export default {
     only('socket', 'connection', 'deflate', 'frame', 'handshake'),
     {
       name: 'socket-streams',
-      comment: 'Streams are touched by socket-driver, before it by handshake-io; socket hands them on',
+      comment:
+        'Streams and handles are touched by the transports, before them by handshake-io; the driver has a Transport',
       severity: 'error',
-      from: { path: room('socket'), pathNot: `${room('socket')}(socket-driver|handshake-io|socket)[.]ts$` },
+      from: {
+        path: room('socket'),
+        pathNot: `${room('socket')}(stream-transport|handle-transport|handle|handshake-io)[.]ts$`,
+      },
       to: { dependencyTypes: ['core'], path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2']) },
     },
 

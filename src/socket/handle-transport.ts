@@ -1,4 +1,3 @@
-import type { Socket as NetSocket } from 'node:net'
 import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import {
@@ -75,7 +74,7 @@ export class HandleTransport implements Transport {
   isDestroyed = false
   private readonly handle: Handle
   /** The socket that the handle was taken from: told of the end. */
-  private readonly from: NetSocket | null
+  private readonly from: Duplex | null
   private isReading = false
   private hasEnded = false
   private isEnding = false
@@ -87,7 +86,7 @@ export class HandleTransport implements Transport {
   private readBytes = 0
   private writtenBytes = 0
 
-  constructor(handle: Handle, from: NetSocket | null) {
+  constructor(handle: Handle, from: Duplex | null) {
     const kit = handleKit() as HandleKit
     if (!isReady) getReady(kit)
     this.handle = handle
@@ -243,5 +242,5 @@ export class HandleTransport implements Transport {
  */
 export function transportOver(duplex: Duplex, directIo: boolean): Transport {
   const handle = directIo ? takeHandle(duplex) : null
-  return handle === null ? new StreamTransport(duplex) : new HandleTransport(handle, duplex as NetSocket)
+  return handle === null ? new StreamTransport(duplex) : new HandleTransport(handle, duplex)
 }

@@ -3,7 +3,7 @@
  * need, and the function that takes what the handle reads. All of it is looked for before it is used, and used only if
  * it needs nothing that is not known here (docs/adr/0010). Where anything is missing the stream is used as it is.
  */
-import { Socket as NetSocket, type SocketConstructorOpts } from 'node:net'
+import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 
@@ -116,7 +116,7 @@ function findKit(): HandleKit | null {
     },
   }
   const options = { handle: probe, onread: { buffer, callback }, manualStart: true, allowHalfOpen: true }
-  const socket = new NetSocket(options as SocketConstructorOpts)
+  const socket = new NetSocket(options)
   socket.on('error', () => undefined)
   socket.write(Buffer.of(0))
   socket.end()

@@ -51,7 +51,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     "import type { leaf } from '../deflate/codec.js'\nimport '../frame/header.js'\nexport type Port = typeof leaf",
   ],
   [
-    'src/socket/socket-driver.ts',
+    'src/socket/stream-transport.ts',
     "import 'node:net'\nimport type { Duplex } from 'node:stream'\nexport type D = Duplex",
   ],
   ['src/server/upgrade.ts', "import 'node:http'\nimport '../hub/groups.js'\nimport '../socket/socket.js'"],
