@@ -105,9 +105,11 @@ async function measureIdle(contender, workload, { loader, quick }) {
         await stop()
       }
     }
+    // Idle is what lasts: V8 gives back the room that opening so many took after about ten seconds of silence, and
+    // until then that room is most of what is resident, with every contender.
     const settle = async () => {
       await collect()
-      await sleep(300)
+      await sleep(quick ? 300 : 15_000)
       await collect()
       return rss()
     }

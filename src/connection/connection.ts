@@ -274,6 +274,14 @@ export class Connection {
     return this.sender.output.take()
   }
 
+  /**
+   * What {@link takeOutput} gave last was written, and its memory is free: to be called only where that is so before
+   * anything else is called. Not to call it is always right.
+   */
+  recycleOutput(): void {
+    this.sender.output.recycle()
+  }
+
   /** Whether the transport takes bytes: while it does not, output is kept in memory of this connection alone. */
   setBlocked(isBlocked: boolean): void {
     this.sender.output.isBlocked = isBlocked

@@ -1,3 +1,4 @@
+import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
@@ -58,6 +59,8 @@ export class OutputQueue {
   private region = EMPTY
   private start = 0
   private end = 0
+  /** The private buffer that was taken last, whole. */
+  private taken: RawBuffer | null = null
   /**
    * Nobody else writes in `region`. Kept here, for it cannot be seen from the region: once the slab is full and
    * replaced, the old one is neither the slab nor anybody's own.
@@ -136,10 +139,12 @@ export class OutputQueue {
     if (this.byteLength === 0) return null
     if (this.done.length === 0) {
       const bytes = viewOf(this.region, this.start, this.end)
+      this.taken = this.isPrivate ? this.region : null
       this.dropRegion()
       this.byteLength = 0
       return bytes
     }
+    this.taken = null
     this.closeRegion()
     let count = 0
     let bytes = 0
@@ -148,6 +153,13 @@ export class OutputQueue {
     this.byteLength -= bytes
     const taken = this.done.splice(0, count)
     return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes)
+  }
+
+  /** What {@link take} gave last was written, and nobody holds it any more. */
+  recycle(): void {
+    if (this.taken === null) return
+    returnBuffer(this.taken)
+    this.taken = null
   }
 
   /** Drops what was not taken. */
@@ -187,7 +199,9 @@ export class OutputQueue {
     this.closeRegion()
     if (this.isBlocked || this.byteLength > 0 || bytes > LARGE_FRAME_BYTES) {
       this.isPrivate = true
-      this.region = allocate(Math.max(bytes, this.privateRoom()))
+      // One that leaves at once is used again: see recycle. Where it may wait, no more is held than is needed.
+      const isBrief = !this.isBlocked && this.byteLength === 0
+      this.region = isBrief ? borrowBuffer(bytes) : allocate(Math.max(bytes, this.privateRoom()))
     } else {
       if (slabEnd + bytes > slab.length) {
         slab = allocate(SLAB_BYTES)

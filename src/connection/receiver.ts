@@ -109,11 +109,13 @@ export class Receiver {
     const bytes = assembler.finish()
     if (bytes instanceof ProtocolError) return bytes
     const isText = assembler.opcode === Opcode.TEXT
-    if (assembler.isCompressed) return this.inflate(bytes, isText)
-    if (!isText) return new MessageReceived(bytes)
+    if (assembler.isCompressed) return this.inflate(assembler.keep(bytes), isText)
+    if (!isText) return new MessageReceived(assembler.keep(bytes))
     // Validated as it came.
     const end = bytes.length
-    return new MessageReceived(assembler.isAscii ? bytes.latin1Slice(0, end) : bytes.utf8Slice(0, end))
+    const text = assembler.isAscii ? bytes.latin1Slice(0, end) : bytes.utf8Slice(0, end)
+    assembler.release()
+    return new MessageReceived(text)
   }
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../errors.js'
 import type { FramePart } from './frame-event.js'
+import { borrowBuffer, returnBuffer } from './buffer-pool.js'
 import { Opcode } from './opcode.js'
 import { asBuffer, type RawBuffer } from './raw-buffer.js'
 import { Utf8Validator } from './utf8.js'
@@ -17,6 +18,8 @@ export class MessageAssembler {
   /** RSV1 of the first frame: the parts are compressed bytes (RFC 7692 section 6.2). */
   readonly isCompressed: boolean
   private buffer: RawBuffer
+  /** It goes back to where it came from. */
+  private isBorrowed = false
   private length = 0
   /** The sum of the payload lengths of all frames that began: never an allocation by itself. */
   private announced = 0
@@ -66,14 +69,31 @@ export class MessageAssembler {
 
   /**
    * Ends the message.
-   * @returns its bytes, owned by the caller, in memory of at most twice their size; or the violation: text that
-   *   ends inside a character
+   * @returns its bytes, until {@link release}; or the violation: text that ends inside a character
    */
   finish(): RawBuffer | ProtocolError {
     if (this.validator !== null && !this.validator.isComplete) {
       return new ProtocolError('HAWSER_INVALID_UTF8', 'the text ends inside a character')
     }
     return asBuffer(this.buffer.subarray(0, this.length))
+  }
+
+  /**
+   * The same, where the bytes are kept: in memory that is theirs alone.
+   * @param bytes what {@link finish} gave
+   */
+  keep(bytes: RawBuffer): RawBuffer {
+    if (!this.isBorrowed) return bytes
+    const own = asBuffer(Buffer.allocUnsafeSlow(bytes.length))
+    bytes.copy(own)
+    this.release()
+    return own
+  }
+
+  /** The bytes that {@link finish} gave are done with. */
+  release(): void {
+    if (this.isBorrowed) returnBuffer(this.buffer)
+    this.isBorrowed = false
   }
 
   /**
@@ -85,9 +105,13 @@ export class MessageAssembler {
     const needed = this.length + more
     if (needed <= this.buffer.length) return
     const expected = Math.max(this.announced, isLastFrame ? needed : needed * 2)
-    const capacity = Math.min(Math.max(needed * 4, INITIAL_BYTES), expected)
-    const grown = asBuffer(Buffer.allocUnsafeSlow(capacity))
+    const wanted = Math.max(needed * 4, INITIAL_BYTES)
+    // The last one is the caller's in the end; those before it are used again.
+    const isLast = wanted >= expected
+    const grown = isLast ? asBuffer(Buffer.allocUnsafeSlow(expected)) : borrowBuffer(wanted)
     this.buffer.copy(grown, 0, 0, this.length)
+    this.release()
     this.buffer = grown
+    this.isBorrowed = !isLast
   }
 }

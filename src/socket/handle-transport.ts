@@ -12,7 +12,7 @@ import { StreamTransport } from './stream-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 /** All connections read into this one: nothing of it is kept beyond the call. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
+const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 
 /** A shutdown that there was nothing to wait for. */
 const DONE_AT_ONCE = 1
@@ -72,6 +72,7 @@ function onClosed(this: Handle): void {
 export class HandleTransport implements Transport {
   owner: TransportOwner | null = null
   isDestroyed = false
+  readonly freesAtOnce = true
   private readonly handle: Handle
   /** The socket that the handle was taken from: told of the end. */
   private readonly from: Duplex | null

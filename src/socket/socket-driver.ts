@@ -327,7 +327,10 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     if (first === null) return true
     const second = connection.takeOutput()
     if (second === null) {
-      if (transport.write(first)) return true
+      if (transport.write(first)) {
+        if (transport.freesAtOnce) connection.recycleOutput()
+        return true
+      }
     } else {
       const pieces = [first]
       for (let bytes: Buffer | null = second; bytes !== null; bytes = connection.takeOutput())

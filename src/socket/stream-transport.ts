@@ -27,6 +27,8 @@ function onDrain(this: DrivenDuplex): void {
 /** Any stream, by its public methods alone: TLS, HTTP/2, a tunnel, a test's own. */
 export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
+  /** A stream may hand on what it is given, and hold it for as long as it likes. */
+  readonly freesAtOnce = false
   private readonly duplex: DrivenDuplex
   private isReading = false
   private isBlocked = false

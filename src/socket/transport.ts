@@ -18,6 +18,8 @@ export interface Transport {
   /** Bytes that were written and that the system did not take yet. */
   readonly pendingBytes: number
   readonly isDestroyed: boolean
+  /** Whether nobody holds the bytes of a write any more when it returns true. */
+  readonly freesAtOnce: boolean
   /** What counts bytes as `bytesRead` and `bytesWritten`, where anything does. */
   readonly counter: object
   /** From now on this one is told. Reading has not begun, or goes on. */
