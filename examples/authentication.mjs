@@ -64,7 +64,9 @@ for (const [what, credentials, options] of [
   ['one that ran out', '', withToken(makeToken('ada', -1))],
   ['one that was changed', '', withToken(makeToken('ada', 60_000).replace(/^./, 'f'))],
 ]) {
-  const result = await connect(`ws://${credentials}localhost:${port}/private`, options).catch((error) => error)
+  const result = await connect(`ws://${credentials}localhost:${port}/private`, options).catch(
+    (error) => error,
+  )
   console.log(`${what}: ${result.httpStatus ?? (await result.receive())}`)
 }
 await server.close()

@@ -15,7 +15,9 @@ const server = new WebSocketServer({
 })
 
 // What each newcomer gets first, encoded and compressed once for all of them.
-const layout = new PreparedMessage(JSON.stringify({ panels: Array.from({ length: 50 }, (_, i) => `panel ${i}`) }))
+const layout = new PreparedMessage(
+  JSON.stringify({ panels: Array.from({ length: 50 }, (_, i) => `panel ${i}`) }),
+)
 
 const dashboard = server.route('/dashboard', { onOpen: (socket) => void socket.send(layout) })
 
