@@ -52,9 +52,11 @@ test.each(PAGES)('what %s names is there', async (page) => {
     socket: [client, ...sockets],
   }
   const names = cellsOf(page).flatMap((cell) =>
-    [...codeIn(cell).join(' ').matchAll(/\b(server|route|socket)\.(\w+)/g)].map(
-      ([, owner = '', name = '']) => [owner, name] as const,
-    ),
+    [
+      ...codeIn(cell)
+        .join(' ')
+        .matchAll(/\b(server|route|socket)\.(\w+)/g),
+    ].map(([, owner = '', name = '']) => [owner, name] as const),
   )
   expect(names.length).toBeGreaterThan(5)
   expect(names.filter(([owner, name]) => !(owners[owner] ?? []).some((object) => name in object))).toEqual([])
