@@ -28,7 +28,7 @@ const FLAGS = {
 } as const
 
 /** What `--help` prints. */
-export const HELP = `Serves a WebSocket echo and a page that shows it at work, frame by frame.
+export const HELP = `Serves a WebSocket echo, a chat, and a page that shows both at work, the echo frame by frame.
 
 Usage: hawser [flags]
 
@@ -37,7 +37,7 @@ Usage: hawser [flags]
   --origin ORIGIN  lets pages of another origin connect, such as https://app.example; may be repeated
   --help, -h       prints this
 
-The page is at /, the echo at /echo. Ctrl+C closes all connections with 1001; a second one cuts them.
+The page is at /, the echo at /echo, the chat at /chat/ROOM?name=NAME. Ctrl+C closes all connections with 1001; a second one cuts them.
 `
 
 /**

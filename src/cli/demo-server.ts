@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { closeWith, WebSocketServer, type ServerService } from '../index.js'
 import { hostInUrl, isWildcard, ownOrigins } from './allowed-origins.js'
+import { CHAT_PATH, createChat } from './chat.js'
 import { listenOnHost } from './listen.js'
 import { PageFiles, respondWithText } from './page-files.js'
 import { TappedDuplex } from './tapped-duplex.js'
@@ -40,7 +41,8 @@ const ECHO: ServerService = { onMessage: (_socket, message) => message }
 
 /**
  * The demonstration: the page at `/`, an echo at `/echo`, and at `/frames?id=…` what passes on the echo connection
- * of the same id, for the page that made the id up. Who connects to `/echo` without one is not watched.
+ * of the same id, for the page that made the id up. Who connects to `/echo` without one is not watched. At
+ * `/chat/ROOM?name=…` is a chat.
  */
 export class DemoServer {
   /** Where a browser finds the page. */
@@ -95,10 +97,11 @@ export class DemoServer {
   }
 }
 
-/** The WebSocket side: the echo and the watchers have a server each, since their limits differ. */
+/** The WebSocket side: the echo, the watchers and the chat have a server each, since their limits differ. */
 class Sockets {
   private readonly echo: WebSocketServer
   private readonly frames: WebSocketServer
+  private readonly chat: WebSocketServer
   private readonly sessions = new Map<string, WireSession>()
 
   /** @param allowed the origins whose pages may connect; may still grow */
@@ -129,6 +132,7 @@ class Sockets {
       limits: { maxMessageBytes: 1024 },
     })
     this.frames.route(FRAMES_PATH, this.watcherService())
+    this.chat = createChat(origins)
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -136,6 +140,10 @@ class Sockets {
     const [path] = url.split('?', 1)
     if (path === FRAMES_PATH) {
       this.frames.handleUpgrade(request, socket, head)
+      return
+    }
+    if (url.startsWith(CHAT_PATH)) {
+      this.chat.handleUpgrade(request, socket, head)
       return
     }
     const session = path === ECHO_PATH ? this.sessions.get(sessionId(url)) : undefined
@@ -151,12 +159,14 @@ class Sockets {
 
   async close(): Promise<void> {
     // The watchers last: they are told of the Close frames.
-    await this.echo.close({ timeoutMs: CLOSE_TIMEOUT_MS })
-    await this.frames.close({ timeoutMs: CLOSE_TIMEOUT_MS })
+    const options = { timeoutMs: CLOSE_TIMEOUT_MS }
+    await Promise.all([this.echo.close(options), this.chat.close(options)])
+    await this.frames.close(options)
   }
 
   terminate(): void {
     this.echo.terminate()
+    this.chat.terminate()
     this.frames.terminate()
   }
 
@@ -202,7 +212,7 @@ function respond(
 ): void {
   if (files.respond(request, response, origins)) return
   const [path] = (request.url ?? '').split('?', 1)
-  if (path === ECHO_PATH || path === FRAMES_PATH) {
+  if (path === ECHO_PATH || path === FRAMES_PATH || path?.startsWith(CHAT_PATH) === true) {
     respondWithText(response, 426, 'This is a WebSocket endpoint\n', {
       Connection: 'Upgrade',
       Upgrade: 'websocket',

@@ -198,4 +198,60 @@ inBrowser('the page in Chromium', () => {
     await stateIs('closed')
     await page.locator('#messages .event').filter({ hasText: 'Closed with 1001' }).waitFor()
   })
+
+  const joinRoom = async (of: Page, room: string, name: string): Promise<void> => {
+    await of.locator('#chat-room').fill(room)
+    await of.locator('#chat-name').fill(name)
+    await of.locator('#chat-toggle').click()
+    await of
+      .locator('#chat-messages .event')
+      .filter({ hasText: `You joined ${room} as ${name}` })
+      .waitFor()
+  }
+  const say = async (of: Page, text: string): Promise<void> => {
+    await of.locator('#chat-input').fill(text)
+    await of.locator('#chat-input').press('Enter')
+    await of.locator('#chat-messages .sent').filter({ hasText: text }).waitFor()
+  }
+  const heard = (of: Page): Locator => of.locator('#chat-messages .received')
+
+  test('two pages in a room see what the other says; another room does not', async () => {
+    const [second, third] = [await browser.newPage(), await browser.newPage()]
+    for (const other of [second, third]) {
+      other.on('pageerror', (error) => complaints.push(error.message))
+      await other.goto(server.url)
+    }
+    await joinRoom(page, 'dogs', 'Ada')
+    await textOf('#chat-note', /^dogs: you alone$/)
+    await joinRoom(second, 'dogs', 'Bob')
+    await joinRoom(third, 'cats', 'Cat')
+    await textOf('#chat-note', /^dogs: 2 people$/)
+
+    await say(page, 'hello <i>Bob</i>')
+    await heard(second).waitFor()
+    expect(await heard(second).locator('pre').textContent()).toBe('hello <i>Bob</i>')
+    expect(await heard(second).locator('.direction').textContent()).toBe('Ada')
+    await say(second, 'hello Ada')
+    await heard(page).waitFor()
+    expect(await heard(page).locator('pre').allTextContents()).toEqual(['hello Ada'])
+    // What comes to a room after all of this is the first that it hears.
+    await say(third, 'anybody?')
+    expect(await heard(third).count()).toBe(0)
+
+    await second.close()
+    await page.locator('#chat-messages .event').filter({ hasText: 'Bob left' }).waitFor()
+    await third.close()
+  })
+
+  test('a room is left, and another one joined', async () => {
+    expect(await page.locator('#chat-send').isDisabled()).toBe(true)
+    expect(await page.locator('#chat-room').getAttribute('maxlength')).toBe('32')
+    await joinRoom(page, 'dogs', 'Ada')
+    expect(await page.locator('#chat-room').isDisabled()).toBe(true)
+    await page.locator('#chat-toggle').click()
+    await page.locator('#chat-messages .event').filter({ hasText: 'You left dogs' }).waitFor()
+    expect(await page.locator('#chat-toggle').textContent()).toBe('Join')
+    await joinRoom(page, 'cats/and more', 'Ada')
+    await say(page, 'meow')
+  })
 })

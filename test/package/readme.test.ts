@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -62,6 +63,10 @@ function installHawser(directory: string): void {
     writeFileSync(file, outputText)
   }
   copyFileSync(path.join(root, 'package.json'), path.join(target, 'package.json'))
+  // What the examples take from others, as a user would.
+  for (const name of ['zod']) {
+    symlinkSync(path.join(root, 'node_modules', name), path.join(directory, 'node_modules', name), 'junction')
+  }
 }
 
 interface Outcome {

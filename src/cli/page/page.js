@@ -1,4 +1,5 @@
 /* global document */
+import { Chat } from './chat.js'
 import { byId } from './dom.js'
 import { EchoConnection } from './echo-connection.js'
 import { formatBytes, formatMs, parseHex } from './format.js'
@@ -127,4 +128,5 @@ byId('toggle').addEventListener('click', () => {
 })
 
 setInterval(showBuffered, BUFFERED_EVERY_MS)
+new Chat()
 connect()

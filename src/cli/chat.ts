@@ -1,0 +1,60 @@
+import { accept, reject, WebSocketServer, type OriginRule } from '../index.js'
+
+export const CHAT_PROTOCOL = 'chat.hawser'
+/** What the paths of rooms begin with: `/chat/` and the room's name, percent-encoded; the query has `name`. */
+export const CHAT_PATH = '/chat/'
+
+/** What the page is sent, as JSON text; it sends plain text, and each is a message. */
+export type ChatEvent =
+  | { readonly kind: 'welcome' | 'joined' | 'left'; readonly name: string; readonly people: number }
+  | { readonly kind: 'said'; readonly name: string; readonly text: string; readonly isOwn?: true }
+
+/** In characters, of rooms and of people. */
+const MAX_NAME_LENGTH = 32
+const MAX_MESSAGE_BYTES = 4 * 1024
+
+/** Any script, but nothing that cannot be seen, and no blanks around it. */
+const isName = (text: string): boolean =>
+  text.length >= 1 &&
+  text.length <= MAX_NAME_LENGTH &&
+  text.trim() === text &&
+  !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
+
+/** A chat: each room is a group, and is there as long as somebody is in it. */
+export function createChat(origins: readonly OriginRule[]): WebSocketServer {
+  const server = new WebSocketServer({
+    origins,
+    protocols: [CHAT_PROTOCOL],
+    maxConnections: 256,
+    limits: { maxMessageBytes: MAX_MESSAGE_BYTES },
+  })
+  const tell = (room: string, event: ChatEvent): void => {
+    server.group(room).send(JSON.stringify(event))
+  }
+  server.route(`${CHAT_PATH}:room`, {
+    onUpgrade: ({ params, query }) => {
+      const name = query.get('name') ?? ''
+      return isName(name) && isName(params.room)
+        ? accept({ data: name })
+        : reject(400, `a room and a name have 1 to ${String(MAX_NAME_LENGTH)} characters\n`)
+    },
+    onOpen: (socket) => {
+      const { room } = socket.params
+      const people = server.group(room).size + 1
+      tell(room, { kind: 'joined', name: socket.data, people })
+      socket.join(room)
+      return JSON.stringify({ kind: 'welcome', name: socket.data, people } satisfies ChatEvent)
+    },
+    onTextMessage: (socket, text) => {
+      const event: ChatEvent = { kind: 'said', name: socket.data, text }
+      socket.group(socket.params.room).send(JSON.stringify(event), { except: socket })
+      return JSON.stringify({ ...event, isOwn: true } satisfies ChatEvent)
+    },
+    onClose: (socket) => {
+      // It is out of the group already, and the group is gone if it was the last.
+      const { room } = socket.params
+      tell(room, { kind: 'left', name: socket.data, people: server.group(room).size })
+    },
+  })
+  return server
+}
