@@ -38,6 +38,8 @@ export interface RouteHost {
   readonly hub: Hub<ServerSocket>
   /** The routes that have connections, those included that were taken out and those without a path. */
   readonly inUse: Set<RouteEntry>
+  /** All connections as a list, for sending: made when it is first wanted after a change, and never changed. */
+  everyone: readonly ServerSocket[] | null
   /** A connection is over, before `onClose`. */
   gone(socket: ServerSocket): void
   /** Nothing of a connection runs any more. */
@@ -67,6 +69,8 @@ export class RouteEntry implements Route, SocketOwner {
   private readonly factory: ServiceFactory | null
   private readonly host: RouteHost
   private warnedAt = -Infinity
+  /** As `RouteHost.everyone`, of this route. */
+  private list: readonly ServerSocket[] | null = null
 
   /** @param path empty: the service of upgrades that are taken by hand */
   constructor(path: string, service: AnyService, host: RouteHost) {
@@ -90,7 +94,13 @@ export class RouteEntry implements Route, SocketOwner {
   }
 
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
-    return this.hub.broadcast(this.sockets, data, options, this.path)
+    return this.hub.broadcast(this.members, data, options, this.path)
+  }
+
+  /** The connections as of now: a list that nobody changes. */
+  get members(): readonly ServerSocket[] {
+    this.list ??= [...this.sockets]
+    return this.list
   }
 
   stats(): ServerStats {
@@ -100,6 +110,7 @@ export class RouteEntry implements Route, SocketOwner {
   /** A connection came; makes its handlers where each has its own, and opens it. */
   opened(socket: ServerSocket, head: Uint8Array): void {
     this.sockets.add(socket)
+    this.changed()
     this.host.inUse.add(this)
     this.tally.opened++
     this.host.tally.opened++
@@ -121,6 +132,7 @@ export class RouteEntry implements Route, SocketOwner {
 
   gone(socket: ServerSocket): void {
     this.sockets.delete(socket)
+    this.changed()
     this.hub.forget(socket)
     if (this.sockets.size === 0) this.host.inUse.delete(this)
     for (const tally of [this.tally, this.host.tally]) {
@@ -128,6 +140,11 @@ export class RouteEntry implements Route, SocketOwner {
       tally.add(socket)
     }
     this.host.gone(socket)
+  }
+
+  private changed(): void {
+    this.list = null
+    this.host.everyone = null
   }
 
   done(): void {

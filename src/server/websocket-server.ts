@@ -86,6 +86,7 @@ export class WebSocketServer {
       tally,
       hub,
       inUse: new Set(),
+      everyone: null,
       gone: (socket) => {
         this.gate.left(socket.remoteAddress)
       },
@@ -286,14 +287,15 @@ export class WebSocketServer {
   }
 
   /** All of them, as they are now. */
-  private sockets(): ServerSocket[] {
-    return [...this.host.inUse].flatMap((route) => [...route.sockets])
+  private sockets(): readonly ServerSocket[] {
+    this.host.everyone ??= [...this.host.inUse].flatMap((route) => route.members)
+    return this.host.everyone
   }
 
   /** Who gets a broadcast from elsewhere. */
-  private reach(path: string | null): ServerSocket[] {
+  private reach(path: string | null): readonly ServerSocket[] {
     if (path === null) return this.sockets()
-    return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => [...route.sockets])
+    return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => route.members)
   }
 
   private entryOf(service: ServerService | ServiceFactory): RouteEntry {
