@@ -14,7 +14,7 @@ describe('the options of permessage-deflate (RFC 7692 section 7.1)', () => {
       clientMaxWindowBits: 15,
       thresholdBytes: 1024,
       contextThresholdBytes: 64,
-      level: 3,
+      level: 2,
       memLevel: 8,
       asyncThresholdBytes: 65_536,
       maxSharedContextBytes: 16_777_216,
