@@ -386,7 +386,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** @param timeoutMs what a caller asks for: of several, the least patient counts. Default: `closeTimeoutMs`, once */
   private armCloseTimer(timeoutMs: number | undefined): void {
-    if (this.isCloseTimed && timeoutMs === undefined) return
+    if (this.isGone || (this.isCloseTimed && timeoutMs === undefined)) return
     const deadline = monotonicNow() + (timeoutMs ?? this.options.limits.closeTimeoutMs)
     if (this.isCloseTimed && deadline >= this.closeDeadline) return
     if (!this.isCloseTimed) timerWheel.keepAlive()

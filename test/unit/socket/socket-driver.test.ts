@@ -16,6 +16,12 @@ interface Driven {
   onEvent: (event: ConnectionEvent) => void
 }
 
+/** Each test ends what it began. */
+const drivers: SocketDriver[] = []
+afterEach(() => {
+  for (const driver of drivers.splice(0)) driver.terminate()
+})
+
 function drive(
   limitOptions: LimitOptions = {},
   { slowConsumer = 'close' as SlowConsumerPolicy, head = new Uint8Array(0), highWaterMark = 64 * 1024 } = {},
@@ -38,6 +44,7 @@ function drive(
   )
   const driven: Driven = { driver, stream, told, onEvent: () => undefined }
   driver.start(head)
+  drivers.push(driver)
   return driven
 }
 
