@@ -214,9 +214,8 @@ export class OutputQueue {
     return this.start
   }
 
-  /** As much again as waits already. One large frame, with nothing before it, needs no room behind it. */
+  /** As much again as waits already. */
   private privateRoom(): number {
-    if (this.byteLength === 0 && !this.isBlocked) return 0
     return Math.min(Math.max(this.byteLength, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
   }
 

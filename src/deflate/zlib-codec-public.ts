@@ -187,9 +187,18 @@ class PublicInflater implements Inflater {
 export class PublicEngine implements ZlibEngine {
   readonly keepsDeflateContext = false
   readonly sharedInflater: Inflater = new PublicInflater(15, false)
+  readonly #sharedDeflaters = new Map<string, Deflater>()
 
+  /** The same for the same parameters: by this, what goes to many is compressed once. */
   sharedDeflater(parameters: DeflateParameters): Deflater {
-    return new PublicDeflater(parameters)
+    const { windowBits, level, memLevel } = parameters
+    const shape = [windowBits, level, memLevel].join()
+    let deflater = this.#sharedDeflaters.get(shape)
+    if (deflater === undefined) {
+      deflater = new PublicDeflater(parameters)
+      this.#sharedDeflaters.set(shape, deflater)
+    }
+    return deflater
   }
 
   createDeflater(parameters: DeflateParameters): Deflater {

@@ -1,5 +1,6 @@
 import { OutputQueue } from '../../../src/connection/output-queue.js'
-import { hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
+import { asBuffer } from '../../../src/frame/raw-buffer.js'
+import { frame, hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 
 const TEXT = 0x81
 const BINARY = 0x82
@@ -304,5 +305,102 @@ describe('clear', () => {
     expect(queue.take()).toBeNull()
     queue.appendText(TEXT, 'Hi')
     expect(queue.take()).toEqual(hex('81 02 48 69'))
+  })
+})
+
+describe('a large frame that has left', () => {
+  const large = (byte: number): Buffer => Buffer.alloc(200_000, byte)
+
+  test('lends its memory to the next, of any connection, once it is recycled', () => {
+    const [one, two] = [new OutputQueue(false), new OutputQueue(false)]
+    one.appendBytes(BINARY, large(1))
+    const first = one.take()!
+    expect(readFrames(first).frames[0]!.payload.equals(large(1))).toBe(true)
+    one.recycle()
+    two.appendBytes(BINARY, large(2))
+    const second = two.take()!
+    expect(second.buffer).toBe(first.buffer)
+    expect(readFrames(second).frames[0]!.payload.equals(large(2))).toBe(true)
+  })
+
+  test('is recycled once, and only while it is what was taken last', () => {
+    const queue = new OutputQueue(false)
+    queue.appendBytes(BINARY, large(1))
+    const first = queue.take()!
+    queue.recycle()
+    queue.recycle()
+    queue.appendBytes(BINARY, large(2))
+    const second = queue.take()!
+    queue.appendBytes(BINARY, large(3))
+    const third = queue.take()!
+    expect(second.buffer).toBe(first.buffer)
+    expect(third.buffer).not.toBe(second.buffer)
+    expect(readFrames(second).frames[0]!.payload.equals(large(2))).toBe(true)
+  })
+
+  test('is not written again if it was not recycled', () => {
+    const queue = new OutputQueue(true)
+    const taken: Buffer[] = []
+    for (let i = 0; i < 5; i++) {
+      queue.appendBytes(BINARY, large(i))
+      taken.push(queue.take()!)
+    }
+    taken.forEach((bytes, i) => expect(readFrames(bytes).frames[0]!.payload.equals(large(i))).toBe(true))
+  })
+
+  test('what others may hold is not recycled: a slab, a shared frame, what was joined', () => {
+    const queue = new OutputQueue(false)
+    const shared = asBuffer(frame({ opcode: 2, payload: large(9) }))
+    const taken: Buffer[] = []
+    const take = (): void => {
+      for (let bytes = queue.take(); bytes !== null; bytes = queue.take()) {
+        taken.push(bytes)
+        queue.recycle()
+      }
+    }
+    queue.appendText(TEXT, 'in the slab')
+    take()
+    queue.appendShared(shared, 0, shared.length)
+    take()
+    queue.appendText(TEXT, 'before')
+    queue.appendShared(shared, 0, shared.length)
+    queue.appendBytes(BINARY, large(8))
+    take()
+    for (let i = 0; i < 5; i++) {
+      queue.appendBytes(BINARY, large(7))
+      queue.take()
+    }
+    const { frames } = readFrames(Buffer.concat(taken))
+    expect(frames.map(({ payload }) => payload[0])).toEqual([0x69, 9, 0x62, 9, 8])
+    expect(frames[4]!.payload.equals(large(8))).toBe(true)
+    expect(shared.equals(frame({ opcode: 2, payload: large(9) }))).toBe(true)
+  })
+})
+
+describe('a view of the same bytes', () => {
+  test('is made once for connections that take the same', () => {
+    const shared = asBuffer(frame({ opcode: 1, payload: 'Hello' }))
+    const views = Array.from({ length: 3 }, () => {
+      const queue = new OutputQueue(false)
+      queue.appendShared(shared, 0, shared.length)
+      return queue.take()
+    })
+    expect(views[1]).toBe(views[0])
+    expect(views[2]).toBe(views[0])
+  })
+
+  test('is another where it begins, ends or lies elsewhere', () => {
+    const bytes = frame({ opcode: 1, payload: 'Hello' })
+    const shared = asBuffer(Buffer.concat([bytes, bytes]))
+    const other = asBuffer(Buffer.from(bytes))
+    const take = (buffer: typeof shared, start: number, end: number): Buffer => {
+      const queue = new OutputQueue(false)
+      queue.appendShared(buffer, start, end)
+      return queue.take()!
+    }
+    const views = [take(shared, 0, 7), take(shared, 7, 14), take(other, 0, 7), take(shared, 0, 14)]
+    expect(new Set(views).size).toBe(4)
+    expect(views.map(({ length }) => length)).toEqual([7, 7, 7, 14])
+    expect(views.slice(0, 3)).toEqual([bytes, bytes, bytes])
   })
 })

@@ -272,3 +272,64 @@ describe('a message that is inflated off the loop', () => {
     expect((data as Buffer).buffer.byteLength).toBe(4)
   })
 })
+
+describe('a chunk that is lent', () => {
+  const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload })
+  const binary = (payload: string): Buffer => frame({ opcode: OP.BINARY, payload })
+
+  /** Pushes it, pulls so many, and writes over it. */
+  function lend(receiver: Receiver, bytes: Buffer, pulls: number): (MessageReceived | ControlFrame)[] {
+    const lent = Buffer.from(bytes)
+    const found: (MessageReceived | ControlFrame)[] = []
+    receiver.push(lent, true)
+    for (let i = 0; i < pulls; i++) found.push(receiver.next() as MessageReceived)
+    receiver.keepInput()
+    lent.fill(0xaa)
+    return found
+  }
+
+  test('what was pulled of it is kept, short and long', () => {
+    const receiver = make()
+    const [short, long, control] = lend(
+      receiver,
+      Buffer.concat([binary('short'), binary('x'.repeat(200)), frame({ opcode: OP.PING, payload: 'p' })]),
+      3,
+    )
+    expect([short, long, control].map((one) => show(one!))).toEqual([
+      'binary short',
+      `binary ${'x'.repeat(200)}`,
+      '9 p',
+    ])
+    expect(receiver.next()).toBeNull()
+  })
+
+  test('what was not pulled of it comes later, before what comes behind it', () => {
+    const receiver = make()
+    const found = lend(receiver, Buffer.concat([text('1'), text('2'), text('3')]), 1)
+    found.push(...lend(receiver, Buffer.concat([text('4'), text('5')]), 1))
+    receiver.push(text('6'))
+    expect([...found.map(show), ...pull(receiver)]).toEqual([1, 2, 3, 4, 5, 6].map((n) => `text ${n}`))
+  })
+
+  test('behind one that was given and not pulled', () => {
+    const receiver = make()
+    receiver.push(binary('1'))
+    const found = lend(receiver, binary('2'), 1)
+    expect([...found.map(show), ...pull(receiver)]).toEqual(['binary 1', 'binary 2'])
+  })
+
+  test('a compressed message that is inflated off the loop', () => {
+    const codec = new ControlledCodec({ asyncInflateBytes: 0 })
+    const receiver = make({ codec })
+    expect(lend(receiver, Buffer.concat([compressed(OP.TEXT, 'aaaa'), text('behind')]), 1)).toEqual([null])
+    codec.finishInflate()
+    expect(pull(receiver)).toEqual(['text aaaa', 'text behind'])
+  })
+
+  test('keepInput means nothing for one that was given', () => {
+    const receiver = make()
+    receiver.push(Buffer.concat([binary('1'), binary('2')]))
+    receiver.keepInput()
+    expect(pull(receiver)).toEqual(['binary 1', 'binary 2'])
+  })
+})

@@ -36,6 +36,15 @@ describe('the engine by the documented calls', () => {
     expect(inflater.inflate(Buffer.from([0xf2, 0x00, 0x11, 0x00, 0x00]), 10)).toBeInstanceOf(ProtocolError)
   })
 
+  test('one compressor is shared by all who compress alike', () => {
+    const parameters = { windowBits: 15, level: 6, memLevel: 8 }
+    const shared = engine.sharedDeflater(parameters)
+    expect(engine.sharedDeflater({ ...parameters })).toBe(shared)
+    for (const other of [{ windowBits: 10 }, { level: 2 }, { memLevel: 9 }]) {
+      expect(engine.sharedDeflater({ ...parameters, ...other })).not.toBe(shared)
+    }
+  })
+
   test('its compressors hold nothing', () => {
     const deflater = engine.createDeflater({ windowBits: 15, level: 6, memLevel: 8 })
     const before = bytes(deflater.deflate(json(500), true))

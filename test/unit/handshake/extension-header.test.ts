@@ -130,3 +130,32 @@ describe('RFC 6455 9.1: writing an extension', () => {
     expect(() => formatExtension(offer)).toThrow(new TypeError(message))
   })
 })
+
+describe('the header that was read last', () => {
+  const value = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10'
+
+  it('is not read again, nor can be changed by who has it', () => {
+    const offers = parseExtensionHeader(value)!
+    expect(parseExtensionHeader(value)).toBe(offers)
+    const [offer] = offers
+    expect(Object.isFrozen(offers)).toBe(true)
+    expect(Object.isFrozen(offer)).toBe(true)
+    expect(Object.isFrozen(offer!.parameters)).toBe(true)
+    expect(offer!.parameters.every((parameter) => Object.isFrozen(parameter))).toBe(true)
+    expect(() => (offers as unknown[]).push('x')).toThrow(TypeError)
+  })
+
+  it('is not mistaken for another', () => {
+    expect(parseExtensionHeader(value)).toHaveLength(1)
+    expect(parseExtensionHeader(`${value}, x`)).toHaveLength(2)
+    expect(parseExtensionHeader(';')).toBeNull()
+    expect(parseExtensionHeader(';')).toBeNull()
+    expect(parseExtensionHeader(value)).toHaveLength(1)
+  })
+
+  it('is not kept where it is long', () => {
+    const long = `x; y=${'z'.repeat(300)}`
+    expect(parseExtensionHeader(long)).toEqual(parseExtensionHeader(long))
+    expect(parseExtensionHeader(long)).not.toBe(parseExtensionHeader(long))
+  })
+})

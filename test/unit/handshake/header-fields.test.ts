@@ -16,6 +16,17 @@ describe('RFC 9110 5: header fields', () => {
     expect(fields.getAll('Cookie')).toEqual(['x=1', 'y=2'])
   })
 
+  it('are counted by name, doubles and all', () => {
+    expect(['host', 'cookie', 'COOKIE', 'X-EMPTY', 'x-none'].map((name) => fields.count(name))).toEqual([
+      1, 2, 2, 1, 0,
+    ])
+  })
+
+  it('are listed once, when they are asked for', () => {
+    expect(fields.entries()).toBe(fields.entries())
+    expect(HeaderFields.fromRawHeaders([]).entries()).toEqual([])
+  })
+
   it('that are not there', () => {
     expect(fields.get('x-none')).toBeUndefined()
     expect(fields.getAll('x-none')).toEqual([])

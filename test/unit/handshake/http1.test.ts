@@ -258,3 +258,27 @@ describe('what the caller does wrong', () => {
     expect(scanner.head?.method).toBe('GET')
   })
 })
+
+describe('the kind of bytes', () => {
+  const long = 'x'.repeat(9000)
+  const head = `GET /${long} HTTP/1.1\r\nHost: server.example.com\r\nX-\u0041bc: \xe9\xff${long}\r\n\r\n`
+
+  it.each([
+    ['a Buffer', (text: string) => Buffer.from(text, 'latin1')],
+    ['a view of a Buffer', (text: string) => Buffer.from(`junk${text}`, 'latin1').subarray(4)],
+    ['a plain Uint8Array', bytes],
+    ['a view of one', (text: string) => bytes(`junk${text}junk`).subarray(4, 4 + text.length)],
+  ])('makes no difference: %s, whole or cut', (_, encode) => {
+    for (const chunkBytes of [head.length, 4096, 17]) {
+      const scanner = new HeadScanner('request', { maxHeaderBytes: 20_000 })
+      for (let at = 0; at < head.length; at += chunkBytes)
+        scanner.push(encode(head.slice(at, at + chunkBytes)))
+      expect(scanner.error).toBeNull()
+      expect(scanner.head?.target).toBe(`/${long}`)
+      expect(scanner.head?.headers.entries()).toEqual([
+        ['Host', 'server.example.com'],
+        ['X-Abc', `\xe9\xff${long}`],
+      ])
+    }
+  })
+})

@@ -43,3 +43,20 @@ describe('RFC 6455 4.2.2: Sec-WebSocket-Accept', () => {
     expect(Buffer.from(computeAccept(createKey()), 'base64')).toHaveLength(20)
   })
 })
+
+describe.each(['createHash', 'hash'])('the digest by crypto.%s', (name) => {
+  it('is that of the example', () => {
+    jest.isolateModules(() => {
+      const crypto = jest.requireActual<typeof import('node:crypto')>('node:crypto')
+      // In one call, as Node has it from 20.12 on; or without it, as before.
+      const hash = (algorithm: string, data: string, encoding: 'base64'): string =>
+        crypto.createHash(algorithm).update(data).digest(encoding)
+      jest.doMock('node:crypto', () => ({ ...crypto, hash: name === 'hash' ? hash : undefined }))
+      const key = jest.requireActual<typeof import('../../../src/handshake/key.js')>(
+        '../../../src/handshake/key.js',
+      )
+      expect(key.computeAccept('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
+      jest.dontMock('node:crypto')
+    })
+  })
+})

@@ -1,0 +1,170 @@
+/** Large buffers that are used again: bounded, and never in two hands. */
+import fc from 'fast-check'
+import { Connection } from '../../../src/connection/connection.js'
+import type { MessageReceived } from '../../../src/connection/events.js'
+import { fragments, frame, KEY, OP } from '../../helpers/frame-builder.js'
+import { pullAll } from '../../helpers/pull.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const MAX_KEPT_BYTES = 4 * MIB
+
+type Pool = typeof import('../../../src/frame/buffer-pool.js')
+type Pooled = ReturnType<Pool['borrowBuffer']>
+
+/** One that keeps nothing yet. */
+function emptyPool(): Pool {
+  let pool: Pool | undefined
+  jest.isolateModules(() => {
+    pool = jest.requireActual<Pool>('../../../src/frame/buffer-pool.js')
+  })
+  return pool!
+}
+
+describe('the size of what is borrowed', () => {
+  test.each([
+    [0, 0],
+    [1, 1],
+    [1000, 1000],
+    [32 * KIB - 1, 32 * KIB - 1],
+    [32 * KIB, 32 * KIB],
+    [32 * KIB + 1, 64 * KIB],
+    [100_000, 128 * KIB],
+    [MIB, MIB],
+    [MIB + 1, 2 * MIB],
+    [4 * MIB, 4 * MIB],
+    [4 * MIB + 1, 4 * MIB + 1],
+  ])('%i bytes: %i', (bytes, size) => {
+    const buffer = emptyPool().borrowBuffer(bytes)
+    expect(buffer).toHaveLength(size)
+    // Alone in its memory: a view of a slab would let others in.
+    expect(buffer.buffer.byteLength).toBe(size)
+  })
+})
+
+describe('what is returned', () => {
+  test('is given to the next who needs as much, and to nobody else', () => {
+    const { borrowBuffer, returnBuffer } = emptyPool()
+    const first = borrowBuffer(MIB)
+    returnBuffer(first)
+    expect(borrowBuffer(MIB + 1)).not.toBe(first)
+    expect(borrowBuffer(MIB / 2)).not.toBe(first)
+    expect(borrowBuffer(MIB - 1)).toBe(first)
+    expect(borrowBuffer(MIB)).not.toBe(first)
+  })
+
+  test.each([1, 32 * KIB - 1, 48 * KIB, 4 * MIB + 1, 8 * MIB])('is not kept at %i bytes', (bytes) => {
+    const { borrowBuffer, returnBuffer } = emptyPool()
+    const odd = Buffer.allocUnsafeSlow(bytes) as Pooled
+    returnBuffer(odd)
+    expect(borrowBuffer(bytes)).not.toBe(odd)
+  })
+
+  test('is kept up to 4 MiB together, and again once some of it is borrowed', () => {
+    const { borrowBuffer, returnBuffer } = emptyPool()
+    const [a, b, c] = [borrowBuffer(2 * MIB), borrowBuffer(2 * MIB), borrowBuffer(32 * KIB)]
+    returnBuffer(a)
+    returnBuffer(b)
+    returnBuffer(c)
+    expect(borrowBuffer(32 * KIB)).not.toBe(c)
+    expect(borrowBuffer(2 * MIB)).toBe(b)
+    returnBuffer(c)
+    expect(borrowBuffer(32 * KIB)).toBe(c)
+    expect(borrowBuffer(2 * MIB)).toBe(a)
+    expect([a, b]).not.toContain(borrowBuffer(2 * MIB))
+  })
+})
+
+test('whatever is borrowed and returned: no buffer is in two hands, and at most 4 MiB are kept', () => {
+  const size = fc.constantFrom(KIB, 32 * KIB, 40 * KIB, 64 * KIB, 700 * KIB, MIB, 3 * MIB, 4 * MIB, 5 * MIB)
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          size,
+          fc.nat(20).map((i) => -1 - i),
+        ),
+        { maxLength: 40 },
+      ),
+      (steps) => {
+        const { borrowBuffer, returnBuffer } = emptyPool()
+        const held: Pooled[] = []
+        const returned = new Set<Pooled>()
+        for (const step of steps) {
+          if (step > 0) {
+            const buffer = borrowBuffer(step)
+            expect(buffer.length).toBeGreaterThanOrEqual(step)
+            expect(held).not.toContain(buffer)
+            held.push(buffer)
+          } else if (held.length > 0) {
+            const [buffer] = held.splice(-step % held.length, 1)
+            returned.add(buffer!)
+            returnBuffer(buffer!)
+          }
+        }
+        let kept = 0
+        for (let bytes = 32 * KIB; bytes <= 4 * MIB; bytes *= 2) {
+          for (;;) {
+            const buffer = borrowBuffer(bytes)
+            if (!returned.delete(buffer)) break
+            kept += buffer.length
+          }
+        }
+        expect(kept).toBeLessThanOrEqual(MAX_KEPT_BYTES)
+      },
+    ),
+    { numRuns: 100 },
+  )
+})
+
+describe('RFC 6455 5.4: a message that was delivered is never written again', () => {
+  /** Its bytes tell where they were. */
+  const message = (seed: number): Buffer =>
+    Buffer.from(Uint32Array.from({ length: MIB / 4 }, (_, i) => Math.imul(i + seed, 2654435761)).buffer)
+  const SEEDS = [1, 2]
+  const text = frame({ opcode: OP.TEXT, payload: 'x'.repeat(MIB), key: KEY })
+  const cut = (bytes: Buffer, size: number): Buffer[] =>
+    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+
+  /** Delivers some bytes in chunks, lent or given. */
+  function receive(connection: Connection, bytes: Buffer, chunkBytes: number, isLent: boolean): Buffer[] {
+    const lent = Buffer.alloc(chunkBytes)
+    const found: Buffer[] = []
+    for (const chunk of cut(bytes, chunkBytes)) {
+      if (isLent) connection.receiveBytes(lent.subarray(0, chunk.copy(lent)), 0, true)
+      else connection.receiveBytes(Buffer.from(chunk))
+      for (const event of pullAll(connection)) found.push((event as MessageReceived).data as Buffer)
+      connection.keepInput()
+    }
+    return found
+  }
+
+  // Chunks of 150 KiB: the buffer that the pool gives is large enough for the whole, and so is the last one too.
+  test.each([
+    ['fragments of 64 KiB', 64 * KIB, 64 * KIB],
+    ['fragments of 1000 bytes', 1000, 64 * KIB],
+    ['fragments of 300 KiB in chunks of 150', 300 * KIB, 150 * KIB],
+    ['one frame in chunks of 64 KiB', MIB, 64 * KIB],
+    ['one frame in chunks of 150 KiB', MIB, 150 * KIB],
+    ['one frame in one chunk', MIB, 2 * MIB],
+  ])('%s', (_, fragmentBytes, chunkBytes) => {
+    const { borrowBuffer } = jest.requireActual<Pool>('../../../src/frame/buffer-pool.js')
+    const sent = SEEDS.map((seed) => fragments(OP.BINARY, cut(message(seed), fragmentBytes), { key: KEY }))
+    for (const isLent of [false, true]) {
+      const connection = new Connection({ role: 'server', limits: { maxMessageBytes: 2 * MIB } })
+      const kept: Buffer[] = []
+      for (const bytes of sent) {
+        kept.push(...receive(connection, bytes, chunkBytes, isLent))
+        // Text goes through the same buffers, and leaves them at once.
+        receive(connection, text, 150 * KIB, isLent)
+      }
+      // Whoever borrows next may write what they like.
+      for (let size = 32 * KIB; size <= 4 * MIB; size *= 2) {
+        for (let i = 0; i < 3; i++) borrowBuffer(size).fill(0xaa)
+      }
+      expect(kept.map((one, i) => one.equals(message(SEEDS[i]!)))).toEqual(SEEDS.map(() => true))
+      connection.transportLost()
+      expect(pullAll(connection).map(({ type }) => type)).toEqual(['closed'])
+    }
+  })
+})
