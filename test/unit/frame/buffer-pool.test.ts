@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { Connection } from '../../../src/connection/connection.js'
 import type { MessageReceived } from '../../../src/connection/events.js'
+import type * as BufferPool from '../../../src/frame/buffer-pool.js'
 import { fragments, frame, KEY, OP } from '../../helpers/frame-builder.js'
 import { pullAll } from '../../helpers/pull.js'
 
@@ -9,7 +10,7 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const MAX_KEPT_BYTES = 4 * MIB
 
-type Pool = typeof import('../../../src/frame/buffer-pool.js')
+type Pool = typeof BufferPool
 type Pooled = ReturnType<Pool['borrowBuffer']>
 
 /** One that keeps nothing yet. */

@@ -1,3 +1,5 @@
+import type * as Crypto from 'node:crypto'
+import type * as Key from '../../../src/handshake/key.js'
 import { computeAccept, createKey, isValidKey } from '../../../src/handshake/key.js'
 
 describe('RFC 6455 4.1: Sec-WebSocket-Key', () => {
@@ -47,14 +49,12 @@ describe('RFC 6455 4.2.2: Sec-WebSocket-Accept', () => {
 describe.each(['createHash', 'hash'])('the digest by crypto.%s', (name) => {
   it('is that of the example', () => {
     jest.isolateModules(() => {
-      const crypto = jest.requireActual<typeof import('node:crypto')>('node:crypto')
+      const crypto = jest.requireActual<typeof Crypto>('node:crypto')
       // In one call, as Node has it from 20.12 on; or without it, as before.
       const hash = (algorithm: string, data: string, encoding: 'base64'): string =>
         crypto.createHash(algorithm).update(data).digest(encoding)
       jest.doMock('node:crypto', () => ({ ...crypto, hash: name === 'hash' ? hash : undefined }))
-      const key = jest.requireActual<typeof import('../../../src/handshake/key.js')>(
-        '../../../src/handshake/key.js',
-      )
+      const key = jest.requireActual<typeof Key>('../../../src/handshake/key.js')
       expect(key.computeAccept('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
       jest.dontMock('node:crypto')
     })

@@ -116,7 +116,7 @@ describe('messages', () => {
   })
 
   test.each([undefined, null, true, 0, {}])('%p is no reply', async (value) => {
-    const { stream, lines } = serve(() => ({ onMessage: () => value as undefined }))
+    const { stream, lines } = serve(() => ({ onMessage: () => value }))
     stream.deliver(text('a'), text('b'))
     await turns()
     expect(lines()).toEqual([])
@@ -369,7 +369,7 @@ describe('a codec', () => {
 describe('a reply in parts', () => {
   test('is sent beside other messages, part by part', async () => {
     const { stream, lines } = serve(() => ({
-      onTextMessage: async function* (_, message) {
+      async *onTextMessage(_, message) {
         for (let i = 0; i < 3; i++) {
           await nextTurn()
           yield `${message}${i}`
@@ -385,7 +385,7 @@ describe('a reply in parts', () => {
   test('is given up at the end of the connection, and the end waits for its cleaning up', async () => {
     const [wait, clean] = [gate(), gate()]
     const { stream, told } = serve((list) => ({
-      onMessage: async function* () {
+      async *onMessage() {
         try {
           yield 'first'
           await wait.opened
@@ -413,7 +413,7 @@ describe('a reply in parts', () => {
 
   test('that fails: 1011', async () => {
     const { stream, lines } = serve(() => ({
-      onMessage: async function* () {
+      async *onMessage() {
         yield 'first'
         await nextTurn()
         fails()

@@ -24,7 +24,11 @@ afterEach(() => {
 
 function drive(
   limitOptions: LimitOptions = {},
-  { slowConsumer = 'close' as SlowConsumerPolicy, head = new Uint8Array(0), highWaterMark = 64 * 1024 } = {},
+  {
+    slowConsumer = 'close',
+    head = new Uint8Array(0),
+    highWaterMark = 64 * 1024,
+  }: { slowConsumer?: SlowConsumerPolicy; head?: Uint8Array; highWaterMark?: number } = {},
 ): Driven {
   const stream = new MemoryDuplex({ highWaterMark })
   const limits = resolveLimits(limitOptions, SERVER_LIMITS)

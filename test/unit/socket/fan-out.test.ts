@@ -1,0 +1,142 @@
+/** One message to many: who gets it, what became of it, and that one never stops the others. */
+import { PreparedMessage } from '../../../src/connection/prepared-message.js'
+import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
+import { fanOut, prepare, type FanOutOptions } from '../../../src/socket/fan-out.js'
+import { SocketDriver, type SlowConsumerPolicy } from '../../../src/socket/socket-driver.js'
+import { StreamTransport } from '../../../src/socket/stream-transport.js'
+import { closeFrame, frame, OP, readFrames } from '../../helpers/frame-builder.js'
+import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
+
+interface Member {
+  readonly driver: SocketDriver
+  readonly stream: MemoryDuplex
+  deliver: SocketDriver['deliver']
+}
+
+const opened: MemoryDuplex[] = []
+afterEach(async () => {
+  for (const stream of opened.splice(0)) stream.destroy()
+  await nextTurn()
+})
+
+const nothing = (): void => undefined
+
+/** A real connection of a server over a stream in memory. */
+function join(limitOptions: LimitOptions = {}, slowConsumer: SlowConsumerPolicy = 'close'): Member {
+  const stream = new MemoryDuplex()
+  opened.push(stream)
+  const limits = resolveLimits(limitOptions, SERVER_LIMITS)
+  const driver = new SocketDriver(
+    new StreamTransport(stream),
+    { role: 'server', limits },
+    { limits, slowConsumer },
+    { handleEvent: nothing, handleDrain: nothing, handleGone: nothing },
+  )
+  driver.start(new Uint8Array(0))
+  return { driver, stream, deliver: (message) => driver.deliver(message) }
+}
+
+const three = (): [Member, Member, Member] => [join(), join(), join()]
+
+describe('a message to many', () => {
+  test('reaches each of them, with what else is sent in the same turn, in one write', async () => {
+    const members = three()
+    members[1].driver.send('before')
+    expect(fanOut(members, 'to all')).toEqual({ sent: 3, dropped: 0, failed: 0 })
+    expect(fanOut(new Set(members), Buffer.from('bytes'))).toEqual({ sent: 3, dropped: 0, failed: 0 })
+    members[2].driver.send('behind')
+    await nextTurn()
+    expect(members.map(({ stream }) => stream.writes.length)).toEqual([1, 1, 1])
+    const all = Buffer.concat([
+      frame({ opcode: OP.TEXT, payload: 'to all' }),
+      frame({ opcode: OP.BINARY, payload: 'bytes' }),
+    ])
+    const [before, behind] = ['before', 'behind'].map((payload) => frame({ opcode: OP.TEXT, payload }))
+    expect(members[0].stream.written).toEqual(all)
+    expect(members[1].stream.written).toEqual(Buffer.concat([before!, all]))
+    expect(members[2].stream.written).toEqual(Buffer.concat([all, behind!]))
+  })
+
+  test('to nobody', () => {
+    expect(fanOut([], 'x')).toEqual({ sent: 0, dropped: 0, failed: 0 })
+  })
+
+  test('is not changed by what its source becomes before it leaves', async () => {
+    const members = three()
+    const source = Buffer.from('Hello')
+    fanOut(members, source)
+    source.fill(0xaa)
+    await nextTurn()
+    for (const { stream } of members)
+      expect(stream.written).toEqual(frame({ opcode: OP.BINARY, payload: 'Hello' }))
+  })
+
+  test('passes over those that are closing, and those that are too slow', async () => {
+    const closing = join()
+    const slow = join({ maxBufferedOutputBytes: 1000 }, 'drop')
+    const well = join()
+    closing.driver.close(1000, undefined, undefined)
+    slow.stream.stick()
+    slow.driver.send('x'.repeat(100_000))
+    expect(fanOut([closing, slow, well], 'x')).toEqual({ sent: 1, dropped: 1, failed: 1 })
+    await nextTurn()
+    expect(closing.stream.written).toEqual(closeFrame(1000))
+    expect(readFrames(slow.stream.written).frames.map(({ payload }) => payload.length)).toEqual([100_000])
+    expect(well.stream.written).toEqual(frame({ opcode: OP.TEXT, payload: 'x' }))
+  })
+})
+
+describe('who gets it', () => {
+  test.each<[string, (members: Member[]) => FanOutOptions<Member>, boolean[]]>([
+    ['except one', ([a]) => ({ except: a }), [false, true, true]],
+    ['except an array', ([a, b]) => ({ except: [a!, b!] }), [false, false, true]],
+    ['except a set', ([, b]) => ({ except: new Set([b!]) }), [true, false, true]],
+    ['a filter', ([, , c]) => ({ filter: (one) => one === c }), [false, false, true]],
+    ['both', ([a, b]) => ({ except: a, filter: (one) => one === a || one === b }), [false, true, false]],
+    ['nothing said', () => ({ except: undefined, filter: undefined }), [true, true, true]],
+  ])('%s', async (_, options, expected) => {
+    const members = three()
+    const { sent } = fanOut(members, 'x', options(members))
+    await nextTurn()
+    expect(members.map(({ stream }) => stream.writes.length > 0)).toEqual(expected)
+    expect(sent).toBe(expected.filter(Boolean).length)
+  })
+
+  test('what the filter throws is thrown; those before it have the message', async () => {
+    const members = three()
+    const filter = (one: Member): boolean => {
+      if (one === members[1]) throw new Error('no')
+      return true
+    }
+    expect(() => fanOut(members, 'x', { filter })).toThrow('no')
+    await nextTurn()
+    expect(members.map(({ stream }) => stream.writes.length)).toEqual([1, 0, 0])
+  })
+})
+
+describe('what the caller does wrong throws at once', () => {
+  test.each<[unknown, string]>([
+    [null, 'options must be an object with except, filter and compress, not null'],
+    [5, 'options must be an object with except, filter and compress, not 5'],
+    [{ excpet: [] }, 'options has no "excpet"; there are except, filter, compress'],
+    [{ filter: 1 }, 'filter must be a function, not 1'],
+    [{ except: 'x' }, 'except must be a connection, or an array or a set of them, not "x"'],
+    [{ except: null }, 'except must be a connection, or an array or a set of them, not null'],
+    [{ compress: 1 }, 'compress'],
+  ])('options %p', (options, message) => {
+    const member = join()
+    expect(() => fanOut([member], 'x', options as FanOutOptions<Member>)).toThrow(TypeError)
+    expect(() => fanOut([member], 'x', options as FanOutOptions<Member>)).toThrow(message)
+    expect(member.driver.bufferedAmount).toBe(0)
+  })
+
+  test('what is neither text nor bytes', () => {
+    expect(() => fanOut([join()], 5 as unknown as string)).toThrow(TypeError)
+  })
+
+  test('compress for a message that was prepared', () => {
+    const message = new PreparedMessage('x')
+    expect(prepare(message)).toBe(message)
+    expect(() => prepare(message, true)).toThrow('compress belongs to the PreparedMessage itself')
+  })
+})
