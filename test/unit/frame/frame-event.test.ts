@@ -1,7 +1,8 @@
 import { ProtocolError } from '../../../src/errors.js'
 import { FramePart, FrameViolation } from '../../../src/frame/frame-event.js'
+import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { asBuffer } from '../../../src/frame/raw-buffer.js'
-import { KEY, xor } from '../../helpers/frame-builder.js'
+import { frame, KEY, OP, xor } from '../../helpers/frame-builder.js'
 
 const KEY_NUMBER = 0x3d21fa37
 
@@ -84,6 +85,20 @@ describe('RFC 6455 5.3: unmasking a part', () => {
       expect(event.copyTo(target, 0)).toBe(false)
       expect(target.toString()).toBe('Hello')
     }
+  })
+})
+
+describe('copy', () => {
+  test('is unmasked, in memory of its own, and leaves the chunk as it is', () => {
+    const parser = new FrameParser({ role: 'server' })
+    const chunk = frame({ opcode: OP.BINARY, payload: 'Hello', key: KEY })
+    const before = Buffer.from(chunk)
+    parser.push(chunk)
+    const part = parser.next() as FramePart
+    const copy = part.copy()
+    expect(chunk).toEqual(before)
+    chunk.fill(0xaa)
+    expect(copy.toString()).toBe('Hello')
   })
 })
 

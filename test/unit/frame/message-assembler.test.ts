@@ -2,6 +2,7 @@ import { ProtocolError } from '../../../src/errors.js'
 import type { FramePart } from '../../../src/frame/frame-event.js'
 import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { MessageAssembler } from '../../../src/frame/message-assembler.js'
+import type { RawBuffer } from '../../../src/frame/raw-buffer.js'
 import { fragments, frame, hex, KEY, OP } from '../../helpers/frame-builder.js'
 
 /** The parts of what is pushed chunk by chunk to a server (masked) or a client. */
@@ -149,5 +150,39 @@ describe('memory follows the bytes that came', () => {
       const list = parts(false, fragments(OP.BINARY, pieces.slice(0, count)))
       expect(held(list)).toBeLessThanOrEqual(count * 33 * 2)
     }
+  })
+})
+
+describe('the buffer of a message that is longer than its chunks', () => {
+  /** A frame that comes in two chunks, the first of which makes the assembler borrow a buffer for all of it. */
+  function comeCut(byte: number): { assembler: MessageAssembler; bytes: RawBuffer } {
+    const wire = frame({ opcode: OP.BINARY, payload: Buffer.alloc(1_000_000, byte) })
+    const parser = new FrameParser({ role: 'client' })
+    parser.push(wire.subarray(0, 200_000))
+    parser.push(wire.subarray(200_000))
+    const first = parser.next() as FramePart
+    const assembler = new MessageAssembler(first)
+    assembler.append(first)
+    assembler.append(parser.next() as FramePart)
+    return { assembler, bytes: assembler.finish() as RawBuffer }
+  }
+
+  test('is used again once it is released, and once only', () => {
+    const one = comeCut(1)
+    one.assembler.release()
+    one.assembler.release()
+    const [two, three] = [comeCut(2), comeCut(3)]
+    expect(two.bytes.buffer).toBe(one.bytes.buffer)
+    expect(three.bytes.buffer).not.toBe(two.bytes.buffer)
+    expect(two.bytes.equals(Buffer.alloc(1_000_000, 2))).toBe(true)
+  })
+
+  test('is not what is kept: that has memory of its own, and no more than it needs', () => {
+    const one = comeCut(4)
+    const kept = one.assembler.keep(one.bytes)
+    expect(kept.buffer.byteLength).toBe(1_000_000)
+    expect(comeCut(5).bytes.buffer).toBe(one.bytes.buffer)
+    expect(kept.equals(Buffer.alloc(1_000_000, 4))).toBe(true)
+    expect(one.assembler.keep(kept)).toBe(kept)
   })
 })
