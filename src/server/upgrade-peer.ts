@@ -95,6 +95,8 @@ export class StreamPeer implements UpgradePeer {
 /** So much of what a peer sends before the answer is taken in. */
 const MAX_EARLY_BYTES = 64 * 1024
 
+const NO_BYTES = new Uint8Array(0)
+
 /** One that came through a port of Hawser's own, without node:http. */
 export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   readonly raw = undefined
@@ -125,7 +127,10 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   accept(head: string): { transport: Transport; early: Uint8Array } {
     this.onGone = null
     this.transport.write(Buffer.from(head, 'latin1'))
-    return { transport: this.transport, early: this.early }
+    const { transport, early } = this
+    // The request may be kept for as long as the connection lives; these bytes not.
+    this.early = NO_BYTES
+    return { transport, early }
   }
 
   reject(response: Uint8Array): void {
