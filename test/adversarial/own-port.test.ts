@@ -113,7 +113,9 @@ describe('RFC 9112: the same answer with and without directIo', () => {
   it('a head over maxHeaderBytes: 431', async () => {
     const options = { limits: { maxHeaderBytes: 1_024 } }
     expect(statusOf(await answer([having(`A: ${'a'.repeat(2_000)}`)], options))).toBe(431)
-    expect(statusOf(await answer([`GET /${'a'.repeat(2_000)} HTTP/1.1\r\nHost: x\r\n\r\n`], options))).toBe(431)
+    expect(statusOf(await answer([`GET /${'a'.repeat(2_000)} HTTP/1.1\r\nHost: x\r\n\r\n`], options))).toBe(
+      431,
+    )
     expect(statusOf(await answer([having(`A: ${'a'.repeat(100)}`)], options))).toBe(101)
   })
 
