@@ -104,7 +104,7 @@ describe('RFC 9112: the same answer with and without directIo', () => {
     ['identity', 'Transfer-Encoding: identity'],
     ['a tab in Transfer-Encoding', 'Transfer-Encoding:\tchunked'],
   ])('smuggling by %s: refused, and what is behind is no request', async (_, lines) => {
-    const response = await answer([having(lines) + '0\r\n\r\n' + good])
+    const response = await answer([`${having(lines)}0\r\n\r\n${good}`])
     expect(statusOf(response)).toBe(400)
     expect(response).not.toContain('101 Switching')
     expect(response.match(/HTTP\/1\.1 /g)).toHaveLength(1)
@@ -121,7 +121,8 @@ describe('RFC 9112: the same answer with and without directIo', () => {
 
   it('more header fields than a head may have', async () => {
     const many = Array.from({ length: 1_000 }, (_, i) => `A${String(i)}: b`).join('\r\n')
-    expect(statusOf(await answer([having(many)]))).toBe(101)
+    // More than our scanner takes, so node:http decides: 101 by Node 20, 431 by 22, 24 and 26.
+    expect([101, 431]).toContain(statusOf(await answer([having(many)])))
     expect(statusOf(await answer([having(many)], { limits: { maxHeaderBytes: 4_096 } }))).toBe(431)
   })
 
@@ -235,7 +236,7 @@ describe('connections that say nothing, or half of it', () => {
   }
 
   const gone = (peers: readonly RawPeer[]): Promise<unknown> =>
-    Promise.all(peers.map((peer) => (peer.isClosed ? undefined : peer.left().catch(() => undefined))))
+    Promise.all(peers.map((peer) => peer.left().catch(() => undefined)))
 
   it.each([true, false])('1,000 of them do not stop a good one: directIo %p', async (directIo) => {
     const { port, server } = await serve(echo, { directIo })
