@@ -117,7 +117,8 @@ export class OwnPort {
     const scanner = new HeadScanner('request', { maxHeaderBytes: this.maxHeaderBytes })
     if (scanner.push(bytes) === 'done' && scanner.head !== null) {
       const request = readUpgradeRequest(scanner.head)
-      if (!(request instanceof HandshakeError)) {
+      // A length told twice, even if it is 0 both times, is refused by node:http: here as there.
+      if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
         this.take(request, new HandleTransport(handle, null), scanner.rest)
         return
       }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
+import { ignoreErrors } from '../socket/handshake-io.js'
 import type { Gate } from './gate.js'
 import type { ResolvedServerOptions } from './options.js'
 import { OwnPort } from './own-port.js'
@@ -22,6 +23,8 @@ export class Ports {
   private readonly transports = new Set<Duplex>()
   private own: HttpServer | null = null
   private direct: OwnPort | null = null
+  /** Connections of the own port that were told that they end: nothing behind that is a request (RFC 9112 9.6). */
+  private readonly answered = new WeakSet<Duplex>()
   private isClosing = false
 
   constructor(options: ResolvedServerOptions, gate: Gate) {
@@ -162,7 +165,9 @@ export class Ports {
   }
 
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
-    this.upgrade(request, socket, head, null)
+    // node:http ends it behind the answer.
+    if (this.answered.has(socket)) ignoreErrors(socket)
+    else this.upgrade(request, socket, head, null)
   }
 
   private upgrade(
@@ -182,6 +187,7 @@ export class Ports {
     let error = !this.gate.claims(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
     if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
     response.shouldKeepAlive = false
+    this.answered.add(request.socket)
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     if (error.httpStatus === 426) {
       response.setHeader('Connection', 'Upgrade, close')

@@ -68,6 +68,8 @@ export class StreamTransport implements Transport {
     duplex.on('close', onClose)
     duplex.on('end', onEnd)
     duplex.on('drain', onDrain)
+    // Ended while nobody listened; told when the new owner is made.
+    if (duplex.readableEnded) process.nextTick(() => this.owner?.receiveEnd())
   }
 
   write(bytes: Buffer): boolean {
