@@ -70,8 +70,11 @@ interface Lifecycle<S> {
 interface OneHandler<S, C> {
   /** Turns messages into values and replies into messages. */
   readonly codec?: C | undefined
-  /** Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. */
-  onMessage?(socket: S, message: MessageOf<C>): HandledBy<C>
+  /**
+   * Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. The
+   * type of the socket is not inferred from here, as a router that is spread in knows less of it than `onUpgrade`.
+   */
+  onMessage?(socket: NoInfer<S>, message: MessageOf<C>): HandledBy<C>
   /**
    * A message that the codec did not take. Without this handler it closes the connection, with the error's
    * `closeCode`; with it nothing happens but what it does, and what it returns is the reply.
