@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Handlers } from '../socket/service.js'
+import { checkService, type Handlers } from '../socket/service.js'
 import type { ServerSocket } from './server-socket.js'
 
 /** The call of a handler that the code runs in, however deep below it. */
@@ -39,8 +39,10 @@ export function currentEvent(): CurrentEvent | undefined {
  * The same service, whose handlers run with {@link currentEvent}. It costs each call an object and a context, so that it
  * is asked for by service.
  * @returns a service of its own; the one given stays as it is, and is `this` in its handlers
+ * @throws TypeError or RangeError: as `route` does, also for a function
  */
 export function trackEvents<Service extends object>(service: Service): Service {
+  checkService('service', service, ['onUpgrade'])
   const tracked = Object.create(service) as Record<string, unknown>
   for (const handler of TRACKED) {
     const inner: unknown = (service as Record<string, unknown>)[handler]

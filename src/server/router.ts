@@ -64,7 +64,8 @@ function valueOf(message: unknown, field: string): string | undefined {
  * The handlers are those given and no others: no name that a message has can reach anything else.
  * @param field of the message, such as `type`
  * @param handlers by value; own properties only
- * @throws TypeError for an empty field, a handler that is no function, unknown options, a wrong schema
+ * @throws TypeError for an empty field, handlers that are no plain object of functions, neither a handler nor
+ *   `onUnknown`, unknown options, a wrong schema
  */
 export function router<const Field extends string, Message, S = ServerSocket>(
   field: Field,
@@ -90,6 +91,9 @@ export function router(
   if (onUnknown !== undefined && typeof onUnknown !== 'function') {
     throw new TypeError(`onUnknown must be a function, not ${showValue(onUnknown)}`)
   }
+  if (table.size === 0 && onUnknown === undefined) {
+    throw new TypeError('handlers must have at least one function, or options an onUnknown')
+  }
   const codec: Codec = schema === undefined ? json() : json(schema)
   const find = (message: unknown): Handler | undefined => {
     const value = valueOf(message, field)
@@ -114,6 +118,13 @@ export function router(
 function readTable(handlers: unknown): ReadonlyMap<string, Handler> {
   if (typeof handlers !== 'object' || handlers === null) {
     throw new TypeError(`handlers must be an object with functions, not ${showValue(handlers)}`)
+  }
+  // Only own properties count: the methods of a class would reach nothing.
+  const parent: unknown = Object.getPrototypeOf(handlers)
+  if (parent !== null && Object.getPrototypeOf(parent) !== null) {
+    throw new TypeError(
+      `handlers must be a plain object with functions, not ${Array.isArray(handlers) ? 'an array' : 'one of a class'}`,
+    )
   }
   const table = new Map<string, Handler>()
   for (const [value, handler] of Object.entries(handlers)) {

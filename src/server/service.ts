@@ -1,5 +1,7 @@
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber } from '../limits.js'
+import type { Codec } from '../socket/codec.js'
 import type { HeadersInput } from '../socket/headers-input.js'
+import { checkOptionNames } from '../socket/socket-options.js'
 import type { Service } from '../socket/service.js'
 import type { ServerSocket } from './server-socket.js'
 import type { UpgradeInfo } from './upgrade-info.js'
@@ -41,11 +43,18 @@ export class Reject {
   }
 }
 
-/** Accepts an upgrade; to be returned from `onUpgrade`. */
+const ACCEPT_OPTIONS: ReadonlySet<string> = new Set([
+  'data',
+  'headers',
+  'protocol',
+] satisfies (keyof AcceptOptions<unknown>)[])
+
+/**
+ * Accepts an upgrade; to be returned from `onUpgrade`.
+ * @throws TypeError for what is no object, and for a name that is no option
+ */
 export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Accept<Data> {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`accept takes an object with data, headers and protocol, not ${showValue(options)}`)
-  }
+  checkOptionNames('AcceptOptions', options, ACCEPT_OPTIONS)
   return new Accept(options)
 }
 
@@ -70,6 +79,17 @@ export type ServerService<Data = unknown, Params = Readonly<Record<string, strin
    */
   onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
 }
+
+/**
+ * A service with a codec where `Data` is given by hand: what the codec reads can then not be inferred, and a message is
+ * what its handler declares.
+ */
+export type CodecService<Data, Params> = ServerService<
+  Data,
+  Params,
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- unknown would take no handler that declares its message
+  Codec<any>
+> & { readonly codec: Codec }
 
 /** Makes the handlers of one connection; called before its `onOpen`. */
 export type ServiceFactory<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = (

@@ -22,7 +22,7 @@ import type { PathParams } from './path-pattern.js'
 import { checkServerService, RouteEntry, type Route, type RouteHost } from './route.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
-import type { ServerService, ServiceFactory } from './service.js'
+import type { CodecService, ServerService, ServiceFactory } from './service.js'
 import { Tally, type ServerStats } from './stats.js'
 import { readRequest, type AcceptedUpgrade } from './upgrade.js'
 import { StreamPeer } from './upgrade-peer.js'
@@ -113,11 +113,16 @@ export class WebSocketServer {
   route<Data = unknown, Path extends string = string, C extends Codec | undefined = undefined>(
     path: Path,
     service: ServerService<Data, PathParams<Path>, C> | ServiceFactory<Data, PathParams<Path>, C>,
-  ): Route<Data, PathParams<Path>> {
+  ): Route<Data, PathParams<Path>>
+  route<Data, Path extends string = string>(
+    path: Path,
+    service: CodecService<Data, PathParams<Path>>,
+  ): Route<Data, PathParams<Path>>
+  route(path: string, service: unknown): unknown {
     const checked = checkServerService(service)
     const entry = new RouteEntry(path, checked, this.host)
     this.routes.add(path, entry)
-    return entry as unknown as Route<Data, PathParams<Path>>
+    return entry
   }
 
   /**

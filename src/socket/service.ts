@@ -4,6 +4,7 @@ import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCodec, type Codec, type MessageOf } from './codec.js'
+import { isThenable } from './reply-values.js'
 
 /** What a handler returns to close the connection: made by {@link closeWith}. */
 export class CloseReply {
@@ -70,8 +71,11 @@ interface Lifecycle<S> {
 interface OneHandler<S, C> {
   /** Turns messages into values and replies into messages. */
   readonly codec?: C | undefined
-  /** Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. */
-  onMessage?(socket: S, message: MessageOf<C>): HandledBy<C>
+  /**
+   * Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. The
+   * type of the socket is not inferred from here, as a router that is spread in knows less of it than `onUpgrade`.
+   */
+  onMessage?(socket: NoInfer<S>, message: MessageOf<C>): HandledBy<C>
   /**
    * A message that the codec did not take. Without this handler it closes the connection, with the error's
    * `closeCode`; with it nothing happens but what it does, and what it returns is the reply.
@@ -124,14 +128,16 @@ const HANDLER_NAMES = [
  * Checks a service.
  * @param name of the argument, for the error
  * @param others further names that are legal here
- * @throws TypeError for what is no object, a handler that is no function, an unknown `on…` name (also of a method of
- *   its class), `onMessage` beside `onTextMessage` or `onBinaryMessage`, either of them beside `codec`, a wrong codec;
- *   TypeError or RangeError for a wrong `concurrency`
+ * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
+ *   function, an unknown `on…` name (also of a method of its class), `onMessage` beside `onTextMessage` or
+ *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
  */
 export function checkService<S>(name: string, service: unknown, others: readonly string[] = []): Handlers<S> {
   if (typeof service !== 'object' || service === null) {
     throw new TypeError(`${name} must be an object with handlers, not ${showValue(service)}`)
   }
+  const other = kindOf(service)
+  if (other !== null) throw new TypeError(`${name} must be an object with handlers, not ${other}`)
   const known: readonly string[] = [...HANDLER_NAMES, ...others]
   checkNames(name, service, known)
   const handlers = service as Record<string, unknown>
@@ -149,11 +155,22 @@ export function checkService<S>(name: string, service: unknown, others: readonly
     checkCodec(`${name}.codec`, codec)
     if (byType !== undefined)
       throw new TypeError(`${name} has both codec and ${byType}: a codec needs onMessage`)
+    if (handlers['onMessage'] === undefined) {
+      throw new TypeError(`${name} has codec and no onMessage: a codec needs onMessage`)
+    }
   } else if (handlers['onInvalidMessage'] !== undefined) {
     throw new TypeError(`${name} has onInvalidMessage and no codec: without one no message is invalid`)
   }
   if (concurrency !== undefined) checkNumber(`${name}.concurrency`, concurrency, { min: 1, integer: true })
   return service
+}
+
+/** What an object is that was surely not meant as a service: it would be one without handlers. */
+function kindOf(service: object): string | null {
+  if (Array.isArray(service)) return 'an array'
+  if (isThenable(service)) return 'a promise: await it'
+  const { default: main, [Symbol.toStringTag]: tag } = service as { default?: unknown; [Symbol.toStringTag]?: unknown }
+  return tag === 'Module' && main !== undefined ? 'a module: give its default export' : null
 }
 
 /** Of the object itself and of its classes; nothing is called for it. */

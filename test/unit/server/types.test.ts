@@ -111,4 +111,49 @@ describe('the types of a route', () => {
     })
     expect(typeof part.onMessage).toBe('function')
   })
+
+  test('data comes from accept beside a codec, a router or both; with route<Data> a message is what is declared', () => {
+    interface Data {
+      user: string
+    }
+    const server = new WebSocketServer()
+    const onUpgrade = () => accept({ data: { user: 'ada' } })
+    const schema = z.object({ type: z.literal('add'), n: z.number() })
+    server.route('/a/:b', {
+      onUpgrade: () => accept({ data: { user: 'ada' } }),
+      codec: json(schema),
+      onMessage(socket, message) {
+        same<typeof message, { type: 'add'; n: number }>(true)
+        same<typeof socket.data, Data>(true)
+        same<typeof socket.params.b, string>(true)
+      },
+    })
+    server.route('/b', {
+      onUpgrade,
+      ...router('type', { add: (_, { n }) => n }, { schema }),
+      onClose(socket) {
+        same<typeof socket.data, Data>(true)
+      },
+    })
+    server.route<Data>('/c', {
+      codec: json(schema),
+      onMessage: (socket, message: { n: number }) => [socket.data.user, message.n],
+    })
+    server.route<Data>('/d', {
+      ...router('type', { add: (socket, { n }) => [socket.url, n] }, { schema }),
+      onOpen: (socket) => socket.data.user,
+    })
+    server.route<Data>('/e', router('type', { add: (_, { n }) => n }, { schema }))
+    server.route<Data>('/f', {
+      onUpgrade,
+      onMessage(socket, message) {
+        same<typeof message, string | Buffer>(true)
+        return socket.data.user
+      },
+    })
+    server.route<Data>('/g', (socket) => ({ onMessage: () => socket.data.user }))
+    // @ts-expect-error other data than was promised
+    server.route<Data>('/h', { onUpgrade: () => accept({ data: { user: 5 } }) })
+    expect(server.endpoints()).toEqual([])
+  })
 })

@@ -1,0 +1,75 @@
+/** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
+import { accept, json, router, trackEvents, WebSocketServer } from '../../../src/index.js'
+
+describe('accept', () => {
+  test('takes its options, and tells of a name that is none', () => {
+    expect(accept()).toMatchObject({ data: undefined })
+    expect(accept({ data: 1, protocol: 'a' })).toMatchObject({ data: 1, protocol: 'a' })
+    expect(() => accept({ date: 1 } as never)).toThrow(
+      new TypeError('AcceptOptions has no option "date"; there are data, headers, protocol'),
+    )
+  })
+
+  test.each([null, 5, 'x', [[]]])('%p is no object of options', (options) => {
+    expect(() => accept(options as never)).toThrow(/^AcceptOptions must be an object, not /)
+  })
+})
+
+const noop = (): void => undefined
+
+describe('route', () => {
+  test.each([
+    [[], 'service must be an object with handlers, not an array'],
+    [Promise.resolve({}), 'service must be an object with handlers, not a promise: await it'],
+    [
+      { [Symbol.toStringTag]: 'Module', default: {} },
+      'service must be an object with handlers, not a module: give its default export',
+    ],
+    [{ codec: json() }, 'service has codec and no onMessage: a codec needs onMessage'],
+    [{ codec: json(), onInvalidMessage: noop }, 'service has codec and no onMessage: a codec needs onMessage'],
+  ])('%p is no service', (service, message) => {
+    expect(() => new WebSocketServer().route('/', service as never)).toThrow(new TypeError(message))
+  })
+
+  test('a module whose exports are the handlers is one', () => {
+    const service = Object.assign(Object.create(null) as object, { [Symbol.toStringTag]: 'Module', onOpen: noop })
+    expect(() => new WebSocketServer().route('/', service)).not.toThrow()
+  })
+})
+
+describe('router', () => {
+  test('needs a handler, or onUnknown', () => {
+    const message = 'handlers must have at least one function, or options an onUnknown'
+    expect(() => router('type', {})).toThrow(new TypeError(message))
+    expect(() => router('type', { add: undefined } as never)).toThrow(new TypeError(message))
+    expect(() => router('type', {}, { onUnknown: noop })).not.toThrow()
+    expect(() => router('type', Object.assign(Object.create(null), { add: noop }) as never)).not.toThrow()
+  })
+
+  class Handlers {
+    add = noop
+  }
+  test.each([
+    [[noop], 'handlers must be a plain object with functions, not an array'],
+    [new Map([['add', noop]]), 'handlers must be a plain object with functions, not one of a class'],
+    [new Handlers(), 'handlers must be a plain object with functions, not one of a class'],
+    [{ add: 5 }, 'handlers.add must be a function, not 5'],
+  ])('%p is no plain object of functions', (handlers, message) => {
+    expect(() => router('type', handlers as never)).toThrow(new TypeError(message))
+  })
+
+  test.each([null, undefined, noop, 'x'])('%p is no object', (handlers) => {
+    expect(() => router('type', handlers as never)).toThrow(/^handlers must be an object with functions, not /)
+  })
+})
+
+describe('trackEvents', () => {
+  test.each([null, undefined, noop, 5])('%p is no service', (service) => {
+    expect(() => trackEvents(service as never)).toThrow(/^service must be an object with handlers, not /)
+  })
+
+  test('checks as route does', () => {
+    expect(() => trackEvents({ onMesage: noop })).toThrow(/^service has no handler named "onMesage"/)
+    expect(() => trackEvents({ onUpgrade: () => accept(), onOpen: noop })).not.toThrow()
+  })
+})
