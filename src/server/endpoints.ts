@@ -83,6 +83,13 @@ function readDescription(file: string, text: string): Description {
   return { handler, endpoint: endpoint as string, description }
 }
 
+/** The error, with the file in its message. */
+function withFile(file: string, error: Error): Error {
+  if (error.message.startsWith(`${file} `)) return error
+  const Kind = error instanceof TypeError ? TypeError : error instanceof RangeError ? RangeError : Error
+  return new Kind(`${file}: ${error.message}`, { cause: error })
+}
+
 /** What a directory of endpoints does to a server. */
 interface EndpointHost {
   /** Serves it, in place of what was served there before. */
@@ -114,7 +121,7 @@ class EndpointDirectory {
     this.host = host
   }
 
-  /** Loads all there is. @throws what is wrong with the first file that is wrong, or with the directory */
+  /** Loads all there is. @throws what is wrong with the first file that is wrong, which it names, or with the directory */
   async open(): Promise<void> {
     await this.readAll((error) => {
       throw error
@@ -163,7 +170,7 @@ class EndpointDirectory {
       try {
         await this.load(file)
       } catch (error) {
-        onError(toError(error))
+        onError(withFile(file, toError(error)))
       }
     }
   }
@@ -264,6 +271,7 @@ export class Endpoints {
     } catch (error) {
       one.close()
       this.directories.delete(one)
+      for (const name of [...shown.keys()]) remove(name)
       throw error
     }
   }

@@ -158,7 +158,7 @@ export class WebSocketServer {
    * `handler` is the path of a module, from there. What changes in the directory is loaded again: for new connections;
    * those that are open keep their handlers. What is wrong then goes to the server's `onError`, and the endpoint stays as
    * it was. A module that was replaced stays in memory: this is Node's.
-   * @throws what is wrong with the directory or a file
+   * @throws what is wrong with the directory or a file, which the message names; then none of them is served
    */
   serveDirectory(directory: string): Promise<void> {
     return this.named.serve(directory)

@@ -1,5 +1,5 @@
 /** The rows of what Hawser takes over from Dirigible's websockets that are the server's: each by its name. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connect, currentEvent, trackEvents, WebSocketServer } from '../../src/index.js'
@@ -111,6 +111,31 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
   it('serveDirectory rejects with what is wrong', async () => {
     await expect(create().serveDirectory(path.join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
     await expect(create().serveDirectory('')).rejects.toThrow(/^directory must be the path/)
+  })
+
+  it.each([
+    ['no JSON', '{', /^2\.websocket\.json must be JSON/],
+    ['a wrong name', { handler: 'ok.cjs', endpoint: '..' }, /^2\.websocket\.json: name must be letters/],
+    ['a name that is taken', { handler: 'ok.cjs', endpoint: 'taken' }, /^2\.websocket\.json: path .* has a service/],
+    ['the endpoint of another file', { handler: 'ok.cjs', endpoint: 'one' }, /^2\.websocket\.json has the endpoint/],
+    ['a module that is not there', { handler: 'none.cjs', endpoint: 'two' }, /^2\.websocket\.json: /],
+    ['a module without handlers', { handler: 'bad.cjs', endpoint: 'two' }, /^2\.websocket\.json: service must be/],
+  ])('serveDirectory is all or nothing: %s', async (name, second, message) => {
+    const directory = path.join(folder, name.replaceAll(' ', '-'))
+    mkdirSync(directory)
+    const put = (file: string, text: string): void => writeFileSync(path.join(directory, file), text)
+    put('ok.cjs', 'module.exports = { onOpen: () => "hello" }')
+    put('bad.cjs', 'module.exports = []')
+    put('1.websocket.json', JSON.stringify({ handler: 'ok.cjs', endpoint: 'one' }))
+    put('2.websocket.json', typeof second === 'string' ? second : JSON.stringify(second))
+    const server = create()
+    server.endpoint('taken', {})
+    await expect(server.serveDirectory(directory)).rejects.toThrow(message)
+    expect(server.endpoints().map((one) => one.name)).toEqual(['taken'])
+    expect(server.unroute('/service/one')).toBe(false)
+    put('2.websocket.json', JSON.stringify({ handler: 'ok.cjs', endpoint: 'two' }))
+    await server.serveDirectory(directory)
+    expect(server.endpoints().map((one) => one.name)).toEqual(['taken', 'one', 'two'])
   })
 })
 
