@@ -12,6 +12,7 @@ export {
   type Accept,
   type AcceptOptions,
   type Reject,
+  type CodecService,
   type ServerService,
   type ServiceFactory,
   type UpgradeInfo,

@@ -80,9 +80,13 @@ function sizeOf(body: WireBody): number {
   return size
 }
 
-function payloadBytes(payload: string | Uint8Array | EncodedBytes): number {
-  if (typeof payload === 'object' && 'base64' in payload) return payload.base64.length
-  return Number.isSafeInteger(payload?.length) ? payload.length : 0
+/** What comes from another process may be anything. */
+function payloadBytes(payload: unknown): number {
+  if (typeof payload === 'string') return payload.length
+  if (typeof payload !== 'object' || payload === null) return 0
+  const { base64, length } = payload as { base64?: unknown; length?: unknown }
+  if (typeof base64 === 'string') return base64.length
+  return Number.isSafeInteger(length) ? (length as number) : 0
 }
 
 /** One side of the conversation between a node and the relay. */

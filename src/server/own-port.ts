@@ -146,9 +146,12 @@ export class OwnPort {
 
   /** The server makes its own socket, and finds in it what was read. */
   private giveBack(handle: Handle, bytes: Buffer): void {
-    this.server.prependOnceListener('connection', (socket: NetSocket) => {
+    const giveBytes = (socket: NetSocket): void => {
       socket.unshift(bytes)
-    })
+    }
+    this.server.prependOnceListener('connection', giveBytes)
     this.accept?.(0, handle)
+    // A server that refused the connection told nobody of it.
+    this.server.off('connection', giveBytes)
   }
 }

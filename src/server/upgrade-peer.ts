@@ -127,6 +127,8 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   accept(head: string): { transport: Transport; early: Uint8Array } {
     this.onGone = null
     this.transport.write(Buffer.from(head, 'latin1'))
+    // Until somebody pulls: what comes before that waits in the network, not here.
+    this.transport.pause()
     const { transport, early } = this
     // The request may be kept for as long as the connection lives; these bytes not.
     this.early = NO_BYTES

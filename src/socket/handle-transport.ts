@@ -1,4 +1,3 @@
-import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import {
   handleKit,
@@ -29,8 +28,8 @@ function makeRequest(): HandleRequest | null {
   return spare
 }
 
-/** What the system calls EIO. */
-const UNKNOWN_ERROR = -constants.errno.EIO
+/** The number of a request that no call holds. */
+const NOT_UNDER_WAY = -1
 
 let isReady = false
 
@@ -45,6 +44,15 @@ function getReady(kit: HandleKit): void {
     this.owner?.receive(READ_BUFFER.subarray(0, length), true)
     return true
   }
+}
+
+/** How a socket that gave its handle finds who has it: whoever destroys it ends the connection, as ever. */
+const TRANSPORT = Symbol('hawser.transport')
+
+type EmptiedDuplex = Duplex & { [TRANSPORT]?: HandleTransport }
+
+function onEmptiedClosed(this: EmptiedDuplex): void {
+  this[TRANSPORT]?.destroy()
 }
 
 function onWritten(this: HandleRequest, status: number): void {
@@ -132,12 +140,15 @@ export class HandleTransport implements Transport {
     const { handle } = this
     const given = spare ?? makeRequest()
     const result = handle.writeBuffer(given, bytes)
-    if (result === 0 && handle.writeQueueSize === 0) return this.pendingWrites === 0
-    const request = typeof result === 'number' ? given : result
-    if (request === null || handle.writeQueueSize === 0 || (typeof result === 'number' && result < 0)) {
-      this.destroy(systemError('write', typeof result === 'number' && result < 0 ? result : UNKNOWN_ERROR))
+    // Not by the length of the queue: a write that had to be queued may have left by now, and is told of all the same.
+    const isUnderWay = typeof result !== 'number' || (given !== null && given.getAsyncId() !== NOT_UNDER_WAY)
+    if (!isUnderWay) {
+      if (result === 0) return this.pendingWrites === 0
+      spare = null
+      this.destroy(systemError('write', result))
       return false
     }
+    const request = typeof result === 'number' ? (given as HandleRequest) : result
     // The request is in the system's hands.
     spare = null
     request.oncomplete = onWritten
@@ -243,5 +254,10 @@ export class HandleTransport implements Transport {
  */
 export function transportOver(duplex: Duplex, directIo: boolean): Transport {
   const handle = directIo ? takeHandle(duplex) : null
-  return handle === null ? new StreamTransport(duplex) : new HandleTransport(handle, duplex)
+  if (handle === null) return new StreamTransport(duplex)
+  const from: EmptiedDuplex = duplex
+  const transport = new HandleTransport(handle, from)
+  from[TRANSPORT] = transport
+  from.on('close', onEmptiedClosed)
+  return transport
 }

@@ -13,6 +13,8 @@ export interface HandleRequest {
   /** Kept alive until the call is done. */
   bytes?: Buffer | null
   owner?: unknown
+  /** @returns -1 while no call holds the request */
+  getAsyncId(): number
 }
 
 type RequestClass = new () => HandleRequest
@@ -90,7 +92,10 @@ function requestClass(request: unknown, name: string): RequestClass | null {
   if (typeof request !== 'object' || request === null) return null
   const kind = request.constructor as RequestClass
   if (typeof kind !== 'function' || kind.name !== name) return null
-  return new kind() instanceof kind ? kind : null
+  const made = new kind()
+  return made instanceof kind && typeof made.getAsyncId === 'function' && made.getAsyncId() === -1
+    ? kind
+    : null
 }
 
 const symbolOf = (object: object, fits: (key: symbol) => boolean): symbol | null =>

@@ -1,6 +1,11 @@
 import { ReadyState } from '../connection/connection.js'
 import type { Socket } from './socket.js'
 
+/** So many parts of a stream are sent before others get their turn. */
+const PARTS_A_TURN = 64
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 /** Who is told what became of a stream. */
 export interface StreamOwner {
   /** Sends one part. @returns whether more are wanted */
@@ -57,7 +62,9 @@ export class ReplyStreams {
 
   private async run(iterator: AsyncIterator<unknown>): Promise<void> {
     try {
-      for (;;) {
+      for (let parts = 1; ; parts++) {
+        // One that never waits would run in microtasks alone, and nobody else would get a turn.
+        if (parts % PARTS_A_TURN === 0) await nextTurn()
         const next = await iterator.next()
         if (next.done === true || this.isOver) break
         await this.room()

@@ -169,7 +169,10 @@ export function checkService<S>(name: string, service: unknown, others: readonly
 function kindOf(service: object): string | null {
   if (Array.isArray(service)) return 'an array'
   if (isThenable(service)) return 'a promise: await it'
-  const { default: main, [Symbol.toStringTag]: tag } = service as { default?: unknown; [Symbol.toStringTag]?: unknown }
+  const { default: main, [Symbol.toStringTag]: tag } = service as {
+    default?: unknown
+    [Symbol.toStringTag]?: unknown
+  }
   return tag === 'Module' && main !== undefined ? 'a module: give its default export' : null
 }
 

@@ -116,10 +116,22 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
   it.each([
     ['no JSON', '{', /^2\.websocket\.json must be JSON/],
     ['a wrong name', { handler: 'ok.cjs', endpoint: '..' }, /^2\.websocket\.json: name must be letters/],
-    ['a name that is taken', { handler: 'ok.cjs', endpoint: 'taken' }, /^2\.websocket\.json: path .* has a service/],
-    ['the endpoint of another file', { handler: 'ok.cjs', endpoint: 'one' }, /^2\.websocket\.json has the endpoint/],
+    [
+      'a name that is taken',
+      { handler: 'ok.cjs', endpoint: 'taken' },
+      /^2\.websocket\.json: path .* has a service/,
+    ],
+    [
+      'the endpoint of another file',
+      { handler: 'ok.cjs', endpoint: 'one' },
+      /^2\.websocket\.json has the endpoint/,
+    ],
     ['a module that is not there', { handler: 'none.cjs', endpoint: 'two' }, /^2\.websocket\.json: /],
-    ['a module without handlers', { handler: 'bad.cjs', endpoint: 'two' }, /^2\.websocket\.json: service must be/],
+    [
+      'a module without handlers',
+      { handler: 'bad.cjs', endpoint: 'two' },
+      /^2\.websocket\.json: service must be/,
+    ],
   ])('serveDirectory is all or nothing: %s', async (name, second, message) => {
     const directory = path.join(folder, name.replaceAll(' ', '-'))
     mkdirSync(directory)

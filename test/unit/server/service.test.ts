@@ -26,13 +26,19 @@ describe('route', () => {
       'service must be an object with handlers, not a module: give its default export',
     ],
     [{ codec: json() }, 'service has codec and no onMessage: a codec needs onMessage'],
-    [{ codec: json(), onInvalidMessage: noop }, 'service has codec and no onMessage: a codec needs onMessage'],
+    [
+      { codec: json(), onInvalidMessage: noop },
+      'service has codec and no onMessage: a codec needs onMessage',
+    ],
   ])('%p is no service', (service, message) => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(new TypeError(message))
   })
 
   test('a module whose exports are the handlers is one', () => {
-    const service = Object.assign(Object.create(null) as object, { [Symbol.toStringTag]: 'Module', onOpen: noop })
+    const service = Object.assign(Object.create(null) as object, {
+      [Symbol.toStringTag]: 'Module',
+      onOpen: noop,
+    })
     expect(() => new WebSocketServer().route('/', service)).not.toThrow()
   })
 })
@@ -59,7 +65,9 @@ describe('router', () => {
   })
 
   test.each([null, undefined, noop, 'x'])('%p is no object', (handlers) => {
-    expect(() => router('type', handlers as never)).toThrow(/^handlers must be an object with functions, not /)
+    expect(() => router('type', handlers as never)).toThrow(
+      /^handlers must be an object with functions, not /,
+    )
   })
 })
 
