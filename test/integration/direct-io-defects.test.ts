@@ -68,7 +68,7 @@ test('a streamed reply that never waits leaves others their turn', async () => {
   const server = new WebSocketServer({ perMessageDeflate: false })
   cleanups.push(() => server.terminate())
   server.route('/', {
-    onTextMessage: async function* () {
+    async *onTextMessage() {
       for (;;) yield 'x'
     },
   })
@@ -91,7 +91,9 @@ test('what comes while onOpen is under way, behind an async onUpgrade, waits in 
   server.route('/', {
     onUpgrade: () => Promise.resolve(accept()),
     onOpen: () => opened,
-    onBinaryMessage: () => void received++,
+    onBinaryMessage: () => {
+      received++
+    },
   })
   const { port } = await server.listen(0)
   const socket = await connect(`ws://127.0.0.1:${port}/`, {
