@@ -161,8 +161,8 @@ export class FrameParser {
 
   /**
    * Takes the next frame if it is a plain message of one short frame that lies whole in the chunk: what nearly all
-   * frames are. It makes no object for it, and every check of the header is one comparison (0.6 of the time of
-   * {@link next} for 32 bytes, Node 20, 2026-11). Any other frame is left to {@link next}.
+   * frames are. It makes no object for it, and every check of the header is one comparison (an echo of 32
+   * bytes, sockets left out, takes 0.8 of the time, Node 20, 2026-11). Any other frame is left to {@link next}.
    * @returns the opcode, TEXT or BINARY; 0: it is another frame, or there is none
    */
   takeWhole(): number {

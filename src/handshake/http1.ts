@@ -381,7 +381,7 @@ function fitsVersion(code: number, index: number): boolean {
 
 /** Bytes as text, one character each. In steps, for an engine bounds the arguments of a call. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  // What every Buffer of Node's has: a fifth of the time.
+  // What every Buffer of Node's has: with it a head takes half of the time (Node 20, 2026-11).
   const { latin1Slice } = bytes as { latin1Slice?: (start: number, end: number) => string }
   if (latin1Slice !== undefined) return latin1Slice.call(bytes, start, end)
   let text = ''

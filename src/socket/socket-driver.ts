@@ -31,7 +31,7 @@ export interface DriverOptions {
 /** From so much on, output is offered to the transport at once instead of behind the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
-/** The error of the network. No code of ours or the caller's led to it: it has no stack, which would cost most of it. */
+/** The error of the network. No code of ours or the caller's led to it: it has no stack, which costs. */
 function transportError(error: Error): TransportError {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
