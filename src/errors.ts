@@ -88,6 +88,11 @@ export const PROTOCOL_ERRORS = {
     rfcSection: 'RFC 6455 5.5.2',
     message: 'the peer was silent for too long and did not answer a ping',
   },
+  HAWSER_SEND_TIMEOUT: {
+    closeCode: 1006,
+    rfcSection: 'RFC 6455 7.1.7',
+    message: 'the peer took too little of what waits for it within sendTimeoutMs',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 /** Limits a peer can run into. The Close code is 1009 for sizes and 1008 for behaviour. */
@@ -105,7 +110,7 @@ export const LIMIT_ERRORS = {
   HAWSER_SLOW_CONSUMER: {
     closeCode: 1008,
     rfcSection: 'RFC 6455 7.4.1',
-    message: 'the peer does not read: more than maxBufferedOutputBytes wait for it',
+    message: 'the peer reads too slowly: more than maxBufferedOutputBytes wait for it',
   },
 } as const satisfies Record<string, ErrorRow>
 

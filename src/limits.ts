@@ -8,7 +8,7 @@ export interface Limits {
   readonly maxMessageBytes: number
   /** The payload of one frame. Default: off (the message's bound holds). */
   readonly maxFrameBytes: number
-  /** What may wait for a peer that does not read, before the slow-consumer policy acts. Default 1 MiB. */
+  /** What may wait after the message on its way, before the slow-consumer policy acts. Default 1 MiB. */
   readonly maxBufferedOutputBytes: number
   /** `send` returns false above this. Default 64 KiB. */
   readonly highWaterMarkBytes: number
@@ -22,13 +22,15 @@ export interface Limits {
   readonly maxHeaderBytes: number
   /** The opening handshake in total: DNS, TCP, TLS and HTTP. Default 10 s. */
   readonly handshakeTimeoutMs: number
-  /** From our Close frame to the end of the transport. Default 10 s. */
+  /** While output waits, the system takes at least 1 KiB of it in each such time; else the peer is cut. Default 30 s. */
+  readonly sendTimeoutMs: number
+  /** While the connection closes, bytes move in each such time; else it is cut. Default 10 s. */
   readonly closeTimeoutMs: number
-  /** A ping after so much silence. Default 30 s. */
+  /** Send a ping when nothing has moved for this long, and again after each further such time. Default 30 s. */
   readonly heartbeatIntervalMs: number
-  /** The peer is dead after so much more. Default 30 s. */
+  /** Cut the connection when nothing has moved for this long after the first of these pings. Default 30 s. */
   readonly heartbeatTimeoutMs: number
-  /** No message received for so long: `onIdleTimeout`, then Close 1001. Default: off. */
+  /** No byte of a data frame was received for this long: `onIdleTimeout`, then Close 1001. Default: off. */
   readonly idleTimeoutMs: number
 }
 
@@ -41,6 +43,7 @@ const SHARED = {
   maxQueuedBytes: 1024 * 1024,
   maxHeaderBytes: 16 * 1024,
   handshakeTimeoutMs: 10_000,
+  sendTimeoutMs: 30_000,
   closeTimeoutMs: 10_000,
   heartbeatIntervalMs: 30_000,
   heartbeatTimeoutMs: 30_000,
@@ -74,6 +77,7 @@ const RULES: { readonly [Name in keyof Limits]: { readonly min: number; readonly
   maxHeaderBytes: { min: 64, integer: true },
   // Zero would mean off to node:http, and always too late to everyone else.
   handshakeTimeoutMs: { min: 1, integer: false },
+  sendTimeoutMs: { min: 1, integer: false },
   closeTimeoutMs: { min: 0, integer: false },
   heartbeatIntervalMs: { min: 0, integer: false },
   heartbeatTimeoutMs: { min: 0, integer: false },
@@ -158,6 +162,7 @@ function keepMarkBelowLimit(limits: Record<string, number>, options: LimitOption
 /** The times among the bounds: these may also be given beside `limits`, as options of their own. */
 export const TIMEOUT_NAMES = Object.freeze([
   'handshakeTimeoutMs',
+  'sendTimeoutMs',
   'closeTimeoutMs',
   'idleTimeoutMs',
   'heartbeatIntervalMs',

@@ -1,6 +1,6 @@
-import { ConnectionClosedError, InvalidStateError } from '../errors.js'
+import { ConnectionClosedError, InvalidStateError, toError } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
-import type { CloseInfo } from '../connection/events.js'
+import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 import { Dispatcher } from '../socket/dispatcher.js'
 import type { Handlers } from '../socket/service.js'
@@ -17,12 +17,57 @@ const NORMAL_ENDS: readonly number[] = [
   CloseCode.NO_STATUS_RECEIVED,
 ]
 
+/** What becomes of messages that no handler takes. */
+export type Incoming = 'queue' | 'discard'
+
+/** Where events go on a connection whose messages are read one by one, beside handlers for everything else. */
+class ReaderAndHandlers implements EventSink {
+  private readonly reader: MessageReader
+  private readonly handlers: EventSink
+
+  constructor(reader: MessageReader, handlers: EventSink) {
+    this.reader = reader
+    this.handlers = handlers
+  }
+
+  get droppedMessages(): number {
+    return this.reader.droppedMessages
+  }
+
+  handleEvent(event: ConnectionEvent): void {
+    if (event.type === 'message') {
+      this.reader.handleEvent(event)
+      return
+    }
+    // Idle is a question to the handlers alone, and they answer a Close frame once nothing of theirs runs.
+    if (event.type !== 'idleTimeout' && event.type !== 'closeReceived') this.reader.handleEvent(event)
+    this.handlers.handleEvent(event)
+  }
+
+  handleDrain(): void {
+    this.handlers.handleDrain()
+  }
+
+  handleResume(): void {
+    this.handlers.handleResume()
+  }
+
+  handleSendingOver(): void {
+    this.reader.handleSendingOver()
+    this.handlers.handleSendingOver()
+  }
+
+  handleEnd(info: CloseInfo): void {
+    this.handlers.handleEnd(info)
+  }
+}
+
 /** A connection as a client has it: with handlers, or read message by message. */
 export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncIterable<string | Buffer> {
   /** @internal */
   protected readonly sink: EventSink
   private readonly reader: MessageReader | null
-  private readonly dispatcher: Dispatcher<ClientSocket<Data>> | null
+  private readonly dispatcher: Dispatcher<ClientSocket<Data>>
 
   /** @internal Made by `connect`. */
   constructor(
@@ -31,35 +76,52 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
     data: Data,
     connection: ConnectionOptions,
     options: DriverOptions,
-    handlers: Handlers<ClientSocket<Data>> | undefined,
+    handlers: Handlers<ClientSocket<Data>>,
+    incoming: Incoming,
   ) {
     super(transport, info, data, connection, options)
-    if (handlers === undefined) {
-      this.dispatcher = null
-      this.reader = new MessageReader(this.driver, options.limits)
-      this.sink = this.reader
-    } else {
+    this.dispatcher = new Dispatcher(this, handlers, options.limits)
+    if (this.dispatcher.handlesMessages || incoming === 'discard') {
       this.reader = null
-      this.dispatcher = new Dispatcher(this, handlers, options.limits)
       this.sink = this.dispatcher
+    } else {
+      this.reader = new MessageReader(this.driver, options.limits)
+      this.sink = new ReaderAndHandlers(this.reader, this.dispatcher)
     }
   }
 
-  /** @internal Calls `onOpen`, and begins to read behind it. */
-  async open(head: Uint8Array): Promise<void> {
-    await this.dispatcher?.open()
+  /**
+   * @internal Begins to read, and calls `onOpen`.
+   * @param within ends the wait for `onOpen`: the connection is cut, and the reason is thrown
+   * @throws what `onOpen` throws, then the connection has failed; ConnectionClosedError if the connection ended before
+   */
+  async open(head: Uint8Array, within: AbortSignal): Promise<void> {
+    let failure: { readonly error: unknown } | null = null
+    let isWaitedFor = true
+    const opened = this.dispatcher.open((error) => {
+      if (isWaitedFor) failure = { error }
+      else this.handleFailure(toError(error), false)
+    })
     this.driver.start(head)
+    try {
+      if (opened !== undefined) await this.untilOpen(opened, within)
+    } finally {
+      isWaitedFor = false
+    }
+    if (failure !== null) throw (failure as { readonly error: unknown }).error
   }
 
   /**
    * Waits for the next message; those that came before are given first, in order. A late message goes to the next
    * call when this one gives up.
    * @throws ConnectionClosedError, with code and reason, once the connection is over and all messages are read; the
-   *   signal's reason; a `TimeoutError`; InvalidStateError on a connection with handlers, which get the messages
+   *   signal's reason; a `TimeoutError`; InvalidStateError where a handler gets the messages, or `incoming` is 'discard'
    */
   receive(options: WaitOptions = {}): Promise<string | Buffer> {
     if (this.reader === null) {
-      return Promise.reject(new InvalidStateError('the handlers of this connection get its messages'))
+      return Promise.reject(
+        new InvalidStateError('the messages of this connection go to its handlers, or are discarded'),
+      )
     }
     return this.reader.receive(options)
   }
@@ -69,27 +131,46 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
    * ConnectionClosedError. Leaving the loop leaves the connection open.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
-    for (;;) {
-      let message
-      try {
-        message = await this.receive()
-      } catch (error) {
-        if (error instanceof ConnectionClosedError && NORMAL_ENDS.includes(error.closeCode)) return
-        throw error
+    const endLoop = this.reader?.beginLoop()
+    try {
+      for (;;) {
+        let message
+        try {
+          message = await this.receive()
+        } catch (error) {
+          if (error instanceof ConnectionClosedError && NORMAL_ENDS.includes(error.closeCode)) return
+          throw error
+        }
+        yield message
       }
-      yield message
+    } finally {
+      endLoop?.()
     }
   }
 
-  override close(code?: number, reason?: string, options: WaitOptions = {}): Promise<CloseInfo> {
-    const closed = super.close(code, reason, options)
-    this.reader?.closing()
-    this.dispatcher?.closing()
-    return closed
+  protected override detach(): void {
+    // A client keeps no list of its connections.
   }
 
-  protected override detach(): void {
-    // A client keeps no list of its connections; its handlers are told what there is.
-    this.dispatcher?.closing()
+  /** Waits for `onOpen`, but not for ever: the end of the connection, a signal and the time end the wait. */
+  private async untilOpen(opened: Promise<void>, within: AbortSignal): Promise<void> {
+    const ended = this.closed.then((info) => {
+      throw new ConnectionClosedError(info.code, info.reason)
+    })
+    // Nobody waits for it once the connection is open.
+    ended.catch(() => undefined)
+    let abort: (() => void) | undefined
+    const aborted = new Promise<never>((_, reject) => {
+      abort = (): void => {
+        this.terminate()
+        reject(within.reason as Error)
+      }
+      within.addEventListener('abort', abort)
+    })
+    try {
+      await Promise.race([opened, ended, aborted])
+    } finally {
+      if (abort !== undefined) within.removeEventListener('abort', abort)
+    }
   }
 }

@@ -32,7 +32,7 @@ import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../socket/service.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../socket/handle-transport.js'
-import { ClientSocket } from './client-socket.js'
+import { ClientSocket, type Incoming } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
@@ -52,6 +52,11 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
   readonly signal?: AbortSignal
   /** What to do with messages and events; without it messages are read with `receive()` or `for await`. */
   readonly handlers?: Service<ClientSocket<Data>>
+  /**
+   * What becomes of messages that no handler takes: `'queue'` (default) keeps them for `receive`, and stops reading when its
+   * queue is full; `'discard'` drops them, for a client that only sends.
+   */
+  readonly incoming?: Incoming
   /** Becomes `socket.data`. */
   readonly data?: Data
 }
@@ -62,9 +67,12 @@ interface ResolvedConnectOptions<Data> {
   readonly shared: Required<SharedOptions>
   readonly protocols: readonly string[]
   readonly deflate: ResolvedDeflateOptions | null
-  readonly handlers: Handlers<ClientSocket<Data>> | undefined
+  readonly handlers: Handlers<ClientSocket<Data>>
+  readonly incoming: Incoming
   readonly given: ConnectOptions<Data>
 }
+
+const NO_HANDLERS = Object.freeze({})
 
 const NAMES = new Set<string>([
   'limits',
@@ -77,6 +85,7 @@ const NAMES = new Set<string>([
   'signal',
   'handlers',
   'data',
+  'incoming',
   'slowConsumer',
   'autoPong',
   'directIo',
@@ -100,7 +109,10 @@ export function connect<Data = undefined>(
 
 function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): ResolvedConnectOptions<Data> {
   checkOptionNames('ConnectOptions', given, NAMES)
-  const { protocols = [], signal } = given
+  const { protocols = [], signal, incoming = 'queue' } = given
+  if (incoming !== 'queue' && incoming !== 'discard') {
+    throw new TypeError(`incoming must be 'queue' or 'discard', not ${showValue(incoming)}`)
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
   }
@@ -111,7 +123,8 @@ function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): R
     shared: resolveSharedOptions(given),
     protocols: checkProtocols(typeof protocols === 'string' ? [protocols] : protocols),
     deflate: resolveDeflateOptions(given.perMessageDeflate, 'client'),
-    handlers: given.handlers === undefined ? undefined : checkService('handlers', given.handlers),
+    handlers: given.handlers === undefined ? NO_HANDLERS : checkService('handlers', given.handlers),
+    incoming,
     given,
   }
 }
@@ -159,19 +172,24 @@ async function openWithin<Data>(
   })
   signal.throwIfAborted()
   const duplex = openTransport(target, given.tls)
+  let socket
+  let rest
   try {
     const response = await exchange(duplex, target.secure, requestHead, options.limits, signal)
-    const { head, rest } = response
+    rest = response.rest
     const offered = { key, protocols, extensionNames: deflate === null ? [] : [PERMESSAGE_DEFLATE] }
-    const result = verifyUpgradeResponse(head, offered)
+    const result = verifyUpgradeResponse(response.head, offered)
     if (result instanceof HandshakeError) throw await withBody(result, duplex, response, signal, given.signal)
     const agreed = agree(result.extensions, deflate)
-    return await openSocket(options, duplex, result.protocol, result.extensions, agreed, rest)
+    socket = makeSocket(options, duplex, result.protocol, result.extensions, agreed)
   } catch (error) {
     duplex.on('error', () => undefined)
     duplex.destroy()
     throw error
   }
+  // From here on the socket has the transport, and ends it.
+  await socket.open(rest, signal)
+  return socket
 }
 
 async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<[string, string][]> {
@@ -292,19 +310,18 @@ function agree(
   return result.agreed
 }
 
-async function openSocket<Data>(
+function makeSocket<Data>(
   options: ResolvedConnectOptions<Data>,
   duplex: TcpSocket | TLSSocket,
   protocol: string,
   extensions: readonly ExtensionOffer[],
   agreed: AgreedParameters | null,
-  rest: Uint8Array,
-): Promise<ClientSocket<Data>> {
-  const { target, limits, shared, deflate, given, handlers } = options
+): ClientSocket<Data> {
+  const { target, limits, shared, deflate, given, handlers, incoming } = options
   const codec = agreed === null || deflate === null ? null : createCodecFactory(deflate).createCodec(agreed)
   const { remoteAddress = '' } = duplex
   duplex.off('error', ignore)
-  const socket = new ClientSocket<Data>(
+  return new ClientSocket<Data>(
     transportOver(duplex, shared.directIo),
     {
       url: target.href,
@@ -317,9 +334,8 @@ async function openSocket<Data>(
     { role: 'client', limits, codec, autoPong: shared.autoPong },
     { limits, slowConsumer: shared.slowConsumer },
     handlers,
+    incoming,
   )
-  await socket.open(rest)
-  return socket
 }
 
 /** A promise that a signal can end. */

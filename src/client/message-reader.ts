@@ -11,10 +11,14 @@ import { checkWaitOptions, Waiters, type WaitOptions } from '../socket/waiters.j
  * bounded, and when it is full the reading of the socket stops.
  */
 export class MessageReader implements EventSink {
+  droppedMessages = 0
   private readonly driver: SocketDriver
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
   private isHeld = false
+  /** Somebody reads: a loop is under way, or `receive` was called since this side began to close. */
+  private loops = 0
+  private isReadWhileClosing = false
   private isClosing = false
   private closeInfo: CloseInfo | null = null
   private lastError: Error | undefined
@@ -27,56 +31,81 @@ export class MessageReader implements EventSink {
   handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
       if (!this.readers.resolveFirst(event.data)) this.keep(event.data)
-    } else if (event.type === 'idleTimeout') {
-      this.driver.close(1001, 'idle', undefined)
     } else if (event.type === 'error') {
       this.lastError = event.error
     } else if (event.type === 'closed') {
-      const { code, reason, wasClean, initiator } = event
-      this.closeInfo = { code, reason, wasClean, initiator }
-      this.readers.rejectAll(new ConnectionClosedError(code, reason, this.lastError))
+      this.closeInfo = event
+      this.readers.rejectAll(this.closedError(event))
     }
   }
 
   handleDrain(): void {
-    // Whoever sends waits with `drained()`.
+    // A sender waits with `drained()`.
   }
 
   handleResume(): void {
     // Only what comes from now on was held back, and that by the driver.
   }
 
-  /** This side closes: what no longer fits is dropped, so that the peer's Close frame behind it is reached. */
-  closing(): void {
+  /** This side closes: what nobody reads any more is dropped, so that the peer's Close frame after it is reached. */
+  handleSendingOver(): void {
     this.isClosing = true
-    if (!this.isHeld) return
-    this.isHeld = false
-    this.driver.unhold()
+    this.goOnWithoutReader()
+  }
+
+  handleEnd(): void {
+    // Messages that were received can still be read; the end is told after them.
+  }
+
+  /** A loop over the messages begins. @returns ends it */
+  beginLoop(): () => void {
+    this.loops++
+    return () => {
+      this.loops--
+      this.goOnWithoutReader()
+    }
   }
 
   /** The next message: of those that wait, or the next to come. */
   async receive(options: WaitOptions): Promise<string | Buffer> {
     checkWaitOptions(options)
     options.signal?.throwIfAborted()
+    if (this.isClosing) this.isReadWhileClosing = true
     const message = this.inbox.shift()
     if (message !== undefined) {
-      if (this.isHeld && this.inbox.hasRoom) {
-        this.isHeld = false
-        this.driver.unhold()
-      }
+      if (this.isHeld && this.inbox.hasRoom) this.release()
       return message
     }
-    if (this.closeInfo !== null) {
-      throw new ConnectionClosedError(this.closeInfo.code, this.closeInfo.reason, this.lastError)
-    }
+    if (this.closeInfo !== null) throw this.closedError(this.closeInfo)
     return this.readers.wait(options)
   }
 
   private keep(message: string | Buffer): void {
-    if (this.inbox.isFull && this.isClosing) return
+    if (this.inbox.isFull && this.isUnread) {
+      this.droppedMessages++
+      return
+    }
     this.inbox.push(message)
-    if (!this.inbox.isFull || this.isHeld || this.isClosing) return
+    if (!this.inbox.isFull || this.isHeld || this.isUnread) return
     this.isHeld = true
     this.driver.hold()
+  }
+
+  /** The connection closes, and nobody reads what still comes. */
+  private get isUnread(): boolean {
+    return this.isClosing && this.loops === 0 && !this.isReadWhileClosing
+  }
+
+  private goOnWithoutReader(): void {
+    if (this.isHeld && this.isUnread) this.release()
+  }
+
+  private release(): void {
+    this.isHeld = false
+    this.driver.unhold()
+  }
+
+  private closedError({ code, reason }: CloseInfo): ConnectionClosedError {
+    return new ConnectionClosedError(code, reason, this.lastError)
   }
 }

@@ -13,6 +13,8 @@ export type ClosingState =
   | 'open'
   /** Our Close frame is sent, the peer's has not come: messages may still come. */
   | 'closeSent'
+  /** The peer's Close frame came, ours is still to be sent: the caller may finish what it was sending. */
+  | 'closeReceived'
   /** Both Close frames are exchanged; the transport is still to end. */
   | 'closeDone'
   /** The connection was failed (section 7.1.7): nothing that comes is looked at any more. */
@@ -25,6 +27,8 @@ export type ClosingInput =
   | 'localClose'
   /** The peer's Close frame came. */
   | 'remoteClose'
+  /** The peer's Close frame is to be answered now. */
+  | 'answer'
   /** The peer broke the protocol or a limit. */
   | 'violation'
   /** The peer ended its side of the transport. */
@@ -58,22 +62,35 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
   {
     open: {
       localClose: step('closeSent', 'own'),
-      remoteClose: step('closeDone', 'echo', 'clean'),
+      remoteClose: step('closeReceived'),
+      answer: step('open'),
       violation: step('failed', 'violation', 'failed'),
-      end: step('ended', 'none', 'abnormal'),
+      // The peer may still read: what was sent before leaves, but there is no Close frame that could say 1006.
+      end: step('failed', 'none', 'abnormal'),
       lost: step('ended', 'none', 'abnormal'),
     },
     closeSent: {
       localClose: step('closeSent'),
       remoteClose: step('closeDone', 'none', 'clean'),
-      // Our one Close frame is out: the violation cannot be told any more.
+      answer: step('closeSent'),
+      // Our one Close frame is out: the violation cannot be reported to the peer any more.
       violation: step('failed', 'none', 'failed'),
-      end: step('ended', 'none', 'abnormal'),
+      end: step('failed', 'none', 'abnormal'),
+      lost: step('ended', 'none', 'abnormal'),
+    },
+    closeReceived: {
+      localClose: step('closeDone', 'own', 'clean'),
+      remoteClose: step('closeReceived'),
+      answer: step('closeDone', 'echo', 'clean'),
+      violation: step('closeDone', 'violation', 'clean'),
+      // After its Close frame the peer has nothing more to send: it still reads.
+      end: step('closeReceived'),
       lost: step('ended', 'none', 'abnormal'),
     },
     closeDone: {
       localClose: step('closeDone'),
       remoteClose: step('closeDone'),
+      answer: step('closeDone'),
       violation: step('closeDone'),
       end: step('ended'),
       lost: step('ended'),
@@ -81,6 +98,7 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
     failed: {
       localClose: step('failed'),
       remoteClose: step('failed'),
+      answer: step('failed'),
       violation: step('failed'),
       end: step('ended'),
       lost: step('ended'),
@@ -88,6 +106,7 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
     ended: {
       localClose: step('ended'),
       remoteClose: step('ended'),
+      answer: step('ended'),
       violation: step('ended'),
       end: step('ended'),
       lost: step('ended'),
@@ -109,6 +128,10 @@ export class ClosingHandshake {
   private outcome: CloseOutcome = 'none'
   private code: number = CloseCode.ABNORMAL_CLOSURE
   private reason = ''
+  /** Bytes that were queued and not taken when the transport ended. */
+  unsentBytes = 0
+  /** This side's Close frame is among them. */
+  isCloseUnsent = false
 
   /** Whether what the peer sends is still looked at. */
   get isReceiving(): boolean {
@@ -120,10 +143,16 @@ export class ClosingHandshake {
     return this.state === 'closeDone' || this.state === 'failed'
   }
 
+  /** Whether data frames may still be sent: section 5.5.1 forbids them after this side's Close frame alone. */
+  get isSendable(): boolean {
+    return this.state === 'open' || this.state === 'closeReceived'
+  }
+
   /** How the connection ended, or would end if the transport were lost now. */
   get info(): CloseInfo {
-    const { code, reason, outcome, initiator } = this
-    return { code, reason, wasClean: outcome === 'clean', initiator }
+    const { code, reason, outcome, initiator, unsentBytes } = this
+    const wasClean = outcome === 'clean' && !this.isCloseUnsent
+    return { code, reason, wasClean, initiator, droppedMessages: 0, unsentBytes }
   }
 
   /**
@@ -147,7 +176,7 @@ export class ClosingHandshake {
  * and a timer is to see that it does; or `no`.
  */
 export function transportShouldClose(state: ClosingState, role: Role): 'no' | 'soon' | 'now' {
-  if (state === 'open') return 'no'
+  if (state === 'open' || state === 'closeReceived') return 'no'
   if (state === 'closeSent') return 'soon'
   // After a clean close the server ends first, so that TIME_WAIT stays on its side.
   if (state === 'closeDone') return role === 'server' ? 'now' : 'soon'

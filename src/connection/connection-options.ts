@@ -19,6 +19,11 @@ export interface ConnectionOptions {
   readonly codec?: MessageCodec | null
   /** Answer pings by itself (RFC 6455 section 5.5.2). Default true. */
   readonly autoPong?: boolean
+  /**
+   * Answer the peer's Close frame at once (RFC 6455 section 5.5.1). Where this is false the owner calls `answerClose` once
+   * what the peer asked for before is sent. Default true.
+   */
+  readonly autoClose?: boolean
   /** The time of the start, in milliseconds of a monotonic clock: whatever clock the later times are of. */
   readonly now?: number
   /** Told when a compression or an inflation off the loop ended, and there is something new to pull. */
@@ -42,16 +47,19 @@ const NOBODY: Waker = { wake: () => undefined }
  * @throws TypeError or RangeError with the option's name, value and range
  */
 export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
-  const { role, codec = null, autoPong = true, now = 0, waker = NOBODY } = options
+  const { role, codec = null, autoPong = true, autoClose = true, now = 0, waker = NOBODY } = options
   if (role !== 'client' && role !== 'server') {
     throw new TypeError(`role must be 'client' or 'server', not ${showValue(role)}`)
   }
   if (typeof autoPong !== 'boolean') {
     throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
   }
+  if (typeof autoClose !== 'boolean') {
+    throw new TypeError(`autoClose must be true or false, not ${showValue(autoClose)}`)
+  }
   checkNumber('now', now, { min: -Infinity, integer: false })
   const limits = resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS)
-  return { role, codec, autoPong, now, waker, limits }
+  return { role, codec, autoPong, autoClose, now, waker, limits }
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
-import { checkNumber, type Limits } from '../limits.js'
+import { checkNumber } from '../limits.js'
 import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
 import {
   resolveConnectionOptions,
@@ -16,9 +16,11 @@ import {
   type ConnectionOptions,
   type SendOptions,
 } from './connection-options.js'
-import { MessageReceived, type CloseInfo, type Closed, type ConnectionEvent, type Waker } from './events.js'
-import { Keepalive } from './keepalive.js'
+import { MessageReceived, type CloseInfo, type ConnectionEvent, type Waker } from './events.js'
+import { Ending } from './ending.js'
+import { Liveness } from './liveness.js'
 import { controlPayload, viewBytes, type MessageData } from './message-data.js'
+import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
 import { ControlFrame, Receiver } from './receiver.js'
 import { Sender } from './sender.js'
@@ -38,51 +40,65 @@ export type { ConnectionOptions, SendOptions }
  */
 export class Connection {
   readonly role: Role
-  private readonly limits: Limits
   private readonly sender: Sender
   private readonly receiver: Receiver
-  private readonly keepalive: Keepalive
+  private readonly pongs: Pongs
+  private readonly liveness: Liveness
   private readonly waker: Waker
   private readonly autoPong: boolean
+  private readonly autoClose: boolean
 
   private readonly closing = new ClosingHandshake()
-  /** The transport's end, once the driver told it: acted on when all bytes before it were pulled. */
-  private transportEnd: 'open' | 'end' | 'lost' = 'open'
-  private lostError: ProtocolError | TransportError | null = null
+  private readonly ending: Ending
   private pendingError: ProtocolError | TransportError | null = null
   private idleTimedOut = false
-  private closedWasTold = false
 
   private now: number
-  private lastMessageAt: number
-  private pingCount = 0
-  /** Pongs in the output that the transport did not take yet, and the newest ping above their limit. */
-  private pendingPongs = 0
-  private latePong: Buffer | null = null
+  /** What {@link receivedDataBytes} was when a byte of a data frame came last. */
+  private dataBytesSeen = 0
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
-    const { role, limits, codec, autoPong, now, waker } = resolveConnectionOptions(options)
+    const { role, limits, codec, autoPong, autoClose, now, waker } = resolveConnectionOptions(options)
     this.role = role
-    this.limits = limits
     this.autoPong = autoPong
+    this.autoClose = autoClose
     this.waker = waker
     this.now = now
-    this.lastMessageAt = now
     this.receiver = new Receiver(role, limits, codec, this)
     this.sender = new Sender(role === 'client', codec, this)
-    this.keepalive = new Keepalive(limits.heartbeatIntervalMs, limits.heartbeatTimeoutMs, now)
+    this.ending = new Ending(this.closing, this.sender)
+    this.pongs = new Pongs(this.sender, limits.maxPendingPongs)
+    this.liveness = new Liveness(limits, now)
   }
 
   /** Where the connection stands; CONNECTING never, for it begins open. */
   get readyState(): ReadyState {
-    if (this.closing.state === 'ended' || this.transportEnd === 'lost') return ReadyState.CLOSED
+    if (this.closing.state === 'ended' || this.ending.isLost) return ReadyState.CLOSED
     return this.closing.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
   }
 
-  /** Whether what is sent now can still reach the peer. */
-  private get isOpen(): boolean {
-    return this.closing.state === 'open' && this.transportEnd !== 'lost'
+  /**
+   * Whether messages are still taken: until this side's Close frame, that is, also after the peer's while the answer waits
+   * (RFC 6455 section 5.5.1).
+   */
+  get isSendable(): boolean {
+    return this.closing.isSendable && !this.ending.isLost
+  }
+
+  /** Whether the peer's Close frame came and is not answered yet: see {@link answerClose}. */
+  get owesClose(): boolean {
+    return this.closing.state === 'closeReceived' && !this.ending.isLost
+  }
+
+  /** Bytes of data frames that came, a header counted as two. */
+  get receivedDataBytes(): number {
+    return this.receiver.dataBytes
+  }
+
+  /** Of {@link bufferedBytes}, those that wait: the message that is being compressed is on its way if nothing is before it. */
+  get waitingBytes(): number {
+    return this.sender.waitingBytes
   }
 
   /** Bytes that were sent and not taken: frames, and messages that wait to be compressed. */
@@ -92,7 +108,7 @@ export class Connection {
 
   /** The round trip of the last ping that was answered, in milliseconds; undefined before the first. */
   get rttMs(): number | undefined {
-    return this.keepalive.rttMs
+    return this.liveness.keepalive.rttMs
   }
 
   /** Whether a message is being inflated off the loop: feed no more until the waker is called. */
@@ -109,8 +125,13 @@ export class Connection {
   receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
     this.now = now
-    this.keepalive.heard(now)
+    this.liveness.keepalive.alive(now)
     this.receiver.push(chunk, isBorrowed)
+  }
+
+  /** The system took bytes that had to wait: the peer made room, and so it lives. */
+  peerTookBytes(now: number): void {
+    this.liveness.keepalive.alive(now)
   }
 
   /** Copies what was not pulled of a chunk that is lent. */
@@ -119,21 +140,22 @@ export class Connection {
   }
 
   /**
-   * The peer ended its side of the transport (a FIN). What came before it is still there to be pulled. If a Close
-   * frame of ours is on its way by then, `closed` is told once it was taken.
+   * The peer ended its side of the transport (a FIN). What came before it is still there to be pulled, and what was sent
+   * before it still leaves: `closed` comes once it was taken.
    */
   receiveEnd(): void {
-    if (this.transportEnd === 'open') this.transportEnd = 'end'
+    this.ending.half()
   }
 
   /**
    * The transport is gone, both ways. What came before is still there to be pulled.
-   * @param error why, if it was an error; told by an `error` event unless the connection was closed already
+   * @param error why, if it was an error; an `error` event reports it unless the connection was closed already
+   * @param unsentBytes what was taken from {@link takeOutput} and did not leave
+   * @param initiator who is to blame, if the connection was open: left out, the peer
    */
-  transportLost(error?: ProtocolError | TransportError): void {
-    if (this.transportEnd === 'lost') return
-    this.transportEnd = 'lost'
-    this.lostError = error ?? null
+  transportLost(error?: ProtocolError | TransportError, unsentBytes = 0, initiator?: 'engine'): void {
+    if (initiator !== undefined && this.closing.state === 'open') this.closing.initiator = initiator
+    this.ending.lose(error ?? null, unsentBytes)
   }
 
   /**
@@ -152,25 +174,23 @@ export class Connection {
     }
     if (this.closing.isReceiving) {
       const received = this.receiver.next()
+      if (this.receiver.dataBytes !== this.dataBytesSeen) {
+        this.dataBytesSeen = this.receiver.dataBytes
+        this.liveness.dataReceived(this.now)
+      }
       if (received !== null) {
-        if (received instanceof MessageReceived) {
-          this.lastMessageAt = this.now
-          return received
-        }
+        if (received instanceof MessageReceived) return received
         return received instanceof ControlFrame ? this.receiveControl(received) : this.violate(received)
       }
       if (this.receiver.isInflating) return null
     }
-    if (this.transportEnd === 'open') return null
-    // The peer that only ended its side still reads: our Close frame, and what is before it, go out first.
-    if (this.transportEnd === 'end' && this.closing.isOver && this.bufferedBytes > 0) return null
-    return this.endEvent(this.transportEnd)
+    return this.ending.next()
   }
 
   /**
    * Queues a message.
    * @param data text, or bytes; read during the call only and never changed
-   * @returns false if the connection is not open: nothing was taken
+   * @returns false after this side's Close frame, and at the end: nothing was taken
    * @throws TypeError for what is neither text nor bytes
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
@@ -180,19 +200,19 @@ export class Connection {
     }
     const compress = options === undefined || wantsCompression(options)
     if (typeof data === 'string') {
-      if (!this.isOpen) return false
+      if (!this.isSendable) return false
       this.sender.sendText(data, compress)
       return true
     }
     const bytes = viewBytes('data', data)
-    if (!this.isOpen) return false
+    if (!this.isSendable) return false
     this.sender.sendBytes(bytes, compress)
     return true
   }
 
   /** As {@link send}, for a message that goes to many. */
   sendPrepared(message: PreparedMessage): boolean {
-    if (!this.isOpen) return false
+    if (!this.isSendable) return false
     this.sender.sendPrepared(message)
     return true
   }
@@ -205,8 +225,8 @@ export class Connection {
    */
   ping(data: MessageData = '', now = this.now): boolean {
     const payload = controlPayload('ping data', data)
-    if (!this.isOpen) return false
-    this.keepalive.pingSent(payload, now)
+    if (!this.isSendable) return false
+    this.liveness.keepalive.pingSent(payload, now)
     this.sender.sendControl(Opcode.PING, payload)
     return true
   }
@@ -220,8 +240,8 @@ export class Connection {
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
-    if (!this.isOpen) return false
-    this.sendPong(payload, !this.autoPong)
+    if (!this.isSendable) return false
+    this.pongs.send(payload, !this.autoPong)
     return true
   }
 
@@ -232,9 +252,18 @@ export class Connection {
    */
   close(code?: number, reason?: string): void {
     checkCloseArguments(code, reason)
-    if (!this.isOpen) return
+    if (!this.isSendable) return
     this.closing.step('localClose')
     this.sender.sendClose(encodeClosePayload(code, reason))
+  }
+
+  /** Sends the answer to the peer's Close frame, where `autoClose` is off (RFC 6455 section 5.5.1). Else does nothing. */
+  answerClose(): void {
+    if (!this.owesClose) return
+    const { code } = this.closing.info
+    this.closing.step('answer')
+    // The answer repeats the code.
+    this.sender.sendClose(encodeClosePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code))
   }
 
   /**
@@ -254,8 +283,8 @@ export class Connection {
    * @param dropOutput whether what waits to be sent is dropped: it always ends between two frames
    */
   failOverLimit(error: ProtocolError, dropOutput: boolean): void {
-    if (this.closing.state !== 'open') return
-    if (dropOutput) this.sender.clear()
+    if (!this.isSendable) return
+    if (dropOutput) this.ending.drop()
     this.pendingError = error
     this.failWith(error.closeCode, error.message)
   }
@@ -265,12 +294,7 @@ export class Connection {
    * @returns bytes that nobody changes any more
    */
   takeOutput(): Buffer | null {
-    this.pendingPongs = 0
-    if (this.latePong !== null) {
-      const payload = this.latePong
-      this.latePong = null
-      if (this.isOpen) this.sendPong(payload, true)
-    }
+    this.pongs.taken(this.isSendable)
     return this.sender.output.take()
   }
 
@@ -280,6 +304,11 @@ export class Connection {
    */
   recycleOutput(): void {
     this.sender.output.recycle()
+  }
+
+  /** What {@link takeOutput} gave last is in the hands of the transport for a while: nothing of it is held here. */
+  forgetOutput(): void {
+    this.sender.output.forget()
   }
 
   /** Whether the transport takes bytes: while it does not, output is kept in memory of this connection alone. */
@@ -294,54 +323,55 @@ export class Connection {
   transportShouldClose(): 'no' | 'soon' | 'now' {
     const answer = transportShouldClose(this.closing.state, this.role)
     // The peer has ended its side: there is nothing to wait for.
-    const isDue = answer === 'now' || (this.transportEnd === 'end' && this.closing.isOver)
+    const isDue = answer === 'now' || (this.ending.transport !== 'open' && this.closing.isOver)
     if (!isDue) return answer
     return this.sender.isCompressing ? 'soon' : 'now'
   }
 
   /** When {@link tick} has something to do, if nothing comes until then; Infinity for never. */
   get nextTickAt(): number {
-    if (this.closing.state !== 'open' || this.transportEnd !== 'open') return Infinity
-    return Math.min(this.keepalive.deadline, this.lastMessageAt + this.limits.idleTimeoutMs)
+    return this.isTimed ? this.liveness.deadline : Infinity
   }
 
-  /** Time went by: pings after silence, finds the dead, notices idleness. Then pull and write as after bytes. */
-  tick(now: number): void {
+  private get isTimed(): boolean {
+    return this.closing.state === 'open' && this.ending.transport === 'open'
+  }
+
+  /**
+   * Time went by: pings after silence, finds the dead, notices idleness. Then pull and write as after bytes.
+   * @param unsentBytes as for {@link transportLost}
+   */
+  tick(now: number, unsentBytes = 0): void {
     this.now = now
-    if (this.closing.state !== 'open' || this.transportEnd !== 'open') return
-    const verdict = this.keepalive.check(now)
-    if (verdict === 'ping') {
-      const payload = Buffer.allocUnsafe(4)
-      payload.writeUInt32BE(this.pingCount, 0)
-      this.pingCount = (this.pingCount + 1) >>> 0
-      this.ping(payload, now)
-    } else if (verdict === 'dead') {
-      this.closing.initiator = 'engine'
-      this.transportLost(new ProtocolError('HAWSER_HEARTBEAT_TIMEOUT'))
+    if (!this.isTimed) return
+    const verdict = this.liveness.keepalive.check(now)
+    if (verdict === 'dead') {
+      this.transportLost(new ProtocolError('HAWSER_HEARTBEAT_TIMEOUT'), unsentBytes, 'engine')
       return
     }
-    // The sum that nextTickAt tells: a difference can be rounded to below the timeout at that very time.
-    if (now >= this.lastMessageAt + this.limits.idleTimeoutMs) {
-      this.lastMessageAt = now
-      this.idleTimedOut = true
-    }
+    if (verdict === 'ping') this.ping(this.liveness.nextPing(), now)
+    if (this.liveness.isIdle(now)) this.idleTimedOut = true
   }
 
-  /** While this side does not read, the peer's silence says nothing. */
+  /** While this side does not read, the peer's silence says nothing: pings are sent, and nobody is given up. */
   readingIsPaused(now: number): void {
     this.now = now
-    this.keepalive.heard(now)
-    this.lastMessageAt = now
+    this.liveness.suspend(now)
   }
 
-  /** The caller gives the connection up: what came and was not pulled is dropped, `closed` is all that is left. */
-  abandon(): void {
-    if (this.closing.state === 'open') this.closing.initiator = 'local'
-    this.transportEnd = 'lost'
+  /**
+   * The caller gives the connection up: what came and was not pulled is dropped, `closed` is all that is left.
+   * @param unsentBytes as for {@link transportLost}
+   */
+  abandon(unsentBytes = 0): void {
     this.pendingError = null
     this.idleTimedOut = false
-    this.closing.step('lost')
-    this.sender.clear()
+    this.ending.abandon(unsentBytes)
+  }
+
+  /** Whether a further pong has to wait until {@link takeOutput} is called. */
+  get isFullOfPongs(): boolean {
+    return this.pongs.isFull
   }
 
   /** How the connection ended, or would end if the transport were lost now. */
@@ -357,11 +387,11 @@ export class Connection {
   private receiveControl(frame: ControlFrame): ConnectionEvent {
     const { opcode, payload } = frame
     if (opcode === Opcode.PING) {
-      if (this.autoPong && this.isOpen) this.sendPong(payload, true)
+      if (this.autoPong && this.isSendable) this.pongs.send(payload, true)
       return { type: 'ping', data: payload }
     }
     if (opcode === Opcode.PONG) {
-      this.keepalive.pongReceived(payload, this.now)
+      this.liveness.keepalive.pongReceived(payload, this.now)
       return { type: 'pong', data: payload }
     }
     const close = decodeClosePayload(payload)
@@ -369,12 +399,8 @@ export class Connection {
   }
 
   private receiveClose(close: ClosePayload): ConnectionEvent {
-    const send = this.closing.step('remoteClose', close.code, close.reason)
-    // The answer repeats the code (RFC 6455 section 5.5.1).
-    if (send === 'echo') {
-      const code = close.code === CloseCode.NO_STATUS_RECEIVED ? undefined : close.code
-      this.sender.sendClose(encodeClosePayload(code))
-    }
+    this.closing.step('remoteClose', close.code, close.reason)
+    if (this.autoClose) this.answerClose()
     return { type: 'closeReceived', code: close.code, reason: close.reason }
   }
 
@@ -384,35 +410,14 @@ export class Connection {
   }
 
   private failWith(closeCode: number, reason: string): void {
+    if (this.owesClose) {
+      // The peer's Close frame says how it ends; ours says what went wrong here.
+      this.closing.step('violation')
+      this.sender.sendClose(encodeClosePayload(closeCode, reason))
+      return
+    }
     if (!this.closing.isReceiving) return
     const send = this.closing.step('violation', closeCode, reason)
     if (send === 'violation') this.sender.sendClose(encodeClosePayload(closeCode, reason))
-  }
-
-  /**
-   * Pongs that the transport does not take are few: above their limit only the newest ping is answered.
-   * @param payload the same memory may be in the hands of who pulled the ping
-   * @param isAnswer what nobody asked for does not take the place of an answer
-   */
-  private sendPong(payload: Buffer, isAnswer: boolean): void {
-    if (this.pendingPongs >= this.limits.maxPendingPongs) {
-      if (isAnswer || this.latePong === null) this.latePong = Buffer.from(payload)
-      return
-    }
-    this.pendingPongs++
-    this.sender.sendControl(Opcode.PONG, payload)
-  }
-
-  private endEvent(end: 'end' | 'lost'): ConnectionEvent | null {
-    if (this.closing.state !== 'ended') {
-      const error = this.closing.isReceiving ? this.lostError : null
-      this.closing.step(end)
-      this.sender.clear()
-      if (error !== null) return { type: 'error', error }
-    }
-    if (this.closedWasTold) return null
-    this.closedWasTold = true
-    const closed: Closed = { type: 'closed', ...this.closeInfo }
-    return closed
   }
 }

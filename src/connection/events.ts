@@ -23,7 +23,7 @@ export interface PongReceived {
   readonly data: Buffer
 }
 
-/** The peer's Close frame came; ours is on its way if it was not sent before. */
+/** The peer's Close frame came. Ours is on its way, unless it is still to be sent: see `autoClose`. */
 export interface CloseReceived {
   readonly type: 'closeReceived'
   /** 1005 where the frame had none. */
@@ -37,7 +37,7 @@ export interface ErrorOccurred {
   readonly error: ProtocolError | TransportError
 }
 
-/** No message came for `idleTimeoutMs`. The owner closes, or keeps the connection by doing nothing. */
+/** No byte of a data frame came for `idleTimeoutMs`. The owner closes, or keeps the connection by doing nothing. */
 export interface IdleTimedOut {
   readonly type: 'idleTimeout'
 }
@@ -53,6 +53,10 @@ export interface CloseInfo {
   /** Both Close frames were exchanged (RFC 6455 section 7.1.4). */
   readonly wasClean: boolean
   readonly initiator: CloseInitiator
+  /** Messages that were received and that no handler or reader got: after a failure, or when the time was up. */
+  readonly droppedMessages: number
+  /** Bytes that were queued to be sent and that the system did not take. */
+  readonly unsentBytes: number
 }
 
 /** The transport is over: the last event, exactly once for every connection. */

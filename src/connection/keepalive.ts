@@ -1,4 +1,4 @@
-/** The heartbeat's ping is answered, or none went out: no time of any clock. */
+/** No ping of the heartbeat is unanswered: no time of any clock. */
 const NOT_PROBED = -Infinity
 
 /**
@@ -10,55 +10,67 @@ export class Keepalive {
   rttMs: number | undefined
   private readonly intervalMs: number
   private readonly timeoutMs: number
-  private heardAt: number
-  /** When the heartbeat's ping went out that nothing was heard since. */
-  private probedAt = NOT_PROBED
-  /** The ping whose pong tells the round trip. */
+  private aliveAt: number
+  /** When the first ping of this silence was sent, and the last one. */
+  private firstProbeAt = NOT_PROBED
+  private lastProbeAt = NOT_PROBED
+  /** The ping whose pong gives the round trip. */
   private pingPayload: Buffer | null = null
   private pingSentAt = 0
 
   /**
-   * @param intervalMs ping after so much silence; Infinity: never
-   * @param timeoutMs give up after so much more silence; Infinity: never
+   * @param intervalMs ping after this much silence, and again after each further interval; Infinity: never
+   * @param timeoutMs give up this long after the first ping that nothing answers; Infinity: never
    */
   constructor(intervalMs: number, timeoutMs: number, now: number) {
     this.intervalMs = intervalMs
     this.timeoutMs = timeoutMs
-    this.heardAt = now
+    this.aliveAt = now
   }
 
-  /** When the last bytes came. */
-  get lastHeardAt(): number {
-    return this.heardAt
+  /** When the last sign of life was seen. */
+  get lastAliveAt(): number {
+    return this.aliveAt
   }
 
-  /** Bytes came: any bytes are a sign of life. */
-  heard(now: number): void {
-    this.heardAt = now
-    this.probedAt = NOT_PROBED
+  /** The peer gave a sign of life: any bytes of it, or bytes of ours that it made room for. */
+  alive(now: number): void {
+    this.aliveAt = now
+    this.firstProbeAt = NOT_PROBED
   }
 
-  /** When {@link check} has something to say, if nothing is heard until then; Infinity for never. */
+  /** This side does not read: pings go on, so that the system notices a peer that is gone, but silence says nothing. */
+  suspend(): void {
+    this.firstProbeAt = NOT_PROBED
+  }
+
+  /** When {@link check} has something to say, if there is no sign of life until then; Infinity for never. */
   get deadline(): number {
-    return this.probedAt === NOT_PROBED ? this.heardAt + this.intervalMs : this.probedAt + this.timeoutMs
+    const pingAt = Math.max(this.aliveAt, this.lastProbeAt) + this.intervalMs
+    return this.firstProbeAt === NOT_PROBED ? pingAt : Math.min(pingAt, this.firstProbeAt + this.timeoutMs)
   }
 
   check(now: number): 'wait' | 'ping' | 'dead' {
+    const { firstProbeAt } = this
+    if (firstProbeAt !== NOT_PROBED && now >= firstProbeAt + this.timeoutMs) return 'dead'
     if (now < this.deadline) return 'wait'
-    if (this.probedAt !== NOT_PROBED) return 'dead'
-    this.probedAt = now
+    this.lastProbeAt = now
+    if (firstProbeAt === NOT_PROBED) this.firstProbeAt = now
     return 'ping'
   }
 
-  /** A ping is going out: remember it, for its pong. The bytes are not copied and must not change. */
+  /** A ping is sent: its pong gives the round trip. The bytes are not copied and must not change. */
   pingSent(payload: Buffer, now: number): void {
     this.pingPayload = payload
     this.pingSentAt = now
   }
 
-  /** A pong came. A pong that answers no ping of ours is legal and says nothing (section 5.5.3). */
+  /**
+   * A pong came. A pong that answers no ping of ours is legal and says nothing (section 5.5.3); one that was received
+   * before the ping was sent is no answer to it, whatever its payload.
+   */
   pongReceived(payload: Uint8Array, now: number): void {
-    if (this.pingPayload?.equals(payload) !== true) return
+    if (now < this.pingSentAt || this.pingPayload?.equals(payload) !== true) return
     this.rttMs = now - this.pingSentAt
     this.pingPayload = null
   }

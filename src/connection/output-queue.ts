@@ -6,6 +6,8 @@ import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
 
 /** Frames of all connections are written into one slab, so that a connection keeps no buffer of its own. */
 const SLAB_BYTES = 64 * 1024
+/** What is taken at once: a slab, and the message that made it full. */
+const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
 /** A frame from this size on gets a buffer of its own. */
 const LARGE_FRAME_BYTES = 16 * 1024
 /** Up to this length a string is not measured before it is encoded, but given room for three bytes a unit. */
@@ -149,7 +151,7 @@ export class OutputQueue {
     let count = 0
     let bytes = 0
     do bytes += (this.done[count++] as Buffer).length
-    while (count < this.done.length && bytes + (this.done[count] as Buffer).length <= SLAB_BYTES)
+    while (count < this.done.length && bytes + (this.done[count] as Buffer).length <= MAX_TAKEN_BYTES)
     this.byteLength -= bytes
     const taken = this.done.splice(0, count)
     return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes)
@@ -159,6 +161,11 @@ export class OutputQueue {
   recycle(): void {
     if (this.taken === null) return
     returnBuffer(this.taken)
+    this.taken = null
+  }
+
+  /** What {@link take} gave last is in the hands of somebody who keeps it: it is not used again, and not held here. */
+  forget(): void {
     this.taken = null
   }
 

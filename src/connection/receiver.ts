@@ -11,6 +11,9 @@ import { decodeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
 import { MessageReceived, type Waker } from './events.js'
 
+/** The least that a frame has besides its payload (RFC 6455 section 5.2). */
+const HEADER_BYTES = 2
+
 /** A control frame, whole. */
 export class ControlFrame {
   readonly type = 'control'
@@ -37,6 +40,8 @@ export class Receiver {
   private control: Buffer | null = null
   /** Payloads are views of memory that is not ours to keep. */
   private isBorrowed = false
+  /** Bytes of data frames that were looked at, a header counted as two: grows with each of them. */
+  dataBytes = 0
   /** A message is inflated off the loop: nothing behind it is looked at until then. */
   private inflating = false
   private inflated: MessageReceived | ProtocolError | null = null
@@ -98,6 +103,7 @@ export class Receiver {
   }
 
   private receiveData(part: FramePart): MessageReceived | ProtocolError | null {
+    this.dataBytes += part.end - part.start + HEADER_BYTES
     // The fast path: a message of one frame that lies whole in the chunk is never copied.
     if (this.assembler === null && part.isLast && part.fin) return this.receiveWhole(part)
     this.assembler ??= new MessageAssembler(part)
@@ -130,6 +136,7 @@ export class Receiver {
   /** A message of one short frame: see {@link FrameParser.takeWhole}. */
   private receiveShort(opcode: number): MessageReceived | ProtocolError {
     const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = this.parser
+    this.dataBytes += end - start + HEADER_BYTES
     const isAscii = this.isMasked && maskInPlace(source, start, end, key)
     if (opcode === Opcode.TEXT) {
       return isAscii ? new MessageReceived(source.latin1Slice(start, end)) : toText(source, start, end)

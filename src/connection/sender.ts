@@ -38,6 +38,13 @@ export class Sender {
     return this.output.byteLength + this.compressingBytes + (this.waiting?.byteLength ?? 0)
   }
 
+  /** Of {@link byteLength}, what waits: a message that is being compressed is on its way where nothing is before it. */
+  get waitingBytes(): number {
+    const { output } = this
+    const isFirst = output.byteLength === 0 && !output.isBlocked
+    return this.byteLength - (isFirst ? this.compressingBytes : 0)
+  }
+
   /** Whether a compression is under way, and what is sent waits for it. */
   get isCompressing(): boolean {
     return this.compressing

@@ -194,6 +194,8 @@ export class FrameParser {
 
   /** Copies what was not pulled yet of the chunk at hand: its memory may be written again. */
   keepInput(): void {
+    // What was handed out last lies in the same memory.
+    this.wholeSource = EMPTY
     if (this.position === this.chunk.length) this.chunk = EMPTY
     else this.chunk = asBuffer(Buffer.from(this.chunk.subarray(this.position)))
     this.position = 0
@@ -205,6 +207,7 @@ export class FrameParser {
     const { waiting } = this
     if (waiting === null) {
       this.chunk = EMPTY
+      this.wholeSource = EMPTY
       return false
     }
     const next = waiting[this.waitingIndex] as Uint8Array

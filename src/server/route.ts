@@ -1,5 +1,6 @@
 import { toError } from '../errors.js'
 import { showValue } from '../limits.js'
+import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Hub } from '../hub/hub.js'
@@ -130,16 +131,25 @@ export class RouteEntry implements Route, SocketOwner {
     socket.open(head)
   }
 
-  gone(socket: ServerSocket): void {
+  closing(socket: ServerSocket): void {
+    this.hub.forget(socket)
+  }
+
+  gone(socket: ServerSocket, info: CloseInfo): void {
     this.sockets.delete(socket)
     this.changed()
-    this.hub.forget(socket)
     if (this.sockets.size === 0) this.host.inUse.delete(this)
     for (const tally of [this.tally, this.host.tally]) {
       tally.closed++
       tally.add(socket)
+      tally.bytesUnsent += info.unsentBytes
     }
     this.host.gone(socket)
+  }
+
+  dropped(count: number): void {
+    this.tally.messagesDropped += count
+    this.host.tally.messagesDropped += count
   }
 
   private changed(): void {

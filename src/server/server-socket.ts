@@ -7,15 +7,18 @@ import type { Handlers } from '../socket/service.js'
 import { Socket, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/socket-driver.js'
 import type { Transport } from '../socket/transport.js'
-import type { WaitOptions } from '../socket/waiters.js'
 import { CHANNELS } from './diagnostics.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Who keeps the connections of a route: one for all of them. */
 export interface SocketOwner {
   readonly hub: Hub<ServerSocket>
+  /** The connection begins to close: it is no member of anything any more. */
+  closing(socket: ServerSocket): void
   /** The connection is over, before `onClose`. */
-  gone(socket: ServerSocket): void
+  gone(socket: ServerSocket, info: CloseInfo): void
+  /** So many of its messages reach no handler. */
+  dropped(count: number): void
   /** Nothing of it runs any more. */
   done(): void
   /** Something went wrong; `isHeard`: the service was told, or need not be. */
@@ -97,17 +100,11 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
     return this.owner.hub === hub
   }
 
-  /** @internal Calls `onOpen`, and begins to read behind it. */
+  /** @internal Calls `onOpen`, and begins to read. */
   open(head: Uint8Array): void {
     if (CHANNELS.open.hasSubscribers) CHANNELS.open.publish({ socket: this })
-    const opened = this.sink.open()
-    if (opened === undefined) {
-      this.driver.start(head)
-      return
-    }
-    void opened.then(() => {
-      this.driver.start(head)
-    })
+    void this.sink.open()
+    this.driver.start(head)
   }
 
   /** @internal The handlers made for this connection alone; called before `open`. */
@@ -118,12 +115,6 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
   /** @internal They could not be made. */
   failToOpen(error: unknown): void {
     this.sink.handlerFailed(error)
-  }
-
-  override close(code?: number, reason?: string, options?: WaitOptions): Promise<CloseInfo> {
-    const ended = super.close(code, reason, options)
-    this.sink.closing()
-    return ended
   }
 
   /** @internal */
@@ -144,13 +135,21 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
   }
 
   /** @internal */
+  override handleDropped(count: number): void {
+    this.owner.dropped(count)
+  }
+
+  /** @internal */
   override handleDone(): void {
     this.owner.done()
   }
 
   protected override detach(info: CloseInfo): void {
     if (CHANNELS.close.hasSubscribers) CHANNELS.close.publish({ socket: this, info })
-    this.owner.gone(this as unknown as ServerSocket)
-    this.sink.closing()
+    this.owner.gone(this as unknown as ServerSocket, info)
+  }
+
+  protected override beginClosing(): void {
+    this.owner.closing(this as unknown as ServerSocket)
   }
 }

@@ -9,9 +9,13 @@ export interface ServerStats {
   readonly messagesReceived: number
   /** Messages taken to be sent, those of broadcasts included. */
   readonly messagesSent: number
+  /** Received, and given to no handler: after a failure, or when the time of a closing connection was up. */
+  readonly messagesDropped: number
   /** On the transports, their handshakes and frame headers included; as they are before TLS. */
   readonly bytesReceived: number
   readonly bytesSent: number
+  /** Queued to be sent, and not taken by the system by the end of the connection. */
+  readonly bytesUnsent: number
   /** Of peers, of the network and of handlers, invalid messages included. */
   readonly errors: number
 }
@@ -31,6 +35,8 @@ export class Tally {
   closed = 0
   rejectedUpgrades = 0
   errors = 0
+  messagesDropped = 0
+  bytesUnsent = 0
   private messagesReceived = 0
   private messagesSent = 0
   private bytesReceived = 0
@@ -59,8 +65,10 @@ export class Tally {
       rejectedUpgrades: this.rejectedUpgrades,
       messagesReceived: this.messagesReceived + sum.messagesReceived,
       messagesSent: this.messagesSent + sum.messagesSent,
+      messagesDropped: this.messagesDropped,
       bytesReceived: this.bytesReceived + sum.bytesReceived,
       bytesSent: this.bytesSent + sum.bytesSent,
+      bytesUnsent: this.bytesUnsent,
       errors: this.errors,
     }
   }

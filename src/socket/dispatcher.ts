@@ -1,82 +1,101 @@
-import { InvalidMessageError, toError } from '../errors.js'
-import { ReadyState } from '../connection/connection.js'
+import { TransportError, toError, type InvalidMessageError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
-import type { MessageData } from '../connection/message-data.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
-import { SchemaFailure, type Codec } from './codec.js'
 import { Inbox } from './inbox.js'
-import { ReplyStreams, type StreamOwner } from './reply-streams.js'
-import { isBytes, isStream, isThenable } from './reply-values.js'
-import { CloseReply, type Handlers } from './service.js'
+import { MessageCalls, type MessageCallsOwner } from './message-calls.js'
+import { Replies, type RepliesOwner } from './replies.js'
+import { isThenable } from './reply-values.js'
+import { ServiceEnd, type EndOwner } from './service-end.js'
+import type { Handlers } from './service.js'
 import type { EventSink, Socket } from './socket.js'
+
+type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
 
 /**
  * Calls the handlers of a service: messages one at a time and in order (or `concurrency` of them), everything else at
  * once. While a handler runs, messages wait in a bounded inbox and control frames are served; when the inbox is full,
  * reading stops.
  */
-export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
+export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwner, RepliesOwner, EndOwner {
+  droppedMessages = 0
   private readonly socket: S
   private handlers!: Handlers<S>
   private readonly limits: Limits
-  private codec: Codec | null = null
+  private readonly calls: MessageCalls<S>
+  private readonly replies: Replies
   private concurrency = 1
   private inbox: Inbox | null = null
-  private streams: ReplyStreams | null = null
-  /** Handlers that are under way. */
+  /** Handlers of messages that are under way, those included whose reply waits for room. */
   private running = 0
-  /** A handler is being called: whatever it calls in turn, no other is called inside it. */
-  private isCalling = false
-  /** A reply has not left yet. */
-  private awaitsDrain = false
+  /** `onOpen` is under way; and what is observed until it is done. */
+  private isOpening = false
+  private observations: Observation[] | null = null
   private isHeld = false
   private asksIdle = false
-  private closeInfo: CloseInfo | null = null
-  /** What no longer fits is dropped, so that the peer's Close frame behind it is reached. */
-  private isClosing = false
-  /** `onClose` was called; and it is done. */
-  private end: 'no' | 'told' | 'done' = 'no'
+  /** The peer's Close frame came: it is answered when nothing of what came before is left to do. */
+  private owesClose = false
+  /** What comes is dropped: the connection failed, or the time for handlers is up. */
+  private isDropping = false
+  private readonly end: ServiceEnd
 
   constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
     this.socket = socket
     this.limits = limits
+    this.calls = new MessageCalls(socket, this)
+    this.replies = new Replies(socket, this)
+    this.end = new ServiceEnd(limits.closeTimeoutMs, this)
     this.use(handlers)
   }
 
   /** Other handlers, before the first is called. */
   use(handlers: Handlers<S>): void {
     this.handlers = handlers
-    this.codec = handlers.codec ?? null
+    this.calls.use(handlers)
+    this.replies.codec = handlers.codec ?? null
     this.concurrency = Math.min(handlers.concurrency ?? 1, this.limits.maxQueuedMessages)
   }
 
+  /** Whether messages go to a handler. */
+  get handlesMessages(): boolean {
+    return this.calls.hasHandler
+  }
+
   /**
-   * Calls `onOpen`.
+   * Calls `onOpen`. Messages wait for it, and so do `onPing` and `onPong`; nothing else does.
+   * @param failed gets what it throws, instead of `onError`
    * @returns undefined if it is done, or a promise that never rejects
    */
-  open(): Promise<void> | undefined {
+  open(failed?: (error: unknown) => void): Promise<void> | undefined {
     if (this.handlers.onOpen === undefined) return undefined
-    this.isCalling = true
-    try {
-      const result = this.handlers.onOpen(this.socket)
-      if (isThenable(result)) {
-        this.isCalling = false
-        return this.finishOpen(result)
+    const fail = (error: unknown): void => {
+      if (failed === undefined) {
+        this.handlerFailed(error)
+        return
       }
-      this.reply(result)
-    } catch (error) {
-      this.handlerFailed(error)
+      this.failConnection()
+      failed(error)
     }
-    this.isCalling = false
-    this.closeIfDone()
+    this.isOpening = true
+    this.calls.isCalling = true
+    let result: unknown
+    try {
+      result = this.handlers.onOpen(this.socket)
+      if (isThenable(result)) return this.finishOpen(result, fail)
+    } catch (error) {
+      fail(error)
+    } finally {
+      this.calls.isCalling = false
+    }
+    this.opened()
     return undefined
   }
 
   handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
-      const mustWait = this.isCalling || this.isBusy || (this.inbox !== null && this.inbox.length > 0)
-      if (mustWait) this.enqueue(event.data)
+      if (this.isDropping) this.drop(1)
+      else if (this.calls.isCalling || this.isBusy || (this.inbox !== null && this.inbox.length > 0))
+        this.enqueue(event.data)
       else this.deliver(event.data)
       return
     }
@@ -93,102 +112,111 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
     } catch (error) {
       this.handlerFailed(error)
     }
-    if (!this.awaitsDrain) return
-    this.awaitsDrain = false
+    if (!this.replies.isWaiting) return
+    this.replies.goOn()
     this.release()
   }
 
   handleResume(): void {
-    if (!this.isBusy) this.release()
+    this.releaseSoon()
   }
 
-  /** This side closes, or the transport is gone: nobody waits for room any more, and what is there is told. */
-  closing(): void {
-    this.isClosing = true
-    this.streams?.stop()
-    if (this.awaitsDrain || !this.isBusy) {
-      this.awaitsDrain = false
+  handleSendingOver(): void {
+    this.replies.isOver = true
+    if (this.replies.isIdle) return
+    // Generators clean up, and messages that waited for room are handled: not inside the call that closes.
+    process.nextTick(() => {
+      this.replies.stop()
       this.release()
-    }
-    // A handler is still under way.
-    if (!this.isHeld) return
-    this.isHeld = false
-    this.socket.driver.unhold()
+    })
+  }
+
+  handleEnd(info: CloseInfo): void {
+    this.end.begin(info)
+  }
+
+  get isWorking(): boolean {
+    return this.hasWork || this.isOpening || this.calls.isCalling || this.replies.isWaiting
+  }
+
+  callOnClose(info: CloseInfo): unknown {
+    // The final count: a message may have been dropped since the end.
+    const { droppedMessages } = this
+    return this.handlers.onClose?.(this.socket, Object.freeze({ ...info, droppedMessages }))
+  }
+
+  handleEnded(): void {
+    if (this.replies.streamCount === 0) this.socket.handleDone()
   }
 
   /** A handler threw, or what stands for one: 1011 on this connection alone, with a reason that gives nothing away. */
   handlerFailed(error: unknown): void {
-    this.inbox?.clear()
-    this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
-    this.tell(toError(error))
-  }
-
-  sendPart(part: unknown): boolean {
-    if (part instanceof CloseReply) {
-      void this.socket.close(part.code, part.reason)
-      return false
-    }
-    this.socket.send(this.codec === null ? (part as MessageData) : this.codec.encode(part))
-    return this.socket.readyState === ReadyState.OPEN
-  }
-
-  streamFailed(error: unknown): void {
-    this.handlerFailed(error)
+    this.failConnection()
+    this.report(toError(error))
   }
 
   streamEnded(): void {
     this.release()
-    this.finishIfDone()
+    if (this.end.isDone && this.replies.streamCount === 0) this.socket.handleDone()
   }
 
   /** Whether the next message has to wait. */
   private get isBusy(): boolean {
-    if (this.running === 0 && !this.awaitsDrain && this.streams === null) return false
-    if (this.awaitsDrain || this.running >= this.concurrency) return true
+    const { replies } = this
+    if (this.isOpening || replies.isWaiting || this.running >= this.concurrency) return true
     if (this.running > 0 && this.inbox?.holdsAll === true) return true
-    // A peer could ask for any number of them.
-    return this.streams !== null && !this.isClosing && this.streams.count >= this.limits.maxQueuedMessages
+    // A peer could ask for any number of streams.
+    return replies.streamCount >= this.limits.maxQueuedMessages
   }
 
-  private async finishOpen(opened: PromiseLike<unknown>): Promise<void> {
-    this.running++
+  private async finishOpen(result: PromiseLike<unknown>, fail: (error: unknown) => void): Promise<void> {
     try {
-      this.reply(await opened)
+      await result
     } catch (error) {
-      this.handlerFailed(error)
+      fail(error)
     }
-    this.running--
+    this.opened()
+  }
+
+  private opened(): void {
+    this.isOpening = false
+    const observations = this.observations ?? []
+    this.observations = null
+    for (const event of observations) if (!this.end.isCalled) this.handleEvent(event)
     this.release()
   }
 
-  /** What is no message: told at once. */
+  /** What is no message: reported at once, but what only observes waits for `onOpen`. */
   private observe(event: Exclude<ConnectionEvent, { type: 'message' }>): void {
     const { handlers, socket } = this
     switch (event.type) {
       case 'ping':
-        this.watch(handlers.onPing?.(socket, event.data))
-        break
       case 'pong':
-        this.watch(handlers.onPong?.(socket, event.data))
+        if (this.isOpening) this.observeLater(event)
+        else if (event.type === 'ping') this.watch(handlers.onPing?.(socket, event.data))
+        else this.watch(handlers.onPong?.(socket, event.data))
         break
       case 'idleTimeout':
         this.askWhetherToKeep()
         break
       case 'error':
-        this.watch(handlers.onError?.(socket, event.error))
+        // RFC 6455 section 7.1.7: a failed connection delivers nothing more. A lost one does.
+        if (!isLoss(event.error)) this.dropMessages()
+        this.callOnError(event.error)
         break
       case 'closeReceived':
+        this.owesClose = true
+        this.answerIfDone()
         break
       case 'closed':
-        this.closeInfo = {
-          code: event.code,
-          reason: event.reason,
-          wasClean: event.wasClean,
-          initiator: event.initiator,
-        }
-        // A reply that waits to leave never will; and who paused is told what is left.
-        this.closing()
+        this.end.pulled()
     }
+  }
+
+  /** As few as messages may wait: the peer can send any number of pings. */
+  private observeLater(event: Observation): void {
+    this.observations ??= []
+    if (this.observations.length < this.limits.maxQueuedMessages) this.observations.push(event)
   }
 
   private askWhetherToKeep(): void {
@@ -209,97 +237,39 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
   }
 
   private deliver(message: string | Buffer): void {
-    const { handlers, socket } = this
-    this.isCalling = true
     try {
-      if (handlers.onMessage !== undefined) {
-        if (this.codec === null) this.finish(handlers.onMessage(socket, message), message)
-        else this.finish(this.decode(this.codec, message), message)
-      } else if (this.codec !== null) {
-        // Nobody wants it.
-      } else if (typeof message === 'string') {
-        if (handlers.onTextMessage !== undefined)
-          this.finish(handlers.onTextMessage(socket, message), message)
-        else this.refuse(handlers.onBinaryMessage !== undefined)
-      } else if (handlers.onBinaryMessage !== undefined) {
-        this.finish(handlers.onBinaryMessage(socket, message), message)
-      } else {
-        this.refuse(handlers.onTextMessage !== undefined)
-      }
+      this.finish(this.calls.call(message), message)
     } catch (error) {
       this.handlerFailed(error)
     }
-    this.isCalling = false
-  }
-
-  /** Has the message read, and handled. @returns what the handler does */
-  private decode(codec: Codec, message: string | Buffer): unknown {
-    let value
-    try {
-      value = codec.decode(message)
-    } catch (error) {
-      return this.invalid(error, message)
-    }
-    return isThenable(value)
-      ? this.decodeLater(value, message)
-      : this.handlers.onMessage?.(this.socket, value)
-  }
-
-  private async decodeLater(decoding: PromiseLike<unknown>, message: string | Buffer): Promise<unknown> {
-    let call
-    try {
-      const value = await decoding
-      call = (): unknown => this.handlers.onMessage?.(this.socket, value)
-    } catch (error) {
-      call = (): unknown => this.invalid(error, message)
-    }
-    this.isCalling = true
-    try {
-      // Not awaited here: only the call itself must have no other inside it.
-      return call()
-    } finally {
-      this.isCalling = false
-    }
-  }
-
-  /** What the codec did not take. @returns what the handler for it does */
-  private invalid(error: unknown, message: string | Buffer): unknown {
-    if (error instanceof SchemaFailure) throw toError(error.cause)
-    const invalid =
-      error instanceof InvalidMessageError
-        ? error
-        : new InvalidMessageError(1003, 'a message that the codec cannot read', { cause: error })
-    if (this.handlers.onInvalidMessage !== undefined) {
-      return this.handlers.onInvalidMessage(this.socket, invalid, message)
-    }
-    this.inbox?.clear()
-    this.socket.driver.fail(invalid.closeCode, invalid.message)
-    this.tell(invalid, true)
-    return undefined
-  }
-
-  /** A service that has a handler for the other type only cannot take this message (RFC 6455 section 7.4.1). */
-  private refuse(handlesOther: boolean): void {
-    if (handlesOther)
-      this.socket.driver.fail(CloseCode.UNSUPPORTED_DATA, 'this type of message is not supported')
   }
 
   /** What a handler returned: the reply, or a promise of it. */
   private finish(result: unknown, message: string | Buffer): void {
     if (result === undefined) return
-    if (!isThenable(result)) {
-      this.reply(result)
-      return
+    if (isThenable(result)) {
+      this.finishLater(result, message)
+    } else if (typeof result === 'object' && result instanceof Blob) {
+      this.finishLater(result.arrayBuffer(), message)
+    } else if (this.replies.hasRoomFor(result)) {
+      this.replies.send(result, this.calls.nameFor(message))
+    } else {
+      this.begin(message)
+      this.settle(result, message)
     }
-    this.running++
-    if (this.concurrency > 1) {
-      this.inbox ??= new Inbox(this.limits)
-      this.inbox.hold(message)
-    }
+  }
+
+  private finishLater(result: PromiseLike<unknown>, message: string | Buffer): void {
+    this.begin(message)
+    this.whenDone(result, message)
+  }
+
+  private whenDone(result: PromiseLike<unknown>, message: string | Buffer): void {
     // Not its own `then`: that may call back at once, or throw.
     Promise.resolve(result).then(
       (value) => {
-        this.settle(value, message)
+        if (value instanceof Blob) this.whenDone(value.arrayBuffer(), message)
+        else this.settle(value, message)
       },
       (error: unknown) => {
         this.handlerFailed(error)
@@ -308,45 +278,78 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
     )
   }
 
-  private settle(value: unknown, message: string | Buffer): void {
+  /** The handler of a message is under way. */
+  private begin(message: string | Buffer): void {
+    this.running++
+    if (this.concurrency === 1) return
+    this.inbox ??= new Inbox(this.limits)
+    this.inbox.hold(message)
+  }
+
+  /** The handler is done; it counts as running until there is room for its reply. */
+  settle(value: unknown, message: string | Buffer): void {
+    if (!this.replies.hasRoomFor(value)) {
+      this.replies.keep(value, message)
+      return
+    }
     this.running--
     if (this.concurrency > 1) this.inbox?.unhold(message)
     try {
-      this.reply(value)
+      this.replies.send(value, this.calls.nameFor(message))
     } catch (error) {
       this.handlerFailed(error)
     }
-    if (!this.awaitsDrain) this.release()
+    this.release()
   }
 
-  private reply(value: unknown): void {
-    if (value === undefined) return
-    if (this.codec === null && (typeof value === 'string' || isBytes(value))) {
-      this.sendReply(value)
-    } else if (value instanceof CloseReply) {
-      void this.socket.close(value.code, value.reason)
-    } else if (isStream(value)) {
-      this.streams ??= new ReplyStreams(this.socket, this)
-      if (this.isClosing) this.streams.stop()
-      this.streams.start(value)
-    } else if (this.codec !== null) {
-      this.sendReply(this.codec.encode(value))
-    }
+  invalidMessage(error: InvalidMessageError): void {
+    this.dropMessages()
+    this.socket.driver.fail(error.closeCode, error.message)
+    this.report(error, true)
   }
 
-  private sendReply(data: MessageData): void {
-    // A peer that does not take replies is not asked for more messages.
-    if (!this.socket.send(data) && this.socket.readyState === ReadyState.OPEN) this.awaitsDrain = true
+  unsupportedMessage(code: number, reason: string): void {
+    this.dropMessages()
+    this.socket.driver.fail(code, reason)
   }
 
-  /** Tells what went wrong here, and the socket whether anybody heard. */
-  private tell(error: Error, isOfPeer = false): void {
+  private failConnection(): void {
+    this.dropMessages()
+    this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
+  }
+
+  /** Messages that wait, and those that come, reach no handler any more. */
+  dropMessages(): void {
+    this.isDropping = true
+    this.drop(this.inbox?.length ?? 0)
+    this.inbox?.clear()
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.socket.driver.unhold()
+  }
+
+  private drop(count: number): void {
+    if (count === 0) return
+    this.droppedMessages += count
+    this.socket.handleDropped(count)
+  }
+
+  /** Reports what went wrong here: to `onError`, and whether it was heard to the socket. */
+  private report(error: Error, isOfPeer = false): void {
     this.socket.handleFailure(error, isOfPeer || this.handlers.onError !== undefined)
+    this.callOnError(error)
+  }
+
+  /** What `onError` itself throws, now or later, is an error of its own: it goes further up. */
+  private callOnError(error: Error): void {
+    const failed = (later: unknown): void => {
+      this.socket.handleFailure(toError(later), false)
+    }
     try {
       const result: unknown = this.handlers.onError?.(this.socket, error)
-      if (isThenable(result)) Promise.resolve(result).catch(() => undefined)
-    } catch {
-      // The handler for errors failed as well, now or later: there is nobody left to tell.
+      if (isThenable(result)) Promise.resolve(result).catch(failed)
+    } catch (thrown) {
+      failed(thrown)
     }
   }
 
@@ -360,18 +363,23 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
 
   private enqueue(message: string | Buffer): void {
     this.inbox ??= new Inbox(this.limits)
-    if (this.isClosing && this.inbox.isFull) return
     this.inbox.push(message)
-    if (this.inbox.isFull && !this.isHeld && !this.isClosing) {
-      this.isHeld = true
-      this.socket.driver.hold()
-    }
+    if (!this.inbox.isFull || this.isHeld) return
+    this.isHeld = true
+    this.socket.driver.hold()
+  }
+
+  private releaseSoon(): void {
+    if (this.inbox === null || this.inbox.length === 0) return
+    process.nextTick(() => {
+      this.release()
+    })
   }
 
   /** There may be room for more: on with what waits, until there is none. */
   private release(): void {
     // Called out of a handler: the loop below that called it goes on by itself.
-    if (this.isCalling) return
+    if (this.calls.isCalling) return
     const { inbox } = this
     if (inbox !== null) {
       while (!this.isBusy && !this.socket.driver.isPausedByCaller) {
@@ -384,37 +392,22 @@ export class Dispatcher<S extends Socket> implements EventSink, StreamOwner {
         this.socket.driver.unhold()
       }
     }
-    this.closeIfDone()
+    this.answerIfDone()
+    this.end.callIfDone()
   }
 
-  private closeIfDone(): void {
-    if (this.closeInfo === null || this.running > 0 || this.awaitsDrain || this.end !== 'no') return
-    if (this.inbox !== null && this.inbox.length > 0) return
-    this.end = 'told'
-    const info = this.closeInfo
-    let result: unknown
-    try {
-      result = this.handlers.onClose?.(this.socket, info)
-    } catch (error) {
-      this.handlerFailed(error)
-    }
-    if (!isThenable(result)) {
-      this.end = 'done'
-      this.finishIfDone()
-      return
-    }
-    Promise.resolve(result)
-      .catch((error: unknown) => {
-        this.handlerFailed(error)
-      })
-      .finally(() => {
-        this.end = 'done'
-        this.finishIfDone()
-      })
+  /** Whether a message is still to be handled, or its reply to be queued. */
+  private get hasWork(): boolean {
+    return this.running > 0 || (this.inbox !== null && this.inbox.length > 0)
   }
 
-  /** Nothing of this connection runs any more. */
-  private finishIfDone(): void {
-    if (this.end === 'done' && (this.streams === null || this.streams.count === 0)) this.socket.handleDone()
+  private answerIfDone(): void {
+    if (!this.owesClose || this.hasWork || this.replies.streamCount > 0) return
+    this.owesClose = false
+    this.socket.driver.answerClose()
   }
 }
+
+/** Whether the connection ended without having been failed. */
+const isLoss = (error: Error & { readonly closeCode?: number }): boolean =>
+  error instanceof TransportError || error.closeCode === CloseCode.ABNORMAL_CLOSURE

@@ -41,7 +41,7 @@ function getReady(kit: HandleKit): void {
   prototype[kit.generatorKey] = null
   prototype[kit.timerKey] = () => undefined
   prototype[kit.callbackKey] = function (this: HandleTransport, length: number): boolean {
-    this.owner?.receive(READ_BUFFER.subarray(0, length), true)
+    this.owner?.receive(READ_BUFFER.subarray(0, length))
     return true
   }
 }
@@ -81,6 +81,7 @@ export class HandleTransport implements Transport {
   owner: TransportOwner | null = null
   isDestroyed = false
   readonly freesAtOnce = true
+  readonly blocksOnPeer = true
   private readonly handle: Handle
   /** The socket that the handle was taken from: told of the end. */
   private readonly from: Duplex | null
@@ -94,6 +95,7 @@ export class HandleTransport implements Transport {
   /** What the handle counted, once it is closed. */
   private readBytes = 0
   private writtenBytes = 0
+  private lostBytes = 0
 
   constructor(handle: Handle, from: Duplex | null) {
     const kit = handleKit() as HandleKit
@@ -107,6 +109,10 @@ export class HandleTransport implements Transport {
 
   get pendingBytes(): number {
     return this.pendingWrites === 0 || this.isDestroyed ? 0 : this.handle.writeQueueSize
+  }
+
+  get unsentBytes(): number {
+    return this.isDestroyed ? this.lostBytes : this.pendingBytes
   }
 
   get counter(): this {
@@ -158,12 +164,6 @@ export class HandleTransport implements Transport {
     return false
   }
 
-  writeMany(pieces: readonly Buffer[]): boolean {
-    let isTaken = true
-    for (const bytes of pieces) isTaken = this.write(bytes)
-    return isTaken
-  }
-
   resume(): void {
     if (this.isReading || this.hasEnded || this.isDestroyed) return
     this.isReading = true
@@ -191,6 +191,7 @@ export class HandleTransport implements Transport {
   /** Also called by Node's function, with what went wrong at a read. */
   destroy(error?: Error): void {
     if (this.isDestroyed) return
+    this.lostBytes = this.pendingBytes
     this.isDestroyed = true
     this.isReading = false
     this.error = error

@@ -1,4 +1,4 @@
-import { ReadyState } from '../connection/connection.js'
+import type { AnyIterable } from './reply-values.js'
 import type { Socket } from './socket.js'
 
 /** So many parts of a stream are sent before others get their turn. */
@@ -6,7 +6,13 @@ const PARTS_A_TURN = 64
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Who is told what became of a stream. */
+type AnyIterator = AsyncIterator<unknown> | Iterator<unknown>
+
+function iteratorOf(iterable: AnyIterable): AnyIterator {
+  return Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]()
+}
+
+/** Receives what became of a stream. */
 export interface StreamOwner {
   /** Sends one part. @returns whether more are wanted */
   sendPart(part: unknown): boolean
@@ -18,7 +24,7 @@ export interface StreamOwner {
 export class ReplyStreams {
   private readonly socket: Socket
   private readonly owner: StreamOwner
-  private readonly running = new Set<AsyncIterator<unknown>>()
+  private readonly running = new Set<AnyIterator>()
   /** Streams that are not through, those included that were cancelled and still clean up. */
   count = 0
   private isOver = false
@@ -29,10 +35,10 @@ export class ReplyStreams {
   }
 
   /** Starts to send what it gives, part by part. Never throws. */
-  start(iterable: AsyncIterable<unknown>): void {
+  start(iterable: AnyIterable): void {
     let iterator
     try {
-      iterator = iterable[Symbol.asyncIterator]()
+      iterator = iteratorOf(iterable)
     } catch (error) {
       this.owner.streamFailed(error)
       return
@@ -60,13 +66,15 @@ export class ReplyStreams {
     }
   }
 
-  private async run(iterator: AsyncIterator<unknown>): Promise<void> {
+  private async run(iterator: AnyIterator): Promise<void> {
     try {
       for (let parts = 1; ; parts++) {
         // One that never waits would run in microtasks alone, and nobody else would get a turn.
         if (parts % PARTS_A_TURN === 0) await nextTurn()
+        // Never asked again after its `return`, which comes while this waits.
+        if (this.isOver) break
         const next = await iterator.next()
-        if (next.done === true || this.isOver) break
+        if (next.done === true || (this.isOver as boolean)) break
         await this.room()
         if (this.isOver as boolean) break
         if (!this.owner.sendPart(next.value)) {
@@ -89,15 +97,14 @@ export class ReplyStreams {
 
   /** A part that the peer has no room for yet waits here; so do the ones behind it, unmade. */
   private async room(): Promise<void> {
-    const { socket } = this
-    if (socket.readyState !== ReadyState.OPEN || socket.bufferedAmount <= socket.driver.highWaterMarkBytes)
-      return
+    const { driver } = this.socket
+    if (!driver.connection.isSendable || driver.hasRoom) return
     // The end of the connection is told by `stop`.
-    await socket.drained().catch(() => undefined)
+    await this.socket.drained().catch(() => undefined)
   }
 
   /** Never rejects: what the cleaning up of a stream throws has nobody to be told to, for the stream was given up. */
-  private async cancel(iterator: AsyncIterator<unknown>): Promise<void> {
+  private async cancel(iterator: AnyIterator): Promise<void> {
     try {
       await iterator.return?.()
     } catch {

@@ -1,21 +1,27 @@
-import { LimitError, TransportError } from '../errors.js'
+import { LimitError, ProtocolError, TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Limits } from '../limits.js'
+import { Deadlines } from './deadlines.js'
 import { flushSoon, type Flushable } from './outbox.js'
-import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
+import { OutputFlow } from './output-flow.js'
+import { monotonicNow, type Timed } from './timer-wheel.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 /** What becomes of a peer that does not read: see `maxBufferedOutputBytes`. */
 export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
 
-/** Whoever is told what happens on a connection. Must not throw. */
+/** Receives what happens on a connection, never inside a call that caused it. Must not throw. */
 export interface DriverOwner {
   handleEvent(event: ConnectionEvent): void
-  /** What waited is below the high-water mark again. */
+  /** What is buffered is at or below the high-water mark again. */
   handleDrain(): void
+  /** The connection is no longer open: it begins to close, or is over. Called once, also inside the call that did it. */
+  handleClosing(): void
+  /** Nothing can be sent any more. Called once, after {@link handleClosing}, also inside the call that did it. */
+  handleSendingOver(): void
   /** The transport is over; events that are still to be pulled may follow. Called once. */
   handleGone(): void
 }
@@ -28,21 +34,22 @@ export interface DriverOptions {
   readonly slowConsumer: SlowConsumerPolicy
 }
 
-/** From so much on, output is offered to the transport at once instead of behind the code that runs. */
+/** From this much on, output is offered to the transport at once instead of after the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
 /** The error of the network. No code of ours or the caller's led to it: it has no stack, which costs. */
 function transportError(error: Error): TransportError {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
-  const told = new TransportError(error.message, error)
+  const made = new TransportError(error.message, error)
   Error.stackTraceLimit = stackTraceLimit
-  return told
+  return made
 }
 
 /**
  * Moves bytes between a transport and a connection. It receives, pulls events until there are none, writes what came
- * about, and ends the transport when the connection says so.
+ * about, and ends the transport when the connection says so. All of that is one loop, {@link SocketDriver.run}: whatever
+ * user code calls in between leaves a mark that the loop looks at.
  */
 export class SocketDriver implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
@@ -52,33 +59,46 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   timerSlot = -1
   private readonly transport: Transport
   private readonly owner: DriverOwner
-  private readonly options: DriverOptions
-  /** The transport holds bytes that the system did not take. */
-  private isBlocked = false
-  private isPumping = false
+  private readonly limits: Limits
+  private readonly slowConsumer: SlowConsumerPolicy
+  /** Above this much that waits, the policy decides. */
+  private readonly maxWaitingBytes: number
+  private readonly flow: OutputFlow
+  private readonly deadlines: Deadlines
+  /** The loop runs; and it is to run once more. */
+  private isRunning = false
+  private mustRunAgain = false
+  /** Something was queued since the loop wrote last. */
+  private mustWrite = false
+  /** The next {@link flush} pulls as well. */
+  private mustPull = false
   private isStarted = false
   private isPaused = false
   private isHeld = false
   private isEnded = false
   private isGone = false
   private needsDrain = false
-  /** Whether a time for the end of the transport is set; it may be never. */
-  private isCloseTimed = false
-  private closeDeadline = Infinity
+  /** What the owner knows of: {@link DriverOwner.handleClosing}, {@link DriverOwner.handleSendingOver}. */
+  private isClosingReported = false
+  private isSendingOverReported = false
 
   /** @param transport from now on the driver's, reading not yet started */
   constructor(
     transport: Transport,
     connection: ConnectionOptions,
-    options: DriverOptions,
+    { limits, slowConsumer }: DriverOptions,
     owner: DriverOwner,
   ) {
     this.transport = transport
     this.owner = owner
-    this.options = options
-    this.connection = new Connection({ ...connection, now: monotonicNow(), waker: this })
+    this.limits = limits
+    this.slowConsumer = slowConsumer
+    this.maxWaitingBytes = slowConsumer === 'buffer' ? Infinity : limits.maxBufferedOutputBytes
+    this.connection = new Connection({ ...connection, autoClose: false, now: monotonicNow(), waker: this })
+    this.flow = new OutputFlow(this.connection, transport, limits)
+    this.deadlines = new Deadlines(this, this.connection, this.flow, limits)
     transport.setOwner(this)
-    timerWheel.schedule(this, this.connection.nextTickAt)
+    this.deadlines.schedule(this.connection.nextTickAt)
   }
 
   /** Bytes that were sent and that the system did not take. */
@@ -86,7 +106,12 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     return this.connection.bufferedBytes + this.transport.pendingBytes
   }
 
-  /** What counts the bytes of the transport. */
+  /** Whether what is sent now does not have to wait. */
+  get hasRoom(): boolean {
+    return this.bufferedAmount <= this.limits.highWaterMarkBytes
+  }
+
+  /** The object that counts the bytes of the transport. */
   get counter(): object {
     return this.transport.counter
   }
@@ -96,23 +121,19 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     return this.isPaused
   }
 
-  /** The highest `bufferedAmount` at which `send` returns true. */
-  get highWaterMarkBytes(): number {
-    return this.options.limits.highWaterMarkBytes
-  }
-
   /**
    * Begins to read.
-   * @param head bytes that came with the handshake
+   * @param head bytes that came with the handshake; copied
    */
   start(head: Uint8Array): void {
-    if (head.length > 0) this.connection.receiveBytes(head, monotonicNow())
-    if (this.transport.isDestroyed) {
-      this.transportLost()
-      return
-    }
     this.isStarted = true
-    if (!this.isPaused) this.goOn()
+    if (head.length > 0) {
+      this.connection.receiveBytes(head, monotonicNow(), true)
+      // Nothing of a handler runs inside the call that opens a connection.
+      this.connection.keepInput()
+    }
+    if (this.transport.isDestroyed) this.loseTransport()
+    this.runSoon()
   }
 
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
@@ -124,7 +145,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    this.goOn()
+    this.runSoon()
   }
 
   /** The owner has no room for more: as {@link pause}, beside it. */
@@ -136,13 +157,13 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   unhold(): void {
     if (!this.isHeld) return
     this.isHeld = false
-    this.goOn()
+    this.runSoon()
   }
 
-  /** Wants to be told when `bufferedAmount` is at or below the high-water mark. */
+  /** Asks for {@link DriverOwner.handleDrain} once `bufferedAmount` is at or below the high-water mark. */
   requestDrain(): void {
     this.needsDrain = true
-    flushSoon(this)
+    this.touch()
   }
 
   /**
@@ -150,26 +171,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
    * @returns false: over the high-water mark, or not taken
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
-    const { limits, slowConsumer } = this.options
-    // Takes nothing, and says what is wrong with the arguments.
-    if (this.connection.readyState !== ReadyState.OPEN) return this.connection.send(data, options)
-    if (this.bufferedAmount > limits.maxBufferedOutputBytes && slowConsumer !== 'buffer') {
-      if (this.isBlocked || !this.flushNow()) {
-        this.refuse(slowConsumer)
-        return false
-      }
-    }
+    if (this.connection.bufferedBytes > this.maxWaitingBytes && !this.admits()) return false
     return this.connection.send(data, options) && this.sent()
-  }
-
-  /** A message was queued. @returns whether there is room for more */
-  private sent(): boolean {
-    this.messagesSent++
-    if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.isBlocked) this.flushNow()
-    else if (!this.isPumping) flushSoon(this)
-    if (this.bufferedAmount <= this.options.limits.highWaterMarkBytes) return true
-    this.needsDrain = true
-    return false
   }
 
   /**
@@ -177,14 +180,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
    * @returns `'dropped'`: the slow-consumer policy did not let it through; `'failed'`: the connection is not open
    */
   deliver(message: PreparedMessage): DeliveryOutcome {
-    const { limits, slowConsumer } = this.options
     if (this.connection.readyState !== ReadyState.OPEN) return 'failed'
-    if (this.bufferedAmount > limits.maxBufferedOutputBytes && slowConsumer !== 'buffer') {
-      if (this.isBlocked || !this.flushNow()) {
-        this.refuse(slowConsumer)
-        return 'dropped'
-      }
-    }
+    if (this.connection.bufferedBytes > this.maxWaitingBytes && !this.admits()) return 'dropped'
     this.connection.sendPrepared(message)
     this.sent()
     return 'sent'
@@ -202,49 +199,58 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     return sent
   }
 
+  /** @param timeoutMs the whole time that the end may take; undefined: see `closeTimeoutMs` */
   close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
     this.connection.close(code, reason)
-    this.armCloseTimer(timeoutMs)
+    if (!this.isGone) this.deadlines.endWithin(timeoutMs)
+    // The peer's Close frame stands after what was not read yet.
+    this.isPaused = false
+    this.reportState()
+    this.runSoon()
+  }
+
+  /** The peer's Close frame is to be answered: what it asked for before is sent. */
+  answerClose(): void {
+    if (!this.connection.owesClose) return
+    this.connection.answerClose()
+    this.reportState()
     this.touch()
-    // The peer's Close frame stands behind what was not read yet.
-    this.resume()
   }
 
   /** Fails the connection, without an `error` event: the caller knows why. */
   fail(code: number, reason: string): void {
     this.connection.fail(code, reason)
-    this.touch()
+    this.reportState()
+    this.runSoon()
   }
 
   /** Ends everything now. */
   terminate(): void {
-    this.connection.abandon()
-    this.isStarted = true
-    this.isPaused = false
+    this.connection.abandon(this.transport.unsentBytes)
+    this.transport.destroy()
+    this.nothingMoreComes()
     this.isHeld = false
-    this.pump()
+    this.reportState()
+    this.runSoon()
   }
 
-  receive(chunk: Buffer, isBorrowed: boolean): void {
+  receive(chunk: Buffer): void {
     const { connection } = this
-    connection.receiveBytes(chunk, monotonicNow(), isBorrowed)
-    this.pump()
-    if (isBorrowed) connection.keepInput()
+    connection.receiveBytes(chunk, monotonicNow(), true)
+    this.run(true)
+    connection.keepInput()
     if (connection.isInflating) this.transport.pause()
   }
 
   receiveEnd(): void {
     this.connection.receiveEnd()
-    this.isPaused = false
-    this.pump()
+    this.nothingMoreComes()
+    this.run(true)
   }
 
   transportLost(error?: Error): void {
-    this.connection.transportLost(error === undefined ? undefined : transportError(error))
-    // Nothing more will come: what is there is told even to who paused, and then the end.
-    this.isStarted = true
-    this.isPaused = false
-    this.pump()
+    this.loseTransport(error === undefined ? undefined : transportError(error))
+    this.run(true)
   }
 
   /** Work off the loop ended: there is something to pull or to write. */
@@ -254,51 +260,113 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** The transport took all that it had. */
   unblock(): void {
-    if (!this.isBlocked) return
-    this.isBlocked = false
-    this.connection.setBlocked(false)
-    this.flush()
+    if (!this.flow.isBlocked) return
+    this.flow.unblock()
+    this.run(true)
   }
 
   flush(): void {
-    this.flushNow()
-    this.tellDrain()
-    this.settle()
+    if (!this.mustPull) {
+      this.run(false)
+      return
+    }
+    this.mustPull = false
+    this.goOn()
   }
 
   timeIsUp(now: number): void {
-    if (now >= this.closeDeadline) {
-      this.transportLost(new Error('the peer did not end the connection within closeTimeoutMs'))
+    const { connection, flow } = this
+    flow.look(now)
+    const verdict = this.deadlines.check(now)
+    if (verdict === 'stalled') {
+      this.loseTransport(new ProtocolError('HAWSER_SEND_TIMEOUT'), 'engine')
+    } else if (verdict === 'notClosed') {
+      this.loseTransport(transportError(new Error('the connection did not end within closeTimeoutMs')))
+    } else {
+      if (verdict === 'answerClose') this.answerClose()
+      if (!this.mayRead) connection.readingIsPaused(now)
+      connection.tick(now, this.transport.unsentBytes)
+      if (connection.readyState === ReadyState.CLOSED) this.nothingMoreComes()
+      this.reportState()
+    }
+    this.run(true)
+    if (!this.isGone) this.deadlines.reschedule(now)
+  }
+
+  /** Whether a message may be added to what waits. If not, the policy has acted. */
+  private admits(): boolean {
+    // It takes nothing then, and says what is wrong with the arguments.
+    if (!this.connection.isSendable) return true
+    this.writeOut()
+    if (this.connection.waitingBytes <= this.maxWaitingBytes) return true
+    this.needsDrain = true
+    if (this.slowConsumer === 'close') {
+      const { maxBufferedOutputBytes } = this.limits
+      const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
+      this.connection.failOverLimit(error, true)
+      this.reportState()
+      this.runSoon()
+    }
+    return false
+  }
+
+  /** A message was queued. @returns whether there is room for more */
+  private sent(): boolean {
+    this.messagesSent++
+    if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.flow.isBlocked) this.writeOut()
+    this.touch()
+    if (this.hasRoom) return true
+    this.needsDrain = true
+    return false
+  }
+
+  /** The one loop: pulls what there is, writes what came about, reports room, and sees to the end. */
+  private run(pulls: boolean): void {
+    if (this.isRunning) {
+      this.mustRunAgain = true
       return
     }
-    if (!this.mayRead) this.connection.readingIsPaused(now)
-    this.connection.tick(now)
-    this.pump()
-    if (this.timerSlot < 0 && !this.isGone) {
-      timerWheel.schedule(this, Math.min(this.connection.nextTickAt, this.closeDeadline))
+    this.isRunning = true
+    let pullsNow = pulls
+    try {
+      do {
+        this.mustRunAgain = false
+        if (pullsNow) this.pull()
+        this.mustWrite = false
+        this.writeOut()
+        if (this.needsDrain) this.reportDrain()
+        this.settle()
+        pullsNow = true
+      } while (this.mustRunAgain || this.mustWrite)
+    } finally {
+      this.isRunning = false
     }
   }
 
-  /** Pulls until there is nothing, or who is told wants no more. */
-  private pump(): void {
-    // Called out of a handler: the loop that called the handler goes on by itself.
-    if (this.isPumping) return
-    this.isPumping = true
+  /** Pulls until there is nothing, or the owner wants no more. */
+  private pull(): void {
+    const { connection } = this
     let owesPong = false
     while (this.isStarted && !this.isPaused && !this.isHeld) {
-      const event = this.connection.nextEvent()
-      if (event === null) break
-      // What the engine owes the peer (pongs, a Close) goes out before user code runs for however long.
+      const event = connection.nextEvent()
+      if (event === null) return
+      // What the engine owes the peer (pongs) goes out before user code runs for however long.
       if (event.type === 'ping') {
         owesPong = true
+        if (connection.isFullOfPongs) this.writeOut()
       } else if (owesPong || event.type !== 'message') {
         owesPong = false
-        this.flushNow()
+        this.writeOut()
       }
+      if (event.type !== 'message') this.reportState()
       this.owner.handleEvent(event)
+      if (event.type === 'closeReceived' && connection.owesClose) this.deadlines.answerCloseLater()
     }
-    this.isPumping = false
-    this.flush()
+  }
+
+  private writeOut(): void {
+    const { flow } = this
+    if (!flow.isBlocked && !flow.flush() && flow.isBlocked) this.deadlines.watchOutput()
   }
 
   private get mayRead(): boolean {
@@ -306,100 +374,75 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   }
 
   private goOn(): void {
-    this.pump()
+    this.run(true)
     if (this.mayRead && !this.isGone) this.transport.resume()
   }
 
-  /** Something was queued outside {@link send}. */
+  /** Something was queued: it is written after the code that runs now. */
   private touch(): void {
-    if (!this.isPumping) flushSoon(this)
+    if (this.isRunning) this.mustWrite = true
+    else flushSoon(this)
   }
 
-  /**
-   * Writes what waits, unless the transport still holds what was written before: then it waits here, where it is
-   * counted and can be dropped.
-   * @returns whether the transport can take more
-   */
-  private flushNow(): boolean {
-    const { connection, transport } = this
-    if (this.isBlocked || transport.isDestroyed) return false
-    const first = connection.takeOutput()
-    if (first === null) return true
-    const second = connection.takeOutput()
-    if (second === null) {
-      if (transport.write(first)) {
-        if (transport.freesAtOnce) connection.recycleOutput()
-        return true
-      }
-    } else {
-      const pieces = [first]
-      for (let bytes: Buffer | null = second; bytes !== null; bytes = connection.takeOutput())
-        pieces.push(bytes)
-      if (transport.writeMany(pieces)) return true
-    }
-    this.isBlocked = true
-    connection.setBlocked(true)
-    return false
+  /** As {@link touch}, and whatever is there is pulled. Events never come inside the call that caused them. */
+  private runSoon(): void {
+    this.mustPull = true
+    flushSoon(this)
   }
 
-  private tellDrain(): void {
-    if (!this.needsDrain || this.bufferedAmount > this.options.limits.highWaterMarkBytes) return
+  private reportDrain(): void {
     // Room on a connection that takes nothing any more is no room.
-    if (this.connection.readyState !== ReadyState.OPEN) return
+    if (!this.connection.isSendable || !this.hasRoom) return
     this.needsDrain = false
     this.owner.handleDrain()
   }
 
-  private refuse(policy: 'close' | 'drop'): void {
-    this.needsDrain = true
-    if (policy === 'drop') return
-    const { maxBufferedOutputBytes } = this.options.limits
-    const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
-    this.connection.failOverLimit(error, true)
-    this.pumpSoon()
+  private reportState(): void {
+    const { connection, owner } = this
+    if (this.isSendingOverReported || connection.readyState === ReadyState.OPEN) return
+    if (!this.isClosingReported) {
+      this.isClosingReported = true
+      owner.handleClosing()
+    }
+    if (connection.isSendable || this.isSendingOverReported) return
+    this.isSendingOverReported = true
+    owner.handleSendingOver()
   }
 
-  /** The error is told behind the code that sends now, not inside its call. */
-  private pumpSoon(): void {
-    process.nextTick(() => {
-      this.pump()
-    })
+  /** What is there is pulled even for a caller who paused, and then the end. */
+  private nothingMoreComes(): void {
+    this.isStarted = true
+    this.isPaused = false
+  }
+
+  private loseTransport(error?: ProtocolError | TransportError, initiator?: 'engine'): void {
+    this.connection.transportLost(error, this.transport.unsentBytes, initiator)
+    this.nothingMoreComes()
+    this.reportState()
   }
 
   /** Ends the transport if it is time, and sees that the end comes. */
   private settle(): void {
-    if (this.connection.readyState === ReadyState.CLOSED) {
+    const { connection } = this
+    if (connection.readyState === ReadyState.CLOSED) {
       this.gone()
       return
     }
-    const due = this.connection.transportShouldClose()
+    const due = connection.transportShouldClose()
     if (due === 'no') return
-    this.armCloseTimer(undefined)
-    if (due === 'now' && !this.isEnded && this.connection.bufferedBytes === 0) {
+    this.deadlines.beginClosing()
+    if (due === 'now' && !this.isEnded && connection.bufferedBytes === 0) {
       this.isEnded = true
       this.transport.end()
       // What still comes is discarded: a reset must not overtake our Close frame.
-      this.isPaused = false
       this.transport.resume()
     }
-  }
-
-  /** @param timeoutMs what a caller asks for: of several, the least patient counts. Default: `closeTimeoutMs`, once */
-  private armCloseTimer(timeoutMs: number | undefined): void {
-    if (this.isGone || (this.isCloseTimed && timeoutMs === undefined)) return
-    const deadline = monotonicNow() + (timeoutMs ?? this.options.limits.closeTimeoutMs)
-    if (this.isCloseTimed && deadline >= this.closeDeadline) return
-    if (!this.isCloseTimed) timerWheel.keepAlive()
-    this.isCloseTimed = true
-    this.closeDeadline = deadline
-    timerWheel.schedule(this, deadline)
   }
 
   private gone(): void {
     if (this.isGone) return
     this.isGone = true
-    timerWheel.cancel(this)
-    if (this.isCloseTimed) timerWheel.letGo()
+    this.deadlines.end()
     this.transport.destroy()
     this.owner.handleGone()
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConnectionClosedError } from '../errors.js'
-import { ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
+import type { ConnectionOptions, ReadyState, SendOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
@@ -23,12 +23,18 @@ export interface SocketInfo {
   readonly remoteAddress: string
 }
 
-/** Where the events of a socket go. Must not throw. */
+/** Receives the events of a socket. Must not throw. */
 export interface EventSink {
+  /** Messages that were received and that nobody got. */
+  readonly droppedMessages: number
   handleEvent(event: ConnectionEvent): void
   handleDrain(): void
-  /** The caller wants messages again, after `pause`. */
+  /** The caller wants messages again, after `pause`. Nothing of the application is called inside this call. */
   handleResume(): void
+  /** Nothing can be sent any more. Nothing of the application is called inside this call. */
+  handleSendingOver(): void
+  /** The connection is over; messages that were received before may still follow. Once. */
+  handleEnd(info: CloseInfo): void
 }
 
 /** An open WebSocket connection: what server and client sockets share. */
@@ -44,6 +50,8 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   private closeInfo: CloseInfo | null = null
   private closeWaiters: Waiters<CloseInfo> | null = null
   private drainWaiters: Waiters<void> | null = null
+  private lazyClosed: Promise<CloseInfo> | null = null
+  private lazyAborter: AbortController | null = null
 
   constructor(
     transport: Transport,
@@ -99,12 +107,34 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   }
 
   /**
+   * The end of the connection, as a promise: how it ended. It never rejects. Messages that were received before the end
+   * may still wait for their handlers then; `onClose` comes after them, with the final count of `droppedMessages`.
+   */
+  get closed(): Promise<CloseInfo> {
+    this.lazyClosed ??= this.whenClosed({})
+    return this.lazyClosed
+  }
+
+  /**
+   * Aborted when the connection ends, with a ConnectionClosedError as its reason: give it to what a handler waits for, so
+   * that the handler does not outlive its connection. Made when it is first asked for.
+   */
+  get signal(): AbortSignal {
+    if (this.lazyAborter === null) {
+      this.lazyAborter = new AbortController()
+      if (this.closeInfo !== null) this.lazyAborter.abort(closedError(this.closeInfo))
+    }
+    return this.lazyAborter.signal
+  }
+
+  /**
    * Sends a message (RFC 6455 section 6.1). What is sent while one chunk of input is handled, or in one turn of the
    * event loop, leaves in one write.
    * @param data a string is sent as text, anything else as bytes. Bytes are read until the call returns and never
    *   changed. Or a {@link PreparedMessage}, which takes its options itself
    * @returns true: go on. False: over the high-water mark (wait for `drained()` or `onDrain`), or not taken since the
-   *   connection is no longer open or, by the `drop` policy, the peer is too slow
+   *   connection is no longer open or the peer too slow: see `slowConsumer`. While the answer to the peer's Close frame waits for
+   *   handlers, messages are still taken
    * @throws TypeError for anything that is neither text nor bytes
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
@@ -155,10 +185,10 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   async drained(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions(options)
     if (this.closeInfo !== null) throw closedError(this.closeInfo)
-    const isOpen = this.readyState === ReadyState.OPEN
-    if (isOpen && this.bufferedAmount <= this.driver.highWaterMarkBytes) return
+    const { isSendable } = this.driver.connection
+    if (isSendable && this.driver.hasRoom) return
     this.drainWaiters ??= new Waiters()
-    if (isOpen) this.driver.requestDrain()
+    if (isSendable) this.driver.requestDrain()
     await this.drainWaiters.wait(options)
   }
 
@@ -177,8 +207,8 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    * goes out first. A second call only waits.
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999; default: none
    * @param reason at most 123 bytes of UTF-8; what is longer is cut at a character
-   * @param options `timeoutMs`: after so long the connection is cut; default `closeTimeoutMs`. `signal` ends the
-   *   wait, not the closing
+   * @param options `timeoutMs`: the whole time that the end may take, then the connection is cut; default: none, see
+   *   `closeTimeoutMs`. `signal` ends the wait, not the closing
    * @returns how the connection ended
    * @throws TypeError or RangeError for a code that must not be sent: at once. The promise rejects with the reason of
    *   the signal alone
@@ -187,14 +217,12 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     checkCloseArguments(code, reason)
     checkWaitOptions(options)
     const { timeoutMs, signal } = options
-    if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
-    this.closeWaiters ??= new Waiters()
-    const ended = this.closeWaiters.wait({ signal })
-    this.driver.close(code, reason, timeoutMs)
+    const ended = this.whenClosed({ signal })
+    if (this.closeInfo === null) this.driver.close(code, reason, timeoutMs)
     return ended
   }
 
-  /** Cuts the connection at once: no Close frame, code 1006. */
+  /** Cuts the connection at once: no Close frame, code 1006. `onClose` comes after the code that runs now. */
   terminate(): void {
     this.driver.terminate()
   }
@@ -217,7 +245,7 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
       return
     }
     if (this.closeInfo === null) this.end(event)
-    // One end, told the same to all.
+    // One end, the same for all.
     this.sink.handleEvent({ ...event, ...this.closeInfo })
   }
 
@@ -233,6 +261,21 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     if (this.closeInfo === null) this.end(this.driver.connection.closeInfo)
   }
 
+  /** @internal */
+  handleClosing(): void {
+    this.beginClosing()
+  }
+
+  /** @internal */
+  handleSendingOver(): void {
+    this.sink.handleSendingOver()
+  }
+
+  /** @internal So many messages were received and reach nobody. */
+  handleDropped(_count: number): void {
+    // A server sums them.
+  }
+
   /** @internal A handler failed, or a message was invalid; `isHeard`: the service has an `onError`. */
   handleFailure(_error: Error, _isHeard: boolean): void {
     // Who serves many connections counts them.
@@ -243,15 +286,29 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     // Who waits for the handlers of many connections counts them.
   }
 
+  /** The connection begins to close: it is in no group and has no name any more. Once, before {@link detach}. */
+  protected beginClosing(): void {
+    // A client is in none.
+  }
+
   /** Takes the connection out of whatever keeps it: before `onClose`, once. */
   protected abstract detach(info: CloseInfo): void
 
-  private end(info: CloseInfo): void {
-    const { code, reason, wasClean, initiator } = info
-    this.closeInfo = { code, reason, wasClean, initiator }
-    this.detach(this.closeInfo)
-    this.closeWaiters?.resolveAll(this.closeInfo)
-    this.drainWaiters?.rejectAll(closedError(this.closeInfo))
+  private whenClosed(options: WaitOptions): Promise<CloseInfo> {
+    if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
+    this.closeWaiters ??= new Waiters()
+    return this.closeWaiters.wait(options)
+  }
+
+  private end({ code, reason, wasClean, initiator, unsentBytes }: CloseInfo): void {
+    const { droppedMessages } = this.sink
+    const info = Object.freeze({ code, reason, wasClean, initiator, droppedMessages, unsentBytes })
+    this.closeInfo = info
+    this.detach(info)
+    this.sink.handleEnd(info)
+    this.closeWaiters?.resolveAll(info)
+    this.drainWaiters?.rejectAll(closedError(info))
+    this.lazyAborter?.abort(closedError(info))
   }
 }
 

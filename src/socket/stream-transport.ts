@@ -1,15 +1,18 @@
 import type { Duplex } from 'node:stream'
 import type { Transport, TransportOwner } from './transport.js'
 
-const NO_BYTES = Buffer.alloc(0)
+/** A larger write goes to the stream in slices of this size, so that its progress can be seen. */
+export const SLICE_BYTES = 64 * 1024
+/** What is not much larger goes as one: a message of 64 KiB with its header costs one write. */
+const WHOLE_BYTES = SLICE_BYTES + 4 * 1024
 
 /** How the listeners below, one of each for all connections, find the transport of a stream. */
 const TRANSPORT = Symbol('hawser.transport')
 
-type DrivenDuplex = Duplex & { [TRANSPORT]?: StreamTransport; readonly encrypted?: boolean }
+type DrivenDuplex = Duplex & { [TRANSPORT]?: StreamTransport }
 
 function onData(this: DrivenDuplex, chunk: Buffer): void {
-  this[TRANSPORT]?.owner?.receive(chunk, false)
+  this[TRANSPORT]?.owner?.receive(chunk)
 }
 function onEnd(this: DrivenDuplex): void {
   this[TRANSPORT]?.owner?.receiveEnd()
@@ -20,35 +23,41 @@ function onClose(this: DrivenDuplex): void {
 function onError(this: DrivenDuplex, error: Error): void {
   this[TRANSPORT]?.owner?.transportLost(error)
 }
-function onDrain(this: DrivenDuplex): void {
-  this[TRANSPORT]?.checkUnblocked()
-}
 
 /** Any stream, by its public methods alone: TLS, HTTP/2, a tunnel, a test's own. */
 export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
   /** A stream may hand on what it is given, and hold it for as long as it likes. */
   readonly freesAtOnce = false
+  readonly blocksOnPeer = false
   private readonly duplex: DrivenDuplex
   private isReading = false
   private isBlocked = false
-  /** Under TLS nothing ever leaves at once, and each write is told of; one callback for all of them. */
-  private readonly onWritten: (() => void) | undefined
+  private isEnding = false
+  /** A large write of which the stream does not have everything yet, and from where on. */
+  private rest: Buffer | null = null
+  private restStart = 0
+  /** What was pending when it was known last: a stream that is destroyed forgets it. */
+  private knownPendingBytes = 0
+  /** One callback for all writes: nothing but it tells of every stream that bytes have left. */
+  private readonly onWritten: (error?: Error | null) => void
 
   /** @param duplex from now on the transport's, reading not yet started */
   constructor(duplex: Duplex) {
     this.duplex = duplex
     this.duplex[TRANSPORT] = this
-    this.onWritten =
-      this.duplex.encrypted === true
-        ? () => {
-            this.checkUnblocked()
-          }
-        : undefined
+    this.onWritten = (error) => {
+      // A stream that failed calls back for everything that it never wrote.
+      if (error === undefined || error === null) this.written()
+    }
   }
 
   get pendingBytes(): number {
-    return this.duplex.writableLength
+    return this.duplex.writableLength + (this.rest === null ? 0 : this.rest.length - this.restStart)
+  }
+
+  get unsentBytes(): number {
+    return this.duplex.destroyed ? this.knownPendingBytes : this.pendingBytes
   }
 
   get counter(): object {
@@ -67,23 +76,22 @@ export class StreamTransport implements Transport {
     duplex.on('error', onError)
     duplex.on('close', onClose)
     duplex.on('end', onEnd)
-    duplex.on('drain', onDrain)
-    // Ended while nobody listened; told when the new owner is made.
+    // Ended while nobody listened; the new owner learns of it after its constructor.
     if (duplex.readableEnded) process.nextTick(() => this.owner?.receiveEnd())
   }
 
   write(bytes: Buffer): boolean {
-    this.duplex.write(bytes, this.onWritten)
-    return this.wasTaken()
-  }
-
-  writeMany(pieces: readonly Buffer[]): boolean {
-    const { duplex } = this
-    duplex.cork()
-    const last = pieces.length - 1
-    pieces.forEach((bytes, index) => duplex.write(bytes, index === last ? this.onWritten : undefined))
-    duplex.uncork()
-    return this.wasTaken()
+    if (bytes.length <= WHOLE_BYTES) {
+      this.duplex.write(bytes, this.onWritten)
+    } else {
+      this.rest = bytes
+      this.restStart = 0
+      this.feed()
+    }
+    this.knownPendingBytes = this.pendingBytes
+    // A stream over a socket is empty again at once when the system took all.
+    this.isBlocked = this.knownPendingBytes > 0
+    return !this.isBlocked
   }
 
   resume(): void {
@@ -99,30 +107,36 @@ export class StreamTransport implements Transport {
   }
 
   end(): void {
-    this.duplex.end()
+    this.isEnding = true
+    if (this.rest === null) this.duplex.end()
   }
 
   destroy(): void {
-    if (!this.duplex.destroyed) this.duplex.destroy()
+    if (this.duplex.destroyed) return
+    this.knownPendingBytes = this.pendingBytes
+    this.rest = null
+    this.duplex.destroy()
   }
 
-  checkUnblocked(): void {
-    if (!this.isBlocked || this.duplex.writableLength > 0) return
+  /** Gives the stream what it may hold: two slices, so that the next is at hand when one has left, and no two are joined. */
+  private feed(): void {
+    const { duplex } = this
+    while (this.rest !== null && duplex.writableLength <= SLICE_BYTES && !duplex.destroyed) {
+      const { rest, restStart } = this
+      const end = rest.length - restStart <= WHOLE_BYTES ? rest.length : restStart + SLICE_BYTES
+      this.restStart = end
+      if (end === rest.length) this.rest = null
+      duplex.write(rest.subarray(restStart, end), this.onWritten)
+    }
+    if (this.rest === null && this.isEnding) duplex.end()
+  }
+
+  private written(): void {
+    if (!this.isBlocked) return
+    if (this.rest !== null) this.feed()
+    this.knownPendingBytes = this.pendingBytes
+    if (this.knownPendingBytes > 0) return
     this.isBlocked = false
     this.owner?.unblock()
-  }
-
-  /** A stream over a socket is empty again at once when the system took all. */
-  private wasTaken(): boolean {
-    const { duplex } = this
-    if (duplex.writableLength === 0) return true
-    this.isBlocked = true
-    if (this.onWritten === undefined && !duplex.writableNeedDrain) {
-      // Too little for a 'drain': a callback behind it tells instead.
-      duplex.write(NO_BYTES, () => {
-        this.checkUnblocked()
-      })
-    }
-    return false
   }
 }

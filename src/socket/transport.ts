@@ -1,13 +1,13 @@
-/** Who is told what happens on a transport. Must not throw. */
+/** Receives what happens on a transport. Must not throw. */
 export interface TransportOwner {
   /**
    * Bytes came.
-   * @param isBorrowed they are valid during the call only: whatever is kept of them is copied
+   * @param chunk valid during the call only: whatever is kept of it is copied
    */
-  receive(chunk: Buffer, isBorrowed: boolean): void
+  receive(chunk: Buffer): void
   /** The peer ended its side (a FIN). */
   receiveEnd(): void
-  /** The transport is over, both ways. Perhaps told more than once. */
+  /** The transport is over, both ways. May be called more than once. */
   transportLost(error?: Error): void
   /** All that was written has left: the system takes bytes again. */
   unblock(): void
@@ -17,25 +17,28 @@ export interface TransportOwner {
 export interface Transport {
   /** Bytes that were written and that the system did not take yet. */
   readonly pendingBytes: number
+  /** The same, and once the transport is destroyed what it was by then. */
+  readonly unsentBytes: number
   readonly isDestroyed: boolean
   /** Whether nobody holds the bytes of a write any more when it returns true. */
   readonly freesAtOnce: boolean
-  /** What counts bytes as `bytesRead` and `bytesWritten`, where anything does. */
+  /** Whether a write that returns false waits for the peer; else it may only be that the stream is asynchronous. */
+  readonly blocksOnPeer: boolean
+  /** The object that counts bytes as `bytesRead` and `bytesWritten`, where there is one. */
   readonly counter: object
-  /** From now on this one is told. Reading has not begun, or goes on. */
+  /** Sets who gets the events from now on. Reading has not begun, or goes on. */
   setOwner(owner: TransportOwner): void
   /**
+   * To be called again only when it returned true, or after the owner's `unblock`.
    * @param bytes nobody changes them any more
    * @returns whether the system took all; if not, the owner's `unblock` is called once it did
    */
   write(bytes: Buffer): boolean
-  /** As {@link write}, for more than one piece, in order. */
-  writeMany(pieces: readonly Buffer[]): boolean
   /** Begins to read, or goes on. */
   resume(): void
   /** Stops to read: TCP tells the peer. */
   pause(): void
-  /** Ends this side, behind all that was written. */
+  /** Ends this side, after all that was written. */
   end(): void
   destroy(): void
 }

@@ -66,8 +66,13 @@ describe('RFC 6455 7.4: every close code, 0 to 65535', () => {
 const REACH: { readonly [S in ClosingState]: readonly ((one: Connection) => void)[] } = {
   open: [() => undefined],
   closeSent: [(one) => one.close(4001, 'ours')],
+  closeReceived: [(one) => one.receiveBytes(closeFrame(4002, 'theirs', rest(one.role)))],
   closeDone: [
-    (one) => one.receiveBytes(closeFrame(4002, 'theirs', rest(one.role))),
+    (one) => {
+      one.receiveBytes(closeFrame(4002, 'theirs', rest(one.role)))
+      pullLines(one)
+      one.answerClose()
+    },
     (one) => {
       one.close(4001, 'ours')
       one.receiveBytes(closeFrame(4002, 'theirs', rest(one.role)))
@@ -107,6 +112,7 @@ const APPLY: { readonly [I in ClosingInput]: readonly ((one: Connection) => void
     (one) => one.receiveBytes(closeFrame(4012, 'remote', rest(one.role))),
     (one) => one.receiveBytes(closeFrame(undefined, '', rest(one.role))),
   ],
+  answer: [(one) => one.answerClose()],
   violation: [
     (one) => one.receiveBytes(frame({ opcode: OP.TEXT, payload: [0xff], ...rest(one.role) })),
     (one) => one.fail(1011, 'violation'),
@@ -118,6 +124,7 @@ const APPLY: { readonly [I in ClosingInput]: readonly ((one: Connection) => void
 const READY: { readonly [S in ClosingState]: number } = {
   open: ReadyState.OPEN,
   closeSent: ReadyState.CLOSING,
+  closeReceived: ReadyState.CLOSING,
   closeDone: ReadyState.CLOSING,
   failed: ReadyState.CLOSING,
   ended: ReadyState.CLOSED,
@@ -126,6 +133,7 @@ const READY: { readonly [S in ClosingState]: number } = {
 const INITIATOR: { readonly [I in ClosingInput]: string } = {
   localClose: 'local',
   remoteClose: 'remote',
+  answer: 'remote',
   violation: 'engine',
   end: 'remote',
   lost: 'remote',
@@ -133,7 +141,7 @@ const INITIATOR: { readonly [I in ClosingInput]: string } = {
 
 /** RFC 6455 section 7.1.1. */
 const shouldClose = (state: ClosingState, role: Role): string => {
-  if (state === 'open') return 'no'
+  if (state === 'open' || state === 'closeReceived') return 'no'
   if (state === 'closeSent' || (state === 'closeDone' && role === 'client')) return 'soon'
   return 'now'
 }
@@ -143,17 +151,22 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
     (Object.keys(APPLY) as ClosingInput[]).map((input) => [state, input] as const),
   )
 
-  test('there are 25', () => {
-    expect(cells).toHaveLength(25)
+  test('there are 36', () => {
+    expect(cells).toHaveLength(36)
     for (const [state, input] of cells) expect(CLOSING_TABLE[state][input]).toBeDefined()
   })
 
   for (const role of ROLES) {
     test.each(cells)(`${role}, %s, %s`, (state, input) => {
-      const { next, send, outcome } = CLOSING_TABLE[state][input]
+      const { send, outcome } = CLOSING_TABLE[state][input]
+      // Where nothing waits to leave, the end of the peer's side is at once the end of both.
+      const isHalfClosed = input === 'end' && (state === 'open' || state === 'closeSent')
+      const next = isHalfClosed ? 'ended' : CLOSING_TABLE[state][input].next
       for (const reach of REACH[state]) {
         for (const [variant, apply] of APPLY[input].entries()) {
-          const one = new Connection({ role })
+          // After its Close frame nothing of the peer is looked at: only this side can fail then.
+          if (state === 'closeReceived' && input === 'violation' && variant === 0) continue
+          const one = new Connection({ role, autoClose: false })
           reach(one)
           const before = pullLines(one)
           takeFrames(one)
@@ -169,7 +182,7 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
           // The one Close frame, or none.
           const sent = takeLines(one)
           const own = variant === 0 ? '8 4011 own' : '8 empty'
-          const echo = variant === 0 ? '8 4012 ' : '8 empty'
+          const echo = '8 4002 '
           const violation = variant === 0 ? '8 1007 text that is not valid UTF-8' : '8 1011 violation'
           expect(sent).toEqual({ own: [own], echo: [echo], violation: [violation], none: [] }[send])
 
@@ -183,10 +196,12 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
           const { code, wasClean, initiator } = one.closeInfo
           if (state === 'open') expect(initiator).toBe(INITIATOR[input])
           else expect(initiator).toBe(infoBefore.initiator)
-          if (outcome === 'none') expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
-          if (outcome === 'clean') expect([code, wasClean]).toEqual([variant === 0 ? 4012 : 1005, true])
+          if (outcome === 'none' && input !== 'remoteClose') expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
+          if (outcome === 'clean' && state === 'closeReceived') expect([code, wasClean]).toEqual([4002, true])
+          else if (outcome === 'clean') expect([code, wasClean]).toEqual([variant === 0 ? 4012 : 1005, true])
           if (outcome === 'failed') expect([code, wasClean]).toEqual([variant === 0 ? 1007 : 1011, false])
-          if (outcome === 'abnormal') expect([code, wasClean]).toEqual([1006, false])
+          if (outcome === 'abnormal')
+            expect([code, wasClean]).toEqual([state === 'closeReceived' ? 4002 : 1006, false])
 
           // From anywhere the loss of the transport ends it, and then nothing happens any more.
           one.transportLost()
@@ -199,6 +214,29 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
       }
     })
   }
+
+  test('a Close frame that is answered at once, as the engine does by itself', () => {
+    for (const role of ROLES) {
+      const one = new Connection({ role })
+      one.receiveBytes(closeFrame(4012, 'remote', rest(role)))
+      expect(pullLines(one)).toEqual(['closeReceived 4012 remote'])
+      expect(takeLines(one)).toEqual(['8 4012 '])
+      expect(one.closeInfo).toMatchObject({ code: 4012, wasClean: true, initiator: 'remote' })
+    }
+  })
+
+  test('while the answer waits messages still leave, and after it none', () => {
+    for (const role of ROLES) {
+      const one = new Connection({ role, autoClose: false })
+      one.receiveBytes(closeFrame(4012, '', rest(role)))
+      expect(pullLines(one)).toEqual(['closeReceived 4012 '])
+      expect([one.readyState, one.isSendable, one.owesClose]).toEqual([ReadyState.CLOSING, true, true])
+      expect([one.send('reply'), one.ping(), one.pong()]).toEqual([true, true, true])
+      one.answerClose()
+      expect([one.isSendable, one.owesClose, one.send('late')]).toEqual([false, false, false])
+      expect(takeLines(one)).toEqual(['1 reply', '9 ', '10 ', '8 4012 '])
+    }
+  })
 
   test('closing from both sides at once is clean on both', () => {
     const [client, server] = [new Connection({ role: 'client' }), new Connection({ role: 'server' })]

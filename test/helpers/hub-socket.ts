@@ -16,6 +16,9 @@ export class HubSocket extends Socket {
     },
     handleDrain: () => undefined,
     handleResume: () => undefined,
+    handleSendingOver: () => undefined,
+    handleEnd: () => undefined,
+    droppedMessages: 0,
   }
   private readonly hub: Hub<HubSocket>
 

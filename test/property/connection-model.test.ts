@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Connection, type ConnectionOptions } from '../../src/connection/connection.js'
+import { Connection, ReadyState, type ConnectionOptions } from '../../src/connection/connection.js'
 import type { Closed, ConnectionEvent } from '../../src/connection/events.js'
 import { createCodecFactory, resolveDeflateOptions } from '../../src/deflate/index.js'
 import { LimitError, TransportError } from '../../src/errors.js'
@@ -164,6 +164,9 @@ function check(model: Model, pair: Pair): void {
     if (events.some(({ type }) => type === 'closeReceived' || type === 'error' || type === 'closed')) {
       model[side].isOpen = false
     }
+    // A peer that ended its side without a Close frame closes the connection, before what was sent to it has left.
+    const isHalfClosed = pair[OTHER[side]].endIsTold && pair[side].connection.readyState !== ReadyState.OPEN
+    if (isHalfClosed) model[side].isOpen = false
   }
 }
 

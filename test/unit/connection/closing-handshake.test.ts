@@ -6,33 +6,44 @@ import {
   type ClosingState,
 } from '../../../src/connection/closing-handshake.js'
 
-const STATES = ['open', 'closeSent', 'closeDone', 'failed', 'ended'] as const
-const INPUTS = ['localClose', 'remoteClose', 'violation', 'end', 'lost'] as const
+const STATES = ['open', 'closeSent', 'closeReceived', 'closeDone', 'failed', 'ended'] as const
+const INPUTS = ['localClose', 'remoteClose', 'answer', 'violation', 'end', 'lost'] as const
 
 /** Every cell: state, input, next state, the Close frame that goes out, what is known of the end. */
 const CELLS: readonly (readonly [ClosingState, ClosingInput, ClosingState, string, string])[] = [
   ['open', 'localClose', 'closeSent', 'own', 'none'],
-  ['open', 'remoteClose', 'closeDone', 'echo', 'clean'],
+  ['open', 'remoteClose', 'closeReceived', 'none', 'none'],
+  ['open', 'answer', 'open', 'none', 'none'],
   ['open', 'violation', 'failed', 'violation', 'failed'],
-  ['open', 'end', 'ended', 'none', 'abnormal'],
+  ['open', 'end', 'failed', 'none', 'abnormal'],
   ['open', 'lost', 'ended', 'none', 'abnormal'],
   ['closeSent', 'localClose', 'closeSent', 'none', 'none'],
   ['closeSent', 'remoteClose', 'closeDone', 'none', 'clean'],
+  ['closeSent', 'answer', 'closeSent', 'none', 'none'],
   ['closeSent', 'violation', 'failed', 'none', 'failed'],
-  ['closeSent', 'end', 'ended', 'none', 'abnormal'],
+  ['closeSent', 'end', 'failed', 'none', 'abnormal'],
   ['closeSent', 'lost', 'ended', 'none', 'abnormal'],
+  ['closeReceived', 'localClose', 'closeDone', 'own', 'clean'],
+  ['closeReceived', 'remoteClose', 'closeReceived', 'none', 'none'],
+  ['closeReceived', 'answer', 'closeDone', 'echo', 'clean'],
+  ['closeReceived', 'violation', 'closeDone', 'violation', 'clean'],
+  ['closeReceived', 'end', 'closeReceived', 'none', 'none'],
+  ['closeReceived', 'lost', 'ended', 'none', 'abnormal'],
   ['closeDone', 'localClose', 'closeDone', 'none', 'none'],
   ['closeDone', 'remoteClose', 'closeDone', 'none', 'none'],
+  ['closeDone', 'answer', 'closeDone', 'none', 'none'],
   ['closeDone', 'violation', 'closeDone', 'none', 'none'],
   ['closeDone', 'end', 'ended', 'none', 'none'],
   ['closeDone', 'lost', 'ended', 'none', 'none'],
   ['failed', 'localClose', 'failed', 'none', 'none'],
   ['failed', 'remoteClose', 'failed', 'none', 'none'],
+  ['failed', 'answer', 'failed', 'none', 'none'],
   ['failed', 'violation', 'failed', 'none', 'none'],
   ['failed', 'end', 'ended', 'none', 'none'],
   ['failed', 'lost', 'ended', 'none', 'none'],
   ['ended', 'localClose', 'ended', 'none', 'none'],
   ['ended', 'remoteClose', 'ended', 'none', 'none'],
+  ['ended', 'answer', 'ended', 'none', 'none'],
   ['ended', 'violation', 'ended', 'none', 'none'],
   ['ended', 'end', 'ended', 'none', 'none'],
   ['ended', 'lost', 'ended', 'none', 'none'],
@@ -42,7 +53,7 @@ describe('RFC 6455 7: the table', () => {
   test('has the cells below and no others', () => {
     expect(Object.keys(CLOSING_TABLE)).toEqual([...STATES])
     for (const state of STATES) expect(Object.keys(CLOSING_TABLE[state])).toEqual([...INPUTS])
-    expect(new Set(CELLS.map(([state, input]) => `${state} ${input}`)).size).toBe(25)
+    expect(new Set(CELLS.map(([state, input]) => `${state} ${input}`)).size).toBe(36)
   })
 
   test.each(CELLS)('%s, %s: %s, sends %s, outcome %s', (state, input, next, send, outcome) => {
@@ -57,11 +68,11 @@ describe('RFC 6455 7: the table', () => {
         const total = sent + (step.send === 'none' ? 0 : 1)
         expect(total).toBeLessThanOrEqual(1)
         if (state === 'ended') expect(step.next).toBe('ended')
-        if (input === 'end' || input === 'lost') expect(step.next).toBe('ended')
+        if (input === 'lost') expect(step.next).toBe('ended')
         walk(step.next, depth - 1, total)
       }
     }
-    walk('open', 5, 0)
+    walk('open', 6, 0)
   })
 })
 
@@ -71,6 +82,8 @@ describe('RFC 6455 7.1.1: who ends the transport', () => {
     ['open', 'client', 'no'],
     ['closeSent', 'server', 'soon'],
     ['closeSent', 'client', 'soon'],
+    ['closeReceived', 'server', 'no'],
+    ['closeReceived', 'client', 'no'],
     ['closeDone', 'server', 'now'],
     ['closeDone', 'client', 'soon'],
     ['failed', 'server', 'now'],
@@ -82,29 +95,68 @@ describe('RFC 6455 7.1.1: who ends the transport', () => {
   })
 })
 
+const NOTHING_LEFT = { droppedMessages: 0, unsentBytes: 0 }
+
 describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
   test('before anything: what a loss would make of it', () => {
     const closing = new ClosingHandshake()
-    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'remote' })
+    expect(closing.info).toEqual({
+      code: 1006,
+      reason: '',
+      wasClean: false,
+      initiator: 'remote',
+      ...NOTHING_LEFT,
+    })
     expect([closing.isReceiving, closing.isOver]).toEqual([true, false])
   })
 
   test('a closing handshake begun here', () => {
     const closing = new ClosingHandshake()
     expect(closing.step('localClose')).toBe('own')
-    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'local' })
+    expect(closing.info).toEqual({
+      code: 1006,
+      reason: '',
+      wasClean: false,
+      initiator: 'local',
+      ...NOTHING_LEFT,
+    })
     expect([closing.isReceiving, closing.isOver]).toEqual([true, false])
     expect(closing.step('remoteClose', 1000, 'bye')).toBe('none')
     expect([closing.isReceiving, closing.isOver]).toEqual([false, true])
     expect(closing.step('lost')).toBe('none')
-    expect(closing.info).toEqual({ code: 1000, reason: 'bye', wasClean: true, initiator: 'local' })
+    expect(closing.info).toEqual({
+      code: 1000,
+      reason: 'bye',
+      wasClean: true,
+      initiator: 'local',
+      ...NOTHING_LEFT,
+    })
     expect([closing.isReceiving, closing.isOver]).toEqual([false, false])
   })
 
   test('a closing handshake begun by the peer', () => {
     const closing = new ClosingHandshake()
-    expect(closing.step('remoteClose', 1005, '')).toBe('echo')
-    expect(closing.info).toEqual({ code: 1005, reason: '', wasClean: true, initiator: 'remote' })
+    expect(closing.step('remoteClose', 1005, '')).toBe('none')
+    expect(closing.info).toMatchObject({ code: 1005, wasClean: false, initiator: 'remote' })
+    expect([closing.isReceiving, closing.isSendable, closing.isOver]).toEqual([false, true, false])
+    expect(closing.step('answer')).toBe('echo')
+    expect([closing.isReceiving, closing.isSendable, closing.isOver]).toEqual([false, false, true])
+    expect(closing.info).toEqual({
+      code: 1005,
+      reason: '',
+      wasClean: true,
+      initiator: 'remote',
+      ...NOTHING_LEFT,
+    })
+  })
+
+  test('is not clean where the Close frame of this side never left', () => {
+    const closing = new ClosingHandshake()
+    closing.step('localClose')
+    closing.step('remoteClose', 1000, '')
+    closing.unsentBytes = 4
+    closing.isCloseUnsent = true
+    expect(closing.info).toMatchObject({ code: 1000, wasClean: false, unsentBytes: 4 })
   })
 
   test('a violation, also behind our Close frame', () => {
@@ -115,18 +167,31 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
       reason: 'a reserved opcode',
       wasClean: false,
       initiator: 'engine',
+      ...NOTHING_LEFT,
     })
     expect([closing.isReceiving, closing.isOver]).toEqual([false, true])
     const late = new ClosingHandshake()
     late.step('localClose')
     expect(late.step('violation', 1007, 'x')).toBe('none')
-    expect(late.info).toEqual({ code: 1007, reason: 'x', wasClean: false, initiator: 'local' })
+    expect(late.info).toEqual({
+      code: 1007,
+      reason: 'x',
+      wasClean: false,
+      initiator: 'local',
+      ...NOTHING_LEFT,
+    })
   })
 
   test('a loss keeps who was blamed before', () => {
     const closing = new ClosingHandshake()
     closing.initiator = 'engine'
     closing.step('lost')
-    expect(closing.info).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'engine' })
+    expect(closing.info).toEqual({
+      code: 1006,
+      reason: '',
+      wasClean: false,
+      initiator: 'engine',
+      ...NOTHING_LEFT,
+    })
   })
 })

@@ -5,7 +5,7 @@ const bytes = (text: string): Buffer => Buffer.from(text)
 describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
   test('a ping after so much silence, and the end after so much more', () => {
     const keepalive = new Keepalive(30, 20, 100)
-    expect(keepalive.lastHeardAt).toBe(100)
+    expect(keepalive.lastAliveAt).toBe(100)
     expect(keepalive.deadline).toBe(130)
     expect(keepalive.check(129.9)).toBe('wait')
     expect(keepalive.check(130)).toBe('ping')
@@ -24,11 +24,34 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
   test('any bytes are a sign of life', () => {
     const keepalive = new Keepalive(30, 20, 0)
     expect(keepalive.check(30)).toBe('ping')
-    keepalive.heard(49)
-    expect(keepalive.lastHeardAt).toBe(49)
+    keepalive.alive(49)
+    expect(keepalive.lastAliveAt).toBe(49)
     expect(keepalive.deadline).toBe(79)
     expect(keepalive.check(60)).toBe('wait')
     expect(keepalive.check(79)).toBe('ping')
+  })
+
+  test('a ping after each further interval, and the end by the first that nothing answered', () => {
+    const keepalive = new Keepalive(10, 35, 0)
+    expect(keepalive.check(10)).toBe('ping')
+    expect(keepalive.deadline).toBe(20)
+    expect(keepalive.check(20)).toBe('ping')
+    expect(keepalive.check(30)).toBe('ping')
+    expect(keepalive.check(40)).toBe('ping')
+    expect(keepalive.deadline).toBe(45)
+    expect(keepalive.check(44.9)).toBe('wait')
+    expect(keepalive.check(45)).toBe('dead')
+  })
+
+  test('while this side does not read pings go on, and nobody is dead', () => {
+    const keepalive = new Keepalive(10, 15, 0)
+    for (let now = 10; now < 100; now += 10) {
+      expect(keepalive.check(now)).toBe('ping')
+      keepalive.suspend()
+    }
+    expect(keepalive.check(100)).toBe('ping')
+    expect(keepalive.check(110)).toBe('ping')
+    expect(keepalive.check(115)).toBe('dead')
   })
 
   test('fractions of a millisecond', () => {
@@ -43,8 +66,10 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     for (let i = 0; i < 1000; i++) {
       const start = Math.random() * 1e9
       const keepalive = new Keepalive(Math.random() * 10, Math.random() * 10, start)
-      expect(keepalive.check(keepalive.deadline)).toBe('ping')
-      expect(keepalive.check(keepalive.deadline)).toBe('dead')
+      for (let checks = 0, verdict = 'ping'; verdict !== 'dead' && checks < 10; checks++) {
+        verdict = keepalive.check(keepalive.deadline)
+        expect(verdict).toMatch(checks === 0 ? /^ping$/ : /^(ping|dead)$/)
+      }
     }
   })
 
@@ -53,10 +78,11 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(off.deadline).toBe(Infinity)
     expect(off.check(Number.MAX_VALUE)).toBe('wait')
     const patient = new Keepalive(30, Infinity, 0)
-    expect(patient.check(30)).toBe('ping')
-    expect(patient.deadline).toBe(Infinity)
-    expect(patient.check(Number.MAX_VALUE)).toBe('wait')
-    patient.heard(1000)
+    for (const at of [30, 60, 90]) {
+      expect(patient.deadline).toBe(at)
+      expect(patient.check(at)).toBe('ping')
+    }
+    patient.alive(1000)
     expect(patient.deadline).toBe(1030)
   })
 
@@ -95,6 +121,15 @@ describe('RFC 6455 5.5.3: the round trip', () => {
     keepalive.pongReceived(bytes('a'), 13)
     keepalive.pongReceived(bytes('a'), 99)
     expect(keepalive.rttMs).toBe(3)
+  })
+
+  test('a pong that came before the ping is no answer to it, whatever its payload', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    keepalive.pingSent(bytes('a'), 10)
+    keepalive.pongReceived(bytes('a'), 9)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pongReceived(bytes('a'), 12)
+    expect(keepalive.rttMs).toBe(2)
   })
 
   test('of several pings the last counts', () => {

@@ -1,9 +1,10 @@
 /** Which handler is called when, what becomes of what it returns or throws, and what waits for it. */
+import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { InvalidMessageError } from '../../../src/errors.js'
 import { Hub } from '../../../src/hub/hub.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
 import { ServerSocket } from '../../../src/server/server-socket.js'
-import type { Codec } from '../../../src/socket/codec.js'
+import { json, type Codec } from '../../../src/socket/codec.js'
 import { closeWith, type Handlers } from '../../../src/socket/service.js'
 import { StreamTransport } from '../../../src/socket/stream-transport.js'
 import { closeFrame, frame, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
@@ -52,6 +53,8 @@ function serve(
     make(told),
     {
       hub: new Hub<ServerSocket>(),
+      closing: () => undefined,
+      dropped: (count) => told.push(`dropped ${count}`),
       gone: () => told.push('gone'),
       done: () => told.push('done'),
       failed: (_, error, isHeard) => told.push(`failed ${error.message}${isHeard ? '' : ', unheard'}`),
@@ -115,11 +118,51 @@ describe('messages', () => {
     expect(lines()).toEqual(['10 p'])
   })
 
-  test.each([undefined, null, true, 0, {}])('%p is no reply', async (value) => {
+  test.each([undefined, null, true, false, 0])('%p is no reply', async (value) => {
     const { stream, lines } = serve(() => ({ onMessage: () => value }))
     stream.deliver(text('a'), text('b'))
     await turns()
     expect(lines()).toEqual([])
+  })
+
+  test.each([
+    [{}, 'a value of type object'],
+    [() => 1, 'a function'],
+    [10n, 'a value of type bigint'],
+  ])('%p without a codec is a TypeError that names the handler', async (value, shown) => {
+    const { stream, told, lines } = serve(() => ({ onMessage: () => value }))
+    stream.deliver(text('a'), text('b'))
+    await turns()
+    expect(lines()).toEqual(['8 1011 internal error'])
+    expect(told[0]).toMatch(/^failed onMessage must be a string, bytes, .*, unheard$/)
+    expect(told[0]).toContain(shown)
+  })
+
+  test('a PreparedMessage, a Blob, and the parts of an array or a generator are replies', async () => {
+    const replies: unknown[] = [
+      new PreparedMessage('prepared'),
+      new Blob(['blob']),
+      ['one', 'two', 3, null],
+      (function* () {
+        yield 'three'
+        yield Buffer.from('four')
+      })(),
+    ]
+    const { stream, lines } = serve(() => ({ onMessage: () => replies.shift() }))
+    for (let i = 0; i < 4; i++) {
+      stream.deliver(text('next'))
+      await turns()
+      await turns()
+    }
+    expect(lines()).toEqual(['1 prepared', '2 blob', '1 one', '1 two', '1 three', '2 four'])
+  })
+
+  test('under a codec booleans are no replies, and arrays are values', async () => {
+    const replies: unknown[] = [true, false, undefined, ['a', true], 0, null]
+    const { stream, lines } = serve(() => ({ codec: json(), onMessage: () => replies.shift() }))
+    stream.deliver(...Array.from({ length: 6 }, () => text('{}')))
+    await turns()
+    expect(lines()).toEqual(['1 ["a",true]', '1 0', '1 null'])
   })
 
   test('a reply that closes', async () => {
@@ -259,7 +302,8 @@ describe('the opening', () => {
     wait.open()
     await turns()
     expect(told).toEqual(['open', 'a'])
-    expect(lines()).toEqual(['1 welcome', '1 a'])
+    // What onOpen returns is no reply.
+    expect(lines()).toEqual(['1 a'])
   })
 
   test.each([
@@ -302,7 +346,8 @@ describe('RFC 6455 7.4.1: a handler that fails', () => {
       stream.deliver(close(1011))
       stream.push(null)
       await turns()
-      expect(told).toEqual(['failed no', 'error no', 'gone', 'close 1011 engine', 'done'])
+      const dropped = onMessage === fails ? [] : ['dropped 1']
+      expect(told).toEqual([...dropped, 'failed no', 'error no', 'gone', 'close 1011 engine', 'done'])
     },
   )
 
@@ -314,7 +359,8 @@ describe('RFC 6455 7.4.1: a handler that fails', () => {
     stream.deliver(control(OP.PING, ''))
     await turns()
     expect(lines()).toEqual(['10 ', '8 1011 internal error'])
-    expect(told).toEqual(['failed later'])
+    // What the handler for errors throws is an error of its own.
+    expect(told).toEqual(['failed later', 'failed no, unheard'])
   })
 
   test('a reply that cannot be sent is a failure of the handler', async () => {
@@ -400,8 +446,7 @@ describe('a reply in parts', () => {
     }))
     stream.deliver(text('a'))
     await turns()
-    stream.deliver(close(1000))
-    stream.push(null)
+    stream.destroy()
     await turns()
     wait.open()
     await turns()
@@ -444,16 +489,16 @@ describe('RFC 6455 7.1.4: the end', () => {
     stream.deliver(text('1'), text('2'), close(3000, 'bye'))
     stream.push(null)
     await turns()
-    expect(told).toEqual(['gone'])
+    expect(told).toEqual([])
     message.open()
     await turns()
-    expect(told).toEqual(['gone', '1', '2', 'close 3000 bye clean remote'])
+    expect(told).toEqual(['1', '2', 'gone', 'close 3000 bye clean remote'])
     end.open()
     await turns()
     expect(told.at(-1)).toBe('done')
     expect(told).toHaveLength(5)
-    // The answer to the peer's Close frame waited for nobody.
-    expect(lines()).toEqual(['8 3000'])
+    // The answer to the peer's Close frame waited for the replies to what came before it.
+    expect(lines()).toEqual(['1 1', '1 2', '8 3000'])
   })
 
   test('an onClose that fails is told, and the connection is done all the same', async () => {

@@ -30,7 +30,13 @@ function join(limitOptions: LimitOptions = {}, slowConsumer: SlowConsumerPolicy 
     new StreamTransport(stream),
     { role: 'server', limits },
     { limits, slowConsumer },
-    { handleEvent: nothing, handleDrain: nothing, handleGone: nothing },
+    {
+      handleEvent: nothing,
+      handleDrain: nothing,
+      handleClosing: nothing,
+      handleSendingOver: nothing,
+      handleGone: nothing,
+    },
   )
   driver.start(new Uint8Array(0))
   return { driver, stream, deliver: (message) => driver.deliver(message) }
@@ -78,10 +84,15 @@ describe('a message to many', () => {
     closing.driver.close(1000, undefined, undefined)
     slow.stream.stick()
     slow.driver.send('x'.repeat(100_000))
+    slow.driver.send('y'.repeat(1001))
     expect(fanOut([closing, slow, well], 'x')).toEqual({ sent: 1, dropped: 1, failed: 1 })
     await nextTurn()
+    slow.stream.unstick()
+    await nextTurn()
     expect(closing.stream.written).toEqual(closeFrame(1000))
-    expect(readFrames(slow.stream.written).frames.map(({ payload }) => payload.length)).toEqual([100_000])
+    expect(readFrames(slow.stream.written).frames.map(({ payload }) => payload.length)).toEqual([
+      100_000, 1001,
+    ])
     expect(well.stream.written).toEqual(frame({ opcode: OP.TEXT, payload: 'x' }))
   })
 })

@@ -41,8 +41,11 @@ function drive(
       handleEvent: (event) => {
         told.push(showEvent(event))
         driven.onEvent(event)
+        if (event.type === 'closeReceived') driven.driver.answerClose()
       },
       handleDrain: () => told.push('drain'),
+      handleClosing: () => undefined,
+      handleSendingOver: () => undefined,
       handleGone: () => told.push('gone'),
     },
   )
@@ -74,7 +77,6 @@ describe('coalescing', () => {
       if (event.type === 'message') driver.send(event.data)
     }
     stream.deliver(...Array.from({ length: 50 }, (_, i) => text(`message ${i}`)))
-    stream.read()
     return nextTurn().then(() => {
       expect(stream.writes).toHaveLength(1)
       expect(textsOf(stream.written)).toHaveLength(50)
@@ -145,8 +147,9 @@ describe('backpressure outwards', () => {
     stream.stick()
     const sent = [driver.send(Buffer.alloc(900, 1)), driver.send(Buffer.alloc(4500, 2))]
     await nextTurn()
-    sent.push(driver.send('refused'), driver.send('refused'))
-    expect(sent).toEqual([true, false, false, false])
+    // Both are on their way; this one waits after them, and the next finds that much waits.
+    sent.push(driver.send(Buffer.alloc(5001, 3)), driver.send('refused'), driver.send('refused'))
+    expect(sent).toEqual([true, false, false, false, false])
     expect(told).toEqual([])
     await nextTurn()
     expect(told).toEqual(['error HAWSER_SLOW_CONSUMER'])
@@ -163,13 +166,16 @@ describe('backpressure outwards', () => {
     stream.stick()
     driver.send(Buffer.alloc(5001))
     await nextTurn()
+    expect(driver.send('behind the one on its way')).toBe(false)
+    expect(driver.send(Buffer.alloc(5000))).toBe(false)
     for (let i = 0; i < 3; i++) expect(driver.send('dropped')).toBe(false)
     stream.unstick()
     await nextTurn()
     expect(told).toEqual(['drain'])
     expect(driver.send('taken')).toBe(true)
     await nextTurn()
-    expect(textsOf(stream.written).slice(1)).toEqual(['taken'])
+    const texts = textsOf(stream.written)
+    expect([texts.length, texts[1], texts[3]]).toEqual([4, 'behind the one on its way', 'taken'])
   })
 
   it("'buffer': everything is taken", async () => {
@@ -372,6 +378,8 @@ describe('the end', () => {
       {
         handleEvent: (event) => void told.push(showEvent(event)),
         handleDrain: () => undefined,
+        handleClosing: () => undefined,
+        handleSendingOver: () => undefined,
         handleGone: () => void told.push('gone'),
       },
     )

@@ -1,0 +1,83 @@
+import type { ProtocolError, TransportError } from '../errors.js'
+import type { ClosingHandshake } from './closing-handshake.js'
+import type { Closed, ConnectionEvent } from './events.js'
+import type { Sender } from './sender.js'
+
+/** The end of the transport, as a connection sees it: what still leaves, what is dropped, and the last events. */
+export class Ending {
+  /** What the driver reported: acted on when all bytes before it were pulled. */
+  transport: 'open' | 'end' | 'lost' = 'open'
+  private readonly closing: ClosingHandshake
+  private readonly sender: Sender
+  private error: ProtocolError | TransportError | null = null
+  private isReported = false
+  /** Of the unsent bytes, those that were dropped before this side's Close frame was queued. */
+  private droppedBytes = 0
+
+  constructor(closing: ClosingHandshake, sender: Sender) {
+    this.closing = closing
+    this.sender = sender
+  }
+
+  get isLost(): boolean {
+    return this.transport === 'lost'
+  }
+
+  /** The peer ended its side. */
+  half(): void {
+    if (this.transport === 'open') this.transport = 'end'
+  }
+
+  /** @param unsentBytes what was taken of the output and did not leave */
+  lose(error: ProtocolError | TransportError | null, unsentBytes: number): void {
+    if (this.isLost) return
+    this.transport = 'lost'
+    this.closing.unsentBytes += unsentBytes
+    this.error = error
+  }
+
+  /** The caller gives the connection up: what came and was not pulled is dropped. */
+  abandon(unsentBytes: number): void {
+    if (this.closing.state === 'open') this.closing.initiator = 'local'
+    this.lose(null, unsentBytes)
+    this.closing.step('lost')
+    this.dropAtEnd()
+  }
+
+  /** Drops the output of a connection that is about to be failed. */
+  drop(): void {
+    this.closing.unsentBytes += this.sender.byteLength
+    this.sender.clear()
+    this.droppedBytes = this.closing.unsentBytes
+  }
+
+  /** The next event of the end; null where there is none, or something is still to leave. */
+  next(): ConnectionEvent | null {
+    const { closing, sender, transport } = this
+    if (transport === 'open') return null
+    if (transport === 'end') {
+      // The peer that only ended its side still reads: what was sent, and the answer to its Close frame, leave first.
+      if (closing.isReceiving) closing.step('end')
+      if (closing.state === 'closeReceived') return null
+      if (sender.byteLength > 0 || sender.output.isBlocked) return null
+    }
+    if (closing.state !== 'ended') {
+      const error = closing.isReceiving || closing.state === 'closeReceived' ? this.error : null
+      closing.step(transport)
+      this.dropAtEnd()
+      if (error !== null) return { type: 'error', error }
+    }
+    if (this.isReported) return null
+    this.isReported = true
+    const closed: Closed = { type: 'closed', ...closing.info }
+    return closed
+  }
+
+  /** What is left at the end never leaves; this side's Close frame is always the last of it. */
+  private dropAtEnd(): void {
+    const { closing, sender } = this
+    closing.unsentBytes += sender.byteLength
+    sender.clear()
+    if (closing.unsentBytes > this.droppedBytes) closing.isCloseUnsent = true
+  }
+}

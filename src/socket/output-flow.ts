@@ -1,0 +1,102 @@
+import type { Connection } from '../connection/connection.js'
+import type { Limits } from '../limits.js'
+import { monotonicNow } from './timer-wheel.js'
+import type { Transport } from './transport.js'
+
+/** A peer that takes less of what waits than this within a time makes no progress (docs/backpressure.md). */
+export const MIN_PROGRESS_BYTES = 1024
+
+/** What waits is looked at this often within each time that judges it: so much later, at most, is a stall found. */
+const LOOKS_PER_TIMEOUT = 4
+/** Not more often than the timer wheel can tell apart. */
+const MIN_LOOK_MS = 16
+
+/** A stream may be asynchronous for a moment although the system has room: what waited longer waited for the peer. */
+const ASYNC_WRITE_MS = 100
+
+/**
+ * Moves output from a connection to its transport, one piece at a time, and knows whether it moves. While the
+ * transport holds bytes, output waits in the connection, where it is counted and can be dropped.
+ */
+export class OutputFlow {
+  /** The transport holds bytes that the system did not take. */
+  isBlocked = false
+  /** When the system last took enough of what waited to count, or began to let it wait. */
+  progressAt = -Infinity
+  private readonly connection: Connection
+  private readonly transport: Transport
+  private readonly sendTimeoutMs: number
+  private writtenBytes = 0
+  /** What the system had taken at {@link progressAt}. */
+  private takenBytes = 0
+  private blockedAt = 0
+
+  constructor(connection: Connection, transport: Transport, limits: Limits) {
+    this.connection = connection
+    this.transport = transport
+    this.sendTimeoutMs = limits.sendTimeoutMs
+  }
+
+  /**
+   * Writes what waits, unless the transport still holds what was written before.
+   * @returns whether the transport can take more
+   */
+  flush(): boolean {
+    const { connection, transport } = this
+    if (this.isBlocked || transport.isDestroyed) return false
+    for (;;) {
+      const bytes = connection.takeOutput()
+      if (bytes === null) return true
+      this.writtenBytes += bytes.length
+      const isTaken = transport.write(bytes)
+      if (isTaken && transport.freesAtOnce) connection.recycleOutput()
+      else connection.forgetOutput()
+      if (!isTaken) {
+        this.block()
+        return false
+      }
+    }
+  }
+
+  /** The transport took all that it had. */
+  unblock(): void {
+    const now = monotonicNow()
+    this.isBlocked = false
+    this.progressAt = now
+    this.connection.setBlocked(false)
+    if (this.transport.blocksOnPeer || now - this.blockedAt >= ASYNC_WRITE_MS)
+      this.connection.peerTookBytes(now)
+  }
+
+  /** Looks how much the system has taken: writes that are large say nothing by themselves before they are done. */
+  look(now: number): void {
+    if (!this.isBlocked) return
+    const taken = this.writtenBytes - this.transport.pendingBytes
+    if (taken - this.takenBytes < MIN_PROGRESS_BYTES) return
+    this.takenBytes = taken
+    this.progressAt = now
+    this.connection.peerTookBytes(now)
+  }
+
+  /** Whether the peer has taken too little for too long. */
+  isStalled(now: number): boolean {
+    return this.isBlocked && now >= this.progressAt + this.sendTimeoutMs
+  }
+
+  /**
+   * When to look again; Infinity for never.
+   * @param timeoutMs the time that judges what waits, besides `sendTimeoutMs`
+   */
+  nextLookAt(now: number, timeoutMs: number): number {
+    if (!this.isBlocked) return Infinity
+    const everyMs = Math.max(Math.min(this.sendTimeoutMs, timeoutMs) / LOOKS_PER_TIMEOUT, MIN_LOOK_MS)
+    return Math.min(now + everyMs, this.progressAt + this.sendTimeoutMs)
+  }
+
+  private block(): void {
+    this.isBlocked = true
+    this.connection.setBlocked(true)
+    this.blockedAt = this.progressAt = monotonicNow()
+    this.takenBytes = this.writtenBytes - this.transport.pendingBytes
+  }
+}

@@ -1,0 +1,159 @@
+import type { MessageData } from '../connection/message-data.js'
+import { PreparedMessage } from '../connection/prepared-message.js'
+import { showValue } from '../limits.js'
+import type { Codec } from './codec.js'
+import { ReplyStreams, type StreamOwner } from './reply-streams.js'
+import { isBytes, isStream } from './reply-values.js'
+import { CloseReply } from './service.js'
+import type { Socket } from './socket.js'
+
+/** A reply that is ready and waits for room, and the message that it answers. */
+interface ReadyReply {
+  readonly value: unknown
+  readonly message: string | Buffer
+}
+
+/** Receives what becomes of replies. */
+export interface RepliesOwner {
+  /** There is room for a reply that waited. */
+  settle(value: unknown, message: string | Buffer): void
+  /** The stream of a handler failed. */
+  handlerFailed(error: unknown): void
+  /** A stream is through. */
+  streamEnded(): void
+}
+
+/** What handlers returned, on its way to the peer: waits for room, stream by stream and reply by reply. */
+export class Replies implements StreamOwner {
+  codec: Codec | null = null
+  /** Replies wait for room: no further message is to be handled. */
+  isWaiting = false
+  /** Nothing can be sent any more: {@link stop} follows where there is anything to stop. */
+  isOver = false
+  private readonly socket: Socket
+  private readonly owner: RepliesOwner
+  private streams: ReplyStreams | null = null
+  private ready: ReadyReply[] | null = null
+
+  constructor(socket: Socket, owner: RepliesOwner) {
+    this.socket = socket
+    this.owner = owner
+  }
+
+  /** Streams that are not through. */
+  get streamCount(): number {
+    return this.streams === null ? 0 : this.streams.count
+  }
+
+  /** Whether there is nothing to stop once sending is over. */
+  get isIdle(): boolean {
+    return this.streams === null && !this.isWaiting
+  }
+
+  /** Whether a reply can be given to {@link send} now: there is room, or none is needed. */
+  hasRoomFor(value: unknown): boolean {
+    if (value === undefined || this.isOver) return true
+    if (!this.isWaiting && this.socket.driver.hasRoom) return true
+    return !isSent(value, this.codec)
+  }
+
+  /** Keeps a reply until there is room for it: then the owner settles it. */
+  keep(value: unknown, message: string | Buffer): void {
+    this.ready ??= []
+    this.ready.push({ value, message })
+    this.waitForRoom()
+  }
+
+  /** There is room, or nothing to wait for any more. */
+  goOn(): void {
+    this.isWaiting = false
+    while (this.ready !== null && !(this.isWaiting as boolean)) {
+      const next = this.ready.shift()
+      if (this.ready.length === 0) this.ready = null
+      if (next !== undefined) this.owner.settle(next.value, next.message)
+    }
+  }
+
+  /** Nothing can be sent any more: streams are cancelled, and nobody waits for room. */
+  stop(): void {
+    this.streams?.stop()
+    this.goOn()
+  }
+
+  /**
+   * Sends what a handler returned.
+   * @param from where the value comes from, for the error
+   * @throws TypeError for what cannot be a reply; what the codec throws
+   */
+  send(value: unknown, from: string): void {
+    const { codec } = this
+    // Hawser's own calls return booleans; an arrow function that makes one returns it.
+    if (value === undefined || typeof value === 'boolean') return
+    if (value instanceof CloseReply) {
+      void this.socket.close(value.code, value.reason)
+    } else if (value instanceof PreparedMessage || (codec === null && isMessage(value))) {
+      this.sendMessage(value)
+    } else if (isStream(value, codec === null)) {
+      this.streams ??= new ReplyStreams(this.socket, this)
+      if (this.isOver) this.streams.stop()
+      this.streams.start(value)
+    } else if (codec !== null) {
+      this.sendMessage(codec.encode(value))
+    } else {
+      checkNoReply(value, from)
+    }
+  }
+
+  sendPart(part: unknown): boolean {
+    if (part instanceof CloseReply) {
+      void this.socket.close(part.code, part.reason)
+      return false
+    }
+    if (this.codec !== null) this.socket.send(this.codec.encode(part))
+    else if (isMessage(part)) this.socket.send(part)
+    else checkNoReply(part, 'a part of a stream')
+    return this.socket.driver.connection.isSendable
+  }
+
+  streamFailed(error: unknown): void {
+    this.owner.handlerFailed(error)
+  }
+
+  streamEnded(): void {
+    this.owner.streamEnded()
+  }
+
+  private sendMessage(data: MessageData | PreparedMessage): void {
+    // A peer that does not take replies is not asked for more messages.
+    if (!this.socket.send(data) && this.socket.driver.connection.isSendable) this.waitForRoom()
+  }
+
+  private waitForRoom(): void {
+    this.isWaiting = true
+    this.socket.driver.requestDrain()
+  }
+}
+
+/** What goes out as a message as it is. */
+function isMessage(value: unknown): value is MessageData | PreparedMessage {
+  return typeof value === 'string' || isBytes(value) || value instanceof PreparedMessage
+}
+
+/** Whether a reply of this kind takes room in the output at once. */
+function isSent(value: unknown, codec: Codec | null): boolean {
+  if (typeof value === 'boolean' || value instanceof CloseReply || isStream(value, codec === null))
+    return false
+  return codec !== null || isMessage(value)
+}
+
+/**
+ * What a handler may return without replying: what calls give that are made for something else.
+ * @throws TypeError for anything that was surely meant as a reply
+ */
+function checkNoReply(value: unknown, from: string): void {
+  if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number') return
+  throw new TypeError(
+    `${from} must be a string, bytes, a PreparedMessage, a Blob, an iterable, closeWith(...) or nothing, not ` +
+      `${showValue(value)}: for other values the service needs a codec`,
+  )
+}
