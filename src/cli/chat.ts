@@ -43,7 +43,7 @@ export function createChat(origins: readonly OriginRule[]): WebSocketServer {
       const people = server.group(room).size + 1
       tell(room, { kind: 'joined', name: socket.data, people })
       socket.join(room)
-      return JSON.stringify({ kind: 'welcome', name: socket.data, people } satisfies ChatEvent)
+      socket.send(JSON.stringify({ kind: 'welcome', name: socket.data, people } satisfies ChatEvent))
     },
     onTextMessage: (socket, text) => {
       const event: ChatEvent = { kind: 'said', name: socket.data, text }

@@ -174,12 +174,15 @@ class Sockets {
     return {
       onOpen: (socket) => {
         const id = sessionId(socket.url)
-        if (!SESSION_ID.test(id)) return closeWith(1008, 'the id must be 32 hexadecimal digits')
-        if (this.sessions.has(id)) return closeWith(1008, 'this id is in use')
-        const session = new WireSession(socket)
-        socket.data = session
-        this.sessions.set(id, session)
-        return undefined
+        if (!SESSION_ID.test(id)) {
+          void socket.close(1008, 'the id must be 32 hexadecimal digits')
+        } else if (this.sessions.has(id)) {
+          void socket.close(1008, 'this id is in use')
+        } else {
+          const session = new WireSession(socket)
+          socket.data = session
+          this.sessions.set(id, session)
+        }
       },
       onTextMessage: (socket, text) => {
         if (text !== 'ping') return closeWith(1008, 'the only request is: ping')

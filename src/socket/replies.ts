@@ -111,7 +111,7 @@ export class Replies implements StreamOwner {
     }
     if (this.codec !== null) this.socket.send(this.codec.encode(part))
     else if (isMessage(part)) this.socket.send(part)
-    else checkNoReply(part, 'a part of a stream')
+    else throw noReply(part, 'a part of a stream')
     return this.socket.driver.connection.isSendable
   }
 
@@ -152,8 +152,11 @@ function isSent(value: unknown, codec: Codec | null): boolean {
  */
 function checkNoReply(value: unknown, from: string): void {
   if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number') return
-  throw new TypeError(
-    `${from} must be a string, bytes, a PreparedMessage, a Blob, an iterable, closeWith(...) or nothing, not ` +
+  throw noReply(value, `what ${from} returns`)
+}
+
+const noReply = (value: unknown, what: string): TypeError =>
+  new TypeError(
+    `${what} must be a string, bytes, a PreparedMessage, a Blob, an iterable, closeWith(...) or nothing, not ` +
       `${showValue(value)}: for other values the service needs a codec`,
   )
-}

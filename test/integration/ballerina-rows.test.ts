@@ -73,7 +73,7 @@ test('TLS on the listener; mutual TLS, the certificate of the peer in onUpgrade'
   const server = create({ tls: { ...SERVER_TLS, ...DEMAND_CLIENT } })
   server.route('/', {
     onUpgrade: ({ certificate }) => accept({ data: certificate !== undefined }),
-    onOpen: (socket) => `${String(socket.secure)} ${String(socket.data)}`,
+    onOpen: (socket) => void socket.send(`${String(socket.secure)} ${String(socket.data)}`),
   })
   const { port } = await server.listen(0, '127.0.0.1')
   const socket = await join(`wss://localhost:${String(port)}/`, {
@@ -85,9 +85,9 @@ test('TLS on the listener; mutual TLS, the certificate of the peer in onUpgrade'
 test('path and query parameters; several routes on one port; 404 when nothing matches', async () => {
   const server = create()
   server.route('/chat/:room', {
-    onOpen: (socket) => `${socket.params.room} ${socket.query.get('name') ?? ''}`,
+    onOpen: (socket) => void socket.send(`${socket.params.room} ${socket.query.get('name') ?? ''}`),
   })
-  server.route('/other', { onOpen: () => 'other' })
+  server.route('/other', { onOpen: (socket) => void socket.send('other') })
   const url = await listen(server)
   expect(await (await join(`${url}/chat/dogs?name=ada`)).receive()).toBe('dogs ada')
   expect(await (await join(`${url}/other`)).receive()).toBe('other')
@@ -105,7 +105,7 @@ test('onUpgrade accepts with headers, rejects with a status, sync and async; a t
         ? reject(402, 'pay\n', { 'X-Why': 'money' })
         : accept({ headers: { 'X-Yes': '1' } })
     },
-    onOpen: () => 'in',
+    onOpen: (socket) => void socket.send('in'),
   })
   server.route('/sync/no', { onUpgrade: () => reject(418) })
   const url = await listen(server)

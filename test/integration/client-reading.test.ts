@@ -78,7 +78,7 @@ describe('receive', () => {
   })
 
   test('on a connection with handlers it rejects', async () => {
-    const { client } = await pair({}, { handlers: {} })
+    const { client } = await pair({}, { handlers: { onMessage: () => undefined } })
     await expect(client.receive()).rejects.toMatchObject({ code: 'HAWSER_INVALID_STATE' })
   })
 })
@@ -207,7 +207,11 @@ describe('handlers of a client', () => {
     await peer.close(1000)
     while (!log.some((line) => line.startsWith('close')))
       await new Promise((resolve) => setImmediate(resolve))
-    expect(log).toEqual(['open', 'begin 1 me', 'end 1', 'begin 2 me', 'end 2', 'close 1000 remote'])
+    expect(log).toEqual([
+      'open',
+      ...['begin 1 me', 'end 1', 'begin 2 me', 'server got re: 1', 'end 2', 'server got re: 2'],
+      'close 1000 remote',
+    ])
     expect(client.readyState).toBe(3)
   })
 

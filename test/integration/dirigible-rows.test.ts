@@ -25,8 +25,8 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
   it('server.endpoint serves handlers, or those of a module, by a name', async () => {
     const server = create()
     server.endpoint('echo', { onMessage: (_, message) => message }, { description: 'says it again' })
-    server.endpoint('chat/v1', { __esModule: true, onOpen: () => 'exports' } as never)
-    server.endpoint('main', { default: { onOpen: () => 'default export' } })
+    server.endpoint('chat/v1', { __esModule: true, onOpen: (socket: ServerSocket) => void socket.send('exports') } as never)
+    server.endpoint('main', { default: { onOpen: (socket: ServerSocket) => void socket.send('default export') } })
     expect(server.endpoints()).toEqual([
       { name: 'echo', path: '/service/echo', description: 'says it again' },
       { name: 'chat/v1', path: '/service/chat/v1', description: '' },
@@ -136,7 +136,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     const directory = path.join(folder, name.replaceAll(' ', '-'))
     mkdirSync(directory)
     const put = (file: string, text: string): void => writeFileSync(path.join(directory, file), text)
-    put('ok.cjs', 'module.exports = { onOpen: () => "hello" }')
+    put('ok.cjs', 'module.exports = { onOpen: (socket) => void socket.send("hello") }')
     put('bad.cjs', 'module.exports = []')
     put('1.websocket.json', JSON.stringify({ handler: 'ok.cjs', endpoint: 'one' }))
     put('2.websocket.json', typeof second === 'string' ? second : JSON.stringify(second))

@@ -47,7 +47,8 @@ async function withServer(
   use: (port: number, program: Program) => Promise<void>,
   flags?: string[],
 ): Promise<Outcome> {
-  const program = programs.run(SERVER, flags)
+  // Handlers fail here, and nobody hears them: the warnings of that are tested elsewhere.
+  const program = programs.run(SERVER, ['--no-warnings', ...(flags ?? [])])
   const port = Number(await program.value('port'))
   await use(port, program)
   // It serves as before.

@@ -106,10 +106,10 @@ describe('attach', () => {
     const http = createServer()
     create()
       .attach(http)
-      .route('/a', { onOpen: () => 'a' })
+      .route('/a', { onOpen: (socket) => void socket.send('a') })
     create()
       .attach(http)
-      .route('/b', { onOpen: () => 'b' })
+      .route('/b', { onOpen: (socket) => void socket.send('b') })
     const port = await listen(http)
     for (const name of ['a', 'b']) {
       const socket = await connect(`ws://127.0.0.1:${port}/${name}`)
@@ -163,7 +163,7 @@ describe('attach', () => {
     await expect(connect(`ws://127.0.0.1:${port}/`)).rejects.toMatchObject({ httpStatus: 404 })
     socket.send('x')
     expect(await socket.receive()).toBe('x')
-    server.route('/', { onOpen: () => 'new' })
+    server.route('/', { onOpen: (socket) => void socket.send('new') })
     expect(await (await connect(`ws://127.0.0.1:${port}/`)).receive()).toBe('new')
     await socket.close()
   })
@@ -172,10 +172,10 @@ describe('attach', () => {
 describe('handleUpgrade', () => {
   it('takes an upgrade with the route of its path, or a service of its own', async () => {
     const server = create()
-    server.route('/a', { onOpen: () => 'route' })
+    server.route('/a', { onOpen: (socket) => void socket.send('route') })
     const http = createServer()
     http.on('upgrade', (request, socket, head) => {
-      if (request.url === '/own') server.handleUpgrade(request, socket, head, { onOpen: () => 'own' })
+      if (request.url === '/own') server.handleUpgrade(request, socket, head, { onOpen: (socket) => void socket.send('own') })
       else server.handleUpgrade(request, socket, head)
     })
     const port = await listen(http)

@@ -165,7 +165,7 @@ describe('what a handler returns', () => {
     expect(await peer.readFrame()).toMatchObject({ opcode, text: expected, key: null, fin: true })
   })
 
-  it.each([[undefined], [null], [true], [7], [Promise.resolve(null)], [{ toString: () => 'x' }]])(
+  it.each([[undefined], [null], [true], [7], [Promise.resolve(null)], [false]])(
     'nothing is sent for %p',
     async (result) => {
       const { port } = await serve({ onMessage: () => result as null })
@@ -188,8 +188,9 @@ describe('what a handler returns', () => {
     expect(await peer.readFrame()).toMatchObject({ opcode: OP.CLOSE, closeCode: 4000, closeReason: 'done' })
   })
 
-  it('onOpen: its reply comes first', async () => {
-    const { port } = await serve({ onOpen: () => 'welcome', onMessage: () => 'reply' })
+  it('what onOpen sends comes first, and what it returns is no reply', async () => {
+    const onOpen = (socket: ServerSocket): string => (socket.send('welcome'), 'not sent')
+    const { port } = await serve({ onOpen, onMessage: () => 'reply' })
     const peer = await openRaw(port)
     peers.push(peer)
     peer.write(requestHead(), text('x'))
@@ -224,7 +225,7 @@ describe('async handlers', () => {
     expect((await other.readResponse()).head.status).toBe(404)
     expect(journal.lines).toEqual(['opening'])
     open()
-    expect(await journal.until(5)).toEqual(['opening', 'opened', 'text a', 'ping p', 'text b'])
+    expect(await journal.until(5)).toEqual(['opening', 'opened', 'ping p', 'text a', 'text b'])
     expect((await peer.readFrame()).text).toBe('hello')
     expect((await peer.readFrame()).text).toBe('p')
   })
@@ -645,6 +646,9 @@ describe('pause', () => {
     await other.readFrame()
     expect(journal.lines).toEqual(['1', '2'])
     sockets[0]?.resume()
+    // Not inside the call that resumes.
+    expect(journal.lines).toEqual(['1', '2'])
+    await journal.until('4')
     expect(journal.lines).toEqual(['1', '2', '3', '4'])
   })
 

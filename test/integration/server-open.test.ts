@@ -97,7 +97,7 @@ describe('what a log shows', () => {
   test('neither the engine inside nor a private key', async () => {
     const server = new WebSocketServer({ tls: { key: 'PRIVATE KEY' } })
     expect(inspect({ server })).toBe('{ server: WebSocketServer {"connections":0,"address":null} }')
-    const url = await serve({ onOpen: (socket) => inspect(socket) })
+    const url = await serve({ onOpen: (socket) => void socket.send(inspect(socket)) })
     const socket = await connect(`${url}/?x=1`)
     expect(await socket.receive()).toBe(
       'ServerSocket {"url":"/?x=1","protocol":"","remoteAddress":"127.0.0.1","readyState":1}',

@@ -184,7 +184,7 @@ describe('onUpgrade', () => {
     const decision = accept({ data: { user: 'ann' }, headers: { 'Set-Cookie': 'a=b' }, protocol: 'y' })
     const service: ServerService<{ user: string }> = {
       onUpgrade: () => (kind === 'sync' ? decision : Promise.resolve(decision)),
-      onOpen: (socket) => `hello ${socket.data.user}`,
+      onOpen: (socket) => void socket.send(`hello ${socket.data.user}`),
     }
     const { url, port } = await serve(service, { protocols: ['x'] })
     const socket = await connect(url, { protocols: ['x', 'y'] })

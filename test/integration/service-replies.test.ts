@@ -58,7 +58,7 @@ describe('codec: json', () => {
   it('gives what the text says, and sends what is returned, bytes as they are', async () => {
     const { client } = await start({
       codec: json(),
-      onOpen: () => ({ hello: true }),
+      onOpen: (socket: ServerSocket) => void socket.sendJson({ hello: true }),
       onMessage: (_: unknown, message: unknown) =>
         message === 'bytes' ? Buffer.from('raw') : message === 'nothing' ? undefined : [message],
     })

@@ -46,7 +46,7 @@ describe('paths with parameters', () => {
     const server = create()
     server.route('/chat/:room/of/:user', {
       onUpgrade: ({ params }) => accept({ data: params.room }),
-      onOpen: (socket) => JSON.stringify([socket.data, socket.params, socket.query.get('q')]),
+      onOpen: (socket) => void socket.send(JSON.stringify([socket.data, socket.params, socket.query.get('q')])),
     })
     const url = await listen(server)
     expect(await first(`${url}/chat/caf%C3%A9%2Fbar/of/a+b?q=%20x`)).toBe(
@@ -64,10 +64,10 @@ describe('paths with parameters', () => {
     ['/a/x/c/', 'rest x/c/'],
   ])('%s leads to %s: what is equal goes before a parameter, that before a rest', async (path, expected) => {
     const server = create()
-    server.route('/a/*rest', { onOpen: (socket) => `rest ${socket.params.rest}` })
-    server.route('/a/:one/c', { onOpen: () => 'one' })
-    server.route('/a/b/:two', { onOpen: () => 'two' })
-    server.route('/a/b/c', { onOpen: () => 'exact' })
+    server.route('/a/*rest', { onOpen: (socket) => void socket.send(`rest ${socket.params.rest}`) })
+    server.route('/a/:one/c', { onOpen: (socket) => void socket.send('one') })
+    server.route('/a/b/:two', { onOpen: (socket) => void socket.send('two') })
+    server.route('/a/b/c', { onOpen: (socket) => void socket.send('exact') })
     expect(await first(`${await listen(server)}${path}`)).toBe(expected)
   })
 
@@ -88,7 +88,7 @@ describe('paths with parameters', () => {
 
   it('a parameter of a peer reaches no prototype', async () => {
     const server = create()
-    server.route('/:a', { onOpen: (socket) => `${socket.params.a} ${String(Object.keys(socket.params))}` })
+    server.route('/:a', { onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`) })
     expect(await first(`${await listen(server)}/__proto__`)).toBe('__proto__ a')
   })
 

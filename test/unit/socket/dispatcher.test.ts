@@ -134,7 +134,7 @@ describe('messages', () => {
     stream.deliver(text('a'), text('b'))
     await turns()
     expect(lines()).toEqual(['8 1011 internal error'])
-    expect(told[0]).toMatch(/^failed onMessage must be a string, bytes, .*, unheard$/)
+    expect(told[0]).toMatch(/^failed what onMessage returns must be a string, bytes, .*, unheard$/)
     expect(told[0]).toContain(shown)
   })
 
@@ -142,7 +142,7 @@ describe('messages', () => {
     const replies: unknown[] = [
       new PreparedMessage('prepared'),
       new Blob(['blob']),
-      ['one', 'two', 3, null],
+      ['one', 'two'],
       (function* () {
         yield 'three'
         yield Buffer.from('four')
