@@ -11,6 +11,7 @@ import {
 } from '../../src/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, frame, KEY, OP } from '../helpers/frame-builder.js'
+import { nextTurn } from '../helpers/memory-duplex.js'
 import { openRaw, RawPeer, requestHead } from '../helpers/raw-peer.js'
 
 const ends: (() => unknown)[] = []
@@ -152,6 +153,7 @@ describe('server.sockets', () => {
     expect((await peer.readHead()).status).toBe(101)
     expect([sockets.size, [...sockets].map(({ url }) => url).sort()]).toEqual([3, ['/', '/', '/b/x']])
     for (const socket of sockets) socket.terminate()
+    while (sockets.size > 0) await nextTurn()
     expect([sockets.size, [...sockets], server.connectionCount]).toEqual([0, [], 0])
   })
 
@@ -169,9 +171,11 @@ describe('server.sockets', () => {
     for (const socket of server.sockets) {
       seen.push(socket)
       socket.terminate()
+      await nextTurn()
       if (seen.length === 1) await openPeer('handle', port)
     }
     expect(new Set(seen).size).toBe(seen.length)
-    for (const socket of server.sockets) expect(seen).not.toContain(socket)
+    await nextTurn()
+    for (const socket of server.sockets) expect(seen.includes(socket)).toBe(false)
   })
 })
