@@ -114,7 +114,7 @@ export const LIMIT_ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>
 
-/** What can go wrong before the connection is open. `httpStatus` is 0 where there is no response to give. */
+/** What can go wrong before the connection is open. `httpStatus` is undefined where a client alone meets it. */
 export const HANDSHAKE_ERRORS = {
   HAWSER_MALFORMED_HEAD: { httpStatus: 400, message: 'a malformed HTTP head' },
   HAWSER_HEAD_TOO_LARGE: { httpStatus: 431, message: 'an HTTP head larger than maxHeaderBytes' },
@@ -142,27 +142,30 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_TOO_MANY_CONNECTIONS: { httpStatus: 503, message: 'too many connections' },
   HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
   HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408, message: 'the handshake took longer than handshakeTimeoutMs' },
-  HAWSER_UNEXPECTED_STATUS: { httpStatus: 0, message: 'the server did not answer 101' },
-  HAWSER_MALFORMED_RESPONSE: { httpStatus: 0, message: 'a malformed HTTP response' },
-  HAWSER_RESPONSE_TOO_LARGE: { httpStatus: 0, message: 'an HTTP response head larger than maxHeaderBytes' },
+  HAWSER_UNEXPECTED_STATUS: { httpStatus: undefined, message: 'the server did not answer 101' },
+  HAWSER_MALFORMED_RESPONSE: { httpStatus: undefined, message: 'a malformed HTTP response' },
+  HAWSER_RESPONSE_TOO_LARGE: {
+    httpStatus: undefined,
+    message: 'an HTTP response head larger than maxHeaderBytes',
+  },
   HAWSER_INVALID_UPGRADE_RESPONSE: {
-    httpStatus: 0,
+    httpStatus: undefined,
     message: 'the response lacks "Upgrade: websocket" or "Connection: Upgrade"',
   },
-  HAWSER_INVALID_ACCEPT: { httpStatus: 0, message: 'Sec-WebSocket-Accept is missing or wrong' },
+  HAWSER_INVALID_ACCEPT: { httpStatus: undefined, message: 'Sec-WebSocket-Accept is missing or wrong' },
   HAWSER_UNEXPECTED_PROTOCOL: {
-    httpStatus: 0,
+    httpStatus: undefined,
     message: 'the server chose a subprotocol that was not offered',
   },
   HAWSER_UNEXPECTED_EXTENSION: {
-    httpStatus: 0,
+    httpStatus: undefined,
     message: 'the server chose an extension, or parameters, that were not offered',
   },
   HAWSER_CONNECTION_FAILED: {
-    httpStatus: 0,
+    httpStatus: undefined,
     message: 'the connection was lost before the handshake was complete',
   },
-} as const satisfies Record<string, { readonly httpStatus: number; readonly message: string }>
+} as const satisfies Record<string, { readonly httpStatus: number | undefined; readonly message: string }>
 
 export type ProtocolErrorCode = keyof typeof PROTOCOL_ERRORS
 export type LimitErrorCode = keyof typeof LIMIT_ERRORS
@@ -205,27 +208,49 @@ export interface MessageIssue {
   readonly path?: readonly unknown[] | undefined
 }
 
+/**
+ * What is wrong with a message: it cannot be read at all (no JSON, or binary), its type has no handler in a router, or
+ * its values are not what the schema allows.
+ */
+export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue'
+
+const KINDS: readonly unknown[] = ['unreadable', 'unknownType', 'invalidValue'] satisfies InvalidMessageKind[]
+
 /** A message that the codec of a service does not take. */
 export class InvalidMessageError extends Error {
   override readonly name: string = 'InvalidMessageError'
   readonly code = 'HAWSER_INVALID_MESSAGE'
   /** The Close code that answers it: 1003 for what does not parse, 1007 for what does not validate. */
   readonly closeCode: number
+  readonly kind: InvalidMessageKind
   /** What the schema found, in its words. They may quote the message. */
   readonly issues: readonly MessageIssue[]
 
-  /** @param closeCode 1003, 1007, 1008, or one of 4000 to 4999 */
+  /**
+   * @param closeCode 1003, 1007, 1008, or one of 4000 to 4999
+   * @param options `kind`: default `'unreadable'` for 1003, else `'invalidValue'`
+   * @throws RangeError for another code, TypeError for another kind
+   */
   constructor(
     closeCode: number,
     message: string,
-    options: { readonly cause?: unknown; readonly issues?: readonly MessageIssue[] } = {},
+    options: {
+      readonly cause?: unknown
+      readonly issues?: readonly MessageIssue[]
+      readonly kind?: InvalidMessageKind
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     if (![1003, 1007, 1008].includes(closeCode) && !(closeCode >= 4000 && closeCode <= 4999)) {
       throw new RangeError(`closeCode must be 1003, 1007, 1008 or 4000 to 4999, not ${String(closeCode)}`)
     }
+    const { kind = closeCode === 1003 ? 'unreadable' : 'invalidValue', issues = [] } = options
+    if (!KINDS.includes(kind)) {
+      throw new TypeError(`kind must be ${KINDS.map((one) => `'${String(one)}'`).join(', ')}, not ${kind}`)
+    }
     this.closeCode = closeCode
-    this.issues = options.issues ?? []
+    this.kind = kind
+    this.issues = issues
   }
 }
 
@@ -239,28 +264,45 @@ export interface HandshakeResponse {
   readonly body: Uint8Array
 }
 
+/** What a {@link HandshakeError} says beside its code. */
+export interface HandshakeErrorOptions {
+  readonly detail?: string | undefined
+  readonly response?: HandshakeResponse | undefined
+  readonly cause?: unknown
+  /** null: this side gave up, and there is no response. Default: the status of the code's row. */
+  readonly httpStatus?: null | undefined
+  /** Client: the URL, without credentials and query; the message ends in it. */
+  readonly url?: string | undefined
+}
+
 /** The opening handshake failed (RFC 6455 section 4). */
 export class HandshakeError extends Error {
   override readonly name: string = 'HandshakeError'
   readonly code: HandshakeErrorCode
-  /** The HTTP status: what a server answers, or what a client got; 0 where there was none. */
-  readonly httpStatus: number
+  /** The HTTP status: what a server answers, or what a client got; undefined where the server gave no answer. */
+  readonly httpStatus: number | undefined
   /** Client only: what the server answered, where it answered at all. */
   readonly response: HandshakeResponse | undefined
+  readonly #detail: string | undefined
 
-  /** @param options `httpStatus`: 0 where this side gave up and there was no response; default: the row's */
-  constructor(
-    code: HandshakeErrorCode,
-    options: { detail?: string; response?: HandshakeResponse; cause?: unknown; httpStatus?: 0 } = {},
-  ) {
+  constructor(code: HandshakeErrorCode, options: HandshakeErrorOptions = {}) {
     const row = HANDSHAKE_ERRORS[code]
+    const { detail, response, cause, httpStatus, url } = options
     super(
-      options.detail === undefined ? row.message : `${row.message}: ${options.detail}`,
-      options.cause === undefined ? undefined : { cause: options.cause },
+      `${row.message}${detail === undefined ? '' : `: ${detail}`}${url === undefined ? '' : ` (${url})`}`,
+      cause === undefined ? undefined : { cause },
     )
     this.code = code
-    this.httpStatus = options.response?.status ?? options.httpStatus ?? row.httpStatus
-    this.response = options.response
+    this.httpStatus = response?.status ?? (httpStatus === null ? undefined : row.httpStatus)
+    this.response = response
+    this.#detail = detail
+  }
+
+  /** @internal The same failure, of a connection to this URL. */
+  at(url: string): HandshakeError {
+    const { code, response, cause } = this
+    const httpStatus = this.httpStatus === undefined ? null : undefined
+    return new HandshakeError(code, { detail: this.#detail, response, cause, httpStatus, url })
   }
 }
 

@@ -21,7 +21,7 @@ export type { Route } from './server/route.js'
 export type { PathParams } from './server/path-pattern.js'
 export type { EndpointInfo, EndpointOptions, ServiceModule } from './server/endpoints.js'
 export { currentEvent, trackEvents, type CurrentEvent } from './server/current-event.js'
-export type { ServerStats } from './server/stats.js'
+export type { ServerStats, SocketList } from './server/stats.js'
 export {
   router,
   type CheckedRouterOptions,
@@ -61,6 +61,7 @@ export {
   UnknownConnectionError,
   type HandshakeErrorCode,
   type HandshakeResponse,
+  type InvalidMessageKind,
   type LimitErrorCode,
   type MessageIssue,
   type ProtocolErrorCode,

@@ -19,7 +19,7 @@ const ignore = (): undefined => undefined
 
 /**
  * The backplane of a worker of node:cluster: over the messages between it and the primary, which calls
- * {@link relayBackplane}.
+ * {@link relayBackplane}, before or after.
  * @throws TypeError in a process that is no worker
  */
 export function clusterBackplane(options: BackplaneOptions = {}): Backplane {

@@ -17,7 +17,7 @@ const MAX_NODES_PER_PIPE = 64
 /**
  * Passes envelopes on between nodes: each to the node that it is for, those of a group to the nodes that have members of
  * it, the others to all but their sender. It keeps nothing but who is there. A node whose process dies is reported as gone
- * at once.
+ * at once; one that joined before the relay listened, or by another relay that was closed, is asked to join again.
  */
 export class BackplaneRelay {
   private readonly seats = new Map<string, Seat>()
@@ -87,10 +87,14 @@ export class BackplaneRelay {
     const seat = this.seats.get(node)
     if (seat === undefined) {
       if (body.type === 'join') this.join(pipe, message)
+      else if (body.type === 'watch' || body.type === 'envelope') {
+        pipe.post({ hawserBackplane: 1, node, bytes: 0, body: { type: 'unknown' } })
+      }
       return
     }
     if (seat.pipe !== pipe || !seat.conversation.take(message)) return
-    if (body.type === 'watch' && typeof body.group === 'string') seat.groups.add(body.group)
+    if (body.type === 'join') seat.conversation.send({ type: 'joined', isNew: false })
+    else if (body.type === 'watch' && typeof body.group === 'string') seat.groups.add(body.group)
     else if (body.type === 'unwatch') seat.groups.delete(body.group)
     else if (body.type === 'envelope') this.route(node, body.envelope)
     else if (body.type === 'leave') this.leave(seat)
@@ -103,6 +107,7 @@ export class BackplaneRelay {
     const conversation = new Conversation(node, pipe, this.maxQueuedBytes)
     conversation.take(message)
     this.seats.set(node, { node, pipe, conversation, groups: new Set() })
+    conversation.send({ type: 'joined', isNew: true })
   }
 
   private leave(seat: Seat): void {

@@ -33,6 +33,10 @@ export function decodeEnvelope(envelope: unknown): unknown {
 
 export type WireBody =
   | { readonly type: 'join' }
+  /** The relay's answer to it; `isNew`: it did not know the node before. */
+  | { readonly type: 'joined'; readonly isNew: boolean }
+  /** The relay's answer to whatever else a node says that has not joined: it did so before the relay listened. */
+  | { readonly type: 'unknown' }
   | { readonly type: 'watch'; readonly group: string }
   | { readonly type: 'unwatch'; readonly group: string }
   | { readonly type: 'leave' }
@@ -108,11 +112,16 @@ export class Conversation {
   send(body: WireBody): boolean {
     const bytes = sizeOf(body)
     // Who comes and goes is told in any case: once each.
-    const isBounded = body.type !== 'join' && body.type !== 'leave'
+    const isBounded = body.type !== 'join' && body.type !== 'joined' && body.type !== 'leave'
     if (isBounded && this.queued + bytes > this.maxQueuedBytes) return false
     this.queued += bytes
     this.pipe.post({ hawserBackplane: 1, node: this.node, bytes, body })
     return true
+  }
+
+  /** What was sent so far is lost, and nothing of it waits any more. */
+  forgetSent(): void {
+    this.queued = 0
   }
 
   /** A message of the other side has come. @returns whether it is one to look at */

@@ -8,7 +8,7 @@ import type { Pipe } from './wire.js'
 type Port = MessagePort | Worker
 
 /**
- * The backplane of a thread, over a MessagePort whose other end is given to {@link relayWorker}.
+ * The backplane of a thread, over a MessagePort whose other end is given to {@link relayWorker}, before or after.
  * @param port default: the thread's own to its parent
  * @throws TypeError where there is none
  */

@@ -28,7 +28,7 @@ import {
   type TimeoutOptions,
 } from '../limits.js'
 import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
-import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
+import { toHeaderPairs, type HeaderPair, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../socket/service.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../socket/handle-transport.js'
@@ -96,8 +96,8 @@ const NAMES = new Set<string>([
  * @param url ws, wss, http, https, `ws+unix:/path/to/socket:/target`; credentials become basic authentication
  * @returns the open connection; messages that came with the handshake are kept for it
  * @throws SyntaxError, TypeError or RangeError for a wrong url or option, at once; the promise rejects with HandshakeError
- *   (its `response` is what the server answered), with the system's error as `cause` where there is one, or with the
- *   reason of the signal
+ *   (its message names the URL without credentials and query, its `response` is what the server answered), with the
+ *   system's error as `cause` where there is one, or with the reason of the signal
  */
 export function connect<Data = undefined>(
   url: string | URL,
@@ -142,12 +142,14 @@ async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<Client
       ? undefined
       : setTimeout(
           () => {
-            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: 0 }))
+            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }))
           },
           Math.min(limits.handshakeTimeoutMs, 0x7fff_ffff),
         )
   try {
     return await openWithin(options, attempt.signal)
+  } catch (error) {
+    throw error instanceof HandshakeError ? error.at(options.target.shown) : error
   } finally {
     clearTimeout(timer)
     given.signal?.removeEventListener('abort', abort)
@@ -192,15 +194,18 @@ async function openWithin<Data>(
   return socket
 }
 
-async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<[string, string][]> {
+async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<HeaderPair[]> {
   const { headers } = options.given
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
-  const pairs = [...(given ?? [])].map(([name, value]): [string, string] => [name, value])
-  if (pairs.some(([name]) => typeof name === 'string' && name.toLowerCase() === 'host')) {
+  const pairs = [...(given ?? [])]
+  // What is no pair of strings is told where the head is written.
+  const has = (wanted: string): boolean =>
+    pairs.some((pair: unknown) => Array.isArray(pair) && String(pair[0]).toLowerCase() === wanted)
+  if (has('host')) {
     throw new TypeError('headers must not have Host: it follows from the url')
   }
   const { authorization } = options.target
-  if (authorization !== undefined && !pairs.some(([name]) => name.toLowerCase() === 'authorization')) {
+  if (authorization !== undefined && !has('authorization')) {
     pairs.push(['Authorization', authorization])
   }
   return pairs

@@ -4,6 +4,8 @@ import { showValue } from '../limits.js'
 export interface Target {
   /** As the caller wrote it, less credentials. */
   readonly href: string
+  /** What errors show of it: without the query as well, which may hold a token. */
+  readonly shown: string
   readonly secure: boolean
   /** The path of a Unix socket, or undefined. */
   readonly socketPath: string | undefined
@@ -38,16 +40,16 @@ export function parseTarget(url: string | URL): Target {
   const text = url instanceof URL ? url.href : url
   if (typeof text !== 'string') throw new TypeError(`url must be a string or a URL, not ${showValue(url)}`)
   if (!URL.canParse(text))
-    throw new SyntaxError(`url must be an absolute, well-formed URL, not ${showValue(text)}`)
+    throw new SyntaxError(`url must be an absolute, well-formed URL, not ${show(text)}`)
   const parsed = new URL(text)
   const scheme = SCHEMES.get(parsed.protocol)
   if (scheme === undefined) {
     throw new SyntaxError(
-      `url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not ${showValue(text)}`,
+      `url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not ${show(text)}`,
     )
   }
   if (text.includes('#'))
-    throw new SyntaxError(`url must have no fragment (RFC 6455 section 3), not ${showValue(text)}`)
+    throw new SyntaxError(`url must have no fragment (RFC 6455 section 3), not ${show(text)}`)
   const { secure } = scheme
   if (scheme.unix) return unixTarget(parsed, secure)
   const { username, password } = parsed
@@ -57,6 +59,7 @@ export function parseTarget(url: string | URL): Target {
   const isDefaultPort = port === (secure ? 443 : 80)
   return {
     href: parsed.href,
+    shown: parsed.href.split('?', 1)[0] as string,
     secure,
     socketPath: undefined,
     hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
@@ -66,6 +69,9 @@ export function parseTarget(url: string | URL): Target {
     authorization: basicAuthorization(username, password),
   }
 }
+
+/** A URL for an error: whatever may be a password is left out. */
+const show = (text: string): string => showValue(text.replace(/\/\/[^/?#]*@/, '//***@'))
 
 function unixTarget(parsed: URL, secure: boolean): Target {
   const colon = parsed.pathname.indexOf(':')
@@ -78,6 +84,7 @@ function unixTarget(parsed: URL, secure: boolean): Target {
   }
   return {
     href: parsed.href,
+    shown: parsed.href.split('?', 1)[0] as string,
     secure,
     socketPath: decode('a socket path', socketPath),
     hostname: 'localhost',

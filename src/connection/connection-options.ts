@@ -64,11 +64,15 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
 
 /**
  * Reads the options of one message.
- * @throws TypeError for what is no such options: a callback, for one, which would never be called
+ * @throws TypeError for what is no such options (a callback, for one, which would never be called), and for a name that
+ *   is no option
  */
 export function wantsCompression(options: SendOptions): boolean {
   if (typeof options !== 'object' || (options as unknown) === null) {
     throw new TypeError(`send options must be an object with compress, not ${showValue(options)}`)
+  }
+  for (const name in options) {
+    if (name !== 'compress') throw new TypeError(`send options have no ${showValue(name)}; there is compress`)
   }
   const { compress = true } = options
   if (typeof compress !== 'boolean') {

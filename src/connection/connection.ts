@@ -1,6 +1,7 @@
 import { ProtocolError, type TransportError } from '../errors.js'
 import {
   checkCloseArguments,
+  checkFailArguments,
   CloseCode,
   decodeClosePayload,
   encodeClosePayload,
@@ -8,7 +9,6 @@ import {
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
-import { checkNumber } from '../limits.js'
 import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
 import {
   resolveConnectionOptions,
@@ -272,9 +272,7 @@ export class Connection {
    * @throws TypeError or RangeError for a code that must not be sent
    */
   fail(closeCode: number, reason = ''): void {
-    // Not left out, as with `close`: there is something to say.
-    checkNumber('close code', closeCode, { min: 0, max: 65_535, integer: true })
-    checkCloseArguments(closeCode, reason)
+    checkFailArguments(closeCode, reason)
     this.failWith(closeCode, reason)
   }
 

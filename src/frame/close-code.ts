@@ -51,15 +51,22 @@ export function encodeCloseReason(reason: string): Buffer {
 }
 
 /**
- * Checks what a caller gives to `close`.
+ * Checks what a caller gives to `close`. 1005 is what `onClose` is told of a Close frame without a code, and stands for
+ * one here too: who passes an end on passes it on as it came.
  * @throws TypeError or RangeError with the value and the range
  */
 export function checkCloseArguments(code: number | undefined, reason: string | undefined): void {
   if (code !== undefined) {
     checkNumber('close code', code, { min: 0, max: 65_535, integer: true })
-    if (!isValidCloseCode(code)) {
+    if (code === CloseCode.ABNORMAL_CLOSURE) {
       throw new RangeError(
-        `close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), not ${String(code)}`,
+        'close code must not be 1006, which says that there was no Close frame (RFC 6455 7.4.1): ' +
+          'use terminate(), or another code',
+      )
+    }
+    if (!isValidCloseCode(code) && !isNoCode(code)) {
+      throw new RangeError(
+        `close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), or 1005 for none, not ${String(code)}`,
       )
     }
   }
@@ -67,21 +74,37 @@ export function checkCloseArguments(code: number | undefined, reason: string | u
   if (typeof reason !== 'string') {
     throw new TypeError(`close reason must be a string, not ${showValue(reason)}`)
   }
-  if (reason !== '' && code === undefined) {
+  if (reason !== '' && isNoCode(code)) {
     throw new TypeError('close reason must come with a close code (RFC 6455 5.5.1)')
   }
 }
 
 /**
+ * Checks what a caller fails a connection with: there is something to say, and so a code.
+ * @throws TypeError or RangeError with the value and the range
+ */
+export function checkFailArguments(code: number, reason: string): void {
+  checkNumber('close code', code, { min: 0, max: 65_535, integer: true })
+  if (code === CloseCode.NO_STATUS_RECEIVED) {
+    throw new RangeError('close code must not be 1005, which says that there is none: a failure has one')
+  }
+  checkCloseArguments(code, reason)
+}
+
+/** Whether a Close frame is to have no code: none is given, or the one that says so. */
+export const isNoCode = (code: number | undefined): code is undefined | 1005 =>
+  code === undefined || code === CloseCode.NO_STATUS_RECEIVED
+
+/**
  * The body of a Close frame: two octets of code, then the reason (RFC 6455 section 5.5.1).
- * @param code a valid code, or undefined for an empty body
+ * @param code a valid code, or undefined or 1005 for an empty body
  * @param reason at most 123 bytes of UTF-8; what is longer is cut at a code point
  * @returns 0 or 2 to 125 bytes, owned by the caller
  * @throws TypeError or RangeError with the value and the range
  */
 export function encodeClosePayload(code?: number, reason = ''): Buffer {
   checkCloseArguments(code, reason)
-  if (code === undefined) return Buffer.alloc(0)
+  if (isNoCode(code)) return Buffer.alloc(0)
   const text = encodeCloseReason(reason)
   const payload = Buffer.allocUnsafe(2 + text.length)
   payload.writeUInt16BE(code, 0)

@@ -8,7 +8,7 @@
  * const scanner = new HeadScanner('request')
  * if (scanner.push(chunk) === 'done') {
  *   const request = readUpgradeRequest(scanner.head)
- *   if (request instanceof HandshakeError) write(formatRejection(request.httpStatus))
+ *   if (request instanceof HandshakeError) write(formatRejection(request.httpStatus ?? 500))
  *   else write(formatUpgradeResponse(request, { protocol: chooseProtocol(request.protocols, ['chat']) }))
  * }
  *

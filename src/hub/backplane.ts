@@ -5,7 +5,9 @@
  * What a backplane promises, and what not:
  * - At most once: an envelope may be lost (a full queue, a lost connection), and is never delivered twice.
  * - Order: what one node publishes reaches another one in that order, or not at all. Between nodes there is none.
- * - Nobody waits: `publish` returns at once.
+ * - Nobody waits: `publish` returns at once, and where it returns a promise, that is only looked at for what became of it.
+ *
+ * What a backplane throws, and what its promises reject with, is told to the server's `onError`, counted, and harms nobody.
  */
 
 /** The version of the envelopes. Those of another version are dropped, and counted. */
@@ -79,25 +81,27 @@ export type Envelope = EnvelopeBody & {
   readonly to: string | null
 }
 
-/** One node's way to the others. Of one hub alone. */
+/** One node's way to the others. Of one hub alone. Where a method returns a promise, what that rejects with is told. */
 export interface Backplane {
   /**
-   * Joins. Called once.
+   * Joins. Called once. What it throws is thrown by whoever started the hub: `listen`, `attach`.
    * @param node the id of this node
    * @param receive takes what other nodes publish; never throws, whatever it is given
+   * @param rejoined to be called when the way to the others is there again, or there at last, and what was published
+   *   before is lost: this node then says that it lives, and others ask it for what they missed
    */
-  start(node: string, receive: (envelope: unknown) => void): void
+  start(node: string, receive: (envelope: unknown) => void, rejoined?: () => void): unknown
   /**
    * Sends an envelope to the node that it is for, to those that watch its group (kind `group`), or to all others.
    * @returns false: it was not taken, and is lost
    */
-  publish(envelope: Envelope): boolean
+  publish(envelope: Envelope): boolean | Promise<boolean>
   /** Messages to this group are wanted from now on. */
-  watch(group: string): void
+  watch(group: string): unknown
   /** And no longer. */
-  unwatch(group: string): void
+  unwatch(group: string): unknown
   /** Leaves. What was published before is still sent, where that is possible without waiting for others. */
-  close(): Promise<void>
+  close(): unknown
 }
 
 /** What became of what was published and received. */
@@ -110,4 +114,6 @@ export interface BackplaneStats {
   readonly received: number
   /** Received, and dropped for being no envelope of this version. */
   readonly malformed: number
+  /** What the backplane threw, and its promises rejected with. */
+  readonly errors: number
 }

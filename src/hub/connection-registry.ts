@@ -2,7 +2,7 @@ import { ReadyState } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { NameTakenError, UnknownConnectionError } from '../errors.js'
-import { checkCloseArguments } from '../frame/close-code.js'
+import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
 import { showValue } from '../limits.js'
 import { prepare } from '../socket/fan-out.js'
 import type { Claim, Elsewhere, RemoteClaim } from './elsewhere.js'
@@ -28,17 +28,20 @@ interface Entry<S> extends Claim {
   readonly socket: S
 }
 
-/** Connections by name. A name has one connection, a connection may have several names, and loses them when it ends. */
+/**
+ * Connections by name. A name has one connection. A connection may have several names, and loses them at the moment when
+ * its end begins, by either side: who is closing has no name.
+ */
 export class ConnectionRegistry<S extends Member> {
   private readonly entries = new Map<string, Entry<S>>()
   /** The names of each connection that has any. */
   private readonly namesBySocket = new Map<S, string[]>()
   private readonly limits: HubLimits
   private readonly elsewhere: Elsewhere | null
-  private readonly owns: (socket: S) => boolean
+  private readonly owns: (socket: unknown) => boolean
 
   /** @internal Made by the hub. */
-  constructor(limits: HubLimits, elsewhere: Elsewhere | null, owns: (socket: S) => boolean) {
+  constructor(limits: HubLimits, elsewhere: Elsewhere | null, owns: (socket: unknown) => boolean) {
     this.limits = limits
     this.elsewhere = elsewhere
     this.owns = owns
@@ -71,14 +74,12 @@ export class ConnectionRegistry<S extends Member> {
     const previous = this.entries.get(name)
     if (previous?.socket === socket) return true
     const remote = this.elsewhere?.find(name)
-    // One that is closing holds no name against others: it is about to lose it.
-    const isTaken =
-      previous === undefined ? remote !== undefined : previous.socket.readyState === ReadyState.OPEN
-    if (isTaken && onConflict === 'reject') throw new NameTakenError(name)
+    if ((previous !== undefined || remote !== undefined) && onConflict === 'reject')
+      throw new NameTakenError(name)
     const names = this.namesBySocket.get(socket)
     if (names !== undefined && names.length >= this.limits.maxNamesPerConnection) {
       throw new RangeError(
-        `a connection must have at most ${String(this.limits.maxNamesPerConnection)} names, limits.maxNamesPerConnection`,
+        `a connection must have at most ${String(this.limits.maxNamesPerConnection)} names, hubLimits.maxNamesPerConnection`,
       )
     }
     const closesPrevious = onConflict === 'closePrevious'
@@ -92,7 +93,7 @@ export class ConnectionRegistry<S extends Member> {
     return true
   }
 
-  /** The connection of a name, in this process; undefined where there is none. */
+  /** The connection of a name, in this process; undefined where there is none that is open. */
   get(name: string): S | undefined {
     this.check(name)
     return this.entries.get(name)?.socket
@@ -106,7 +107,7 @@ export class ConnectionRegistry<S extends Member> {
 
   /**
    * Sends a message to the connection of a name, wherever it is.
-   * @returns false: not taken, since the connection is closing, or too slow by its slow-consumer policy. True: taken, or
+   * @returns false: not taken, since the connection is too slow by its slow-consumer policy. True: taken, or
    *   sent on to another process, at most once
    * @throws UnknownConnectionError (HAWSER_UNKNOWN_CONNECTION) where no connection has the name; TypeError for anything
    *   that is neither text nor bytes
@@ -155,7 +156,7 @@ export class ConnectionRegistry<S extends Member> {
       kind: 'closeNamed',
       to: remote.node,
       name,
-      code: code ?? null,
+      code: isNoCode(code) ? null : code,
       reason: reason ?? '',
     })
     return true
@@ -170,7 +171,7 @@ export class ConnectionRegistry<S extends Member> {
     return entry.socket
   }
 
-  /** @internal Takes away all names of a connection. */
+  /** @internal Takes away all names of a connection, where it has any. */
   forget(socket: S): void {
     const names = this.namesBySocket.get(socket)
     if (names === undefined) return

@@ -1,4 +1,4 @@
-import { checkCloseArguments } from '../frame/close-code.js'
+import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { BACKPLANE_VERSION, type Envelope } from './backplane.js'
 
 /** So many names and groups are in one envelope at most. */
@@ -38,6 +38,8 @@ const hasPayload: Check = ({ payload, compress }) =>
 
 const hasClose: Check = ({ code, reason }) => {
   if (typeof reason !== 'string' || (code !== null && typeof code !== 'number')) return false
+  // None is null, and nothing else.
+  if (code === CloseCode.NO_STATUS_RECEIVED) return false
   try {
     checkCloseArguments(code ?? undefined, code === null ? undefined : reason)
     return true

@@ -1,13 +1,13 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { checkCloseArguments } from '../frame/close-code.js'
+import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
 import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { Elsewhere } from './elsewhere.js'
 import type { Member } from './member.js'
 import type { Memberships } from './memberships.js'
 
 /**
- * A group of connections, by its name. It is a name and no more: it may be kept, and made anew at no cost. A group
+ * A group of connections, by its name. Its members are open: who is closing has left. It is a name and no more: it may be kept, and made anew at no cost. A group
  * without members is like one that never was: sending to it reaches nobody.
  */
 export class Group<S extends Member> {
@@ -75,7 +75,12 @@ export class Group<S extends Member> {
    */
   close(code?: number, reason?: string): number {
     checkCloseArguments(code, reason)
-    this.elsewhere?.order({ kind: 'closeGroup', group: this.name, code: code ?? null, reason: reason ?? '' })
+    this.elsewhere?.order({
+      kind: 'closeGroup',
+      group: this.name,
+      code: isNoCode(code) ? null : code,
+      reason: reason ?? '',
+    })
     const members = this.memberships.empty(this.name)
     for (const member of members) void member.close(code, reason)
     return members.length

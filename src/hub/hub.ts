@@ -16,9 +16,11 @@ export interface HubOptions<S> {
   /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
   readonly presenceTtlMs?: number | undefined
   /** Whether a connection, open or closed, is of the server that this hub is for. Default: any. */
-  readonly owns?: ((socket: S) => boolean) | undefined
+  readonly owns?: ((socket: unknown) => boolean) | undefined
   /** The connections of a route's path, or of the whole server for null: who gets a broadcast from elsewhere. */
   readonly reach?: ((path: string | null) => Iterable<S>) | undefined
+  /** Told of each failure of the backplane. Default: a warning of the process, once a minute. */
+  readonly onError?: ((error: Error) => void) | undefined
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([
@@ -27,14 +29,20 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'presenceTtlMs',
   'owns',
   'reach',
+  'onError',
 ] satisfies (keyof HubOptions<unknown>)[])
+
+/** What a backplane has. */
+const METHODS = ['start', 'publish', 'watch', 'unwatch', 'close'] satisfies (keyof Backplane)[]
 
 const PRESENCE_TTL_MS = 15_000
 const MAX_TIMER_MS = 0x7fff_ffff
+/** A failure that nobody hears is a warning of the process, once in so long. */
+const WARNING_INTERVAL_MS = 60_000
 
 /**
  * Names, groups and broadcasts of one server's connections. Whoever makes it tells it by {@link forget} of each connection
- * that ended: then nothing of it is kept.
+ * that is no longer open, at that moment: then nothing of it is kept.
  */
 export class Hub<S extends Member> {
   /** The connections that have names. */
@@ -43,6 +51,8 @@ export class Hub<S extends Member> {
   private readonly reach: (path: string | null) => Iterable<S>
   /** null: this process is alone. */
   private readonly link: Link | null
+  private readonly onError: ((error: Error) => void) | undefined
+  private warnedAt = -Infinity
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: HubOptions<S> = {}) {
@@ -53,6 +63,7 @@ export class Hub<S extends Member> {
     const { backplane, presenceTtlMs = PRESENCE_TTL_MS, reach = () => [] } = options
     checkNumber('presenceTtlMs', presenceTtlMs, { min: 10, max: MAX_TIMER_MS, integer: false })
     this.reach = reach
+    this.onError = options.onError
     this.link =
       backplane === undefined ? null : this.createLink(backplane, limits.maxNameLength, presenceTtlMs)
     this.memberships = new Memberships(limits, this.link)
@@ -116,30 +127,53 @@ export class Hub<S extends Member> {
     return sendEverywhere(this.link, { kind: 'broadcast', path }, list, data, options)
   }
 
-  /** Takes a connection that ended out of everything: before its `onClose`. */
+  /**
+   * Takes a connection out of everything: when it leaves the state OPEN, by whatever ends it. Nothing happens for one that
+   * is in nothing, nor at a second call.
+   */
   forget(socket: S): void {
     this.memberships.forget(socket)
     this.connections.forget(socket)
   }
 
-  /** Joins the backplane, where there is one. What is sent before stays in this process. */
+  /**
+   * Joins the backplane, where there is one. What is sent before stays in this process.
+   * @throws what the backplane throws at once, such as the TypeError of one that belongs to another server; then, and at
+   *   every later call, this process stays alone
+   */
   start(): void {
     this.link?.start()
   }
 
-  /** Leaves the backplane, where there is one, for good. */
-  async close(): Promise<void> {
-    await this.link?.close()
+  /**
+   * Leaves the backplane, where there is one, for good. Never rejects: a failure is told as all others are.
+   * @param timeoutMs after so long nobody waits for the backplane any more. Default: never
+   */
+  async close(timeoutMs = Infinity): Promise<void> {
+    if (this.link === null) return
+    const left = this.link.close()
+    if (timeoutMs === Infinity) {
+      await left
+      return
+    }
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS), true)
+    })
+    if ((await Promise.race([left, timeUp])) === true) {
+      this.backplaneFailed(new Error(`the backplane did not close within ${String(timeoutMs)} ms`))
+    }
+    clearTimeout(timer)
   }
 
   private createLink(backplane: Backplane, maxNameLength: number, ttlMs: number): Link {
     if (
       typeof backplane !== 'object' ||
       (backplane as unknown) === null ||
-      typeof backplane.publish !== 'function'
+      METHODS.some((name) => typeof backplane[name] !== 'function')
     ) {
       throw new TypeError(
-        `backplane must be one of hawser/backplane or of its kind, not ${showValue(backplane)}`,
+        `backplane must be one of hawser/backplane or an object with ${METHODS.join(', ')}, not ${showValue(backplane)}`,
       )
     }
     const link: Link = new Link(
@@ -153,11 +187,29 @@ export class Hub<S extends Member> {
         handle: (envelope) => {
           this.handle(envelope)
         },
+        failed: (error) => {
+          this.backplaneFailed(error)
+        },
       },
       maxNameLength,
       ttlMs,
     )
     return link
+  }
+
+  /** @internal Tells what the backplane did wrong: whoever listens, else the process, once in a while. */
+  backplaneFailed(error: Error): void {
+    if (this.onError !== undefined) {
+      this.onError(error)
+      return
+    }
+    const now = performance.now()
+    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
+    this.warnedAt = now
+    process.emitWarning(`the backplane failed, and the server has no onError: ${error.message}`, {
+      code: 'HAWSER_BACKPLANE_ERROR',
+      detail: error.stack ?? '',
+    })
   }
 
   /** Does here what was asked for elsewhere, and tells nobody else of it. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { toError } from '../errors.js'
 import {
   BACKPLANE_VERSION,
   type Backplane,
@@ -31,6 +32,8 @@ export interface Local {
   claimed(name: string, claim: RemoteClaim): void
   /** A message or an order of another node. */
   handle(envelope: Envelope): void
+  /** The backplane failed. */
+  failed(error: Error): void
 }
 
 /** This process's end of the backplane: tells others what is here, knows what is there, passes on what is sent. */
@@ -52,6 +55,7 @@ export class Link implements Elsewhere {
   private lost = 0
   private received = 0
   private malformed = 0
+  private errors = 0
 
   constructor(backplane: Backplane, local: Local, maxNameLength: number, ttlMs: number) {
     this.backplane = backplane
@@ -62,19 +66,32 @@ export class Link implements Elsewhere {
   }
 
   get stats(): BackplaneStats {
-    const { published, lost, received, malformed } = this
-    return { nodes: this.presence.size, published, lost, received, malformed }
+    const { published, lost, received, malformed, errors } = this
+    return { nodes: this.presence.size, published, lost, received, malformed, errors }
   }
 
-  /** Joins, and tells what is here. A second call does nothing. */
+  /**
+   * Joins, and tells what is here. A second call does nothing.
+   * @throws what the backplane throws: then this process stays alone
+   */
   start(): void {
     if (this.state !== 'new') return
-    this.backplane.start(this.node, (envelope) => {
+    this.state = 'closed'
+    const receive = (envelope: unknown): void => {
       this.receive(envelope)
-    })
+    }
+    const rejoined = (): void => {
+      this.publishBody({ kind: 'alive', sequence: this.sequence })
+    }
+    try {
+      this.observe(this.backplane.start(this.node, receive, rejoined))
+    } catch (error) {
+      this.errors++
+      throw error
+    }
     this.state = 'running'
     for (const [group, size] of this.local.groups()) {
-      this.backplane.watch(group)
+      this.groupAppeared(group)
       this.groupChanged(group, size)
     }
     for (const [name, claim] of this.local.claims()) this.nameChanged(name, claim)
@@ -84,6 +101,7 @@ export class Link implements Elsewhere {
     }, this.ttlMs / BEATS_PER_TTL).unref()
   }
 
+  /** Leaves. Never rejects. */
   async close(): Promise<void> {
     if (this.state !== 'running') return
     this.publishBody({ kind: 'left' })
@@ -92,15 +110,19 @@ export class Link implements Elsewhere {
     if (this.beatTimer !== null) clearInterval(this.beatTimer)
     this.changedNames.clear()
     this.changedGroups.clear()
-    await this.backplane.close()
+    try {
+      await this.backplane.close()
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   groupAppeared(group: string): void {
-    if (this.state === 'running') this.backplane.watch(group)
+    if (this.state === 'running') this.attempt(() => this.backplane.watch(group))
   }
 
   groupVanished(group: string): void {
-    if (this.state === 'running') this.backplane.unwatch(group)
+    if (this.state === 'running') this.attempt(() => this.backplane.unwatch(group))
   }
 
   groupChanged(group: string, size: number): void {
@@ -142,8 +164,53 @@ export class Link implements Elsewhere {
 
   private publishBody(body: EnvelopeBody, to: string | null = null): void {
     if (this.state !== 'running') return
-    if (this.backplane.publish({ version: BACKPLANE_VERSION, from: this.node, to, ...body })) this.published++
+    let result
+    try {
+      result = this.backplane.publish({ version: BACKPLANE_VERSION, from: this.node, to, ...body })
+    } catch (error) {
+      this.lost++
+      this.failed(error)
+      return
+    }
+    if (typeof result === 'boolean') {
+      this.count(result)
+      return
+    }
+    Promise.resolve(result).then(
+      (isTaken) => {
+        this.count(isTaken)
+      },
+      (error: unknown) => {
+        this.lost++
+        this.failed(error)
+      },
+    )
+  }
+
+  private count(isTaken: boolean): void {
+    if (isTaken) this.published++
     else this.lost++
+  }
+
+  /** Calls the backplane: what it throws, now or later, is told and harms nobody. */
+  private attempt(call: () => unknown): void {
+    try {
+      this.observe(call())
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  private observe(result: unknown): void {
+    if (typeof result !== 'object' || result === null) return
+    Promise.resolve(result).catch((error: unknown) => {
+      this.failed(error)
+    })
+  }
+
+  private failed(error: unknown): void {
+    this.errors++
+    this.local.failed(toError(error))
   }
 
   private receive(value: unknown): void {

@@ -33,19 +33,19 @@ export type HubLimitOptions = { readonly [Name in keyof HubLimits]?: number | fa
  */
 export function resolveHubLimits(options: HubLimitOptions = {}): HubLimits {
   if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`limits must be an object, not ${showValue(options)}`)
+    throw new TypeError(`hubLimits must be an object, not ${showValue(options)}`)
   }
   const limits: Record<string, number> = { ...HUB_LIMITS }
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(HUB_LIMITS, name)) {
       throw new TypeError(
-        `limits has no option ${showValue(name)}; there are ${Object.keys(HUB_LIMITS).join(', ')}`,
+        `hubLimits has no option ${showValue(name)}; there are ${Object.keys(HUB_LIMITS).join(', ')}`,
       )
     }
     const given: unknown = options[name as keyof HubLimits]
     if (given === undefined) continue
     limits[name] =
-      given === false ? Infinity : checkNumber(`limits.${name}`, given, { min: 1, integer: true })
+      given === false ? Infinity : checkNumber(`hubLimits.${name}`, given, { min: 1, integer: true })
   }
   return Object.freeze(limits) as unknown as HubLimits
 }
@@ -55,7 +55,8 @@ export function checkName(what: string, name: unknown, maxLength: number): asser
   if (typeof name !== 'string') throw new TypeError(`${what} must be a string, not ${showValue(name)}`)
   if (name.length === 0 || name.length > maxLength) {
     throw new RangeError(
-      `${what} must have 1 to ${String(maxLength)} characters, not ${String(name.length)}: ${showValue(name)}`,
+      `${what} must have 1 to ${String(maxLength)} characters (hubLimits.maxNameLength), not ` +
+        `${String(name.length)}: ${showValue(name)}`,
     )
   }
 }

@@ -43,7 +43,7 @@ export class Memberships<S extends Member> {
     const rooms = this.joined.get(socket)
     if (rooms !== undefined && rooms.length >= this.limits.maxGroupsPerConnection) {
       throw new RangeError(
-        `a connection must be in at most ${String(this.limits.maxGroupsPerConnection)} groups, limits.maxGroupsPerConnection`,
+        `a connection must be in at most ${String(this.limits.maxGroupsPerConnection)} groups, hubLimits.maxGroupsPerConnection`,
       )
     }
     if (room === undefined) {

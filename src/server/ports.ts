@@ -198,7 +198,7 @@ export class Ports {
     }
     const body = `${error.message}\n`
     response.setHeader('Content-Length', Buffer.byteLength(body))
-    response.writeHead(error.httpStatus)
+    response.writeHead(error.httpStatus ?? 500)
     response.end(body)
   }
 }

@@ -1,5 +1,6 @@
 import { toError } from '../errors.js'
 import { showValue } from '../limits.js'
+import { ReadyState } from '../connection/connection.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
@@ -10,18 +11,19 @@ import { checkService, type Handlers } from '../socket/service.js'
 import type { ResolvedServerOptions } from './options.js'
 import type { ServerSocket, SocketOwner } from './server-socket.js'
 import type { ServerService, ServiceFactory } from './service.js'
-import { Tally, type ServerStats } from './stats.js'
+import { Tally, type ServerStats, type SocketList } from './stats.js'
 
 /** A path with its service, and the connections that came by it. */
 export interface Route<Data = unknown, Params = Readonly<Record<string, string>>> {
   /** As it was given. */
   readonly path: string
   /** The connections that are open or closing; live, so that a loop over it sees those that come and go. */
-  readonly sockets: Iterable<ServerSocket<Data, Params>>
+  readonly sockets: SocketList<ServerSocket<Data, Params>>
   /** How many they are. */
   readonly connectionCount: number
   /**
-   * Sends a message to all of them: encoded and compressed once. One that is slow or broken never stops the others.
+   * Sends a message to all of them that are open: encoded and compressed once. One that is slow or broken never stops
+   * the others.
    * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
    */
   broadcast(
@@ -39,7 +41,7 @@ export interface RouteHost {
   readonly hub: Hub<ServerSocket>
   /** The routes that have connections, those included that were taken out and those without a path. */
   readonly inUse: Set<RouteEntry>
-  /** All connections as a list, for sending: made when it is first wanted after a change, and never changed. */
+  /** All open connections as a list, for sending: made when it is first wanted after a change, and never changed. */
   everyone: readonly ServerSocket[] | null
   /** A connection is over, before `onClose`. */
   gone(socket: ServerSocket): void
@@ -98,9 +100,9 @@ export class RouteEntry implements Route, SocketOwner {
     return this.hub.broadcast(this.members, data, options, this.path)
   }
 
-  /** The connections as of now: a list that nobody changes. */
+  /** The connections that are open now: a list that nobody changes. */
   get members(): readonly ServerSocket[] {
-    this.list ??= [...this.sockets]
+    this.list ??= [...this.sockets].filter((socket) => socket.readyState === ReadyState.OPEN)
     return this.list
   }
 
@@ -132,12 +134,12 @@ export class RouteEntry implements Route, SocketOwner {
   }
 
   closing(socket: ServerSocket): void {
+    this.changed()
     this.hub.forget(socket)
   }
 
   gone(socket: ServerSocket, info: CloseInfo): void {
     this.sockets.delete(socket)
-    this.changed()
     if (this.sockets.size === 0) this.host.inUse.delete(this)
     for (const tally of [this.tally, this.host.tally]) {
       tally.closed++
@@ -180,5 +182,25 @@ export class RouteEntry implements Route, SocketOwner {
         `and neither its service nor the server has an onError: ${message}`,
       { code: 'HAWSER_UNHANDLED_HANDLER_ERROR', detail: stack },
     )
+  }
+}
+
+/** The connections of several routes. */
+export class SocketsOf implements SocketList<ServerSocket> {
+  private readonly routes: ReadonlySet<RouteEntry>
+
+  constructor(routes: ReadonlySet<RouteEntry>) {
+    this.routes = routes
+  }
+
+  get size(): number {
+    let size = 0
+    for (const { sockets } of this.routes) size += sockets.size
+    return size
+  }
+
+  *[Symbol.iterator](): Generator<ServerSocket, void, undefined> {
+    // The routes as they are now: one that loses its last connection and gets another would come twice.
+    for (const { sockets } of [...this.routes]) yield* sockets
   }
 }

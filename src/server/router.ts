@@ -1,9 +1,9 @@
-import { InvalidMessageError } from '../errors.js'
+import { InvalidMessageError, toError } from '../errors.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { showValue } from '../limits.js'
 import type { MessageData } from '../connection/message-data.js'
-import { json, type Codec, type StandardSchema } from '../socket/codec.js'
-import { isThenable } from '../socket/reply-values.js'
+import { checkSchema, json, parseJson, validate, type Codec, type StandardSchema } from '../socket/codec.js'
+import { isStream, isThenable, type AnyIterable } from '../socket/reply-values.js'
 import type { ServerSocket } from './server-socket.js'
 
 /** What a handler gets where no schema says more: an object that has this value in its field. */
@@ -33,10 +33,16 @@ export type RouterHandlers<Message, Field extends string, S = ServerSocket> = {
 
 export interface RouterOptions<S = ServerSocket> {
   /**
-   * Gets what has no handler: another value, none, or no object at all. Default: such a message is invalid (1007, or
-   * the service's `onInvalidMessage`).
+   * Gets what has no handler: another value, none, or no object at all; with a schema also what that does not allow, as it
+   * came. Default: such a message is invalid (1007, or the service's `onInvalidMessage`, with the kind `'unknownType'`).
    */
   readonly onUnknown?: ((socket: S, message: unknown) => unknown) | undefined
+  /**
+   * Gets what a handler, or `onUnknown`, threw or rejected with, and what a reply in parts threw; the connection stays
+   * open. What it returns is the reply, sync or async. What it throws ends the connection with 1011, as does what a handler
+   * throws without it.
+   */
+  readonly onFailure?: ((socket: S, error: Error, message: unknown) => unknown) | undefined
 }
 
 /** With a schema, which checks messages and types them: best a union of objects with a literal in the field. */
@@ -51,6 +57,9 @@ export interface RouterPart<S> {
 }
 
 type Handler = (socket: ServerSocket, message: unknown) => unknown
+type FailureHandler = (socket: ServerSocket, error: Error, message: unknown) => unknown
+
+const NOTHING_FOR_IT = 'a message that nothing here is for'
 
 /** The value of the field, where the message is an object that has it itself, as a string. */
 function valueOf(message: unknown, field: string): string | undefined {
@@ -64,6 +73,8 @@ function valueOf(message: unknown, field: string): string | undefined {
  * The handlers are those given and no others: no name that a message has can reach anything else.
  * @param field of the message, such as `type`
  * @param handlers by value; own properties only
+ * A message of a type that has no handler is told apart from one whose values the schema does not allow: by `kind` of
+ * the InvalidMessageError.
  * @throws TypeError for an empty field, handlers that are no plain object of functions, neither a handler nor
  *   `onUnknown`, unknown options, a wrong schema
  */
@@ -86,32 +97,93 @@ export function router(
     throw new TypeError(`field must be the name of a property, not ${showValue(field)}`)
   }
   const table = readTable(handlers)
-  checkOptionNames('options', options, new Set(['schema', 'onUnknown']))
-  const { schema, onUnknown } = options
+  checkOptionNames('options', options, new Set(['schema', 'onUnknown', 'onFailure']))
+  const { schema, onUnknown, onFailure } = options
   if (onUnknown !== undefined && typeof onUnknown !== 'function') {
     throw new TypeError(`onUnknown must be a function, not ${showValue(onUnknown)}`)
   }
+  if (onFailure !== undefined && typeof onFailure !== 'function') {
+    throw new TypeError(`onFailure must be a function, not ${showValue(onFailure)}`)
+  }
+  if (schema !== undefined) checkSchema(schema)
   if (table.size === 0 && onUnknown === undefined) {
     throw new TypeError('handlers must have at least one function, or options an onUnknown')
   }
-  const codec: Codec = schema === undefined ? json() : json(schema)
-  const find = (message: unknown): Handler | undefined => {
+  const codec = json()
+  const handlerOf = (message: unknown): Handler | undefined => {
     const value = valueOf(message, field)
-    return (value === undefined ? undefined : table.get(value)) ?? onUnknown
+    return value === undefined ? undefined : table.get(value)
   }
   const known = (message: unknown): unknown => {
-    if (find(message) !== undefined) return message
-    throw new InvalidMessageError(1007, 'a message that nothing here is for')
+    if (onUnknown !== undefined || handlerOf(message) !== undefined) return message
+    throw new InvalidMessageError(1007, NOTHING_FOR_IT, { kind: 'unknownType' })
   }
+  // What the schema does not allow may be of a type that nobody handles: then this is what is wrong with it.
+  const refused = (message: unknown, error: unknown): unknown => {
+    if (error instanceof InvalidMessageError && handlerOf(message) === undefined) {
+      if (onUnknown !== undefined) return new Unknown(message)
+      throw new InvalidMessageError(1007, NOTHING_FOR_IT, { kind: 'unknownType', issues: error.issues })
+    }
+    throw error
+  }
+  const call = (socket: ServerSocket, message: unknown): unknown =>
+    message instanceof Unknown
+      ? onUnknown?.(socket, message.message)
+      : (handlerOf(message) ?? onUnknown)?.(socket, message)
   return {
     codec: {
-      decode(message: string | Buffer): unknown {
-        const value = codec.decode(message)
-        return isThenable(value) ? value.then(known) : known(value)
+      decode(text: string | Buffer): unknown {
+        const message = parseJson(text)
+        if (schema === undefined) return known(message)
+        let value
+        try {
+          value = validate(schema, message)
+        } catch (error) {
+          return refused(message, error)
+        }
+        if (!isThenable(value)) return known(value)
+        return value.then(known, (error: unknown) => refused(message, error))
       },
       encode: (value: unknown): MessageData => codec.encode(value),
     },
-    onMessage: (socket, message) => find(message)?.(socket, message),
+    onMessage: onFailure === undefined ? call : guarded(call, onFailure),
+  }
+}
+
+/** A message that the schema does not allow, and whose type has no handler. */
+class Unknown {
+  readonly message: unknown
+
+  constructor(message: unknown) {
+    this.message = message
+  }
+}
+
+/** The same, but what it throws, now, later or between the parts of a reply, is somebody's to answer. */
+function guarded(call: Handler, onFailure: FailureHandler): Handler {
+  return (socket, given) => {
+    const message = given instanceof Unknown ? given.message : given
+    const failed = (error: unknown): unknown => onFailure(socket, toError(error), message)
+    const watched = (reply: unknown): unknown => (isStream(reply, false) ? parts(reply, failed) : reply)
+    let result: unknown
+    try {
+      result = call(socket, given)
+    } catch (error) {
+      return failed(error)
+    }
+    return isThenable(result) ? Promise.resolve(result).then(watched, failed) : watched(result)
+  }
+}
+
+async function* parts(
+  reply: AnyIterable,
+  failed: (error: unknown) => unknown,
+): AsyncGenerator<unknown, void, undefined> {
+  try {
+    yield* reply
+  } catch (error) {
+    const last = await failed(error)
+    if (last !== undefined) yield last
   }
 }
 

@@ -13,7 +13,7 @@ import type { UpgradeInfo } from './upgrade-info.js'
 /** Who keeps the connections of a route: one for all of them. */
 export interface SocketOwner {
   readonly hub: Hub<ServerSocket>
-  /** The connection begins to close: it is no member of anything any more. */
+  /** The connection is no longer open: once, when its end begins, by whatever it does. Before `gone`. */
   closing(socket: ServerSocket): void
   /** The connection is over, before `onClose`. */
   gone(socket: ServerSocket, info: CloseInfo): void
@@ -85,9 +85,12 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
     return this.owner.hub.leave(this as unknown as ServerSocket, group)
   }
 
-  /** A group of the server by its name, whether this connection is in it or not. */
-  group(name: string): Group<ServerSocket> {
-    return this.owner.hub.group(name)
+  /**
+   * A group of the server by its name, whether this connection is in it or not.
+   * @typeParam D of the `data` of its members: whoever knows it says it
+   */
+  group<D = unknown>(name: string): Group<ServerSocket<D>> {
+    return this.owner.hub.group(name) as unknown as Group<ServerSocket<D>>
   }
 
   /** The groups that this connection is in. */

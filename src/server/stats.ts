@@ -20,6 +20,15 @@ export interface ServerStats {
   readonly errors: number
 }
 
+/**
+ * Connections that are open or closing, as they are while somebody looks: a loop sees none twice, none that is over, and
+ * may see those that come meanwhile.
+ */
+export interface SocketList<S> extends Iterable<S> {
+  /** How many there are. */
+  readonly size: number
+}
+
 /** What a connection counts by itself. */
 export interface Counted {
   readonly messagesReceived: number

@@ -48,7 +48,7 @@ export function readRequest(raw: IncomingMessage): UpgradeRequest | HandshakeErr
 
 /** The status of an error, and its words: they say nothing of this side. */
 export function rejectionOf(error: HandshakeError): Uint8Array {
-  return formatRejection(error.httpStatus, { body: `${error.message}\n` })
+  return formatRejection(error.httpStatus ?? 500, { body: `${error.message}\n` })
 }
 
 /** The decision where nobody else decides. */

@@ -6,9 +6,11 @@ import { createCodecFactory } from '../deflate/zlib-codec.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
+import type { BackplaneStats } from '../hub/backplane.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
 import { Hub } from '../hub/hub.js'
+import { toError } from '../errors.js'
 import { checkNumber } from '../limits.js'
 import type { Codec } from '../socket/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
@@ -19,11 +21,11 @@ import { Gate } from './gate.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Ports } from './ports.js'
 import type { PathParams } from './path-pattern.js'
-import { checkServerService, RouteEntry, type Route, type RouteHost } from './route.js'
+import { checkServerService, RouteEntry, SocketsOf, type Route, type RouteHost } from './route.js'
 import { Routes } from './routing.js'
 import { ServerSocket } from './server-socket.js'
 import type { CodecService, ServerService, ServiceFactory } from './service.js'
-import { Tally, type ServerStats } from './stats.js'
+import { Tally, type ServerStats, type SocketList } from './stats.js'
 import { readRequest, type AcceptedUpgrade } from './upgrade.js'
 import { StreamPeer } from './upgrade-peer.js'
 
@@ -45,12 +47,15 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
  * A WebSocket server: on a port of its own (`listen`), on that of an HTTP server (`attach`), or behind whatever
  * routes upgrades (`handleUpgrade`). Nothing that a peer does throws, and a handler that throws harms its own
  * connection alone.
+ * @typeParam Data of `socket.data`, for `sockets`, `group(...)` and `connections`, which know nothing of routes: whoever
+ *   gives all connections the same says it once, `new WebSocketServer<User>()`. Nothing checks it against what `accept` gives
  */
-export class WebSocketServer {
+export class WebSocketServer<Data = unknown> {
   private readonly options: ResolvedServerOptions
   private readonly codecs: CodecFactory | null
   private readonly routes = new Routes<RouteEntry>()
   private readonly host: RouteHost
+  private readonly allSockets: SocketList<ServerSocket>
   /** Services of upgrades that are taken by hand. */
   private readonly byHand = new WeakMap<object, RouteEntry>()
   /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
@@ -80,6 +85,7 @@ export class WebSocketServer {
       limits: options.hubLimits,
       owns: (socket) => socket instanceof ServerSocket && socket.isOf(this.host.hub),
       reach: (path) => this.reach(path),
+      onError: this.options.isErrorHeard ? this.options.onError : undefined,
     })
     this.host = {
       options: this.options,
@@ -95,6 +101,7 @@ export class WebSocketServer {
         if (this.unfinished === 0) this.allFinished.resolveAll()
       },
     }
+    this.allSockets = new SocketsOf(this.host.inUse)
     this.ports = new Ports(this.options, this.gate)
   }
 
@@ -110,14 +117,14 @@ export class WebSocketServer {
    * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
    */
-  route<Data = unknown, Path extends string = string, C extends Codec | undefined = undefined>(
+  route<D = Data, Path extends string = string, C extends Codec | undefined = undefined>(
     path: Path,
-    service: ServerService<Data, PathParams<Path>, C> | ServiceFactory<Data, PathParams<Path>, C>,
-  ): Route<Data, PathParams<Path>>
-  route<Data, Path extends string = string>(
+    service: ServerService<D, PathParams<Path>, C> | ServiceFactory<D, PathParams<Path>, C>,
+  ): Route<D, PathParams<Path>>
+  route<D, Path extends string = string>(
     path: Path,
-    service: CodecService<Data, PathParams<Path>>,
-  ): Route<Data, PathParams<Path>>
+    service: CodecService<D, PathParams<Path>>,
+  ): Route<D, PathParams<Path>>
   route(path: string, service: unknown): unknown {
     const checked = checkServerService(service)
     const entry = new RouteEntry(path, checked, this.host)
@@ -200,22 +207,30 @@ export class WebSocketServer {
     service?: ServerService | ServiceFactory,
   ): void {
     const entry = service === undefined ? undefined : this.entryOf(service)
-    if (!this.gate.isClosed) this.host.hub.start()
+    if (!this.gate.isClosed) this.startHub()
     const peer = new StreamPeer(request, socket, head, this.options.directIo)
     this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
   }
 
+  /**
+   * All connections that are open or closing, by whatever way they came: of all routes, and of services that
+   * `handleUpgrade` was given.
+   */
+  get sockets(): SocketList<ServerSocket<Data>> {
+    return this.allSockets as SocketList<ServerSocket<Data>>
+  }
+
   /** The connections that have names. */
-  get connections(): ConnectionRegistry<ServerSocket> {
-    return this.host.hub.connections
+  get connections(): ConnectionRegistry<ServerSocket<Data>> {
+    return this.host.hub.connections as unknown as ConnectionRegistry<ServerSocket<Data>>
   }
 
   /**
    * A group of connections by its name, whether it has members or not.
    * @throws TypeError or RangeError for a wrong name
    */
-  group(name: string): Group<ServerSocket> {
-    return this.host.hub.group(name)
+  group<D = Data>(name: string): Group<ServerSocket<D>> {
+    return this.host.hub.group(name) as unknown as Group<ServerSocket<D>>
   }
 
   /** The names of the groups that have members in this process. */
@@ -224,11 +239,16 @@ export class WebSocketServer {
   }
 
   /**
-   * Sends a message to all connections: encoded and compressed once. One that is slow or broken never stops the others.
+   * Sends a message to all open connections: encoded and compressed once. One that is slow or broken never stops the
+   * others.
    * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
    */
-  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
-    return this.host.hub.broadcast(this.sockets(), data, options)
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
+    return this.host.hub.broadcast(
+      this.openSockets(),
+      data,
+      options as FanOutOptions<ServerSocket> | undefined,
+    )
   }
 
   /** What went through this server since it was made; counted by the connections themselves, and summed here. */
@@ -238,6 +258,11 @@ export class WebSocketServer {
       this.gate.connectionCount,
       [...inUse].map((route) => route.sockets),
     )
+  }
+
+  /** What became of what went over the backplane, its failures included; null where there is none. */
+  get backplaneStats(): BackplaneStats | null {
+    return this.host.hub.backplaneStats
   }
 
   /**
@@ -257,7 +282,7 @@ export class WebSocketServer {
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
     const deadline = performance.now() + timeoutMs
     const stopped = this.stop()
-    const ended: Promise<unknown>[] = this.sockets().map((socket) =>
+    const ended: Promise<unknown>[] = [...this.allSockets].map((socket) =>
       socket.close(code, reason, { timeoutMs }),
     )
     this.ports.closeIdle()
@@ -269,16 +294,16 @@ export class WebSocketServer {
       await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
     }
     await stopped
-    await this.host.hub.close()
+    await this.host.hub.close(Math.max(0, deadline - performance.now()))
   }
 
   /** Cuts every connection, and stops to accept. */
   terminate(): void {
     void this.stop()
-    for (const socket of this.sockets()) socket.terminate()
+    for (const socket of [...this.allSockets]) socket.terminate()
     this.cutStrays()
     // What it cannot say any more, others notice by its silence.
-    void this.host.hub.close().catch(() => undefined)
+    void this.host.hub.close()
   }
 
   /** `await using`: closes and waits. */
@@ -291,16 +316,25 @@ export class WebSocketServer {
     return `WebSocketServer ${JSON.stringify({ connections: this.gate.connectionCount, address: this.ports.address })}`
   }
 
-  /** All of them, as they are now. */
-  private sockets(): readonly ServerSocket[] {
+  /** All of them that are open now. */
+  private openSockets(): readonly ServerSocket[] {
     this.host.everyone ??= [...this.host.inUse].flatMap((route) => route.members)
     return this.host.everyone
   }
 
   /** Who gets a broadcast from elsewhere. */
   private reach(path: string | null): readonly ServerSocket[] {
-    if (path === null) return this.sockets()
+    if (path === null) return this.openSockets()
     return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => route.members)
+  }
+
+  /** Joins the backplane where nobody waits: in a listener, what it throws would end the process. */
+  private startHub(): void {
+    try {
+      this.host.hub.start()
+    } catch (error) {
+      this.host.hub.backplaneFailed(toError(error))
+    }
   }
 
   private entryOf(service: ServerService | ServiceFactory): RouteEntry {

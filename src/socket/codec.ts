@@ -1,7 +1,8 @@
 import { InvalidMessageError } from '../errors.js'
 import { showValue } from '../limits.js'
 import type { MessageData } from '../connection/message-data.js'
-import { isBytes } from './reply-values.js'
+import { PreparedMessage } from '../connection/prepared-message.js'
+import { isBytes, isThenable } from './reply-values.js'
 
 /** What stands between the messages on the wire and the values that handlers get and return. */
 export interface Codec<T = unknown> {
@@ -10,7 +11,7 @@ export interface Codec<T = unknown> {
    * @throws InvalidMessageError, or anything, which then counts as a message that does not parse (1003)
    */
   decode(message: string | Buffer): T | Promise<T>
-  /** Writes what a handler returned. What it throws is the handler's failure: 1011. */
+  /** Writes what a handler returned; never async. What it throws is the handler's failure: 1011. */
   encode(value: unknown): MessageData
 }
 
@@ -49,14 +50,7 @@ class JsonCodec<T> implements Codec<T> {
   }
 
   decode(message: string | Buffer): T | Promise<T> {
-    if (typeof message !== 'string')
-      throw new InvalidMessageError(1003, 'a binary message where JSON is spoken')
-    let value: unknown
-    try {
-      value = JSON.parse(message)
-    } catch (cause) {
-      throw new InvalidMessageError(1003, 'a message that is no JSON', { cause })
-    }
+    const value = parseJson(message)
     return this.schema === undefined ? (value as T) : validate(this.schema, value)
   }
 
@@ -70,15 +64,27 @@ class JsonCodec<T> implements Codec<T> {
   }
 }
 
-function validate<T>(schema: StandardSchema<T>, value: unknown): T | Promise<T> {
+/** @throws InvalidMessageError with 1003 for bytes, and for text that is no JSON */
+export function parseJson(message: string | Buffer): unknown {
+  if (typeof message !== 'string')
+    throw new InvalidMessageError(1003, 'a binary message where JSON is spoken')
+  try {
+    return JSON.parse(message)
+  } catch (cause) {
+    throw new InvalidMessageError(1003, 'a message that is no JSON', { cause })
+  }
+}
+
+/** @throws InvalidMessageError with 1007 for what the schema does not allow; SchemaFailure. A promise rejects with them */
+export function validate<T>(schema: StandardSchema<T>, value: unknown): T | Promise<T> {
   let result
   try {
     result = schema['~standard'].validate(value)
   } catch (error) {
     throw new SchemaFailure(error)
   }
-  if (!(result instanceof Promise)) return accepted(result)
-  return result.then(accepted, (error: unknown) => {
+  if (!isThenable(result)) return accepted(result)
+  return Promise.resolve(result).then(accepted, (error: unknown) => {
     throw new SchemaFailure(error)
   })
 }
@@ -101,7 +107,8 @@ export function json<T>(schema?: StandardSchema<T>): Codec<T> {
   return new JsonCodec(schema)
 }
 
-function checkSchema(schema: unknown): void {
+/** @throws TypeError for what does not follow Standard Schema, version 1 */
+export function checkSchema(schema: unknown): void {
   const isHolder = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
   const standard = isHolder ? (schema as Partial<StandardSchema>)['~standard'] : undefined
   if (standard?.version !== 1 || typeof standard.validate !== 'function') {
@@ -117,4 +124,19 @@ export function checkCodec(name: string, codec: unknown): void {
   if (typeof decode !== 'function' || typeof encode !== 'function') {
     throw new TypeError(`${name} must be an object with decode and encode, not ${showValue(codec)}`)
   }
+}
+
+/**
+ * What a codec makes of a reply.
+ * @throws what `encode` throws; TypeError for anything but text and bytes: a promise, for one, which nobody waits for
+ */
+export function encodeWith(codec: Codec, value: unknown): MessageData {
+  const data: unknown = codec.encode(value)
+  if (typeof data === 'string' || isBytes(data) || data instanceof PreparedMessage) return data as MessageData
+  if (!isThenable(data)) {
+    throw new TypeError(`codec.encode must return text or bytes, not ${showValue(data)}`)
+  }
+  // What it rejects with says less than that it must not be a promise.
+  Promise.resolve(data).catch(() => undefined)
+  throw new TypeError('codec.encode must return text or bytes, not a promise: it must not be async')
 }

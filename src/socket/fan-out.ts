@@ -1,6 +1,8 @@
 import { showValue } from '../limits.js'
+import type { ReadyState } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
+import { isThenable } from './reply-values.js'
 import type { DeliveryOutcome } from './socket-driver.js'
 
 /** What became of a message that went to many. */
@@ -9,14 +11,22 @@ export interface Delivery {
   readonly sent: number
   /** Not taken by so many that read too slowly: see `slowConsumer`. */
   readonly dropped: number
-  /** So many were closing or closed. */
+  /** So many closed while the message went out. */
   readonly failed: number
+}
+
+/** Any connection, whatever its data: so that a server of any data is a server. */
+interface Excepted {
+  readonly readyState: ReadyState
 }
 
 export interface FanOutOptions<S> {
   /** Who does not get it: a connection, or several. */
-  readonly except?: S | ReadonlySet<S> | readonly S[] | undefined
-  /** Who gets it: those for which this says true. Called during the call, for each. */
+  readonly except?: Excepted | ReadonlySet<Excepted> | readonly Excepted[] | undefined
+  /**
+   * Who gets it: those for which this says true. Called for each before anything is sent. When it throws, or returns a
+   * promise, nobody gets the message.
+   */
   readonly filter?: ((socket: S) => boolean) | undefined
   /** Compress the message where that is in use and pays. Default true. */
   readonly compress?: boolean | undefined
@@ -66,8 +76,8 @@ export function prepare(data: MessageData | PreparedMessage, compress?: boolean)
 /**
  * Sends one message to many: encoded once, compressed once, and written once for each connection with all that is
  * sent to it in the same turn. One that is slow, closing or broken never stops the others.
- * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws, before
- *   anything was sent to those behind it
+ * @throws TypeError for anything that is neither text nor bytes, for wrong options and for a `filter` that returns a
+ *   promise; what `filter` throws. Then nothing is sent
  */
 export function fanOut<S extends Receiver>(
   members: Iterable<S>,
@@ -77,12 +87,12 @@ export function fanOut<S extends Receiver>(
   if (options !== undefined) checkOptions(options)
   const message = prepare(data, options?.compress)
   const isExcepted = options?.except === undefined ? null : excepted(options.except)
-  const filter = options?.filter
+  const chosen = options?.filter === undefined ? members : choose(members, isExcepted, options.filter)
   let sent = 0
   let dropped = 0
   let failed = 0
-  for (const member of members) {
-    if (isExcepted?.(member) === true || (filter !== undefined && !filter(member))) continue
+  for (const member of chosen) {
+    if (isExcepted?.(member) === true) continue
     const outcome = member.deliver(message)
     if (outcome === 'sent') sent++
     else if (outcome === 'dropped') dropped++
@@ -91,7 +101,26 @@ export function fanOut<S extends Receiver>(
   return { sent, dropped, failed }
 }
 
-function excepted<S>(except: S | ReadonlySet<S> | readonly S[]): (member: S) => boolean {
+/** Who is to get it, as a list: a filter that fails for one fails for all. */
+function choose<S>(
+  members: Iterable<S>,
+  isExcepted: ((member: unknown) => boolean) | null,
+  filter: (member: S) => unknown,
+): S[] {
+  const chosen: S[] = []
+  for (const member of members) {
+    if (isExcepted?.(member) === true) continue
+    const isWanted = filter(member)
+    if (isThenable(isWanted)) {
+      Promise.resolve(isWanted).catch(() => undefined)
+      throw new TypeError('filter must return true or false, not a promise: it must not be async')
+    }
+    if (isWanted) chosen.push(member)
+  }
+  return chosen
+}
+
+function excepted(except: unknown): (member: unknown) => boolean {
   if (except instanceof Set) return (member) => except.has(member)
   if (Array.isArray(except)) return (member) => except.includes(member)
   return (member) => member === except

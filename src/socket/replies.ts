@@ -1,7 +1,7 @@
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
 import { showValue } from '../limits.js'
-import type { Codec } from './codec.js'
+import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
 import { isBytes, isStream } from './reply-values.js'
 import { CloseReply } from './service.js'
@@ -98,7 +98,7 @@ export class Replies implements StreamOwner {
       if (this.isOver) this.streams.stop()
       this.streams.start(value)
     } else if (codec !== null) {
-      this.sendMessage(codec.encode(value))
+      this.sendMessage(encodeWith(codec, value))
     } else {
       checkNoReply(value, from)
     }
@@ -109,7 +109,7 @@ export class Replies implements StreamOwner {
       void this.socket.close(part.code, part.reason)
       return false
     }
-    if (this.codec !== null) this.socket.send(this.codec.encode(part))
+    if (this.codec !== null) this.socket.send(encodeWith(this.codec, part))
     else if (isMessage(part)) this.socket.send(part)
     else throw noReply(part, 'a part of a stream')
     return this.socket.driver.connection.isSendable

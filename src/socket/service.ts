@@ -5,6 +5,7 @@ import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCodec, type Codec, type MessageOf } from './codec.js'
 import { isThenable } from './reply-values.js'
+import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** What a handler returns to close the connection: made by {@link closeWith}. */
 export class CloseReply {
@@ -110,26 +111,12 @@ export interface Handlers<S> extends Lifecycle<S> {
   onInvalidMessage?(socket: S, error: InvalidMessageError, raw: string | Buffer): unknown
 }
 
-const HANDLER_NAMES = [
-  'onOpen',
-  'onMessage',
-  'onTextMessage',
-  'onBinaryMessage',
-  'onPing',
-  'onPong',
-  'onDrain',
-  'onIdleTimeout',
-  'onInvalidMessage',
-  'onClose',
-  'onError',
-] as const
-
 /**
  * Checks a service.
  * @param name of the argument, for the error
  * @param others further names that are legal here
  * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
- *   function, an unknown `on…` name (also of a method of its class), `onMessage` beside `onTextMessage` or
+ *   function, a name that is neither a handler nor an option (see {@link checkServiceNames}), `onMessage` beside `onTextMessage` or
  *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
  */
 export function checkService<S>(name: string, service: unknown, others: readonly string[] = []): Handlers<S> {
@@ -139,7 +126,7 @@ export function checkService<S>(name: string, service: unknown, others: readonly
   const other = kindOf(service)
   if (other !== null) throw new TypeError(`${name} must be an object with handlers, not ${other}`)
   const known: readonly string[] = [...HANDLER_NAMES, ...others]
-  checkNames(name, service, known)
+  checkServiceNames(name, service, known)
   const handlers = service as Record<string, unknown>
   for (const key of known) {
     if (handlers[key] !== undefined && typeof handlers[key] !== 'function') {
@@ -174,21 +161,4 @@ function kindOf(service: object): string | null {
     [Symbol.toStringTag]?: unknown
   }
   return tag === 'Module' && main !== undefined ? 'a module: give its default export' : null
-}
-
-/** Of the object itself and of its classes; nothing is called for it. */
-function checkNames(name: string, service: object, known: readonly string[]): void {
-  // The browser's spelling, onmessage, would never be called either.
-  const spellings = new Set(known.map((one) => one.toLowerCase()))
-  for (
-    let holder: object | null = service;
-    holder !== null && holder !== Object.prototype;
-    holder = Object.getPrototypeOf(holder) as object | null
-  ) {
-    for (const key of Object.getOwnPropertyNames(holder)) {
-      if (!known.includes(key) && (/^on[A-Z]/.test(key) || spellings.has(key.toLowerCase()))) {
-        throw new TypeError(`${name} has no handler named ${showValue(key)}; there are ${known.join(', ')}`)
-      }
-    }
-  }
 }

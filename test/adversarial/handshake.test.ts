@@ -33,7 +33,7 @@ const serve = (text: string, options?: HeadScannerOptions): UpgradeRequest | num
   if (answer === 'failed') return scanner.error?.httpStatus ?? 0
   if (scanner.head === null) throw new Error('the head is not complete')
   const request = readUpgradeRequest(scanner.head)
-  return request instanceof HandshakeError ? request.httpStatus : request
+  return request instanceof HandshakeError ? (request.httpStatus ?? 0) : request
 }
 
 /** The least time of some runs, in milliseconds a run: what else the machine does only ever adds. */

@@ -1,4 +1,7 @@
 /** Real sockets over streams in memory, for a hub: as a server has them, without the server. */
+import { ReadyState } from '../../src/connection/connection.js'
+import type { CloseInfo, ConnectionEvent } from '../../src/connection/events.js'
+import type { WaitOptions } from '../../src/socket/waiters.js'
 import type { Limits } from '../../src/limits.js'
 import type { Hub } from '../../src/hub/hub.js'
 import type { SlowConsumerPolicy } from '../../src/socket/socket-driver.js'
@@ -28,12 +31,27 @@ export class HubSocket extends Socket {
     this.driver.start(new Uint8Array(0))
   }
 
+  override close(code?: number, reason?: string, options?: WaitOptions): Promise<CloseInfo> {
+    const ended = super.close(code, reason, options)
+    this.leaveOpen()
+    return ended
+  }
+
+  override handleEvent(event: ConnectionEvent): void {
+    this.leaveOpen()
+    super.handleEvent(event)
+  }
+
   protected override detach(): void {
-    this.hub.forget(this)
+    this.leaveOpen()
+  }
+
+  private leaveOpen(): void {
+    if (this.readyState !== ReadyState.OPEN) this.hub.forget(this)
   }
 }
 
-/** Opens a connection that the hub is told of when it ends. */
+/** Opens a connection that the hub is told of when its end begins. */
 export function openMember(
   hub: Hub<HubSocket>,
   limits: Limits,

@@ -251,7 +251,7 @@ describe('connect: the response', () => {
     const { url } = await listenRaw(answer)
     await expect(failure(connect(url))).resolves.toMatchObject({
       code: 'HAWSER_CONNECTION_FAILED',
-      httpStatus: 0,
+      httpStatus: undefined,
     })
   })
 
@@ -268,7 +268,7 @@ describe('connect: the response', () => {
     await expect(
       failure(connect('ws://does-not-exist.invalid/', { handshakeTimeoutMs: 5000 })),
     ).resolves.toMatchObject({
-      httpStatus: 0,
+      httpStatus: undefined,
     })
   })
 })

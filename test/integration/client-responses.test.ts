@@ -57,7 +57,7 @@ describe('HandshakeError.response', () => {
     expect(error).toMatchObject({
       code: 'HAWSER_UNEXPECTED_STATUS',
       httpStatus: 403,
-      message: 'the server did not answer 101: 403 No Way',
+      message: `the server did not answer 101: 403 No Way (${url})`,
     })
     expect(error.response).toMatchObject({
       status: 403,

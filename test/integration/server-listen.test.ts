@@ -235,7 +235,7 @@ describe('close', () => {
   })
 
   it.each([
-    [{ code: 1005 }, RangeError],
+    [{ code: 1006 }, RangeError],
     [{ code: 999 }, RangeError],
     [{ timeoutMs: -1 }, RangeError],
     [{ timeoutMs: '1' }, TypeError],

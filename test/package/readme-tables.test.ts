@@ -101,7 +101,7 @@ describe('the tables of errors', () => {
       ]),
       ...Object.entries(HANDSHAKE_ERRORS).map(([code, row]) => [
         code,
-        row.httpStatus === 0 ? 'none' : String(row.httpStatus),
+        row.httpStatus === undefined ? 'none' : String(row.httpStatus),
         row.message,
       ]),
     ])

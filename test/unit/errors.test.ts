@@ -4,6 +4,7 @@ import {
   ConnectionClosedError,
   HANDSHAKE_ERRORS,
   HandshakeError,
+  InvalidMessageError,
   InvalidStateError,
   LIMIT_ERRORS,
   LimitError,
@@ -234,8 +235,9 @@ describe('the tables', () => {
     },
   )
 
-  test.each(handshake)('%s has a status of an error, or 0 where there is no response', (_code, row) => {
-    expect(row.httpStatus === 0 || (row.httpStatus >= 400 && row.httpStatus <= 599)).toBe(true)
+  test.each(handshake)('%s has a status of an error, or none where a client alone meets it', (_code, row) => {
+    const status: number = row.httpStatus ?? 400
+    expect(status >= 400 && status <= 599).toBe(true)
   })
 
   test('what people rely on does not change', () => {
@@ -349,5 +351,40 @@ describe('the classes', () => {
       connectionName: 'ann',
       message: 'another connection has the name "ann"',
     })
+  })
+})
+
+describe('InvalidMessageError', () => {
+  test('has a kind: given, or by its Close code', () => {
+    expect(new InvalidMessageError(1003, 'x').kind).toBe('unreadable')
+    expect([1007, 1008, 4000].map((code) => new InvalidMessageError(code, 'x').kind)).toEqual(
+      Array(3).fill('invalidValue'),
+    )
+    expect(new InvalidMessageError(1003, 'x', { kind: 'unknownType' }).kind).toBe('unknownType')
+    expect(() => new InvalidMessageError(1003, 'x', { kind: 'odd' as never })).toThrow(
+      new TypeError("kind must be 'unreadable', 'unknownType', 'invalidValue', not odd"),
+    )
+  })
+})
+
+describe('HandshakeError', () => {
+  test('has no status where none was given: by its row, or since this side gave up', () => {
+    expect(new HandshakeError('HAWSER_INVALID_ACCEPT').httpStatus).toBeUndefined()
+    expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT').httpStatus).toBe(408)
+    expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }).httpStatus).toBeUndefined()
+  })
+
+  test('says where: the same failure, with the URL behind what it said before', () => {
+    const cause = new Error('why')
+    const error = new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: 'why', cause })
+    const at = error.at('ws://host/')
+    expect(at).toMatchObject({
+      code: error.code,
+      httpStatus: undefined,
+      cause,
+      message: `${error.message} (ws://host/)`,
+    })
+    expect(at.at('ws://other/').message).toBe(`${error.message} (ws://other/)`)
+    expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT').at('ws://host/').httpStatus).toBe(408)
   })
 })

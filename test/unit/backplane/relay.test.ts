@@ -11,6 +11,7 @@ import {
   type Envelope,
   type EnvelopeBody,
 } from '../../../src/backplane/index.js'
+import { PipeBackplane } from '../../../src/backplane/pipe-backplane.js'
 import type { Pipe } from '../../../src/backplane/wire.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
@@ -33,10 +34,14 @@ afterEach(async () => {
   relay.close()
 })
 
+/** Those of Hawser say at once whether they took an envelope. */
+type DirectBackplane = Omit<Backplane, 'publish'> & { publish(envelope: Envelope): boolean }
+
 function join(
   node: string,
-  backplane: Backplane = relay.backplane(),
-): { backplane: Backplane; got: Envelope[] } {
+  given: Backplane = relay.backplane(),
+): { backplane: DirectBackplane; got: Envelope[] } {
+  const backplane = given as DirectBackplane
   const got: Envelope[] = []
   backplane.start(node, (one) => got.push(one as Envelope))
   ends.push(() => backplane.close())
@@ -211,5 +216,117 @@ describe('wrong arguments', () => {
     expect(a.backplane.publish(message('a', 'x'))).toBe(false)
     a.backplane.watch('dogs')
     await a.backplane.close()
+  })
+})
+
+describe('a node that joined before the relay listened', () => {
+  /** A pipe that loses what is posted to it while the relay does not listen, as node:cluster and threads do. */
+  class LossyPipe {
+    listener: ((message: unknown) => void) | null = null
+    posted = 0
+    private toNode: (message: unknown) => void = () => undefined
+
+    readonly nodeEnd: Pipe = {
+      post: (one) => {
+        this.posted++
+        setImmediate(() => this.listener?.(one))
+      },
+      listen: (receive) => {
+        this.toNode = receive
+        return () => undefined
+      },
+    }
+
+    readonly relayEnd: Pipe = {
+      post: (one) =>
+        void setImmediate(() => {
+          this.toNode(one)
+        }),
+      listen: (receive) => {
+        this.listener = receive
+        return () => (this.listener = null)
+      },
+    }
+  }
+
+  function early(maxQueuedBytes = 64 * 1024): { pipe: LossyPipe; backplane: PipeBackplane; got: Envelope[] } {
+    const pipe = new LossyPipe()
+    const backplane = new PipeBackplane(pipe.nodeEnd, maxQueuedBytes)
+    const got: Envelope[] = []
+    backplane.start(
+      'early',
+      (one) => got.push(one as Envelope),
+      () => backplane.publish(envelope('early', { kind: 'alive', sequence: 0 })),
+    )
+    ends.push(() => backplane.close())
+    return { pipe, backplane, got }
+  }
+
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+
+  test('is heard without saying anything, says that it lives, and gets what its groups are sent', async () => {
+    const { pipe, backplane, got } = early()
+    backplane.watch('dogs')
+    backplane.watch('cats')
+    backplane.unwatch('cats')
+    await turns()
+    relay.addPipe(pipe.relayEnd)
+    const other = join('b')
+    await until(() => other.got.length > 0)
+    expect(other.got).toMatchObject([{ from: 'early', kind: 'alive' }])
+    await turns()
+    other.backplane.publish(message('b', 'miau', 'cats'))
+    other.backplane.publish(message('b', 'wuff'))
+    await turns()
+    expect(got).toMatchObject([{ kind: 'group', payload: 'wuff' }])
+  })
+
+  test('is heard at once when it says something, however long it waited', async () => {
+    const { pipe, backplane } = early()
+    await turns()
+    relay.addPipe(pipe.relayEnd)
+    const other = join('b')
+    await turns()
+    backplane.publish(message('early', 'lost'))
+    backplane.publish(message('early', 'lost too'))
+    await turns(8)
+    expect([relay.size, other.got]).toMatchObject([2, [{ kind: 'alive' }]])
+  })
+
+  test('joins a new relay in place of one that was closed, and its queue is empty again', async () => {
+    const { pipe, backplane, got } = early(4096)
+    relay.addPipe(pipe.relayEnd)
+    backplane.watch('dogs')
+    await until(() => relay.size === 1)
+    relay.close()
+    while (backplane.publish(message('early', 'x'.repeat(500)))) await turns(1)
+    relay = new BackplaneRelay()
+    relay.addPipe(pipe.relayEnd)
+    const other = join('b')
+    await until(() => other.got.length > 0)
+    await turns()
+    other.backplane.publish(message('b', 'wuff'))
+    await turns()
+    expect(got).toMatchObject([{ payload: 'wuff' }])
+    expect(backplane.publish(message('early', 'x'.repeat(500)))).toBe(true)
+  })
+
+  test('asks ever more rarely while there is no relay, and is not flooded by one that has no room', async () => {
+    const { pipe, backplane } = early()
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    // At 0, 50, 150 and 350 ms, and late in any case: never often.
+    expect(pipe.posted).toBeLessThanOrEqual(4)
+    pipe.posted = 0
+    relay.addPipe(pipe.relayEnd)
+    for (let i = 0; i < 64; i++) {
+      pipe.listener?.({ hawserBackplane: 1, node: `other ${i}`, bytes: 0, body: { type: 'join' } })
+    }
+    for (let i = 0; i < 100; i++) backplane.publish(message('early', 'x'))
+    await turns(8)
+    // The messages, one attempt to join, and the one of the timer.
+    expect(pipe.posted).toBeLessThanOrEqual(102)
+    expect(relay.size).toBe(64)
   })
 })

@@ -97,6 +97,9 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
 
   test('what is neither text nor bytes, and wrong options, throw at once', () => {
     expect(() => new PreparedMessage(5 as unknown as string)).toThrow(TypeError)
+    expect(() => new PreparedMessage('x', { compres: true } as never)).toThrow(
+      'send options have no "compres"',
+    )
     expect(() => new PreparedMessage('x', { compress: 1 as unknown as boolean })).toThrow(/compress/)
     expect(() => server().send(new PreparedMessage('x'), { compress: true })).toThrow(
       'send options belong to the PreparedMessage itself',

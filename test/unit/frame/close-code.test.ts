@@ -1,6 +1,7 @@
 import { ProtocolError } from '../../../src/errors.js'
 import {
   checkCloseArguments,
+  checkFailArguments,
   CloseCode,
   decodeClosePayload,
   encodeClosePayload,
@@ -108,6 +109,19 @@ describe('RFC 6455 5.5.1: reading the body of a Close frame', () => {
   })
 })
 
+describe('what a connection is failed with', () => {
+  test('needs a code: 1005, which stands for none, is refused', () => {
+    expect(() => {
+      checkFailArguments(1011, 'x')
+    }).not.toThrow()
+    for (const code of [1005, 1006, 1015, 999]) {
+      expect(() => {
+        checkFailArguments(code, '')
+      }).toThrow(RangeError)
+    }
+  })
+})
+
 describe('RFC 6455 5.5.1: writing the body of a Close frame', () => {
   test('nothing, a code, a code with a reason', () => {
     expect(encodeClosePayload()).toEqual(hex(''))
@@ -125,6 +139,7 @@ describe('RFC 6455 5.5.1: writing the body of a Close frame', () => {
     'code %i',
     (code) => {
       if (mayBeSent(code)) expect(encodeClosePayload(code).readUInt16BE(0)).toBe(code)
+      else if (code === 1005) expect(encodeClosePayload(code)).toEqual(hex(''))
       else expect(() => encodeClosePayload(code)).toThrow(RangeError)
     },
   )
@@ -183,11 +198,14 @@ describe('what the caller gives to close', () => {
     [-1, undefined, RangeError, 'close code must be an integer from 0 to 65535, not -1'],
     [NaN, undefined, RangeError, 'close code must be an integer from 0 to 65535, not NaN'],
     [
-      1005,
+      1015,
       undefined,
       RangeError,
-      'close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), not 1005',
+      'close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), or 1005 for none, not 1015',
     ],
+    [1006, undefined, RangeError, 'close code must not be 1006, which says that there was no Close frame'],
+    [1006, '', RangeError, 'use terminate(), or another code'],
+    [1005, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
     [1000, 5, TypeError, 'close reason must be a string, not 5'],
     [1000, null, TypeError, 'close reason must be a string, not null'],
     [1000, Buffer.from('bye'), TypeError, 'close reason must be a string, not a value of type object'],

@@ -51,7 +51,7 @@ const refusal = (head: RequestHead): [string, number] => {
   const result = readUpgradeRequest(head)
   if (!(result instanceof HandshakeError)) throw new Error('it was accepted')
   expect(result.response).toBeUndefined()
-  return [result.code, result.httpStatus]
+  return [result.code, result.httpStatus ?? 0]
 }
 
 describe("RFC 6455 4.2.1: reading the client's handshake", () => {

@@ -321,3 +321,92 @@ describe('what is no envelope', () => {
     expect(() => join(backplane)).toThrow('a backplane belongs to one server')
   })
 })
+
+describe('a backplane that fails', () => {
+  const METHODS = ['start', 'publish', 'watch', 'unwatch', 'close'] as const
+  type Method = (typeof METHODS)[number]
+
+  /** A backplane one of whose methods fails. */
+  function failing(method: Method, fail: () => unknown): Backplane {
+    const failingMethod = { [method]: fail } as Partial<Backplane>
+    return {
+      start: () => undefined,
+      publish: () => true,
+      watch: () => undefined,
+      unwatch: () => undefined,
+      close: () => undefined,
+      ...failingMethod,
+    }
+  }
+
+  const rejecting = (): Promise<never> => Promise.reject(new Error('no broker'))
+  const throwing = (): never => {
+    throw new Error('no broker')
+  }
+  const odd = (): unknown => ({
+    then: () => {
+      throw new Error('no broker')
+    },
+  })
+
+  async function use(hub: TestHub): Promise<void> {
+    hub.start()
+    const { socket } = open(hub)
+    hub.join(socket, 'dogs')
+    hub.leave(socket, 'dogs')
+    hub.connections.set('ann', socket)
+    await nextTurn()
+    await hub.close()
+    await nextTurn()
+  }
+
+  test.each(
+    METHODS.flatMap((method) => [
+      [method, 'rejects', rejecting] as const,
+      [method, 'gives what throws when it is waited for', odd] as const,
+      ...(method === 'start' ? [] : ([[method, 'throws', throwing]] as const)),
+    ]),
+  )('whose %s %s is heard, counted, and harms nobody', async (method, _, fail) => {
+    const errors: string[] = []
+    const hub: TestHub = new Hub({
+      backplane: failing(method, fail),
+      onError: (error) => errors.push(error.message),
+    })
+    await use(hub)
+    expect(new Set(errors)).toEqual(new Set(['no broker']))
+    const stats = hub.backplaneStats
+    expect(stats?.errors).toBe(errors.length)
+    if (method === 'publish') expect([stats?.published, stats?.lost]).toEqual([0, errors.length])
+    else expect(errors.length).toBe(1)
+  })
+
+  test('whose start throws is told to who starts the hub, which then stays alone', async () => {
+    const hub: TestHub = new Hub({ backplane: failing('start', throwing) })
+    expect(() => {
+      hub.start()
+    }).toThrow('no broker')
+    await use(hub)
+    expect(hub.backplaneStats).toMatchObject({ published: 0, lost: 0, errors: 1 })
+  })
+
+  test('whose publish is async is counted by what comes of it', async () => {
+    const answers = [true, false]
+    const hub: TestHub = new Hub({
+      backplane: failing('publish', () => Promise.resolve(answers.shift() ?? true)),
+    })
+    await use(hub)
+    expect(hub.backplaneStats).toMatchObject({ lost: 1, errors: 0 })
+    expect(hub.backplaneStats?.published).toBeGreaterThan(0)
+  })
+
+  test('and never closes is not waited for longer than the caller says', async () => {
+    const errors: string[] = []
+    const hub: TestHub = new Hub({
+      backplane: failing('close', () => new Promise(() => undefined)),
+      onError: (error) => errors.push(error.message),
+    })
+    hub.start()
+    await hub.close(5)
+    expect(errors).toEqual(['the backplane did not close within 5 ms'])
+  })
+})

@@ -118,7 +118,7 @@ describe('groups', () => {
     expect(hub.group('dogs').close(4001, 'over')).toBe(2)
     expect(hub.groups()).toEqual([])
     for (const { wire } of [a, b]) expect(await texts(wire)).toEqual(['close 4001 over'])
-    expect(() => hub.group('dogs').close(1005)).toThrow(RangeError)
+    expect(() => hub.group('dogs').close(1006)).toThrow(RangeError)
   })
 
   test('join after close: false, and nothing is kept', async () => {
@@ -146,12 +146,61 @@ describe('groups', () => {
     expect(seen).toEqual([[], [], []])
   })
 
-  test('one that is closing counts as failed', () => {
+  test('close with 1005 closes the members without a code', async () => {
+    const { socket, wire } = open()
+    hub.join(socket, 'dogs')
+    expect(hub.group('dogs').close(1005)).toBe(1)
+    expect(await texts(wire)).toEqual(['close 1005 '])
+  })
+
+  test.each<[string, (one: { socket: HubSocket; wire: MemoryDuplex }) => unknown]>([
+    ['this side closes', ({ socket }) => socket.close(1000)],
+    ['the peer closes', ({ wire }) => wire.deliver(closeFrame(1000, '', { key: KEY }))],
+    ['the peer breaks the protocol', ({ wire }) => wire.deliver(frame({ opcode: 0x3, key: KEY }))],
+    ['it is cut', ({ socket }) => socket.terminate()],
+  ])('one that is closing is in no group and has no name, from when %s', async (_, end) => {
     const [a, b] = [open(), open()]
-    hub.join(a.socket, 'dogs')
-    hub.join(b.socket, 'dogs')
-    void a.socket.close(1000)
-    expect(hub.group('dogs').send('x')).toEqual({ sent: 1, dropped: 0, failed: 1 })
+    for (const { socket } of [a, b]) hub.join(socket, 'dogs')
+    hub.join(a.socket, 'cats')
+    hub.connections.set('ann', a.socket)
+    void end(a)
+    await nextTurn()
+    expect(a.socket.readyState).not.toBe(1)
+    const dogs = hub.group('dogs')
+    expect([dogs.members(), dogs.size, dogs.has(a.socket)]).toEqual([[b.socket], 1, false])
+    expect([hub.groups(), hub.groupsOf(a.socket)]).toEqual([['dogs'], []])
+    const { connections } = hub
+    expect([connections.get('ann'), connections.has('ann'), connections.names()]).toEqual([
+      undefined,
+      false,
+      [],
+    ])
+    expect(connections.set('ann', b.socket, { onConflict: 'reject' })).toBe(true)
+    expect([hub.join(a.socket, 'dogs'), connections.set('eve', a.socket)]).toEqual([false, false])
+    expect(dogs.send('x')).toEqual({ sent: 1, dropped: 0, failed: 0 })
+  })
+
+  test('one that closes while the message goes out counts as failed', () => {
+    const [a, b] = [open(), open()]
+    for (const { socket } of [a, b]) hub.join(socket, 'dogs')
+    const filter = (): boolean => {
+      void b.socket.close(1000)
+      return true
+    }
+    expect(hub.group('dogs').send('x', { filter })).toEqual({ sent: 1, dropped: 0, failed: 1 })
+  })
+
+  test('an async filter throws, and nobody gets the message', async () => {
+    const [a, b] = [open(), open()]
+    for (const { socket } of [a, b]) hub.join(socket, 'dogs')
+    const filter = (socket: HubSocket): boolean =>
+      (socket === a.socket || Promise.reject(new Error('not heard'))) as boolean
+    expect(() => hub.group('dogs').send('x', { filter })).toThrow(
+      new TypeError('filter must return true or false, not a promise: it must not be async'),
+    )
+    // A rejection that nobody handles would fail this test's process in this turn.
+    await nextTurn()
+    expect([await texts(a.wire), await texts(b.wire)]).toEqual([[], []])
   })
 
   test.each(['close', 'drop'] as const)(
@@ -199,7 +248,9 @@ describe('groups', () => {
 
   test('a name that is empty or too long', () => {
     const { socket } = open()
-    expect(() => hub.join(socket, '')).toThrow('group must have 1 to 256 characters, not 0: ""')
+    expect(() => hub.join(socket, '')).toThrow(
+      'group must have 1 to 256 characters (hubLimits.maxNameLength), not 0: ""',
+    )
     expect(() => hub.group('x'.repeat(257))).toThrow(RangeError)
     expect(hub.join(socket, 'x'.repeat(256))).toBe(true)
   })
@@ -216,7 +267,7 @@ describe('groups', () => {
     const { socket } = open()
     hub.join(socket, '1')
     hub.join(socket, '2')
-    expect(() => hub.join(socket, '3')).toThrow('at most 2 groups, limits.maxGroupsPerConnection')
+    expect(() => hub.join(socket, '3')).toThrow('at most 2 groups, hubLimits.maxGroupsPerConnection')
     expect(hub.join(socket, '2')).toBe(true)
     expect(hub.groups()).toEqual(['1', '2'])
     hub.leave(socket, '1')
@@ -307,7 +358,7 @@ describe('connections', () => {
     )
     expect(() => hub.connections.send('ann', 7 as never)).toThrow(TypeError)
     void socket.close(1000)
-    expect(hub.connections.send('ann', 'x')).toBe(false)
+    expect(() => hub.connections.send('ann', 'x')).toThrow(UnknownConnectionError)
   })
 
   test('close closes the connection of a name, and takes the name away at once', async () => {
@@ -335,16 +386,18 @@ describe('connections', () => {
     expect(() => connections.set('ann', socket, { conflict: 'replace' } as never)).toThrow(TypeError)
     expect(() => connections.set('ann', socket, null as never)).toThrow(TypeError)
     connections.set('ann', socket)
-    expect(() => connections.set('bob', socket)).toThrow('limits.maxNamesPerConnection')
+    expect(() => connections.set('bob', socket)).toThrow('hubLimits.maxNamesPerConnection')
     expect(connections.names()).toEqual(['ann'])
   })
 })
 
 describe('the options of a hub', () => {
   test('wrong ones throw with name, value and range', () => {
-    expect(() => new Hub({ limits: { maxGroups: 1 } as never })).toThrow('limits has no option "maxGroups"')
+    expect(() => new Hub({ limits: { maxGroups: 1 } as never })).toThrow(
+      'hubLimits has no option "maxGroups"',
+    )
     expect(() => new Hub({ limits: { maxNameLength: 0 } })).toThrow(
-      'limits.maxNameLength must be an integer from 1',
+      'hubLimits.maxNameLength must be an integer from 1',
     )
     expect(() => new Hub({ limits: null as never })).toThrow(TypeError)
     expect(() => new Hub({ limit: {} } as never)).toThrow('HubOptions has no option "limit"')

@@ -9,6 +9,7 @@ import {
   WebSocketServer,
   type PathParams,
   type ServerService,
+  type ServerSocket,
 } from '../../../src/index.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -155,5 +156,39 @@ describe('the types of a route', () => {
     // @ts-expect-error other data than was promised
     server.route<Data>('/h', { onUpgrade: () => accept({ data: { user: 5 } }) })
     expect(server.endpoints()).toEqual([])
+  })
+
+  test('the data of members and of named connections is what the server, or the call, says', () => {
+    interface User {
+      user: string
+    }
+    const server = new WebSocketServer<User>()
+    for (const member of server.group('dogs').members()) same<typeof member.data, User>(true)
+    for (const socket of server.sockets) same<typeof socket.data.user, string>(true)
+    const named = server.connections.get('ada')
+    same<typeof named, ServerSocket<User> | undefined>(true)
+    server.broadcast('x', { filter: (socket) => socket.data.user === 'ada' })
+    for (const member of server.group<{ n: number }>('n').members()) same<typeof member.data.n, number>(true)
+    server.route('/', {
+      onUpgrade: () => accept({ data: { user: 'ada' } }),
+      onOpen(socket) {
+        same<typeof socket.data, User>(true)
+        server.connections.set(socket.data.user, socket)
+        for (const { data } of socket.group<User>('dogs').members()) same<typeof data, User>(true)
+        // A room says nothing of its members by itself.
+        for (const { data } of socket.group('dogs').members()) same<typeof data, unknown>(true)
+      },
+    })
+    server.route('/other', {
+      onUpgrade: () => accept({ data: 5 }),
+      onOpen(socket) {
+        same<typeof socket.data, number>(true)
+      },
+    })
+    const any = new WebSocketServer()
+    for (const member of any.group('dogs').members()) same<typeof member.data, unknown>(true)
+    // A server of any data is a server.
+    const list: readonly WebSocketServer[] = [server, any]
+    expect(list.map(({ sockets }) => sockets.size)).toEqual([0, 0])
   })
 })

@@ -1,4 +1,5 @@
 /** One message to many: who gets it, what became of it, and that one never stops the others. */
+import type { ReadyState } from '../../../src/connection/connection.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
 import { fanOut, prepare, type FanOutOptions } from '../../../src/socket/fan-out.js'
@@ -8,6 +9,7 @@ import { closeFrame, frame, OP, readFrames } from '../../helpers/frame-builder.j
 import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
 
 interface Member {
+  readonly readyState: ReadyState
   readonly driver: SocketDriver
   readonly stream: MemoryDuplex
   deliver: SocketDriver['deliver']
@@ -39,7 +41,8 @@ function join(limitOptions: LimitOptions = {}, slowConsumer: SlowConsumerPolicy 
     },
   )
   driver.start(new Uint8Array(0))
-  return { driver, stream, deliver: (message) => driver.deliver(message) }
+  const { readyState } = driver.connection
+  return { driver, stream, readyState, deliver: (message) => driver.deliver(message) }
 }
 
 const three = (): [Member, Member, Member] => [join(), join(), join()]
@@ -113,7 +116,7 @@ describe('who gets it', () => {
     expect(sent).toBe(expected.filter(Boolean).length)
   })
 
-  test('what the filter throws is thrown; those before it have the message', async () => {
+  test('what the filter throws is thrown, and nobody gets the message, not even those that it let through before', async () => {
     const members = three()
     const filter = (one: Member): boolean => {
       if (one === members[1]) throw new Error('no')
@@ -121,7 +124,7 @@ describe('who gets it', () => {
     }
     expect(() => fanOut(members, 'x', { filter })).toThrow('no')
     await nextTurn()
-    expect(members.map(({ stream }) => stream.writes.length)).toEqual([1, 0, 0])
+    expect(members.map(({ stream }) => stream.writes.length)).toEqual([0, 0, 0])
   })
 })
 

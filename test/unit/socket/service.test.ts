@@ -41,6 +41,7 @@ describe('closeWith', () => {
   test('checks its code at once', () => {
     expect(closeWith(4000, 'bye')).toEqual(new CloseReply(4000, 'bye'))
     expect(closeWith()).toEqual(new CloseReply(1000, ''))
-    expect(() => closeWith(1005)).toThrow(RangeError)
+    expect(closeWith(1005)).toEqual(new CloseReply(1005, ''))
+    expect(() => closeWith(1006)).toThrow(RangeError)
   })
 })

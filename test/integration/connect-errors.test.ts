@@ -1,0 +1,159 @@
+/** What the errors of `connect` say, and headers with several values, in both directions. */
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { once } from 'node:events'
+import {
+  accept,
+  connect,
+  HandshakeError,
+  reject,
+  WebSocketServer,
+  type ConnectOptions,
+} from '../../src/index.js'
+import { openRaw, requestHead } from '../helpers/raw-peer.js'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+/** A TCP server that does something with what comes. */
+async function listen(answer: (socket: Socket) => unknown): Promise<number> {
+  const server = createServer((socket) => {
+    cleanups.push(() => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.once('data', () => answer(socket))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  cleanups.push(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+const failure = async (url: string, options: ConnectOptions = {}): Promise<HandshakeError> => {
+  const error: unknown = await connect(url, options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof HandshakeError)) throw new Error('it is no HandshakeError', { cause: error })
+  return error
+}
+
+describe('the error of a failed connect', () => {
+  const answers: [string, string, number | undefined, (socket: Socket) => unknown][] = [
+    [
+      'a status',
+      'HAWSER_UNEXPECTED_STATUS',
+      404,
+      (one) => one.end('HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'),
+    ],
+    ['no HTTP', 'HAWSER_MALFORMED_RESPONSE', undefined, (one) => one.write('SSH-2.0\r\n\r\n')],
+    [
+      'a head without end',
+      'HAWSER_RESPONSE_TOO_LARGE',
+      undefined,
+      (one) => one.write(`HTTP/1.1 101 x\r\nA: ${'x'.repeat(20_000)}`),
+    ],
+    [
+      '101 without more',
+      'HAWSER_INVALID_UPGRADE_RESPONSE',
+      101,
+      (one) => one.write('HTTP/1.1 101 x\r\n\r\n'),
+    ],
+    ['a FIN', 'HAWSER_CONNECTION_FAILED', undefined, (one) => one.end()],
+    ['silence', 'HAWSER_HANDSHAKE_TIMEOUT', undefined, () => undefined],
+  ]
+  it.each(answers)(
+    'names the URL without credentials and query, and the status only if there was one: %s',
+    async (_, code, httpStatus, answer) => {
+      const port = await listen(answer)
+      const at = `127.0.0.1:${String(port)}/chat`
+      const error = await failure(`ws://ada:secret@${at}?token=secret`, { handshakeTimeoutMs: 200 })
+      expect([error.code, error.httpStatus]).toEqual([code, httpStatus])
+      expect(error.message).toMatch(new RegExp(`^[^()]+ [(]ws://${at}[)]$`))
+      expect(String(error.stack)).toContain(at)
+      expect(`${error.message} ${String(error.stack)}`).not.toContain('secret')
+    },
+  )
+
+  it('names it where nobody listens, with the reason of the system, also for a Unix socket', async () => {
+    const port = await listen(() => undefined)
+    for (const cleanup of cleanups.splice(0)) await cleanup()
+    const error = await failure(`ws://127.0.0.1:${String(port)}/a`)
+    expect(error.message).toMatch(new RegExp(`ECONNREFUSED.* [(]ws://127.0.0.1:${String(port)}/a[)]$`))
+    expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' })
+    const unix = await failure('ws+unix:/no/such/socket:/chat?token=secret')
+    expect(unix.message).toMatch(/ENOENT.* [(]ws[+]unix:.*no.such.socket:.chat[)]$/)
+  })
+
+  it('shows no credentials where the URL itself is wrong', () => {
+    for (const url of ['ws://ada:secret@host/#fragment', 'ftp://ada:secret@host/', 'ws://ada:secret@:x/']) {
+      expect(() => void connect(url)).toThrow(SyntaxError)
+      expect(() => void connect(url)).toThrow(/[*]{3}@/)
+      expect(() => void connect(url)).not.toThrow(/secret/)
+    }
+  })
+})
+
+/** The fields of one name that a server got from a client with these headers. */
+async function sent(headers: ConnectOptions['headers'], name: string): Promise<string[]> {
+  const http = createHttpServer()
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  cleanups.push(() => http.close())
+  const fields = new Promise<string[]>((resolve) => {
+    http.on('upgrade', ({ rawHeaders }, socket) => {
+      resolve(rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name))
+      socket.end('HTTP/1.1 400 x\r\n\r\n')
+    })
+  })
+  const options: ConnectOptions = headers === undefined ? {} : { headers }
+  await failure(`ws://127.0.0.1:${String((http.address() as AddressInfo).port)}/`, options)
+  return fields
+}
+
+describe('headers with several values', () => {
+  it('are one field each, but for Cookie, whose values are joined', async () => {
+    expect(await sent({ Cookie: ['a=1', 'b=2'] }, 'cookie')).toEqual(['a=1; b=2'])
+    expect(await sent([['cookie', ['a=1', 'b=2']]], 'cookie')).toEqual(['a=1; b=2'])
+    expect(await sent(() => ({ 'X-Trace': ['a', 'b'] }), 'x-trace')).toEqual(['a', 'b'])
+    expect(await sent(new Map([['X-Trace', ['a', 'b']]]), 'x-trace')).toEqual(['a', 'b'])
+    expect(await sent({ 'X-Trace': [] }, 'x-trace')).toEqual([])
+    expect(await sent({ Cookie: 'a=1' }, 'cookie')).toEqual(['a=1'])
+  })
+
+  it.each([
+    [{ Cookie: ['a', 5] }, 'the values of the header "Cookie" must be strings, not 5'],
+    [{ 'X-A': [['a']] }, 'the values of the header "X-A" must be strings'],
+    [{ 'X-A': ['a\r\nX-B: c'] }, 'the value of the header "X-A" must be latin1 without control characters'],
+    [{ Host: ['a', 'b'] }, 'headers must not have Host'],
+    [[5], 'headers must hold pairs of name and value, not 5'],
+    [[['X-A']], 'headers must hold pairs of name and value'],
+  ])('are refused where they are wrong: %p', async (headers, message) => {
+    await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(TypeError)
+    await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(message)
+  })
+
+  it('of an answer are one field each: Set-Cookie of accept and of reject', async () => {
+    const server = new WebSocketServer()
+    cleanups.push(() => {
+      server.terminate()
+    })
+    const headers = { 'Set-Cookie': ['a=1', 'b=2; HttpOnly'] }
+    server.route('/yes', { onUpgrade: () => accept({ headers }) })
+    server.route('/no', { onUpgrade: () => reject(403, 'no', headers) })
+    const { port } = await server.listen(0, '127.0.0.1')
+    for (const [path, status] of [
+      ['/yes', 101],
+      ['/no', 403],
+    ] as const) {
+      const peer = await openRaw(port)
+      cleanups.push(() => peer.socket.destroy())
+      peer.write(requestHead(path))
+      const head = await peer.readHead()
+      expect(head.status).toBe(status)
+      expect(head.fields.filter(([name]) => name === 'set-cookie')).toEqual([
+        ['set-cookie', 'a=1'],
+        ['set-cookie', 'b=2; HttpOnly'],
+      ])
+    }
+  })
+})
