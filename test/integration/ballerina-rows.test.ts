@@ -370,7 +370,7 @@ test('attributes, connection id, subprotocol, isSecure, isOpen: data, id, protoc
     {
       onOpen(there) {
         there.data = { any: 'thing' }
-        return JSON.stringify([
+        there.sendJson([
           there.data,
           there.id.length,
           there.protocol,

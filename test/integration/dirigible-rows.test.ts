@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { connect, currentEvent, trackEvents, WebSocketServer } from '../../src/index.js'
+import { connect, currentEvent, trackEvents, WebSocketServer, type ServerSocket } from '../../src/index.js'
 import { Programs } from '../helpers/child.js'
 
 const servers: WebSocketServer[] = []
@@ -161,8 +161,8 @@ describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handlerâ€
     }
     class Deep {
       readonly reply = deep
-      onOpen(): Promise<string> {
-        return this.reply()
+      async onOpen(socket: ServerSocket): Promise<void> {
+        socket.send(await this.reply())
       }
       onMessage(): Promise<string> {
         return this.reply()

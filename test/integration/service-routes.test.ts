@@ -169,7 +169,7 @@ describe('socket.request', () => {
       server.route('/', {
         onOpen: (socket) => {
           kept.push(socket.request?.headers.get('X-Test'))
-          return 'done'
+          socket.send('done')
         },
       })
       const socket = await connect(await listen(server), { headers: { 'X-Test': 'yes' } })
