@@ -51,7 +51,7 @@ server.route('/private', {
     if (user !== undefined) return accept({ data: { user } })
     return reject(401, 'who are you?\n', { 'WWW-Authenticate': 'Basic realm="private"' })
   },
-  onOpen: (socket) => `hello ${socket.data.user}`,
+  onOpen: (socket) => socket.send(`hello ${socket.data.user}`),
 })
 const { port } = await server.listen(0)
 
