@@ -374,7 +374,7 @@ export class Connection {
 
   /** How the connection ended, or would end if the transport were lost now. */
   get closeInfo(): CloseInfo {
-    return this.closing.info
+    return this.ending.info
   }
 
   /** A compression or an inflation off the loop ended. */

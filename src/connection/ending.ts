@@ -1,6 +1,6 @@
 import type { ProtocolError, TransportError } from '../errors.js'
 import type { ClosingHandshake } from './closing-handshake.js'
-import type { Closed, ConnectionEvent } from './events.js'
+import type { Closed, CloseInfo, ConnectionEvent } from './events.js'
 import type { Sender } from './sender.js'
 
 /** The end of the transport, as a connection sees it: what still leaves, what is dropped, and the last events. */
@@ -21,6 +21,13 @@ export class Ending {
 
   get isLost(): boolean {
     return this.transport === 'lost'
+  }
+
+  /** How the connection ended, or would end now: nothing of the output that is left leaves, and the Close frame is its last. */
+  get info(): CloseInfo {
+    const { closing, sender, droppedBytes } = this
+    const unsentBytes = closing.unsentBytes + sender.byteLength
+    return { ...closing.info, wasClean: closing.info.wasClean && unsentBytes <= droppedBytes, unsentBytes }
   }
 
   /** The peer ended its side. */

@@ -123,7 +123,11 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
 
   handleSendingOver(): void {
     this.replies.isOver = true
-    if (this.replies.isIdle) return
+    if (this.replies.isIdle) {
+      // Messages that waited for a caller who paused are handled.
+      this.releaseSoon()
+      return
+    }
     // Generators clean up, and messages that waited for room are handled: not inside the call that closes.
     process.nextTick(() => {
       this.replies.stop()

@@ -75,14 +75,14 @@ export class ReplyStreams {
         if (this.isOver) break
         const next = await iterator.next()
         if (next.done === true || (this.isOver as boolean)) break
-        await this.room()
+        while (this.isFull) await this.room()
         if (this.isOver as boolean) break
         if (!this.owner.sendPart(next.value)) {
           this.running.delete(iterator)
           await this.cancel(iterator)
           break
         }
-        await this.room()
+        while (this.isFull) await this.room()
       }
     } catch (error) {
       const wasRunning = this.running.delete(iterator)
@@ -95,11 +95,14 @@ export class ReplyStreams {
     this.ended()
   }
 
-  /** A part that the peer has no room for yet waits here; so do the ones behind it, unmade. */
-  private async room(): Promise<void> {
+  /** Whether the next part has to wait for room; looked at again after each wait, for others may have taken it. */
+  private get isFull(): boolean {
     const { driver } = this.socket
-    if (!driver.connection.isSendable || driver.hasRoom) return
-    // The end of the connection is told by `stop`.
+    return !this.isOver && driver.connection.isSendable && !driver.hasRoom
+  }
+
+  /** A part that the peer has no room for yet waits here; so do the ones after it, unmade. The end is told by `stop`. */
+  private async room(): Promise<void> {
     await this.socket.drained().catch(() => undefined)
   }
 

@@ -138,6 +138,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
+    // Nothing keeps a connection from its end.
+    if (this.isSendingOverReported) return
     this.isPaused = true
     this.transport.pause()
   }
@@ -349,7 +351,11 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     let owesPong = false
     while (this.isStarted && !this.isPaused && !this.isHeld) {
       const event = connection.nextEvent()
-      if (event === null) return
+      if (event === null) {
+        // A FIN without a Close frame is no event as long as something is still to leave.
+        this.reportState()
+        return
+      }
       // What the engine owes the peer (pongs) goes out before user code runs for however long.
       if (event.type === 'ping') {
         owesPong = true
@@ -406,6 +412,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     }
     if (connection.isSendable || this.isSendingOverReported) return
     this.isSendingOverReported = true
+    this.resume()
     owner.handleSendingOver()
   }
 

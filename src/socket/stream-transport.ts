@@ -53,6 +53,8 @@ export class StreamTransport implements Transport {
   }
 
   get pendingBytes(): number {
+    // A stream that is destroyed still tells of what it never wrote.
+    if (this.duplex.destroyed) return 0
     return this.duplex.writableLength + (this.rest === null ? 0 : this.rest.length - this.restStart)
   }
 
