@@ -39,7 +39,7 @@ export { closeWith, type CloseReply, type Reply, type ReplyStream, type Service 
 export { json, type Codec, type StandardSchema } from './socket/codec.js'
 export type { Socket, SocketInfo } from './socket/socket.js'
 export type { Delivery, FanOutOptions } from './socket/fan-out.js'
-export type { SlowConsumerPolicy } from './socket/socket-driver.js'
+export type { SlowConsumerPolicy } from './socket/driver-owner.js'
 export type { WaitOptions } from './socket/waiters.js'
 export type { HeaderFields } from './handshake/header-fields.js'
 export type { HeadersInput } from './socket/headers-input.js'

@@ -30,7 +30,6 @@ export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as c
 export type ReadyState = (typeof ReadyState)[keyof typeof ReadyState]
 
 export type { ConnectionOptions, SendOptions }
-
 /**
  * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a
  * clock. Bytes go in, bytes and events come out; whoever drives it moves them.
@@ -159,8 +158,7 @@ export class Connection {
   }
 
   /**
-   * What happened, one thing at a time and in order. Between two calls nothing is lost and nothing runs: not
-   * to call is to pause.
+   * What happened, one thing at a time and in order. To pause, stop calling it: nothing is lost.
    */
   nextEvent(): ConnectionEvent | null {
     if (this.pendingError !== null) {

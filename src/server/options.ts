@@ -17,7 +17,7 @@ import {
 } from '../limits.js'
 import type { Backplane } from '../hub/backplane.js'
 import type { HubLimitOptions } from '../hub/member.js'
-import type { SlowConsumerPolicy } from '../socket/socket-driver.js'
+import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { checkOrigins, type OriginRule } from './origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'

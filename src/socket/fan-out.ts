@@ -3,7 +3,7 @@ import type { ReadyState } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
 import { isThenable } from './reply-values.js'
-import type { DeliveryOutcome } from './socket-driver.js'
+import type { DeliveryOutcome } from './driver-owner.js'
 
 /** What became of a message that went to many. */
 export interface Delivery {

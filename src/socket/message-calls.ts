@@ -34,8 +34,9 @@ export class MessageCalls<S extends Socket> {
 
   /** Whether messages go to a handler. */
   get hasHandler(): boolean {
-    const { onMessage, onTextMessage, onBinaryMessage } = this.handlers
-    return (onMessage ?? onTextMessage ?? onBinaryMessage) !== undefined
+    const { handlers } = this
+    if (handlers.onMessage !== undefined) return true
+    return handlers.onTextMessage !== undefined || handlers.onBinaryMessage !== undefined
   }
 
   /** Which handler replies to a message, for errors. */

@@ -74,7 +74,7 @@ export class ReplyStreams {
         // Never asked again after its `return`, which comes while this waits.
         if (this.isOver) break
         const next = await iterator.next()
-        if (next.done === true || (this.isOver as boolean)) break
+        if (next.done === true || this.isOver) break
         while (this.isFull) await this.room()
         if (this.isOver as boolean) break
         if (!this.owner.sendPart(next.value)) {

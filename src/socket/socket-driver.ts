@@ -1,55 +1,27 @@
-import { LimitError, ProtocolError, TransportError } from '../errors.js'
+import { LimitError, ProtocolError, type TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
-import type { ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Limits } from '../limits.js'
 import { Deadlines } from './deadlines.js'
+import {
+  transportError,
+  type DeliveryOutcome,
+  type DriverOptions,
+  type DriverOwner,
+  type SlowConsumerPolicy,
+} from './driver-owner.js'
 import { flushSoon, type Flushable } from './outbox.js'
 import { OutputFlow } from './output-flow.js'
 import { monotonicNow, type Timed } from './timer-wheel.js'
 import type { Transport, TransportOwner } from './transport.js'
 
-/** What becomes of a peer that does not read: see `maxBufferedOutputBytes`. */
-export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
-
-/** Receives what happens on a connection, never inside a call that caused it. Must not throw. */
-export interface DriverOwner {
-  handleEvent(event: ConnectionEvent): void
-  /** What is buffered is at or below the high-water mark again. */
-  handleDrain(): void
-  /** The connection is no longer open: it begins to close, or is over. Called once, also inside the call that did it. */
-  handleClosing(): void
-  /** Nothing can be sent any more. Called once, after {@link handleClosing}, also inside the call that did it. */
-  handleSendingOver(): void
-  /** The transport is over; events that are still to be pulled may follow. Called once. */
-  handleGone(): void
-}
-
-/** What became of a message for one of many. */
-export type DeliveryOutcome = 'sent' | 'dropped' | 'failed'
-
-export interface DriverOptions {
-  readonly limits: Limits
-  readonly slowConsumer: SlowConsumerPolicy
-}
-
 /** From this much on, output is offered to the transport at once instead of after the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
-/** The error of the network. No code of ours or the caller's led to it: it has no stack, which costs. */
-function transportError(error: Error): TransportError {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
-  const made = new TransportError(error.message, error)
-  Error.stackTraceLimit = stackTraceLimit
-  return made
-}
-
 /**
- * Moves bytes between a transport and a connection. It receives, pulls events until there are none, writes what came
- * about, and ends the transport when the connection says so. All of that is one loop, {@link SocketDriver.run}: whatever
- * user code calls in between leaves a mark that the loop looks at.
+ * Moves bytes between a transport and a connection, and ends the transport when the connection says so. All of that is one
+ * loop, {@link SocketDriver.run}: whatever user code calls in between leaves a mark that the loop looks at.
  */
 export class SocketDriver implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
@@ -78,9 +50,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private isEnded = false
   private isGone = false
   private needsDrain = false
-  /** What the owner knows of: {@link DriverOwner.handleClosing}, {@link DriverOwner.handleSendingOver}. */
-  private isClosingReported = false
-  private isSendingOverReported = false
+  /** What the owner knows of. */
+  private phase: 'open' | 'closing' | 'sendingOver' = 'open'
 
   /** @param transport from now on the driver's, reading not yet started */
   constructor(
@@ -139,7 +110,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
     // Nothing keeps a connection from its end.
-    if (this.isSendingOverReported) return
+    if (this.phase === 'sendingOver') return
     this.isPaused = true
     this.transport.pause()
   }
@@ -390,7 +361,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     else flushSoon(this)
   }
 
-  /** As {@link touch}, and whatever is there is pulled. Events never come inside the call that caused them. */
+  /** As {@link touch}, and pulls. Events never come inside the call that caused them. */
   private runSoon(): void {
     this.mustPull = true
     flushSoon(this)
@@ -405,13 +376,12 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   private reportState(): void {
     const { connection, owner } = this
-    if (this.isSendingOverReported || connection.readyState === ReadyState.OPEN) return
-    if (!this.isClosingReported) {
-      this.isClosingReported = true
+    if (this.phase === 'open' && connection.readyState !== ReadyState.OPEN) {
+      this.phase = 'closing'
       owner.handleClosing()
     }
-    if (connection.isSendable || this.isSendingOverReported) return
-    this.isSendingOverReported = true
+    if (this.phase !== 'closing' || connection.isSendable) return
+    this.phase = 'sendingOver'
     this.resume()
     owner.handleSendingOver()
   }

@@ -1,5 +1,5 @@
 import { showValue } from '../limits.js'
-import type { SlowConsumerPolicy } from './socket-driver.js'
+import type { SlowConsumerPolicy } from './driver-owner.js'
 
 /** The options that both ends have. */
 export interface SharedOptions {

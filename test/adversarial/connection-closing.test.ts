@@ -196,7 +196,8 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
           const { code, wasClean, initiator } = one.closeInfo
           if (state === 'open') expect(initiator).toBe(INITIATOR[input])
           else expect(initiator).toBe(infoBefore.initiator)
-          if (outcome === 'none' && input !== 'remoteClose') expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
+          if (outcome === 'none' && input !== 'remoteClose')
+            expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
           if (outcome === 'clean' && state === 'closeReceived') expect([code, wasClean]).toEqual([4002, true])
           else if (outcome === 'clean') expect([code, wasClean]).toEqual([variant === 0 ? 4012 : 1005, true])
           if (outcome === 'failed') expect([code, wasClean]).toEqual([variant === 0 ? 1007 : 1011, false])

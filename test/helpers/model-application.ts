@@ -7,7 +7,7 @@ import type { CloseInfo } from '../../src/connection/events.js'
 import { PreparedMessage } from '../../src/connection/prepared-message.js'
 import type { LimitOptions } from '../../src/limits.js'
 import { closeWith } from '../../src/socket/service.js'
-import type { DeliveryOutcome, SlowConsumerPolicy } from '../../src/socket/socket-driver.js'
+import type { DeliveryOutcome, SlowConsumerPolicy } from '../../src/socket/driver-owner.js'
 import type { Socket } from '../../src/socket/socket.js'
 import type { LineKind } from './model-line.js'
 

@@ -25,8 +25,13 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
   it('server.endpoint serves handlers, or those of a module, by a name', async () => {
     const server = create()
     server.endpoint('echo', { onMessage: (_, message) => message }, { description: 'says it again' })
-    server.endpoint('chat/v1', { __esModule: true, onOpen: (socket: ServerSocket) => void socket.send('exports') } as never)
-    server.endpoint('main', { default: { onOpen: (socket: ServerSocket) => void socket.send('default export') } })
+    server.endpoint('chat/v1', {
+      __esModule: true,
+      onOpen: (socket: ServerSocket) => void socket.send('exports'),
+    } as never)
+    server.endpoint('main', {
+      default: { onOpen: (socket: ServerSocket) => void socket.send('default export') },
+    })
     expect(server.endpoints()).toEqual([
       { name: 'echo', path: '/service/echo', description: 'says it again' },
       { name: 'chat/v1', path: '/service/chat/v1', description: '' },

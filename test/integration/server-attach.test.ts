@@ -175,7 +175,8 @@ describe('handleUpgrade', () => {
     server.route('/a', { onOpen: (socket) => void socket.send('route') })
     const http = createServer()
     http.on('upgrade', (request, socket, head) => {
-      if (request.url === '/own') server.handleUpgrade(request, socket, head, { onOpen: (socket) => void socket.send('own') })
+      if (request.url === '/own')
+        server.handleUpgrade(request, socket, head, { onOpen: (socket) => void socket.send('own') })
       else server.handleUpgrade(request, socket, head)
     })
     const port = await listen(http)

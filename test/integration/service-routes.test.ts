@@ -46,7 +46,8 @@ describe('paths with parameters', () => {
     const server = create()
     server.route('/chat/:room/of/:user', {
       onUpgrade: ({ params }) => accept({ data: params.room }),
-      onOpen: (socket) => void socket.send(JSON.stringify([socket.data, socket.params, socket.query.get('q')])),
+      onOpen: (socket) =>
+        void socket.send(JSON.stringify([socket.data, socket.params, socket.query.get('q')])),
     })
     const url = await listen(server)
     expect(await first(`${url}/chat/caf%C3%A9%2Fbar/of/a+b?q=%20x`)).toBe(
@@ -88,7 +89,9 @@ describe('paths with parameters', () => {
 
   it('a parameter of a peer reaches no prototype', async () => {
     const server = create()
-    server.route('/:a', { onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`) })
+    server.route('/:a', {
+      onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`),
+    })
     expect(await first(`${await listen(server)}/__proto__`)).toBe('__proto__ a')
   })
 

@@ -1,7 +1,8 @@
 /** The one thing that touches a stream: reads and writes as few and as many as there should be. */
 import type { ConnectionEvent } from '../../../src/connection/events.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
-import { SocketDriver, type SlowConsumerPolicy } from '../../../src/socket/socket-driver.js'
+import { SocketDriver } from '../../../src/socket/socket-driver.js'
+import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
 import { StreamTransport } from '../../../src/socket/stream-transport.js'
 import { closeFrame, frame, fragments, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
 import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
