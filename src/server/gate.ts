@@ -5,7 +5,7 @@ import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import { CHANNELS } from './diagnostics.js'
 import type { RouteEntry } from './route.js'
-import { NO_PARAMS, type Match, type Routes } from './routing.js'
+import { NO_PARAMS, type Match, type Params, type Routes } from './routing.js'
 import { isToAnswer, type Claimant } from './shared-port.js'
 import type { Tally } from './stats.js'
 import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
@@ -98,11 +98,29 @@ export class Gate implements Claimant {
       return
     }
     const { target: route, params } = found
+    if (peer.isInTurn) {
+      this.decide(request, target, peer, route, params)
+      return
+    }
+    peer.awaitTurn(this.dueAt(peer), (isInTurn) => {
+      if (isInTurn) this.decide(request, target, peer, route, params)
+      else this.lost(peer, target, route)
+    })
+  }
+
+  /** Lets it in, or not: all earlier requests of its connection are answered. */
+  private decide(
+    request: UpgradeRequest,
+    target: string,
+    peer: UpgradePeer,
+    route: RouteEntry,
+    params: Params | null,
+  ): void {
     const address = peer.remoteAddress
     const refusal = params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : this.refusal(address)
     if (refusal !== null || params === null) {
       route.tally.rejectedUpgrades++
-      this.reject(peer, refusal as HandshakeError, target)
+      this.answer(peer, refusal as HandshakeError, target)
       return
     }
     this.count(address, 1)
@@ -136,9 +154,33 @@ export class Gate implements Claimant {
     else peer.leave()
   }
 
+  /** Rejects, when it is in turn. */
   private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
+    if (peer.isInTurn) {
+      this.answer(peer, error, target)
+      return
+    }
+    peer.awaitTurn(this.dueAt(peer), (isInTurn) => {
+      if (isInTurn) this.answer(peer, error, target)
+      else this.lost(peer, target, null)
+    })
+  }
+
+  private answer(peer: UpgradePeer, error: HandshakeError, target: string): void {
     peer.reject(rejectionOf(error))
     this.letGo(peer, target)
+  }
+
+  /** The connection was over before its turn came. */
+  private lost(peer: UpgradePeer, target: string, route: RouteEntry | null): void {
+    this.tally.rejectedUpgrades++
+    if (route !== null) route.tally.rejectedUpgrades++
+    if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, false)
+  }
+
+  /** A handshake that is not done by then has failed. */
+  private dueAt(peer: UpgradePeer): number {
+    return peer.startedAt + this.options.limits.handshakeTimeoutMs
   }
 
   /** Keeps in mind what was rejected, until it is gone. */

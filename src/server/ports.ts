@@ -8,6 +8,7 @@ import { ignoreErrors } from '../socket/handshake-io.js'
 import type { Gate } from './gate.js'
 import type { ResolvedServerOptions } from './options.js'
 import { OwnPort } from './own-port.js'
+import { watchOwedAnswers } from './owed-answers.js'
 import { joinPort, leavePort } from './shared-port.js'
 import { readRequest } from './upgrade.js'
 import { HandlePeer, StreamPeer } from './upgrade-peer.js'
@@ -30,6 +31,7 @@ export class Ports {
   constructor(options: ResolvedServerOptions, gate: Gate) {
     this.options = options
     this.gate = gate
+    watchOwedAnswers()
   }
 
   get address(): AddressInfo | null {
@@ -156,8 +158,8 @@ export class Ports {
       server,
       limits.maxHeaderBytes,
       limits.handshakeTimeoutMs,
-      (request, transport, early) => {
-        const peer = new HandlePeer(transport, early)
+      (request, transport, early, startedAt) => {
+        const peer = new HandlePeer(transport, early, startedAt)
         this.gate.upgrade(request, request.target, peer, undefined, null)
       },
     )

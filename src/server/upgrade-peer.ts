@@ -5,14 +5,30 @@ import { ignoreErrors, REJECTION_LINGER_MS, StreamGuard, writeAndEnd } from '../
 import { transportOver, type HandleTransport } from '../socket/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
 import type { Transport, TransportOwner } from '../socket/transport.js'
+import { EarlyBytes } from './early-bytes.js'
+import { owedAnswer } from './owed-answers.js'
+import { Turn } from './turn.js'
 
 /** Whoever asks for an upgrade, and waits for the answer. */
 export interface UpgradePeer {
   readonly remoteAddress: string
   readonly secure: boolean
   readonly certificate: PeerCertificate | undefined
-  /** The request, where node:http read it. */
+  /** The request of node:http, where it came through an HTTP server that is not Hawser's own. */
   readonly raw: IncomingMessage | undefined
+  /** When the handshake began, of `monotonicNow`: its time runs from there. */
+  readonly startedAt: number
+  /**
+   * Whether it may be answered now: no earlier request of its connection still waits for an answer (RFC 9112 section
+   * 9.3.2).
+   */
+  readonly isInTurn: boolean
+  /**
+   * Waits until it is in turn.
+   * @param dueAt when the connection is cut instead
+   * @param done called once; false: the connection is over, and there is nobody to answer
+   */
+  awaitTurn(dueAt: number, done: (isInTurn: boolean) => void): void
   /** The decision takes time: tells if the peer is gone by then. */
   watch(onGone: () => void): void
   /**
@@ -29,19 +45,52 @@ export interface UpgradePeer {
   destroy(): void
 }
 
+const NO_BYTES = new Uint8Array(0)
+
+const joined = (first: Uint8Array, second: Uint8Array): Uint8Array =>
+  second.length === 0 ? first : Buffer.concat([first, second])
+
 /** One that came through node:http. */
 export class StreamPeer implements UpgradePeer {
-  readonly raw: IncomingMessage
+  readonly startedAt: number
+  private readonly request: IncomingMessage
   private readonly duplex: Duplex
-  private readonly head: Uint8Array
+  private head: Uint8Array
   private readonly directIo: boolean
   private guard: StreamGuard | null = null
 
-  constructor(raw: IncomingMessage, duplex: Duplex, head: Uint8Array, directIo: boolean) {
-    this.raw = raw
+  constructor(
+    request: IncomingMessage,
+    duplex: Duplex,
+    head: Uint8Array,
+    directIo: boolean,
+    startedAt = monotonicNow(),
+  ) {
+    this.request = request
     this.duplex = duplex
     this.head = head
     this.directIo = directIo
+    this.startedAt = startedAt
+  }
+
+  get raw(): IncomingMessage {
+    return this.request
+  }
+
+  get isInTurn(): boolean {
+    return owedAnswer(this.duplex, this.request) === null
+  }
+
+  awaitTurn(dueAt: number, done: (isInTurn: boolean) => void): void {
+    const owed = owedAnswer(this.duplex, this.request)
+    if (owed === null) {
+      done(true)
+      return
+    }
+    new Turn(this.duplex, this.request, owed, dueAt, (early) => {
+      if (early !== null) this.head = joined(this.head, early)
+      done(early !== null)
+    })
   }
 
   get remoteAddress(): string {
@@ -71,7 +120,10 @@ export class StreamPeer implements UpgradePeer {
     this.guard?.release()
     // A reset while the head is written is told to the driver, which looks whether the stream still lives.
     duplex.write(head, 'latin1')
-    return { transport: transportOver(duplex, this.directIo), early: this.head }
+    const early = this.head
+    // The request may be kept for as long as the connection lives; these bytes not.
+    this.head = NO_BYTES
+    return { transport: transportOver(duplex, this.directIo), early }
   }
 
   reject(response: Uint8Array): void {
@@ -92,30 +144,36 @@ export class StreamPeer implements UpgradePeer {
   }
 }
 
-/** So much of what a peer sends before the answer is taken in. */
-const MAX_EARLY_BYTES = 64 * 1024
-
-const NO_BYTES = new Uint8Array(0)
-
 /** One that came through a port of Hawser's own, without node:http. */
 export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   readonly raw = undefined
   readonly secure = false
   readonly certificate = undefined
   readonly remoteAddress: string
+  readonly startedAt: number
+  /** The request is the first of its connection. */
+  readonly isInTurn = true
   timerSlot = -1
   private readonly transport: HandleTransport
+  /** What came with the request. */
   private early: Uint8Array
+  /** What came later, while the decision takes time. */
+  private later: EarlyBytes | null = null
   private isRejected = false
   private onGone: (() => void) | null = null
   private onLeft: (() => void) | null = null
 
   /** @param early what came behind the request */
-  constructor(transport: HandleTransport, early: Uint8Array) {
+  constructor(transport: HandleTransport, early: Uint8Array, startedAt: number) {
     this.transport = transport
     this.early = early
+    this.startedAt = startedAt
     this.remoteAddress = transport.remoteAddress
     transport.setOwner(this)
+  }
+
+  awaitTurn(_dueAt: number, done: (isInTurn: boolean) => void): void {
+    done(true)
   }
 
   watch(onGone: () => void): void {
@@ -129,9 +187,11 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
     this.transport.write(Buffer.from(head, 'latin1'))
     // Until somebody pulls: what comes before that waits in the network, not here.
     this.transport.pause()
-    const { transport, early } = this
+    const { transport, later } = this
+    const early = later === null ? this.early : joined(this.early, later.take())
     // The request may be kept for as long as the connection lives; these bytes not.
     this.early = NO_BYTES
+    this.later = null
     return { transport, early }
   }
 
@@ -161,8 +221,8 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
 
   receive(chunk: Buffer): void {
     if (this.isRejected) return
-    this.early = Buffer.concat([this.early, chunk])
-    if (this.early.length > MAX_EARLY_BYTES) this.transport.pause()
+    this.later ??= new EarlyBytes()
+    if (!this.later.push(chunk)) this.transport.pause()
   }
 
   receiveEnd(): void {

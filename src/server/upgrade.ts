@@ -13,7 +13,7 @@ import {
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../limits.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
-import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import { timerWheel, type Timed } from '../socket/timer-wheel.js'
 import type { Transport } from '../socket/transport.js'
 import { isOriginAllowed } from './origin.js'
 import type { ResolvedServerOptions } from './options.js'
@@ -176,7 +176,7 @@ export class Upgrade implements Timed {
 
   /** The decision takes time, and not all of it there is. */
   private wait(decision: unknown): void {
-    timerWheel.schedule(this, monotonicNow() + this.options.limits.handshakeTimeoutMs)
+    timerWheel.schedule(this, this.peer.startedAt + this.options.limits.handshakeTimeoutMs)
     this.peer.watch(() => {
       this.finish(null)
     })
