@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, toError } from '../errors.js'
 import type { UpgradeRequest } from '../handshake/server-handshake.js'
+import type { TransportOwner } from '../socket/transport.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import { CHANNELS } from './diagnostics.js'
@@ -11,8 +12,16 @@ import type { Tally } from './stats.js'
 import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
 import type { UpgradePeer } from './upgrade-peer.js'
 
-/** Where accepted upgrades go. */
+/** Where accepted upgrades go. It throws only if there is no connection. */
 export type Opener = (route: RouteEntry, accepted: AcceptedUpgrade) => void
+
+/** Owns a connection that is cut before anybody has it. */
+const NOBODY: TransportOwner = {
+  receive: () => undefined,
+  receiveEnd: () => undefined,
+  transportLost: () => undefined,
+  unblock: () => undefined,
+}
 
 /** Who comes in: finds the route of an upgrade, keeps the bounds, has it decided, and answers what is not taken. */
 export class Gate implements Claimant {
@@ -98,6 +107,7 @@ export class Gate implements Claimant {
       return
     }
     const { target: route, params } = found
+    peer.take()
     if (peer.isInTurn) {
       this.decide(request, target, peer, route, params)
       return
@@ -129,7 +139,7 @@ export class Gate implements Claimant {
       if (accepted !== null) {
         this.inside++
         if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, true)
-        this.open(route, accepted)
+        this.begin(route, accepted, address)
         return
       }
       this.count(address, -1)
@@ -138,6 +148,18 @@ export class Gate implements Claimant {
     })
     this.upgrades.add(upgrade)
     upgrade.decide(route.decider)
+  }
+
+  /** The 101 is written: a connection that cannot be made is cut, for nobody would own it. */
+  private begin(route: RouteEntry, accepted: AcceptedUpgrade, address: string): void {
+    try {
+      this.open(route, accepted)
+    } catch (error) {
+      accepted.transport.setOwner(NOBODY)
+      accepted.transport.destroy()
+      this.left(address)
+      this.options.onError(toError(error), 'the start of a connection')
+    }
   }
 
   /** Answers what nobody here takes, unless others are there to take it. */
@@ -156,6 +178,7 @@ export class Gate implements Claimant {
 
   /** Rejects, when it is in turn. */
   private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
+    peer.take()
     if (peer.isInTurn) {
       this.answer(peer, error, target)
       return

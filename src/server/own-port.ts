@@ -79,6 +79,7 @@ class Newcomer implements Timed {
 export class OwnPort {
   private readonly server: NetServer
   private readonly take: HeadTaker
+  private readonly given: (socket: NetSocket, startedAt: number) => void
   private readonly maxHeaderBytes: number
   private readonly timeoutMs: number
   private readonly newcomers = new Set<Newcomer>()
@@ -87,10 +88,18 @@ export class OwnPort {
   /**
    * @param server listens already
    * @param take gets the upgrades
+   * @param given told of each socket that the server gets, and when its connection came, of `monotonicNow`
    */
-  constructor(server: NetServer, maxHeaderBytes: number, timeoutMs: number, take: HeadTaker) {
+  constructor(
+    server: NetServer,
+    maxHeaderBytes: number,
+    timeoutMs: number,
+    take: HeadTaker,
+    given: (socket: NetSocket, startedAt: number) => void,
+  ) {
     this.server = server
     this.take = take
+    this.given = given
     this.maxHeaderBytes = maxHeaderBytes
     this.timeoutMs = timeoutMs
   }
@@ -130,7 +139,7 @@ export class OwnPort {
         return
       }
     }
-    this.giveBack(handle, bytes)
+    this.giveBack(handle, bytes, startedAt)
   }
 
   private admit(handle: unknown): void {
@@ -152,8 +161,9 @@ export class OwnPort {
   }
 
   /** The server makes its own socket, and finds in it what was read. */
-  private giveBack(handle: Handle, bytes: Buffer): void {
+  private giveBack(handle: Handle, bytes: Buffer, startedAt: number): void {
     const giveBytes = (socket: NetSocket): void => {
+      this.given(socket, startedAt)
       socket.unshift(bytes)
     }
     this.server.prependOnceListener('connection', giveBytes)

@@ -1,8 +1,17 @@
-import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { IncomingMessage } from 'node:http'
+import { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import { ignoreErrors, REJECTION_LINGER_MS, StreamGuard, writeAndEnd } from '../socket/handshake-io.js'
+import {
+  ignoreErrors,
+  MAX_REJECTION_LINGERS,
+  MIN_LINGER_BYTES,
+  REJECTION_LINGER_MS,
+  StreamGuard,
+  writeAndEnd,
+} from '../socket/handshake-io.js'
 import { transportOver, type HandleTransport } from '../socket/handle-transport.js'
+import { InvalidStateError } from '../errors.js'
+import { showValue } from '../limits.js'
 import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
 import type { Transport, TransportOwner } from '../socket/transport.js'
 import { EarlyBytes } from './early-bytes.js'
@@ -36,6 +45,8 @@ export interface UpgradePeer {
    * @returns what the connection goes over from now on, and what came behind the request
    */
   accept(head: string): { readonly transport: Transport; readonly early: Uint8Array }
+  /** From now on it is ours to answer. */
+  take(): void
   /** Answers with a rejection, and ends. A reset at any point of it harms nobody. */
   reject(response: Uint8Array): void
   /** Somebody else answers. */
@@ -47,11 +58,46 @@ export interface UpgradePeer {
 
 const NO_BYTES = new Uint8Array(0)
 
+/** Of a stream whose upgrade was taken: nobody else may answer it. */
+const TAKEN = Symbol('hawser.taken')
+
+type Takable = Duplex & { [TAKEN]?: true }
+
+/** Whether a server of ours has taken the upgrade that came by this stream. */
+export const isTaken = (duplex: Duplex): boolean => (duplex as Takable)[TAKEN] === true
+
+/**
+ * Checks what somebody gives who routes upgrades by hand.
+ * @throws TypeError with the argument's name and value; InvalidStateError if the upgrade was taken already
+ */
+export function checkUpgrade(request: unknown, socket: unknown, head: unknown): void {
+  if (!(request instanceof IncomingMessage)) {
+    throw new TypeError(
+      `request must be the IncomingMessage of an 'upgrade' event, not ${showValue(request)}`,
+    )
+  }
+  if (!(socket instanceof Duplex)) {
+    throw new TypeError(`socket must be the Duplex of an 'upgrade' event, not ${showValue(socket)}`)
+  }
+  if (!(head instanceof Uint8Array)) {
+    throw new TypeError(`head must be the Buffer of an 'upgrade' event, not ${showValue(head)}`)
+  }
+  if (isTaken(socket)) throw new InvalidStateError('the upgrade on this socket was taken already')
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+function headOf(response: Uint8Array): Uint8Array {
+  const end = Buffer.from(response.buffer, response.byteOffset, response.length).indexOf(HEAD_END)
+  return response.subarray(0, end + HEAD_END.length)
+}
+
 const joined = (first: Uint8Array, second: Uint8Array): Uint8Array =>
   second.length === 0 ? first : Buffer.concat([first, second])
 
 /** One that came through node:http. */
 export class StreamPeer implements UpgradePeer {
+  readonly raw: IncomingMessage | undefined
   readonly startedAt: number
   private readonly request: IncomingMessage
   private readonly duplex: Duplex
@@ -59,22 +105,20 @@ export class StreamPeer implements UpgradePeer {
   private readonly directIo: boolean
   private guard: StreamGuard | null = null
 
+  /** @param ownSince when the connection came to a port of Hawser's own; null: to an HTTP server of the application */
   constructor(
     request: IncomingMessage,
     duplex: Duplex,
     head: Uint8Array,
     directIo: boolean,
-    startedAt = monotonicNow(),
+    ownSince: number | null,
   ) {
     this.request = request
     this.duplex = duplex
     this.head = head
     this.directIo = directIo
-    this.startedAt = startedAt
-  }
-
-  get raw(): IncomingMessage {
-    return this.request
+    this.raw = ownSince === null ? request : undefined
+    this.startedAt = ownSince ?? monotonicNow()
   }
 
   get isInTurn(): boolean {
@@ -126,8 +170,13 @@ export class StreamPeer implements UpgradePeer {
     return { transport: transportOver(duplex, this.directIo), early }
   }
 
+  take(): void {
+    ;(this.duplex as Takable)[TAKEN] = true
+  }
+
   reject(response: Uint8Array): void {
-    writeAndEnd(this.duplex, response)
+    // An answer to HEAD ends with its head (RFC 9110 section 9.3.2).
+    writeAndEnd(this.duplex, this.request.method === 'HEAD' ? headOf(response) : response)
   }
 
   leave(): void {
@@ -159,12 +208,25 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   private early: Uint8Array
   /** What came later, while the decision takes time. */
   private later: EarlyBytes | null = null
+  private readonly lingerMs: number
   private isRejected = false
+  /** Of the rejection: what had not left when that was last looked at, and when the peer is cut whatever it does. */
+  private pendingBytes = 0
+  private cutAt = Infinity
   private onGone: (() => void) | null = null
   private onLeft: (() => void) | null = null
 
-  /** @param early what came behind the request */
-  constructor(transport: HandleTransport, early: Uint8Array, startedAt: number) {
+  /**
+   * @param early what came behind the request
+   * @param lingerMs see {@link REJECTION_LINGER_MS}
+   */
+  constructor(
+    transport: HandleTransport,
+    early: Uint8Array,
+    startedAt: number,
+    lingerMs = REJECTION_LINGER_MS,
+  ) {
+    this.lingerMs = lingerMs
     this.transport = transport
     this.early = early
     this.startedAt = startedAt
@@ -202,7 +264,14 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
     this.transport.end()
     // What still comes is discarded: a socket that is closed with bytes unread is reset, and the response lost.
     this.transport.resume()
-    timerWheel.schedule(this, monotonicNow() + REJECTION_LINGER_MS)
+    this.pendingBytes = this.transport.pendingBytes
+    const now = monotonicNow()
+    this.cutAt = now + MAX_REJECTION_LINGERS * this.lingerMs
+    timerWheel.schedule(this, now + this.lingerMs)
+  }
+
+  take(): void {
+    // Nobody else knows of it.
   }
 
   leave(): void {
@@ -226,8 +295,7 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   }
 
   receiveEnd(): void {
-    // A peer that ended its side still reads the answer. Of one that was rejected, it is the end.
-    if (this.isRejected) this.destroy()
+    // A peer that ended its side still reads the answer; once that has left as well, the transport ends by itself.
   }
 
   transportLost(): void {
@@ -242,7 +310,12 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
     // The answer has left; nothing waits for that.
   }
 
-  timeIsUp(): void {
-    this.destroy()
+  timeIsUp(now: number): void {
+    const { pendingBytes } = this.transport
+    const taken = this.pendingBytes - pendingBytes
+    this.pendingBytes = pendingBytes
+    const isMoving = taken >= MIN_LINGER_BYTES || (taken > 0 && pendingBytes === 0)
+    if (isMoving && now < this.cutAt) timerWheel.schedule(this, Math.min(now + this.lingerMs, this.cutAt))
+    else this.destroy()
   }
 }

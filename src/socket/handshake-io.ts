@@ -4,8 +4,14 @@ import { HeadScanner, type ResponseHead } from '../handshake/http1.js'
 import { isInterimResponse } from '../handshake/client-handshake.js'
 import { ResponseBody } from './response-body.js'
 
-/** How long a rejected peer may take to read the response before it is cut off. */
+/**
+ * A rejected peer that takes fewer than {@link MIN_LINGER_BYTES} of the response in so long, or that has all of it and does
+ * not end its side in so long, is cut.
+ */
 export const REJECTION_LINGER_MS = 5_000
+export const MIN_LINGER_BYTES = 16 * 1024
+/** However well it reads, a rejected peer is cut after so many times {@link REJECTION_LINGER_MS}: a minute. */
+export const MAX_REJECTION_LINGERS = 12
 
 /** The smallest bound that a head can have. */
 const MIN_HEAD_BYTES = 64
@@ -17,16 +23,42 @@ export function ignoreErrors(duplex: Duplex): void {
   if (!duplex.listeners('error').includes(ignore)) duplex.on('error', ignore)
 }
 
-/** Writes a response and ends the stream: a reset at any point of it harms nobody. */
-export function writeAndEnd(duplex: Duplex, response: Uint8Array): void {
+/**
+ * Writes a response and ends the stream: a reset at any point of it harms nobody.
+ * @param response not to be changed any more: it goes to the stream in views, one after another, so that it can be seen
+ *   how it moves
+ * @param lingerMs see {@link REJECTION_LINGER_MS}
+ */
+export function writeAndEnd(duplex: Duplex, response: Uint8Array, lingerMs = REJECTION_LINGER_MS): void {
   ignoreErrors(duplex)
   if (duplex.destroyed) return
-  const timer = setTimeout(() => duplex.destroy(), REJECTION_LINGER_MS)
+  /** How many bytes the stream was given; that, and whether all has left, when it was last looked at. */
+  let given = 0
+  let seen = 0
+  let hasLeft = false
+  let looks = 0
+  const giveNext = (error?: Error | null): void => {
+    // A stream that failed is destroyed, or is when it is looked at next.
+    if ((error !== undefined && error !== null) || duplex.destroyed) return
+    const next = response.subarray(given, given + MIN_LINGER_BYTES)
+    given += next.length
+    if (given < response.length) duplex.write(next, giveNext)
+    else duplex.end(next)
+  }
+  const timer = setInterval(() => {
+    const isMoving = given > seen || (duplex.writableFinished && !hasLeft)
+    seen = given
+    hasLeft = duplex.writableFinished
+    looks++
+    if (!isMoving || looks >= MAX_REJECTION_LINGERS) duplex.destroy()
+  }, lingerMs)
   timer.unref()
   duplex.once('close', () => {
-    clearTimeout(timer)
+    clearInterval(timer)
   })
-  duplex.end(response)
+  giveNext()
+  seen = given
+  hasLeft = response.length <= MIN_LINGER_BYTES
   // What still comes is discarded until the peer ends its side as well: a socket that is closed with bytes unread is
   // reset, and what of the response is still on its way is lost.
   duplex.resume()

@@ -27,6 +27,7 @@ describe.each<readonly [name: string, find: () => OwedAnswer]>([
     const plain = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
     peer.write(plain, plain, requestHead())
     const [request, socket] = await upgraded
+    socket.on('error', () => undefined)
     expect(find(socket, request)).toBe(responses[0])
     // The second waits for the first.
     responses[1]?.end()
