@@ -3,8 +3,7 @@ import { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import {
   ignoreErrors,
-  MAX_REJECTION_LINGERS,
-  MIN_LINGER_BYTES,
+  Linger,
   REJECTION_LINGER_MS,
   StreamGuard,
   writeAndEnd,
@@ -210,9 +209,10 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
   private later: EarlyBytes | null = null
   private readonly lingerMs: number
   private isRejected = false
-  /** Of the rejection: what had not left when that was last looked at, and when the peer is cut whatever it does. */
+  /** Of the rejection. */
+  private linger: Linger | null = null
+  /** What of it the system did not take at once. */
   private pendingBytes = 0
-  private cutAt = Infinity
   private onGone: (() => void) | null = null
   private onLeft: (() => void) | null = null
 
@@ -265,9 +265,8 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
     // What still comes is discarded: a socket that is closed with bytes unread is reset, and the response lost.
     this.transport.resume()
     this.pendingBytes = this.transport.pendingBytes
-    const now = monotonicNow()
-    this.cutAt = now + MAX_REJECTION_LINGERS * this.lingerMs
-    timerWheel.schedule(this, now + this.lingerMs)
+    this.linger = new Linger(this.pendingBytes === 0)
+    timerWheel.schedule(this, monotonicNow() + this.lingerMs)
   }
 
   take(): void {
@@ -312,10 +311,8 @@ export class HandlePeer implements UpgradePeer, TransportOwner, Timed {
 
   timeIsUp(now: number): void {
     const { pendingBytes } = this.transport
-    const taken = this.pendingBytes - pendingBytes
-    this.pendingBytes = pendingBytes
-    const isMoving = taken >= MIN_LINGER_BYTES || (taken > 0 && pendingBytes === 0)
-    if (isMoving && now < this.cutAt) timerWheel.schedule(this, Math.min(now + this.lingerMs, this.cutAt))
+    const goesOn = this.linger?.goesOn(this.pendingBytes - pendingBytes, pendingBytes === 0)
+    if (goesOn === true) timerWheel.schedule(this, now + this.lingerMs)
     else this.destroy()
   }
 }

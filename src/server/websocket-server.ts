@@ -113,7 +113,7 @@ export class WebSocketServer<Data = unknown> {
   /**
    * Binds a service to a path.
    * @param path its segments are compared as they are sent, without the query; `:name` stands for any one segment, and
-   *   `*name` as the last for all the rest. What is equal goes before a parameter, and that before a rest
+   *   `*name` as the last for all the rest, which may be empty. What is equal goes before a parameter, and that before a rest
    * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
    */

@@ -4,14 +4,51 @@ import { HeadScanner, type ResponseHead } from '../handshake/http1.js'
 import { isInterimResponse } from '../handshake/client-handshake.js'
 import { ResponseBody } from './response-body.js'
 
-/**
- * A rejected peer that takes fewer than {@link MIN_LINGER_BYTES} of the response in so long, or that has all of it and does
- * not end its side in so long, is cut.
- */
+/** How long a rejected peer that has all of the response may take to end its side before it is cut. */
 export const REJECTION_LINGER_MS = 5_000
-export const MIN_LINGER_BYTES = 16 * 1024
-/** However well it reads, a rejected peer is cut after so many times {@link REJECTION_LINGER_MS}: a minute. */
-export const MAX_REJECTION_LINGERS = 12
+/** It is looked at once in {@link REJECTION_LINGER_MS}; one that takes less than this in so many looks is cut as well. */
+const MIN_PROGRESS_BYTES = 16 * 1024
+const MAX_LOOKS_WITHOUT_PROGRESS = 6
+/** However well it reads, it is cut after so many looks: five minutes. */
+const MAX_LOOKS = 60
+
+/**
+ * Whether a rejected peer is still worth waiting for. Systems buffer megabytes, and so a peer that reads steadily is seen
+ * to take something only now and then.
+ */
+export class Linger {
+  private looks = 0
+  private still = 0
+  private seen = 0
+  private hadLeft: boolean
+
+  /** @param hasLeft whether the system took the whole response at once */
+  constructor(hasLeft: boolean) {
+    this.hadLeft = hasLeft
+  }
+
+  /**
+   * One look.
+   * @param taken how many bytes of the response left so far
+   * @param hasLeft whether that is all of it
+   * @returns whether to wait for another {@link REJECTION_LINGER_MS}
+   */
+  goesOn(taken: number, hasLeft: boolean): boolean {
+    if (++this.looks >= MAX_LOOKS) return false
+    if (hasLeft) {
+      const isNew = !this.hadLeft
+      this.hadLeft = true
+      return isNew
+    }
+    if (taken - this.seen >= MIN_PROGRESS_BYTES) {
+      this.seen = taken
+      this.still = 0
+    } else {
+      this.still++
+    }
+    return this.still < MAX_LOOKS_WITHOUT_PROGRESS
+  }
+}
 
 /** The smallest bound that a head can have. */
 const MIN_HEAD_BYTES = 64
@@ -32,33 +69,26 @@ export function ignoreErrors(duplex: Duplex): void {
 export function writeAndEnd(duplex: Duplex, response: Uint8Array, lingerMs = REJECTION_LINGER_MS): void {
   ignoreErrors(duplex)
   if (duplex.destroyed) return
-  /** How many bytes the stream was given; that, and whether all has left, when it was last looked at. */
+  // Node ends a stream that is never half-open when the peer ends its side: then all of it has to be there by now.
+  const step = duplex.allowHalfOpen ? MIN_PROGRESS_BYTES : response.length
   let given = 0
-  let seen = 0
-  let hasLeft = false
-  let looks = 0
   const giveNext = (error?: Error | null): void => {
     // A stream that failed is destroyed, or is when it is looked at next.
     if ((error !== undefined && error !== null) || duplex.destroyed) return
-    const next = response.subarray(given, given + MIN_LINGER_BYTES)
+    const next = response.subarray(given, given + step)
     given += next.length
     if (given < response.length) duplex.write(next, giveNext)
     else duplex.end(next)
   }
+  const linger = new Linger(response.length <= MIN_PROGRESS_BYTES)
   const timer = setInterval(() => {
-    const isMoving = given > seen || (duplex.writableFinished && !hasLeft)
-    seen = given
-    hasLeft = duplex.writableFinished
-    looks++
-    if (!isMoving || looks >= MAX_REJECTION_LINGERS) duplex.destroy()
+    if (!linger.goesOn(given, duplex.writableFinished)) duplex.destroy()
   }, lingerMs)
   timer.unref()
   duplex.once('close', () => {
     clearInterval(timer)
   })
   giveNext()
-  seen = given
-  hasLeft = response.length <= MIN_LINGER_BYTES
   // What still comes is discarded until the peer ends its side as well: a socket that is closed with bytes unread is
   // reset, and what of the response is still on its way is lost.
   duplex.resume()

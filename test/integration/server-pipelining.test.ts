@@ -74,7 +74,7 @@ const SERVER = `
         return 'done'
       },
     })
-    server.route('/later', { onUpgrade: async () => { await sleep(20); return accept() }, onOpen: () => 'late' })
+    server.route('/later', { onUpgrade: async () => { await sleep(20); return accept() } })
     server.route('/no', { onUpgrade: () => reject(403, 'no') })
     if (way.startsWith('attach')) server.attach(http1)
     else http1.on('upgrade', (request, socket, head) => server.handleUpgrade(request, socket, head))

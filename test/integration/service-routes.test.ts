@@ -46,7 +46,8 @@ describe('paths with parameters', () => {
     const server = create()
     server.route('/chat/:room/of/:user', {
       onUpgrade: ({ params }) => accept({ data: params.room }),
-      onOpen: (socket) => void socket.send(JSON.stringify([socket.data, socket.params, socket.query.get('q')])),
+      onOpen: (socket) =>
+        void socket.send(JSON.stringify([socket.data, socket.params, socket.query.get('q')])),
     })
     const url = await listen(server)
     expect(await first(`${url}/chat/caf%C3%A9%2Fbar/of/a+b?q=%20x`)).toBe(
@@ -62,8 +63,13 @@ describe('paths with parameters', () => {
     ['/a/b', 'rest b'],
     ['/a//c', 'rest /c'],
     ['/a/x/c/', 'rest x/c/'],
+    ['/a/', 'rest '],
+    ['/', 'all '],
+    ['/other', 'all other'],
+    ['/a', 'all a'],
   ])('%s leads to %s: what is equal goes before a parameter, that before a rest', async (path, expected) => {
     const server = create()
+    server.route('/*all', { onOpen: (socket) => void socket.send(`all ${socket.params.all}`) })
     server.route('/a/*rest', { onOpen: (socket) => void socket.send(`rest ${socket.params.rest}`) })
     server.route('/a/:one/c', { onOpen: (socket) => void socket.send('one') })
     server.route('/a/b/:two', { onOpen: (socket) => void socket.send('two') })
@@ -88,7 +94,9 @@ describe('paths with parameters', () => {
 
   it('a parameter of a peer reaches no prototype', async () => {
     const server = create()
-    server.route('/:a', { onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`) })
+    server.route('/:a', {
+      onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`),
+    })
     expect(await first(`${await listen(server)}/__proto__`)).toBe('__proto__ a')
   })
 
