@@ -5,7 +5,7 @@ import type { HandshakeErrorCode } from '../errors.js'
 import { showValue } from '../limits.js'
 import { checkFieldValue, formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
-import { parseExtensionHeader } from './extension-header.js'
+import { parseExtensionHeader, readExtensions } from './extension-header.js'
 import type { ExtensionOffer } from './extension-header.js'
 import type { ResponseHead } from './http1.js'
 import { computeAccept, isValidKey } from './key.js'
@@ -148,9 +148,10 @@ export function verifyUpgradeResponse(
     return fail('HAWSER_UNEXPECTED_PROTOCOL', showValue(protocol))
   }
 
-  const extensionHeader = headers.get('Sec-WebSocket-Extensions')
-  const extensions = extensionHeader === undefined ? [] : parseExtensionHeader(extensionHeader)
-  if (extensions === null) return fail('HAWSER_INVALID_EXTENSION_HEADER', showValue(extensionHeader))
+  const extensions = readExtensions(headers)
+  if (extensions === null) {
+    return fail('HAWSER_INVALID_EXTENSION_HEADER', showValue(headers.get('Sec-WebSocket-Extensions')))
+  }
   const expected = new Set(offered.extensionNames)
   for (const { name } of extensions) {
     // taken out, so that an extension chosen twice is as unexpected as one never offered

@@ -1,7 +1,18 @@
 /** Extensions: Sec-WebSocket-Extensions (RFC 6455 section 9.1), read in one pass and written. */
 
 import { showValue } from '../limits.js'
-import { BACKSLASH, COMMA, DQUOTE, EQUALS, isOwsCode, isToken, isTokenCode, SEMICOLON } from './tokens.js'
+import type { HeaderFields } from './header-fields.js'
+import {
+  BACKSLASH,
+  COMMA,
+  DQUOTE,
+  EQUALS,
+  isOwsCode,
+  isToken,
+  isTokenCode,
+  SEMICOLON,
+  trimOws,
+} from './tokens.js'
 
 /** One extension with its parameters: an offer of a client, or what a server chose (RFC 6455 section 9.1). */
 export interface ExtensionOffer {
@@ -92,6 +103,21 @@ export function parseExtensionHeader(value: string): readonly ExtensionOffer[] |
   }
   return offers
 }
+
+/**
+ * Reads the Sec-WebSocket-Extensions fields of a head. A field without a value counts as none: Python's `websockets`
+ * sends one where it has no extension to offer.
+ * @returns as {@link parseExtensionHeader}; an empty list where no field has a value
+ */
+export function readExtensions(headers: HeaderFields): readonly ExtensionOffer[] | null {
+  const value = headers.get('Sec-WebSocket-Extensions')
+  if (value === undefined || value === '') return NONE
+  const offers = parseExtensionHeader(value)
+  if (offers !== null) return offers
+  return headers.getAll('Sec-WebSocket-Extensions').every((one) => trimOws(one) === '') ? NONE : null
+}
+
+const NONE: readonly ExtensionOffer[] = Object.freeze([])
 
 /** The header read last: most clients send the same one. */
 let lastValue: string | undefined

@@ -45,7 +45,8 @@ export interface HeadScannerOptions {
   readonly maxHeaderCount?: number
 }
 
-const DEFAULT_MAX_HEADER_COUNT = 256
+/** So many header fields a head may have, unless the caller says otherwise. */
+export const DEFAULT_MAX_HEADER_COUNT = 256
 
 const HTTP_NAME = 'HTTP/'
 /** The length of `HTTP/1.1`. */

@@ -4,7 +4,7 @@ import { HandshakeError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import { formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
-import { parseExtensionHeader } from './extension-header.js'
+import { parseExtensionHeader, readExtensions } from './extension-header.js'
 import type { ExtensionOffer } from './extension-header.js'
 import type { HeaderFields, RequestHead } from './http1.js'
 import { computeAccept, isValidKey } from './key.js'
@@ -102,8 +102,7 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
   const protocolHeader = headers.get('Sec-WebSocket-Protocol')
   const protocols = protocolHeader === undefined ? [] : parseProtocolHeader(protocolHeader)
   if (protocols === null) return new HandshakeError('HAWSER_INVALID_PROTOCOL_HEADER')
-  const extensionHeader = headers.get('Sec-WebSocket-Extensions')
-  const extensions = extensionHeader === undefined ? [] : parseExtensionHeader(extensionHeader)
+  const extensions = readExtensions(headers)
   if (extensions === null) return new HandshakeError('HAWSER_INVALID_EXTENSION_HEADER')
 
   return { ...target, key, protocols, extensions, origin: headers.get('Origin'), host, headers }

@@ -1,18 +1,27 @@
 import type { Server as HttpServer } from 'node:http'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, toError } from '../errors.js'
 import type { UpgradeRequest } from '../handshake/server-handshake.js'
+import type { TransportOwner } from '../socket/transport.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import { CHANNELS } from './diagnostics.js'
 import type { RouteEntry } from './route.js'
-import { NO_PARAMS, type Match, type Routes } from './routing.js'
+import { NO_PARAMS, type Match, type Params, type Routes } from './routing.js'
 import { isToAnswer, type Claimant } from './shared-port.js'
 import type { Tally } from './stats.js'
 import { rejectionOf, Upgrade, type AcceptedUpgrade } from './upgrade.js'
 import type { UpgradePeer } from './upgrade-peer.js'
 
-/** Where accepted upgrades go. */
+/** Where accepted upgrades go. It throws only if there is no connection. */
 export type Opener = (route: RouteEntry, accepted: AcceptedUpgrade) => void
+
+/** Owns a connection that is cut before anybody has it. */
+const NOBODY: TransportOwner = {
+  receive: () => undefined,
+  receiveEnd: () => undefined,
+  transportLost: () => undefined,
+  unblock: () => undefined,
+}
 
 /** Who comes in: finds the route of an upgrade, keeps the bounds, has it decided, and answers what is not taken. */
 export class Gate implements Claimant {
@@ -98,11 +107,30 @@ export class Gate implements Claimant {
       return
     }
     const { target: route, params } = found
+    peer.take()
+    if (peer.isInTurn) {
+      this.decide(request, target, peer, route, params)
+      return
+    }
+    peer.awaitTurn(this.dueAt(peer), (isInTurn) => {
+      if (isInTurn) this.decide(request, target, peer, route, params)
+      else this.lost(peer, target, route)
+    })
+  }
+
+  /** Lets it in, or not: all earlier requests of its connection are answered. */
+  private decide(
+    request: UpgradeRequest,
+    target: string,
+    peer: UpgradePeer,
+    route: RouteEntry,
+    params: Params | null,
+  ): void {
     const address = peer.remoteAddress
     const refusal = params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : this.refusal(address)
     if (refusal !== null || params === null) {
       route.tally.rejectedUpgrades++
-      this.reject(peer, refusal as HandshakeError, target)
+      this.answer(peer, refusal as HandshakeError, target)
       return
     }
     this.count(address, 1)
@@ -111,7 +139,7 @@ export class Gate implements Claimant {
       if (accepted !== null) {
         this.inside++
         if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, true)
-        this.open(route, accepted)
+        this.begin(route, accepted, address)
         return
       }
       this.count(address, -1)
@@ -120,6 +148,18 @@ export class Gate implements Claimant {
     })
     this.upgrades.add(upgrade)
     upgrade.decide(route.decider)
+  }
+
+  /** The 101 is written: a connection that cannot be made is cut, for nobody would own it. */
+  private begin(route: RouteEntry, accepted: AcceptedUpgrade, address: string): void {
+    try {
+      this.open(route, accepted)
+    } catch (error) {
+      accepted.transport.setOwner(NOBODY)
+      accepted.transport.destroy()
+      this.left(address)
+      this.options.onError(toError(error), 'the start of a connection')
+    }
   }
 
   /** Answers what nobody here takes, unless others are there to take it. */
@@ -136,9 +176,34 @@ export class Gate implements Claimant {
     else peer.leave()
   }
 
+  /** Rejects, when it is in turn. */
   private reject(peer: UpgradePeer, error: HandshakeError, target: string): void {
+    peer.take()
+    if (peer.isInTurn) {
+      this.answer(peer, error, target)
+      return
+    }
+    peer.awaitTurn(this.dueAt(peer), (isInTurn) => {
+      if (isInTurn) this.answer(peer, error, target)
+      else this.lost(peer, target, null)
+    })
+  }
+
+  private answer(peer: UpgradePeer, error: HandshakeError, target: string): void {
     peer.reject(rejectionOf(error))
     this.letGo(peer, target)
+  }
+
+  /** The connection was over before its turn came. */
+  private lost(peer: UpgradePeer, target: string, route: RouteEntry | null): void {
+    this.tally.rejectedUpgrades++
+    if (route !== null) route.tally.rejectedUpgrades++
+    if (CHANNELS.upgrade.hasSubscribers) publish(peer, target, false)
+  }
+
+  /** A handshake that is not done by then has failed. */
+  private dueAt(peer: UpgradePeer): number {
+    return peer.startedAt + this.options.limits.handshakeTimeoutMs
   }
 
   /** Keeps in mind what was rejected, until it is gone. */

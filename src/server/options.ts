@@ -19,6 +19,7 @@ import type { Backplane } from '../hub/backplane.js'
 import type { HubLimitOptions } from '../hub/member.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { warnOnce } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from './origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
@@ -49,8 +50,9 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   /** Keep the request of each upgrade as `socket.request`. Default false: nothing of it but the URL is kept. */
   readonly keepRequest?: boolean
   /**
-   * Told of errors that nobody else is told of: an `onUpgrade` that threw, an HTTP server that failed, a handler that
-   * failed where its service has no `onError`. Without it the last are a warning of the process.
+   * Told of errors that nobody else is told of: an `onUpgrade` that threw or returned something else than a decision, a
+   * function in `origins` or `protocols` that threw, an HTTP server that failed, a handler that failed where its service
+   * has no `onError`. Without it, and where it throws or rejects itself, the process gets a warning.
    */
   readonly onError?: (error: Error) => void
 }
@@ -67,7 +69,11 @@ export interface ResolvedServerOptions {
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
   readonly keepRequest: boolean
-  readonly onError: (error: Error) => void
+  /**
+   * Tells the application, and throws nothing: what nobody hears is a warning of the process.
+   * @param what what failed, for the warning
+   */
+  readonly onError: (error: Error, what?: string) => void
   /** Whether somebody gave `onError`. */
   readonly isErrorHeard: boolean
 }
@@ -97,9 +103,9 @@ const checkCount = (name: string, value: number | false | undefined): number =>
 /** @throws TypeError or RangeError with the option's name, value and range */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkOptionNames('ServerOptions', options, NAMES)
-  const { tls, protocols = [], keepRequest = false, onError = () => undefined } = options
+  const { tls, protocols = [], keepRequest = false, onError } = options
   const { slowConsumer, autoPong, directIo } = resolveSharedOptions(options)
-  if (typeof onError !== 'function')
+  if (onError !== undefined && typeof onError !== 'function')
     throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
   if (typeof keepRequest !== 'boolean') {
     throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
@@ -116,18 +122,37 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     maxConnections: checkCount('maxConnections', options.maxConnections),
     maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
     keepRequest,
-    onError: contained(onError),
-    isErrorHeard: options.onError !== undefined,
+    onError: contained(onError, {}),
+    isErrorHeard: onError !== undefined,
   }
 }
 
-/** Calls a listener that harms nobody: what it throws, now or later, has nobody left to be told to. */
-function contained(listener: (error: Error) => unknown): (error: Error) => void {
-  return (error) => {
+/**
+ * Calls the application's `onError`, which harms nobody: what it throws, now or later, is a warning of the process, and so
+ * is every error where there is none.
+ * @param owner of the warnings
+ */
+function contained(
+  onError: ((error: Error) => unknown) | undefined,
+  owner: object,
+): (error: Error, what?: string) => void {
+  return (error, what = 'the server') => {
+    if (onError === undefined) {
+      warnOnce(owner, 'HAWSER_UNHANDLED_SERVER_ERROR', `${what} failed, and the server has no onError`, error)
+      return
+    }
+    const failed = (thrown: unknown): void => {
+      warnOnce(
+        owner,
+        'HAWSER_ON_ERROR_FAILED',
+        `onError failed, called with ${showValue(error.message)}`,
+        thrown,
+      )
+    }
     try {
-      Promise.resolve(listener(error)).catch(() => undefined)
-    } catch {
-      // As above.
+      Promise.resolve(onError(error)).catch(failed)
+    } catch (thrown) {
+      failed(thrown)
     }
   }
 }

@@ -1,4 +1,5 @@
 import { showValue } from '../limits.js'
+import { isThenable } from '../socket/reply-values.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
@@ -31,15 +32,28 @@ function isOrigin(rule: string): boolean {
   return origin === 'null' || origin === rule.toLowerCase()
 }
 
-/** Whether the browser page that a request comes from may connect (RFC 6455 section 10.2). */
+/** A function of the list that answers later, or with anything but true, lets nobody in. */
+function isYes(answer: unknown): boolean {
+  if (isThenable(answer)) {
+    Promise.resolve(answer).catch(() => undefined)
+    throw new TypeError(
+      'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
+    )
+  }
+  return answer === true
+}
+
+/**
+ * Whether the browser page that a request comes from may connect (RFC 6455 section 10.2).
+ * @throws what a function of the list throws, and a TypeError for one that returns a promise
+ */
 export function isOriginAllowed(
   origin: string | undefined,
   rules: readonly OriginRule[] | undefined,
 ): boolean {
   if (rules === undefined) return true
   return rules.some((rule) => {
-    // A promise is no yes.
-    if (typeof rule === 'function') return (rule(origin) as unknown) === true
+    if (typeof rule === 'function') return isYes(rule(origin))
     if (origin === undefined) return false
     // Scheme and host are compared as browsers write them: in lower case. `search` ignores a RegExp's lastIndex.
     return typeof rule === 'string' ? rule.toLowerCase() === origin.toLowerCase() : origin.search(rule) >= 0

@@ -19,7 +19,13 @@ interface FreshHandle extends Handle {
 const NEWCOMER = Symbol('hawser.newcomer')
 
 /** Where upgrades go that came without node:http. */
-export type HeadTaker = (request: UpgradeRequest, transport: HandleTransport, early: Uint8Array) => void
+export type HeadTaker = (
+  request: UpgradeRequest,
+  transport: HandleTransport,
+  early: Uint8Array,
+  /** When the system gave the connection, of `monotonicNow`. */
+  startedAt: number,
+) => void
 
 const ignore = (): void => undefined
 
@@ -33,6 +39,7 @@ function onFirstBytes(this: Handle, bytes?: ArrayBuffer): void {
 /** A connection of which nothing has come yet. It has no socket and no stream: those are made by what comes. */
 class Newcomer implements Timed {
   timerSlot = -1
+  readonly startedAt = monotonicNow()
   private readonly port: OwnPort
   private readonly handle: FreshHandle
 
@@ -49,7 +56,7 @@ class Newcomer implements Timed {
     handle.onread = ignore
     handle[NEWCOMER] = null
     if (bytes === null || handle.readStop() !== 0) handle.close(ignore)
-    else this.port.sort(handle, bytes)
+    else this.port.sort(handle, bytes, this.startedAt)
   }
 
   timeIsUp(): void {
@@ -72,6 +79,7 @@ class Newcomer implements Timed {
 export class OwnPort {
   private readonly server: NetServer
   private readonly take: HeadTaker
+  private readonly given: (socket: NetSocket, startedAt: number) => void
   private readonly maxHeaderBytes: number
   private readonly timeoutMs: number
   private readonly newcomers = new Set<Newcomer>()
@@ -80,10 +88,18 @@ export class OwnPort {
   /**
    * @param server listens already
    * @param take gets the upgrades
+   * @param given told of each socket that the server gets, and when its connection came, of `monotonicNow`
    */
-  constructor(server: NetServer, maxHeaderBytes: number, timeoutMs: number, take: HeadTaker) {
+  constructor(
+    server: NetServer,
+    maxHeaderBytes: number,
+    timeoutMs: number,
+    take: HeadTaker,
+    given: (socket: NetSocket, startedAt: number) => void,
+  ) {
     this.server = server
     this.take = take
+    this.given = given
     this.maxHeaderBytes = maxHeaderBytes
     this.timeoutMs = timeoutMs
   }
@@ -113,17 +129,17 @@ export class OwnPort {
   }
 
   /** The first bytes are here: are they a handshake? */
-  sort(handle: Handle, bytes: Buffer): void {
+  sort(handle: Handle, bytes: Buffer, startedAt: number): void {
     const scanner = new HeadScanner('request', { maxHeaderBytes: this.maxHeaderBytes })
     if (scanner.push(bytes) === 'done' && scanner.head !== null) {
       const request = readUpgradeRequest(scanner.head)
       // A length told twice, even if it is 0 both times, is refused by node:http: here as there.
       if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
-        this.take(request, new HandleTransport(handle, null), scanner.rest)
+        this.take(request, new HandleTransport(handle, null), scanner.rest, startedAt)
         return
       }
     }
-    this.giveBack(handle, bytes)
+    this.giveBack(handle, bytes, startedAt)
   }
 
   private admit(handle: unknown): void {
@@ -141,12 +157,13 @@ export class OwnPort {
       return
     }
     this.newcomers.add(newcomer)
-    timerWheel.schedule(newcomer, monotonicNow() + this.timeoutMs)
+    timerWheel.schedule(newcomer, newcomer.startedAt + this.timeoutMs)
   }
 
   /** The server makes its own socket, and finds in it what was read. */
-  private giveBack(handle: Handle, bytes: Buffer): void {
+  private giveBack(handle: Handle, bytes: Buffer, startedAt: number): void {
     const giveBytes = (socket: NetSocket): void => {
+      this.given(socket, startedAt)
       socket.unshift(bytes)
     }
     this.server.prependOnceListener('connection', giveBytes)

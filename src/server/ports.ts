@@ -1,16 +1,25 @@
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer, Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, Server as HttpsServer } from 'node:https'
+import type { AddressInfo, Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Server as TlsServer } from 'node:tls'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
-import { ignoreErrors } from '../socket/handshake-io.js'
+import { ignoreErrors, REJECTION_LINGER_MS, writeAndEnd } from '../socket/handshake-io.js'
+import { Arrivals } from './arrivals.js'
 import type { Gate } from './gate.js'
 import type { ResolvedServerOptions } from './options.js'
 import { OwnPort } from './own-port.js'
+import { watchOwedAnswers } from './owed-answers.js'
 import { joinPort, leavePort } from './shared-port.js'
-import { readRequest } from './upgrade.js'
-import { HandlePeer, StreamPeer } from './upgrade-peer.js'
+import { readRequest, rejectionOf } from './upgrade.js'
+import { HandlePeer, isTaken, StreamPeer } from './upgrade-peer.js'
+
+/** Of HTTP/2 only with TLS and `allowHTTP1`; its class is not public, and `updateSettings` is its own. */
+const isHttpServer = (server: unknown): boolean =>
+  server instanceof HttpServer ||
+  server instanceof HttpsServer ||
+  (server instanceof TlsServer && 'updateSettings' in server)
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -18,6 +27,7 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 export class Ports {
   private readonly options: ResolvedServerOptions
   private readonly gate: Gate
+  private readonly arrivals: Arrivals
   private readonly attached = new Map<HttpServer, UpgradeListener>()
   /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
   private readonly transports = new Set<Duplex>()
@@ -30,6 +40,11 @@ export class Ports {
   constructor(options: ResolvedServerOptions, gate: Gate) {
     this.options = options
     this.gate = gate
+    this.arrivals = new Arrivals(options.limits.handshakeTimeoutMs, (socket) => {
+      this.answered.add(socket)
+      writeAndEnd(socket, rejectionOf(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT')))
+    })
+    watchOwedAnswers()
   }
 
   get address(): AddressInfo | null {
@@ -75,11 +90,7 @@ export class Ports {
 
   /** See `WebSocketServer.attach`. */
   attach(httpServer: HttpServer): void {
-    if (
-      typeof httpServer !== 'object' ||
-      (httpServer as unknown) === null ||
-      typeof httpServer.on !== 'function'
-    ) {
+    if (!isHttpServer(httpServer)) {
       throw new TypeError(`httpServer must be an http or https server, not ${showValue(httpServer)}`)
     }
     if (this.isClosing) throw new InvalidStateError('the server was closed')
@@ -127,8 +138,9 @@ export class Ports {
     const timeoutMs = limits.handshakeTimeoutMs === Infinity ? 0 : Math.ceil(limits.handshakeTimeoutMs)
     const http = {
       maxHeaderSize: Math.min(limits.maxHeaderBytes, 0x7fff_ffff),
-      headersTimeout: timeoutMs,
-      requestTimeout: timeoutMs,
+      // Only for what the time from the accept on, which is bounded here, does not end.
+      headersTimeout: timeoutMs === 0 ? 0 : timeoutMs + REJECTION_LINGER_MS,
+      requestTimeout: timeoutMs === 0 ? 0 : timeoutMs + REJECTION_LINGER_MS,
       // Node looks at its timeouts this often; its own default, 30 s, would make ours 40.
       connectionsCheckingInterval: timeoutMs === 0 ? 30_000 : Math.min(Math.max(timeoutMs / 4, 100), 5_000),
       keepAliveTimeout: 1_000,
@@ -136,12 +148,22 @@ export class Ports {
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
       this.answerPlainRequest(request, response)
     }
-    if (tls === undefined) return createServer(http, listener)
+    if (tls === undefined) {
+      const server = createServer(http, listener)
+      server.on('connection', (socket: NetSocket) => {
+        this.arrivals.came(socket)
+      })
+      return server
+    }
     const server = createTlsServer(
       { ...http, handshakeTimeout: timeoutMs === 0 ? 0x7fff_ffff : timeoutMs, ...tls },
       listener,
     )
-    server.on('connection', (transport: Duplex) => {
+    server.on('secureConnection', (socket) => {
+      this.arrivals.secured(socket)
+    })
+    server.on('connection', (transport: NetSocket) => {
+      this.arrivals.cameForTls(transport)
       this.transports.add(transport)
       transport.once('close', () => this.transports.delete(transport))
     })
@@ -156,9 +178,12 @@ export class Ports {
       server,
       limits.maxHeaderBytes,
       limits.handshakeTimeoutMs,
-      (request, transport, early) => {
-        const peer = new HandlePeer(transport, early)
+      (request, transport, early, startedAt) => {
+        const peer = new HandlePeer(transport, early, startedAt)
         this.gate.upgrade(request, request.target, peer, undefined, null)
+      },
+      (socket, startedAt) => {
+        this.arrivals.came(socket, startedAt)
       },
     )
     if (port.open()) this.direct = port
@@ -166,17 +191,19 @@ export class Ports {
 
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
     // node:http ends it behind the answer.
-    if (this.answered.has(socket)) ignoreErrors(socket)
-    else this.upgrade(request, socket, head, null)
+    if (this.answered.has(request.socket)) {
+      ignoreErrors(socket)
+      return
+    }
+    const startedAt = this.arrivals.take(request.socket)
+    const peer = new StreamPeer(request, socket, head, this.options.directIo, startedAt)
+    this.gate.upgrade(readRequest(request), request.url ?? '', peer, undefined, null)
   }
 
-  private upgrade(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    sharedWith: HttpServer | null,
-  ): void {
-    const peer = new StreamPeer(request, socket, head, this.options.directIo)
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, sharedWith: HttpServer): void {
+    // Another listener for upgrades took it by hand.
+    if (isTaken(socket)) return
+    const peer = new StreamPeer(request, socket, head, this.options.directIo, null)
     this.gate.upgrade(readRequest(request), request.url ?? '', peer, undefined, sharedWith)
   }
 
@@ -187,6 +214,7 @@ export class Ports {
     let error = !this.gate.claims(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
     if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
     response.shouldKeepAlive = false
+    this.arrivals.take(request.socket)
     this.answered.add(request.socket)
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     if (error.httpStatus === 426) {

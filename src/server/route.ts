@@ -1,4 +1,3 @@
-import { toError } from '../errors.js'
 import { showValue } from '../limits.js'
 import { ReadyState } from '../connection/connection.js'
 import type { CloseInfo } from '../connection/events.js'
@@ -8,6 +7,7 @@ import type { Hub } from '../hub/hub.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { isThenable } from '../socket/reply-values.js'
 import { checkService, type Handlers } from '../socket/service.js'
+import { warnOnce } from '../socket/warnings.js'
 import type { ResolvedServerOptions } from './options.js'
 import type { ServerSocket, SocketOwner } from './server-socket.js'
 import type { ServerService, ServiceFactory } from './service.js'
@@ -53,9 +53,6 @@ export type AnyService = ServerService | ServiceFactory
 
 const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
 
-/** A handler that nobody hears is a warning of the process, once in so long for each route. */
-const WARNING_INTERVAL_MS = 60_000
-
 /** @throws TypeError or RangeError: see {@link checkService} */
 export function checkServerService(service: unknown): AnyService {
   if (typeof service === 'function') return service as ServiceFactory
@@ -71,7 +68,6 @@ export class RouteEntry implements Route, SocketOwner {
   readonly decider: Pick<ServerService, 'onUpgrade'>
   private readonly factory: ServiceFactory | null
   private readonly host: RouteHost
-  private warnedAt = -Infinity
   /** As `RouteHost.everyone`, of this route. */
   private list: readonly ServerSocket[] | null = null
 
@@ -173,14 +169,12 @@ export class RouteEntry implements Route, SocketOwner {
   }
 
   private warn(error: Error): void {
-    const now = performance.now()
-    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
-    this.warnedAt = now
-    const { message, stack = '' } = toError(error)
-    process.emitWarning(
-      `a handler of ${this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`} failed, ` +
-        `and neither its service nor the server has an onError: ${message}`,
-      { code: 'HAWSER_UNHANDLED_HANDLER_ERROR', detail: stack },
+    const name = this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`
+    warnOnce(
+      this,
+      'HAWSER_UNHANDLED_HANDLER_ERROR',
+      `a handler of ${name} failed, and neither its service nor the server has an onError`,
+      error,
     )
   }
 }

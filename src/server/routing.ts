@@ -108,7 +108,8 @@ function search<Target>(node: Node<Target>, segments: readonly string[], depth: 
     const found = search(node.any, segments, depth + 1)
     if (found !== null) return found
   }
-  return node.rest !== null && (depth < segments.length - 1 || segment !== '') ? node.rest : null
+  // A rest may be empty: it begins after a slash, which is there.
+  return node.rest
 }
 
 function readParams(pattern: PathPattern, segments: readonly string[]): Params | null {

@@ -20,6 +20,6 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   readonly certificate: PeerCertificate | undefined
   /** Aborted when the connection is reset, the server closes or the handshake takes too long, before the decision. */
   readonly signal: AbortSignal
-  /** The request as node:http read it; undefined where it came through a port of Hawser's own. */
+  /** The request of node:http: always there with `attach` and `handleUpgrade`, never on a port of Hawser's own. */
   readonly raw: IncomingMessage | undefined
 }

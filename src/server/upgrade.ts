@@ -4,6 +4,7 @@ import { acceptOffer } from '../deflate/negotiation.js'
 import type { AgreedParameters } from '../deflate/negotiation.js'
 import { HandshakeError, toError } from '../errors.js'
 import { HeaderFields } from '../handshake/header-fields.js'
+import { DEFAULT_MAX_HEADER_COUNT } from '../handshake/http1.js'
 import {
   formatRejection,
   formatUpgradeResponse,
@@ -12,8 +13,9 @@ import {
 } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../limits.js'
+import { isThenable } from '../socket/reply-values.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
-import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import { timerWheel, type Timed } from '../socket/timer-wheel.js'
 import type { Transport } from '../socket/transport.js'
 import { isOriginAllowed } from './origin.js'
 import type { ResolvedServerOptions } from './options.js'
@@ -38,12 +40,27 @@ export interface AcceptedUpgrade {
 
 /** Reads and checks the head of a request that node:http parsed. */
 export function readRequest(raw: IncomingMessage): UpgradeRequest | HandshakeError {
+  if (raw.rawHeaders.length / 2 > maxFieldsOf(raw)) {
+    return new HandshakeError('HAWSER_HEAD_TOO_LARGE', { detail: 'too many header fields' })
+  }
   return readUpgradeRequest({
     method: raw.method ?? '',
     target: raw.url ?? '',
     httpVersion: raw.httpVersion,
     headers: HeaderFields.fromRawHeaders(raw.rawHeaders),
   })
+}
+
+/**
+ * How many header fields a request may have. Node drops those after its server's `maxHeadersCount` and tells nobody, and
+ * a dropped field may be a second Host or the length of a body: a request that has as many is refused.
+ */
+function maxFieldsOf(raw: IncomingMessage): number {
+  const { socket } = raw as { socket?: { server?: { maxHeadersCount?: unknown } } }
+  const kept = socket?.server?.maxHeadersCount
+  return typeof kept === 'number' && kept > 0
+    ? Math.min(DEFAULT_MAX_HEADER_COUNT, kept - 1)
+    : DEFAULT_MAX_HEADER_COUNT
 }
 
 /** The status of an error, and its words: they say nothing of this side. */
@@ -114,6 +131,11 @@ class Request implements UpgradeInfo {
     return this.#aborter.signal
   }
 
+  /** Whether this is what an aborted signal rejects with. */
+  isAbort(error: unknown): boolean {
+    return this.#aborter?.signal.aborted === true && error === this.#aborter.signal.reason
+  }
+
   /** Nobody waits for the decision any more. */
   abort(): void {
     this.#isOver = true
@@ -176,7 +198,7 @@ export class Upgrade implements Timed {
 
   /** The decision takes time, and not all of it there is. */
   private wait(decision: unknown): void {
-    timerWheel.schedule(this, monotonicNow() + this.options.limits.handshakeTimeoutMs)
+    timerWheel.schedule(this, this.peer.startedAt + this.options.limits.handshakeTimeoutMs)
     this.peer.watch(() => {
       this.finish(null)
     })
@@ -235,13 +257,24 @@ export class Upgrade implements Timed {
 
   private chooseProtocol(): string | undefined {
     const { protocols } = this.options
-    if (typeof protocols === 'function') return protocols(this.request.protocols, this.info)
+    if (typeof protocols === 'function') {
+      const chosen: unknown = protocols(this.request.protocols, this.info)
+      if (isThenable(chosen)) {
+        Promise.resolve(chosen).catch(() => undefined)
+        throw new TypeError(
+          'protocols must return one of the subprotocols offered, or undefined, not a promise: decide in onUpgrade instead, which may be async',
+        )
+      }
+      return chosen as string | undefined
+    }
     return protocols.length === 0 ? undefined : chooseProtocol(this.request.protocols, protocols)
   }
 
   private failInternally(error: unknown): void {
+    // Who stops because nobody waits for the decision any more has not failed.
+    if (this.isOver && this.info.isAbort(error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
-    this.options.onError(toError(error))
+    this.options.onError(toError(error), 'the decision on an upgrade')
   }
 
   private finish(accepted: AcceptedUpgrade | null): void {

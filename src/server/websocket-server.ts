@@ -27,7 +27,7 @@ import { ServerSocket } from './server-socket.js'
 import type { CodecService, ServerService, ServiceFactory } from './service.js'
 import { Tally, type ServerStats, type SocketList } from './stats.js'
 import { readRequest, type AcceptedUpgrade } from './upgrade.js'
-import { StreamPeer } from './upgrade-peer.js'
+import { checkUpgrade, StreamPeer } from './upgrade-peer.js'
 
 export interface CloseOptions {
   /** The Close frame's code. Default 1001. */
@@ -113,7 +113,7 @@ export class WebSocketServer<Data = unknown> {
   /**
    * Binds a service to a path.
    * @param path its segments are compared as they are sent, without the query; `:name` stands for any one segment, and
-   *   `*name` as the last for all the rest. What is equal goes before a parameter, and that before a rest
+   *   `*name` as the last for all the rest, which may be empty. What is equal goes before a parameter, and that before a rest
    * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
    */
@@ -199,6 +199,8 @@ export class WebSocketServer<Data = unknown> {
   /**
    * Takes one upgrade, for those who route upgrades themselves: call it from an 'upgrade' listener, with what that got.
    * @param service default: that of the route for the request's path
+   * @throws TypeError for arguments that are not those of an 'upgrade' event, and for a wrong service; InvalidStateError
+   *   if the upgrade on this socket was taken already
    */
   handleUpgrade(
     request: IncomingMessage,
@@ -207,8 +209,9 @@ export class WebSocketServer<Data = unknown> {
     service?: ServerService | ServiceFactory,
   ): void {
     const entry = service === undefined ? undefined : this.entryOf(service)
+    checkUpgrade(request, socket, head)
     if (!this.gate.isClosed) this.startHub()
-    const peer = new StreamPeer(request, socket, head, this.options.directIo)
+    const peer = new StreamPeer(request, socket, head, this.options.directIo, null)
     this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
   }
 

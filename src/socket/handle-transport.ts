@@ -1,3 +1,4 @@
+import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
   handleKit,
@@ -46,14 +47,45 @@ function getReady(kit: HandleKit): void {
   }
 }
 
-/** How a socket that gave its handle finds who has it: whoever destroys it ends the connection, as ever. */
+/** How a socket that gave its handle finds who has it. */
 const TRANSPORT = Symbol('hawser.transport')
 
-type EmptiedDuplex = Duplex & { [TRANSPORT]?: HandleTransport }
+/**
+ * What a socket becomes when its handle is taken. Somebody may have kept it, from the server's 'connection' for
+ * example: to end, destroy or reset it ends the connection, as ever, and what is written to it goes nowhere. Nothing
+ * that is done with it is an error that nobody hears. It is a prototype, so that a connection pays nothing for it.
+ */
+class EmptiedSocket extends NetSocket {
+  [TRANSPORT]?: HandleTransport
 
-function onEmptiedClosed(this: EmptiedDuplex): void {
+  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+    done()
+  }
+
+  override _writev(_chunks: unknown, done: () => void): void {
+    done()
+  }
+
+  override _final(done: () => void): void {
+    this[TRANSPORT]?.endSoon()
+    done()
+  }
+
+  override resetAndDestroy(): this {
+    this[TRANSPORT]?.reset()
+    this.destroy()
+    return this
+  }
+}
+
+const ignore = (): void => undefined
+
+function onEmptiedClosed(this: EmptiedSocket): void {
   this[TRANSPORT]?.destroy()
 }
+
+/** Of a socket that was ended: how long what was written may take to leave. */
+const END_LINGER_MS = 5_000
 
 function onWritten(this: HandleRequest, status: number): void {
   const transport = this.owner as HandleTransport
@@ -191,13 +223,44 @@ export class HandleTransport implements Transport {
   /** Also called by Node's function, with what went wrong at a read. */
   destroy(error?: Error): void {
     if (this.isDestroyed) return
+    this.settle()
+    this.error = error
+    this.handle.close(onClosed)
+  }
+
+  /** As {@link destroy}, with a RST where the system can send one. */
+  reset(): void {
+    const { handle } = this
+    // A handle that shuts down can neither be reset nor, when that was tried, be closed.
+    if (this.isDestroyed || this.isEnding || typeof handle.reset !== 'function') {
+      this.destroy()
+      return
+    }
+    this.settle()
+    handle.reset(onClosed)
+  }
+
+  /** Ends this side after all that was written, and then the connection: reads no more. */
+  endSoon(): void {
+    if (this.isDestroyed) return
+    this.pause()
+    this.hasEnded = true
+    if (this.isShut) {
+      this.destroy()
+      return
+    }
+    this.end()
+    setTimeout(() => {
+      this.destroy()
+    }, END_LINGER_MS).unref()
+  }
+
+  private settle(): void {
     this.lostBytes = this.pendingBytes
     this.isDestroyed = true
     this.isReading = false
-    this.error = error
     this.readBytes = this.handle.bytesRead
     this.writtenBytes = this.handle.bytesWritten
-    this.handle.close(onClosed)
   }
 
   /** @internal What Node's function asks for, and does at the end of what the peer sends. */
@@ -245,7 +308,7 @@ export class HandleTransport implements Transport {
     owner?.transportLost(error)
     if (from === null) return
     // Whoever follows the socket, or its server, sees it end.
-    from.destroy(error !== undefined && from.listenerCount('error') > 0 ? error : undefined)
+    from.destroy(error)
   }
 }
 
@@ -256,9 +319,10 @@ export class HandleTransport implements Transport {
 export function transportOver(duplex: Duplex, directIo: boolean): Transport {
   const handle = directIo ? takeHandle(duplex) : null
   if (handle === null) return new StreamTransport(duplex)
-  const from: EmptiedDuplex = duplex
+  const from = Object.setPrototypeOf(duplex, EmptiedSocket.prototype) as EmptiedSocket
   const transport = new HandleTransport(handle, from)
   from[TRANSPORT] = transport
+  from.on('error', ignore)
   from.on('close', onEmptiedClosed)
   return transport
 }

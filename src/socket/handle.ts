@@ -42,6 +42,8 @@ export interface Handle {
   shutdown(request: HandleRequest): number
   /** Calls back with the handle as `this`. */
   close(closed: (this: Handle) => void): void
+  /** As {@link close}, with a RST; not while a shutdown is under way. TCP only. @returns 0, or an error, negative */
+  reset?(closed: (this: Handle) => void): number
   getpeername?(out: { address?: string }): number
   setNoDelay?(on: boolean): number
   [key: symbol]: unknown
@@ -201,8 +203,10 @@ export function takeHandle(duplex: Duplex): Handle | null {
   const kind: unknown = Object.getPrototypeOf(duplex)
   if (kind !== NetSocket.prototype || handleKit() === null) return null
   const socket: NetSocket = duplex as never
-  const holder = socket as unknown as { _handle: unknown }
+  const holder = socket as unknown as { _handle: unknown; _httpMessage?: unknown }
   const handle = holder._handle
+  // A response of node:http would write to it.
+  if (holder._httpMessage !== undefined && holder._httpMessage !== null) return null
   if (!isHandle(handle) || socket.destroyed || socket.connecting || !socket.writable || !socket.readable) {
     return null
   }

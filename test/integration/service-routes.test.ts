@@ -63,8 +63,13 @@ describe('paths with parameters', () => {
     ['/a/b', 'rest b'],
     ['/a//c', 'rest /c'],
     ['/a/x/c/', 'rest x/c/'],
+    ['/a/', 'rest '],
+    ['/', 'all '],
+    ['/other', 'all other'],
+    ['/a', 'all a'],
   ])('%s leads to %s: what is equal goes before a parameter, that before a rest', async (path, expected) => {
     const server = create()
+    server.route('/*all', { onOpen: (socket) => void socket.send(`all ${socket.params.all}`) })
     server.route('/a/*rest', { onOpen: (socket) => void socket.send(`rest ${socket.params.rest}`) })
     server.route('/a/:one/c', { onOpen: (socket) => void socket.send('one') })
     server.route('/a/b/:two', { onOpen: (socket) => void socket.send('two') })

@@ -277,10 +277,10 @@ describe("RFC 6455 4.1: checking the server's handshake", () => {
       'a malformed Sec-WebSocket-Extensions header: "permessage-deflate;"',
     ],
     [
-      'an empty list of extensions',
-      response([['Sec-WebSocket-Extensions', '']]),
+      'a list of extensions with commas alone',
+      response([['Sec-WebSocket-Extensions', ',']]),
       'HAWSER_INVALID_EXTENSION_HEADER',
-      'a malformed Sec-WebSocket-Extensions header: ""',
+      'a malformed Sec-WebSocket-Extensions header: ","',
     ],
     [
       'an extension that was not offered',

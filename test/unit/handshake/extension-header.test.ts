@@ -1,4 +1,9 @@
-import { formatExtension, parseExtensionHeader } from '../../../src/handshake/extension-header.js'
+import {
+  formatExtension,
+  parseExtensionHeader,
+  readExtensions,
+} from '../../../src/handshake/extension-header.js'
+import { HeaderFields } from '../../../src/handshake/header-fields.js'
 
 describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
   it.each([
@@ -157,5 +162,25 @@ describe('the header that was read last', () => {
     const long = `x; y=${'z'.repeat(300)}`
     expect(parseExtensionHeader(long)).toEqual(parseExtensionHeader(long))
     expect(parseExtensionHeader(long)).not.toBe(parseExtensionHeader(long))
+  })
+})
+
+describe('RFC 6455 9.1: the fields of a head', () => {
+  const read = (...values: string[]): unknown =>
+    readExtensions(
+      HeaderFields.fromRawHeaders(values.flatMap((value) => ['Sec-WebSocket-Extensions', value])),
+    )
+
+  it('takes no field, an empty one and several empty ones as no extension', () => {
+    expect(read()).toEqual([])
+    expect(read('')).toEqual([])
+    expect(read('', '')).toEqual([])
+    expect(read('', '\t')).toEqual([])
+  })
+
+  it('reads an extension after an empty field, and refuses what is malformed', () => {
+    expect(read('', 'a')).toEqual([{ name: 'a', parameters: [] }])
+    expect(read(',')).toBeNull()
+    expect(read('', 'a;')).toBeNull()
   })
 })

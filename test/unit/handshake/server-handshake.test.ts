@@ -210,8 +210,8 @@ describe("RFC 6455 4.2.1: reading the client's handshake", () => {
       400,
     ],
     [
-      'an empty list of extensions',
-      request([['Sec-WebSocket-Extensions', '']]),
+      'a list of extensions with commas alone',
+      request([['Sec-WebSocket-Extensions', ',']]),
       'HAWSER_INVALID_EXTENSION_HEADER',
       400,
     ],

@@ -1,0 +1,137 @@
+/** What the application does wrong in an upgrade is heard once, and fails closed. In processes of their own. */
+import { Programs } from '../helpers/child.js'
+import { requestHead } from '../helpers/raw-peer.js'
+
+const programs = new Programs()
+afterAll(() => {
+  programs.remove()
+})
+
+/** Serves with these options, asks once for each service, and prints status, errors and warnings. */
+async function lines(options: string, service: string, times = 1): Promise<readonly string[]> {
+  const program = programs.run(`
+    import { accept, connect, WebSocketServer } from './src/index.js'
+    process.on('warning', (warning) => console.log('warning', warning.code, warning.message))
+    process.on('unhandledRejection', (error) => console.log('unhandled', error))
+    const server = new WebSocketServer(${options})
+    server.route('/', ${service})
+    const { port } = await server.listen(0, '127.0.0.1')
+    for (let i = 0; i < ${String(times)}; i++) {
+      const result = await connect('ws://127.0.0.1:' + port + '/', { protocols: ['a'], origin: 'http://x.test', handshakeTimeoutMs: 3000 }).catch((error) => error)
+      console.log(result.httpStatus ?? 'open')
+    }
+    await server.close({ timeoutMs: 300 })
+  `)
+  const { status, errors, lines: printed } = await program.ended
+  expect(status).toBe(0)
+  expect(errors.replace(/^\(node.*\n|^\s+at .*\n|^\(Use .*\n|^Error.*\n|^TypeError.*\n/gm, '')).toBe('')
+  return printed
+}
+
+const TOLD = '{ onError: (error) => console.log("told", error.message) }'
+const throws = "{ onUpgrade() { throw new Error('x') } }"
+
+describe('what onUpgrade does wrong', () => {
+  const because = 'the decision on an upgrade failed, and the server has no onError'
+
+  it.each([
+    ['throws', throws, 'x'],
+    ['rejects', "{ onUpgrade: async () => { throw new Error('x') } }", 'x'],
+    [
+      'returns nothing',
+      '{ onUpgrade() {} }',
+      'onUpgrade must return accept(...) or reject(...), not undefined',
+    ],
+  ])('%s: is told to onError, else one warning', async (_, service, message) => {
+    expect(await lines(TOLD, service)).toEqual([`told ${message}`, '500'])
+    const printed = await lines('{}', service, 3)
+    expect(printed.filter((line) => line === '500')).toHaveLength(3)
+    expect(printed.filter((line) => line !== '500')).toEqual([
+      `warning HAWSER_UNHANDLED_SERVER_ERROR ${because}: ${message}`,
+    ])
+  })
+
+  it.each(["() => { throw new Error('y') }", "async () => { throw new Error('y') }"])(
+    'an onError that fails is a warning: %s',
+    async (onError) => {
+      const printed = await lines(`{ onError: ${onError} }`, throws)
+      expect(printed.filter((line) => line !== '500')).toEqual([
+        'warning HAWSER_ON_ERROR_FAILED onError failed, called with "x": y',
+      ])
+    },
+  )
+
+  it('stopping because the peer is gone is no error', async () => {
+    const program = programs.run(`
+      import { connect as netConnect } from 'node:net'
+      import { WebSocketServer } from './src/index.js'
+      process.on('warning', (warning) => console.log('warning', warning.message))
+      const server = new WebSocketServer({ onError: (error) => console.log('told', error.message) })
+      let aborted
+      const seen = new Promise((resolve) => { aborted = resolve })
+      server.route('/', { onUpgrade: ({ signal }) => new Promise((_, reject) => {
+        signal.addEventListener('abort', () => { reject(signal.reason); setTimeout(aborted, 20) })
+      }) })
+      const { port } = await server.listen(0, '127.0.0.1')
+      const peer = netConnect(port, '127.0.0.1')
+      peer.write(${JSON.stringify(requestHead())})
+      setTimeout(() => peer.resetAndDestroy(), 50)
+      await seen
+      console.log('done')
+      await server.close({ timeoutMs: 100 })
+    `)
+    expect(await program.ended).toMatchObject({ lines: ['done'], errors: '' })
+  })
+})
+
+describe('async functions where synchronous ones are wanted', () => {
+  const promise = /not a promise/
+
+  it.each([
+    ['protocols that resolves', "protocols: async () => 'a'"],
+    ['protocols that rejects', "protocols: async () => { throw new Error('x') }"],
+    ['origins that resolves with true', 'origins: [async () => true]'],
+    ['origins that rejects', "origins: [async () => { throw new Error('x') }]"],
+  ])('%s: 500, a TypeError that says so, and no unhandled rejection', async (_, option) => {
+    const printed = await lines(
+      `{ ${option}, onError: (error) => console.log(error.constructor.name, error.message) }`,
+      '{}',
+    )
+    expect(printed).toHaveLength(2)
+    expect(printed[0]).toMatch(/^TypeError /)
+    expect(printed[0]).toMatch(promise)
+    expect(printed[1]).toBe('500')
+  })
+
+  it.each([
+    ['protocols', "protocols: () => { throw new Error('x') }"],
+    ['origins', "origins: [() => { throw new Error('x') }]"],
+  ])('%s that throws: 500, and onError is told', async (_, option) => {
+    expect(await lines(`{ ${option}, onError: (error) => console.log(error.message) }`, '{}')).toEqual([
+      'x',
+      '500',
+    ])
+  })
+})
+
+describe('what throws after the 101', () => {
+  it('ends the connection, counts nothing, and is told', async () => {
+    const program = programs.run(`
+      import { connect, WebSocketServer } from './src/index.js'
+      const server = new WebSocketServer({ onError: (error) => console.log('told', error.message) })
+      server.route('/', {})
+      server.codecs.createCodec = () => { throw new Error('no memory') }
+      const { port } = await server.listen(0, '127.0.0.1')
+      for (const directIo of [true, false]) {
+        const socket = await connect('ws://127.0.0.1:' + port + '/').catch((error) => error)
+        console.log(await (socket.receive?.().catch((error) => error.closeCode) ?? 'failed'))
+        console.log('left', server.connectionCount)
+      }
+      await server.close()
+    `)
+    const { lines: printed, status } = await program.ended
+    expect(printed.filter((line) => line === 'told no memory')).toHaveLength(2)
+    expect(printed.filter((line) => line === 'left 0')).toHaveLength(2)
+    expect(status).toBe(0)
+  })
+})
