@@ -46,11 +46,59 @@ export class SharedFrame {
   }
 }
 
+/** Who waits for a {@link SharedCompression}. */
+export interface CompressionWaiter {
+  /** @param frame null: it does not shrink, or could not be compressed */
+  compressionEnded(frame: SharedFrame | null): void
+}
+
+/** A message that goes to many is being compressed off the loop, for all codecs that compress alike. */
+export class SharedCompression {
+  private readonly waiters = new Set<CompressionWaiter>()
+  private readonly cancel: () => void
+  private isOver = false
+
+  /**
+   * @param start begins the work; what it is given is to be called later with the result, and it returns what cancels
+   *   the work
+   */
+  constructor(start: (done: (frame: SharedFrame | null) => void) => () => void) {
+    this.cancel = start((frame) => {
+      this.isOver = true
+      this.tellAll(frame)
+    })
+  }
+
+  join(waiter: CompressionWaiter): void {
+    this.waiters.add(waiter)
+  }
+
+  /** Its connection is over. When nobody waits any more the work is cancelled. */
+  leave(waiter: CompressionWaiter): void {
+    this.waiters.delete(waiter)
+    if (this.waiters.size === 0 && !this.isOver) this.cancel()
+  }
+
+  /** What one connection's code throws does not keep the message from the others: it is thrown after them. */
+  private tellAll(frame: SharedFrame | null): void {
+    const failures: unknown[] = []
+    for (const waiter of this.waiters) {
+      this.waiters.delete(waiter)
+      try {
+        waiter.compressionEnded(frame)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'what followed a compression threw')
+  }
+}
+
 /** What {@link PreparedMessage.deflatedBy} made, by who made it. */
 interface Deflated {
   readonly by: SharedDeflate
   /** null: it does not shrink. */
-  readonly frame: SharedFrame | null
+  result: SharedFrame | SharedCompression | null
 }
 
 /**
@@ -100,16 +148,38 @@ export class PreparedMessage {
 
   /**
    * @internal The frame with the message compressed by itself: made once for all codecs that compress alike.
-   * @returns null: it does not shrink
+   * @returns null: it does not shrink; or, where it is large, the compression under way: join it
    */
-  deflatedBy(codec: MessageCodec): SharedFrame | null {
+  deflatedBy(codec: MessageCodec): SharedFrame | SharedCompression | null {
     const by = codec.sharedDeflate
     this.deflated ??= []
-    for (const one of this.deflated) if (one.by === by) return one.frame
-    const bytes = by.deflate(this.payload, false)
-    const frame = bytes === null ? null : new SharedFrame(this.firstByte | RSV1_BIT, bytes, this.isTransient)
+    for (const one of this.deflated) if (one.by === by) return one.result
+    const deflated: Deflated = { by, result: null }
     if (this.deflated.length === MAX_DEFLATED) this.deflated.shift()
-    this.deflated.push({ by, frame })
-    return frame
+    this.deflated.push(deflated)
+    if (codec.prefersAsyncDeflate(this.byteLength)) {
+      deflated.result = this.compressLater(by, deflated)
+    } else {
+      deflated.result = this.compressedFrame(by.deflate(this.payload))
+    }
+    return deflated.result
+  }
+
+  private compressLater(by: SharedDeflate, deflated: Deflated): SharedCompression {
+    return new SharedCompression((done) => {
+      const cancel = by.deflateAsync(this.payload, (bytes) => {
+        const frame = this.compressedFrame(bytes)
+        deflated.result = frame
+        done(frame)
+      })
+      return () => {
+        this.deflated = (this.deflated as Deflated[]).filter((one) => one !== deflated)
+        cancel()
+      }
+    })
+  }
+
+  private compressedFrame(bytes: Uint8Array | null): SharedFrame | null {
+    return bytes === null ? null : new SharedFrame(this.firstByte | RSV1_BIT, bytes, this.isTransient)
   }
 }

@@ -3,7 +3,8 @@ import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { OutputQueue } from './output-queue.js'
-import type { PreparedMessage } from './prepared-message.js'
+import { PreparedMessage, SharedCompression } from './prepared-message.js'
+import type { CompressionWaiter, SharedFrame } from './prepared-message.js'
 import { TO_COMPRESS_BIT, WaitingFrames } from './waiting-frames.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
@@ -14,7 +15,7 @@ const CLOSE = FIN_BIT | Opcode.CLOSE
  * Messages to frames: decides what is compressed, and keeps the order where a large message is compressed off
  * the loop. Control frames may pass messages that wait, except Close (RFC 6455 sections 5.4 and 5.5.1).
  */
-export class Sender {
+export class Sender implements CompressionWaiter {
   readonly output: OutputQueue
   private readonly isMasked: boolean
   private readonly codec: MessageCodec | null
@@ -22,6 +23,9 @@ export class Sender {
   /** A compression is under way off the loop; of so many bytes. */
   private compressing = false
   private compressingBytes = 0
+  /** Where it is that of a message which goes to many: the message, and who compresses it. */
+  private shared: SharedCompression | null = null
+  private sharedMessage: PreparedMessage | null = null
   /** What was sent behind it; made when it is needed first. */
   private waiting: WaitingFrames | null = null
 
@@ -72,24 +76,18 @@ export class Sender {
 
   /** A message that goes to many: its frame is shared with them, unless it must be masked. */
   sendPrepared(message: PreparedMessage): void {
-    const { codec, output } = this
-    if (this.compressing || this.isMasked) {
-      const { payload, firstByte, compress } = message
-      if (this.compressing)
-        this.behind().appendBytes(compress ? firstByte | TO_COMPRESS_BIT : firstByte, payload)
-      else this.sendMessage(firstByte, payload, compress, false)
-      return
-    }
-    let { frame } = message
-    if (codec !== null && message.compress && codec.worthSharing(message.byteLength)) {
+    const { codec } = this
+    if (this.compressing) {
+      this.behind().appendPrepared(message)
+    } else if (this.isMasked) {
+      this.sendMessage(message.firstByte, message.payload, message.compress, true)
+    } else if (codec !== null && message.compress && codec.worthSharing(message.byteLength)) {
       const deflated = message.deflatedBy(codec)
-      if (deflated !== null) {
-        frame = deflated
-        // The peer's inflater takes the message in, this side's compressor never saw it.
-        codec.dropDeflateContext()
-      }
+      if (deflated instanceof SharedCompression) this.waitFor(deflated, message)
+      else this.appendPrepared(message, deflated)
+    } else {
+      this.appendPrepared(message, null)
     }
-    output.appendShared(frame.buffer, frame.start, frame.end)
   }
 
   /** A ping or a pong: passes messages that wait. */
@@ -103,13 +101,43 @@ export class Sender {
     else this.output.appendBytes(CLOSE, payload)
   }
 
+  /** The message that goes to many, and is waited for here, is compressed. */
+  compressionEnded(frame: SharedFrame | null): void {
+    const message = this.sharedMessage as PreparedMessage
+    this.shared = null
+    this.sharedMessage = null
+    this.compressing = false
+    this.compressingBytes = 0
+    this.appendPrepared(message, frame)
+    this.sendWaiting()
+    this.waker.wake()
+  }
+
   /** Drops what was not taken, and what waits for a compression. Of no more use for messages then. */
   clear(): void {
     this.output.clear()
     this.compressing = false
     this.compressingBytes = 0
     this.waiting = null
+    this.shared?.leave(this)
+    this.shared = null
+    this.sharedMessage = null
     this.codec?.close()
+  }
+
+  private waitFor(compression: SharedCompression, message: PreparedMessage): void {
+    this.compressing = true
+    this.compressingBytes = message.byteLength
+    this.shared = compression
+    this.sharedMessage = message
+    compression.join(this)
+  }
+
+  private appendPrepared(message: PreparedMessage, deflated: SharedFrame | null): void {
+    // The peer's inflater takes the message in, this side's compressor never saw it.
+    if (deflated !== null) this.codec?.dropDeflateContext()
+    const { buffer, start, end } = deflated ?? message.frame
+    this.output.appendShared(buffer, start, end)
   }
 
   private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isOwned: boolean): void {
@@ -159,8 +187,12 @@ export class Sender {
         this.waiting = null
         return
       }
-      const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
-      this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress, true)
+      if (frame instanceof PreparedMessage) {
+        this.sendPrepared(frame)
+      } else {
+        const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
+        this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress, true)
+      }
     } while (!this.compressing)
   }
 

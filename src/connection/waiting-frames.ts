@@ -1,5 +1,6 @@
 import { LENGTH_BITS, PAYLOAD_LENGTH_16, PAYLOAD_LENGTH_64, RSV2_BIT } from '../frame/header.js'
 import { OutputQueue } from './output-queue.js'
+import { PreparedMessage } from './prepared-message.js'
 
 /** Set in the first byte of a frame that is to be compressed; no frame on the wire has it. */
 export const TO_COMPRESS_BIT = RSV2_BIT
@@ -12,39 +13,61 @@ export interface WaitingFrame {
   readonly payload: Buffer
 }
 
+/** The bytes of a message that goes to many, as it stands in its frame. */
+const frameBytes = ({ frame }: PreparedMessage): number => frame.end - frame.start
+
 /**
  * Frames that wait for the compression of a message before them, kept as what they nearly are already: bytes, one
- * frame behind the other. A million small messages then cost a few bytes each, not an object and a buffer.
+ * frame behind the other. A million small messages then cost a few bytes each, not an object and a buffer. Messages that
+ * go to many stand between them as they are, so that they are still compressed once for all.
  */
 export class WaitingFrames {
-  private readonly queue = new OutputQueue(false)
+  /** What waits, headers included; of messages that go to many, what they are uncompressed. */
+  byteLength = 0
+  private readonly runs: (OutputQueue | PreparedMessage)[] = []
   private bytes: Buffer | null = null
   private position = 0
 
-  constructor() {
-    // They may wait for long: not in the slab.
-    this.queue.isBlocked = true
-  }
-
-  /** What waits, headers included. */
-  get byteLength(): number {
-    return this.queue.byteLength + (this.bytes === null ? 0 : this.bytes.length - this.position)
-  }
-
   appendText(firstByte: number, text: string): void {
-    this.queue.appendText(firstByte, text)
+    const queue = this.lastQueue()
+    const before = queue.byteLength
+    queue.appendText(firstByte, text)
+    this.byteLength += queue.byteLength - before
   }
 
   /** @param payload copied; read during the call only */
   appendBytes(firstByte: number, payload: Uint8Array): void {
-    this.queue.appendBytes(firstByte, payload)
+    const queue = this.lastQueue()
+    const before = queue.byteLength
+    queue.appendBytes(firstByte, payload)
+    this.byteLength += queue.byteLength - before
   }
 
-  /** The frame that waited longest; null when none waits. */
-  next(): WaitingFrame | null {
-    this.bytes ??= this.queue.take()
-    if (this.bytes === null) return null
-    const { bytes } = this
+  appendPrepared(message: PreparedMessage): void {
+    this.runs.push(message)
+    this.byteLength += frameBytes(message)
+  }
+
+  /** What waited longest; null when nothing waits. */
+  next(): WaitingFrame | PreparedMessage | null {
+    while (this.bytes === null) {
+      const [run] = this.runs
+      if (run === undefined) return null
+      if (run instanceof PreparedMessage) {
+        this.runs.shift()
+        this.byteLength -= frameBytes(run)
+        return run
+      }
+      this.bytes = run.take()
+      if (run.byteLength > 0) continue
+      // The last is kept for what comes.
+      if (this.runs.length > 1) this.runs.shift()
+      else if (this.bytes === null) return null
+    }
+    return this.nextFrame(this.bytes)
+  }
+
+  private nextFrame(bytes: Buffer): WaitingFrame {
     const at = this.position
     const field = bytes.readUInt8(at + 1) & LENGTH_BITS
     let start = at + 2
@@ -60,6 +83,17 @@ export class WaitingFrames {
     const atEnd = end === bytes.length
     this.bytes = atEnd ? null : bytes
     this.position = atEnd ? 0 : end
+    this.byteLength -= end - at
     return { firstByte: bytes.readUInt8(at), payload: bytes.subarray(start, end) }
+  }
+
+  private lastQueue(): OutputQueue {
+    const last = this.runs.at(-1)
+    if (last instanceof OutputQueue) return last
+    const queue = new OutputQueue(false)
+    // Its frames may wait for long: not in the slab.
+    queue.isBlocked = true
+    this.runs.push(queue)
+    return queue
   }
 }

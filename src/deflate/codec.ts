@@ -10,11 +10,15 @@ export type InflateResult = Uint8Array | ProtocolError | LimitError
 
 /** Compresses messages by themselves, for all connections that do it alike. The identity says which these are. */
 export interface SharedDeflate {
+  /** @returns as `MessageCodec.deflate` */
+  deflate(message: Uint8Array): Uint8Array | null
   /**
-   * @param keepContext false: nothing is known of earlier messages
-   * @returns as `MessageCodec.deflate`
+   * As `deflate`, on the thread pool.
+   * @param message nobody changes it until `done`
+   * @param done called later, at most once; what it gets is the receiver's
+   * @returns cancels the job: `done` is never called. Idempotent
    */
-  deflate(message: Uint8Array, keepContext: false): Uint8Array | null
+  deflateAsync(message: Uint8Array, done: (result: Uint8Array | null) => void): () => void
 }
 
 /**
@@ -76,6 +80,12 @@ export interface MessageCodec {
 export interface CodecFactory {
   /** @param agreed what both ends keep to, from `acceptOffer` or `verifyResponse` */
   createCodec(agreed: AgreedParameters): MessageCodec
-  /** What the contexts lent to connections hold now, in bytes; never above `maxSharedContextBytes`. */
+  /** What the compressors lent to connections hold now, in bytes; never above `maxSharedContextBytes`. */
   readonly sharedContextBytes: number
+  /** What the decompressors lent to connections hold now, in bytes; never above `maxSharedInflaterBytes`. */
+  readonly sharedInflaterBytes: number
+  /** What is kept, in bytes, of messages received, for connections to which no decompressor is lent now. */
+  readonly inflateHistoryBytes: number
+  /** False: `maxInflateHistoryBytes` are kept. What then is to be agreed to: see `acceptOffer`. */
+  readonly hasRoomForContexts: boolean
 }

@@ -1,56 +1,71 @@
 /**
  * Compression contexts, lent. Where a server agreed to its own context takeover it may still drop its context before
- * any message (RFC 7692 section 7.1.1.1 binds the receiver only). So a bounded number of contexts serves any number
- * of connections: the busy ones have one, the others compress each message by itself.
+ * any message (RFC 7692 section 7.1.1.1 binds the receiver only); and what an inflater knows can be taken out of it and
+ * put into another. So a bounded number of contexts serves any number of connections: the busy ones have one.
  */
-import { contextBytes } from './engine.js'
-import type { Deflater, DeflateParameters } from './engine.js'
 
-/** A compressor in the pool, with its place in the order of use. */
-interface Context {
-  readonly deflater: Deflater
+/** What is lent: a compressor, or a decompressor. */
+export interface Lendable {
+  close(): void
+}
+
+/** A thing in the pool, with its place in the order of use. */
+interface Context<Thing> {
+  readonly thing: Thing
   readonly windowBits: number
   readonly bytes: number
   /** null: free, and last in the order. */
-  borrower: Borrower | null
-  newer: Context | null
-  older: Context | null
+  borrower: Borrower<Thing> | null
+  newer: Context<Thing> | null
+  older: Context<Thing> | null
 }
 
 /** One connection, as the pool sees it. */
-export class Borrower {
-  readonly parameters: DeflateParameters
+export abstract class Borrower<Thing> {
+  readonly windowBits: number
   /** The context it has now; the pool takes it away when another connection is busier. */
-  context: Context | null = null
+  context: Context<Thing> | null = null
   /** The pool's clock at its last message; 0: none yet. */
   lastUse = 0
 
-  constructor(parameters: DeflateParameters) {
-    this.parameters = parameters
+  constructor(windowBits: number) {
+    this.windowBits = windowBits
   }
 
-  /** The compressor lent, if one is. */
-  get deflater(): Deflater | null {
-    return this.context === null ? null : this.context.deflater
+  /** What is lent to it, if anything is. */
+  get lent(): Thing | null {
+    return this.context === null ? null : this.context.thing
   }
+
+  /** It is lent this from now on, which still knows what it was used for last. */
+  abstract receive(thing: Thing): void
+  /** This goes to another from now on. Not called where it was given back. */
+  abstract giveUp(thing: Thing): void
 }
 
 /** The contexts of one server or client. */
-export class ContextPool {
+export class ContextPool<Thing extends Lendable> {
   readonly #maxBytes: number
-  readonly #create: (parameters: DeflateParameters) => Deflater
+  readonly #bytesOf: (windowBits: number) => number
+  readonly #create: (windowBits: number) => Thing
   #bytes = 0
   /** Counts messages, not time: how busy a connection is, is measured against the others. */
   #clock = 0
-  #newest: Context | null = null
-  #oldest: Context | null = null
+  #newest: Context<Thing> | null = null
+  #oldest: Context<Thing> | null = null
 
   /**
-   * @param maxBytes what all contexts may hold together, reckoned by `contextBytes`
-   * @param create makes a compressor
+   * @param maxBytes what all contexts may hold together
+   * @param bytesOf what one holds
+   * @param create makes one
    */
-  constructor(maxBytes: number, create: (parameters: DeflateParameters) => Deflater) {
+  constructor(
+    maxBytes: number,
+    bytesOf: (windowBits: number) => number,
+    create: (windowBits: number) => Thing,
+  ) {
     this.#maxBytes = maxBytes
+    this.#bytesOf = bytesOf
     this.#create = create
   }
 
@@ -65,7 +80,7 @@ export class ContextPool {
    * longest. So contexts stay where they are when all are equally busy, and go from the idle to the busy.
    * @returns does the connection have a context now?
    */
-  touch(borrower: Borrower): boolean {
+  touch(borrower: Borrower<Thing>): boolean {
     const previousUse = borrower.lastUse
     borrower.lastUse = ++this.#clock
     if (borrower.context !== null) {
@@ -73,16 +88,17 @@ export class ContextPool {
       return true
     }
     if (previousUse === 0) return false
-    const context = this.#obtain(borrower.parameters, previousUse)
+    const context = this.#obtain(borrower.windowBits, previousUse)
     if (context === null) return false
     context.borrower = borrower
     borrower.context = context
     this.#moveToFront(context)
+    borrower.receive(context.thing)
     return true
   }
 
-  /** The connection is over: its context is free for the next. */
-  release(borrower: Borrower): void {
+  /** The connection needs its context no longer: it is free for the next. */
+  release(borrower: Borrower<Thing>): void {
     const { context } = borrower
     if (context === null) return
     borrower.context = null
@@ -99,27 +115,26 @@ export class ContextPool {
     while (this.#oldest !== null) this.#discard(this.#oldest)
   }
 
-  /** A context that knows nothing yet, linked nowhere; null: all are in better use. */
-  #obtain(parameters: DeflateParameters, previousUse: number): Context | null {
-    const bytes = contextBytes(parameters)
+  /** A context linked nowhere; null: all are in better use. */
+  #obtain(windowBits: number, previousUse: number): Context<Thing> | null {
+    const bytes = this.#bytesOf(windowBits)
     if (bytes > this.#maxBytes) return null
     while (this.#oldest !== null) {
       const candidate = this.#oldest
       const { borrower } = candidate
-      const hasShape = candidate.windowBits === parameters.windowBits
+      const hasShape = candidate.windowBits === windowBits
       if (this.#bytes + bytes <= this.#maxBytes && (borrower !== null || !hasShape)) break
       if (borrower !== null && borrower.lastUse > previousUse) return null
       if (hasShape) {
         this.#takeBack(candidate)
-        candidate.deflater.dropContext()
         return candidate
       }
       this.#discard(candidate)
     }
     this.#bytes += bytes
     return {
-      deflater: this.#create(parameters),
-      windowBits: parameters.windowBits,
+      thing: this.#create(windowBits),
+      windowBits,
       bytes,
       borrower: null,
       newer: null,
@@ -127,19 +142,23 @@ export class ContextPool {
     }
   }
 
-  #takeBack(context: Context): void {
-    if (context.borrower !== null) context.borrower.context = null
+  #takeBack(context: Context<Thing>): void {
+    const { borrower } = context
+    if (borrower !== null) {
+      borrower.context = null
+      borrower.giveUp(context.thing)
+    }
     context.borrower = null
     this.#unlink(context)
   }
 
-  #discard(context: Context): void {
+  #discard(context: Context<Thing>): void {
     this.#takeBack(context)
     this.#bytes -= context.bytes
-    context.deflater.close()
+    context.thing.close()
   }
 
-  #moveToFront(context: Context): void {
+  #moveToFront(context: Context<Thing>): void {
     if (this.#newest === context) return
     this.#unlink(context)
     context.older = this.#newest
@@ -149,7 +168,7 @@ export class ContextPool {
   }
 
   /** Takes it out of the order; one that is not in it stays out. */
-  #unlink(context: Context): void {
+  #unlink(context: Context<Thing>): void {
     const { newer, older } = context
     if (newer !== null) newer.older = older
     else if (this.#newest === context) this.#newest = older

@@ -26,29 +26,56 @@ export interface Deflater {
   close(): void
 }
 
-/** Cancels a job: its `done` is never called. Idempotent. */
+/**
+ * Asks a job to end early. Its `done` is called all the same, once, when the work has really ended: until then it
+ * holds a thread and memory. What `done` gets then is of no use. Idempotent.
+ */
 export type Cancel = () => void
 
-/** A decompressor; whether it keeps the context of earlier messages is a matter of who made it. */
+/** What the end of an inflation gives beside the message. */
+export type InflateDone = (result: InflateResult, reachBytes: number) => void
+
+/** A decompressor that keeps the context of one connection at a time. */
 export interface Inflater {
+  /** By the context of the messages before it. After an error the context is empty. */
   inflate(message: Uint8Array, maxBytes: number): InflateResult
-  /** @param done called later, once, with bytes that are its own */
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel
+  /** Forgets everything, and then knows these bytes as if it had inflated them; at most one window. Only read. */
+  prime(history: Uint8Array): void
+  /**
+   * A copy of the last bytes inflated: what the next message may refer to. `prime` must be called after this.
+   * @param maxBytes the most that are wanted
+   */
+  readHistory(maxBytes: number): Buffer
   close(): void
+}
+
+/** Makes what keeps the context of one connection at a time. */
+export interface Lender {
+  createDeflater(parameters: DeflateParameters): Deflater
+  createInflater(windowBits: number): Inflater
 }
 
 /** One way of using zlib. */
 export interface ZlibEngine {
-  /** Can a compressor keep its context cheaply? Else none is lent. */
-  readonly keepsDeflateContext: boolean
-  /** Takes messages of all connections, each by itself. */
-  readonly sharedInflater: Inflater
-  /** The compressor of this shape for messages of all connections, each by itself. */
-  sharedDeflater(parameters: DeflateParameters): Deflater
-  /** A compressor for one connection at a time. */
+  /** null: to keep a context costs more than it saves, and none is lent. */
+  readonly lender: Lender | null
+  /**
+   * How many of the last bytes, of the history and the message together, the message after the one that `inflate`
+   * gave last may refer to: 0 after an error.
+   */
+  readonly reachBytes: number
+  /**
+   * Decompresses a message of any connection, at once.
+   * @param history the bytes inflated before it, at most 32 KiB; none where the peer keeps no context. Only read
+   */
+  inflate(message: Uint8Array, maxBytes: number, history: Uint8Array): InflateResult
+  /**
+   * As `inflate`, on the thread pool.
+   * @param done called later, once, with bytes that are its own, and with what `reachBytes` would say
+   */
+  inflateAsync(message: Uint8Array, maxBytes: number, history: Uint8Array, done: InflateDone): Cancel
+  /** A compressor that takes messages of all connections, each by itself. */
   createDeflater(parameters: DeflateParameters): Deflater
-  /** A decompressor for one connection, which keeps the context. */
-  createInflater(windowBits: number): Inflater
   /**
    * Compresses a message by itself, on the thread pool.
    * @param done called later, once, with bytes that are its own; null: it does not shrink
@@ -59,6 +86,9 @@ export interface ZlibEngine {
     done: (result: Uint8Array | null) => void,
   ): Cancel
 }
+
+/** No bytes at all: the history of a connection that has none. */
+export const NO_HISTORY = Buffer.alloc(0)
 
 /** The bytes that end a flush, which are not sent (RFC 7692 section 7.2.1). */
 export const TAIL_BYTES = 4
@@ -113,4 +143,12 @@ export function compressorBits(maxWindowBits: number): number {
  */
 export function contextBytes({ windowBits, memLevel }: DeflateParameters): number {
   return (1 << (windowBits + 2)) + Math.max(1 << 16, 1 << (memLevel + 8)) + (1 << (memLevel + 8)) + 20 * 1024
+}
+
+/**
+ * What a decompressor holds, in bytes: the window, and 14 KiB for the rest of its state, the stream object and the
+ * allocator (Node 20, x86-64, 2026-11: 13.5 KiB resident before the window fills).
+ */
+export function inflaterBytes(windowBits: number): number {
+  return (1 << windowBits) + 14 * 1024
 }

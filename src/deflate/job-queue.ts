@@ -1,7 +1,7 @@
 /** Bounds how many jobs are on the thread pool at once; the others wait in order. */
 import type { Cancel } from './engine.js'
 
-/** Starts the work; `finished` is to be called once when it is done. */
+/** Starts the work. `finished` must be called when it has ended, also where it was cancelled. */
 type Start = (finished: () => void) => Cancel
 
 /**
@@ -34,7 +34,8 @@ export class JobQueue {
 
   /**
    * Starts the job now, or when others have finished.
-   * @returns cancels it: it never starts, or what it was started with is cancelled and its place given to another
+   * @returns cancels it: it never starts; or, where it runs, its work is asked to end early and keeps its place
+   *   until it has ended
    */
   add(start: Start): Cancel {
     let isFinished = false
@@ -53,9 +54,7 @@ export class JobQueue {
       this.#running++
       const cancelWork = start(finish)
       cancel = () => {
-        if (isFinished) return
-        cancelWork()
-        finish()
+        if (!isFinished) cancelWork()
       }
     }
     if (this.#running < this.#limit) run()

@@ -134,13 +134,22 @@ export function createOffer(config: ResolvedDeflateOptions): string {
   })
 }
 
-/** One offer against the server's options: null declines it. */
+/**
+ * One offer against the server's options: null declines it. Where there is no room for the client's context, only a
+ * client that drops it of its own accord, or is told to by the options, is accepted: no other demand is safe. Netty's
+ * clients refuse a `client_no_context_takeover` that they did not offer, Jetty's go wrong after it, and Netty's, which
+ * offer `client_max_window_bits` as browsers do, fall silent when they are told a smaller window (4.1, without JZlib).
+ */
 function acceptOne(
   offer: ReceivedParameters,
   config: ResolvedDeflateOptions,
+  hasRoomForContexts: boolean,
 ): { agreed: AgreedParameters; response: string } | null {
+  const clientNoContextTakeover = offer.clientNoContextTakeover || config.clientNoContextTakeover
+  if (!hasRoomForContexts && !clientNoContextTakeover) return null
   const ownClientBits = config.clientMaxWindowBits === false ? MAX_WINDOW_BITS : config.clientMaxWindowBits
   const offeredClientBits = offer.clientMaxWindowBits
+  const mayTellClient = offeredClientBits !== undefined && config.clientMaxWindowBits !== false
   // Only a client that offered the parameter may be told a window (7.1.2.2).
   if (offeredClientBits === undefined && ownClientBits < MAX_WINDOW_BITS) return null
   const clientMaxWindowBits =
@@ -150,8 +159,6 @@ function acceptOne(
     config.serverMaxWindowBits,
   )
   const serverNoContextTakeover = offer.serverNoContextTakeover || config.serverNoContextTakeover
-  const clientNoContextTakeover = offer.clientNoContextTakeover || config.clientNoContextTakeover
-  const mayTellClient = offeredClientBits !== undefined && config.clientMaxWindowBits !== false
   return {
     agreed: { serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits },
     response: formatParameters({
@@ -173,24 +180,27 @@ function acceptOne(
  * (RFC 7692 section 7.1); that is never an error.
  * @param offers as they came, in the client's order of preference; not changed
  * @param config of the role 'server'
+ * @param hasRoomForContexts whether what a client sends may be kept as its context: `CodecFactory.hasRoomForContexts`.
+ *   Where not, only offers that promise `client_no_context_takeover` are taken, unless the server's options demand it
  * @returns what is agreed, and the value of Sec-WebSocket-Extensions to answer with; null declines all
  */
 export function acceptOffer(
   offers: readonly ExtensionOffer[],
   config: ResolvedDeflateOptions,
+  hasRoomForContexts = true,
 ): { agreed: AgreedParameters; response: string } | null {
   for (const offer of offers) {
     if (offer.name !== PERMESSAGE_DEFLATE) continue
     const received = readParameters(offer.parameters)
     if (typeof received === 'string') continue
-    const accepted = acceptOne(received, config)
+    const accepted = acceptOne(received, config, hasRoomForContexts)
     if (accepted !== null) return accepted
   }
   return null
 }
 
-/** What an answer breaks of the offer that {@link createOffer} made, in words; null where it keeps it. */
-function breachOf(answer: ReceivedParameters, config: ResolvedDeflateOptions): string | null {
+/** Where an answer grants less than {@link createOffer} asked for, though its messages can be read; null: nowhere. */
+function shortfallOf(answer: ReceivedParameters, config: ResolvedDeflateOptions): string | null {
   if (config.serverNoContextTakeover && !answer.serverNoContextTakeover) {
     return `the server left out the ${SERVER_NO_CONTEXT_TAKEOVER} that was asked for`
   }
@@ -202,18 +212,26 @@ function breachOf(answer: ReceivedParameters, config: ResolvedDeflateOptions): s
     return `${SERVER_MAX_WINDOW_BITS}=${String(serverBits)} to an offer of ${String(config.serverMaxWindowBits)}`
   }
   const clientBits = answer.clientMaxWindowBits
-  if (clientBits === undefined) return null
-  if (config.clientMaxWindowBits === false) return `${CLIENT_MAX_WINDOW_BITS} was not offered`
-  if (clientBits === true) return `${CLIENT_MAX_WINDOW_BITS} needs a value in an answer`
-  if (clientBits > config.clientMaxWindowBits) {
+  if (typeof clientBits === 'number' && clientBits > Number(config.clientMaxWindowBits)) {
     return `${CLIENT_MAX_WINDOW_BITS}=${String(clientBits)} to an offer of ${String(config.clientMaxWindowBits)}`
   }
   return null
 }
 
+/** What an answer breaks of the offer that {@link createOffer} made, in words; null where it keeps it. */
+function breachOf(answer: ReceivedParameters, config: ResolvedDeflateOptions): string | null {
+  if (answer.clientMaxWindowBits !== undefined && config.clientMaxWindowBits === false) {
+    return `${CLIENT_MAX_WINDOW_BITS} was not offered`
+  }
+  if (answer.clientMaxWindowBits === true) return `${CLIENT_MAX_WINDOW_BITS} needs a value in an answer`
+  return config.strictNegotiation ? shortfallOf(answer, config) : null
+}
+
 /**
  * The client's check of the server's answer to {@link createOffer} (RFC 7692 sections 5.1 and 7.1): an answer that
- * breaks the offer fails the connection.
+ * breaks the offer fails the connection. One that leaves out what was asked of the server, or answers a larger window,
+ * is taken all the same, unless `strictNegotiation` is set: an inflater with the largest window and with context reads
+ * any message, and a client's own window may be smaller than the one it was told.
  * @param extensions what the server answered, in order
  * @param config of the role 'client', the one that made the offer
  * @returns what is agreed (null: the server declined, messages go uncompressed), or the error that fails the
@@ -240,15 +258,13 @@ function breach(detail: string): HandshakeError {
 
 /** A client's own promises hold also where the answer does not repeat them (7.1.1.2, 7.1.2.2). */
 function agreedByAnswer(answer: ReceivedParameters, config: ResolvedDeflateOptions): AgreedParameters {
+  const ownBits = config.clientMaxWindowBits === false ? MAX_WINDOW_BITS : config.clientMaxWindowBits
+  const answerBits =
+    typeof answer.clientMaxWindowBits === 'number' ? answer.clientMaxWindowBits : MAX_WINDOW_BITS
   return {
     serverNoContextTakeover: answer.serverNoContextTakeover,
     clientNoContextTakeover: answer.clientNoContextTakeover || config.clientNoContextTakeover,
     serverMaxWindowBits: answer.serverMaxWindowBits ?? MAX_WINDOW_BITS,
-    clientMaxWindowBits:
-      typeof answer.clientMaxWindowBits === 'number'
-        ? answer.clientMaxWindowBits
-        : config.clientMaxWindowBits === false
-          ? MAX_WINDOW_BITS
-          : config.clientMaxWindowBits,
+    clientMaxWindowBits: Math.min(ownBits, answerBits),
   }
 }

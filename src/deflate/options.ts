@@ -13,7 +13,8 @@ export interface PerMessageDeflateOptions {
   readonly serverNoContextTakeover?: boolean | undefined
   /**
    * The client compresses each message by itself (RFC 7692 section 7.1.1.2). A server demands it of the client,
-   * a client declares it. Default: server true (one inflater then serves all connections), client false.
+   * a client declares it. Default false: some clients refuse a server that demands it unasked (Netty's), or go wrong
+   * after it (Jetty's). With true one inflater serves all connections of a server, and nothing is kept for them.
    */
   readonly clientNoContextTakeover?: boolean | undefined
   /**
@@ -51,6 +52,24 @@ export interface PerMessageDeflateOptions {
    * client; 0 lends none. Default 16 MiB.
    */
   readonly maxSharedContextBytes?: number | undefined
+  /**
+   * The same for the decompressors lent to connections whose peers keep their context; 0 lends none. Without one, a
+   * message costs two copies of the peer's window more. Default 16 MiB, which are 356 of the largest window.
+   */
+  readonly maxSharedInflaterBytes?: number | undefined
+  /**
+   * What a server keeps of the messages it received, for connections whose peers keep their context and to which no
+   * decompressor is lent: at most one window for each (32 KiB), nothing before the first compressed message. When so
+   * much is kept, new connections go uncompressed, unless their clients compress each message by itself
+   * (`clientNoContextTakeover`). A client only counts. Default 64 MiB; `Infinity`: no bound.
+   */
+  readonly maxInflateHistoryBytes?: number | undefined
+  /**
+   * A client: fail the handshake where the server's answer leaves out a `serverNoContextTakeover` or a
+   * `serverMaxWindowBits` that was asked for, or answers a larger window. Default false: such an answer is taken, since
+   * Hawser's inflater reads whatever such a server sends. A server takes or declines offers by the RFC either way.
+   */
+  readonly strictNegotiation?: boolean | undefined
 }
 
 /** The options with every default filled in; frozen. */
@@ -68,6 +87,9 @@ export interface ResolvedDeflateOptions {
   readonly memLevel: number
   readonly asyncThresholdBytes: number
   readonly maxSharedContextBytes: number
+  readonly maxSharedInflaterBytes: number
+  readonly maxInflateHistoryBytes: number
+  readonly strictNegotiation: boolean
 }
 
 const DEFAULT_LEVEL = 2
@@ -75,6 +97,8 @@ const DEFAULT_THRESHOLD_BYTES = 1024
 const DEFAULT_CONTEXT_THRESHOLD_BYTES = 64
 const DEFAULT_ASYNC_THRESHOLD_BYTES = 64 * 1024
 const DEFAULT_MAX_SHARED_CONTEXT_BYTES = 16 * 1024 * 1024
+const DEFAULT_MAX_SHARED_INFLATER_BYTES = 16 * 1024 * 1024
+const DEFAULT_MAX_INFLATE_HISTORY_BYTES = 64 * 1024 * 1024
 
 const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([
   'serverNoContextTakeover',
@@ -86,6 +110,9 @@ const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([
   'memLevel',
   'asyncThresholdBytes',
   'maxSharedContextBytes',
+  'maxSharedInflaterBytes',
+  'maxInflateHistoryBytes',
+  'strictNegotiation',
 ])
 
 const WINDOW_BITS = { min: 8, max: 15, integer: true }
@@ -109,7 +136,7 @@ function booleanOption(name: keyof PerMessageDeflateOptions, value: unknown, fal
 /**
  * Fills in and checks the options of permessage-deflate.
  * @param value `true` or `undefined` for the defaults, `false` for off, or any part of the options
- * @param role whose options they are: the two differ in what they ask of the client
+ * @param role whose options they are
  * @returns a frozen object with every option, or null where the extension is off
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
@@ -129,11 +156,7 @@ export function resolveDeflateOptions(
   return Object.freeze({
     role,
     serverNoContextTakeover: booleanOption('serverNoContextTakeover', options.serverNoContextTakeover, false),
-    clientNoContextTakeover: booleanOption(
-      'clientNoContextTakeover',
-      options.clientNoContextTakeover,
-      role === 'server',
-    ),
+    clientNoContextTakeover: booleanOption('clientNoContextTakeover', options.clientNoContextTakeover, false),
     serverMaxWindowBits: numberOption('serverMaxWindowBits', options.serverMaxWindowBits, 15, WINDOW_BITS),
     clientMaxWindowBits:
       options.clientMaxWindowBits === false
@@ -160,5 +183,18 @@ export function resolveDeflateOptions(
       DEFAULT_MAX_SHARED_CONTEXT_BYTES,
       BYTES,
     ),
+    maxSharedInflaterBytes: numberOption(
+      'maxSharedInflaterBytes',
+      options.maxSharedInflaterBytes,
+      DEFAULT_MAX_SHARED_INFLATER_BYTES,
+      BYTES,
+    ),
+    maxInflateHistoryBytes: numberOption(
+      'maxInflateHistoryBytes',
+      options.maxInflateHistoryBytes,
+      DEFAULT_MAX_INFLATE_HISTORY_BYTES,
+      BYTES,
+    ),
+    strictNegotiation: booleanOption('strictNegotiation', options.strictNegotiation, false),
   })
 }

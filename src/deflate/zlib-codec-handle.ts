@@ -54,6 +54,8 @@ export class ZlibHandle<Stream extends DeflateRaw | InflateRaw = DeflateRaw | In
   readonly #state: Uint32Array
   /** What zlib said of the last write, where it failed. After that only `reset` and `close` are of use. */
   error: string | null = null
+  /** Bytes that came out since the last reset: for an inflater, what the next bytes may refer to. */
+  outputBytes = 0
   /** Called with `error`, when a write fails: the only sign of it where the write went through the stream. */
   onFailure: (error: string) => void = ignore
 
@@ -98,6 +100,7 @@ export class ZlibHandle<Stream extends DeflateRaw | InflateRaw = DeflateRaw | In
   reset(): void {
     this.#native.reset()
     this.error = null
+    this.outputBytes = 0
   }
 
   /** Frees the native side; where a write is under way on the thread pool, after it. Idempotent. */

@@ -12,8 +12,17 @@ import {
   TAIL_BYTES,
   tooManyFinalBlocks,
 } from './engine.js'
-import type { Cancel, Deflater, DeflateParameters, Inflater, ZlibEngine } from './engine.js'
+import type {
+  Cancel,
+  Deflater,
+  DeflateParameters,
+  InflateDone,
+  Inflater,
+  Lender,
+  ZlibEngine,
+} from './engine.js'
 import { ignore, ZlibHandle } from './zlib-codec-handle.js'
+import { primeHandle, readWindow } from './zlib-codec-history.js'
 import { deflateOnPool } from './zlib-codec-pool.js'
 
 const { Z_SYNC_FLUSH, Z_FINISH, Z_BLOCK } = constants
@@ -119,6 +128,7 @@ function inflateThrough(
     const produced = room - handle.outputLeft
     used += produced
     total += produced
+    handle.outputBytes += produced
     if (total > maxBytes) return messageTooBig(maxBytes)
     offset = input.length - handle.inputLeft
     if (handle.outputLeft === 0) {
@@ -145,13 +155,17 @@ function inflateThrough(
   }
 }
 
+/** A decompressor on a kept handle. What is lent, and, by itself, what serves all who have none. */
 class HandleInflater implements Inflater {
-  readonly #windowBits: number
-  #handle: ZlibHandle<InflateRaw>
+  readonly #handle: ZlibHandle<InflateRaw>
 
   constructor(windowBits: number) {
-    this.#windowBits = windowBits
-    this.#handle = this.#open()
+    this.#handle = new ZlibHandle(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK_BYTES }))
+  }
+
+  /** What the next message may refer to, of the bytes that it has inflated or was primed with. */
+  get reachBytes(): number {
+    return this.#handle.outputBytes
   }
 
   inflate(message: Uint8Array, maxBytes: number): InflateResult {
@@ -160,124 +174,128 @@ class HandleInflater implements Inflater {
     return result
   }
 
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel {
-    const chunks: Buffer[] = []
-    let total = 0
-    let finalBlocks = 0
-    let isOver = false
+  /** Nothing is to come after this message: the handle must be primed before the next. */
+  inflateLast(message: Uint8Array, maxBytes: number): InflateResult {
+    return inflateThrough(this.#handle, message, maxBytes, FINISH)
+  }
 
-    const finish = (result: InflateResult): void => {
-      isOver = true
-      done(result)
-    }
-    const fail = (result: InflateResult): void => {
-      this.#reopen()
-      finish(result)
-    }
-    const feed = (input: Uint8Array): void => {
-      const handle = this.#handle
-      const { stream } = handle
-      const writtenBefore = stream.bytesWritten
-      const collect = (chunk: Buffer): void => {
-        total += chunk.length
-        if (total <= maxBytes) chunks.push(chunk)
-        else fail(messageTooBig(maxBytes))
-      }
-      handle.onFailure = (message) => fail(invalidDeflate(message))
-      stream.on('data', collect)
-      stream.write(input, () => {
-        if (isOver) return
-        handle.onFailure = ignore
-        stream.off('data', collect)
-        const rest = input.subarray(stream.bytesWritten - writtenBefore)
-        if (rest.length === 0) {
-          const end = inflateThrough(handle, NOTHING, maxBytes - total, GO_ON)
-          if (end instanceof Error) fail(end)
-          else finish(Buffer.concat(chunks, total))
-        } else if (++finalBlocks > MAX_FINAL_BLOCKS) {
-          fail(tooManyFinalBlocks())
-        } else {
-          // A final block ended this stream, and another follows it.
-          this.#reopen()
-          feed(rest)
-        }
-      })
-    }
+  prime(history: Uint8Array): void {
+    primeHandle(this.#handle, history, INFLATE_SCRATCH)
+  }
 
-    feed(message)
-    return () => {
-      isOver = true
-    }
+  readHistory(maxBytes: number): Buffer {
+    return readWindow(this.#handle, maxBytes, INFLATE_SCRATCH)
   }
 
   close(): void {
     this.#handle.close()
-  }
-
-  #open(): ZlibHandle<InflateRaw> {
-    return new ZlibHandle(createInflateRaw({ windowBits: this.#windowBits, chunkSize: POOL_CHUNK_BYTES }))
-  }
-
-  #reopen(): void {
-    this.#handle.close()
-    this.#handle = this.#open()
   }
 }
 
 /** One window of 32 KiB takes what any smaller one was agreed for. */
 const LARGEST_WINDOW_BITS = 15
 
-class SharedInflater implements Inflater {
-  readonly #handle = new ZlibHandle(
-    createInflateRaw({ windowBits: LARGEST_WINDOW_BITS, chunkSize: UNUSED_CHUNK_BYTES }),
-  )
+/** A message on its way through the thread pool, by a handle of its own, or several where final blocks end them. */
+class PoolInflation {
+  readonly #maxBytes: number
+  readonly #done: InflateDone
+  readonly #chunks: Buffer[] = []
+  #handle = openOnPool()
+  #total = 0
+  #finalBlocks = 0
+  #isCancelled = false
+  #isOver = false
 
-  inflate(message: Uint8Array, maxBytes: number): InflateResult {
-    this.#handle.reset()
-    return inflateThrough(this.#handle, message, maxBytes, FINISH)
+  constructor(message: Uint8Array, maxBytes: number, history: Uint8Array, done: InflateDone) {
+    this.#maxBytes = maxBytes
+    this.#done = done
+    primeHandle(this.#handle, history, INFLATE_SCRATCH)
+    this.#feed(message)
   }
 
-  /** By a handle of its own: the shared one is not to be kept from the others. */
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel {
-    const inflater = new HandleInflater(LARGEST_WINDOW_BITS)
-    const cancel = inflater.inflateAsync(message, maxBytes, (result) => {
-      inflater.close()
-      done(result)
+  /** The trip under way to the thread pool is the last. */
+  cancel(): void {
+    this.#isCancelled = true
+  }
+
+  #feed(input: Uint8Array): void {
+    const handle = this.#handle
+    const { stream } = handle
+    handle.onFailure = (message) => this.#finish(invalidDeflate(message), 0)
+    stream.on('data', (chunk: Buffer) => this.#collect(chunk))
+    stream.write(input, () => {
+      if (this.#isOver) return
+      handle.onFailure = ignore
+      const rest = input.subarray(stream.bytesWritten)
+      if (this.#isCancelled) {
+        this.#finish(brokenOff(), 0)
+      } else if (rest.length === 0) {
+        this.#end()
+      } else if (++this.#finalBlocks > MAX_FINAL_BLOCKS) {
+        this.#finish(tooManyFinalBlocks(), 0)
+      } else {
+        // A final block ended this stream, and another follows it.
+        handle.close()
+        this.#handle = openOnPool()
+        this.#feed(rest)
+      }
     })
-    return () => {
-      cancel()
-      inflater.close()
-    }
   }
 
-  close(): void {
+  #collect(chunk: Buffer): void {
+    this.#total += chunk.length
+    this.#handle.outputBytes += chunk.length
+    if (this.#total <= this.#maxBytes && !this.#isCancelled) this.#chunks.push(chunk)
+    else this.#finish(messageTooBig(this.#maxBytes), 0)
+  }
+
+  #end(): void {
+    const end = inflateThrough(this.#handle, NOTHING, this.#maxBytes - this.#total, FINISH)
+    if (end instanceof Error) this.#finish(end, 0)
+    else this.#finish(Buffer.concat(this.#chunks, this.#total), this.#handle.outputBytes)
+  }
+
+  #finish(result: InflateResult, reachBytes: number): void {
+    this.#isOver = true
     this.#handle.close()
+    this.#done(result, reachBytes)
   }
 }
 
-/** For Nodes where `handlesWork`. What is shared lives as long as the process. */
-export class HandleEngine implements ZlibEngine {
-  readonly keepsDeflateContext = true
-  readonly sharedInflater: Inflater = new SharedInflater()
-  readonly #sharedDeflaters = new Map<string, Deflater>()
+function openOnPool(): ZlibHandle<InflateRaw> {
+  return new ZlibHandle(createInflateRaw({ windowBits: LARGEST_WINDOW_BITS, chunkSize: POOL_CHUNK_BYTES }))
+}
 
-  sharedDeflater(parameters: DeflateParameters): Deflater {
-    const { windowBits, level, memLevel } = parameters
-    const shape = [windowBits, level, memLevel].join()
-    let deflater = this.#sharedDeflaters.get(shape)
-    if (deflater === undefined) {
-      deflater = new HandleDeflater(parameters)
-      this.#sharedDeflaters.set(shape, deflater)
-    }
-    return deflater
+/** For Nodes where `handlesWork`. What is shared lives as long as the process. */
+export class HandleEngine implements ZlibEngine, Lender {
+  readonly lender: Lender = this
+  readonly #shared = new HandleInflater(LARGEST_WINDOW_BITS)
+  #reachBytes = 0
+
+  get reachBytes(): number {
+    return this.#reachBytes
   }
 
-  createDeflater(parameters: DeflateParameters): Deflater {
-    return new HandleDeflater(parameters)
+  inflate(message: Uint8Array, maxBytes: number, history: Uint8Array): InflateResult {
+    this.#shared.prime(history)
+    const result = this.#shared.inflateLast(message, maxBytes)
+    this.#reachBytes = result instanceof Error ? 0 : this.#shared.reachBytes
+    return result
+  }
+
+  inflateAsync(message: Uint8Array, maxBytes: number, history: Uint8Array, done: InflateDone): Cancel {
+    const inflation = new PoolInflation(message, maxBytes, history, done)
+    return () => {
+      inflation.cancel()
+    }
   }
 
   createInflater(windowBits: number): Inflater {
     return new HandleInflater(windowBits)
+  }
+
+  createDeflater(parameters: DeflateParameters): Deflater {
+    return new HandleDeflater(parameters)
   }
 
   deflateAsync(

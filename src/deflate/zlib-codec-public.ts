@@ -10,11 +10,12 @@ import {
   invalidDeflate,
   MAX_FINAL_BLOCKS,
   messageTooBig,
+  NO_HISTORY,
   TAIL_AND_FINAL_BLOCK,
   TAIL_BYTES,
   tooManyFinalBlocks,
 } from './engine.js'
-import type { Cancel, Deflater, DeflateParameters, Inflater, ZlibEngine } from './engine.js'
+import type { Cancel, Deflater, DeflateParameters, InflateDone, ZlibEngine } from './engine.js'
 import { deflateOnPool, mostWorthSending } from './zlib-codec-pool.js'
 
 const MAX_CHUNK_BYTES = 64 * 1024
@@ -61,8 +62,6 @@ interface Inflated {
   readonly engine: InflateRaw
 }
 
-const EMPTY = Buffer.alloc(0)
-
 /**
  * A message on its way through as many streams as it has final blocks, plus one. What zlib says of the final block
  * behind the tail tells whether the message was whole. (One that breaks off exactly four bytes before the end of a
@@ -71,17 +70,18 @@ const EMPTY = Buffer.alloc(0)
 class Passage {
   readonly #input: Buffer
   readonly #maxBytes: number
-  readonly #windowBits: number
   readonly #chunks: Buffer[] = []
-  #history: Buffer
+  #history: Uint8Array
   #offset = 0
   #total = 0
+  /** What the next message may refer to, once this one is whole. */
+  reachBytes: number
 
-  constructor(message: Uint8Array, maxBytes: number, windowBits: number, history: Buffer) {
+  constructor(message: Uint8Array, maxBytes: number, history: Uint8Array) {
     this.#input = Buffer.concat([message, TAIL_AND_FINAL_BLOCK])
     this.#maxBytes = maxBytes
-    this.#windowBits = windowBits
     this.#history = history
+    this.reachBytes = history.length
   }
 
   /** What the next stream is to read. */
@@ -92,7 +92,7 @@ class Passage {
   get options(): ZlibOptions {
     return {
       info: true,
-      windowBits: this.#windowBits,
+      windowBits: LARGEST_WINDOW_BITS,
       // Never 0, which node:zlib does not take.
       maxOutputLength: Math.min(Math.max(this.#maxBytes - this.#total, 1), MAX_OUTPUT_BYTES),
       chunkSize: MAX_CHUNK_BYTES,
@@ -103,13 +103,15 @@ class Passage {
   /** @returns the message or an error; null: another stream follows */
   take({ buffer, engine }: Inflated): InflateResult | null {
     this.#total += buffer.length
+    this.reachBytes += buffer.length
     if (this.#total > this.#maxBytes) return messageTooBig(this.#maxBytes)
     this.#chunks.push(buffer)
     this.#offset += engine.bytesWritten
     if (this.#offset === this.#input.length) return Buffer.concat(this.#chunks, this.#total)
     if (this.#offset >= this.#input.length - TAIL_AND_FINAL_BLOCK.length) return brokenOff()
     // A final block ended this stream, and another follows it.
-    this.#history = EMPTY
+    this.#history = NO_HISTORY
+    this.reachBytes = 0
     return this.#chunks.length > MAX_FINAL_BLOCKS ? tooManyFinalBlocks() : null
   }
 
@@ -117,30 +119,22 @@ class Passage {
     const { code, message } = error as { readonly code?: unknown; readonly message: string }
     return code === 'ERR_BUFFER_TOO_LARGE' ? messageTooBig(this.#maxBytes) : invalidDeflate(message)
   }
-
-  /** After the message: what the peer's compressor may refer to, one window at most, in memory of its own. */
-  history(): Buffer {
-    const window = 1 << this.#windowBits
-    const last = (this.#chunks.at(-1) as Buffer).subarray(-window)
-    return Buffer.concat([
-      this.#history.subarray(Math.max(0, this.#history.length + last.length - window)),
-      last,
-    ])
-  }
 }
 
-class PublicInflater implements Inflater {
-  readonly #windowBits: number
-  readonly #keepsContext: boolean
-  #history: Buffer = EMPTY
+/** One window of 32 KiB takes what any smaller one was agreed for. */
+const LARGEST_WINDOW_BITS = 15
 
-  constructor(windowBits: number, keepsContext: boolean) {
-    this.#windowBits = windowBits
-    this.#keepsContext = keepsContext
+/** For every Node. */
+export class PublicEngine implements ZlibEngine {
+  readonly lender = null
+  #reachBytes = 0
+
+  get reachBytes(): number {
+    return this.#reachBytes
   }
 
-  inflate(message: Uint8Array, maxBytes: number): InflateResult {
-    const passage = new Passage(message, maxBytes, this.#windowBits, this.#history)
+  inflate(message: Uint8Array, maxBytes: number, history: Uint8Array): InflateResult {
+    const passage = new Passage(message, maxBytes, history)
     let result: InflateResult | null = null
     while (result === null) {
       try {
@@ -149,23 +143,19 @@ class PublicInflater implements Inflater {
         result = passage.fail(error)
       }
     }
-    this.#keep(passage, result)
+    this.#reachBytes = result instanceof Error ? 0 : passage.reachBytes
     return result
   }
 
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): Cancel {
-    const passage = new Passage(message, maxBytes, this.#windowBits, this.#history)
+  inflateAsync(message: Uint8Array, maxBytes: number, history: Uint8Array, done: InflateDone): Cancel {
+    const passage = new Passage(message, maxBytes, history)
     let isCancelled = false
     const feed = (): void => {
       inflateRaw(passage.rest, passage.options, (error, inflated) => {
-        if (isCancelled) return
-        const result = error === null ? passage.take(inflated as unknown as Inflated) : passage.fail(error)
-        if (result === null) {
-          feed()
-        } else {
-          this.#keep(passage, result)
-          done(result)
-        }
+        let result = error === null ? passage.take(inflated as unknown as Inflated) : passage.fail(error)
+        if (isCancelled) result ??= brokenOff()
+        if (result === null) feed()
+        else done(result, result instanceof Error ? 0 : passage.reachBytes)
       })
     }
     feed()
@@ -174,39 +164,8 @@ class PublicInflater implements Inflater {
     }
   }
 
-  close(): void {
-    this.#history = EMPTY
-  }
-
-  #keep(passage: Passage, result: InflateResult): void {
-    if (this.#keepsContext) this.#history = result instanceof Error ? EMPTY : passage.history()
-  }
-}
-
-/** For every Node. */
-export class PublicEngine implements ZlibEngine {
-  readonly keepsDeflateContext = false
-  readonly sharedInflater: Inflater = new PublicInflater(15, false)
-  readonly #sharedDeflaters = new Map<string, Deflater>()
-
-  /** The same for the same parameters: by this, what goes to many is compressed once. */
-  sharedDeflater(parameters: DeflateParameters): Deflater {
-    const { windowBits, level, memLevel } = parameters
-    const shape = [windowBits, level, memLevel].join()
-    let deflater = this.#sharedDeflaters.get(shape)
-    if (deflater === undefined) {
-      deflater = new PublicDeflater(parameters)
-      this.#sharedDeflaters.set(shape, deflater)
-    }
-    return deflater
-  }
-
   createDeflater(parameters: DeflateParameters): Deflater {
     return new PublicDeflater(parameters)
-  }
-
-  createInflater(windowBits: number): Inflater {
-    return new PublicInflater(windowBits, true)
   }
 
   deflateAsync(

@@ -3,11 +3,13 @@ import { InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import type { CodecFactory, InflateResult, MessageCodec, SharedDeflate } from './codec.js'
 import { Borrower, ContextPool } from './context-pool.js'
-import { compressorBits } from './engine.js'
-import type { Cancel, Deflater, DeflateParameters, Inflater, ZlibEngine } from './engine.js'
+import { compressorBits, contextBytes, inflaterBytes, NO_HISTORY } from './engine.js'
+import type { Cancel, Deflater, DeflateParameters, ZlibEngine } from './engine.js'
 import { JobQueue, MAX_JOBS } from './job-queue.js'
 import type { AgreedParameters } from './negotiation.js'
 import type { ResolvedDeflateOptions } from './options.js'
+import { PeerContext, type SharedInflation } from './peer-context.js'
+import { sharedDeflateOf } from './shared-deflate.js'
 import { handlesWork } from './zlib-codec-handle.js'
 import { HandleEngine } from './zlib-codec-kept.js'
 import { PublicEngine } from './zlib-codec-public.js'
@@ -47,11 +49,24 @@ function checkMaxBytes(maxBytes: number): void {
   }
 }
 
+/** The context of what one connection sends. */
+class OwnContext extends Borrower<Deflater> {
+  receive(deflater: Deflater): void {
+    deflater.dropContext()
+  }
+
+  giveUp(): void {
+    // A sender may drop its context before any message.
+  }
+}
+
 /** What the codecs of one factory have in common. */
 interface Shared {
   readonly config: ResolvedDeflateOptions
   readonly engine: ZlibEngine
-  readonly pool: ContextPool
+  /** Compressors to lend; null: none. */
+  readonly pool: ContextPool<Deflater> | null
+  readonly inflation: SharedInflation
   /** The connection is over. */
   readonly leave: () => void
 }
@@ -59,11 +74,13 @@ interface Shared {
 class ZlibCodec implements MessageCodec {
   readonly #shared: Shared
   readonly #parameters: DeflateParameters
-  readonly #sharedDeflater: Deflater
+  readonly #sharedDeflate: SharedDeflate
   /** null: no context can be lent to this connection. */
-  readonly #borrower: Borrower | null
-  readonly #inflater: Inflater
-  readonly #ownsInflater: boolean
+  readonly #ownContext: OwnContext | null
+  /** The window of the peer's compressor; 0: the peer compresses each message by itself. */
+  readonly #peerBits: number
+  /** Made with the first compressed message that needs it. */
+  #peerContext: PeerContext | null = null
   #deflateJob: Cancel | null = null
   #inflateJob: Cancel | null = null
   #isClosed = false
@@ -75,20 +92,16 @@ class ZlibCodec implements MessageCodec {
     const peerTakeover = !(isServer ? agreed.clientNoContextTakeover : agreed.serverNoContextTakeover)
     const ownBits = isServer ? agreed.serverMaxWindowBits : agreed.clientMaxWindowBits
     const peerBits = isServer ? agreed.clientMaxWindowBits : agreed.serverMaxWindowBits
+    const windowBits = compressorBits(ownBits)
     this.#shared = shared
-    this.#parameters = {
-      windowBits: compressorBits(ownBits),
-      level: config.level,
-      memLevel: config.memLevel,
-    }
-    this.#sharedDeflater = engine.sharedDeflater(this.#parameters)
-    this.#borrower = ownTakeover && engine.keepsDeflateContext ? new Borrower(this.#parameters) : null
-    this.#ownsInflater = peerTakeover
-    this.#inflater = peerTakeover ? engine.createInflater(peerBits) : engine.sharedInflater
+    this.#parameters = { windowBits, level: config.level, memLevel: config.memLevel }
+    this.#sharedDeflate = sharedDeflateOf(engine, this.#parameters, JOBS)
+    this.#ownContext = ownTakeover && shared.pool !== null ? new OwnContext(windowBits) : null
+    this.#peerBits = peerTakeover ? peerBits : 0
   }
 
   get sharedDeflate(): SharedDeflate {
-    return this.#sharedDeflater
+    return this.#sharedDeflate
   }
 
   worthSharing(byteLength: number): boolean {
@@ -98,8 +111,8 @@ class ZlibCodec implements MessageCodec {
   worthDeflating(byteLength: number): boolean {
     const { thresholdBytes, contextThresholdBytes } = this.#shared.config
     if (byteLength >= thresholdBytes) return true
-    if (byteLength < contextThresholdBytes || this.#borrower === null || this.#isClosed) return false
-    return this.#shared.pool.touch(this.#borrower)
+    if (byteLength < contextThresholdBytes || this.#isClosed) return false
+    return this.#touch()
   }
 
   prefersAsyncDeflate(byteLength: number): boolean {
@@ -114,19 +127,18 @@ class ZlibCodec implements MessageCodec {
     checkMessage(message)
     this.#checkFree(this.#deflateJob, 'deflateAsync')
     if (message.length === 0) return Buffer.of(EMPTY_MESSAGE_OCTET)
-    const borrower = this.#borrower
     // Shorter ones were counted by worthDeflating.
-    if (borrower !== null && message.length >= this.#shared.config.thresholdBytes)
-      this.#shared.pool.touch(borrower)
-    const lent = borrower === null ? null : borrower.deflater
-    return lent === null ? this.#sharedDeflater.deflate(message, false) : lent.deflate(message, true)
+    if (message.length >= this.#shared.config.thresholdBytes) this.#touch()
+    const lent = this.#ownContext === null ? null : this.#ownContext.lent
+    return lent === null ? this.#sharedDeflate.deflate(message) : lent.deflate(message, true)
   }
 
   inflate(message: Uint8Array, maxBytes: number): InflateResult {
     checkMessage(message)
     checkMaxBytes(maxBytes)
     this.#checkFree(this.#inflateJob, 'inflateAsync')
-    return this.#inflater.inflate(message, maxBytes)
+    if (this.#peerBits !== 0) return this.#contextOfPeer().inflate(message, maxBytes)
+    return this.#shared.engine.inflate(message, maxBytes, NO_HISTORY)
   }
 
   deflateAsync(message: Uint8Array, done: (result: Uint8Array | null) => void): void {
@@ -135,6 +147,7 @@ class ZlibCodec implements MessageCodec {
     this.#deflateJob = JOBS.add((finished) =>
       this.#shared.engine.deflateAsync(message, this.#parameters, (result) => {
         finished()
+        if (this.#isClosed) return
         this.#deflateJob = null
         // It was compressed by itself: what the context lent knows is no longer what the peer's inflater knows.
         if (result !== null) this.dropDeflateContext()
@@ -147,17 +160,22 @@ class ZlibCodec implements MessageCodec {
     checkMessage(message)
     checkMaxBytes(maxBytes)
     this.#checkFree(this.#inflateJob, 'inflateAsync')
+    const { engine } = this.#shared
+    const context = this.#peerBits === 0 ? null : this.#contextOfPeer()
+    const history = context === null ? NO_HISTORY : context.takeHistory()
     this.#inflateJob = JOBS.add((finished) =>
-      this.#inflater.inflateAsync(message, maxBytes, (result) => {
+      engine.inflateAsync(message, maxBytes, history, (result, reachBytes) => {
         finished()
+        if (this.#isClosed) return
         this.#inflateJob = null
+        if (context !== null) context.remember(result, reachBytes)
         done(result)
       }),
     )
   }
 
   dropDeflateContext(): void {
-    this.#borrower?.deflater?.dropContext()
+    this.#ownContext?.lent?.dropContext()
   }
 
   close(): void {
@@ -165,9 +183,20 @@ class ZlibCodec implements MessageCodec {
     this.#isClosed = true
     this.#deflateJob?.()
     this.#inflateJob?.()
-    if (this.#ownsInflater) this.#inflater.close()
-    if (this.#borrower !== null) this.#shared.pool.release(this.#borrower)
+    if (this.#ownContext !== null) this.#shared.pool?.release(this.#ownContext)
+    this.#peerContext?.close()
     this.#shared.leave()
+  }
+
+  #contextOfPeer(): PeerContext {
+    this.#peerContext ??= new PeerContext(this.#shared.inflation, this.#peerBits)
+    return this.#peerContext
+  }
+
+  /** A message goes out. @returns is a context lent to this connection? */
+  #touch(): boolean {
+    const { pool } = this.#shared
+    return this.#ownContext !== null && pool?.touch(this.#ownContext) === true
   }
 
   #checkFree(job: Cancel | null, name: string): void {
@@ -177,8 +206,8 @@ class ZlibCodec implements MessageCodec {
 }
 
 /**
- * Makes the codecs of one server, or of one client. They share a pool of compression contexts, bounded by
- * `maxSharedContextBytes`, which is freed when the last of them is closed.
+ * Makes the codecs of one server, or of one client. They share a pool of compressors and one of decompressors, bounded
+ * by `maxSharedContextBytes` and `maxSharedInflaterBytes`, which are freed when the last codec is closed.
  * @param config from `resolveDeflateOptions`
  * @param engine the way zlib is used; for tests. Default: kept handles where they work, else the documented calls
  */
@@ -186,20 +215,41 @@ export function createCodecFactory(
   config: ResolvedDeflateOptions,
   engine: ZlibEngine = defaultEngine(),
 ): CodecFactory {
-  const pool = new ContextPool(config.maxSharedContextBytes, (parameters) =>
-    engine.createDeflater(parameters),
-  )
+  const { level, memLevel, maxSharedContextBytes, maxSharedInflaterBytes } = config
+  const { lender } = engine
+  const pool =
+    lender &&
+    new ContextPool(
+      maxSharedContextBytes,
+      (windowBits) => contextBytes({ windowBits, level, memLevel }),
+      (windowBits) => lender.createDeflater({ windowBits, level, memLevel }),
+    )
+  const inflaters =
+    lender &&
+    new ContextPool(maxSharedInflaterBytes, inflaterBytes, (windowBits) => lender.createInflater(windowBits))
+  const inflation: SharedInflation = { engine, pool: inflaters, historyBytes: 0 }
   let openCodecs = 0
   const leave = (): void => {
-    if (--openCodecs === 0) pool.clear()
+    if (--openCodecs > 0) return
+    pool?.clear()
+    inflaters?.clear()
   }
   return {
     createCodec(agreed) {
       openCodecs++
-      return new ZlibCodec({ config, engine, pool, leave }, agreed)
+      return new ZlibCodec({ config, engine, pool, inflation, leave }, agreed)
     },
     get sharedContextBytes() {
-      return pool.bytes
+      return pool === null ? 0 : pool.bytes
+    },
+    get sharedInflaterBytes() {
+      return inflaters === null ? 0 : inflaters.bytes
+    },
+    get inflateHistoryBytes() {
+      return inflation.historyBytes
+    },
+    get hasRoomForContexts() {
+      return inflation.historyBytes < config.maxInflateHistoryBytes
     },
   }
 }

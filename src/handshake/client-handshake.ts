@@ -85,7 +85,8 @@ export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
   const protocols = checkProtocols(options.protocols ?? [])
   if (protocols.length > 0) head += `Sec-WebSocket-Protocol: ${protocols.join(', ')}\r\n`
   if (extensions !== '') {
-    if (typeof extensions !== 'string' || parseExtensionHeader(extensions) === null) {
+    const offered = typeof extensions === 'string' ? parseExtensionHeader(extensions) : null
+    if (offered === null || offered.length === 0) {
       throw new TypeError(
         `extensions must be a Sec-WebSocket-Extensions header (RFC 6455 9.1), not ${showValue(extensions)}`,
       )

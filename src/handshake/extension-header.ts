@@ -90,9 +90,9 @@ function readParameter(cursor: Cursor): readonly [string, string | true] | null 
  * Reads a Sec-WebSocket-Extensions header, of a request or a response (RFC 6455 section 9.1). One pass,
  * whatever the input.
  * @param value the header's value; several headers joined with ', '
- * @returns the extensions in order, or null where the value is malformed: no extension at all, a name or a
- *   value that is no token (also once unquoted), a parameter left out. Empty members of the list are skipped
- *   (RFC 9110 section 5.6.1.2).
+ * @returns the extensions in order, or null where the value is malformed: a name or a value that is no token (also
+ *   once unquoted), a parameter left out. Empty members of the list are skipped (RFC 9110 section 5.6.1.2), but a list
+ *   has one extension at least. An empty value is no extension: some clients send one when they want none.
  */
 export function parseExtensionHeader(value: string): readonly ExtensionOffer[] | null {
   if (value === lastValue) return lastOffers
@@ -145,7 +145,8 @@ function readOffers(value: string): readonly ExtensionOffer[] | null {
     offers.push(Object.freeze({ name, parameters: Object.freeze(parameters) }))
     if (!cursor.atEnd && !cursor.take(COMMA)) return null
   }
-  return offers.length === 0 ? null : Object.freeze(offers)
+  // Commas with nothing between them are a list of nothing, and no empty value.
+  return offers.length === 0 && value.includes(',') ? null : Object.freeze(offers)
 }
 
 function checkToken(what: string, value: unknown): string {

@@ -130,7 +130,7 @@ export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeCh
   if (extensions !== '') {
     const chosen = typeof extensions === 'string' ? parseExtensionHeader(extensions) : null
     const offered = new Set(request.extensions.map((offer) => offer.name))
-    if (chosen?.every((extension) => offered.has(extension.name)) !== true) {
+    if (chosen === null || chosen.length === 0 || !chosen.every(({ name }) => offered.has(name))) {
       throw new TypeError(
         `extensions must hold extensions that the client offered, not ${showValue(extensions)}`,
       )

@@ -1,9 +1,11 @@
 import type { TlsOptions } from 'node:tls'
+import type { CodecFactory } from '../deflate/codec.js'
 import {
   resolveDeflateOptions,
   type PerMessageDeflateOptions,
   type ResolvedDeflateOptions,
 } from '../deflate/options.js'
+import { createCodecFactory } from '../deflate/zlib-codec.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   checkNumber,
@@ -63,6 +65,8 @@ export interface ResolvedServerOptions {
   readonly origins: readonly OriginRule[] | undefined
   readonly protocols: readonly string[] | ProtocolChooser
   readonly deflate: ResolvedDeflateOptions | null
+  /** What makes the codecs of this server's connections, and knows whether there is room for more contexts. */
+  readonly codecs: CodecFactory | null
   readonly slowConsumer: SlowConsumerPolicy
   readonly autoPong: boolean
   readonly directIo: boolean
@@ -110,12 +114,14 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   if (typeof keepRequest !== 'boolean') {
     throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
   }
+  const deflate = resolveDeflateOptions(options.perMessageDeflate, 'server')
   return {
     limits: gatherLimits(options, SERVER_LIMITS),
     tls,
     origins: checkOrigins(options.origins),
     protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols),
-    deflate: resolveDeflateOptions(options.perMessageDeflate, 'server'),
+    deflate,
+    codecs: deflate === null ? null : createCodecFactory(deflate),
     slowConsumer,
     autoPong,
     directIo,

@@ -235,7 +235,7 @@ export class Upgrade implements Timed {
     const deflate =
       this.options.deflate === null || request.extensions.length === 0
         ? null
-        : acceptOffer(request.extensions, this.options.deflate)
+        : acceptOffer(request.extensions, this.options.deflate, this.options.codecs?.hasRoomForContexts)
     const extensions = deflate === null ? '' : deflate.response
     const head = formatUpgradeResponse(request, {
       protocol,

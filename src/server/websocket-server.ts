@@ -1,8 +1,6 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { CodecFactory } from '../deflate/codec.js'
-import { createCodecFactory } from '../deflate/zlib-codec.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
@@ -52,7 +50,6 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
  */
 export class WebSocketServer<Data = unknown> {
   private readonly options: ResolvedServerOptions
-  private readonly codecs: CodecFactory | null
   private readonly routes = new Routes<RouteEntry>()
   private readonly host: RouteHost
   private readonly allSockets: SocketList<ServerSocket>
@@ -74,7 +71,6 @@ export class WebSocketServer<Data = unknown> {
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
     this.options = resolveServerOptions(options)
-    this.codecs = this.options.deflate === null ? null : createCodecFactory(this.options.deflate)
     const tally = new Tally()
     this.gate = new Gate(this.options, this.routes, tally, (route, accepted) => {
       this.open(route, accepted)
@@ -364,7 +360,7 @@ export class WebSocketServer<Data = unknown> {
     const { limits, slowConsumer, autoPong, keepRequest } = this.options
     const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
     const { secure, remoteAddress, params } = info
-    const codec = deflate === null || this.codecs === null ? null : this.codecs.createCodec(deflate)
+    const codec = deflate === null ? null : (this.options.codecs?.createCodec(deflate) ?? null)
     const socket = new ServerSocket(
       transport,
       {

@@ -81,6 +81,9 @@ export class ControlledCodec implements MessageCodec {
     deflate: (): null => {
       throw new Error('a numbered message cannot be shared')
     },
+    deflateAsync: (): never => {
+      throw new Error('a numbered message cannot be shared')
+    },
   }
 
   worthSharing(): boolean {

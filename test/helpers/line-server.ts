@@ -9,6 +9,7 @@ import type { RouteEntry } from '../../src/server/route.js'
 import type { ServiceFactory } from '../../src/server/service.js'
 import type { UpgradePeer } from '../../src/server/upgrade-peer.js'
 import { WebSocketServer } from '../../src/server/websocket-server.js'
+import { monotonicNow } from '../../src/socket/timer-wheel.js'
 import type { Line } from './model-line.js'
 
 /** The address of the peer, as the connection has it. */
@@ -35,6 +36,10 @@ const upgradeBy = (line: Line): UpgradePeer => ({
   secure: false,
   certificate: undefined,
   raw: undefined,
+  startedAt: monotonicNow(),
+  isInTurn: true,
+  awaitTurn: (_, done) => done(true),
+  take: () => undefined,
   watch: () => undefined,
   accept: () => ({ transport: line.transport, early: new Uint8Array(0) }),
   reject: () => {
@@ -58,8 +63,11 @@ export function serveLine(
 ): WebSocketServer {
   const server = new WebSocketServer({ ...options, perMessageDeflate: codec !== null })
   const entry: unknown = server.route('/', makeHandlers)
-  const inside = server as unknown as { gate: Gate; codecs: { createCodec: () => MessageCodec | null } }
-  inside.codecs = { createCodec: () => codec }
+  const inside = server as unknown as {
+    gate: Gate
+    options: { codecs: { createCodec: () => MessageCodec | null; hasRoomForContexts: boolean } }
+  }
+  inside.options.codecs = { createCodec: () => codec, hasRoomForContexts: true }
   inside.gate.upgrade(upgradeRequest(codec !== null), '/', upgradeBy(line), entry as RouteEntry, null)
   return server
 }

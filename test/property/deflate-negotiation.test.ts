@@ -40,6 +40,7 @@ const options: fc.Arbitrary<PerMessageDeflateOptions> = fc.record(
     clientNoContextTakeover: fc.boolean(),
     serverMaxWindowBits: bits,
     clientMaxWindowBits: fc.oneof(bits, fc.constant<false>(false)),
+    strictNegotiation: fc.boolean(),
   },
   { requiredKeys: [] },
 )
@@ -50,9 +51,10 @@ const client = (given: PerMessageDeflateOptions) => resolveDeflateOptions(given,
 describe('negotiation (RFC 7692 section 7.1)', () => {
   test('no offer throws, and an answer keeps to the offer it accepts', () => {
     fc.assert(
-      fc.property(fc.array(extension, { maxLength: 4 }), options, (offers, given) => {
-        const accepted = acceptOffer(offers, server(given))
+      fc.property(fc.array(extension, { maxLength: 4 }), options, fc.boolean(), (offers, given, hasRoom) => {
+        const accepted = acceptOffer(offers, server(given), hasRoom)
         if (accepted === null) return
+        expect(hasRoom || accepted.agreed.clientNoContextTakeover).toBe(true)
         const answer = parseExtensionHeader(accepted.response)!
         expect(answer).toHaveLength(1)
         const parameters = new Map(answer[0]!.parameters)
@@ -71,6 +73,10 @@ describe('negotiation (RFC 7692 section 7.1)', () => {
               (!asked.has('server_no_context_takeover') || parameters.has('server_no_context_takeover')) &&
               (!asked.has('server_max_window_bits') || parameters.has('server_max_window_bits')) &&
               (!parameters.has('client_max_window_bits') || asked.has('client_max_window_bits')) &&
+              // Nothing is demanded that was neither offered nor told to the server.
+              (!parameters.has('client_no_context_takeover') ||
+                asked.has('client_no_context_takeover') ||
+                given.clientNoContextTakeover === true) &&
               within('server_max_window_bits') &&
               within('client_max_window_bits')
             )
@@ -92,20 +98,45 @@ describe('negotiation (RFC 7692 section 7.1)', () => {
     )
   })
 
-  test('client and server agree on the same, or on nothing', () => {
+  test('client and server agree on the same, or on nothing, whether there is room for contexts or not', () => {
     fc.assert(
-      fc.property(options, options, (ofClient, ofServer) => {
+      fc.property(options, options, fc.boolean(), (ofClient, ofServer, hasRoom) => {
         const offers = parseExtensionHeader(createOffer(client(ofClient)))!
-        const accepted = acceptOffer(offers, server(ofServer))
+        const accepted = acceptOffer(offers, server(ofServer), hasRoom)
         if (accepted === null) {
-          // The only reason: a server that wants a smaller window of a client that cannot be told.
-          expect(ofClient.clientMaxWindowBits).toBe(false)
-          expect(Number(ofServer.clientMaxWindowBits)).toBeLessThan(15)
+          // The only reasons: no room for a context, or a server that wants a smaller window of a client that cannot
+          // be told.
+          const needsRoom = ![ofClient, ofServer].some((one) => one.clientNoContextTakeover === true)
+          const cannotBeTold =
+            ofClient.clientMaxWindowBits === false && Number(ofServer.clientMaxWindowBits) < 15
+          expect((!hasRoom && needsRoom) || cannotBeTold).toBe(true)
         } else {
           expect(verifyResponse(parseExtensionHeader(accepted.response)!, client(ofClient))).toEqual({
             agreed: accepted.agreed,
           })
         }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('a client takes less than it asked for, unless it is strict, and then knows what to expect', () => {
+    fc.assert(
+      fc.property(options, options, (ofClient, other) => {
+        // What a server answers that ignores what this client asked of it.
+        const offers = parseExtensionHeader(createOffer(client(other)))!
+        const answer = acceptOffer(offers, server({ clientMaxWindowBits: false }))!
+        const parameters = new Map(parseExtensionHeader(answer.response)![0]!.parameters)
+        const { serverNoContextTakeover, serverMaxWindowBits } = answer.agreed
+        const isLess =
+          (ofClient.serverNoContextTakeover === true && !serverNoContextTakeover) ||
+          serverMaxWindowBits > (ofClient.serverMaxWindowBits ?? 15) ||
+          (ofClient.serverMaxWindowBits !== undefined &&
+            ofClient.serverMaxWindowBits < 15 &&
+            !parameters.has('server_max_window_bits'))
+        const result = verifyResponse(parseExtensionHeader(answer.response)!, client(ofClient))
+        if (ofClient.strictNegotiation === true && isLess) expect(result).toBeInstanceOf(HandshakeError)
+        else expect(result).toMatchObject({ agreed: { serverNoContextTakeover, serverMaxWindowBits } })
       }),
       { numRuns: 1000 },
     )

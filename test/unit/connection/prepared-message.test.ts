@@ -294,9 +294,9 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
 })
 
 describe('RFC 6455 5.4: behind a message that is compressed off the loop', () => {
-  test('it waits, in order, and is compressed as it was asked', () => {
+  test('that of a client waits, in order, and is compressed as it was asked', () => {
     const codec = new ControlledCodec({ asyncDeflateBytes: 100, thresholdBytes: 10 })
-    const connection = server(codec)
+    const connection = client(codec)
     connection.send('x'.repeat(100))
     connection.send(new PreparedMessage('y'.repeat(50)))
     connection.send(new PreparedMessage('z'.repeat(50), { compress: false }))

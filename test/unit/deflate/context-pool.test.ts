@@ -1,37 +1,51 @@
 import { Borrower, ContextPool } from '../../../src/deflate/context-pool.js'
 import { contextBytes } from '../../../src/deflate/engine.js'
-import type { Deflater } from '../../../src/deflate/engine.js'
 
 const LARGE = { windowBits: 15, level: 6, memLevel: 8 }
 const SMALL = { windowBits: 9, level: 6, memLevel: 8 }
 const BYTES = contextBytes(LARGE)
 const SMALL_BYTES = contextBytes(SMALL)
 
-/** Compressors that note what is done to them. */
+/** What is lent here: it notes what is done to it. */
+interface Thing {
+  readonly name: string
+  readonly moves: string[]
+  close(): void
+}
+
+class Connection extends Borrower<Thing> {
+  receive({ name, moves }: Thing): void {
+    moves.push(`lent ${name}`)
+  }
+
+  giveUp({ name, moves }: Thing): void {
+    expect(this.lent).toBeNull()
+    moves.push(`taken ${name}`)
+  }
+}
+
+/** Things that note what is done to them. */
 function harness(maxBytes: number) {
   const log: string[] = []
+  const moves: string[] = []
   let count = 0
-  const pool = new ContextPool(maxBytes, ({ windowBits }) => {
+  const bytesOf = (windowBits: number): number => contextBytes({ ...LARGE, windowBits })
+  const pool = new ContextPool<Thing>(maxBytes, bytesOf, (windowBits) => {
     const name = `${String(windowBits)}#${String(++count)}`
     log.push(`create ${name}`)
-    const deflater: Deflater = {
-      deflate: () => null,
-      dropContext: () => log.push(`drop ${name}`),
-      close: () => log.push(`close ${name}`),
-    }
-    return deflater
+    return { name, moves, close: () => log.push(`close ${name}`) }
   })
   /** As many messages, one after another. */
-  const send = (borrower: Borrower, messages = 1): boolean => {
+  const send = (borrower: Connection, messages = 1): boolean => {
     let has = false
     for (let i = 0; i < messages; i++) has = pool.touch(borrower)
     return has
   }
-  return { pool, log, send }
+  return { pool, log, moves, send }
 }
 
-const large = (): Borrower => new Borrower(LARGE)
-const small = (): Borrower => new Borrower(SMALL)
+const large = (): Connection => new Connection(15)
+const small = (): Connection => new Connection(9)
 
 describe('the pool of contexts', () => {
   test('lends from the second message on, while there is room', () => {
@@ -39,7 +53,7 @@ describe('the pool of contexts', () => {
     const [a, b] = [large(), large()]
     expect([send(a), send(b), send(a), send(b), send(a)]).toEqual([false, false, true, true, true])
     expect(pool.bytes).toBe(2 * BYTES)
-    expect(a.deflater).not.toBe(b.deflater)
+    expect(a.lent).not.toBe(b.lent)
     expect(log).toEqual(['create 15#1', 'create 15#2'])
   })
 
@@ -60,40 +74,36 @@ describe('the pool of contexts', () => {
     const { log, send } = harness(2 * BYTES)
     const all = Array.from({ length: 10 }, large)
     for (let round = 0; round < 20; round++) for (const borrower of all) send(borrower)
-    expect(all.map(({ deflater }) => deflater !== null)).toEqual([
-      true,
-      true,
-      ...new Array<boolean>(8).fill(false),
-    ])
+    expect(all.map(({ lent }) => lent !== null)).toEqual([true, true, ...new Array<boolean>(8).fill(false)])
     expect(log).toEqual(['create 15#1', 'create 15#2'])
   })
 
-  test('takes the least recently used from who is less busy, and it forgets what it knew', () => {
-    const { pool, log, send } = harness(2 * BYTES)
+  test('takes the least recently used from who is less busy, who gives it up before', () => {
+    const { pool, log, moves, send } = harness(2 * BYTES)
     const [a, b, c] = [large(), large(), large()]
     send(a, 2)
     send(b, 2)
     send(a)
     expect(send(c, 2)).toBe(true)
-    expect([a.deflater, b.deflater]).toEqual([expect.anything(), null])
-    expect(log.slice(2)).toEqual(['drop 15#2'])
-    expect(pool.bytes).toBe(2 * BYTES)
+    expect([a.lent, b.lent]).toEqual([expect.anything(), null])
+    expect(moves.slice(2)).toEqual(['taken 15#2', 'lent 15#2'])
+    expect([log.length, pool.bytes]).toEqual([2, 2 * BYTES])
     // It comes back when it is busier than another.
     expect(send(b)).toBe(false)
     expect(send(b)).toBe(true)
-    expect(a.deflater).toBeNull()
+    expect(a.lent).toBeNull()
   })
 
-  test('a connection that is over leaves its context to the next', () => {
-    const { pool, log, send } = harness(2 * BYTES)
+  test('a connection that is over leaves its context to the next, and is not asked for it', () => {
+    const { pool, log, moves, send } = harness(2 * BYTES)
     const [a, b, c] = [large(), large(), large()]
     send(a, 2)
     send(b, 2)
     pool.release(a)
     pool.release(a)
-    expect([a.deflater, pool.bytes]).toEqual([null, 2 * BYTES])
+    expect([a.lent, pool.bytes]).toEqual([null, 2 * BYTES])
     expect(send(c, 2)).toBe(true)
-    expect(log.slice(2)).toEqual(['drop 15#1'])
+    expect(moves).toEqual(['lent 15#1', 'lent 15#2', 'lent 15#1'])
     pool.release(b)
     pool.release(c)
     send(a)
@@ -102,28 +112,29 @@ describe('the pool of contexts', () => {
   })
 
   test('one left by the only connection is found again', () => {
-    const { pool, log, send } = harness(BYTES)
+    const { pool, log, moves, send } = harness(BYTES)
     const a = large()
     send(a, 2)
     pool.release(a)
     expect(send(large(), 2)).toBe(true)
-    expect(log).toEqual(['create 15#1', 'drop 15#1'])
+    expect([log, moves]).toEqual([['create 15#1'], ['lent 15#1', 'lent 15#1']])
   })
 
   test('contexts of another window are closed to make room, free ones first', () => {
-    const { pool, log, send } = harness(BYTES + SMALL_BYTES)
+    const { pool, log, moves, send } = harness(BYTES + SMALL_BYTES)
     const [a, b, c] = [small(), small(), large()]
     send(a, 2)
     send(b, 2)
     pool.release(b)
     expect(send(c, 2)).toBe(true)
     expect(log).toEqual(['create 9#1', 'create 9#2', 'close 9#2', 'create 15#3'])
-    expect([a.deflater, pool.bytes]).toEqual([expect.anything(), BYTES + SMALL_BYTES])
+    expect([a.lent, pool.bytes]).toEqual([expect.anything(), BYTES + SMALL_BYTES])
     const d = large()
     expect(send(d, 2)).toBe(true)
     // The small one gave no room enough: the large one followed it.
-    expect(log.slice(4)).toEqual(['close 9#1', 'drop 15#3'])
-    expect([a.deflater, c.deflater, pool.bytes]).toEqual([null, null, BYTES])
+    expect(log.slice(4)).toEqual(['close 9#1'])
+    expect(moves.slice(3)).toEqual(['taken 9#1', 'taken 15#3', 'lent 15#3'])
+    expect([a.lent, c.lent, pool.bytes]).toEqual([null, null, BYTES])
   })
 
   test('a free context of another window stays while there is room', () => {
@@ -142,7 +153,7 @@ describe('the pool of contexts', () => {
     for (const borrower of [a, b, c]) send(borrower, 2)
     pool.release(b)
     pool.clear()
-    expect([pool.bytes, a.deflater, c.deflater]).toEqual([0, null, null])
+    expect([pool.bytes, a.lent, c.lent]).toEqual([0, null, null])
     expect(log.slice(3).sort()).toEqual(['close 15#1', 'close 15#2', 'close 15#3'])
     expect(send(a)).toBe(true)
   })

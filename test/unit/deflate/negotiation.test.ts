@@ -28,7 +28,7 @@ function verify(header: string, options: PerMessageDeflateOptions = {}): unknown
   return result.message.replace(/^the server chose an extension, or parameters, that were not offered: /, '')
 }
 
-const PLAIN = 'permessage-deflate; client_no_context_takeover'
+const PLAIN = 'permessage-deflate'
 
 describe('the offer of a client (RFC 7692 section 7.1)', () => {
   test.each<[PerMessageDeflateOptions, string]>([
@@ -46,11 +46,11 @@ describe('the offer of a client (RFC 7692 section 7.1)', () => {
 })
 
 describe('the choice of a server (RFC 7692 sections 5.1 and 7.1)', () => {
-  test('asks the client to drop its context, keeps its own, and says nothing of windows', () => {
+  test('demands nothing that was not offered', () => {
     expect(answerTo('permessage-deflate; client_max_window_bits')).toBe(PLAIN)
     expect(agreedBy('permessage-deflate; client_max_window_bits')).toEqual({
       serverNoContextTakeover: false,
-      clientNoContextTakeover: true,
+      clientNoContextTakeover: false,
       serverMaxWindowBits: 15,
       clientMaxWindowBits: 15,
     })
@@ -69,7 +69,7 @@ describe('the choice of a server (RFC 7692 sections 5.1 and 7.1)', () => {
   describe('server_no_context_takeover (7.1.1.1)', () => {
     test('is honoured', () => {
       expect(answerTo('permessage-deflate; server_no_context_takeover')).toBe(
-        'permessage-deflate; server_no_context_takeover; client_no_context_takeover',
+        'permessage-deflate; server_no_context_takeover',
       )
       expect(agreedBy('permessage-deflate; server_no_context_takeover')).toMatchObject({
         serverNoContextTakeover: true,
@@ -78,23 +78,28 @@ describe('the choice of a server (RFC 7692 sections 5.1 and 7.1)', () => {
 
     test('is declared also where it was not asked for', () => {
       expect(answerTo('permessage-deflate', { serverNoContextTakeover: true })).toBe(
-        'permessage-deflate; server_no_context_takeover; client_no_context_takeover',
+        'permessage-deflate; server_no_context_takeover',
       )
     })
   })
 
   describe('client_no_context_takeover (7.1.1.2)', () => {
-    test('is not asked of the client where the server is told not to', () => {
-      expect(answerTo('permessage-deflate', { clientNoContextTakeover: false })).toBe('permessage-deflate')
-      expect(agreedBy('permessage-deflate', { clientNoContextTakeover: false })).toMatchObject({
-        clientNoContextTakeover: false,
+    test('is asked of the client only where the server is told to', () => {
+      expect(answerTo('permessage-deflate', { clientNoContextTakeover: true })).toBe(
+        'permessage-deflate; client_no_context_takeover',
+      )
+      expect(agreedBy('permessage-deflate', { clientNoContextTakeover: true })).toMatchObject({
+        clientNoContextTakeover: true,
       })
     })
 
     test('is relied on where the client declares it', () => {
-      expect(
-        agreedBy('permessage-deflate; client_no_context_takeover', { clientNoContextTakeover: false }),
-      ).toMatchObject({ clientNoContextTakeover: true })
+      expect(answerTo('permessage-deflate; client_no_context_takeover')).toBe(
+        'permessage-deflate; client_no_context_takeover',
+      )
+      expect(agreedBy('permessage-deflate; client_no_context_takeover')).toMatchObject({
+        clientNoContextTakeover: true,
+      })
     })
   })
 
@@ -143,6 +148,30 @@ describe('the choice of a server (RFC 7692 sections 5.1 and 7.1)', () => {
           clientMaxWindowBits: 10,
         }),
       ).toBe(`${PLAIN}; client_max_window_bits=10`)
+    })
+  })
+
+  describe('where there is no room for the contexts of clients', () => {
+    const scarce = (header: string, options: PerMessageDeflateOptions = {}) =>
+      acceptOffer(parseExtensionHeader(header)!, server(options), false)?.response ?? null
+
+    test.each([
+      'permessage-deflate',
+      'permessage-deflate; server_no_context_takeover',
+      'permessage-deflate; client_max_window_bits',
+      'permessage-deflate; client_max_window_bits=8',
+    ])('%s is declined: a demand could make the client fail', (header) => {
+      expect(scarce(header)).toBeNull()
+      expect(scarce(`${header}, permessage-deflate; client_no_context_takeover`)).toBe(
+        'permessage-deflate; client_no_context_takeover',
+      )
+      expect(scarce(header, { clientNoContextTakeover: true })).toMatch(/; client_no_context_takeover/)
+    })
+
+    test('a client that drops its context of its own accord is accepted', () => {
+      expect(scarce('permessage-deflate; client_no_context_takeover; client_max_window_bits=9')).toBe(
+        'permessage-deflate; client_no_context_takeover; client_max_window_bits=9',
+      )
     })
   })
 
@@ -264,33 +293,79 @@ describe('the check of a client (RFC 7692 sections 5.1 and 7.1)', () => {
     })
   })
 
+  describe('an answer that grants less than was asked for, and can be read all the same', () => {
+    const cases: [string, PerMessageDeflateOptions, string, object][] = [
+      [
+        'permessage-deflate',
+        { serverNoContextTakeover: true },
+        'the server left out the server_no_context_takeover that was asked for',
+        { serverNoContextTakeover: false },
+      ],
+      [
+        'permessage-deflate',
+        { serverMaxWindowBits: 10 },
+        'the server left out the server_max_window_bits that was asked for',
+        { serverMaxWindowBits: 15 },
+      ],
+      [
+        'permessage-deflate; server_max_window_bits=15',
+        { serverMaxWindowBits: 10 },
+        'server_max_window_bits=15 to an offer of 10',
+        { serverMaxWindowBits: 15 },
+      ],
+      [
+        'permessage-deflate; server_max_window_bits=11',
+        { serverMaxWindowBits: 8 },
+        'server_max_window_bits=11 to an offer of 8',
+        { serverMaxWindowBits: 11 },
+      ],
+      [
+        'permessage-deflate; client_max_window_bits=11',
+        { clientMaxWindowBits: 10 },
+        'client_max_window_bits=11 to an offer of 10',
+        { clientMaxWindowBits: 10 },
+      ],
+    ]
+
+    test.each(cases)('%s to an offer of %j is taken', (header, options, _words, agreed) => {
+      expect(verify(header, options)).toMatchObject(agreed)
+    })
+
+    test.each(cases)('%s to an offer of %j fails under strictNegotiation', (header, options, words) => {
+      expect(verify(header, { ...options, strictNegotiation: true })).toBe(words)
+    })
+
+    test('strictNegotiation takes what was asked for, or better', () => {
+      const options = {
+        strictNegotiation: true,
+        serverNoContextTakeover: true,
+        serverMaxWindowBits: 10,
+        clientMaxWindowBits: 11,
+      } as const
+      for (const [serverBits, clientBits] of [
+        [10, 11],
+        [8, 9],
+      ]) {
+        const answer = `permessage-deflate; server_no_context_takeover; server_max_window_bits=${String(serverBits)}`
+        expect(verify(answer, options)).toMatchObject({
+          serverMaxWindowBits: serverBits,
+          clientMaxWindowBits: 11,
+        })
+        expect(verify(`${answer}; client_max_window_bits=${String(clientBits)}`, options)).toMatchObject({
+          serverNoContextTakeover: true,
+          clientMaxWindowBits: clientBits,
+        })
+      }
+    })
+  })
+
   test.each<[string, PerMessageDeflateOptions, string]>([
-    [
-      'permessage-deflate',
-      { serverNoContextTakeover: true },
-      'the server left out the server_no_context_takeover that was asked for',
-    ],
-    [
-      'permessage-deflate',
-      { serverMaxWindowBits: 10 },
-      'the server left out the server_max_window_bits that was asked for',
-    ],
-    [
-      'permessage-deflate; server_max_window_bits=15',
-      { serverMaxWindowBits: 10 },
-      'server_max_window_bits=15 to an offer of 10',
-    ],
     [
       'permessage-deflate; client_max_window_bits=10',
       { clientMaxWindowBits: false },
       'client_max_window_bits was not offered',
     ],
     ['permessage-deflate; client_max_window_bits', {}, 'client_max_window_bits needs a value in an answer'],
-    [
-      'permessage-deflate; client_max_window_bits=11',
-      { clientMaxWindowBits: 10 },
-      'client_max_window_bits=11 to an offer of 10',
-    ],
     ['permessage-deflate; server_max_window_bits', {}, 'server_max_window_bits must be 8 to 15, not true'],
     ['permessage-deflate; server_max_window_bits=7', {}, 'server_max_window_bits must be 8 to 15, not "7"'],
     ['permessage-deflate; server_max_window_bits=16', {}, 'server_max_window_bits must be 8 to 15, not "16"'],
@@ -310,7 +385,9 @@ describe('the check of a client (RFC 7692 sections 5.1 and 7.1)', () => {
     ['permessage-deflate, permessage-brotli', {}, '"permessage-brotli"'],
     ['permessage-brotli, permessage-deflate', {}, '"permessage-brotli"'],
   ])('%s to an offer of %j fails the handshake', (header, options, words) => {
-    expect(verify(header, options)).toBe(words)
+    for (const strictNegotiation of [false, true]) {
+      expect(verify(header, { ...options, strictNegotiation })).toBe(words)
+    }
   })
 })
 
@@ -319,7 +396,7 @@ describe('both ends together', () => {
     {},
     { serverNoContextTakeover: true },
     { clientNoContextTakeover: true },
-    { clientNoContextTakeover: false },
+    { clientNoContextTakeover: false, strictNegotiation: true },
     { serverMaxWindowBits: 9 },
     { clientMaxWindowBits: 11 },
     { clientMaxWindowBits: false },

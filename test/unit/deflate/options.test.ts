@@ -5,11 +5,11 @@ const resolve = (value: unknown, role: 'client' | 'server' = 'server') =>
   resolveDeflateOptions(value as PerMessageDeflateOptions, role)
 
 describe('the options of permessage-deflate (RFC 7692 section 7.1)', () => {
-  test('are on by default; a server asks clients to drop their context', () => {
+  test('are on by default, and demand nothing of the other end', () => {
     expect(resolve(undefined)).toEqual({
       role: 'server',
       serverNoContextTakeover: false,
-      clientNoContextTakeover: true,
+      clientNoContextTakeover: false,
       serverMaxWindowBits: 15,
       clientMaxWindowBits: 15,
       thresholdBytes: 1024,
@@ -18,12 +18,11 @@ describe('the options of permessage-deflate (RFC 7692 section 7.1)', () => {
       memLevel: 8,
       asyncThresholdBytes: 65_536,
       maxSharedContextBytes: 16_777_216,
+      maxSharedInflaterBytes: 16_777_216,
+      maxInflateHistoryBytes: 67_108_864,
+      strictNegotiation: false,
     })
-    expect(resolve(undefined, 'client')).toEqual({
-      ...resolve(undefined),
-      role: 'client',
-      clientNoContextTakeover: false,
-    })
+    expect(resolve(undefined, 'client')).toEqual({ ...resolve(undefined), role: 'client' })
     expect(resolve(true)).toEqual(resolve(undefined))
     expect(resolve({})).toEqual(resolve(undefined))
   })

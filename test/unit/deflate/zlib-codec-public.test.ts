@@ -1,5 +1,6 @@
 import { constants, createDeflateRaw } from 'node:zlib'
 import { PublicEngine } from '../../../src/deflate/zlib-codec-public.js'
+import { PeerContext } from '../../../src/deflate/peer-context.js'
 import { ProtocolError } from '../../../src/errors.js'
 import { bytes, expectBytes, json } from './codec-pair.js'
 
@@ -17,32 +18,27 @@ describe('the engine by the documented calls', () => {
           stream.write(message)
           stream.flush(constants.Z_SYNC_FLUSH, () => resolve(Buffer.concat(chunks.splice(0)).subarray(0, -4)))
         })
-      const inflater = engine.createInflater(bits)
+      const shared = { engine, pool: null, historyBytes: 0 }
+      const context = new PeerContext(shared, bits)
       for (const length of [10, 100, 200, 300, 60, 5000, 40_000, 10, 33_000, 50]) {
         const message = json(length)
-        expectBytes(inflater.inflate(await deflate(message), 100_000), message)
+        expectBytes(context.inflate(await deflate(message), 100_000), message)
+        expect(shared.historyBytes).toBeLessThanOrEqual(1 << bits)
       }
-      inflater.close()
+      expect(shared.historyBytes).toBe(1 << bits)
+      context.close()
+      expect(shared.historyBytes).toBe(0)
       stream.destroy()
     },
   )
 
   test('forgets all when it is closed', () => {
-    const inflater = engine.createInflater(15)
+    const inflater = new PeerContext({ engine, pool: null, historyBytes: 0 }, 15)
     expect(
       bytes(inflater.inflate(Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]), 10)).toString(),
     ).toBe('Hello')
     inflater.close()
     expect(inflater.inflate(Buffer.from([0xf2, 0x00, 0x11, 0x00, 0x00]), 10)).toBeInstanceOf(ProtocolError)
-  })
-
-  test('one compressor is shared by all who compress alike', () => {
-    const parameters = { windowBits: 15, level: 6, memLevel: 8 }
-    const shared = engine.sharedDeflater(parameters)
-    expect(engine.sharedDeflater({ ...parameters })).toBe(shared)
-    for (const other of [{ windowBits: 10 }, { level: 2 }, { memLevel: 9 }]) {
-      expect(engine.sharedDeflater({ ...parameters, ...other })).not.toBe(shared)
-    }
   })
 
   test('its compressors hold nothing', () => {

@@ -69,10 +69,6 @@ describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
   })
 
   it.each([
-    '',
-    ' ',
-    ',',
-    ' , ,',
     ';',
     'a;',
     'a; ',
@@ -106,6 +102,14 @@ describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
     'a\r\nb',
   ])('finds %j malformed', (value) => {
     expect(parseExtensionHeader(value)).toBeNull()
+  })
+
+  test.each([',', ' , ,', ',\t'])('finds %j, a list of nothing, malformed', (value) => {
+    expect(parseExtensionHeader(value)).toBeNull()
+  })
+
+  test.each(['', ' ', '\t'])('takes %j as no extension at all', (value) => {
+    expect(parseExtensionHeader(value)).toEqual([])
   })
 })
 
