@@ -2,12 +2,17 @@
  * What is sent in one go leaves in one write: seen as the chunks and the TLS records that a real peer reads. Loopback hands
  * over each write as one chunk when the reader waits for it, and a TLS record is one write of the sender's stream.
  */
-import type { Socket as TcpSocket } from 'node:net'
-import { connect, WebSocketServer, type ClientSocket, type ServerSocket, type Socket } from '../../src/index.js'
+import {
+  connect,
+  WebSocketServer,
+  type ClientSocket,
+  type ServerSocket,
+  type Socket,
+} from '../../src/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, frame, KEY, OP, readFrames } from '../helpers/frame-builder.js'
 import { acceptRaw, openRaw, RawServer, requestHead, type RawPeer } from '../helpers/raw-peer.js'
-import { listenRawTls, openRawTls, type RawTlsPeer } from '../helpers/raw-tls.js'
+import { listenRawTls, openRawTls, RawTlsPeer } from '../helpers/raw-tls.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -78,7 +83,8 @@ async function settled({ peer }: Pair): Promise<void> {
 
 /** How many TLS records came on the TCP connection below: each write of the stream above makes at least one. */
 function countRecords(peer: RawPeer): () => number {
-  const below = (peer as RawTlsPeer).below as TcpSocket
+  if (!(peer instanceof RawTlsPeer)) throw new TypeError('records are those of TLS')
+  const { below } = peer
   const chunks: Buffer[] = []
   below.on('data', (chunk: Buffer) => chunks.push(chunk))
   return () => {
@@ -106,7 +112,11 @@ describe.each(CASES)('%s, %s', (_role, _way, open, secure, directIo) => {
     await untilFrames(peer, 102)
     expect(peer.chunks).toHaveLength(1)
     const { frames } = readFrames(Buffer.concat(peer.chunks))
-    expect(frames.map(({ opcode }) => opcode)).toEqual([...Array<number>(100).fill(OP.TEXT), OP.PING, OP.CLOSE])
+    expect(frames.map(({ opcode }) => opcode)).toEqual([
+      ...Array<number>(100).fill(OP.TEXT),
+      OP.PING,
+      OP.CLOSE,
+    ])
     expect(frames[99]?.text).toBe('message 99')
     // Two kilobytes fit into one record.
     if (records !== null) expect(records()).toBe(1)

@@ -1,6 +1,5 @@
 /** wss in both roles: certificates of both sides, names, and what goes wrong below the handshake. */
-import { connect as connectTcp } from 'node:net'
-import { checkServerIdentity, createSecureContext } from 'node:tls'
+import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls'
 import {
   accept,
   connect,
@@ -16,8 +15,8 @@ import {
 import { CLIENT_TLS, DEMAND_CLIENT, SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, frame, KEY, OP } from '../helpers/frame-builder.js'
 import { Journal } from '../helpers/journal.js'
-import { acceptRaw, openRaw, RawServer, requestHead, type RawPeer } from '../helpers/raw-peer.js'
-import { listenRawTls, openRawTls } from '../helpers/raw-tls.js'
+import { acceptRaw, openRaw, RawServer, requestHead } from '../helpers/raw-peer.js'
+import { listenRawTls, openRawTls, type RawTlsPeer } from '../helpers/raw-tls.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -172,7 +171,7 @@ describe('the certificate of the server', () => {
     const { port } = await serve(echo, {
       tls: {
         ...SERVER_TLS,
-        SNICallback: (name: string, done: (error: null, context: object) => void) => {
+        SNICallback: (name: string, done: (error: null, context: SecureContext) => void) => {
           asked.push(name)
           done(null, createSecureContext(SERVER_TLS))
         },
@@ -212,15 +211,18 @@ describe('TLS meets what is no TLS', () => {
     await expect((await open(url)).close()).resolves.toMatchObject({ wasClean: true })
   })
 
-  it.each([true, false])('fails a wss: client at a ws: port, and serves the next: directIo %p', async (directIo) => {
-    const server = new WebSocketServer({ directIo })
-    server.route('/', echo)
-    cleanups.push(() => server.terminate())
-    const { port } = await server.listen(0, '127.0.0.1')
-    const error = await failureOf(connect(`wss://127.0.0.1:${port}/`, { tls: TRUST_SERVER }))
-    expect(error.code).toBe('HAWSER_CONNECTION_FAILED')
-    await expect((await open(`ws://127.0.0.1:${port}/`)).close()).resolves.toMatchObject({ wasClean: true })
-  })
+  it.each([true, false])(
+    'fails a wss: client at a ws: port, and serves the next: directIo %p',
+    async (directIo) => {
+      const server = new WebSocketServer({ directIo })
+      server.route('/', echo)
+      cleanups.push(() => server.terminate())
+      const { port } = await server.listen(0, '127.0.0.1')
+      const error = await failureOf(connect(`wss://127.0.0.1:${port}/`, { tls: TRUST_SERVER }))
+      expect(error.code).toBe('HAWSER_CONNECTION_FAILED')
+      await expect((await open(`ws://127.0.0.1:${port}/`)).close()).resolves.toMatchObject({ wasClean: true })
+    },
+  )
 
   it.each<readonly [name: string, bytes: Buffer | string]>([
     ['a request in the clear', requestHead()],
@@ -263,7 +265,7 @@ describe('TLS meets what is no TLS', () => {
 
 describe('RFC 6455 section 7: the end, over TLS', () => {
   /** A served connection: the raw peer, and how the server saw its end. */
-  async function served(): Promise<{ peer: RawPeer; info: Promise<CloseInfo>; port: number }> {
+  async function served(): Promise<{ peer: RawTlsPeer; info: Promise<CloseInfo>; port: number }> {
     let closed: (info: CloseInfo) => void = () => undefined
     const info = new Promise<CloseInfo>((resolve) => (closed = resolve))
     const { port } = await serve({ ...echo, onClose: (_, one) => closed(one) })
@@ -280,7 +282,12 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
     expect((await peer.readToClose()).closeCode).toBe(3210)
     await peer.ended()
     peer.end()
-    await expect(info).resolves.toMatchObject({ code: 3210, reason: 'bye', wasClean: true, initiator: 'remote' })
+    await expect(info).resolves.toMatchObject({
+      code: 3210,
+      reason: 'bye',
+      wasClean: true,
+      initiator: 'remote',
+    })
   })
 
   it('takes a close_notify without a Close frame as 1006', async () => {
@@ -292,8 +299,7 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
 
   it('takes a FIN without close_notify as 1006', async () => {
     const { peer, info } = await served()
-    const { below } = peer as unknown as { below: ReturnType<typeof connectTcp> }
-    below.end()
+    peer.below.end()
     await expect(info).resolves.toMatchObject({ code: 1006, wasClean: false })
   })
 
@@ -310,7 +316,10 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
       onClose: (_, { code }) => seen.add(`closed ${code}`),
     })
     const peer = await openRawTls(port)
-    peer.write(requestHead(), ...['a', 'b', 'c'].map((payload) => frame({ opcode: OP.TEXT, payload, key: KEY })))
+    peer.write(
+      requestHead(),
+      ...['a', 'b', 'c'].map((payload) => frame({ opcode: OP.TEXT, payload, key: KEY })),
+    )
     peer.end()
     expect(await seen.until(/^closed/)).toEqual(['a', 'b', 'c', 'closed 1006'])
   })
