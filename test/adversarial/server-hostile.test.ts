@@ -271,6 +271,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
         for (const peer of slow) peer.end()
       }
       await roundTrip(port)
+      expect(server.stats().opened).toBe(2)
     })
 
     it('refuses an endless head while it comes', async () => {

@@ -43,6 +43,7 @@ inBrowser('the page in Chromium', () => {
   })
   afterEach(async () => {
     await page.close()
+    // eslint-disable-next-line jest/no-standalone-expect -- it is part of each of the tests
     expect(complaints).toEqual([])
   })
 
@@ -197,6 +198,7 @@ inBrowser('the page in Chromium', () => {
     await ending.close()
     await stateIs('closed')
     await page.locator('#messages .event').filter({ hasText: 'Closed with 1001' }).waitFor()
+    expect(await page.locator('#state').getAttribute('data-state')).toBe('closed')
   })
 
   const joinRoom = async (of: Page, room: string, name: string): Promise<void> => {
