@@ -33,6 +33,8 @@ interface Way {
   readonly open: (port: number) => Promise<RawPeer>
   readonly listen: (server: WebSocketServer) => Promise<number>
   readonly options: ServerOptions
+  /** How many connections a test makes of 100: those over TLS cost ten times as much. */
+  readonly crowd: number
 }
 
 const ownPort = async (server: WebSocketServer): Promise<number> => (await server.listen(0, '127.0.0.1')).port
@@ -50,10 +52,16 @@ const attached = async (server: WebSocketServer): Promise<number> => {
 }
 
 const WAYS: readonly Way[] = [
-  { name: 'by handle', open: openRaw, listen: ownPort, options: {} },
-  { name: 'by stream', open: openRaw, listen: ownPort, options: { directIo: false } },
-  { name: 'over TLS', open: (port) => openRawTls(port), listen: ownPort, options: { tls: SERVER_TLS } },
-  { name: 'attached to an HTTP server', open: openRaw, listen: attached, options: {} },
+  { name: 'by handle', open: openRaw, listen: ownPort, options: {}, crowd: 100 },
+  { name: 'by stream', open: openRaw, listen: ownPort, options: { directIo: false }, crowd: 100 },
+  {
+    name: 'over TLS',
+    open: (port) => openRawTls(port),
+    listen: ownPort,
+    options: { tls: SERVER_TLS },
+    crowd: 25,
+  },
+  { name: 'attached to an HTTP server', open: openRaw, listen: attached, options: {}, crowd: 100 },
 ]
 
 const echo: ServerService = { onMessage: (_, message) => message }
@@ -256,9 +264,9 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       next.reset()
     })
 
-    it('serves others while 200 heads come a byte at a time, and ends those in time', async () => {
+    it('serves others while a crowd of heads comes a byte at a time, and ends those in time', async () => {
       const { port, server } = await serve(echo, { handshakeTimeoutMs: 400 })
-      const slow = await Promise.all(Array.from({ length: 200 }, () => way.open(port)))
+      const slow = await Promise.all(Array.from({ length: way.crowd }, () => way.open(port)))
       const head = requestHead()
       for (let at = 0; at < 20; at++) for (const peer of slow) peer.write(head.slice(at, at + 1))
       await roundTrip(port)
@@ -352,7 +360,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       expect(await lengths.until(1)).toEqual(['100000'])
     })
 
-    it('keeps nothing of 500,000 empty fragments and 100,000 empty messages', async () => {
+    it('keeps nothing of 200,000 empty fragments and 50,000 empty messages', async () => {
       let count = 0
       const { port } = await serve({
         onMessage: () => {
@@ -365,16 +373,16 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       const empty = Buffer.concat(
         Array<Buffer>(10_000).fill(frame({ opcode: OP.CONTINUATION, fin: false, key: KEY })),
       )
-      for (let i = 0; i < 50; i++) peer.write(empty)
+      for (let i = 0; i < 20; i++) peer.write(empty)
       peer.write(frame({ opcode: OP.PING, payload: 'done', key: KEY }))
       expect((await peer.readFrame()).text).toBe('done')
       expect((await usedBytes()) - before).toBeLessThan(2_000_000)
       peer.write(frame({ opcode: OP.CONTINUATION, key: KEY }))
       const none = Buffer.concat(Array<Buffer>(10_000).fill(frame({ opcode: OP.BINARY, key: KEY })))
-      for (let i = 0; i < 10; i++) peer.write(none)
+      for (let i = 0; i < 5; i++) peer.write(none)
       peer.write(frame({ opcode: OP.PING, payload: 'done', key: KEY }))
       expect((await peer.readFrame()).text).toBe('done')
-      expect(count).toBe(100_001)
+      expect(count).toBe(50_001)
       expect((await usedBytes()) - before).toBeLessThan(2_000_000)
     })
 
@@ -407,11 +415,11 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       const { port } = await serve()
       const before = await usedBytes()
       const lie = frameHeader({ opcode: OP.BINARY, announce: 1024 * 1024, key: KEY })
-      const peers = await Promise.all(Array.from({ length: 100 }, () => upgrade(port)))
+      const peers = await Promise.all(Array.from({ length: way.crowd }, () => upgrade(port)))
       for (const peer of peers) peer.write(lie, Buffer.alloc(100))
       await waitMs(50)
-      // 100 MiB were announced; the connections themselves take some, over TLS most.
-      expect((await usedBytes()) - before).toBeLessThan(20_000_000)
+      // 1 MiB each was announced; the connections themselves take some, over TLS most.
+      expect((await usedBytes()) - before).toBeLessThan(way.crowd * 150_000)
       for (const peer of peers) peer.reset()
       await roundTrip(port)
     })
@@ -501,7 +509,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
         onOpen: () => journal.add('open'),
         onClose: () => journal.add('close'),
       })
-      for (let at = 0; at < course.length; at += 5) {
+      for (let at = 0; at < course.length; at += way.crowd === 100 ? 5 : 20) {
         const peer = await way.open(port)
         peer.socket.write(course.subarray(0, at))
         // Sometimes with what was said before, sometimes after it arrived.
@@ -512,7 +520,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       await roundTrip(port)
       await untilEmpty(server)
       const count = (line: string): number => journal.lines.filter((one) => one === line).length
-      expect(count('open')).toBeGreaterThan(10)
+      expect(count('open')).toBeGreaterThan(way.crowd / 10)
       expect(count('close')).toBe(count('open'))
     })
   })
