@@ -56,6 +56,18 @@ async function usedBytes(): Promise<number> {
   return heapUsed + external
 }
 
+/** Waits for a pong. Every byte is looked at once: there may be very many before it. */
+function untilPong(peer: RawPeer, payload: string): Promise<true> {
+  let seen = 0
+  let rest = Buffer.alloc(0)
+  return peer.until(() => {
+    const read = readFrames(Buffer.concat([rest, ...peer.chunks.slice(seen)]))
+    seen = peer.chunks.length
+    rest = Buffer.from(read.rest)
+    return read.frames.some((one) => one.opcode === OP.PONG && one.text === payload) ? true : null
+  })
+}
+
 const waitMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe.each(WAYS)('%s', (_, listen, options) => {
@@ -240,14 +252,12 @@ describe.each(WAYS)('%s', (_, listen, options) => {
   })
 
   describe('floods', () => {
-    it('answers the last of 20,000 pings to a server that reads', async () => {
+    it('answers the last of 5,000 pings to a server that reads', async () => {
       const url = await hostile(async (peer) => {
         await acceptRaw(peer)
-        for (let i = 0; i < 20_000; i++) peer.write(frame({ opcode: OP.PING, payload: String(i) }))
-        for (;;) {
-          const pong = await peer.readFrame()
-          if (pong.opcode === OP.PONG && pong.text === '19999') break
-        }
+        peer.chunks.length = 0
+        for (let i = 0; i < 5_000; i++) peer.write(frame({ opcode: OP.PING, payload: String(i) }))
+        await untilPong(peer, '4999')
         peer.write(text('answered'))
       })
       const socket = await open(url)

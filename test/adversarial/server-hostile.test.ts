@@ -15,7 +15,7 @@ import {
 } from '../../src/index.js'
 import { SERVER_TLS } from '../helpers/certificates.js'
 import { Programs } from '../helpers/child.js'
-import { closeFrame, fragments, frame, frameHeader, KEY, OP } from '../helpers/frame-builder.js'
+import { closeFrame, fragments, frame, frameHeader, KEY, OP, readFrames } from '../helpers/frame-builder.js'
 import { listViolations } from '../helpers/hostile.js'
 import { Journal } from '../helpers/journal.js'
 import { acceptFor, openRaw, requestHead, SAMPLE_KEY, type RawPeer } from '../helpers/raw-peer.js'
@@ -75,6 +75,18 @@ async function usedBytes(): Promise<number> {
   collect()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
+}
+
+/** Waits for a pong. Every byte is looked at once: there may be very many before it. */
+function untilPong(peer: RawPeer, payload: string): Promise<true> {
+  let seen = 0
+  let rest = Buffer.alloc(0)
+  return peer.until(() => {
+    const read = readFrames(Buffer.concat([rest, ...peer.chunks.slice(seen)]))
+    seen = peer.chunks.length
+    rest = Buffer.from(read.rest)
+    return read.frames.some((one) => one.opcode === OP.PONG && one.text === payload) ? true : null
+  })
 }
 
 const waitMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -310,15 +322,13 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
   })
 
   describe('floods', () => {
-    it('answers the last of 20,000 pings to a client that reads', async () => {
+    it('answers the last of 5,000 pings to a client that reads', async () => {
       const { port } = await serve()
       const peer = await upgrade(port)
-      for (let i = 0; i < 20_000; i++) peer.write(frame({ opcode: OP.PING, payload: String(i), key: KEY }))
-      let last = await peer.readFrame()
-      while (last.text !== '19999') last = await peer.readFrame()
-      expect(last.opcode).toBe(OP.PONG)
-      peer.write(text('alive'))
-      expect((await peer.readFrame()).text).toBe('alive')
+      peer.chunks.length = 0
+      for (let i = 0; i < 5_000; i++) peer.write(frame({ opcode: OP.PING, payload: String(i), key: KEY }))
+      await expect(untilPong(peer, '4999')).resolves.toBe(true)
+      await roundTrip(port)
     })
 
     it('holds a bounded number of pongs for a client that pings and never reads', async () => {

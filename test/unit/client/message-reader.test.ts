@@ -29,6 +29,8 @@ function read(limitOptions: LimitOptions = {}): Read {
     {
       handleEvent: (event: ConnectionEvent) => reader.handleEvent(event),
       handleDrain: () => reader.handleDrain(),
+      handleClosing: () => undefined,
+      handleSendingOver: () => reader.handleSendingOver(),
       handleGone: () => undefined,
     },
   )
@@ -104,12 +106,10 @@ describe('receive', () => {
 
 describe('the end of the connection', () => {
   it('comes after the messages before it, with code and reason, again and again', async () => {
-    const { reader, stream, driver } = read()
+    const { reader, stream } = read()
     stream.deliver(text('last'), closeFrame(4001, 'so long'))
     await nextTurn()
     stream.push(null)
-    await nextTurn()
-    expect(driver.connection.readyState).toBe(3)
     await expect(reader.receive({})).resolves.toBe('last')
     for (let i = 0; i < 2; i++) {
       const error: unknown = await reader.receive({}).catch((reason: unknown) => reason)
@@ -140,18 +140,6 @@ describe('the end of the connection', () => {
       closeCode: 1006,
       cause: { code: 'HAWSER_TRANSPORT', message: 'the cable was cut' },
     })
-  })
-
-  it('is a Close of 1001 where nothing came for idleTimeoutMs', async () => {
-    const { reader, stream } = read({ idleTimeoutMs: 30 })
-    const wait = reader.receive({})
-    wait.catch(() => undefined)
-    const deadline = performance.now() + 5_000
-    while (stream.writes.length === 0 && performance.now() < deadline) await nextTurn()
-    expect(readFrames(stream.written).frames.map(({ closeCode }) => closeCode)).toEqual([1001])
-    stream.deliver(closeFrame(1001))
-    stream.push(null)
-    await expect(wait).rejects.toMatchObject({ closeCode: 1001 })
   })
 })
 
