@@ -155,7 +155,7 @@ describe('the certificate of the server', () => {
     const server = await listenRawTls(async (peer) => requests.add((await peer.readHead()).startLine))
     cleanups.push(() => server.close())
     const error = await failureOf(connect(server.url))
-    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', httpStatus: 0 })
+    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', httpStatus: undefined })
     expect((error.cause as NodeJS.ErrnoException).code).toMatch(/UNABLE_TO_|SELF_SIGNED|CERT_/)
     expect(requests.lines).toEqual([])
   })
