@@ -124,7 +124,6 @@ export default {
 
     only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
-    only('whatwg', 'client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', ['crypto']),
     {

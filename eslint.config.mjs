@@ -1,6 +1,7 @@
 import { builtinModules } from 'node:module'
 import js from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
+import jest from 'eslint-plugin-jest'
 import tseslint from 'typescript-eslint'
 
 /** What Node gives every module; asked of Node itself, so that the list is never behind. */
@@ -29,17 +30,84 @@ const directives = {
   },
 }
 
+/** Comments that stand for work that was not done: what a file does not do, it does not announce. */
+const PROMISES = [
+  /^[\s*]*(still |yet )?(being|to be|yet to be) (written|implemented|done|tested|continued|filled in|added)\b/i,
+  /^[\s*]*(later|soon|not yet|wip|tbd)\b[.!:]?\s*$/i,
+  /\bnot (yet )?(implemented|written|tested)( yet)?\b[.!]?\s*$/i,
+  /\b(written|implemented|tested|done|added|filled in|follows?|comes?) (later|soon)[.!]?\s*$/i,
+  /\b(write|implement|test|add|finish|fix|do) (this|it|that|them|these|those|more|the rest)? ?(later|soon)\b/i,
+  /\b(placeholder|coming soon|work in progress)\b/i,
+]
+
+/** Functions of the tests that assert by themselves, by name. */
+const ASSERTIONS = ['expect', 'expect*', 'fc.assert']
+
+/** What no test may be called: it says nothing about what is right. */
+const EMPTY_TITLE =
+  /^(placeholder|todo|tbd|wip|tests?|it works?|works?|ok|empty|stub|nothing|foo|temp)[.!]?$/i
+
+/** Nothing in the repository pretends: no comment that promises, no assertion that cannot fail. */
+const honesty = {
+  rules: {
+    'no-promises': {
+      meta: { type: 'problem', schema: [] },
+      create: (context) => ({
+        Program() {
+          for (const comment of context.sourceCode.getAllComments()) {
+            const lines = comment.value.split('\n')
+            if (!lines.some((line) => PROMISES.some((promise) => promise.test(line)))) continue
+            context.report({
+              loc: comment.loc,
+              message: 'Do it, or leave it out: a comment promises nothing',
+            })
+          }
+        },
+      }),
+    },
+    /** `expect(true)`: what is written down in the test is the same in each run. */
+    'no-constant-expect': {
+      meta: { type: 'problem', schema: [] },
+      create: (context) => ({
+        'CallExpression[callee.name="expect"]'(node) {
+          const [value] = node.arguments
+          const isConstant =
+            value === undefined ||
+            value.type === 'Literal' ||
+            (value.type === 'Identifier' && value.name === 'undefined') ||
+            (value.type === 'UnaryExpression' && value.argument.type === 'Literal') ||
+            (value.type === 'TemplateLiteral' && value.expressions.length === 0)
+          if (isConstant) context.report({ node, message: 'Expect something of the code: this cannot fail' })
+        },
+      }),
+    },
+    /** An `expect` in a catch is not reached where nothing is thrown: `await expect(...).rejects` fails then. */
+    'no-expect-in-catch': {
+      meta: { type: 'problem', schema: [] },
+      create: (context) => ({
+        'CatchClause CallExpression[callee.name="expect"]'(node) {
+          context.report({
+            node,
+            message: 'Where nothing is thrown, this is not reached: use rejects or toThrow',
+          })
+        },
+      }),
+    },
+  },
+}
+
 const NO_CLOCK = 'No clock, timer or process here: time comes in as an argument, output goes out by a call'
 
 export default defineConfig(
   globalIgnores(['dist', 'dist.*.tmp', 'coverage', 'autobahn/.venv', 'autobahn/reports']),
   js.configs.recommended,
   {
-    plugins: { directives },
+    plugins: { directives, honesty },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     languageOptions: { globals: nodeGlobals },
     rules: {
       'directives/say-why': 'error',
+      'honesty/no-promises': 'error',
       eqeqeq: 'error',
       'no-constant-condition': ['error', { checkLoops: 'allExceptWhileTrue' }],
       'no-implicit-coercion': 'error',
@@ -135,6 +203,45 @@ export default defineConfig(
       ],
     },
   },
+
+  {
+    // Every test runs, says what is right, and can fail.
+    files: ['test/**/*.test.ts'],
+    plugins: { jest },
+    rules: {
+      'honesty/no-constant-expect': 'error',
+      'jest/expect-expect': ['error', { assertFunctionNames: ASSERTIONS }],
+      'jest/no-commented-out-tests': 'error',
+      // Models and tables branch by what they expect; an `expect` in a catch is another thing: nothing need be thrown.
+      'jest/no-conditional-expect': 'off',
+      'honesty/no-expect-in-catch': 'error',
+      'jest/no-disabled-tests': 'error',
+      'jest/no-duplicate-hooks': 'error',
+      'jest/no-export': 'error',
+      'jest/no-focused-tests': 'error',
+      'jest/no-identical-title': 'error',
+      'jest/no-standalone-expect': 'error',
+      'jest/no-test-prefixes': 'error',
+      'jest/valid-describe-callback': 'error',
+      'jest/valid-expect': 'error',
+      'jest/valid-expect-in-promise': 'error',
+      'jest/valid-title': [
+        'error',
+        {
+          ignoreTypeOfDescribeName: true,
+          mustNotMatch: Object.fromEntries(
+            ['it', 'test', 'describe'].map((kind) => [
+              kind,
+              [EMPTY_TITLE.source, 'Say what is right, as a sentence'],
+            ]),
+          ),
+        },
+      ],
+    },
+  },
+
+  // Commands of a model are objects: what they expect stands in their methods.
+  { files: ['test/property/**/*.test.ts'], rules: { 'jest/no-standalone-expect': 'off' } },
 
   {
     files: ['test/**/*.ts'],

@@ -25,23 +25,29 @@ function print(line) {
   process.stdout.write(`${line}\n`)
 }
 
+/** @param {Pick<RunOptions, 'contender' | 'stream'>} options @returns {string} the name of the folder of reports */
+function reportsOf({ contender, stream }) {
+  return stream ? `${contender}-stream` : contender
+}
+
 /**
  * Runs the chosen roles side by side. A role that fails does not end the other: both are worth knowing.
  * @param {RunOptions} options
  * @param {import('./lib/find-suite.mjs').Suite} suite
  * @param {readonly string[]} selected
  */
-async function runRoles({ roles, contender, patterns, sample }, suite, selected) {
+async function runRoles({ roles, contender, patterns, sample, stream }, suite, selected) {
   const complete = patterns.length === 0 && !sample
   const progress = new Progress(process.stdout)
   const runs = roles.map((role) => {
     const run = role === 'server' ? runServerRole : runClientRole
     return run({
       contender,
+      way: stream ? 'stream' : 'handle',
       suite,
       cases: complete ? ['*'] : selected,
       total: selected.length,
-      dir: join(REPORTS_DIR, contender, complete ? role : `${role}-partial`),
+      dir: join(REPORTS_DIR, reportsOf({ contender, stream }), complete ? role : `${role}-partial`),
       stallMs: STALL_MS,
       onProgress: (done, total) => {
         progress.update(role, done, total)
@@ -91,7 +97,8 @@ async function main(options) {
   const version = await prepareContender(options.contender, print)
   const suite = await findSuite({ env: process.env, venvDir: VENV_DIR, log: print })
   const amount = selected.length === 1 ? '1 case' : `${selected.length} cases`
-  print(`${options.contender} ${version}, ${options.roles.join(' and ')}, ${amount}, ${suite.version}`)
+  const way = options.stream ? ' by stream' : ''
+  print(`${options.contender} ${version}${way}, ${options.roles.join(' and ')}, ${amount}, ${suite.version}`)
   const { complete, found, failures } = await runRoles(options, suite, selected)
   /** @type {RunRecord} */
   const record = {
@@ -105,12 +112,12 @@ async function main(options) {
   }
   print(formatSummary(record))
   for (const role of Object.keys(found)) {
-    print(`report: autobahn/reports/${options.contender}/${complete ? role : `${role}-partial`}/index.html`)
+    print(`report: autobahn/reports/${reportsOf(options)}/${complete ? role : `${role}-partial`}/index.html`)
   }
   const whole = complete && failures.length === 0
   const written = whole && options.updateExpected
   if (written) print(`written as the new expectation: ${writeExpected(record).join(', ')}`)
-  if (whole && options.contender === 'hawser' && options.roles.length === 2) {
+  if (whole && options.contender === 'hawser' && !options.stream && options.roles.length === 2) {
     writeResultsPage(formatMarkdown(record, readWsRecord()))
     print('written: autobahn/RESULTS.md')
   }

@@ -1,8 +1,11 @@
 /**
  * All checks, one after another, each with its time; a failure does not keep the others from running. CI runs the
- * same list (`.ci/run`). Ends with the line `N passed, N failed`: the tests, as jest counted them.
+ * same list (`.ci/run`). Ends with the line `N passed, N failed`: the tests, as jest counted them; where CI is true, one
+ * that was skipped has failed.
  *
- * node scripts/check.mjs [--autobahn off|sample|full]     default: HAWSER_AUTOBAHN, or off
+ * node scripts/check.mjs [--autobahn off|sample|full] [--all]
+ *   --autobahn   default: HAWSER_AUTOBAHN, or off; full is all cases by handle, and the sample by stream
+ *   --all        all of Autobahn by handle and by stream, and every program of test/stress
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -10,38 +13,23 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { AUTOBAHN, countTests, listSteps } from './check-steps.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const AUTOBAHN_FLAGS = { off: null, sample: ['--sample'], full: [] }
+const isCi = process.env.CI === 'true'
 
-/** @typedef {{ name: string, script: string, flags?: string[], needs?: string }} Step one npm script, and its flags */
-
-/** @returns {Step[]} */
-function listSteps(autobahn, testReport) {
-  const steps = [
-    { name: 'lint', script: 'lint' },
-    { name: 'format', script: 'format:check' },
-    { name: 'types', script: 'types' },
-    { name: 'layers', script: 'layers' },
-    { name: 'tests', script: 'test', flags: ['--coverage', '--json', `--outputFile=${testReport}`] },
-    { name: 'build', script: 'build' },
-    { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
-  ]
-  const flags = AUTOBAHN_FLAGS[autobahn]
-  if (flags !== null)
-    steps.push({ name: `autobahn (${autobahn})`, script: 'autobahn', flags, needs: 'build' })
-  return steps
-}
-
-/** Runs an npm script with no input. @returns whether it ended well */
-function run({ script, flags = [] }) {
+/** Runs an npm script, or a program, with no input. @returns whether it ended well */
+function run({ script, program, flags = [] }) {
   return new Promise((resolve) => {
     const options = {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
       shell: process.platform === 'win32',
     }
-    const child = spawn('npm', ['run', '--silent', script, '--', ...flags], options)
+    const child =
+      program === undefined
+        ? spawn('npm', ['run', '--silent', script, '--', ...flags], options)
+        : spawn(process.execPath, [program, ...flags], { ...options, shell: false })
     child.once('error', (error) => {
       console.error(String(error))
       resolve(false)
@@ -50,21 +38,19 @@ function run({ script, flags = [] }) {
   })
 }
 
-/** What jest counted; a file that did not even load is one failure. */
-async function countTests(testReport) {
+/** What jest wrote; nothing: it did not get that far. */
+async function readCounts(testReport) {
   const text = await readFile(testReport, 'utf8').catch(() => null)
-  if (text === null) return { passed: 0, failed: 0 }
-  const report = JSON.parse(text)
-  return { passed: report.numPassedTests, failed: report.numFailedTests + report.numRuntimeErrorTestSuites }
+  return text === null ? { passed: 0, failed: 0, skipped: 0 } : countTests(JSON.parse(text), isCi)
 }
 
-async function check(autobahn) {
+async function check(autobahn, all) {
   const temp = await mkdtemp(path.join(tmpdir(), 'hawser-check-'))
   try {
     const testReport = path.join(temp, 'tests.json')
     const rows = []
     const failed = new Set()
-    for (const step of listSteps(autobahn, testReport)) {
+    for (const step of listSteps({ root, autobahn, all, testReport })) {
       console.log(`\n== ${step.name}`)
       const start = performance.now()
       const skipped = step.needs !== undefined && failed.has(step.needs)
@@ -75,8 +61,12 @@ async function check(autobahn) {
       rows.push(`${step.name}: ${outcome} (${seconds} s)`)
       console.log(`-- ${rows.at(-1)}`)
     }
-    const tests = await countTests(testReport)
+    const tests = await readCounts(testReport)
     console.log(`\n${rows.join('\n')}`)
+    if (tests.skipped > 0) {
+      console.log(`${String(tests.skipped)} skipped${isCi ? ', which is a failure in CI' : ''}`)
+      if (isCi) failed.add('skipped tests')
+    }
     if (failed.size > 0) console.log(`failed: ${[...failed].join(', ')}`)
     console.log(`${String(tests.passed)} passed, ${String(tests.failed)} failed`)
     return failed.size === 0
@@ -85,13 +75,13 @@ async function check(autobahn) {
   }
 }
 
-const { values } = parseArgs({ options: { autobahn: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { autobahn: { type: 'string' }, all: { type: 'boolean', default: false } },
+})
 const autobahn = values.autobahn ?? process.env.HAWSER_AUTOBAHN ?? 'off'
-if (!Object.hasOwn(AUTOBAHN_FLAGS, autobahn)) {
-  console.error(
-    `autobahn is one of ${Object.keys(AUTOBAHN_FLAGS).join(', ')}, not ${JSON.stringify(autobahn)}`,
-  )
+if (!AUTOBAHN.includes(autobahn)) {
+  console.error(`autobahn is one of ${AUTOBAHN.join(', ')}, not ${JSON.stringify(autobahn)}`)
   process.exitCode = 2
-} else if (!(await check(autobahn))) {
+} else if (!(await check(autobahn, values.all))) {
   process.exitCode = 1
 }

@@ -11,6 +11,7 @@ import { Stop } from './stop.mjs'
  * @property {ContenderName} contender
  * @property {readonly string[]} patterns case ids, `*` for any part; empty: all cases (or the sample)
  * @property {boolean} sample
+ * @property {boolean} stream Hawser with `directIo: false`: by the streams of its sockets, not by their handles
  * @property {boolean} updateExpected
  * @property {boolean} help
  */
@@ -22,6 +23,7 @@ Runs the Autobahn WebSocket test suite against Hawser and compares with the comm
   --role server|client|both    which side of Hawser is judged (default both, side by side)
   --cases 1.*,6.4.*            only these cases; may be given several times
   --sample                     all of 1 to 10, and a fixed sample of 12 and 13
+  --stream                     Hawser by the streams of its sockets (directIo: false) instead of by their handles
   --contender hawser|ws        who is judged (default hawser)
   --update-expected            write what happened as the new expectation (complete runs only)
   --help                       this text
@@ -50,6 +52,7 @@ function readFlags(args) {
         role: { type: 'string', default: 'both' },
         cases: { type: 'string', multiple: true, default: [] },
         sample: { type: 'boolean', default: false },
+        stream: { type: 'boolean', default: false },
         contender: { type: 'string', default: 'hawser' },
         'update-expected': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -82,11 +85,18 @@ export function parseOptions(args) {
   if (flags['update-expected'] && (patterns.length > 0 || flags.sample)) {
     throw new Stop('--update-expected needs a run of all cases: leave --cases and --sample out', 2)
   }
+  if (flags.stream && contender !== 'hawser') {
+    throw new Stop('--stream is a way of Hawser: leave it out with --contender ws', 2)
+  }
+  if (flags.stream && flags['update-expected']) {
+    throw new Stop('--update-expected is for runs by handle: what is expected is the same by stream', 2)
+  }
   return {
     roles: role === 'both' ? ['server', 'client'] : [/** @type {RoleName} */ (role)],
     contender: /** @type {ContenderName} */ (contender),
     patterns,
     sample: flags.sample,
+    stream: flags.stream,
     updateExpected: flags['update-expected'],
     help: flags.help,
   }

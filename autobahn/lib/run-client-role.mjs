@@ -13,7 +13,7 @@ import { Watchdog } from './watchdog.mjs'
  * @returns {Promise<{ results: import('./run-folder.mjs').CaseResults, seconds: number }>}
  * @throws Stop where the suite hangs, or either side ends early
  */
-export async function runClientRole({ contender, suite, cases, dir, stallMs, onProgress }) {
+export async function runClientRole({ contender, way, suite, cases, dir, stallMs, onProgress }) {
   const folder = new RunFolder(dir)
   let current = 'before the first case'
   const watchdog = new Watchdog(stallMs, () => `(${current}; see ${folder.show('wstest.log')})`)
@@ -34,7 +34,7 @@ export async function runClientRole({ contender, suite, cases, dir, stallMs, onP
     const listening = waitForPort(Number(new URL(url).port), finished.signal)
     await Promise.race([listening, suiteGone, watchdog.expired])
     const startedAt = performance.now()
-    client = startContender('drive', [contender, url, contender], dir, (message) => {
+    client = startContender('drive', [contender, way, url, contender], dir, (message) => {
       watchdog.touch()
       onProgress(message.done, message.total)
     })

@@ -9,6 +9,7 @@ import { Watchdog } from './watchdog.mjs'
  * One role of one run.
  * @typedef {object} RoleRun
  * @property {string} contender
+ * @property {import('./contenders/load.mjs').Way} way by which it moves bytes
  * @property {import('./find-suite.mjs').Suite} suite
  * @property {readonly string[]} cases what the spec says: ids, or `*`
  * @property {number} total how many cases that is, as far as known beforehand
@@ -23,7 +24,7 @@ import { Watchdog } from './watchdog.mjs'
  * @returns {Promise<{ results: import('./run-folder.mjs').CaseResults, seconds: number }>}
  * @throws Stop where the suite hangs, or either side ends early
  */
-export async function runServerRole({ contender, suite, cases, total, dir, stallMs, onProgress }) {
+export async function runServerRole({ contender, way, suite, cases, total, dir, stallMs, onProgress }) {
   const folder = new RunFolder(dir)
   let begun = 0
   let current = 'before the first case'
@@ -34,7 +35,7 @@ export async function runServerRole({ contender, suite, cases, total, dir, stall
   const port = new Promise((resolve) => {
     listening = resolve
   })
-  const server = startContender('serve', [contender], dir, (message) => {
+  const server = startContender('serve', [contender, way], dir, (message) => {
     listening(message.port)
   })
   const serverGone = childEnded(server).then(({ how }) => {

@@ -1,4 +1,5 @@
 /** The results as tables in Markdown, for docs/performance.md. */
+import { FLOORS } from '../floors.mjs'
 import { short } from './report.mjs'
 import { ratio } from './statistics.mjs'
 
@@ -18,6 +19,34 @@ function floorText(floor, name) {
   return contender === undefined ? `at most ${value}` : `at most ${named(contender)} + ${plus} B`
 }
 
+/** A verdict that nobody passes over. */
+const shownVerdict = ({ status }) =>
+  status === 'BELOW' || status === 'not measured' ? `🔴 **${status}**` : status
+
+/** A ratio, with one digit more where it would read like the floor that it misses. */
+function shownRatio(value, floor) {
+  const shown = times(value)
+  return value !== null && value < floor && Number(shown) >= floor ? value.toFixed(3) : shown
+}
+
+/** How many rows are where they have to be, and which are not: what the table is about, in words. */
+export function verdictText({ rows }, floors = FLOORS) {
+  const judged = rows.filter(({ floor }) => floor)
+  const red = judged.filter(({ verdict }) => verdict.status === 'BELOW')
+  const measured = judged
+    .filter(({ verdict }) => ['ok', 'BELOW'].includes(verdict.status))
+    .map(({ name }) => name)
+  const left = Object.keys(floors).filter((name) => !measured.includes(name))
+  const list = (some) => some.map((name) => `\`${name}\``).join('; ')
+  const parts = [
+    red.length === 0
+      ? `All ${judged.length} rows with a floor are at it or above.`
+      : `**${red.length} of ${judged.length} rows with a floor are below it** (🔴): ${list(red.map(({ name }) => name))}.`,
+  ]
+  if (left.length > 0) parts.push(`Not measured in this run, though there is a floor: ${list(left)}.`)
+  return parts.join('\n\n')
+}
+
 /** Ratios first, of all rows that have a floor. */
 export function ratioTable({ rows }) {
   return table(
@@ -25,7 +54,8 @@ export function ratioTable({ rows }) {
     rows
       .filter(({ floor }) => floor)
       .map(({ name, contenders, lowerIsBetter, floor, verdict }) => {
-        const to = (other) => times(ratio(contenders.hawser, contenders[other], lowerIsBetter))
+        const to = (other) =>
+          shownRatio(ratio(contenders.hawser, contenders[other], lowerIsBetter), floor[other] ?? -Infinity)
         const spreads = ['hawser', 'ws', 'bun'].map((one) => contenders[one]?.spread ?? 0)
         const spread = `± ${Math.round(Math.max(...spreads) * 100)} %`
         return [
@@ -34,7 +64,7 @@ export function ratioTable({ rows }) {
           floorText(floor, 'ws'),
           to('bun'),
           floorText(floor, 'bun'),
-          verdict.status,
+          shownVerdict(verdict),
           spread,
         ]
       }),
@@ -101,17 +131,24 @@ export function runText(results) {
   const packages = Object.entries(versions)
     .filter(([name]) => !['hawser', 'net', 'node', 'ws-plain'].includes(name))
     .map(([name, version]) => `${named(name)} ${version}`)
-  return `Measured ${date} at commit ${commit === null ? 'unknown' : commit.slice(0, 10)}${changed ? ', with changes,' : ''} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}. Beside it: ${packages.join(', ')}.`
+  const at = commit === null ? 'unknown' : commit.slice(0, 10)
+  const warning = changed
+    ? `\n\n**The tree had changes that are in no commit: the figures are those of ${at} with something unknown on top, and cannot be repeated exactly.**`
+    : ''
+  return `Measured ${date} at commit ${at} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}. Beside it: ${packages.join(', ')}.${warning}`
 }
 
 /** A chart of charts.mjs, from docs/ on. */
 const chart = (name, text) => `![${text}](../benchmarks/results/${name}.svg)`
 
+/** The rows of the parts by themselves. */
+const PARTS = ['micro', 'instructions']
+
 /** What stands between each pair of markers. */
-export function makeRegions(results) {
+export function makeRegions(results, floors = FLOORS) {
   const parts = {
     run: [runText(results)],
-    ratios: [ratioTable(results), chart('ratios', 'Ratios to ws and to Bun')],
+    ratios: [verdictText(results, floors), ratioTable(results), chart('ratios', 'Ratios to ws and to Bun')],
     messages: [
       medianTable(results, ['echo', 'fanout', 'once', 'handshakes', 'client']),
       chart('echo', 'Echo: messages a second'),
@@ -119,7 +156,11 @@ export function makeRegions(results) {
     memory: [medianTable(results, ['idle']), chart('memory', 'Memory of an idle connection')],
     latency: [latencyTable(results), chart('latency', 'Round trips under full load')],
     cost: [costTable(results)],
-    parts: [medianTable(results, ['micro', 'instructions'])],
+    parts: [
+      results.rows.some(({ kind }) => PARTS.includes(kind))
+        ? medianTable(results, PARTS)
+        : 'Not measured in this run.',
+    ],
   }
   return Object.fromEntries(Object.entries(parts).map(([name, texts]) => [name, texts.join('\n\n')]))
 }

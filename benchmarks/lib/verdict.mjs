@@ -29,7 +29,8 @@ export function judge(row, floor) {
       if (name !== 'bun' || (reason !== undefined && !row.contenders.bun.isAbsent))
         missing.push(`${name}: ${reason ?? 'did not run'}`)
     } else if (found < floor[name] * (1 - (floor.slack ?? 0))) {
-      below.push(`${found.toFixed(2)} x ${name}, the floor is ${floor[name]}`)
+      const shown = Number(found.toFixed(2)) < floor[name] ? found.toFixed(2) : found.toPrecision(6)
+      below.push(`${shown} x ${name}, the floor is ${floor[name]}`)
     }
   }
   judgeBound(row, floor, below, missing)

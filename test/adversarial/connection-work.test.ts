@@ -52,7 +52,7 @@ const ENDS: { readonly [name: string]: (one: Connection) => void } = {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A connection with a compression and an inflation under way, ended after so many turns of the loop. */
-async function endWhileWorking(
+async function expectOneEndWhileWorking(
   factories: { server: CodecFactory; client: CodecFactory },
   end: (one: Connection) => void,
   turns: number,
@@ -129,7 +129,7 @@ describe('security.md: closed while work is under way', () => {
     const how = kept ? 'kept handles' : 'documented calls'
 
     test.each(Object.entries(ENDS))(`${how}: %s, at every turn`, async (_, end) => {
-      for (let turns = 0; turns < 12; turns++) await endWhileWorking(factories, end, turns)
+      for (let turns = 0; turns < 12; turns++) await expectOneEndWhileWorking(factories, end, turns)
     })
 
     test(`${how}: contexts, handles and memory return to where they were`, async () => {
@@ -142,7 +142,7 @@ describe('security.md: closed while work is under way', () => {
       const round = async (): Promise<void> => {
         await Promise.all(
           Object.values(ENDS).flatMap((end) =>
-            [0, 1, 3].map((turns) => endWhileWorking(factories, end, turns)),
+            [0, 1, 3].map((turns) => expectOneEndWhileWorking(factories, end, turns)),
           ),
         )
         for (let i = 0; i < 20; i++) await turn()

@@ -55,8 +55,9 @@ function outcomes(run: () => Uint8Array): unknown[] {
     try {
       return Buffer.from(run()).toString('hex')
     } catch (error) {
-      expect(error).toMatchObject({ name: 'TypeError' })
-      return (error as TypeError).message
+      // By name: those that the language throws are of another realm in jest.
+      if ((error as Error).name !== 'TypeError') throw error
+      return (error as Error).message
     }
   })
 }

@@ -259,6 +259,7 @@ describe('connections that say nothing, or half of it', () => {
     if (how === 'close()') await server.close()
     else server.terminate()
     await gone(peers)
+    expect(peers.every(({ isEnded, isClosed }) => isEnded || isClosed)).toBe(true)
     for (const one of peers) one.socket.destroy()
   })
 
@@ -271,7 +272,9 @@ describe('connections that say nothing, or half of it', () => {
       if (i % 2 === 0) await peer.left()
       peer.socket.destroy()
     }
-    ;(await upgradeRaw(port)).reset()
+    const next = await upgradeRaw(port)
+    expect(server.connectionCount).toBe(1)
+    next.reset()
     await server.close()
   })
 })

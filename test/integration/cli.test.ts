@@ -336,9 +336,9 @@ describe('pages of other origins (RFC 6455 section 10.2)', () => {
     const { port } = server
     const origins = ['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}:${port}`)
     for (const origin of [...origins, 'https://friend.example']) {
-      await (await open('/echo', { origin })).close(1000)
+      await expect((await open('/echo', { origin })).close(1000)).resolves.toMatchObject({ code: 1000 })
     }
-    await (await open('/echo')).close(1000)
+    await expect((await open('/echo')).close(1000)).resolves.toMatchObject({ code: 1000 })
   })
 })
 

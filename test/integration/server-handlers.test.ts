@@ -696,6 +696,6 @@ describe('pause', () => {
     peer.write(text('x'))
     await peer.readToClose()
     peer.write(close(1000))
-    await journal.until('closed 1000 clean local')
+    expect(await journal.until(1)).toEqual(['closed 1000 clean local'])
   })
 })

@@ -1,9 +1,11 @@
 /** The layer rules of `.dependency-cruiser.mjs` bite: each is broken once, in a tree made for it. */
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { evaluatorOf } from '../helpers/evaluate.js'
 
 const root = path.join(__dirname, '../..')
 
@@ -28,9 +30,8 @@ const LEAVES = [
   'src/connection/events.ts',
   'src/socket/socket.ts',
   'src/server/routing.ts',
-  'src/client/reconnecting.ts',
-  'src/client/client-registry.ts',
-  'src/whatwg/events.ts',
+  'src/client/target.ts',
+  'src/client/client-leaf.ts',
   'src/socket/fan-out.ts',
   'src/frame/close-code.ts',
   'src/hub/groups.ts',
@@ -59,20 +60,19 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     'src/client/connect.ts',
     "import 'node:tls'\nimport '../socket/socket.js'\nimport '../handshake/tokens.js'",
   ],
-  ['src/client/client-socket.ts', "import './client-registry.js'"],
+  ['src/client/client-socket.ts', "import './client-leaf.js'"],
   [
     'src/hub/send.ts',
     "import 'node:crypto'\nimport '../socket/fan-out.js'\nimport '../frame/close-code.js'\nimport '../connection/events.js'",
   ],
   ['src/backplane/cluster.ts', "import 'node:cluster'\nimport '../hub/backplane.js'"],
   ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
-  ['src/whatwg/web-socket.ts', "import '../client/reconnecting.js'"],
   ['src/cli/main.ts', "import '../index.js'\nimport '../frame/index.js'\nimport './page.js'"],
   ['test/helpers/frame-builder.ts', "import './bytes.js'"],
 ]
 
 const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: string])[] = [
-  ['no-cycles', 'src/client/client-registry.ts', "import type {} from './client-socket.js'"],
+  ['no-cycles', 'src/client/client-leaf.ts', "import type {} from './client-socket.js'"],
   ['resolvable', 'src/client/gone.ts', "import './not-there.js'"],
   ['no-packages', 'src/server/peer.ts', "import 'ws'"],
   [
@@ -115,10 +115,9 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
     'src/socket/outbox.ts',
     "import type { Duplex } from 'node:stream'\nexport type D = Duplex",
   ],
-  ['server-imports', 'src/server/reaches-client.ts', "import '../client/reconnecting.js'"],
+  ['server-imports', 'src/server/reaches-client.ts', "import '../client/target.js'"],
   ['client-imports', 'src/client/reaches-server.ts', "import type {} from '../server/routing.js'"],
   ['client-imports', 'src/client/reaches-hub.ts', "import '../hub/groups.js'"],
-  ['whatwg-imports', 'src/whatwg/reaches-server.ts', "import '../server/routing.js'"],
   ['hub-imports', 'src/hub/reaches-server.ts', "import '../server/routing.js'"],
   ['hub-builtins', 'src/hub/reaches-net.ts', "import 'node:net'"],
   ['backplane-imports', 'src/backplane/reaches-hub.ts', "import '../hub/groups.js'"],
@@ -168,5 +167,58 @@ describe('the layer rules', () => {
     const { found, rules } = await cruise([...ALLOWED, ...FORBIDDEN.map(([, ...row]) => row)])
     expect(FORBIDDEN.map(([rule, file]) => `${rule} ${file}`).filter((row) => !found.has(row))).toEqual([])
     expect(rules.filter((name) => !FORBIDDEN.some(([rule]) => rule === name))).toEqual([])
+  })
+})
+
+describe('the rooms that the rules name', () => {
+  interface Rule {
+    readonly name: string
+    readonly from: object
+    readonly to: object
+  }
+  const rules = evaluatorOf('.')(
+    '.dependency-cruiser.mjs',
+    'return subject.default.forbidden',
+  ) as readonly Rule[]
+  const files = ['src', 'test'].flatMap((top) =>
+    readdirSync(path.join(root, top), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${top}/${name}`),
+  )
+
+  /** Each way through the alternatives of a pattern: `a(b|c)?d` is `abd`, `acd` and `ad`. */
+  function alternatives(pattern: string): string[] {
+    const group = /\(([^()]*)\)(\?)?/.exec(pattern)
+    if (group === null) return [pattern]
+    const [whole, inside = '', optional] = group
+    const choices = [...inside.split('|'), ...(optional === undefined ? [] : [''])]
+    return choices.flatMap((choice) => alternatives(pattern.replace(whole, () => choice)))
+  }
+
+  const patternsOf = (side: object): string[] =>
+    Object.entries(side)
+      .filter(([key]) => key === 'path' || key === 'pathNot')
+      .flatMap(([, value]) => value as string | string[])
+      .filter((pattern) => /^\^(src|test)\//.test(pattern))
+
+  it('are there, every file and room of every rule', () => {
+    const missing = rules.flatMap(({ name, from, to }) =>
+      [...patternsOf(from), ...patternsOf(to)]
+        .flatMap(alternatives)
+        .filter((pattern) => !files.some((file) => new RegExp(pattern).test(file)))
+        .map((pattern) => `${name}: ${pattern}`),
+    )
+    expect(rules.length).toBeGreaterThan(20)
+    expect(missing).toEqual([])
+  })
+
+  it('are all that there are', () => {
+    const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    )
+    const bound = rules
+      .filter(({ name }) => name.endsWith('-imports'))
+      .flatMap(({ from }) => patternsOf(from))
+    expect(rooms.map(({ name }) => `^src/${name}/`).filter((room) => !bound.includes(room))).toEqual([])
   })
 })

@@ -154,16 +154,18 @@ describe('RFC 6455 8.1: the validator in pieces of any size', () => {
   })
 
   test('long text, two pieces, cut at every place across the end of a character', () => {
+    const wrong: string[] = []
     for (const character of ['a', 'é', '€', '\u{1f600}']) {
       for (const length of [60, 61, 62, 63, 64, 65, 66, 67, 68, 128]) {
         const bytes = Buffer.from(`${'x'.repeat(length % 4)}${character.repeat(length)}`)
         for (let cut = 0; cut <= bytes.length; cut++) {
           const validator = new Utf8Validator()
           const isGood = validator.push(bytes, 0, cut) && validator.push(bytes, cut)
-          if (!isGood || !validator.isComplete) throw new Error(`${character}, ${length}, ${cut}`)
+          if (!isGood || !validator.isComplete) wrong.push(`${character}, ${length}, ${cut}`)
         }
       }
     }
+    expect(wrong).toEqual([])
   })
 })
 

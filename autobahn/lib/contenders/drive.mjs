@@ -1,17 +1,17 @@
 /**
- * `node drive.mjs hawser|ws URL AGENT`: the contender's client goes through all cases of the suite that listens at URL,
+ * `node drive.mjs hawser|ws handle|stream URL AGENT`: the contender's client goes through all cases of the suite that listens at URL,
  * one after another, as a child of the runner, which is told `{ done, total }`.
  */
 import { loadContender } from './load.mjs'
 
-const [name, url, agent] = process.argv.slice(2)
+const [name, way, url, agent] = process.argv.slice(2)
 const query = `agent=${encodeURIComponent(agent ?? '')}`
 
 /** So many cases in a row to which no connection could be opened mean that the suite is gone. */
 const MAX_REFUSED_IN_A_ROW = 3
 
 process.once('disconnect', () => process.exit())
-const contender = await loadContender(name)
+const contender = await loadContender(name, way)
 const total = Number(await contender.readText(`${url}/getCaseCount`))
 let refused = 0
 for (let number = 1; number <= total; number++) {

@@ -18,47 +18,54 @@ const echoHandlers = {
   },
 }
 
-/** @returns {Promise<number>} the port */
-export async function startEchoServer() {
-  const server = new WebSocketServer({ limits })
-  server.route('/', echoHandlers)
-  const { port } = await server.listen(0, '127.0.0.1')
-  return port
-}
-
-/** @param {string} url @returns {Promise<void>} */
-export async function echo(url) {
-  /** @type {() => void} */
-  let ended = () => {}
-  /** @type {Promise<void>} */
-  const end = new Promise((resolve) => {
-    ended = resolve
-  })
-  await connect(url, {
-    limits,
-    handlers: {
-      ...echoHandlers,
-      onClose() {
-        ended()
-      },
+/**
+ * @param {{ directIo: boolean }} way by the handles of sockets, where this Node lets it be done, or by their streams
+ * @returns {import('./load.mjs').Contender}
+ */
+export function hawser(way) {
+  return {
+    async startEchoServer() {
+      const server = new WebSocketServer({ ...way, limits })
+      server.route('/', echoHandlers)
+      const { port } = await server.listen(0, '127.0.0.1')
+      return port
     },
-  })
-  await end
-}
 
-/** @param {string} url @returns {Promise<string>} */
-export function readText(url) {
-  return new Promise((resolve, reject) => {
-    connect(url, {
-      handlers: {
-        /** @param {unknown} _socket @param {string} text */
-        onTextMessage(_socket, text) {
-          resolve(text)
+    async echo(url) {
+      /** @type {() => void} */
+      let ended = () => {}
+      /** @type {Promise<void>} */
+      const end = new Promise((resolve) => {
+        ended = resolve
+      })
+      await connect(url, {
+        ...way,
+        limits,
+        handlers: {
+          ...echoHandlers,
+          onClose() {
+            ended()
+          },
         },
-        onClose() {
-          reject(new Error(`${url} closed without a text message`))
-        },
-      },
-    }).catch(reject)
-  })
+      })
+      await end
+    },
+
+    readText(url) {
+      return new Promise((resolve, reject) => {
+        connect(url, {
+          ...way,
+          handlers: {
+            /** @param {unknown} _socket @param {string} text */
+            onTextMessage(_socket, text) {
+              resolve(text)
+            },
+            onClose() {
+              reject(new Error(`${url} closed without a text message`))
+            },
+          },
+        }).catch(reject)
+      })
+    },
+  }
 }

@@ -8,10 +8,15 @@
  * @property {(url: string) => Promise<string>} readText connects and resolves with the first text message
  */
 
+/** @typedef {'handle' | 'stream'} Way by which Hawser moves bytes */
+
 /**
  * @param {string | undefined} name
+ * @param {string | undefined} way of Hawser; any other contender has one only
  * @returns {Promise<Contender>}
  */
-export async function loadContender(name) {
-  return name === 'ws' ? import('./ws.mjs') : import('./hawser.mjs')
+export async function loadContender(name, way) {
+  if (name === 'ws') return import('./ws.mjs')
+  const { hawser } = await import('./hawser.mjs')
+  return hawser({ directIo: way !== 'stream' })
 }

@@ -5,6 +5,7 @@ const DEFAULTS = {
   contender: 'hawser',
   patterns: [],
   sample: false,
+  stream: false,
   updateExpected: false,
   help: false,
 }
@@ -38,6 +39,17 @@ describe('the flags of npm run autobahn', () => {
     expect(parse('--sample', '-h')).toEqual({ ...DEFAULTS, sample: true, help: true })
   })
 
+  test('--stream, with all cases, with some and with the sample', () => {
+    expect(parse('--stream')).toEqual({ ...DEFAULTS, stream: true })
+    expect(parse('--stream', '--sample')).toEqual({ ...DEFAULTS, stream: true, sample: true })
+    expect(parse('--stream', '--cases', '1.*', '--role', 'server')).toEqual({
+      ...DEFAULTS,
+      stream: true,
+      patterns: ['1.*'],
+      roles: ['server'],
+    })
+  })
+
   test.each([
     [['--role', 'proxy'], '--role must be one of server, client, both, not "proxy"'],
     [['--contender', 'other'], '--contender must be one of hawser, ws, not "other"'],
@@ -47,6 +59,11 @@ describe('the flags of npm run autobahn', () => {
     [
       ['--sample', '--update-expected'],
       '--update-expected needs a run of all cases: leave --cases and --sample out',
+    ],
+    [['--stream', '--contender', 'ws'], '--stream is a way of Hawser: leave it out with --contender ws'],
+    [
+      ['--stream', '--update-expected'],
+      '--update-expected is for runs by handle: what is expected is the same by stream',
     ],
     [['--fast'], "Unknown option '--fast'; --help lists the flags"],
     [['--role'], "Option '--role <value>' argument missing; --help lists the flags"],

@@ -22,6 +22,14 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
+  test('a row that is below by less than is shown does not read like its floor', () => {
+    const contenders = { hawser: { median: 134_922 }, ws: { median: 100_000 } }
+    expect(judge(contenders, { ws: 1.35 })).toEqual({
+      status: 'BELOW',
+      why: ['1.34922 x ws, the floor is 1.35'],
+    })
+  })
+
   test('where less is better, the ratio is turned', () => {
     const contenders = { hawser: { median: 50 }, ws: { median: 100 } }
     expect(judge(contenders, { ws: 2 }, true)).toEqual({ status: 'ok', why: [] })

@@ -98,6 +98,7 @@ describe('a stream that shows what passes through it', () => {
     const other = await pair()
     other.tapped.destroy()
     await once(other.inner, 'close')
+    expect([inner, tapped, other.inner, other.tapped].every(({ destroyed }) => destroyed)).toBe(true)
     other.peer.destroy()
     other.server.close()
   })

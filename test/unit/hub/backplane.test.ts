@@ -174,6 +174,9 @@ describe('a named connection reached from elsewhere', () => {
     all[1]!.connections.send('ann', 'y')
     const winner = opened.find(({ socket }) => all.some((hub) => hub.connections.get('ann') === socket))!
     await until(() => show(winner).length === 2)
+    expect(show(winner)).toEqual(
+      expect.arrayContaining([expect.stringContaining('x'), expect.stringContaining('y')]),
+    )
   })
 })
 

@@ -1,2 +1,253 @@
-/** Being written. */
-test('placeholder', () => undefined)
+/** What reads and writes on a stream before a driver has it: the response's head and body, rejections, a guard between owners. */
+import { PassThrough, type Duplex } from 'node:stream'
+import { HandshakeError } from '../../../src/errors.js'
+import {
+  ignoreErrors,
+  readBodyStart,
+  readResponseHead,
+  StreamGuard,
+  writeAndEnd,
+  type ResponseStart,
+} from '../../../src/socket/handshake-io.js'
+import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
+import { RawServer, openRaw } from '../../helpers/raw-peer.js'
+
+const HEAD = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'
+
+/** Reads a head from a stream in memory. */
+function readHead(maxHeaderBytes = 16_384): {
+  stream: MemoryDuplex
+  results: (ResponseStart | HandshakeError)[]
+  stop: () => void
+} {
+  const stream = new MemoryDuplex()
+  const results: (ResponseStart | HandshakeError)[] = []
+  const stop = readResponseHead(stream, maxHeaderBytes, (result) => results.push(result))
+  return { stream, results, stop }
+}
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+
+describe('readResponseHead', () => {
+  it('gives the head, and the bytes after it as they came', async () => {
+    const { stream, results } = readHead()
+    stream.deliver(Buffer.from(`${HEAD}frames`))
+    await nextTurn()
+    expect(results).toHaveLength(1)
+    const [{ head, rest }] = results as [ResponseStart]
+    expect([head.status, head.statusText, head.headers.get('upgrade')]).toEqual([
+      101,
+      'Switching Protocols',
+      'websocket',
+    ])
+    expect(textOf(rest)).toBe('frames')
+  })
+
+  it('stops reading at the head: what comes later is for the next owner', async () => {
+    const { stream, results } = readHead()
+    stream.deliver(Buffer.from(HEAD))
+    await nextTurn()
+    stream.deliver(Buffer.from('later'))
+    await nextTurn()
+    expect(results).toHaveLength(1)
+    expect(stream.listenerCount('data')).toBe(0)
+    expect(stream.isPaused()).toBe(true)
+    expect(textOf(stream.read() as Buffer)).toBe('later')
+  })
+
+  it('reads a head that comes byte by byte', async () => {
+    const { stream, results } = readHead()
+    for (const byte of Buffer.from(HEAD)) {
+      expect(results).toEqual([])
+      stream.deliver(Buffer.from([byte]))
+      await nextTurn()
+    }
+    expect((results[0] as ResponseStart).head.status).toBe(101)
+  })
+
+  it.each([1, 7, 1_000])('passes over interim responses, in chunks of %i bytes', async (size) => {
+    const { stream, results } = readHead()
+    const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
+    const bytes = Buffer.from(`${interim}${HEAD}rest`)
+    for (let at = 0; at < bytes.length && results.length === 0; at += size) {
+      stream.deliver(bytes.subarray(at, at + size))
+      await nextTurn()
+    }
+    expect((results[0] as ResponseStart).head.status).toBe(101)
+  })
+
+  it.each<readonly [name: string, bytes: string, code: string]>([
+    ['what is no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', 'HAWSER_MALFORMED_RESPONSE'],
+    ['a field that is none', 'HTTP/1.1 101 \r\nfield\r\n\r\n', 'HAWSER_MALFORMED_RESPONSE'],
+    ['a head above the bound', `HTTP/1.1 101 \r\nA: ${'x'.repeat(1_000)}`, 'HAWSER_RESPONSE_TOO_LARGE'],
+    ['interim heads above the bound', 'HTTP/1.1 100 \r\n\r\n'.repeat(100), 'HAWSER_RESPONSE_TOO_LARGE'],
+  ])('gives an error once, and stops: %s', async (_, bytes, code) => {
+    const { stream, results } = readHead(500)
+    stream.deliver(Buffer.from(bytes))
+    stream.deliver(Buffer.from(bytes))
+    await nextTurn()
+    expect(results.map((result) => (result as { code?: string }).code)).toEqual([code])
+    expect(results[0]).toBeInstanceOf(HandshakeError)
+    expect(stream.listenerCount('data')).toBe(0)
+  })
+
+  it('tells nothing after it was stopped', async () => {
+    const { stream, results, stop } = readHead()
+    stream.deliver(Buffer.from(HEAD.slice(0, 20)))
+    await nextTurn()
+    stop()
+    stream.deliver(Buffer.from(HEAD.slice(20)))
+    await nextTurn()
+    expect(results).toEqual([])
+    expect(stream.listenerCount('data')).toBe(0)
+  })
+})
+
+describe('readBodyStart', () => {
+  /** Reads the head, then the body: `done` is told the body. */
+  async function readBody(
+    first: string,
+  ): Promise<{ stream: MemoryDuplex; bodies: string[]; finish: () => void }> {
+    const { stream, results } = readHead()
+    stream.deliver(Buffer.from(first))
+    await nextTurn()
+    const bodies: string[] = []
+    const finish = readBodyStart(stream, results[0] as ResponseStart, (body) => bodies.push(textOf(body)))
+    return { stream, bodies, finish }
+  }
+
+  it('gives a body that came with its head at once', async () => {
+    const { bodies } = await readBody('HTTP/1.1 404 \r\nContent-Length: 5\r\n\r\nhello and more')
+    expect(bodies).toEqual(['hello'])
+  })
+
+  it('waits for the rest of the announced length, and then listens no more', async () => {
+    const { bodies, stream } = await readBody('HTTP/1.1 404 \r\nContent-Length: 10\r\n\r\nhello')
+    expect(bodies).toEqual([])
+    stream.deliver(Buffer.from('hello'))
+    await nextTurn()
+    expect(bodies).toEqual(['hellohello'])
+    expect(['data', 'end'].map((event) => stream.listenerCount(event))).toEqual([0, 0])
+  })
+
+  it('takes chunks apart', async () => {
+    const { bodies, stream } = await readBody('HTTP/1.1 500 \r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel')
+    stream.deliver(Buffer.from('lo\r\n2;x=y\r\n, \r\n0\r\n\r\n'))
+    await nextTurn()
+    expect(bodies).toEqual(['hello, '])
+  })
+
+  it.each<readonly [name: string, end: (stream: Duplex) => unknown]>([
+    ['the peer ends', (stream) => stream.push(null)],
+    ['the stream is lost', (stream) => stream.destroy()],
+  ])('gives what came where %s before the length is reached', async (_, end) => {
+    const { bodies, stream } = await readBody('HTTP/1.1 404 \r\nContent-Length: 10\r\n\r\nhello')
+    end(stream)
+    await nextTurn()
+    await nextTurn()
+    expect(bodies).toEqual(['hello'])
+  })
+
+  it('is ended by its caller with what there is, and told once', async () => {
+    const { bodies, stream, finish } = await readBody('HTTP/1.1 404 \r\n\r\npart')
+    finish()
+    stream.deliver(Buffer.from('more'))
+    await nextTurn()
+    expect(bodies).toEqual(['part'])
+  })
+
+  it('has no body for 204 and 304', async () => {
+    for (const status of [204, 304]) {
+      const { bodies } = await readBody(`HTTP/1.1 ${status} \r\nContent-Length: 5\r\n\r\nhello`)
+      expect(bodies).toEqual([''])
+    }
+  })
+
+  it('keeps 16 KiB of a body that does not end', async () => {
+    const { bodies, stream } = await readBody('HTTP/1.1 404 \r\n\r\n')
+    for (let i = 0; i < 20; i++) stream.deliver(Buffer.alloc(1_000, 'x'))
+    await nextTurn()
+    expect(bodies.map(({ length }) => length)).toEqual([16 * 1024])
+  })
+})
+
+describe('writeAndEnd', () => {
+  it('writes, ends its side, and discards what still comes', async () => {
+    const stream = new MemoryDuplex()
+    writeAndEnd(stream, Buffer.from('rejected'))
+    stream.deliver(Buffer.from('a body that nobody reads'))
+    await nextTurn()
+    expect(textOf(stream.written)).toBe('rejected')
+    expect(stream.writableEnded).toBe(true)
+    expect(stream.readableFlowing).toBe(true)
+    expect(stream.readableLength).toBe(0)
+    stream.destroy()
+  })
+
+  it('does nothing on a stream that is destroyed', () => {
+    const stream = new MemoryDuplex()
+    stream.destroy()
+    writeAndEnd(stream, Buffer.from('rejected'))
+    expect(stream.writes).toEqual([])
+    expect(stream.writableEnded).toBe(false)
+  })
+
+  it('is told of no error of the stream: it harms nobody', async () => {
+    const stream = new MemoryDuplex()
+    writeAndEnd(stream, Buffer.from('rejected'))
+    stream.destroy(new Error('reset'))
+    await nextTurn()
+    expect(stream.errored).toMatchObject({ message: 'reset' })
+  })
+
+  it('reaches a real peer whose body is on its way, whole', async () => {
+    const response = Buffer.alloc(100_000, 'r')
+    const server = await RawServer.start(({ socket }) => {
+      socket.removeAllListeners('data')
+      writeAndEnd(socket, response)
+    })
+    const peer = await openRaw(server.port)
+    peer.write(Buffer.alloc(200_000, 'b'))
+    const came = await peer.ended()
+    expect(came.length).toBe(response.length)
+    peer.end()
+    await peer.closed()
+    await server.close()
+  })
+})
+
+describe('ignoreErrors', () => {
+  it('listens once, however often it is asked', async () => {
+    const stream = new PassThrough()
+    ignoreErrors(stream)
+    ignoreErrors(stream)
+    expect(stream.listenerCount('error')).toBe(1)
+    stream.destroy(new Error('reset'))
+    await nextTurn()
+    expect(stream.destroyed).toBe(true)
+  })
+})
+
+describe('StreamGuard', () => {
+  it('tells the end of the stream, and takes its errors', async () => {
+    const stream = new PassThrough()
+    let ends = 0
+    const guard = new StreamGuard(stream, () => ends++)
+    stream.destroy(new Error('reset'))
+    await nextTurn()
+    expect(ends).toBe(1)
+    guard.release()
+  })
+
+  it('leaves no listener after its release, and tells nothing more', async () => {
+    const stream = new PassThrough()
+    const before = ['error', 'close'].map((event) => stream.listenerCount(event))
+    let ends = 0
+    const guard = new StreamGuard(stream, () => ends++)
+    guard.release()
+    expect(['error', 'close'].map((event) => stream.listenerCount(event))).toEqual(before)
+    stream.destroy()
+    await nextTurn()
+    expect(ends).toBe(0)
+  })
+})

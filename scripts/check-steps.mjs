@@ -1,0 +1,75 @@
+/** What `check.mjs` runs, and how it counts: apart, so that tests can look at it. */
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+
+/**
+ * One check: an npm script and its flags, or a program of its own.
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {string} [script] of package.json
+ * @property {string} [program] a file that Node runs, from the root of the project
+ * @property {string[]} [flags]
+ * @property {string} [needs] the step without which this one makes no sense
+ */
+
+/** What may be asked of Autobahn. */
+export const AUTOBAHN = ['off', 'sample', 'full']
+
+/** Each is a program that ends with 0 where all went well: run by `--all`, one after another. */
+const STRESS_FOLDER = 'test/stress'
+
+/** @param {string} root @returns {Step[]} */
+function stressSteps(root) {
+  const folder = path.join(root, STRESS_FOLDER)
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.mjs'))
+    .sort()
+  return names.map((name) => ({
+    name: `stress (${name.slice(0, -'.mjs'.length)})`,
+    program: `${STRESS_FOLDER}/${name}`,
+    needs: 'build',
+  }))
+}
+
+/** @param {string} autobahn @param {boolean} all @returns {Step[]} */
+function autobahnSteps(autobahn, all) {
+  const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
+  if (all) return [step('full', []), step('stream, full', ['--stream'])]
+  if (autobahn === 'full') return [step('full', []), step('stream, sample', ['--stream', '--sample'])]
+  return autobahn === 'sample' ? [step('sample', ['--sample'])] : []
+}
+
+/**
+ * The checks, in order.
+ * @param {{ root: string, autobahn: string, all: boolean, testReport: string }} options `all`: everything that takes long,
+ *   whatever `autobahn` says; `testReport`: where jest writes its counts
+ * @returns {Step[]}
+ */
+export function listSteps({ root, autobahn, all, testReport }) {
+  return [
+    { name: 'lint', script: 'lint' },
+    { name: 'format', script: 'format:check' },
+    { name: 'types', script: 'types' },
+    { name: 'layers', script: 'layers' },
+    { name: 'tests', script: 'test', flags: ['--coverage', '--json', `--outputFile=${testReport}`] },
+    { name: 'build', script: 'build' },
+    { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
+    ...autobahnSteps(autobahn, all),
+    ...(all ? stressSteps(root) : []),
+  ]
+}
+
+/**
+ * What jest counted. A file that did not even load is one failure, and in CI a test that was skipped is one: nobody knows
+ * what it would have shown.
+ * @param {{ numPassedTests: number, numFailedTests: number, numRuntimeErrorTestSuites: number, numPendingTests: number,
+ *   numTodoTests: number }} report of `jest --json`
+ * @param {boolean} isCi
+ * @returns {{ passed: number, failed: number, skipped: number }} `skipped` is part of `failed` in CI
+ */
+export function countTests(report, isCi) {
+  const skipped = report.numPendingTests + report.numTodoTests
+  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
+  return { passed: report.numPassedTests, failed: failed + (isCi ? skipped : 0), skipped }
+}

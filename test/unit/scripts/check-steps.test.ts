@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { evaluatorOf } from '../../helpers/evaluate.js'
+
+const evaluate = evaluatorOf('scripts')
+const root = path.join(__dirname, '../../..')
+
+interface Step {
+  readonly name: string
+  readonly script?: string
+  readonly program?: string
+  readonly flags?: readonly string[]
+  readonly needs?: string
+}
+
+const list = (options: object): readonly Step[] =>
+  evaluate('check-steps.mjs', 'return subject.listSteps(input)', {
+    root,
+    autobahn: 'off',
+    all: false,
+    testReport: 'tests.json',
+    ...options,
+  }) as readonly Step[]
+
+const ALWAYS = ['lint', 'format', 'types', 'layers', 'tests', 'build', 'package']
+
+describe('the checks', () => {
+  test('are without Autobahn by default', () => {
+    expect(list({}).map(({ name }) => name)).toEqual(ALWAYS)
+  })
+
+  test('are with a sample of Autobahn where that is asked for', () => {
+    expect(list({ autobahn: 'sample' }).slice(ALWAYS.length)).toEqual([
+      { name: 'autobahn (sample)', script: 'autobahn', flags: ['--sample'], needs: 'build' },
+    ])
+  })
+
+  test('are with all of Autobahn by handle and its sample by stream in CI', () => {
+    expect(list({ autobahn: 'full' }).slice(ALWAYS.length)).toEqual([
+      { name: 'autobahn (full)', script: 'autobahn', flags: [], needs: 'build' },
+      {
+        name: 'autobahn (stream, sample)',
+        script: 'autobahn',
+        flags: ['--stream', '--sample'],
+        needs: 'build',
+      },
+    ])
+  })
+
+  test('are with all of Autobahn both ways, and with every program of test/stress, for --all', () => {
+    const tree = mkdtempSync(path.join(tmpdir(), 'hawser-steps-'))
+    try {
+      expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
+        ...ALWAYS,
+        'autobahn (full)',
+        'autobahn (stream, full)',
+      ])
+      mkdirSync(path.join(tree, 'test/stress'), { recursive: true })
+      for (const name of ['mix.mjs', 'flood.mjs', 'README.md'])
+        writeFileSync(path.join(tree, 'test/stress', name), '')
+      expect(list({ root: tree, all: true }).slice(-2)).toEqual([
+        { name: 'stress (flood)', program: 'test/stress/flood.mjs', needs: 'build' },
+        { name: 'stress (mix)', program: 'test/stress/mix.mjs', needs: 'build' },
+      ])
+      expect(list({ root: tree, autobahn: 'full' }).some(({ name }) => name.startsWith('stress'))).toBe(false)
+    } finally {
+      rmSync(tree, { recursive: true, force: true })
+    }
+  })
+
+  test('have an npm script each, and need steps that come before them', () => {
+    const { scripts } = evaluatorOf('.')(
+      'scripts/check-steps.mjs',
+      `
+      const { readFileSync } = await import('node:fs')
+      return JSON.parse(readFileSync(input, 'utf8'))
+    `,
+      path.join(root, 'package.json'),
+    ) as { scripts: Record<string, string> }
+    const steps = list({ all: true })
+    for (const [at, { script, needs }] of steps.entries()) {
+      if (script !== undefined) expect(Object.keys(scripts)).toContain(script)
+      if (needs !== undefined) expect(steps.slice(0, at).map(({ name }) => name)).toContain(needs)
+    }
+    expect(scripts['check:all']).toBe('node scripts/check.mjs --all')
+  })
+})
+
+describe('the count of tests', () => {
+  const REPORT = {
+    numPassedTests: 10,
+    numFailedTests: 1,
+    numRuntimeErrorTestSuites: 1,
+    numPendingTests: 2,
+    numTodoTests: 1,
+  }
+  const count = (isCi: boolean): unknown =>
+    evaluate('check-steps.mjs', 'return subject.countTests(input.report, input.isCi)', {
+      report: REPORT,
+      isCi,
+    })
+
+  test('has a file that did not load as a failure', () => {
+    expect(count(false)).toEqual({ passed: 10, failed: 2, skipped: 3 })
+  })
+
+  test('has each test that was skipped as a failure in CI', () => {
+    expect(count(true)).toEqual({ passed: 10, failed: 5, skipped: 3 })
+  })
+})
