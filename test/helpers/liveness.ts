@@ -5,12 +5,10 @@
 import {
   connect,
   WebSocketServer,
-  type ClientSocket,
   type CloseInfo,
   type ConnectOptions,
   type ServerOptions,
-  type ServerService,
-  type ServerSocket,
+  type Service,
   type Socket,
 } from '../../src/index.js'
 import { SERVER_TLS, TRUST_SERVER } from './certificates.js'
@@ -33,13 +31,11 @@ export const ENDS: readonly (readonly [Role, Way])[] = (['server', 'client'] as 
 
 /** What both roles take. */
 type SharedOptions = Omit<
-  ServerOptions & ConnectOptions<unknown>,
+  ServerOptions & ConnectOptions,
   'tls' | 'protocols' | 'handlers' | 'data' | 'onError'
 >
 /** Handlers of either role. */
-export type Handlers = Omit<ServerService, 'onUpgrade' | 'codec' | 'onInvalidMessage' | 'onOpen'> & {
-  onOpen?(socket: Socket): unknown
-}
+export type Handlers = Service<Socket>
 
 export interface Opened {
   readonly socket: Socket
@@ -80,6 +76,11 @@ export const QUIET = {
   perMessageDeflate: false,
   heartbeatIntervalMs: false,
 } as const satisfies SharedOptions
+
+/** Joins a group: sockets of servers can. */
+export function join(socket: Socket, group: string): unknown {
+  return (socket as unknown as { join(name: string): unknown }).join(group)
+}
 
 /** Waits until something is so; a test that waits in vain says for what. */
 export async function until(what: string, isSo: () => boolean, timeoutMs = 8_000): Promise<void> {
@@ -138,7 +139,7 @@ export async function open(
   if (role === 'server') {
     const server = new WebSocketServer({ ...all, ...(tls ? { tls: SERVER_TLS } : {}) })
     cleanups.push(() => server.terminate())
-    server.route('/', service as ServerService)
+    server.route('/', service)
     const { port } = await server.listen(0, '127.0.0.1')
     const peer = await SlowPeer.connect(port, { tls, ...peerOptions })
     return { socket: await opened, peer, journal, ended, server }
@@ -147,7 +148,7 @@ export async function open(
   const url = `${tls ? 'wss' : 'ws'}://localhost:${String(peer.port)}/`
   const connecting = connect(url.replace('localhost', tls ? 'localhost' : '127.0.0.1'), {
     ...all,
-    handlers: service as NonNullable<ConnectOptions['handlers']>,
+    handlers: service,
     ...(tls ? { tls: { ...TRUST_SERVER, host: '127.0.0.1' } } : {}),
   })
   // With an `onOpen` that waits the socket is there before `connect` is done.
@@ -157,5 +158,3 @@ export async function open(
   await peer.event('open')
   return { socket, peer, journal, ended, server: null }
 }
-
-export type { ClientSocket, ServerSocket }

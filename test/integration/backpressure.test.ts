@@ -39,7 +39,7 @@ async function line(
   bytesPerSecond: number,
   service: ServerService = {},
   options: ServerOptions = {},
-  clientOptions: ConnectOptions<unknown> = {},
+  clientOptions: ConnectOptions = {},
 ): Promise<Line> {
   const isTls = way === 'over TLS'
   const shared = { directIo: way !== 'by the stream', perMessageDeflate: false }
@@ -209,7 +209,7 @@ describe.each(ENDS)('the mark and the limits, %s, %s', (...end) => {
       end,
       {},
       {
-        limits: { maxBufferedOutputBytes: 1 * KIB, highWaterMarkBytes: 1 * KIB },
+        limits: { maxBufferedOutputBytes: KIB, highWaterMarkBytes: KIB },
       },
     )
     peer.do({ do: 'read', bytes: 64 * KIB, everyMs: 1 })

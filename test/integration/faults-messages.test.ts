@@ -23,8 +23,6 @@ function slowHandler(): { handled: string[]; onTextMessage(socket: Socket, text:
 }
 
 describe.each(ENDS)('%s, %s', (...end) => {
-  const [role] = end
-
   it('500 messages to an async handler, then a local close: all are handled', async () => {
     const { handled, onTextMessage } = slowHandler()
     const { peer, socket, server, ended } = await open(end, { onTextMessage })

@@ -1,8 +1,8 @@
 /** Faults of the past: what handlers return is sent, or lost, by accident; bytes that were not the receiver's. */
 import { Worker } from 'node:worker_threads'
-import { closeWith, json, PreparedMessage, type ServerSocket, type Socket } from '../../src/index.js'
+import { closeWith, json, PreparedMessage, type Socket } from '../../src/index.js'
 import { Programs } from '../helpers/child.js'
-import { ENDS, KIB, open, pause, stopAll, until, type Opened } from '../helpers/liveness.js'
+import { ENDS, join, KIB, open, pause, stopAll, until, type Opened } from '../helpers/liveness.js'
 import { closeFrame, fragments, frame, KEY, OP } from '../helpers/frame-builder.js'
 import { upgradeRaw } from '../helpers/raw-peer.js'
 import { serve, stopServing } from '../helpers/serving.js'
@@ -37,7 +37,7 @@ describe.each([
       END,
       {
         ...(codec === undefined ? {} : { codec }),
-        onOpen: (socket: Socket) => ((socket as ServerSocket).join('room'), socket.ping(), 'reply of onOpen'),
+        onOpen: (socket: Socket) => (join(socket, 'room'), socket.ping(), 'reply of onOpen'),
         onPing: returns('onPing'),
         onPong: returns('onPong'),
         onDrain: returns('onDrain'),
@@ -57,14 +57,14 @@ describe.each([
   it('what Hawser’s own methods return is no reply', async () => {
     const connection = await open(END, {
       ...(codec === undefined ? {} : { codec }),
-      onOpen: (socket: Socket) => (socket as ServerSocket).join('room'),
-      onMessage: (socket: ServerSocket, message: unknown) => {
+      onOpen: (socket: Socket) => join(socket, 'room'),
+      onMessage: (socket: Socket, message: unknown) => {
         const text = typeof message === 'string' ? message : JSON.stringify(message)
         if (text.includes('sendJson')) return socket.sendJson('x')
         if (text.includes('send')) return socket.send('"y"')
         if (text.includes('ping')) return socket.pong('z')
-        if (text.includes('join')) return socket.join('other')
-        return socket.leave('other')
+        if (text.includes('join')) return join(socket, 'other')
+        return message === 'leave' || socket.readyState === 1
       },
     } as object)
     connection.peer.sendTexts('"sendJson"', '"send"', '"ping"', '"join"', '"leave"')
@@ -76,7 +76,7 @@ describe.each([
 describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => {
   it('undefined, null, booleans and numbers are ignored', async () => {
     const values = [undefined, null, true, false, 0, 1, Number.NaN]
-    const connection = await open(end, { onTextMessage: (_, text) => values[Number(text)] as undefined })
+    const connection = await open(end, { onTextMessage: (_, text) => values[Number(text)] })
     connection.peer.sendTexts(...values.map((_, i) => String(i)))
     await pause(50)
     expect(await seen(connection)).toEqual([])

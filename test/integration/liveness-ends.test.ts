@@ -1,6 +1,5 @@
 /** docs/backpressure.md, of "Situations" the ends, and "Nothing received is lost". */
-import type { ServerSocket, Socket } from '../../src/index.js'
-import { ENDS, gate, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
+import { ENDS, gate, join, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 
 afterEach(stopAll)
 
@@ -139,7 +138,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   it('Nothing received is lost 2: the answer to a Close frame waits for the handlers and their replies', async () => {
     const states: string[] = []
     const { peer, socket, server } = await open(end, {
-      onOpen: (of: Socket) => void (role === 'server' && (of as ServerSocket).join('room')),
+      onOpen: (of) => (role === 'server' ? join(of, 'room') : undefined),
       onTextMessage: async (of, text) => {
         await pause(60)
         states.push(`${of.readyState} ${server?.group('room').size ?? 0} ${of.send(`sent ${text}`)}`)

@@ -1,6 +1,6 @@
 /** docs/backpressure.md, "Situations": handlers that wait. */
-import { ConnectionClosedError, type ServerSocket, type Socket } from '../../src/index.js'
-import { ENDS, gate, KIB, open, pause, stopAll, until } from '../helpers/liveness.js'
+import { ConnectionClosedError } from '../../src/index.js'
+import { ENDS, gate, join, KIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 
 afterEach(stopAll)
 
@@ -149,8 +149,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       const { socket, peer, journal, server } = await open(
         end,
         {
-          onOpen: (of: Socket) => {
-            if (role === 'server') (of as ServerSocket).join('room')
+          onOpen: (of) => {
+            if (role === 'server') join(of, 'room')
             return never()
           },
         },
@@ -185,7 +185,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     const { opened, open: letGo } = gate()
     const { peer } = await open(
       end,
-      { onOpen: () => opened, onMessage: () => void handled++ },
+      { onOpen: () => opened, onMessage: () => handled++ },
       { limits: { maxQueuedMessages: 10 } },
     )
     peer.do({ do: 'send', frames: [{ op: 1, text: 'q'.repeat(10 * KIB) }], count: 400 })
