@@ -17,7 +17,8 @@ A WebSocket peer that reads as slowly as it is told to, with small buffers of th
 
 Commands are JSON, a line each, on standard input; it ends with that. Until a command to read it reads nothing.
 
-    {"do": "read", "bytes": N, "everyMs": T}      at most N bytes every T milliseconds
+    {"do": "read", "bytes": N, "everyMs": T}      one read of at most N bytes every T milliseconds; with
+                                                  --clamp it finds 2.8 KB, so that T sets the rate
     {"do": "read", "bytes": N}                    N at a time, without a pause and with large buffers from now on
     {"do": "stall"}
     {"do": "send", "frames": [FRAME...], "count": C, "everyMs": T}   these frames, C times (0: without end)
@@ -74,6 +75,94 @@ def frame_bytes(spec, is_client):
     else:
         head += bytes([mask_bit | 127]) + length.to_bytes(8, 'big')
     return head + KEY + masked(payload) if is_client else head + payload
+
+
+class TlsSocket:
+    """TLS over a socket, so that one read here is one read there: an SSLSocket reads on until a record is whole."""
+
+    def __init__(self, sock, context, **how):
+        self.raw = sock
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, **how)
+        self.unsent = b''
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.raw.sendall(self.outgoing.read())
+                self.incoming.write(self.raw.recv(65536))
+        self.raw.sendall(self.outgoing.read())
+
+    def fileno(self):
+        return self.raw.fileno()
+
+    def setsockopt(self, *args):
+        self.raw.setsockopt(*args)
+
+    def setblocking(self, is_blocking):
+        self.raw.setblocking(is_blocking)
+
+    def close(self):
+        self.raw.close()
+
+    def recv(self, size):
+        """All that one read of the socket brings; raises BlockingIOError where that is no message yet."""
+        plain = self.read_plain()
+        while not plain:
+            data = self.raw.recv(size)
+            if not data:
+                return b''
+            self.incoming.write(data)
+            plain = self.read_plain()
+            if plain is None:
+                return b''
+            if not plain:
+                raise BlockingIOError
+        return plain
+
+    def read_plain(self):
+        plain = b''
+        try:
+            while True:
+                part = self.tls.read(65536)
+                if not part:
+                    return plain or None
+                plain += part
+        except ssl.SSLWantReadError:
+            return plain
+        except ssl.SSLZeroReturnError:
+            return plain or None
+
+    def send(self, data):
+        """Takes all and keeps what the system does not take: then raises BlockingIOError until that is gone."""
+        self.flush()
+        self.tls.write(data)
+        try:
+            self.flush()
+        except BlockingIOError:
+            pass
+        return len(data)
+
+    def sendall(self, data):
+        self.tls.write(data)
+        self.raw.sendall(self.outgoing.read())
+
+    def flush(self):
+        self.unsent += self.outgoing.read()
+        while self.unsent:
+            self.unsent = self.unsent[self.raw.send(self.unsent):]
+
+    def shutdown(self, how):
+        try:
+            self.tls.unwrap()
+        except ssl.SSLError:
+            pass
+        self.raw.setblocking(True)
+        self.flush()
+        self.raw.setblocking(False)
+        self.raw.shutdown(how)
 
 
 class FrameReader:
@@ -233,34 +322,34 @@ class Peer:
                     self.jobs[0]['due'] = job['due']
         if self.out:
             self.was_writing = True
-        elif self.was_writing and not self.jobs:
+        elif self.was_writing and not self.jobs and not self.is_sending:
             self.was_writing = False
             report('written', bytes=self.bytes_written)
-        if self.ends_after_writing and not self.out and not self.jobs:
+        if self.ends_after_writing and not self.out and not self.jobs and not self.is_sending:
             self.ends_after_writing = False
             self.send_fin()
 
     def send_fin(self):
         try:
-            if isinstance(self.sock, ssl.SSLSocket):
-                # Says close_notify, and does not wait for the other end's.
-                try:
-                    self.sock.unwrap()
-                except (ssl.SSLError, OSError):
-                    pass
-            # Not the method of an SSLSocket, which would forget its keys and read no more.
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
+    @property
+    def is_sending(self):
+        """TLS took bytes that the system did not take."""
+        return isinstance(self.sock, TlsSocket) and len(self.sock.unsent) > 0
+
     def write_some(self):
-        if not self.out:
-            return
         try:
+            if self.is_sending:
+                self.sock.flush()
+            if not self.out:
+                return
             sent = self.sock.send(bytes(self.out[:65536]))
             del self.out[:sent]
             self.bytes_written += sent
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except BlockingIOError:
             pass
         except OSError:
             # What can still be read says more.
@@ -270,24 +359,21 @@ class Peer:
                 self.over('reset')
 
     def read_step(self, now):
-        budget = self.step_bytes
-        while budget > 0 and self.is_open:
-            try:
-                data = self.sock.recv(min(budget, 65536))
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
-            except OSError:
-                self.over('reset')
-                return
-            if not data:
-                self.over('fin')
-                return
-            budget -= len(data)
+        # One read a step: several let the other end's system take ever more at once.
+        try:
+            data = self.sock.recv(min(self.step_bytes, 65536))
+        except BlockingIOError:
+            data = None
+        except OSError:
+            self.over('reset')
+            return
+        if data == b'':
+            self.over('fin')
+            return
+        if data:
             self.take(data)
-            if self.step_seconds == 0:
-                break
         if self.step_seconds > 0:
-            self.next_read = max(self.next_read + self.step_seconds, now)
+            self.next_read = now + self.step_seconds
 
     def run(self):
         commands = b''
@@ -298,15 +384,13 @@ class Peer:
             readers, writers, wait = [0], [], 30.0
             if self.is_open:
                 self.fill(now)
-                if self.out:
+                if self.out or self.is_sending:
                     writers.append(self.sock)
                 if self.jobs and len(self.out) < 65536:
                     wait = min(wait, max(0.0, self.jobs[0]['due'] - now))
                 if self.next_read is not None:
                     if now < self.next_read:
                         wait = min(wait, self.next_read - now)
-                    elif isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0:
-                        wait = 0.0
                     else:
                         readers.append(self.sock)
             readable, writable, _ = select.select(readers, writers, [], wait)
@@ -330,6 +414,8 @@ def read_response(sock):
         time.sleep(0.01)
         try:
             part = sock.recv(32768)
+        except BlockingIOError:
+            continue
         except OSError:
             break
         if not part:
@@ -342,7 +428,10 @@ def read_response(sock):
 def read_head(sock):
     data = b''
     while b'\r\n\r\n' not in data:
-        more = sock.recv(1024)
+        try:
+            more = sock.recv(1024)
+        except BlockingIOError:
+            continue
         if not more:
             raise SystemExit('it ended in the handshake: ' + data.decode('latin1'))
         data += more
@@ -367,7 +456,7 @@ def open_client(options):
     sock.connect(('127.0.0.1', options.port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if options.ca:
-        sock = ssl.create_default_context(cafile=options.ca).wrap_socket(sock, server_hostname='localhost')
+        sock = TlsSocket(sock, ssl.create_default_context(cafile=options.ca), server_hostname='localhost')
     lines = ['GET ' + options.path + ' HTTP/1.1', 'Host: localhost', 'Upgrade: websocket', 'Connection: Upgrade',
              'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13']
     if options.deflate:
@@ -393,7 +482,7 @@ def open_server(options):
     if options.cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.cert, options.key)
-        sock = context.wrap_socket(sock, server_side=True)
+        sock = TlsSocket(sock, context, server_side=True)
     head, early = read_head(sock)
     fields = dict(line.split(': ', 1) for line in head.split('\r\n')[1:])
     key = next(value.strip() for name, value in fields.items() if name.lower() == 'sec-websocket-key')

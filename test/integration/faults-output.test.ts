@@ -167,17 +167,17 @@ describe.each(ENDS)('%s, %s', (...end) => {
       {},
       { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300 },
     )
-    peer.do({ do: 'read', bytes: 8 * KIB, everyMs: 20 })
-    socket.send(Buffer.alloc(600 * KIB))
-    await peer.frame(({ length }) => length === 600 * KIB)
+    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
+    socket.send(Buffer.alloc(MIB))
+    await peer.frame(({ length }) => length === MIB)
     expect(journal.lines).toEqual([])
   })
 
   it('closeTimeoutMs does not cut the tail of a connection that moves', async () => {
     const { socket, peer } = await open(end, {}, { closeTimeoutMs: 500 })
-    peer.do({ do: 'read', bytes: 8 * KIB, everyMs: 20 })
-    socket.send(Buffer.alloc(600 * KIB))
+    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
+    socket.send(Buffer.alloc(MIB))
     expect(await socket.close(1000)).toMatchObject({ code: 1000, wasClean: true })
-    expect(peer.frames[0]).toMatchObject({ length: 600 * KIB })
+    expect(peer.frames[0]).toMatchObject({ length: MIB })
   })
 })

@@ -22,7 +22,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     peer.sendTexts('1', '2', '3')
     peer.do({ do: 'fin' })
     await pause(150)
-    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 10 })
+    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 3 })
     await peer.frame(({ text }) => text === 'last')
     expect(socket.send('too late')).toBe(false)
     letGo()

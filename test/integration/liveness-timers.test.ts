@@ -1,17 +1,21 @@
 /** docs/backpressure.md, "What counts as life". */
 import { ENDS, gate, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
+import type { SlowPeer } from '../helpers/slow-peer.js'
 
 afterEach(stopAll)
 
 const PING = { op: 9, text: 'alive' }
-/** The first 6 and 2 of a message of many bytes that never ends. */
-const startOfUpload = (isClient: boolean): string =>
-  isClient ? `82fe27100000000000${'00'.repeat(200)}` : `827e2710${'00'.repeat(200)}`
+/** The header of a message of 10,000 bytes that never ends. */
+const headerOfUpload = (isClient: boolean): string => (isClient ? '82fe271000000000' : '827e2710')
 
 describe.each(ENDS)('%s, %s', (...end) => {
   const [role] = end
-  // The peer of a server is a client, and masks.
-  const upload = startOfUpload(role === 'server')
+  /** A byte of a message every 60 ms. */
+  const upload = (peer: SlowPeer): void => {
+    // The peer of a server is a client, and masks.
+    peer.do({ do: 'raw', hex: headerOfUpload(role === 'server') })
+    peer.do({ do: 'raw', hex: '00'.repeat(200), bytes: 1, everyMs: 60 })
+  }
 
   it('sendTimeoutMs: nobody is cut while nothing waits, however silent', async () => {
     const { socket, peer, journal } = await open(end, {}, { sendTimeoutMs: 150 })
@@ -48,9 +52,9 @@ describe.each(ENDS)('%s, %s', (...end) => {
   it('heartbeatIntervalMs: no ping while the peer takes what waits, or sends', async () => {
     const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 500, heartbeatTimeoutMs: 500 })
     socket.send(Buffer.alloc(400 * KIB))
-    peer.do({ do: 'read', bytes: 8 * KIB, everyMs: 20 })
+    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     await peer.frame(({ op }) => op === 2)
-    peer.do({ do: 'raw', hex: upload, bytes: 1, everyMs: 50 })
+    upload(peer)
     await pause(1_000)
     expect(peer.frames).toHaveLength(1)
     expect(socket.readyState).toBe(1)
@@ -79,7 +83,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 200 },
     )
     peer.do({ do: 'answer', ping: false })
-    peer.do({ do: 'raw', hex: upload, bytes: 1, everyMs: 60 })
+    upload(peer)
     await pause(1_000)
     expect(journal.lines).toEqual([])
     expect(socket.readyState).toBe(1)
@@ -92,7 +96,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       { onIdleTimeout: () => void log.push('idle') },
       { idleTimeoutMs: 250 },
     )
-    peer.do({ do: 'raw', hex: upload, bytes: 1, everyMs: 60 })
+    upload(peer)
     await pause(900)
     expect(log).toEqual([])
     expect(socket.readyState).toBe(1)
@@ -191,7 +195,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it('close({ timeoutMs }): a total from the call, also for a peer that keeps reading', async () => {
     const { socket, peer, server } = await open(end, {}, { slowConsumer: 'buffer', closeTimeoutMs: 5_000 })
-    peer.do({ do: 'read', bytes: 8 * KIB, everyMs: 20 })
+    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     socket.send(Buffer.alloc(4 * MIB))
     const startedAt = performance.now()
     if (server === null) await socket.close(1000, '', { timeoutMs: 300 })
