@@ -165,7 +165,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     const { socket, peer, journal } = await open(
       end,
       {},
-      { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300 },
+      { heartbeatIntervalMs: 450, heartbeatTimeoutMs: 450 },
     )
     peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     socket.send(Buffer.alloc(MIB))
@@ -174,7 +174,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it('closeTimeoutMs does not cut the tail of a connection that moves', async () => {
-    const { socket, peer } = await open(end, {}, { closeTimeoutMs: 500 })
+    const { socket, peer } = await open(end, {}, { closeTimeoutMs: 700 })
     peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     socket.send(Buffer.alloc(MIB))
     expect(await socket.close(1000)).toMatchObject({ code: 1000, wasClean: true })

@@ -191,7 +191,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(info).toMatchObject({ code, initiator: code === 1002 ? 'engine' : expect.any(String) })
       expect(info.droppedMessages).toBe(2)
       expect(handled).toEqual(['1'])
-      expect(peer.frames.at(-1)).toMatchObject({ op: 8, code })
+      expect(await peer.frame(({ op }) => op === 8)).toMatchObject({ code })
     },
   )
 

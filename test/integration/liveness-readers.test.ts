@@ -13,15 +13,15 @@ describe.each(ENDS)('%s, %s', (...end) => {
       end,
       {},
       {
-        sendTimeoutMs: 600,
-        heartbeatIntervalMs: 300,
-        heartbeatTimeoutMs: 300,
-        closeTimeoutMs: 600,
+        sendTimeoutMs: 700,
+        heartbeatIntervalMs: 350,
+        heartbeatTimeoutMs: 350,
+        closeTimeoutMs: 700,
       },
     )
     peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     const startedAt = performance.now()
-    socket.send(Buffer.alloc(MIB, 'x'))
+    socket.send(Buffer.alloc(1_200 * KIB, 'x'))
     const closed = socket.close(1000)
     const info = await ended()
     expect(performance.now() - startedAt).toBeGreaterThan(1_500)

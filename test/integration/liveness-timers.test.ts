@@ -50,12 +50,12 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it('heartbeatIntervalMs: no ping while the peer takes what waits, or sends', async () => {
-    const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 500, heartbeatTimeoutMs: 500 })
-    socket.send(Buffer.alloc(400 * KIB))
+    const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 800, heartbeatTimeoutMs: 800 })
+    socket.send(Buffer.alloc(700 * KIB))
     peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     await peer.frame(({ op }) => op === 2)
     upload(peer)
-    await pause(1_000)
+    await pause(1_200)
     expect(peer.frames).toHaveLength(1)
     expect(socket.readyState).toBe(1)
   })
@@ -73,6 +73,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(performance.now() - startedAt).toBeGreaterThan(150)
     expect(performance.now() - startedAt).toBeLessThan(1_000)
     expect(journal.lines).toEqual(['error HAWSER_HEARTBEAT_TIMEOUT', 'closed 1006 unclean engine'])
+    await peer.ended()
     expect(peer.frames.some(({ op }) => op === 9)).toBe(true)
   })
 
