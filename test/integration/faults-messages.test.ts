@@ -56,6 +56,28 @@ describe.each(ENDS)('%s, %s', (...end) => {
     if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
   })
 
+  it('500 messages to an async handler, then a reset is noticed by what is sent: what came is handled, and counted', async () => {
+    const { handled, onTextMessage } = slowHandler()
+    const { opened, open: letGo } = gate()
+    const { peer, socket, ended, server } = await open(end, {
+      onTextMessage: async (of, text) => {
+        await opened
+        await onTextMessage(of, text)
+      },
+    })
+    peer.sendTexts(...texts)
+    await peer.event('written')
+    await pause(50)
+    socket.send(Buffer.alloc(1_000_000))
+    await pause(50)
+    peer.do({ do: 'reset' })
+    expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })
+    letGo()
+    expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
+    expect(handled).toEqual(texts)
+    if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
+  })
+
   it('replies of async handlers, when the peer sends and then closes: 5 of 5', async () => {
     const { peer, ended } = await open(end, {
       onTextMessage: async (_, text) => {

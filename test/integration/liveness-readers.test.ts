@@ -38,7 +38,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
     const found = peer.frames.filter(({ op }) => op !== 9)
     expect(found).toMatchObject([
-      { op: 2, length: MIB },
+      { op: 2, length: 1_200 * KIB },
       { op: 8, code: 1000 },
     ])
   })
