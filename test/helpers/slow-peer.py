@@ -3,7 +3,7 @@ A WebSocket peer that reads as slowly as it is told to, with small buffers of th
 
     slow-peer.py client PORT [options]      connects to 127.0.0.1
     slow-peer.py server [options]           takes one connection on a free port of 127.0.0.1
-    slow-peer.py ask PORT [options]         asks for an upgrade that is refused, and reads the response slowly
+    slow-peer.py ask PORT [options]         asks for an upgrade that is refused, sends a FIN, and reads the response slowly
 
     --rcvbuf N   SO_RCVBUF, before the connection is there: the window that TCP tells the other end
     --mss N      TCP_MAXSEG. The other end's send buffer follows from it: with 1400 it is 72 KB, else megabytes
@@ -463,6 +463,7 @@ def open_client(options):
         lines.append('Sec-WebSocket-Extensions: permessage-deflate')
     sock.sendall(('\r\n'.join(lines) + '\r\n\r\n').encode())
     if options.role == 'ask':
+        sock.shutdown(socket.SHUT_WR)
         return sock, b''
     head, early = read_head(sock)
     if ' 101 ' not in head.split('\r\n')[0]:

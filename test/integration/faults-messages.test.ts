@@ -4,7 +4,8 @@ import { SERVER_TLS } from '../helpers/certificates.js'
 import { afterwards, ENDS, gate, open, pause, stopAll, until, WAYS } from '../helpers/liveness.js'
 import { SlowPeer } from '../helpers/slow-peer.js'
 
-afterEach(stopAll)
+// Most of these tests wait most of the time: several at once.
+afterAll(stopAll)
 
 const COUNT = 500
 const texts = Array.from({ length: COUNT }, (_, i) => `${i}`)
@@ -23,7 +24,7 @@ function slowHandler(): { handled: string[]; onTextMessage(socket: Socket, text:
 }
 
 describe.each(ENDS)('%s, %s', (...end) => {
-  it('500 messages to an async handler, then a local close: all are handled', async () => {
+  it.concurrent('500 messages to an async handler, then a local close: all are handled', async () => {
     const { handled, onTextMessage } = slowHandler()
     const { peer, socket, server, ended } = await open(end, { onTextMessage })
     peer.readAll()
@@ -37,48 +38,56 @@ describe.each(ENDS)('%s, %s', (...end) => {
     if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
   })
 
-  it('500 messages to an async handler, then the peer is gone while the inbox is full: what came is handled', async () => {
-    const { handled, onTextMessage } = slowHandler()
-    const { opened, open: letGo } = gate()
-    const { peer, ended, server } = await open(end, {
-      onTextMessage: async (of, text) => {
-        await opened
-        await onTextMessage(of, text)
-      },
-    })
-    peer.sendTexts(...texts)
-    peer.do({ do: 'fin' })
-    await peer.event('written')
-    await pause(50)
-    letGo()
-    expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
-    expect(handled).toEqual(texts)
-    if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
-  })
+  it.concurrent(
+    '500 messages to an async handler, then the peer is gone while the inbox is full: what came is handled',
+    async () => {
+      const { handled, onTextMessage } = slowHandler()
+      const { opened, open: letGo } = gate()
+      const { peer, ended, server } = await open(end, {
+        onTextMessage: async (of, text) => {
+          await opened
+          await onTextMessage(of, text)
+        },
+      })
+      peer.sendTexts(...texts)
+      peer.do({ do: 'fin' })
+      await peer.event('written')
+      await pause(50)
+      letGo()
+      expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
+      expect(handled).toEqual(texts)
+      if (server !== null)
+        expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
+    },
+  )
 
-  it('500 messages to an async handler, then a reset is noticed by what is sent: what came is handled, and counted', async () => {
-    const { handled, onTextMessage } = slowHandler()
-    const { opened, open: letGo } = gate()
-    const { peer, socket, ended, server } = await open(end, {
-      onTextMessage: async (of, text) => {
-        await opened
-        await onTextMessage(of, text)
-      },
-    })
-    peer.sendTexts(...texts)
-    await peer.event('written')
-    await pause(50)
-    socket.send(Buffer.alloc(1_000_000))
-    await pause(50)
-    peer.do({ do: 'reset' })
-    expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })
-    letGo()
-    expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
-    expect(handled).toEqual(texts)
-    if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
-  })
+  it.concurrent(
+    '500 messages to an async handler, then a reset is noticed by what is sent: what came is handled, and counted',
+    async () => {
+      const { handled, onTextMessage } = slowHandler()
+      const { opened, open: letGo } = gate()
+      const { peer, socket, ended, server } = await open(end, {
+        onTextMessage: async (of, text) => {
+          await opened
+          await onTextMessage(of, text)
+        },
+      })
+      peer.sendTexts(...texts)
+      await peer.event('written')
+      await pause(50)
+      socket.send(Buffer.alloc(1_000_000))
+      await pause(50)
+      peer.do({ do: 'reset' })
+      expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })
+      letGo()
+      expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
+      expect(handled).toEqual(texts)
+      if (server !== null)
+        expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
+    },
+  )
 
-  it('replies of async handlers, when the peer sends and then closes: 5 of 5', async () => {
+  it.concurrent('replies of async handlers, when the peer sends and then closes: 5 of 5', async () => {
     const { peer, ended } = await open(end, {
       onTextMessage: async (_, text) => {
         await pause(10)
@@ -98,7 +107,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await ended()).toMatchObject({ code: 1000, wasClean: true, initiator: 'remote' })
   })
 
-  it('the same with a concurrency above 1', async () => {
+  it.concurrent('the same with a concurrency above 1', async () => {
     const { peer } = await open(end, {
       concurrency: 4,
       onTextMessage: async (_, text) => (await pause(20 - Number(text)), `reply ${text}`),
@@ -114,7 +123,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(found[5]).toBe('Close')
   })
 
-  it('parts of async streams, when the peer sends and then closes: all of them', async () => {
+  it.concurrent('parts of async streams, when the peer sends and then closes: all of them', async () => {
     const { peer, ended } = await open(end, {
       async *onTextMessage(_, text) {
         for (const part of ['a', 'b', 'c']) {
@@ -139,21 +148,24 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await ended()).toMatchObject({ code: 1000, wasClean: true })
   })
 
-  it('a FIN behind the Close frame while 12 MB are queued: all 12 MB and the answer arrive', async () => {
-    const { peer, socket, ended } = await open(end, {}, { slowConsumer: 'buffer' })
-    for (let i = 0; i < 12; i++) socket.send(Buffer.alloc(1_000_000, i))
-    await pause(50)
-    peer.sendClose(1000)
-    peer.do({ do: 'fin' })
-    await pause(50)
-    peer.readAll()
-    expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
-    expect(peer.frames).toHaveLength(13)
-    expect(peer.frames.at(-1)).toMatchObject({ op: 8, code: 1000 })
-    expect(await ended()).toMatchObject({ wasClean: true, unsentBytes: 0 })
-  })
+  it.concurrent(
+    'a FIN behind the Close frame while 12 MB are queued: all 12 MB and the answer arrive',
+    async () => {
+      const { peer, socket, ended } = await open(end, {}, { slowConsumer: 'buffer' })
+      for (let i = 0; i < 12; i++) socket.send(Buffer.alloc(1_000_000, i))
+      await pause(50)
+      peer.sendClose(1000)
+      peer.do({ do: 'fin' })
+      await pause(50)
+      peer.readAll()
+      expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
+      expect(peer.frames).toHaveLength(13)
+      expect(peer.frames.at(-1)).toMatchObject({ op: 8, code: 1000 })
+      expect(await ended()).toMatchObject({ wasClean: true, unsentBytes: 0 })
+    },
+  )
 
-  it('after a 1003 no message that waits reaches a handler', async () => {
+  it.concurrent('after a 1003 no message that waits reaches a handler', async () => {
     const handled: string[] = []
     const { opened, open: letGo } = gate()
     const { peer, ended } = await open(end, {
@@ -181,7 +193,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 })
 
 describe.each(WAYS)('a large rejection, %s', (way) => {
-  it('arrives whole, though the peer is slow', async () => {
+  it.concurrent('arrives whole, though the peer is slow and has ended its side', async () => {
     const body = 'no '.repeat(200_000)
     const tls = way === 'over TLS'
     const server = new WebSocketServer({
@@ -200,7 +212,7 @@ describe.each(WAYS)('a large rejection, %s', (way) => {
 describe('connect with an onOpen that waits', () => {
   const never = (): Promise<void> => new Promise(() => undefined)
 
-  it('rejects within handshakeTimeoutMs', async () => {
+  it.concurrent('rejects within handshakeTimeoutMs', async () => {
     const peer = await SlowPeer.listen()
     const startedAt = performance.now()
     await expect(
@@ -209,7 +221,7 @@ describe('connect with an onOpen that waits', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000)
   })
 
-  it('rejects with the reason of its signal', async () => {
+  it.concurrent('rejects with the reason of its signal', async () => {
     const peer = await SlowPeer.listen()
     const reason = new Error('enough')
     const controller = new AbortController()
@@ -220,7 +232,7 @@ describe('connect with an onOpen that waits', () => {
     await expect(connecting).rejects.toBe(reason)
   })
 
-  it('settles when the peer is gone', async () => {
+  it.concurrent('settles when the peer is gone', async () => {
     const peer = await SlowPeer.listen()
     const ends: CloseInfo[] = []
     const connecting = connect(`ws://127.0.0.1:${peer.port}/`, {
@@ -236,7 +248,7 @@ describe('connect with an onOpen that waits', () => {
     expect(ends[0]).toMatchObject({ code: 1006 })
   })
 
-  it('rejects with what onOpen throws, sync and async', async () => {
+  it.concurrent('rejects with what onOpen throws, sync and async', async () => {
     for (const onOpen of [
       (): never => {
         throw new Error('not today')

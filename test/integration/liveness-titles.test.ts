@@ -26,9 +26,9 @@ const titles = readdirSync(__dirname)
   .filter((name) => /^liveness-.*\.test\.ts$/.test(name) && name !== path.basename(__filename))
   .flatMap((name) => {
     const source = readFileSync(path.join(__dirname, name), 'utf8')
-    return [...source.matchAll(/\b(?:it|describe)(?:\.each\([^`]*?\))?\(\s*(['"])(.*?)\1,/gs)].map(
-      ([, , title]) => title as string,
-    )
+    return [
+      ...source.matchAll(/\b(?:it|describe)(?:\.concurrent)?(?:\.each\([^`]*?\))?\(\s*(['"])(.*?)\1,/gs),
+    ].map(([, , title]) => title as string)
   })
 
 const count = (start: string): number => titles.filter((title) => title.startsWith(start)).length
