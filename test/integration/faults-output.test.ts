@@ -5,6 +5,7 @@ import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import {
   afterwards,
   ENDS,
+  gate,
   KIB,
   MIB,
   open,
@@ -18,7 +19,7 @@ import type { Handlers } from '../helpers/liveness.js'
 
 afterEach(stopAll)
 
-/** A server and clients of Hawser's own, all with their defaults. */
+/** A server and clients of Hawser's own. */
 async function pair(
   way: Way,
   service: Handlers,
@@ -43,18 +44,26 @@ async function pair(
   return { server, join }
 }
 
-describe.each(WAYS)('at the defaults, %s', (way) => {
+const KINDS = WAYS.flatMap((way) =>
+  [true, false].map((deflate) => [way, { perMessageDeflate: deflate }] as const),
+)
+
+describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
   it.each([
     ['2 MiB of zeros', Buffer.alloc(2 * MIB)],
     ['8 MB of zeros', Buffer.alloc(8_000_000)],
     ['8 MB of noise', randomBytes(8_000_000)],
   ])('send(%s) and send("ready") both reach a reader', async (_, large) => {
-    const { join } = await pair(way, {
-      onOpen: (socket) => {
-        socket.send(large)
-        socket.send('ready')
+    const { join } = await pair(
+      way,
+      {
+        onOpen: (socket) => {
+          socket.send(large)
+          socket.send('ready')
+        },
       },
-    })
+      options,
+    )
     const client = await join()
     const first = (await client.receive({ timeoutMs: 8_000 })) as Buffer
     expect(first.equals(large)).toBe(true)
@@ -67,7 +76,7 @@ describe.each(WAYS)('at the defaults, %s', (way) => {
     const { join } = await pair(
       way,
       { onMessage: (_, message) => void lengths.push(message.length) },
-      { limits: { maxMessageBytes: 32 * MIB } },
+      { ...options, limits: { maxMessageBytes: 32 * MIB } },
     )
     const client = await join()
     client.send(randomBytes(8 * MIB))
@@ -78,14 +87,20 @@ describe.each(WAYS)('at the defaults, %s', (way) => {
 
   it('a broadcast during the large message of one reader costs nobody the connection', async () => {
     const large = randomBytes(8 * MIB)
-    const { server, join } = await pair(way, { onTextMessage: () => large })
+    const { opened: all, open: tell } = gate<object[]>()
+    const { server, join } = await pair(
+      way,
+      {
+        onTextMessage: (socket) => {
+          socket.send(large)
+          tell(Array.from({ length: 20 }, (_, i) => server.broadcast(`news ${i}`)))
+        },
+      },
+      options,
+    )
     const clients = [await join(), await join(), await join()]
     clients[0]!.send('more')
-    await pause(20)
-    for (let i = 0; i < 20; i++) {
-      expect(server.broadcast(`news ${i}`)).toMatchObject({ sent: 3, dropped: 0, failed: 0 })
-      await pause(1)
-    }
+    expect(await all).toEqual(Array.from({ length: 20 }, () => ({ sent: 3, dropped: 0, failed: 0 })))
     const news = Array.from({ length: 20 }, (_, i) => `news ${i}`)
     for (const client of clients) {
       const got: string[] = []
@@ -99,13 +114,17 @@ describe.each(WAYS)('at the defaults, %s', (way) => {
   })
 
   it('replies with a concurrency above 1 wait for room, whatever they are together', async () => {
-    const { join } = await pair(way, {
-      concurrency: 16,
-      onTextMessage: async (_, text) => {
-        await pause(1)
-        return `${text}:`.padEnd(512 * KIB, 'r')
+    const { join } = await pair(
+      way,
+      {
+        concurrency: 16,
+        onTextMessage: async (_, text) => {
+          await pause(1)
+          return `${text}:`.padEnd(512 * KIB, 'r')
+        },
       },
-    })
+      options,
+    )
     const client = await join()
     for (let i = 0; i < 40; i++) client.send(String(i))
     const seen = new Set<string>()
