@@ -145,7 +145,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
             return reply
           },
         },
-        { sendTimeoutMs: 600 },
+        { sendTimeoutMs: 1_500 },
       )
       const flood = { op: 1, text: 'q'.repeat(KIB) }
       peer.do({ do: 'send', frames: Array.from({ length: 32 }, () => flood), count: 0 })
