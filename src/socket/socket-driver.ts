@@ -277,6 +277,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
       const { maxBufferedOutputBytes } = this.limits
       const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
       this.connection.failOverLimit(error, true)
+      // Messages come no more: a full inbox must not keep the error away.
+      this.isHeld = false
       this.reportState()
       this.runSoon()
     }

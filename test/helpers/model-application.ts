@@ -149,6 +149,14 @@ export class ModelApplication {
     )
   }
 
+  /** Whether a handler threw, or a limit of this side was reached. */
+  get hasFailed(): boolean {
+    return (
+      this.hasThrown ||
+      this.errors.some((error) => (error as { code?: string }).code === 'HAWSER_SLOW_CONSUMER')
+    )
+  }
+
   get pendingPromises(): string[] {
     return [...this.promises].filter(([, state]) => state === 'pending').map(([name]) => name)
   }
@@ -279,6 +287,8 @@ export class ModelApplication {
     const onMessage = (_: Socket, message: string | Buffer): unknown =>
       this.enter('onMessage', () => {
         if (!isOpened) this.wrong('onMessage did not wait for onOpen')
+        // RFC 6455 section 7.1.7.
+        if (this.hasFailed) this.wrong('onMessage came after the connection had failed')
         const [id, behaviour] = this.started(message)
         return this.act(id, behaviour)
       })

@@ -4,7 +4,7 @@
  */
 import { ControlledCodec, encodeRuns } from './controlled-codec.js'
 import { frame, KEY, OP, type FrameSpec } from './frame-builder.js'
-import type { Line } from './model-line.js'
+import type { Line, System } from './model-line.js'
 
 /** How fast it reads, or writes: everything at once, so many bytes in a second, or nothing. */
 export type Speed = 'fast' | 'stalled' | { readonly bytesPerSecond: number }
@@ -36,6 +36,14 @@ export interface SentMessage {
   readonly byteLength: number
 }
 
+/** What the peer has of a line. */
+export interface PeerLine extends Pick<
+  Line,
+  'receivedBytes' | 'isReading' | 'move' | 'deliver' | 'deliverEnd' | 'reset'
+> {
+  readonly system: Pick<System, 'heldBytes' | 'isEnded' | 'read'>
+}
+
 /** So much is read from a socket at a time. */
 const CHUNK_BYTES = 64 * 1024
 
@@ -61,7 +69,7 @@ export class ModelPeer {
   hasSentEnd = false
   hasSentRubbish = false
   isReset = false
-  private readonly line: Line
+  private readonly line: PeerLine
   private readonly key: FrameSpec['key']
   private readonly inflater: ControlledCodec | null
   private deflatedCount = 0
@@ -74,7 +82,7 @@ export class ModelPeer {
   private neededBytes = 2
 
   /** @param isClient whether the peer is the client, whose frames are masked (RFC 6455 section 5.3) */
-  constructor(line: Line, isClient: boolean, isCompressing: boolean) {
+  constructor(line: PeerLine, isClient: boolean, isCompressing: boolean) {
     this.line = line
     this.key = isClient ? KEY : undefined
     this.inflater = isCompressing ? new ControlledCodec() : null

@@ -166,7 +166,7 @@ export class ModelRecord {
   private get isAllTaken(): boolean {
     const { app, line, options } = this.seen
     if (line.waitingBytes > 0) return false
-    return options.isCompressing || app.sentFrameBytes <= line.system.takenBytes
+    return options.isCompressing || this.isFailed || app.sentFrameBytes <= line.system.takenBytes
   }
 
   private mayEnd(at: number): boolean {
@@ -297,8 +297,7 @@ export class ModelRecord {
   /** A violation, a limit, or a handler that threw (RFC 6455 section 7.1.7). */
   get isFailed(): boolean {
     const { app, peer } = this.seen
-    const codes = app.errors.map((error) => (error as { code?: string }).code)
-    return app.hasThrown || peer.hasSentRubbish || codes.includes('HAWSER_SLOW_CONSUMER')
+    return app.hasFailed || peer.hasSentRubbish
   }
 
   /** What was taken arrives, in order and whole; the rest is accounted for. */

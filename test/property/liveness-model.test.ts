@@ -8,7 +8,7 @@ import { padded } from '../helpers/model-application.js'
 import type { Speed } from '../helpers/model-peer.js'
 import { World } from '../helpers/model-world.js'
 
-/** HAWSER_RUNS multiplies the number of runs: 20 for an hour's doubt, 1 in CI. */
+/** See CONTRIBUTING: multiplies the number of runs. */
 const RUNS = Number(process.env['HAWSER_RUNS'] ?? 1)
 
 const CLOSE_TIMEOUT_MS = 4000

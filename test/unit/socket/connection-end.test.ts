@@ -19,6 +19,8 @@ interface Served {
   readonly socket: ServerSocket
   readonly line: Line
   readonly messages: string[]
+  /** Codes of what `onError` was told. */
+  readonly errors: string[]
   /** Of `onClose`; null before it. */
   info: CloseInfo | null
 }
@@ -41,6 +43,7 @@ async function serve(
 ): Promise<Served> {
   const line = openLine(kind, systemBytes)
   const messages: string[] = []
+  const errors: string[] = []
   let socket!: ServerSocket
   const server = serveLine(
     line,
@@ -52,6 +55,7 @@ async function serve(
           messages.push(message as string)
           return onMessage(socket, message as string) as undefined
         },
+        onError: (_, error) => void errors.push((error as { code?: string }).code ?? error.message),
         onClose: (_, info) => {
           served.info = info
         },
@@ -60,7 +64,7 @@ async function serve(
     options,
   )
   running.push(server)
-  const served: Served = { server, socket, line, messages, info: null }
+  const served: Served = { server, socket, line, messages, errors, info: null }
   await turns()
   return served
 }
@@ -175,6 +179,31 @@ describe.each(KINDS)('%s: an application that paused', (kind) => {
     await turns()
     expect(served.messages).toEqual(['one', 'two'])
     expect(served.info).toMatchObject({ code: 1006, droppedMessages: 0 })
+  })
+})
+
+describe.each(KINDS)('RFC 6455 7.1.7: %s: a limit that is reached while the inbox is full', (kind) => {
+  it('is told to onError at once, and what waits for a handler is dropped', async () => {
+    let release = (): void => undefined
+    const first = new Promise<undefined>((resolve) => {
+      release = () => resolve(undefined)
+    })
+    const served = await serve(kind, 1000, () => first, {
+      limits: { maxQueuedMessages: 4, maxBufferedOutputBytes: 1000, highWaterMarkBytes: 0 },
+    })
+    served.line.deliver(Buffer.concat(Array.from({ length: 20 }, (_, i) => text(`${i}`))))
+    await turns()
+    for (let i = 0; i < 4; i++) served.socket.send('x'.repeat(2000))
+    await turns()
+    expect(served.errors).toEqual(['HAWSER_SLOW_CONSUMER'])
+    release()
+    await turns()
+    expect(served.messages).toEqual(['0'])
+    const { frames } = readFrames(await readAll(served.line))
+    expect(frames.at(-1)).toMatchObject({ opcode: OP.CLOSE, closeCode: 1008 })
+    served.line.deliverEnd()
+    await turns()
+    expect(served.info).toMatchObject({ code: 1008, droppedMessages: 4 })
   })
 })
 
