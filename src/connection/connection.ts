@@ -365,9 +365,9 @@ export class Connection {
     this.ending.abandon(unsentBytes)
   }
 
-  /** Whether a further pong has to wait until {@link takeOutput} is called. */
-  get isFullOfPongs(): boolean {
-    return this.pongs.isFull
+  /** Whether every ping of the next chunk is answered: the peer reads, so `maxPendingPongs` does not count. Default false. */
+  set answersAllPings(isSo: boolean) {
+    this.pongs.isLimited = !isSo
   }
 
   /** How the connection ended, or would end if the transport were lost now. */

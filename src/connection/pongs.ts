@@ -8,6 +8,8 @@ import type { Sender } from './sender.js'
 export class Pongs {
   private readonly sender: Sender
   private readonly max: number
+  /** Whether there is a limit: see `Connection.answersAllPings`. */
+  isLimited = true
   private pending = 0
   /** The newest ping above the limit. */
   private late: Buffer | null = null
@@ -19,7 +21,7 @@ export class Pongs {
 
   /** Whether the next one has to wait until the output was taken. */
   get isFull(): boolean {
-    return this.pending >= this.max
+    return this.isLimited && this.pending >= this.max
   }
 
   /**

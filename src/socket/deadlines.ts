@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
-import { MIN_PROGRESS_BYTES, type OutputFlow } from './output-flow.js'
+import { MIN_PROGRESS_BYTES, nextLookMs, type OutputFlow } from './output-flow.js'
 import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
 
 /** What the time says of one connection. */
@@ -77,7 +77,7 @@ export class Deadlines {
     this.closingAt = monotonicNow()
     this.closingDataBytes = this.connection.receivedDataBytes
     this.keepAlive()
-    this.schedule(this.closesAt)
+    this.schedule(Math.min(this.closesAt, this.looksAtClosing(this.closingAt)))
     if (this.flow.isBlocked) this.watchOutput()
   }
 
@@ -96,9 +96,8 @@ export class Deadlines {
   }
 
   reschedule(now: number): void {
-    const { closesAt } = this
-    const looksAt = this.flow.nextLookAt(now, this.judgesOutputMs)
-    this.schedule(Math.min(this.connection.nextTickAt, this.endAt, this.answerAt, closesAt, looksAt))
+    const looksAt = Math.min(this.flow.nextLookAt(now, this.judgesOutputMs), this.looksAtClosing(now))
+    this.schedule(Math.min(this.connection.nextTickAt, this.endAt, this.answerAt, this.closesAt, looksAt))
   }
 
   /** The connection is over. */
@@ -120,6 +119,11 @@ export class Deadlines {
   /** When the connection is cut if nothing moves until then. */
   private get closesAt(): number {
     return this.closingAt === -Infinity || this.isTotal ? Infinity : this.closingAt + this.closeTimeoutMs
+  }
+
+  /** Data frames that come put the end off: they are looked at now and then. */
+  private looksAtClosing(now: number): number {
+    return this.closesAt === Infinity ? Infinity : now + nextLookMs(this.closeTimeoutMs)
   }
 
   private get judgesOutputMs(): number {

@@ -11,6 +11,9 @@ const LOOKS_PER_TIMEOUT = 4
 /** Not more often than the timer wheel can tell apart. */
 const MIN_LOOK_MS = 16
 
+/** How long to wait until the next look at what a time judges. */
+export const nextLookMs = (timeoutMs: number): number => Math.max(timeoutMs / LOOKS_PER_TIMEOUT, MIN_LOOK_MS)
+
 /** A stream may be asynchronous for a moment although the system has room: what waited longer waited for the peer. */
 const ASYNC_WRITE_MS = 100
 
@@ -89,8 +92,10 @@ export class OutputFlow {
    */
   nextLookAt(now: number, timeoutMs: number): number {
     if (!this.isBlocked) return Infinity
-    const everyMs = Math.max(Math.min(this.sendTimeoutMs, timeoutMs) / LOOKS_PER_TIMEOUT, MIN_LOOK_MS)
-    return Math.min(now + everyMs, this.progressAt + this.sendTimeoutMs)
+    return Math.min(
+      now + nextLookMs(Math.min(this.sendTimeoutMs, timeoutMs)),
+      this.progressAt + this.sendTimeoutMs,
+    )
   }
 
   private block(): void {

@@ -13,6 +13,7 @@ import {
 } from './driver-owner.js'
 import { flushSoon, type Flushable } from './outbox.js'
 import { OutputFlow } from './output-flow.js'
+import { Hold, Reading } from './reading.js'
 import { monotonicNow, type Timed } from './timer-wheel.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -35,6 +36,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private readonly slowConsumer: SlowConsumerPolicy
   /** Above this much that waits, the policy decides. */
   private readonly maxWaitingBytes: number
+  private readonly reading: Reading
   private readonly flow: OutputFlow
   private readonly deadlines: Deadlines
   /** The loop runs; and it is to run once more. */
@@ -44,9 +46,6 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private mustWrite = false
   /** The next {@link flush} pulls as well. */
   private mustPull = false
-  private isStarted = false
-  private isPaused = false
-  private isHeld = false
   private isEnded = false
   private isGone = false
   private needsDrain = false
@@ -66,6 +65,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     this.slowConsumer = slowConsumer
     this.maxWaitingBytes = slowConsumer === 'buffer' ? Infinity : limits.maxBufferedOutputBytes
     this.connection = new Connection({ ...connection, autoClose: false, now: monotonicNow(), waker: this })
+    this.reading = new Reading(transport)
     this.flow = new OutputFlow(this.connection, transport, limits)
     this.deadlines = new Deadlines(this, this.connection, this.flow, limits)
     transport.setOwner(this)
@@ -89,7 +89,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   /** Whether the caller paused; see {@link pause}. */
   get isPausedByCaller(): boolean {
-    return this.isPaused
+    return this.reading.isHeldBy(Hold.CALLER)
   }
 
   /**
@@ -97,7 +97,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
    * @param head bytes that came with the handshake; copied
    */
   start(head: Uint8Array): void {
-    this.isStarted = true
+    this.reading.release(Hold.START)
     if (head.length > 0) {
       this.connection.receiveBytes(head, monotonicNow(), true)
       // Nothing of a handler runs inside the call that opens a connection.
@@ -110,27 +110,20 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
     // Nothing keeps a connection from its end.
-    if (this.phase === 'sendingOver') return
-    this.isPaused = true
-    this.transport.pause()
+    if (this.phase !== 'sendingOver') this.reading.hold(Hold.CALLER)
   }
 
   resume(): void {
-    if (!this.isPaused) return
-    this.isPaused = false
-    this.runSoon()
+    if (this.reading.release(Hold.CALLER)) this.runSoon()
   }
 
   /** The owner has no room for more: as {@link pause}, beside it. */
   hold(): void {
-    this.isHeld = true
-    this.transport.pause()
+    this.reading.hold(Hold.INBOX)
   }
 
   unhold(): void {
-    if (!this.isHeld) return
-    this.isHeld = false
-    this.runSoon()
+    if (this.reading.release(Hold.INBOX)) this.runSoon()
   }
 
   /** Asks for {@link DriverOwner.handleDrain} once `bufferedAmount` is at or below the high-water mark. */
@@ -177,7 +170,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     this.connection.close(code, reason)
     if (!this.isGone) this.deadlines.endWithin(timeoutMs)
     // The peer's Close frame stands after what was not read yet.
-    this.isPaused = false
+    this.reading.release(Hold.CALLER)
     this.reportState()
     this.runSoon()
   }
@@ -201,14 +194,16 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   terminate(): void {
     this.connection.abandon(this.transport.unsentBytes)
     this.transport.destroy()
-    this.nothingMoreComes()
-    this.isHeld = false
+    this.reading.ended()
+    this.reading.release(Hold.INBOX)
     this.reportState()
     this.runSoon()
   }
 
   receive(chunk: Buffer): void {
     const { connection } = this
+    // While the peer reads every ping is answered: what one read brings is bounded by the read.
+    connection.answersAllPings = !this.flow.isBlocked
     connection.receiveBytes(chunk, monotonicNow(), true)
     this.run(true)
     connection.keepInput()
@@ -217,7 +212,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
 
   receiveEnd(): void {
     this.connection.receiveEnd()
-    this.nothingMoreComes()
+    this.reading.ended()
     this.run(true)
   }
 
@@ -259,7 +254,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
       if (verdict === 'answerClose') this.answerClose()
       if (!this.mayRead) connection.readingIsPaused(now)
       connection.tick(now, this.transport.unsentBytes)
-      if (connection.readyState === ReadyState.CLOSED) this.nothingMoreComes()
+      if (connection.readyState === ReadyState.CLOSED) this.reading.ended()
       this.reportState()
     }
     this.run(true)
@@ -278,7 +273,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
       const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
       this.connection.failOverLimit(error, true)
       // Messages come no more: a full inbox must not keep the error away.
-      this.isHeld = false
+      this.reading.release(Hold.INBOX)
       this.reportState()
       this.runSoon()
     }
@@ -322,7 +317,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private pull(): void {
     const { connection } = this
     let owesPong = false
-    while (this.isStarted && !this.isPaused && !this.isHeld) {
+    while (this.reading.isOn) {
       const event = connection.nextEvent()
       if (event === null) {
         // A FIN without a Close frame is no event as long as something is still to leave.
@@ -332,7 +327,6 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
       // What the engine owes the peer (pongs) goes out before user code runs for however long.
       if (event.type === 'ping') {
         owesPong = true
-        if (connection.isFullOfPongs) this.writeOut()
       } else if (owesPong || event.type !== 'message') {
         owesPong = false
         this.writeOut()
@@ -349,7 +343,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   }
 
   private get mayRead(): boolean {
-    return this.isStarted && !this.isPaused && !this.isHeld && !this.connection.isInflating
+    return this.reading.isOn && !this.connection.isInflating
   }
 
   private goOn(): void {
@@ -388,15 +382,9 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     owner.handleSendingOver()
   }
 
-  /** What is there is pulled even for a caller who paused, and then the end. */
-  private nothingMoreComes(): void {
-    this.isStarted = true
-    this.isPaused = false
-  }
-
   private loseTransport(error?: ProtocolError | TransportError, initiator?: 'engine'): void {
     this.connection.transportLost(error, this.transport.unsentBytes, initiator)
-    this.nothingMoreComes()
+    this.reading.ended()
     this.reportState()
   }
 
