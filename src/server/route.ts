@@ -145,6 +145,11 @@ export class RouteEntry implements Route, SocketOwner {
     this.host.gone(socket)
   }
 
+  received(): void {
+    this.tally.messagesReceived++
+    this.host.tally.messagesReceived++
+  }
+
   dropped(count: number): void {
     this.tally.messagesDropped += count
     this.host.tally.messagesDropped += count

@@ -17,6 +17,8 @@ export interface SocketOwner {
   closing(socket: ServerSocket): void
   /** The connection is over, before `onClose`. */
   gone(socket: ServerSocket, info: CloseInfo): void
+  /** A message that came before the end is pulled after {@link gone}. */
+  received(): void
   /** So many of its messages reach no handler. */
   dropped(count: number): void
   /** Nothing of it runs any more. */
@@ -44,6 +46,7 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
   /** @internal */
   protected readonly sink: Dispatcher<ServerSocket>
   private readonly owner: SocketOwner
+  private isGone = false
   private lazyQuery: URLSearchParams | null = null
 
   /** @internal Made by the server. */
@@ -123,6 +126,7 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
   /** @internal */
   override handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
+      if (this.isGone) this.owner.received()
       this.messagesReceived++
       if (CHANNELS.message.hasSubscribers) CHANNELS.message.publish({ socket: this, data: event.data })
     } else if (event.type === 'error') {
@@ -148,6 +152,7 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
   }
 
   protected override detach(info: CloseInfo): void {
+    this.isGone = true
     if (CHANNELS.close.hasSubscribers) CHANNELS.close.publish({ socket: this, info })
     this.owner.gone(this as unknown as ServerSocket, info)
   }

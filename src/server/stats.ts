@@ -46,7 +46,7 @@ export class Tally {
   errors = 0
   messagesDropped = 0
   bytesUnsent = 0
-  private messagesReceived = 0
+  messagesReceived = 0
   private messagesSent = 0
   private bytesReceived = 0
   private bytesSent = 0

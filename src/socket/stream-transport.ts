@@ -46,6 +46,8 @@ export class StreamTransport implements Transport {
   constructor(duplex: Duplex) {
     this.duplex = duplex
     this.duplex[TRANSPORT] = this
+    // A TLS server ends its own side at the peer's FIN unless it is told not to: what waits, and the Close frame, would be lost.
+    this.duplex.allowHalfOpen = true
     this.onWritten = (error) => {
       // A stream that failed calls back for everything that it never wrote.
       if (error === undefined || error === null) this.written()

@@ -54,6 +54,7 @@ function serve(
     {
       hub: new Hub<ServerSocket>(),
       closing: () => undefined,
+      received: () => undefined,
       dropped: (count) => told.push(`dropped ${count}`),
       gone: () => told.push('gone'),
       done: () => told.push('done'),
