@@ -21,7 +21,7 @@ server.route('/chat/:room', {
     server.connections.set(name, socket, { onConflict: 'closePrevious' })
     tell(room, { joined: name }, socket)
     socket.join(room.name)
-    return { welcome: name, others }
+    socket.sendJson({ welcome: name, others })
   },
   onMessage(socket, message) {
     const { name } = socket.data

@@ -17,7 +17,7 @@ async function runWorker() {
   server.route('/chat', {
     onOpen(socket) {
       socket.join('everybody')
-      return `you are at worker ${cluster.worker.id}`
+      socket.send(`you are at worker ${cluster.worker.id}`)
     },
     onTextMessage(socket, text) {
       const group = socket.group('everybody')

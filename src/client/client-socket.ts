@@ -8,6 +8,7 @@ import { Socket, type EventSink, type SocketInfo } from '../socket/socket.js'
 import type { DriverOptions } from '../socket/driver-owner.js'
 import type { Transport } from '../socket/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
+import { warnOnce } from '../socket/warnings.js'
 import { MessageReader } from './message-reader.js'
 
 /** Ends that are no failure: iteration just ends. */
@@ -31,7 +32,7 @@ class ReaderAndHandlers implements EventSink {
   }
 
   get droppedMessages(): number {
-    return this.reader.droppedMessages
+    return this.reader.droppedMessages + this.handlers.droppedMessages
   }
 
   handleEvent(event: ConnectionEvent): void {
@@ -52,6 +53,11 @@ class ReaderAndHandlers implements EventSink {
     this.handlers.handleResume()
   }
 
+  handleTerminated(): void {
+    // What came can still be read.
+    this.handlers.handleTerminated()
+  }
+
   handleSendingOver(): void {
     this.reader.handleSendingOver()
     this.handlers.handleSendingOver()
@@ -68,6 +74,7 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
   protected readonly sink: EventSink
   private readonly reader: MessageReader | null
   private readonly dispatcher: Dispatcher<ClientSocket<Data>>
+  private readonly handlers: object
 
   /** @internal Made by `connect`. */
   constructor(
@@ -80,6 +87,7 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
     incoming: Incoming,
   ) {
     super(transport, info, data, connection, options)
+    this.handlers = handlers
     this.dispatcher = new Dispatcher(this, handlers, options.limits)
     if (this.dispatcher.handlesMessages || incoming === 'discard') {
       this.reader = null
@@ -148,6 +156,18 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
     }
   }
 
+  /** @internal */
+  override handleTimeUp(): void {
+    this.reader?.giveUp()
+  }
+
+  /** @internal */
+  override handleFailure(error: Error, isHeard: boolean): void {
+    if (isHeard) return
+    const what = 'a handler of a client failed, and no onError heard it'
+    warnOnce(this.handlers, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, error)
+  }
+
   protected override detach(): void {
     // A client keeps no list of its connections.
   }
@@ -166,6 +186,8 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
         reject(within.reason as Error)
       }
       within.addEventListener('abort', abort)
+      // `onOpen` itself may have aborted it.
+      if (within.aborted) abort()
     })
     try {
       await Promise.race([opened, ended, aborted])

@@ -6,6 +6,9 @@ import type { EventSink } from '../socket/socket.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from '../socket/waiters.js'
 
+/** While the connection closes and the queue is full, a call of `receive` follows the one before within this time. */
+const PATIENCE_MS = 1000
+
 /**
  * Keeps messages for whoever reads them one by one. Pings and closes are served also when nobody reads; the queue is
  * bounded, and when it is full the reading of the socket stops.
@@ -19,7 +22,9 @@ export class MessageReader implements EventSink {
   /** Somebody reads: a loop is under way, or `receive` was called since this side began to close. */
   private loops = 0
   private isReadWhileClosing = false
+  private patience: NodeJS.Timeout | undefined
   private isClosing = false
+  private isGivenUp = false
   private closeInfo: CloseInfo | null = null
   private lastError: Error | undefined
 
@@ -53,6 +58,16 @@ export class MessageReader implements EventSink {
     this.goOnWithoutReader()
   }
 
+  handleTerminated(): void {
+    // What came can still be read.
+  }
+
+  /** Nobody is waited for any more. */
+  giveUp(): void {
+    this.isGivenUp = true
+    this.goOnWithoutReader()
+  }
+
   handleEnd(): void {
     // Messages that were received can still be read; the end is told after them.
   }
@@ -71,6 +86,7 @@ export class MessageReader implements EventSink {
     checkWaitOptions(options)
     options.signal?.throwIfAborted()
     if (this.isClosing) this.isReadWhileClosing = true
+    clearTimeout(this.patience)
     const message = this.inbox.shift()
     if (message !== undefined) {
       if (this.isHeld && this.inbox.hasRoom) this.release()
@@ -89,11 +105,21 @@ export class MessageReader implements EventSink {
     if (!this.inbox.isFull || this.isHeld || this.isUnread) return
     this.isHeld = true
     this.driver.hold()
+    if (this.isClosing && this.loops === 0) this.waitForReader()
   }
 
   /** The connection closes, and nobody reads what still comes. */
   private get isUnread(): boolean {
-    return this.isClosing && this.loops === 0 && !this.isReadWhileClosing
+    return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isReadWhileClosing)
+  }
+
+  /** A call of `receive` is followed by the next, or it was the last. */
+  private waitForReader(): void {
+    this.patience = setTimeout(() => {
+      this.isReadWhileClosing = false
+      this.goOnWithoutReader()
+    }, PATIENCE_MS)
+    this.patience.unref()
   }
 
   private goOnWithoutReader(): void {

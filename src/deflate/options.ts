@@ -150,7 +150,11 @@ export function resolveDeflateOptions(
     throw new TypeError(`perMessageDeflate must be true, false or an object, not ${showValue(given)}`)
   }
   for (const name of Object.keys(given)) {
-    if (!NAMES.has(name)) throw new TypeError(`perMessageDeflate has no option ${showValue(name)}`)
+    if (!NAMES.has(name)) {
+      throw new TypeError(
+        `perMessageDeflate has no option ${showValue(name)}; there are ${[...NAMES].join(', ')}`,
+      )
+    }
   }
   const options = given as PerMessageDeflateOptions
   return Object.freeze({

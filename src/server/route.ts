@@ -45,8 +45,10 @@ export interface RouteHost {
   everyone: readonly ServerSocket[] | null
   /** A connection is over, before `onClose`. */
   gone(socket: ServerSocket): void
+  /** Connections that are over, and of which a handler still runs or a message waits. */
+  readonly leaving: Set<ServerSocket>
   /** Nothing of a connection runs any more. */
-  done(): void
+  done(socket: ServerSocket): void
 }
 
 export type AnyService = ServerService | ServiceFactory
@@ -160,8 +162,8 @@ export class RouteEntry implements Route, SocketOwner {
     this.host.everyone = null
   }
 
-  done(): void {
-    this.host.done()
+  done(socket: ServerSocket): void {
+    this.host.done(socket)
   }
 
   failed(_socket: ServerSocket, error: Error, isHeard: boolean): void {
@@ -178,7 +180,7 @@ export class RouteEntry implements Route, SocketOwner {
     warnOnce(
       this,
       'HAWSER_UNHANDLED_HANDLER_ERROR',
-      `a handler of ${name} failed, and neither its service nor the server has an onError`,
+      `a handler of ${name} failed, and no onError heard it`,
       error,
     )
   }

@@ -22,7 +22,7 @@ export interface SocketOwner {
   /** So many of its messages reach no handler. */
   dropped(count: number): void
   /** Nothing of it runs any more. */
-  done(): void
+  done(socket: ServerSocket): void
   /** Something went wrong; `isHeard`: the service was told, or need not be. */
   failed(socket: ServerSocket, error: Error, isHeard: boolean): void
 }
@@ -148,7 +148,7 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
 
   /** @internal */
   override handleDone(): void {
-    this.owner.done()
+    this.owner.done(this as unknown as ServerSocket)
   }
 
   protected override detach(info: CloseInfo): void {

@@ -91,8 +91,11 @@ export class WebSocketServer<Data = unknown> {
       everyone: null,
       gone: (socket) => {
         this.gate.left(socket.remoteAddress)
+        this.host.leaving.add(socket)
       },
-      done: () => {
+      leaving: new Set(),
+      done: (socket) => {
+        this.host.leaving.delete(socket)
         this.unfinished--
         if (this.unfinished === 0) this.allFinished.resolveAll()
       },
@@ -291,6 +294,8 @@ export class WebSocketServer<Data = unknown> {
     if (this.unfinished > 0) {
       const timeLeftMs = Math.max(0, deadline - performance.now())
       await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
+      // What is left has had its time: no further handler begins.
+      for (const socket of [...this.host.leaving]) socket.terminate()
     }
     await stopped
     await this.host.hub.close(Math.max(0, deadline - performance.now()))
@@ -299,7 +304,7 @@ export class WebSocketServer<Data = unknown> {
   /** Cuts every connection, and stops to accept. */
   terminate(): void {
     void this.stop()
-    for (const socket of [...this.allSockets]) socket.terminate()
+    for (const socket of [...this.allSockets, ...this.host.leaving]) socket.terminate()
     this.cutStrays()
     // What it cannot say any more, others notice by its silence.
     void this.host.hub.close()

@@ -50,7 +50,8 @@ export class Deadlines {
 
   /** The peer's Close frame came, and handlers still work for it. */
   answerCloseLater(): void {
-    this.answerAt = monotonicNow() + this.closeTimeoutMs
+    // A peer with the same time must not give up before the answer.
+    this.answerAt = monotonicNow() + this.closeTimeoutMs / 2
     this.keepAlive()
     this.schedule(this.answerAt)
   }
@@ -79,6 +80,11 @@ export class Deadlines {
     this.keepAlive()
     this.schedule(Math.min(this.closesAt, this.looksAtClosing(this.closingAt)))
     if (this.flow.isBlocked) this.watchOutput()
+  }
+
+  /** What is left of the total that a caller gave the end; Infinity: there is none. */
+  get timeLeftMs(): number {
+    return this.endAt === Infinity ? Infinity : Math.max(0, this.endAt - monotonicNow())
   }
 
   /** Says what is due. Called when the wheel calls; {@link reschedule} follows. */

@@ -1,7 +1,8 @@
-import { TransportError, toError, type InvalidMessageError } from '../errors.js'
+import { toError, type InvalidMessageError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
+import { HandlerErrors, isLoss } from './handler-errors.js'
 import { Inbox } from './inbox.js'
 import { MessageCalls, type MessageCallsOwner } from './message-calls.js'
 import { Replies, type RepliesOwner } from './replies.js'
@@ -23,6 +24,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   private handlers!: Handlers<S>
   private readonly limits: Limits
   private readonly calls: MessageCalls<S>
+  private readonly errors: HandlerErrors<S>
   private readonly replies: Replies
   private concurrency = 1
   private inbox: Inbox | null = null
@@ -43,6 +45,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     this.socket = socket
     this.limits = limits
     this.calls = new MessageCalls(socket, this)
+    this.errors = new HandlerErrors(socket)
     this.replies = new Replies(socket, this)
     this.end = new ServiceEnd(limits.closeTimeoutMs, this)
     this.use(handlers)
@@ -52,6 +55,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   use(handlers: Handlers<S>): void {
     this.handlers = handlers
     this.calls.use(handlers)
+    this.errors.use(handlers)
     this.replies.codec = handlers.codec ?? null
     this.concurrency = Math.min(handlers.concurrency ?? 1, this.limits.maxQueuedMessages)
   }
@@ -136,7 +140,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   handleEnd(info: CloseInfo): void {
-    this.end.begin(info)
+    this.end.begin(info, this.socket.driver.timeLeftMs)
   }
 
   get isWorking(): boolean {
@@ -145,8 +149,16 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
 
   callOnClose(info: CloseInfo): unknown {
     // The final count: a message may have been dropped since the end.
-    const { droppedMessages } = this
-    return this.handlers.onClose?.(this.socket, Object.freeze({ ...info, droppedMessages }))
+    return this.handlers.onClose?.(this.socket, this.socket.finalInfo(info))
+  }
+
+  handleTimeUp(): void {
+    this.dropMessages()
+    this.socket.handleTimeUp()
+  }
+
+  handleTerminated(): void {
+    this.dropMessages()
   }
 
   handleEnded(): void {
@@ -155,8 +167,10 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
 
   /** A handler threw, or what stands for one: 1011 on this connection alone, with a reason that gives nothing away. */
   handlerFailed(error: unknown): void {
+    // What `socket.signal` made a handler throw says nothing new.
+    if (this.errors.isOfTheEnd(error)) return
     this.failConnection()
-    this.report(toError(error))
+    this.errors.report(toError(error))
   }
 
   streamEnded(): void {
@@ -206,7 +220,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
       case 'error':
         // RFC 6455 section 7.1.7: a failed connection delivers nothing more. A lost one does.
         if (!isLoss(event.error)) this.dropMessages()
-        this.callOnError(event.error)
+        this.errors.call(event.error)
         break
       case 'closeReceived':
         this.owesClose = true
@@ -309,7 +323,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   invalidMessage(error: InvalidMessageError): void {
     this.dropMessages()
     this.socket.driver.fail(error.closeCode, error.message)
-    this.report(error, true)
+    this.errors.report(error, true)
   }
 
   unsupportedMessage(code: number, reason: string): void {
@@ -336,25 +350,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     if (count === 0) return
     this.droppedMessages += count
     this.socket.handleDropped(count)
-  }
-
-  /** Reports what went wrong here: to `onError`, and whether it was heard to the socket. */
-  private report(error: Error, isOfPeer = false): void {
-    this.socket.handleFailure(error, isOfPeer || this.handlers.onError !== undefined)
-    this.callOnError(error)
-  }
-
-  /** What `onError` itself throws, now or later, is an error of its own: it goes further up. */
-  private callOnError(error: Error): void {
-    const failed = (later: unknown): void => {
-      this.socket.handleFailure(toError(later), false)
-    }
-    try {
-      const result: unknown = this.handlers.onError?.(this.socket, error)
-      if (isThenable(result)) Promise.resolve(result).catch(failed)
-    } catch (thrown) {
-      failed(thrown)
-    }
   }
 
   /** A handler that nobody waits for may be async all the same, and fail. */
@@ -411,7 +406,3 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     this.socket.driver.answerClose()
   }
 }
-
-/** Whether the connection ended without having been failed. */
-const isLoss = (error: Error & { readonly closeCode?: number }): boolean =>
-  error instanceof TransportError || error.closeCode === CloseCode.ABNORMAL_CLOSURE

@@ -4,15 +4,23 @@ import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
 import { isThenable } from './reply-values.js'
 import type { DeliveryOutcome } from './driver-owner.js'
+import { NoReply } from './reply-values.js'
 
-/** What became of a message that went to many. */
-export interface Delivery {
+/** What became of a message that went to many. A handler that returns it does not reply with it. */
+export class Delivery extends NoReply {
   /** Taken by so many connections; they get it as fast as they read. */
   readonly sent: number
   /** Not taken by so many that read too slowly: see `slowConsumer`. */
   readonly dropped: number
   /** So many closed while the message went out. */
   readonly failed: number
+
+  constructor(sent: number, dropped: number, failed: number) {
+    super()
+    this.sent = sent
+    this.dropped = dropped
+    this.failed = failed
+  }
 }
 
 /** Any connection, whatever its data: so that a server of any data is a server. */
@@ -98,7 +106,7 @@ export function fanOut<S extends Receiver>(
     else if (outcome === 'dropped') dropped++
     else failed++
   }
-  return { sent, dropped, failed }
+  return new Delivery(sent, dropped, failed)
 }
 
 /** Who is to get it, as a list: a filter that fails for one fails for all. */

@@ -147,6 +147,10 @@ export class HandleTransport implements Transport {
     return this.isDestroyed ? this.lostBytes : this.pendingBytes
   }
 
+  get hasRoom(): boolean {
+    return this.pendingWrites === 0
+  }
+
   get counter(): this {
     return this
   }

@@ -19,7 +19,7 @@ const ASYNC_WRITE_MS = 100
 
 /**
  * Moves output from a connection to its transport, one piece at a time, and knows whether it moves. While the
- * transport holds bytes, output waits in the connection, where it is counted and can be dropped.
+ * transport has no room, output waits in the connection, where it is counted and can be dropped.
  */
 export class OutputFlow {
   /** The transport holds bytes that the system did not take. */
@@ -41,24 +41,26 @@ export class OutputFlow {
   }
 
   /**
-   * Writes what waits, unless the transport still holds what was written before.
-   * @returns whether the transport can take more
+   * Writes what waits. While the transport still holds what was written before, only what is urgent is written, and only
+   * where the transport has room: small messages then leave together.
+   * @returns whether this call found that the transport holds bytes, and did not before
    */
-  flush(): boolean {
+  flush(isUrgent: boolean): boolean {
     const { connection, transport } = this
-    if (this.isBlocked || transport.isDestroyed) return false
+    if (transport.isDestroyed || (this.isBlocked && !(isUrgent && transport.hasRoom))) return false
+    const wasBlocked = this.isBlocked
     for (;;) {
       const bytes = connection.takeOutput()
-      if (bytes === null) return true
+      if (bytes === null) break
       this.writtenBytes += bytes.length
       const isTaken = transport.write(bytes)
       if (isTaken && transport.freesAtOnce) connection.recycleOutput()
       else connection.forgetOutput()
-      if (!isTaken) {
-        this.block()
-        return false
-      }
+      if (isTaken) continue
+      if (!this.isBlocked) this.block()
+      if (!(isUrgent && transport.hasRoom)) break
     }
+    return this.isBlocked && !wasBlocked
   }
 
   /** The transport took all that it had. */

@@ -3,7 +3,7 @@ import { PreparedMessage } from '../connection/prepared-message.js'
 import { showValue } from '../limits.js'
 import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
-import { isBytes, isStream } from './reply-values.js'
+import { isBytes, isStream, NoReply } from './reply-values.js'
 import { CloseReply } from './service.js'
 import type { Socket } from './socket.js'
 
@@ -67,10 +67,16 @@ export class Replies implements StreamOwner {
   /** There is room, or nothing to wait for any more. */
   goOn(): void {
     this.isWaiting = false
-    while (this.ready !== null && !(this.isWaiting as boolean)) {
-      const next = this.ready.shift()
+    while (this.ready !== null) {
+      const next = this.ready[0] as ReadyReply
+      if (!this.hasRoomFor(next.value)) {
+        // Somebody else took the room: the order stays.
+        this.waitForRoom()
+        return
+      }
+      this.ready.shift()
       if (this.ready.length === 0) this.ready = null
-      if (next !== undefined) this.owner.settle(next.value, next.message)
+      this.owner.settle(next.value, next.message)
     }
   }
 
@@ -88,7 +94,7 @@ export class Replies implements StreamOwner {
   send(value: unknown, from: string): void {
     const { codec } = this
     // Hawser's own calls return booleans; an arrow function that makes one returns it.
-    if (value === undefined || typeof value === 'boolean') return
+    if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
     if (value instanceof CloseReply) {
       void this.socket.close(value.code, value.reason)
     } else if (value instanceof PreparedMessage || (codec === null && isMessage(value))) {
@@ -141,8 +147,8 @@ function isMessage(value: unknown): value is MessageData | PreparedMessage {
 
 /** Whether a reply of this kind takes room in the output at once. */
 function isSent(value: unknown, codec: Codec | null): boolean {
-  if (typeof value === 'boolean' || value instanceof CloseReply || isStream(value, codec === null))
-    return false
+  if (typeof value === 'boolean' || value instanceof NoReply || value instanceof CloseReply) return false
+  if (isStream(value, codec === null)) return false
   return codec !== null || isMessage(value)
 }
 

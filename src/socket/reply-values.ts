@@ -10,6 +10,12 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
+/** What Hawser's own calls give: never a reply, though a handler that is a short arrow function returns it. */
+export abstract class NoReply {
+  /** Told apart by its class alone. */
+  declare private readonly isNoReply: true
+}
+
 /** Whether this goes out as a binary message. */
 export const isBytes = (value: unknown): value is Exclude<MessageData, string> =>
   ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer

@@ -7,7 +7,7 @@ export interface EndOwner {
   /** Whether a handler, or a reply that waits for room, is still under way. */
   readonly isWorking: boolean
   /** Handlers had their time: what waits for them is dropped. */
-  dropMessages(): void
+  handleTimeUp(): void
   /** Calls `onClose`. @returns what it returned */
   callOnClose(info: CloseInfo): unknown
   handlerFailed(error: unknown): void
@@ -37,11 +37,14 @@ export class ServiceEnd implements Timed {
     this.owner = owner
   }
 
-  /** The connection is over. */
-  begin(info: CloseInfo): void {
+  /**
+   * The connection is over.
+   * @param timeLeftMs what is left of the total that the caller gave its end
+   */
+  begin(info: CloseInfo, timeLeftMs: number): void {
     this.info = info
     this.callIfDone()
-    if (!this.isCalled) timerWheel.schedule(this, monotonicNow() + this.timeoutMs)
+    if (!this.isCalled) timerWheel.schedule(this, monotonicNow() + Math.min(this.timeoutMs, timeLeftMs))
   }
 
   /** Nothing more is to be pulled. */
@@ -52,7 +55,7 @@ export class ServiceEnd implements Timed {
 
   timeIsUp(): void {
     this.isTimeUp = true
-    this.owner.dropMessages()
+    this.owner.handleTimeUp()
     this.callIfDone()
   }
 

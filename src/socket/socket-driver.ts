@@ -14,6 +14,7 @@ import {
 import { flushSoon, type Flushable } from './outbox.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold, Reading } from './reading.js'
+import { RunLoop, type LoopBody } from './run-loop.js'
 import { monotonicNow, type Timed } from './timer-wheel.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -21,10 +22,10 @@ import type { Transport, TransportOwner } from './transport.js'
 const EAGER_FLUSH_BYTES = 64 * 1024
 
 /**
- * Moves bytes between a transport and a connection, and ends the transport when the connection says so. All of that is one
- * loop, {@link SocketDriver.run}: whatever user code calls in between leaves a mark that the loop looks at.
+ * Moves bytes between a transport and a connection, and ends the transport when the connection says so. All of that is
+ * one {@link RunLoop}.
  */
-export class SocketDriver implements Flushable, Timed, TransportOwner {
+export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody {
   readonly connection: Connection
   /** Messages that were taken to be sent. */
   messagesSent = 0
@@ -39,11 +40,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private readonly reading: Reading
   private readonly flow: OutputFlow
   private readonly deadlines: Deadlines
-  /** The loop runs; and it is to run once more. */
-  private isRunning = false
-  private mustRunAgain = false
-  /** Something was queued since the loop wrote last. */
-  private mustWrite = false
+  private readonly loop: RunLoop
   /** The next {@link flush} pulls as well. */
   private mustPull = false
   private isEnded = false
@@ -65,6 +62,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     this.slowConsumer = slowConsumer
     this.maxWaitingBytes = slowConsumer === 'buffer' ? Infinity : limits.maxBufferedOutputBytes
     this.connection = new Connection({ ...connection, autoClose: false, now: monotonicNow(), waker: this })
+    this.loop = new RunLoop(this)
     this.reading = new Reading(transport)
     this.flow = new OutputFlow(this.connection, transport, limits)
     this.deadlines = new Deadlines(this, this.connection, this.flow, limits)
@@ -85,6 +83,11 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** The object that counts the bytes of the transport. */
   get counter(): object {
     return this.transport.counter
+  }
+
+  /** What is left of the total that a caller gave the end. */
+  get timeLeftMs(): number {
+    return this.deadlines.timeLeftMs
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -205,7 +208,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     // While the peer reads every ping is answered: what one read brings is bounded by the read.
     connection.answersAllPings = !this.flow.isBlocked
     connection.receiveBytes(chunk, monotonicNow(), true)
-    this.run(true)
+    this.loop.run(true)
     connection.keepInput()
     if (connection.isInflating) this.transport.pause()
   }
@@ -213,12 +216,12 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   receiveEnd(): void {
     this.connection.receiveEnd()
     this.reading.ended()
-    this.run(true)
+    this.loop.run(true)
   }
 
   transportLost(error?: Error): void {
     this.loseTransport(error === undefined ? undefined : transportError(error))
-    this.run(true)
+    this.loop.run(true)
   }
 
   /** Work off the loop ended: there is something to pull or to write. */
@@ -230,12 +233,12 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   unblock(): void {
     if (!this.flow.isBlocked) return
     this.flow.unblock()
-    this.run(true)
+    this.loop.run(true)
   }
 
   flush(): void {
     if (!this.mustPull) {
-      this.run(false)
+      this.loop.run(false)
       return
     }
     this.mustPull = false
@@ -249,7 +252,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     if (verdict === 'stalled') {
       this.loseTransport(new ProtocolError('HAWSER_SEND_TIMEOUT'), 'engine')
     } else if (verdict === 'notClosed') {
-      this.loseTransport(transportError(new Error('the connection did not end within closeTimeoutMs')))
+      this.loseTransport(transportError(new Error('the connection did not end in time')))
     } else {
       if (verdict === 'answerClose') this.answerClose()
       if (!this.mayRead) connection.readingIsPaused(now)
@@ -257,7 +260,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
       if (connection.readyState === ReadyState.CLOSED) this.reading.ended()
       this.reportState()
     }
-    this.run(true)
+    this.loop.run(true)
     if (!this.isGone) this.deadlines.reschedule(now)
   }
 
@@ -265,7 +268,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   private admits(): boolean {
     // It takes nothing then, and says what is wrong with the arguments.
     if (!this.connection.isSendable) return true
-    this.writeOut()
+    this.writeOut(true)
     if (this.connection.waitingBytes <= this.maxWaitingBytes) return true
     this.needsDrain = true
     if (this.slowConsumer === 'close') {
@@ -283,38 +286,34 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   /** A message was queued. @returns whether there is room for more */
   private sent(): boolean {
     this.messagesSent++
-    if (this.connection.bufferedBytes > EAGER_FLUSH_BYTES && !this.flow.isBlocked) this.writeOut()
     this.touch()
-    if (this.hasRoom) return true
+    let { bufferedBytes } = this.connection
+    if (bufferedBytes > EAGER_FLUSH_BYTES) {
+      this.writeOut(true)
+      bufferedBytes = this.connection.bufferedBytes
+    }
+    if (bufferedBytes + this.transport.pendingBytes <= this.limits.highWaterMarkBytes) return true
     this.needsDrain = true
     return false
   }
 
-  /** The one loop: pulls what there is, writes what came about, reports room, and sees to the end. */
-  private run(pulls: boolean): void {
-    if (this.isRunning) {
-      this.mustRunAgain = true
-      return
-    }
-    this.isRunning = true
-    let pullsNow = pulls
-    try {
-      do {
-        this.mustRunAgain = false
-        if (pullsNow) this.pull()
-        this.mustWrite = false
-        this.writeOut()
-        if (this.needsDrain) this.reportDrain()
-        this.settle()
-        pullsNow = true
-      } while (this.mustRunAgain || this.mustWrite)
-    } finally {
-      this.isRunning = false
-    }
+  /** What the loop does with what came about. */
+  write(): void {
+    this.writeOut(false)
+    if (this.needsDrain) this.reportDrain()
+    this.settle()
+  }
+
+  /** What handlers cause has no end: others get their turn. */
+  runLater(): void {
+    this.mustPull = true
+    setImmediate(() => {
+      this.flush()
+    })
   }
 
   /** Pulls until there is nothing, or the owner wants no more. */
-  private pull(): void {
+  pull(): void {
     const { connection } = this
     let owesPong = false
     while (this.reading.isOn) {
@@ -329,7 +328,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
         owesPong = true
       } else if (owesPong || event.type !== 'message') {
         owesPong = false
-        this.writeOut()
+        this.writeOut(false)
       }
       if (event.type !== 'message') this.reportState()
       this.owner.handleEvent(event)
@@ -337,9 +336,9 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
     }
   }
 
-  private writeOut(): void {
-    const { flow } = this
-    if (!flow.isBlocked && !flow.flush() && flow.isBlocked) this.deadlines.watchOutput()
+  /** @param isUrgent much waits, or a message is not to be refused for it */
+  private writeOut(isUrgent: boolean): void {
+    if (this.flow.flush(isUrgent)) this.deadlines.watchOutput()
   }
 
   private get mayRead(): boolean {
@@ -347,14 +346,13 @@ export class SocketDriver implements Flushable, Timed, TransportOwner {
   }
 
   private goOn(): void {
-    this.run(true)
+    this.loop.run(true)
     if (this.mayRead && !this.isGone) this.transport.resume()
   }
 
   /** Something was queued: it is written after the code that runs now. */
   private touch(): void {
-    if (this.isRunning) this.mustWrite = true
-    else flushSoon(this)
+    if (!this.loop.wantsWrite()) flushSoon(this)
   }
 
   /** As {@link touch}, and pulls. Events never come inside the call that caused them. */

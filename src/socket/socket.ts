@@ -7,6 +7,7 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import { SocketDriver } from './socket-driver.js'
 import type { DeliveryOutcome, DriverOptions, DriverOwner } from './driver-owner.js'
+import { NoReply } from './reply-values.js'
 import type { Transport } from './transport.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
 
@@ -24,6 +25,27 @@ export interface SocketInfo {
   readonly remoteAddress: string
 }
 
+/** How a connection ended. Frozen; a handler that returns it does not reply with it. */
+class EndOfConnection extends NoReply implements CloseInfo {
+  readonly code: number
+  readonly reason: string
+  readonly wasClean: boolean
+  readonly initiator: CloseInfo['initiator']
+  readonly droppedMessages: number
+  readonly unsentBytes: number
+
+  constructor(info: CloseInfo, droppedMessages: number) {
+    super()
+    this.code = info.code
+    this.reason = info.reason
+    this.wasClean = info.wasClean
+    this.initiator = info.initiator
+    this.droppedMessages = droppedMessages
+    this.unsentBytes = info.unsentBytes
+    Object.freeze(this)
+  }
+}
+
 /** Receives the events of a socket. Must not throw. */
 export interface EventSink {
   /** Messages that were received and that nobody got. */
@@ -32,6 +54,8 @@ export interface EventSink {
   handleDrain(): void
   /** The caller wants messages again, after `pause`. Nothing of the application is called inside this call. */
   handleResume(): void
+  /** The caller gave the connection up: messages that wait are dropped. */
+  handleTerminated(): void
   /** Nothing can be sent any more. Nothing of the application is called inside this call. */
   handleSendingOver(): void
   /** The connection is over; messages that were received before may still follow. Once. */
@@ -226,6 +250,7 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   /** Cuts the connection at once: no Close frame, code 1006. `onClose` comes after the code that runs now. */
   terminate(): void {
     this.driver.terminate()
+    this.sink.handleTerminated()
   }
 
   /** `await using`: closes with 1000 and waits. */
@@ -260,6 +285,16 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
   handleGone(): void {
     // Handlers may still have messages to work through; who waits for the end of the connection need not.
     if (this.closeInfo === null) this.end(this.driver.connection.closeInfo)
+  }
+
+  /** @internal The final count, for `onClose`. */
+  finalInfo(info: CloseInfo): CloseInfo {
+    return new EndOfConnection(info, this.sink.droppedMessages)
+  }
+
+  /** @internal Handlers had their time after the end: nobody waits for messages any more. */
+  handleTimeUp(): void {
+    // Where messages are read one by one, their reader has had its time as well.
   }
 
   /** @internal */
@@ -301,9 +336,8 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
     return this.closeWaiters.wait(options)
   }
 
-  private end({ code, reason, wasClean, initiator, unsentBytes }: CloseInfo): void {
-    const { droppedMessages } = this.sink
-    const info = Object.freeze({ code, reason, wasClean, initiator, droppedMessages, unsentBytes })
+  private end(ended: CloseInfo): void {
+    const info = new EndOfConnection(ended, this.sink.droppedMessages)
     this.closeInfo = info
     this.detach(info)
     this.sink.handleEnd(info)

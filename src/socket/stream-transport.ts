@@ -68,6 +68,10 @@ export class StreamTransport implements Transport {
     return this.duplex
   }
 
+  get hasRoom(): boolean {
+    return this.rest === null && this.duplex.writableLength <= SLICE_BYTES
+  }
+
   get isDestroyed(): boolean {
     return this.duplex.destroyed
   }

@@ -20,6 +20,8 @@ export interface Transport {
   /** The same, and once the transport is destroyed what it was by then. */
   readonly unsentBytes: number
   readonly isDestroyed: boolean
+  /** Whether it takes a further write now: nothing is pending, or so little that a large message must not wait for it. */
+  readonly hasRoom: boolean
   /** Whether nobody holds the bytes of a write any more when it returns true. */
   readonly freesAtOnce: boolean
   /** Whether a write that returns false waits for the peer; else it may only be that the stream is asynchronous. */
@@ -29,7 +31,7 @@ export interface Transport {
   /** Sets who gets the events from now on. Reading has not begun, or goes on. */
   setOwner(owner: TransportOwner): void
   /**
-   * To be called again only when it returned true, or after the owner's `unblock`.
+   * To be called only where {@link hasRoom}.
    * @param bytes nobody changes them any more
    * @returns whether the system took all; if not, the owner's `unblock` is called once it did
    */

@@ -20,6 +20,7 @@ export class HubSocket extends Socket {
     handleDrain: () => undefined,
     handleResume: () => undefined,
     handleSendingOver: () => undefined,
+    handleTerminated: () => undefined,
     handleEnd: () => undefined,
     droppedMessages: 0,
   }

@@ -100,6 +100,10 @@ export class HandleLine implements Line, Transport {
     return this.waitingBytes
   }
 
+  get hasRoom(): boolean {
+    return this.pieces.length === 0
+  }
+
   get receivedBytes(): number {
     return this.counter.bytesRead
   }

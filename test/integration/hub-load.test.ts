@@ -95,7 +95,7 @@ describe('connections that were opened, named, joined to three groups and closed
       import { StreamTransport } from './src/socket/stream-transport.js'
       import { MemoryDuplex } from './helpers/memory-duplex.js'
       const info = { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' }
-      const nobody = { handleEvent() {}, handleDrain() {}, handleResume() {}, handleSendingOver() {}, handleEnd() {}, droppedMessages: 0 }
+      const nobody = { handleEvent() {}, handleDrain() {}, handleResume() {}, handleSendingOver() {}, handleTerminated() {}, handleEnd() {}, droppedMessages: 0 }
       class Member extends Socket {
         sink = nobody
         constructor() {

@@ -548,7 +548,7 @@ describe('the warning for a handler that nobody hears', () => {
       }
       await server.close()
     `)
-    const because = 'failed, and neither its service nor the server has an onError'
+    const because = 'failed, and no onError heard it'
     expect((await program.ended).lines).toEqual([
       `HAWSER_UNHANDLED_HANDLER_ERROR a handler of the route "/a" ${because}: unheard`,
       `HAWSER_UNHANDLED_HANDLER_ERROR a handler of the route "/b" ${because}: neither`,

@@ -40,7 +40,7 @@ test.each(PAGES)('what %s names is there', async (page) => {
   const route = server.route('/', {
     onOpen(socket) {
       sockets.push(socket)
-      return 'open'
+      socket.send('open')
     },
   })
   const { port } = await server.listen(0, '127.0.0.1')

@@ -1,0 +1,96 @@
+/** What the handlers of a client throw is heard once: by `onError`, by who waits for `connect`, or as a warning. */
+import { connect, type ClientSocket, type ConnectOptions } from '../../src/index.js'
+import { serve, stopServing } from '../helpers/serving.js'
+
+let warnings: NodeJS.ErrnoException[]
+const hear = (warning: Error): void => void warnings.push(warning)
+beforeEach(() => {
+  warnings = []
+  process.on('warning', hear)
+})
+afterEach(() => {
+  process.off('warning', hear)
+  stopServing()
+})
+
+/** Warnings come in a turn of their own. */
+const heard = async (): Promise<string[]> => {
+  await new Promise((resolve) => setImmediate(resolve))
+  return warnings.map(({ code, message }) => `${code ?? ''} ${message}`)
+}
+
+type ClientHandlers = NonNullable<ConnectOptions['handlers']>
+
+/** Connects to a server that says hello and waits for the end. */
+async function fail(handlers: ClientHandlers): Promise<ClientSocket> {
+  const { url } = await serve({ onOpen: (socket) => void socket.send('hello') })
+  const client = await connect(url, { handlers })
+  expect(await client.closed).toMatchObject({ code: 1011, initiator: 'engine' })
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  return client
+}
+
+const throws = (text: string) => (): never => {
+  throw new Error(text)
+}
+
+const UNHEARD = 'HAWSER_UNHANDLED_HANDLER_ERROR a handler of a client failed, and no onError heard it'
+
+it.each([
+  ['throws', throws('mine')],
+  ['rejects', () => Promise.reject(new Error('mine'))],
+])(
+  'a message handler that %s is a warning of the process where there is no onError',
+  async (_, onMessage) => {
+    await fail({ onMessage })
+    expect(await heard()).toEqual([`${UNHEARD}: mine`])
+  },
+)
+
+it('onError hears it, and then there is no warning', async () => {
+  const errors: string[] = []
+  await fail({ onMessage: throws('mine'), onError: (_, error) => void errors.push(error.message) })
+  expect(errors).toEqual(['mine'])
+  expect(await heard()).toEqual([])
+})
+
+it('what onError throws is a warning, and the error that it was given was heard', async () => {
+  await fail({ onMessage: throws('mine'), onError: throws('in onError') })
+  expect(await heard()).toEqual([`${UNHEARD}: in onError`])
+})
+
+it('many connections with the same handlers warn once', async () => {
+  const handlers = { onMessage: throws('mine') }
+  for (let i = 0; i < 3; i++) await fail(handlers)
+  expect(await heard()).toEqual([`${UNHEARD}: mine`])
+})
+
+it('connect rejects with what onOpen throws: neither onError nor a warning says it again, and onClose comes', async () => {
+  const events: string[] = []
+  const { url } = await serve({})
+  for (const onOpen of [throws('mine'), () => Promise.reject(new Error('mine'))]) {
+    const handlers: ClientHandlers = {
+      onOpen,
+      onError: (_, error) => void events.push(`error ${error.message}`),
+      onClose: (_, { code, initiator }) => void events.push(`close ${code} ${initiator}`),
+    }
+    await expect(connect(url, { handlers })).rejects.toThrow('mine')
+    for (let tries = 0; events.length === 0 && tries < 100; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(events.splice(0)).toEqual(['close 1011 engine'])
+  }
+  expect(await heard()).toEqual([])
+})
+
+it('an onOpen that fails after nobody waits for connect any more is a warning', async () => {
+  const { url } = await serve({})
+  const onOpen = async (): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    throw new Error('late')
+  }
+  await expect(connect(url, { handlers: { onOpen }, handshakeTimeoutMs: 40 })).rejects.toMatchObject({
+    code: 'HAWSER_HANDSHAKE_TIMEOUT',
+  })
+  await new Promise((resolve) => setTimeout(resolve, 120))
+  expect(await heard()).toEqual([`${UNHEARD}: late`])
+})
