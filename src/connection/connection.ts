@@ -96,8 +96,8 @@ export class Connection {
   }
 
   /** Of {@link bufferedBytes}, those that wait: the message that is being compressed is on its way if nothing is before it. */
-  get waitingBytes(): number {
-    return this.sender.waitingBytes
+  waitingBytes(hasRoom: boolean): number {
+    return this.sender.waitingBytes(hasRoom)
   }
 
   /** Bytes that were sent and not taken: frames, and messages that wait to be compressed. */

@@ -42,10 +42,12 @@ export class Sender implements CompressionWaiter {
     return this.output.byteLength + this.compressingBytes + (this.waiting?.byteLength ?? 0)
   }
 
-  /** Of {@link byteLength}, what waits: a message that is being compressed is on its way where nothing is before it. */
-  get waitingBytes(): number {
-    const { output } = this
-    const isFirst = output.byteLength === 0 && !output.isBlocked
+  /**
+   * Of {@link byteLength}, what waits: a message that is being compressed is on its way where nothing is before it.
+   * @param hasRoom whether the transport takes a further write
+   */
+  waitingBytes(hasRoom: boolean): number {
+    const isFirst = hasRoom && this.output.byteLength === 0
     return this.byteLength - (isFirst ? this.compressingBytes : 0)
   }
 

@@ -21,7 +21,10 @@ export class HandlerErrors<S extends Socket> {
   /** Whether this says nothing new: what a wait throws that the end of its connection cut short. */
   isOfTheEnd(error: unknown): boolean {
     if (this.socket.readyState !== ReadyState.CLOSED) return false
-    return error instanceof ConnectionClosedError || (error instanceof Error && error.name === 'AbortError')
+    // The latter has no class of its own: what aborts is a DOMException, or an error of the library that waits.
+    return (
+      error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
+    )
   }
 
   /** Reports what went wrong here: to `onError`, and to the socket whether anybody heard. */

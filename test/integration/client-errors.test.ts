@@ -2,21 +2,22 @@
 import { connect, type ClientSocket, type ConnectOptions } from '../../src/index.js'
 import { serve, stopServing } from '../helpers/serving.js'
 
-let warnings: NodeJS.ErrnoException[]
-const hear = (warning: Error): void => void warnings.push(warning)
+let warnings: string[]
 beforeEach(() => {
   warnings = []
-  process.on('warning', hear)
+  jest.spyOn(process, 'emitWarning').mockImplementation((warning, options) => {
+    warnings.push(`${(options as unknown as { code: string }).code} ${String(warning)}`)
+  })
 })
 afterEach(() => {
-  process.off('warning', hear)
+  jest.restoreAllMocks()
   stopServing()
 })
 
 /** Warnings come in a turn of their own. */
 const heard = async (): Promise<string[]> => {
   await new Promise((resolve) => setImmediate(resolve))
-  return warnings.map(({ code, message }) => `${code ?? ''} ${message}`)
+  return warnings
 }
 
 type ClientHandlers = NonNullable<ConnectOptions['handlers']>
