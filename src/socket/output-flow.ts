@@ -1,6 +1,7 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { monotonicNow } from './timer-wheel.js'
+import { SLICE_BYTES } from './stream-transport.js'
 import type { Transport } from './transport.js'
 
 /** A peer that takes less of what waits than this within a time makes no progress (docs/backpressure.md). */
@@ -29,6 +30,8 @@ export class OutputFlow {
   private readonly connection: Connection
   private readonly transport: Transport
   private readonly sendTimeoutMs: number
+  /** What is pending and not above this does not keep a large message waiting. */
+  private readonly littlePendingBytes: number
   private writtenBytes = 0
   /** What the system had taken at {@link progressAt}. */
   private takenBytes = 0
@@ -38,6 +41,7 @@ export class OutputFlow {
     this.connection = connection
     this.transport = transport
     this.sendTimeoutMs = limits.sendTimeoutMs
+    this.littlePendingBytes = Math.min(SLICE_BYTES, limits.maxBufferedOutputBytes)
   }
 
   /**
@@ -47,7 +51,7 @@ export class OutputFlow {
    */
   flush(isUrgent: boolean): boolean {
     const { connection, transport } = this
-    if (transport.isDestroyed || (this.isBlocked && !(isUrgent && transport.hasRoom))) return false
+    if (transport.isDestroyed || (this.isBlocked && !(isUrgent && this.hasRoom))) return false
     const wasBlocked = this.isBlocked
     for (;;) {
       const bytes = connection.takeOutput()
@@ -58,9 +62,14 @@ export class OutputFlow {
       else connection.forgetOutput()
       if (isTaken) continue
       if (!this.isBlocked) this.block()
-      if (!(isUrgent && transport.hasRoom)) break
+      if (!(isUrgent && this.hasRoom)) break
     }
     return this.isBlocked && !wasBlocked
+  }
+
+  /** Whether the transport takes what is urgent: it holds nothing, or little. */
+  get hasRoom(): boolean {
+    return this.transport.hasRoom && this.transport.pendingBytes <= this.littlePendingBytes
   }
 
   /** The transport took all that it had. */

@@ -269,7 +269,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
     // It takes nothing then, and says what is wrong with the arguments.
     if (!this.connection.isSendable) return true
     this.writeOut(true)
-    if (this.connection.waitingBytes(this.transport.hasRoom) <= this.maxWaitingBytes) return true
+    if (this.connection.waitingBytes(this.flow.hasRoom) <= this.maxWaitingBytes) return true
     this.needsDrain = true
     if (this.slowConsumer === 'close') {
       const { maxBufferedOutputBytes } = this.limits
