@@ -270,7 +270,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     } else if (typeof result === 'object' && result instanceof Blob) {
       this.finishLater(result.arrayBuffer(), message)
     } else if (this.replies.hasRoomFor(result)) {
-      this.replies.send(result, this.calls.nameFor(message))
+      this.replies.send(result, message)
     } else {
       this.begin(message)
       this.settle(result, message)
@@ -313,11 +313,15 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     this.running--
     if (this.concurrency > 1) this.inbox?.unhold(message)
     try {
-      this.replies.send(value, this.calls.nameFor(message))
+      this.replies.send(value, message)
     } catch (error) {
       this.handlerFailed(error)
     }
     this.release()
+  }
+
+  nameFor(message: string | Buffer): string {
+    return this.calls.nameFor(message)
   }
 
   invalidMessage(error: InvalidMessageError): void {

@@ -17,6 +17,8 @@ interface ReadyReply {
 export interface RepliesOwner {
   /** There is room for a reply that waited. */
   settle(value: unknown, message: string | Buffer): void
+  /** Which handler a message went to, for errors. */
+  nameFor(message: string | Buffer): string
   /** The stream of a handler failed. */
   handlerFailed(error: unknown): void
   /** A stream is through. */
@@ -88,10 +90,10 @@ export class Replies implements StreamOwner {
 
   /**
    * Sends what a handler returned.
-   * @param from where the value comes from, for the error
+   * @param message what it answers
    * @throws TypeError for what cannot be a reply; what the codec throws
    */
-  send(value: unknown, from: string): void {
+  send(value: unknown, message: string | Buffer): void {
     const { codec } = this
     // Hawser's own calls return booleans; an arrow function that makes one returns it.
     if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
@@ -106,7 +108,7 @@ export class Replies implements StreamOwner {
     } else if (codec !== null) {
       this.sendMessage(encodeWith(codec, value))
     } else {
-      checkNoReply(value, from)
+      checkNoReply(value, this.owner.nameFor(message))
     }
   }
 
