@@ -25,7 +25,7 @@ const ASYNC_WRITE_MS = 100
 export class OutputFlow {
   /** The transport holds bytes that the system did not take. */
   isBlocked = false
-  /** When the system last took enough of what waited to count, or began to let it wait. */
+  /** When enough to count was last taken of what waited, or it began to wait. */
   progressAt = -Infinity
   private readonly connection: Connection
   private readonly transport: Transport
@@ -35,6 +35,8 @@ export class OutputFlow {
   private writtenBytes = 0
   /** What the system had taken at {@link progressAt}. */
   private takenBytes = 0
+  /** What the peer had acknowledged by then, at least; null: not known. */
+  private acknowledgedBytes: number | null = null
   private blockedAt = 0
 
   constructor(connection: Connection, transport: Transport, limits: Limits) {
@@ -82,14 +84,32 @@ export class OutputFlow {
       this.connection.peerTookBytes(now)
   }
 
-  /** Looks how much the system has taken: writes that are large say nothing by themselves before they are done. */
-  look(now: number): void {
-    if (!this.isBlocked) return
+  /**
+   * Looks how much the system has taken: writes that are large say nothing by themselves before they are done. Where that is
+   * too little, looks what the peer acknowledged: the system takes nothing until it has freed a large part of its buffer.
+   * @param isClosing whether what lies in the buffer of the system is judged as well
+   */
+  look(now: number, isClosing: boolean): void {
+    if (!this.isBlocked && !isClosing) return
     const taken = this.writtenBytes - this.transport.pendingBytes
-    if (taken - this.takenBytes < MIN_PROGRESS_BYTES) return
+    const isTaken = this.isBlocked && taken - this.takenBytes >= MIN_PROGRESS_BYTES
+    if (isTaken) this.acknowledgedBytes = null
+    else if (!this.isAcknowledged(taken)) return
     this.takenBytes = taken
     this.progressAt = now
     this.connection.peerTookBytes(now)
+  }
+
+  /** Whether the peer acknowledged enough to count since the first look that asked. */
+  private isAcknowledged(taken: number): boolean {
+    const queued = this.transport.unacknowledgedBytes()
+    if (queued === null) return false
+    const acknowledged = taken - queued
+    const known = this.acknowledgedBytes ?? acknowledged
+    const isEnough = acknowledged - known >= MIN_PROGRESS_BYTES
+    // It seems to fall where a stream does not tell yet of what the system took.
+    this.acknowledgedBytes = isEnough ? acknowledged : Math.min(known, acknowledged)
+    return isEnough
   }
 
   /** Whether the peer has taken too little for too long. */
@@ -114,5 +134,6 @@ export class OutputFlow {
     this.connection.setBlocked(true)
     this.blockedAt = this.progressAt = monotonicNow()
     this.takenBytes = this.writtenBytes - this.transport.pendingBytes
+    this.acknowledgedBytes = null
   }
 }
