@@ -9,7 +9,7 @@ import {
   type HandleName,
   type HandleRequest,
 } from './handle.js'
-import { queueKey, unacknowledgedBytes, type Endpoint, type QueueKey } from './send-queue.js'
+import { queueKey, queuedBytes, type Endpoint, type QueueKey } from './send-queue.js'
 import { StreamTransport } from './stream-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -172,14 +172,14 @@ export class HandleTransport implements Transport {
     return this.nameOf('getpeername')?.address ?? ''
   }
 
-  unacknowledgedBytes(): number | null {
+  queuedBytes(): number | null {
     if (this.isDestroyed) return null
     if (this.queueKey === undefined) {
       const local = this.nameOf('getsockname')
       const remote = this.nameOf('getpeername')
       this.queueKey = local === null || remote === null ? null : queueKey(local, remote)
     }
-    return this.queueKey === null ? null : unacknowledgedBytes(this.queueKey)
+    return this.queueKey === null ? null : queuedBytes(this.queueKey)
   }
 
   setOwner(owner: TransportOwner): void {

@@ -35,8 +35,8 @@ export class OutputFlow {
   private writtenBytes = 0
   /** What the system had taken at {@link progressAt}. */
   private takenBytes = 0
-  /** What the peer had acknowledged by then, at least; null: not known. */
-  private acknowledgedBytes: number | null = null
+  /** What the peer had taken when that was looked at; null: not looked at since. */
+  private deliveredBytes: number | null = null
   private blockedAt = 0
 
   constructor(connection: Connection, transport: Transport, limits: Limits) {
@@ -86,29 +86,29 @@ export class OutputFlow {
 
   /**
    * Looks how much the system has taken: writes that are large say nothing by themselves before they are done. Where that is
-   * too little, looks what the peer acknowledged: the system takes nothing until it has freed a large part of its buffer.
+   * too little, looks what the peer took of the system's buffer: it takes nothing more until a large part of that is free.
    * @param isClosing whether what lies in the buffer of the system is judged as well
    */
   look(now: number, isClosing: boolean): void {
     if (!this.isBlocked && !isClosing) return
     const taken = this.writtenBytes - this.transport.pendingBytes
     const isTaken = this.isBlocked && taken - this.takenBytes >= MIN_PROGRESS_BYTES
-    if (isTaken) this.acknowledgedBytes = null
-    else if (!this.isAcknowledged(taken)) return
+    if (isTaken) this.deliveredBytes = null
+    else if (!this.isDelivered(taken)) return
     this.takenBytes = taken
     this.progressAt = now
     this.connection.peerTookBytes(now)
   }
 
-  /** Whether the peer acknowledged enough to count since the first look that asked. */
-  private isAcknowledged(taken: number): boolean {
-    const queued = this.transport.unacknowledgedBytes()
+  /** Whether the peer took enough to count since the first look that asked. */
+  private isDelivered(taken: number): boolean {
+    const queued = this.transport.queuedBytes()
     if (queued === null) return false
-    const acknowledged = taken - queued
-    const known = this.acknowledgedBytes ?? acknowledged
-    const isEnough = acknowledged - known >= MIN_PROGRESS_BYTES
+    const delivered = taken - queued
+    const known = this.deliveredBytes ?? delivered
+    const isEnough = delivered - known >= MIN_PROGRESS_BYTES
     // It seems to fall where a stream does not tell yet of what the system took.
-    this.acknowledgedBytes = isEnough ? acknowledged : Math.min(known, acknowledged)
+    this.deliveredBytes = isEnough ? delivered : Math.min(known, delivered)
     return isEnough
   }
 
@@ -134,6 +134,6 @@ export class OutputFlow {
     this.connection.setBlocked(true)
     this.blockedAt = this.progressAt = monotonicNow()
     this.takenBytes = this.writtenBytes - this.transport.pendingBytes
-    this.acknowledgedBytes = null
+    this.deliveredBytes = null
   }
 }

@@ -17,8 +17,8 @@ const MIN_KEPT_MS = 50
 /** A longer table, of some 100,000 connections, is not read to its end. */
 const MAX_TABLE_BYTES = 16 * 1024 * 1024
 
-/** `local remote` to bytes that were sent and not acknowledged. */
-type Table = ReadonlyMap<string, number>
+/** `local remote` to `tx_queue:rx_queue`: bytes that were sent and not acknowledged, and received and not read. */
+type Table = ReadonlyMap<string, string>
 
 interface KeptTable {
   readonly table: Table
@@ -30,11 +30,11 @@ const kept = new Map<string, KeptTable>()
 /** The system gives a page at each read. */
 const PAGE = Buffer.allocUnsafeSlow(16 * 1024)
 
-/** The line's addresses, and its tx_queue: `0: 0100007F:A15F 0100007F:9015 01 0000FFFF:00000000 …`. */
-const LINE = /^ *\d+: ([0-9A-F]+:[0-9A-F]{4} [0-9A-F]+:[0-9A-F]{4}) [0-9A-F]{2} ([0-9A-F]{8}):/gm
+/** A line's addresses, and its queues: `0: 0100007F:A15F 0100007F:9015 01 0000FFFF:00000000 …`. */
+const LINE = /^ *\d+: ([0-9A-F]+:[0-9A-F]{4} [0-9A-F]+:[0-9A-F]{4}) [0-9A-F]{2} ([0-9A-F]{8}:[0-9A-F]{8}) /gm
 
 function readTable(path: string): Table {
-  const table = new Map<string, number>()
+  const table = new Map<string, string>()
   let file: number
   try {
     file = openSync(path, 'r')
@@ -49,8 +49,8 @@ function readTable(path: string): Table {
       total += count
       const text = rest + PAGE.toString('latin1', 0, count)
       const end = text.lastIndexOf('\n') + 1
-      for (const [, ends, queue] of text.slice(0, end).matchAll(LINE)) {
-        table.set(ends as string, Number.parseInt(queue as string, 16))
+      for (const [, ends, queues] of text.slice(0, end).matchAll(LINE)) {
+        table.set(ends as string, queues as string)
       }
       rest = text.slice(end)
     }
@@ -115,25 +115,57 @@ function show(octets: readonly number[], port: number): string {
   return `${Array.from(words, (word) => hex(word, 8)).join('')}:${hex(port, 4)}`
 }
 
-/** How a connection is found in the system's table. */
-export interface QueueKey {
+/** Where one end of a connection stands in the tables of the system. */
+interface Place {
   readonly file: string
   readonly ends: string
 }
+
+function placeOf(from: readonly number[], local: Endpoint, to: readonly number[], remote: Endpoint): Place {
+  return { file: FILES[from.length as 4 | 16], ends: `${show(from, local.port)} ${show(to, remote.port)}` }
+}
+
+/** How a connection is found in the tables of the system. */
+export interface QueueKey {
+  readonly own: Place
+  /** Where the peer's end stands if it is on this machine. */
+  readonly peer: readonly Place[]
+}
+
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+const isMapped = (octets: readonly number[]): boolean =>
+  octets.length === 16 && MAPPED.every((octet, i) => octets[i] === octet)
 
 /** @returns null for addresses that no TCP connection has */
 export function queueKey(local: Endpoint, remote: Endpoint): QueueKey | null {
   const from = addressOctets(local.address)
   const to = addressOctets(remote.address)
   if (from === null || to?.length !== from.length) return null
-  return { file: FILES[from.length as 4 | 16], ends: `${show(from, local.port)} ${show(to, remote.port)}` }
+  const own = placeOf(from, local, to, remote)
+  // Who connects to an address of its own machine does so from the same address.
+  if (from.some((octet, i) => octet !== to[i])) return { own, peer: [] }
+  const peer = [placeOf(to, remote, from, local)]
+  // Of a dual-stack listener and its IPv4 client each stands in another table.
+  const other = isMapped(from) ? from.slice(12) : from.length === 4 ? [...MAPPED, ...from] : null
+  if (other !== null) peer.push(placeOf(other, remote, other, local))
+  return { own, peer }
 }
 
+const queuesAt = ({ file, ends }: Place): string | undefined => tableOf(file).get(ends)
+
 /**
- * Asks the system how many bytes of a TCP connection were sent and not acknowledged by the peer's system; on Linux it
- * tells. Never throws. The answer may be some time old: a twentieth of it is what the asking took.
+ * Asks the system how many bytes of a TCP connection it took and the peer did not: those that the peer's system has not
+ * acknowledged, and, of a peer on this machine, also those that it has not read. On Linux it tells. Never throws. The answer
+ * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time.
  * @returns null where it does not tell
  */
-export function unacknowledgedBytes(key: QueueKey): number | null {
-  return tableOf(key.file).get(key.ends) ?? null
+export function queuedBytes(key: QueueKey): number | null {
+  const queues = queuesAt(key.own)
+  if (queues === undefined) return null
+  const unacknowledged = Number.parseInt(queues.slice(0, 8), 16)
+  for (const place of key.peer) {
+    const atPeer = queuesAt(place)
+    if (atPeer !== undefined) return unacknowledged + Number.parseInt(atPeer.slice(9), 16)
+  }
+  return unacknowledged
 }

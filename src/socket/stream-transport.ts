@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { queueKey, unacknowledgedBytes, type QueueKey } from './send-queue.js'
+import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 /** A larger write goes to the stream in slices of this size, so that its progress can be seen. */
@@ -81,10 +81,10 @@ export class StreamTransport implements Transport {
     return this.duplex.destroyed ? this.knownPendingBytes : this.pendingBytes
   }
 
-  unacknowledgedBytes(): number | null {
+  queuedBytes(): number | null {
     if (this.duplex.destroyed) return null
     if (this.queueKey === undefined) this.queueKey = keyOf(this.duplex as Ends)
-    return this.queueKey === null ? null : unacknowledgedBytes(this.queueKey)
+    return this.queueKey === null ? null : queuedBytes(this.queueKey)
   }
 
   get counter(): object {

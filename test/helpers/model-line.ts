@@ -108,7 +108,7 @@ export class HandleLine implements Line, Transport {
     return this.counter.bytesRead
   }
 
-  unacknowledgedBytes(): null {
+  queuedBytes(): null {
     return null
   }
 
