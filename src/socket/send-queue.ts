@@ -14,8 +14,8 @@ const FILES = { 4: '/proc/net/tcp', 16: '/proc/net/tcp6' } as const
 /** A table is good for so many times what it took to read it: all looks together cost a twentieth of the time at most. */
 const KEPT_PER_COST = 20
 const MIN_KEPT_MS = 50
-/** A longer table, of some 100,000 connections, is not read to its end. */
-const MAX_TABLE_BYTES = 16 * 1024 * 1024
+/** A longer table, of more than some 50,000 connections, is not read to its end: that would take too long at once. */
+const MAX_TABLE_BYTES = 8 * 1024 * 1024
 
 /** `local remote` to `tx_queue:rx_queue`: bytes that were sent and not acknowledged, and received and not read. */
 type Table = ReadonlyMap<string, string>

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import {
   connect,
   createServer,
@@ -127,6 +128,27 @@ describe('nobody can tell', () => {
     const key = queueKey({ address: '192.0.2.1', port: 1 }, { address: '192.0.2.2', port: 2 })
     expect(key).not.toBeNull()
     expect(queuedBytes(key!)).toBeNull()
+  })
+
+  it('of what stands beyond the first 8 MiB of a table', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'hawser-send-queue-'))
+    try {
+      const file = path.join(directory, 'tcp')
+      const line = (i: number): string =>
+        `${String(i).padStart(4)}: 0100007F:0001 ${i.toString(16).toUpperCase().padStart(8, '0')}:0002 01 0001E240:00000000 00:0\n`
+      const lines = Array.from({ length: 140_000 }, (_, i) => line(i))
+      const read = Math.floor((8 * 1024 * 1024) / line(10_000).length)
+      await writeFile(file, lines.join(''))
+      const ask = (i: number): number | null =>
+        queuedBytes({
+          own: { file, ends: (lines[i] as string).trim().split(' ').slice(1, 3).join(' ') },
+          peer: [],
+        })
+      expect([0, 1, 9_999, 10_000, read - 1_000].map(ask)).toEqual(new Array(5).fill(123_456))
+      expect([read + 1_000, 139_999].map(ask)).toEqual([null, null])
+    } finally {
+      await rm(directory, { recursive: true })
+    }
   })
 
   it('where there is no such file', () => {
