@@ -172,14 +172,14 @@ export class HandleTransport implements Transport {
     return this.nameOf('getpeername')?.address ?? ''
   }
 
-  queuedBytes(): number | null {
+  queuedBytes(maxAgeMs?: number): number | null {
     if (this.isDestroyed) return null
     if (this.queueKey === undefined) {
       const local = this.nameOf('getsockname')
       const remote = this.nameOf('getpeername')
       this.queueKey = local === null || remote === null ? null : queueKey(local, remote)
     }
-    return this.queueKey === null ? null : queuedBytes(this.queueKey)
+    return this.queueKey === null ? null : queuedBytes(this.queueKey, maxAgeMs)
   }
 
   setOwner(owner: TransportOwner): void {

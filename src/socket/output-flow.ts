@@ -30,6 +30,8 @@ export class OutputFlow {
   private readonly connection: Connection
   private readonly transport: Transport
   private readonly sendTimeoutMs: number
+  /** Two looks in a row must not see the same. */
+  private readonly maxAgeMs: number
   /** What is pending and not above this does not keep a large message waiting. */
   private readonly littlePendingBytes: number
   private writtenBytes = 0
@@ -43,6 +45,7 @@ export class OutputFlow {
     this.connection = connection
     this.transport = transport
     this.sendTimeoutMs = limits.sendTimeoutMs
+    this.maxAgeMs = nextLookMs(Math.min(limits.sendTimeoutMs, limits.closeTimeoutMs)) / 2
     this.littlePendingBytes = Math.min(SLICE_BYTES, limits.maxBufferedOutputBytes)
   }
 
@@ -102,7 +105,7 @@ export class OutputFlow {
 
   /** Whether the peer took enough to count since the first look that asked. */
   private isDelivered(taken: number): boolean {
-    const queued = this.transport.queuedBytes()
+    const queued = this.transport.queuedBytes(this.maxAgeMs)
     if (queued === null) return false
     const delivered = taken - queued
     const known = this.deliveredBytes ?? delivered

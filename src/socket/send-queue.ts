@@ -22,6 +22,7 @@ type Table = ReadonlyMap<string, string>
 
 interface KeptTable {
   readonly table: Table
+  readonly readAt: number
   readonly goodUntil: number
 }
 
@@ -62,13 +63,13 @@ function readTable(path: string): Table {
   return table
 }
 
-function tableOf(path: string): Table {
+function tableOf(path: string, maxAgeMs: number): Table {
   const now = monotonicNow()
   const known = kept.get(path)
-  if (known !== undefined && now < known.goodUntil) return known.table
+  if (known !== undefined && now < Math.min(known.goodUntil, known.readAt + maxAgeMs)) return known.table
   const table = readTable(path)
   const readAt = monotonicNow()
-  kept.set(path, { table, goodUntil: readAt + Math.max(MIN_KEPT_MS, KEPT_PER_COST * (readAt - now)) })
+  kept.set(path, { table, readAt, goodUntil: readAt + Math.max(MIN_KEPT_MS, KEPT_PER_COST * (readAt - now)) })
   return table
 }
 
@@ -151,20 +152,22 @@ export function queueKey(local: Endpoint, remote: Endpoint): QueueKey | null {
   return { own, peer }
 }
 
-const queuesAt = ({ file, ends }: Place): string | undefined => tableOf(file).get(ends)
+const queuesAt = ({ file, ends }: Place, maxAgeMs: number): string | undefined =>
+  tableOf(file, maxAgeMs).get(ends)
 
 /**
  * Asks the system how many bytes of a TCP connection it took and the peer did not: those that the peer's system has not
  * acknowledged, and, of a peer on this machine, also those that it has not read. On Linux it tells. Never throws. The answer
  * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time.
+ * @param maxAgeMs and not older than this
  * @returns null where it does not tell
  */
-export function queuedBytes(key: QueueKey): number | null {
-  const queues = queuesAt(key.own)
+export function queuedBytes(key: QueueKey, maxAgeMs = Infinity): number | null {
+  const queues = queuesAt(key.own, maxAgeMs)
   if (queues === undefined) return null
   const unacknowledged = Number.parseInt(queues.slice(0, 8), 16)
   for (const place of key.peer) {
-    const atPeer = queuesAt(place)
+    const atPeer = queuesAt(place, maxAgeMs)
     if (atPeer !== undefined) return unacknowledged + Number.parseInt(atPeer.slice(9), 16)
   }
   return unacknowledged

@@ -81,10 +81,10 @@ export class StreamTransport implements Transport {
     return this.duplex.destroyed ? this.knownPendingBytes : this.pendingBytes
   }
 
-  queuedBytes(): number | null {
+  queuedBytes(maxAgeMs?: number): number | null {
     if (this.duplex.destroyed) return null
     if (this.queueKey === undefined) this.queueKey = keyOf(this.duplex as Ends)
-    return this.queueKey === null ? null : queuedBytes(this.queueKey)
+    return this.queueKey === null ? null : queuedBytes(this.queueKey, maxAgeMs)
   }
 
   get counter(): object {
