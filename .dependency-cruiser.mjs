@@ -121,6 +121,10 @@ export default {
       },
       to: { dependencyTypes: ['core'], path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2']) },
     },
+    {
+      ...builtins('socket', ['fs'], 'send-queue[.]ts$'),
+      comment: 'Files are read by send-queue alone: Linux tells in one what no call of Node does',
+    },
 
     only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
     only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),

@@ -91,6 +91,7 @@ export class Deadlines {
   check(now: number): Verdict {
     this.dueAt = Infinity
     if (now >= this.endAt) return 'notClosed'
+    this.flow.look(now, this.closingAt !== -Infinity)
     if (this.flow.isStalled(now)) return 'stalled'
     if (this.closingAt !== -Infinity) {
       this.noteClosingProgress(now)
@@ -136,7 +137,7 @@ export class Deadlines {
     return this.closesAt === Infinity ? Infinity : this.closeTimeoutMs
   }
 
-  /** Output that the system takes and data frames that come put the end off. */
+  /** Output that is taken and data frames that come put the end off. */
   private noteClosingProgress(now: number): void {
     this.closingAt = Math.max(this.closingAt, this.flow.progressAt)
     const { receivedDataBytes } = this.connection

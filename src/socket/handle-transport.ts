@@ -6,8 +6,10 @@ import {
   takeHandle,
   type Handle,
   type HandleKit,
+  type HandleName,
   type HandleRequest,
 } from './handle.js'
+import { queueKey, queuedBytes, type Endpoint, type QueueKey } from './send-queue.js'
 import { StreamTransport } from './stream-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -128,6 +130,8 @@ export class HandleTransport implements Transport {
   private readBytes = 0
   private writtenBytes = 0
   private lostBytes = 0
+  /** undefined: nobody asked yet. */
+  private queueKey: QueueKey | null | undefined
 
   constructor(handle: Handle, from: Duplex | null) {
     const kit = handleKit() as HandleKit
@@ -165,9 +169,17 @@ export class HandleTransport implements Transport {
 
   /** The peer's IP address; empty for a Unix socket. */
   get remoteAddress(): string {
-    const name: { address?: string } = {}
-    if (this.isDestroyed || this.handle.getpeername === undefined) return ''
-    return this.handle.getpeername(name) === 0 ? (name.address ?? '') : ''
+    return this.nameOf('getpeername')?.address ?? ''
+  }
+
+  queuedBytes(maxAgeMs?: number): number | null {
+    if (this.isDestroyed) return null
+    if (this.queueKey === undefined) {
+      const local = this.nameOf('getsockname')
+      const remote = this.nameOf('getpeername')
+      this.queueKey = local === null || remote === null ? null : queueKey(local, remote)
+    }
+    return this.queueKey === null ? null : queuedBytes(this.queueKey, maxAgeMs)
   }
 
   setOwner(owner: TransportOwner): void {
@@ -257,6 +269,14 @@ export class HandleTransport implements Transport {
     setTimeout(() => {
       this.destroy()
     }, END_LINGER_MS).unref()
+  }
+
+  /** @returns null for a Unix socket, and at the end */
+  private nameOf(call: 'getsockname' | 'getpeername'): Endpoint | null {
+    const name: HandleName = {}
+    if (this.isDestroyed || this.handle[call]?.(name) !== 0) return null
+    const { address, port } = name
+    return address === undefined || port === undefined ? null : { address, port }
   }
 
   private settle(): void {

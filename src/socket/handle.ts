@@ -22,6 +22,12 @@ type RequestClass = new () => HandleRequest
 /** Takes what a handle read: Node's own function. It looks for the stream under {@link HandleKit.ownerKey}. */
 type OnRead = (this: Handle, bytes?: ArrayBuffer) => void
 
+/** What the calls for the names of a handle fill in. */
+export interface HandleName {
+  address?: string
+  port?: number
+}
+
 /** A libuv stream, as Node wraps it: TCP or a pipe. */
 export interface Handle {
   /** Node ends the process when this is set to anything but a function. */
@@ -44,7 +50,9 @@ export interface Handle {
   close(closed: (this: Handle) => void): void
   /** As {@link close}, with a RST; not while a shutdown is under way. TCP only. @returns 0, or an error, negative */
   reset?(closed: (this: Handle) => void): number
-  getpeername?(out: { address?: string }): number
+  /** Of TCP only, as `getsockname`. @returns 0, or an error of the system, negative */
+  getpeername?(out: HandleName): number
+  getsockname?(out: HandleName): number
   setNoDelay?(on: boolean): number
   [key: symbol]: unknown
 }

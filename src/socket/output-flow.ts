@@ -25,22 +25,27 @@ const ASYNC_WRITE_MS = 100
 export class OutputFlow {
   /** The transport holds bytes that the system did not take. */
   isBlocked = false
-  /** When the system last took enough of what waited to count, or began to let it wait. */
+  /** When enough to count was last taken of what waited, or it began to wait. */
   progressAt = -Infinity
   private readonly connection: Connection
   private readonly transport: Transport
   private readonly sendTimeoutMs: number
+  /** Two looks in a row must not see the same. */
+  private readonly maxAgeMs: number
   /** What is pending and not above this does not keep a large message waiting. */
   private readonly littlePendingBytes: number
   private writtenBytes = 0
   /** What the system had taken at {@link progressAt}. */
   private takenBytes = 0
+  /** What the peer had taken when that was looked at; null: not looked at since. */
+  private deliveredBytes: number | null = null
   private blockedAt = 0
 
   constructor(connection: Connection, transport: Transport, limits: Limits) {
     this.connection = connection
     this.transport = transport
     this.sendTimeoutMs = limits.sendTimeoutMs
+    this.maxAgeMs = nextLookMs(Math.min(limits.sendTimeoutMs, limits.closeTimeoutMs)) / 2
     this.littlePendingBytes = Math.min(SLICE_BYTES, limits.maxBufferedOutputBytes)
   }
 
@@ -82,14 +87,32 @@ export class OutputFlow {
       this.connection.peerTookBytes(now)
   }
 
-  /** Looks how much the system has taken: writes that are large say nothing by themselves before they are done. */
-  look(now: number): void {
-    if (!this.isBlocked) return
+  /**
+   * Looks how much the system has taken: writes that are large say nothing by themselves before they are done. Where that is
+   * too little, looks what the peer took of the system's buffer: it takes nothing more until a large part of that is free.
+   * @param isClosing whether what lies in the buffer of the system is judged as well
+   */
+  look(now: number, isClosing: boolean): void {
+    if (!this.isBlocked && !isClosing) return
     const taken = this.writtenBytes - this.transport.pendingBytes
-    if (taken - this.takenBytes < MIN_PROGRESS_BYTES) return
+    const isTaken = this.isBlocked && taken - this.takenBytes >= MIN_PROGRESS_BYTES
+    if (isTaken) this.deliveredBytes = null
+    else if (!this.isDelivered(taken)) return
     this.takenBytes = taken
     this.progressAt = now
     this.connection.peerTookBytes(now)
+  }
+
+  /** Whether the peer took enough to count since the first look that asked. */
+  private isDelivered(taken: number): boolean {
+    const queued = this.transport.queuedBytes(this.maxAgeMs)
+    if (queued === null) return false
+    const delivered = taken - queued
+    const known = this.deliveredBytes ?? delivered
+    const isEnough = delivered - known >= MIN_PROGRESS_BYTES
+    // It seems to fall where a stream does not tell yet of what the system took.
+    this.deliveredBytes = isEnough ? delivered : Math.min(known, delivered)
+    return isEnough
   }
 
   /** Whether the peer has taken too little for too long. */
@@ -114,5 +137,6 @@ export class OutputFlow {
     this.connection.setBlocked(true)
     this.blockedAt = this.progressAt = monotonicNow()
     this.takenBytes = this.writtenBytes - this.transport.pendingBytes
+    this.deliveredBytes = null
   }
 }

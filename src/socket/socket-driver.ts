@@ -246,8 +246,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   }
 
   timeIsUp(now: number): void {
-    const { connection, flow } = this
-    flow.look(now)
+    const { connection } = this
     const verdict = this.deadlines.check(now)
     if (verdict === 'stalled') {
       this.loseTransport(new ProtocolError('HAWSER_SEND_TIMEOUT'), 'engine')

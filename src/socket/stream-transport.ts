@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 /** A larger write goes to the stream in slices of this size, so that its progress can be seen. */
@@ -10,6 +11,20 @@ const WHOLE_BYTES = SLICE_BYTES + 4 * 1024
 const TRANSPORT = Symbol('hawser.transport')
 
 type DrivenDuplex = Duplex & { [TRANSPORT]?: StreamTransport }
+
+/** What a socket of node:net or node:tls tells of its two ends, and other streams do not. */
+interface Ends {
+  readonly localAddress?: string
+  readonly localPort?: number
+  readonly remoteAddress?: string
+  readonly remotePort?: number
+}
+
+function keyOf({ localAddress, localPort, remoteAddress, remotePort }: Ends): QueueKey | null {
+  if (typeof localAddress !== 'string' || typeof remoteAddress !== 'string') return null
+  if (typeof localPort !== 'number' || typeof remotePort !== 'number') return null
+  return queueKey({ address: localAddress, port: localPort }, { address: remoteAddress, port: remotePort })
+}
 
 function onData(this: DrivenDuplex, chunk: Buffer): void {
   this[TRANSPORT]?.owner?.receive(chunk)
@@ -39,6 +54,8 @@ export class StreamTransport implements Transport {
   private restStart = 0
   /** What was pending when it was known last: a stream that is destroyed forgets it. */
   private knownPendingBytes = 0
+  /** undefined: nobody asked yet. */
+  private queueKey: QueueKey | null | undefined
   /** One callback for all writes: nothing but it tells of every stream that bytes have left. */
   private readonly onWritten: (error?: Error | null) => void
 
@@ -62,6 +79,12 @@ export class StreamTransport implements Transport {
 
   get unsentBytes(): number {
     return this.duplex.destroyed ? this.knownPendingBytes : this.pendingBytes
+  }
+
+  queuedBytes(maxAgeMs?: number): number | null {
+    if (this.duplex.destroyed) return null
+    if (this.queueKey === undefined) this.queueKey = keyOf(this.duplex as Ends)
+    return this.queueKey === null ? null : queuedBytes(this.queueKey, maxAgeMs)
   }
 
   get counter(): object {

@@ -26,6 +26,12 @@ export interface Transport {
   readonly freesAtOnce: boolean
   /** Whether a write that returns false waits for the peer; else it may only be that the stream is asynchronous. */
   readonly blocksOnPeer: boolean
+  /**
+   * Asks the system how many of the bytes that it took the peer did not take yet. Not for each message.
+   * @param maxAgeMs how old the answer may be
+   * @returns null where it does not tell
+   */
+  queuedBytes(maxAgeMs?: number): number | null
   /** The object that counts bytes as `bytesRead` and `bytesWritten`, where there is one. */
   readonly counter: object
   /** Sets who gets the events from now on. Reading has not begun, or goes on. */

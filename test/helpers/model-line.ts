@@ -108,6 +108,10 @@ export class HandleLine implements Line, Transport {
     return this.counter.bytesRead
   }
 
+  queuedBytes(): null {
+    return null
+  }
+
   get waitingBytes(): number {
     return this.pieces.reduce((sum, piece) => sum + piece.length, 0)
   }

@@ -53,6 +53,8 @@ export interface PeerEnd {
 export interface PeerOptions {
   readonly tls?: boolean
   readonly deflate?: boolean
+  /** With the buffers that the system gives to everybody: the other end's are megabytes. */
+  readonly largeBuffers?: boolean
 }
 
 /** What {@link SlowPeer.ask} got. */
@@ -84,8 +86,8 @@ export class SlowPeer {
   private counts: { read: number; written: number }[] = []
   private errors = ''
 
-  private constructor(args: readonly string[], { deflate = false }: PeerOptions) {
-    const buffers = ['--rcvbuf', '4096', '--mss', '1400', '--clamp', '2800']
+  private constructor(args: readonly string[], { deflate = false, largeBuffers = false }: PeerOptions) {
+    const buffers = largeBuffers ? [] : ['--rcvbuf', '4096', '--mss', '1400', '--clamp', '2800']
     const flags = [...buffers, ...(deflate ? ['--deflate'] : [])]
     this.child = spawn('python3', ['-S', '-E', path.join(__dirname, 'slow-peer.py'), ...args, ...flags])
     running.add(this.child)
