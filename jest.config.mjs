@@ -2,6 +2,8 @@
  * Tests run from TypeScript source as CommonJS, with nothing built before; types are checked apart, by
  * `npm run types`. The coverage floor counts only in runs with `--coverage` of the whole suite.
  */
+import { availableParallelism } from 'node:os'
+
 const whole = { branches: 100 }
 
 export default {
@@ -32,6 +34,8 @@ export default {
       },
     ],
   },
+  // Many tests wait more than they work: two at a time also where there are two cores.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   testTimeout: 20_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/cli/**'],
   coverageReporters: ['text', 'lcov'],
