@@ -218,7 +218,7 @@ describe('connect with an onOpen that waits', () => {
     await expect(
       connect(`ws://127.0.0.1:${peer.port}/`, { handlers: { onOpen: never }, handshakeTimeoutMs: 200 }),
     ).rejects.toMatchObject({ code: 'HAWSER_HANDSHAKE_TIMEOUT' })
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
   })
 
   it.concurrent('rejects with the reason of its signal', async () => {

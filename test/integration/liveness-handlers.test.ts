@@ -67,7 +67,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       const startedAt = performance.now()
       void socket.close(1000)
       const info = await ended()
-      expect(performance.now() - startedAt).toBeLessThan(2_000)
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
       // Ten that waited, and what one read of the transport held.
       expect(info.droppedMessages).toBeGreaterThanOrEqual(10)
       expect(info.droppedMessages).toBeLessThanOrEqual(10 + 256 / 10 + 1)
@@ -91,7 +91,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       const startedAt = performance.now()
       peer.do({ do: 'reset' })
       await ended()
-      expect(performance.now() - startedAt).toBeLessThan(2_000)
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
       expect(log).toEqual(['handler is done', 'onClose'])
     },
   )

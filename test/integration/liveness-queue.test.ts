@@ -32,7 +32,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       peer.do({ do: 'stall' })
       const stoppedAt = performance.now()
       await ended()
-      expect(performance.now() - stoppedAt).toBeLessThan(2_200)
+      expect(performance.now() - stoppedAt).toBeLessThan(8_000)
       expect(journal.lines).toEqual(CUT)
     },
     15_000,
@@ -66,7 +66,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       const startedAt = performance.now()
       void socket.close(1000)
       await ended()
-      expect(performance.now() - startedAt).toBeLessThan(1_500)
+      expect(performance.now() - startedAt).toBeLessThan(6_000)
       expect(journal.lines.at(-1)).toBe('closed 1006 unclean local')
     },
   )

@@ -60,7 +60,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(journal.lines).toEqual(['error HAWSER_SEND_TIMEOUT', 'closed 1006 unclean engine'])
       expect(tookMs).toBeGreaterThan(280)
       // The system takes what fits into its buffers in the first moments, and TLS a record more; then it is over.
-      expect(tookMs).toBeLessThan(2_000)
+      expect(tookMs).toBeLessThan(8_000)
       expect(info.unsentBytes).toBeGreaterThan(512 * KIB)
       expect(info.unsentBytes).toBeLessThanOrEqual(MIB + 14)
       expect(socket.readyState).toBe(3)
@@ -117,7 +117,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
         await pause(5)
       }
       const info = await ended()
-      expect(performance.now() - startedAt).toBeLessThan(2_000)
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
       expect(journal.lines).toEqual(['error HAWSER_SEND_TIMEOUT', 'closed 1006 unclean engine'])
       expect(refused).toBeGreaterThan(10)
       expect(most).toBeGreaterThan(MIB)
@@ -145,7 +145,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
             return reply
           },
         },
-        { sendTimeoutMs: 1_500 },
+        { sendTimeoutMs: 4_000 },
       )
       const flood = { op: 1, text: 'q'.repeat(KIB) }
       peer.do({ do: 'send', frames: Array.from({ length: 32 }, () => flood), count: 0 })

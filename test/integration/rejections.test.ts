@@ -134,7 +134,7 @@ describe.each(['handle', 'stream'])('a rejection by the %s', (way) => {
     const startedAt = performance.now()
     rejectOver(way, near, Buffer.alloc(BODY_BYTES, 'z'))
     await once(near, 'close')
-    expect(performance.now() - startedAt).toBeLessThan(20 * LINGER_MS)
+    expect(performance.now() - startedAt).toBeLessThan(60 * LINGER_MS)
   })
 })
 
@@ -157,7 +157,7 @@ describe.each(WAYS.slice(0, 3))('%s: the time of a handshake', (way) => {
     await new Promise((resolve) => setTimeout(resolve, 200))
     peer.write(head.slice(40))
     expect((await peer.readHead()).status).toBe(408)
-    expect(performance.now() - startedAt).toBeLessThan(1_100)
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
   })
 
   it('ends for half a head after a silence, with 408', async () => {
@@ -168,6 +168,6 @@ describe.each(WAYS.slice(0, 3))('%s: the time of a handshake', (way) => {
     await new Promise((resolve) => setTimeout(resolve, 400))
     peer.write(requestHead().slice(0, 40))
     expect((await peer.readHead()).status).toBe(408)
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
   })
 })

@@ -35,6 +35,7 @@ describe('the options of a connection', () => {
     [{ role: 'peer' }, TypeError, "role must be 'client' or 'server', not \"peer\""],
     [{}, TypeError, "role must be 'client' or 'server', not undefined"],
     [{ role: 'server', autoPong: 'no' }, TypeError, 'autoPong must be true or false, not "no"'],
+    [{ role: 'server', autoClose: 1 }, TypeError, 'autoClose must be true or false, not 1'],
     [{ role: 'server', now: '1' }, TypeError, 'now must be a number from -Infinity to Infinity, not "1"'],
     [{ role: 'server', now: NaN }, RangeError, 'now must be a number from -Infinity to Infinity, not NaN'],
     [{ role: 'server', limits: 5 }, TypeError, 'limits must be an object, not 5'],
