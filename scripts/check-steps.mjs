@@ -73,3 +73,17 @@ export function countTests(report, isCi) {
   const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
   return { passed: report.numPassedTests, failed: failed + (isCi ? skipped : 0), skipped }
 }
+
+/**
+ * The titles of the tests that failed, and the files that did not load: the end of a log is all that is seen of some.
+ * @param {{ testResults: { name: string, assertionResults: { status: string, fullName: string }[], status: string,
+ *   message: string }[] }} report of `jest --json`
+ * @returns {string[]}
+ */
+export function listFailures({ testResults }) {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length > 0) return failed.map(({ fullName }) => `${path.basename(name)}: ${fullName}`)
+    return status === 'failed' ? [`${path.basename(name)}: ${message.trim().split('\n')[0]}`] : []
+  })
+}

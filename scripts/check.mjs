@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { AUTOBAHN, countTests, listSteps } from './check-steps.mjs'
+import { AUTOBAHN, countTests, listFailures, listSteps } from './check-steps.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isCi = process.env.CI === 'true'
@@ -39,9 +39,11 @@ function run({ script, program, flags = [] }) {
 }
 
 /** What jest wrote; nothing: it did not get that far. */
-async function readCounts(testReport) {
+async function readResults(testReport) {
   const text = await readFile(testReport, 'utf8').catch(() => null)
-  return text === null ? { passed: 0, failed: 0, skipped: 0 } : countTests(JSON.parse(text), isCi)
+  if (text === null) return { passed: 0, failed: 0, skipped: 0, failures: [] }
+  const report = JSON.parse(text)
+  return { ...countTests(report, isCi), failures: listFailures(report) }
 }
 
 async function check(autobahn, all) {
@@ -61,12 +63,13 @@ async function check(autobahn, all) {
       rows.push(`${step.name}: ${outcome} (${seconds} s)`)
       console.log(`-- ${rows.at(-1)}`)
     }
-    const tests = await readCounts(testReport)
+    const tests = await readResults(testReport)
     console.log(`\n${rows.join('\n')}`)
     if (tests.skipped > 0) {
       console.log(`${String(tests.skipped)} skipped${isCi ? ', which is a failure in CI' : ''}`)
       if (isCi) failed.add('skipped tests')
     }
+    for (const failure of tests.failures) console.log(`FAILED ${failure}`)
     if (failed.size > 0) console.log(`failed: ${[...failed].join(', ')}`)
     console.log(`${String(tests.passed)} passed, ${String(tests.failed)} failed`)
     return failed.size === 0

@@ -1,6 +1,7 @@
 import { CloseCode } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import type { CloseInfo, CloseInitiator } from './events.js'
+import { ReadyState } from './ready-state.js'
 
 /**
  * The closing handshake (RFC 6455 section 7) as a table: for each state and each thing that can happen, the
@@ -123,6 +124,8 @@ const INITIATORS: { readonly [I in ClosingInput]?: CloseInitiator } = {
 /** How one connection ends: where it stands in the table, and what is told of its end. */
 export class ClosingHandshake {
   state: ClosingState = 'open'
+  /** What the driver said of the transport: acted on when all bytes before it were pulled. */
+  transport: 'open' | 'end' | 'lost' = 'open'
   /** Who began the end; of an open connection, who is told to have begun it if the transport is lost now. */
   initiator: CloseInitiator = 'remote'
   private outcome: CloseOutcome = 'none'
@@ -145,7 +148,23 @@ export class ClosingHandshake {
 
   /** Whether data frames may still be sent: section 5.5.1 forbids them after this side's Close frame alone. */
   get isSendable(): boolean {
-    return this.state === 'open' || this.state === 'closeReceived'
+    return (this.state === 'open' || this.state === 'closeReceived') && this.transport !== 'lost'
+  }
+
+  /** Whether the peer's Close frame came and can still be answered. */
+  get owesAnswer(): boolean {
+    return this.state === 'closeReceived' && this.transport !== 'lost'
+  }
+
+  /** Whether nothing of the end has begun. */
+  get isUntouched(): boolean {
+    return this.state === 'open' && this.transport === 'open'
+  }
+
+  /** Where the connection stands, as the WHATWG counts it. */
+  get readyState(): ReadyState {
+    if (this.state === 'ended' || this.transport === 'lost') return ReadyState.CLOSED
+    return this.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
   }
 
   /** How the connection ended, or would end if the transport were lost now. */
@@ -170,6 +189,12 @@ export class ClosingHandshake {
     return send
   }
 }
+
+/** What is only looked at. */
+export type ClosingView = Readonly<Omit<ClosingHandshake, 'step'>>
+
+/** All connections whose end has not begun share this one. */
+export const UNTOUCHED: ClosingView = new ClosingHandshake()
 
 /**
  * Whether this side should end the transport (RFC 6455 section 7.1.1): `now`; or `soon`, when the peer should

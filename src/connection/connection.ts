@@ -9,7 +9,7 @@ import {
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
-import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
+import { transportShouldClose, UNTOUCHED, type ClosingView } from './closing-handshake.js'
 import {
   resolveConnectionOptions,
   wantsCompression,
@@ -18,18 +18,17 @@ import {
 } from './connection-options.js'
 import { MessageReceived, type CloseInfo, type ConnectionEvent, type Waker } from './events.js'
 import { Ending } from './ending.js'
-import { Liveness } from './liveness.js'
+import { IdleTime } from './idle-time.js'
+import { Keepalive } from './keepalive.js'
 import { controlPayload, viewBytes, type MessageData } from './message-data.js'
 import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
+import { ReadyState } from './ready-state.js'
 import { ControlFrame, Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 
-/** RFC 6455's and the WHATWG's names for where a connection stands. */
-export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
-export type ReadyState = (typeof ReadyState)[keyof typeof ReadyState]
+export { ReadyState, type ConnectionOptions, type SendOptions }
 
-export type { ConnectionOptions, SendOptions }
 /**
  * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a
  * clock. Bytes go in, bytes and events come out; whoever drives it moves them.
@@ -41,20 +40,23 @@ export class Connection {
   readonly role: Role
   private readonly sender: Sender
   private readonly receiver: Receiver
-  private readonly pongs: Pongs
-  private readonly liveness: Liveness
+  private readonly keepalive: Keepalive
+  private readonly idle: IdleTime | null
   private readonly waker: Waker
   private readonly autoPong: boolean
   private readonly autoClose: boolean
 
-  private readonly closing = new ClosingHandshake()
-  private readonly ending: Ending
-  private pendingError: ProtocolError | TransportError | null = null
-  private idleTimedOut = false
+  /** Whether every ping of the next chunk is answered: the peer reads, so `maxPendingPongs` does not count. */
+  answersAllPings = false
+  private readonly maxPendingPongs: number
+  private pongs: Pongs | null = null
+  private closing: ClosingView = UNTOUCHED
+  /** Made when something of the end happens. */
+  private ending: Ending | null = null
+  /** What is told before anything that came. */
+  private pending: ConnectionEvent | null = null
 
   private now: number
-  /** What {@link receivedDataBytes} was when a byte of a data frame came last. */
-  private dataBytesSeen = 0
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
@@ -66,15 +68,14 @@ export class Connection {
     this.now = now
     this.receiver = new Receiver(role, limits, codec, this)
     this.sender = new Sender(role === 'client', codec, this)
-    this.ending = new Ending(this.closing, this.sender)
-    this.pongs = new Pongs(this.sender, limits.maxPendingPongs)
-    this.liveness = new Liveness(limits, now)
+    this.maxPendingPongs = limits.maxPendingPongs
+    this.keepalive = new Keepalive(limits.heartbeatIntervalMs, limits.heartbeatTimeoutMs, now)
+    this.idle = limits.idleTimeoutMs === Infinity ? null : new IdleTime(limits.idleTimeoutMs, now)
   }
 
   /** Where the connection stands; CONNECTING never, for it begins open. */
   get readyState(): ReadyState {
-    if (this.closing.state === 'ended' || this.ending.isLost) return ReadyState.CLOSED
-    return this.closing.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
+    return this.closing.readyState
   }
 
   /**
@@ -82,12 +83,12 @@ export class Connection {
    * (RFC 6455 section 5.5.1).
    */
   get isSendable(): boolean {
-    return this.closing.isSendable && !this.ending.isLost
+    return this.closing.isSendable
   }
 
   /** Whether the peer's Close frame came and is not answered yet: see {@link answerClose}. */
   get owesClose(): boolean {
-    return this.closing.state === 'closeReceived' && !this.ending.isLost
+    return this.closing.owesAnswer
   }
 
   /** Bytes of data frames that came, a header counted as two. */
@@ -107,7 +108,7 @@ export class Connection {
 
   /** The round trip of the last ping that was answered, in milliseconds; undefined before the first. */
   get rttMs(): number | undefined {
-    return this.liveness.keepalive.rttMs
+    return this.keepalive.rttMs
   }
 
   /** Whether a message is being inflated off the loop: feed no more until the waker is called. */
@@ -124,13 +125,13 @@ export class Connection {
   receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
     this.now = now
-    this.liveness.keepalive.alive(now)
+    this.keepalive.alive(now)
     this.receiver.push(chunk, isBorrowed)
   }
 
   /** The system took bytes that had to wait: the peer made room, and so it lives. */
   peerTookBytes(now: number): void {
-    this.liveness.keepalive.alive(now)
+    this.keepalive.alive(now)
   }
 
   /** Copies what was not pulled of a chunk that is lent. */
@@ -143,7 +144,7 @@ export class Connection {
    * before it still leaves: `closed` comes once it was taken.
    */
   receiveEnd(): void {
-    this.ending.half()
+    this.end.half()
   }
 
   /**
@@ -153,36 +154,29 @@ export class Connection {
    * @param initiator who is to blame, if the connection was open: left out, the peer
    */
   transportLost(error?: ProtocolError | TransportError, unsentBytes = 0, initiator?: 'engine'): void {
-    if (initiator !== undefined && this.closing.state === 'open') this.closing.initiator = initiator
-    this.ending.lose(error ?? null, unsentBytes)
+    if (initiator !== undefined && this.closing.state === 'open') this.end.closing.initiator = initiator
+    this.end.lose(error ?? null, unsentBytes)
   }
 
   /**
    * What happened, one thing at a time and in order. To pause, stop calling it: nothing is lost.
    */
   nextEvent(): ConnectionEvent | null {
-    if (this.pendingError !== null) {
-      const error = this.pendingError
-      this.pendingError = null
-      return { type: 'error', error }
-    }
-    if (this.idleTimedOut) {
-      this.idleTimedOut = false
-      return { type: 'idleTimeout' }
+    if (this.pending !== null) {
+      const event = this.pending
+      this.pending = null
+      return event
     }
     if (this.closing.isReceiving) {
       const received = this.receiver.next()
-      if (this.receiver.dataBytes !== this.dataBytesSeen) {
-        this.dataBytesSeen = this.receiver.dataBytes
-        this.liveness.dataReceived(this.now)
-      }
+      this.idle?.received(this.receiver.dataBytes, this.now)
       if (received !== null) {
         if (received instanceof MessageReceived) return received
         return received instanceof ControlFrame ? this.receiveControl(received) : this.violate(received)
       }
       if (this.receiver.isInflating) return null
     }
-    return this.ending.next()
+    return this.ending === null ? null : this.ending.next()
   }
 
   /**
@@ -224,7 +218,7 @@ export class Connection {
   ping(data: MessageData = '', now = this.now): boolean {
     const payload = controlPayload('ping data', data)
     if (!this.isSendable) return false
-    this.liveness.keepalive.pingSent(payload, now)
+    this.keepalive.pingSent(payload, now)
     this.sender.sendControl(Opcode.PING, payload)
     return true
   }
@@ -239,7 +233,7 @@ export class Connection {
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
     if (!this.isSendable) return false
-    this.pongs.send(payload, !this.autoPong)
+    this.sendPong(payload, !this.autoPong)
     return true
   }
 
@@ -251,7 +245,7 @@ export class Connection {
   close(code?: number, reason?: string): void {
     checkCloseArguments(code, reason)
     if (!this.isSendable) return
-    this.closing.step('localClose')
+    this.end.closing.step('localClose')
     this.sender.sendClose(encodeClosePayload(code, reason))
   }
 
@@ -259,7 +253,7 @@ export class Connection {
   answerClose(): void {
     if (!this.owesClose) return
     const { code } = this.closing.info
-    this.closing.step('answer')
+    this.end.closing.step('answer')
     // The answer repeats the code.
     this.sender.sendClose(encodeClosePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code))
   }
@@ -280,8 +274,8 @@ export class Connection {
    */
   failOverLimit(error: ProtocolError, dropOutput: boolean): void {
     if (!this.isSendable) return
-    if (dropOutput) this.ending.drop()
-    this.pendingError = error
+    if (dropOutput) this.end.drop()
+    this.pending = { type: 'error', error }
     this.failWith(error.closeCode, error.message)
   }
 
@@ -290,7 +284,7 @@ export class Connection {
    * @returns bytes that nobody changes any more
    */
   takeOutput(): Buffer | null {
-    this.pongs.taken(this.isSendable)
+    this.pongs?.taken(this.isSendable)
     return this.sender.output.take()
   }
 
@@ -319,18 +313,23 @@ export class Connection {
   transportShouldClose(): 'no' | 'soon' | 'now' {
     const answer = transportShouldClose(this.closing.state, this.role)
     // The peer has ended its side: there is nothing to wait for.
-    const isDue = answer === 'now' || (this.ending.transport !== 'open' && this.closing.isOver)
+    const isDue = answer === 'now' || (this.closing.transport !== 'open' && this.closing.isOver)
     if (!isDue) return answer
     return this.sender.isCompressing ? 'soon' : 'now'
   }
 
   /** When {@link tick} has something to do, if nothing comes until then; Infinity for never. */
   get nextTickAt(): number {
-    return this.isTimed ? this.liveness.deadline : Infinity
+    if (!this.closing.isUntouched) return Infinity
+    return Math.min(this.keepalive.deadline, this.idle?.deadline ?? Infinity)
   }
 
-  private get isTimed(): boolean {
-    return this.closing.state === 'open' && this.ending.transport === 'open'
+  private get end(): Ending {
+    if (this.ending === null) {
+      this.ending = new Ending(this.sender)
+      this.closing = this.ending.closing
+    }
+    return this.ending
   }
 
   /**
@@ -339,20 +338,21 @@ export class Connection {
    */
   tick(now: number, unsentBytes = 0): void {
     this.now = now
-    if (!this.isTimed) return
-    const verdict = this.liveness.keepalive.check(now)
+    if (!this.closing.isUntouched) return
+    const verdict = this.keepalive.check(now)
     if (verdict === 'dead') {
       this.transportLost(new ProtocolError('HAWSER_HEARTBEAT_TIMEOUT'), unsentBytes, 'engine')
       return
     }
-    if (verdict === 'ping') this.ping(this.liveness.nextPing(), now)
-    if (this.liveness.isIdle(now)) this.idleTimedOut = true
+    if (verdict === 'ping') this.ping(this.keepalive.nextPing(), now)
+    if (this.idle?.isOver(now) === true) this.pending = { type: 'idleTimeout' }
   }
 
   /** While this side does not read, the peer's silence says nothing: pings are sent, and nobody is given up. */
   readingIsPaused(now: number): void {
     this.now = now
-    this.liveness.suspend(now)
+    this.keepalive.suspend()
+    this.idle?.restart(now)
   }
 
   /**
@@ -360,19 +360,13 @@ export class Connection {
    * @param unsentBytes as for {@link transportLost}
    */
   abandon(unsentBytes = 0): void {
-    this.pendingError = null
-    this.idleTimedOut = false
-    this.ending.abandon(unsentBytes)
-  }
-
-  /** Whether every ping of the next chunk is answered: the peer reads, so `maxPendingPongs` does not count. Default false. */
-  set answersAllPings(isSo: boolean) {
-    this.pongs.isLimited = !isSo
+    this.pending = null
+    this.end.abandon(unsentBytes)
   }
 
   /** How the connection ended, or would end if the transport were lost now. */
   get closeInfo(): CloseInfo {
-    return this.ending.info
+    return this.end.info
   }
 
   /** A compression or an inflation off the loop ended. */
@@ -383,19 +377,24 @@ export class Connection {
   private receiveControl(frame: ControlFrame): ConnectionEvent {
     const { opcode, payload } = frame
     if (opcode === Opcode.PING) {
-      if (this.autoPong && this.isSendable) this.pongs.send(payload, true)
+      if (this.autoPong && this.isSendable) this.sendPong(payload, true)
       return { type: 'ping', data: payload }
     }
     if (opcode === Opcode.PONG) {
-      this.liveness.keepalive.pongReceived(payload, this.now)
+      this.keepalive.pongReceived(payload, this.now)
       return { type: 'pong', data: payload }
     }
     const close = decodeClosePayload(payload)
     return close instanceof ProtocolError ? this.violate(close) : this.receiveClose(close)
   }
 
+  private sendPong(payload: Buffer, isAnswer: boolean): void {
+    this.pongs ??= new Pongs(this.sender, this.maxPendingPongs)
+    this.pongs.send(payload, isAnswer, !this.answersAllPings)
+  }
+
   private receiveClose(close: ClosePayload): ConnectionEvent {
-    this.closing.step('remoteClose', close.code, close.reason)
+    this.end.closing.step('remoteClose', close.code, close.reason)
     if (this.autoClose) this.answerClose()
     return { type: 'closeReceived', code: close.code, reason: close.reason }
   }
@@ -408,12 +407,12 @@ export class Connection {
   private failWith(closeCode: number, reason: string): void {
     if (this.owesClose) {
       // The peer's Close frame says how it ends; ours says what went wrong here.
-      this.closing.step('violation')
+      this.end.closing.step('violation')
       this.sender.sendClose(encodeClosePayload(closeCode, reason))
       return
     }
     if (!this.closing.isReceiving) return
-    const send = this.closing.step('violation', closeCode, reason)
+    const send = this.end.closing.step('violation', closeCode, reason)
     if (send === 'violation') this.sender.sendClose(encodeClosePayload(closeCode, reason))
   }
 }

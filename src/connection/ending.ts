@@ -1,26 +1,19 @@
 import type { ProtocolError, TransportError } from '../errors.js'
-import type { ClosingHandshake } from './closing-handshake.js'
+import { ClosingHandshake } from './closing-handshake.js'
 import type { Closed, CloseInfo, ConnectionEvent } from './events.js'
 import type { Sender } from './sender.js'
 
-/** The end of the transport, as a connection sees it: what still leaves, what is dropped, and the last events. */
+/** The end of a connection: its closing handshake, what still leaves, what is dropped, and the last events. */
 export class Ending {
-  /** What the driver reported: acted on when all bytes before it were pulled. */
-  transport: 'open' | 'end' | 'lost' = 'open'
-  private readonly closing: ClosingHandshake
+  readonly closing = new ClosingHandshake()
   private readonly sender: Sender
   private error: ProtocolError | TransportError | null = null
   private isReported = false
   /** Of the unsent bytes, those that were dropped before this side's Close frame was queued. */
   private droppedBytes = 0
 
-  constructor(closing: ClosingHandshake, sender: Sender) {
-    this.closing = closing
+  constructor(sender: Sender) {
     this.sender = sender
-  }
-
-  get isLost(): boolean {
-    return this.transport === 'lost'
   }
 
   /** How the connection ended, or would end now: nothing of the output that is left leaves, and the Close frame is its last. */
@@ -32,19 +25,23 @@ export class Ending {
 
   /** The peer ended its side. */
   half(): void {
-    if (this.transport === 'open') this.transport = 'end'
+    if (this.closing.transport === 'open') this.closing.transport = 'end'
   }
 
   /** @param unsentBytes what was taken of the output and did not leave */
   lose(error: ProtocolError | TransportError | null, unsentBytes: number): void {
-    if (this.isLost) return
-    this.transport = 'lost'
+    if (this.closing.transport === 'lost') return
+    this.closing.transport = 'lost'
     this.closing.unsentBytes += unsentBytes
     this.error = error
   }
 
-  /** The caller gives the connection up: what came and was not pulled is dropped. */
+  /** The caller gives the connection up: what came and was not pulled is dropped. Of one that is lost it can be counted. */
   abandon(unsentBytes: number): void {
+    if (this.closing.transport === 'lost') {
+      this.error = null
+      return
+    }
     if (this.closing.state === 'open') this.closing.initiator = 'local'
     this.lose(null, unsentBytes)
     this.closing.step('lost')
@@ -60,7 +57,8 @@ export class Ending {
 
   /** The next event of the end; null where there is none, or something is still to leave. */
   next(): ConnectionEvent | null {
-    const { closing, sender, transport } = this
+    const { closing, sender } = this
+    const { transport } = closing
     if (transport === 'open') return null
     if (transport === 'end') {
       // The peer that only ended its side still reads: what was sent, and the answer to its Close frame, leave first.

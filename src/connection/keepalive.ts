@@ -17,6 +17,7 @@ export class Keepalive {
   /** The ping whose pong gives the round trip. */
   private pingPayload: Buffer | null = null
   private pingSentAt = 0
+  private pingCount = 0
 
   /**
    * @param intervalMs ping after this much silence, and again after each further interval; Infinity: never
@@ -57,6 +58,14 @@ export class Keepalive {
     this.lastProbeAt = now
     if (firstProbeAt === NOT_PROBED) this.firstProbeAt = now
     return 'ping'
+  }
+
+  /** The payload of the next ping of the heartbeat: a number of its own, four bytes. */
+  nextPing(): Buffer {
+    const payload = Buffer.allocUnsafe(4)
+    payload.writeUInt32BE(this.pingCount, 0)
+    this.pingCount = (this.pingCount + 1) >>> 0
+    return payload
   }
 
   /** A ping is sent: its pong gives the round trip. The bytes are not copied and must not change. */

@@ -17,6 +17,8 @@ const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
 
 const EMPTY = asBuffer(Buffer.alloc(0))
+/** Shared by all: never changed. */
+const NONE: RawBuffer[] = []
 
 const allocate = (bytes: number): RawBuffer => Buffer.allocUnsafeSlow(bytes) as RawBuffer
 
@@ -55,8 +57,8 @@ export class OutputQueue {
    */
   isBlocked = false
   private readonly maskBit: number
-  /** Buffers that are done, in order. */
-  private done: RawBuffer[] = []
+  /** Buffers that are done, in order. Most connections never have any. */
+  private done = NONE
   /** The buffer being written, and what of it is ours: `start` to `end`. */
   private region = EMPTY
   private start = 0
@@ -172,7 +174,7 @@ export class OutputQueue {
   /** Drops what was not taken. */
   clear(): void {
     this.byteLength = 0
-    this.done = []
+    this.done = NONE
     this.dropRegion()
   }
 
@@ -227,7 +229,10 @@ export class OutputQueue {
   }
 
   private closeRegion(): void {
-    if (this.end > this.start) this.done.push(this.region.subarray(this.start, this.end) as RawBuffer)
+    if (this.end > this.start) {
+      if (this.done === NONE) this.done = []
+      this.done.push(this.region.subarray(this.start, this.end) as RawBuffer)
+    }
     this.dropRegion()
   }
 

@@ -8,28 +8,23 @@ import type { Sender } from './sender.js'
 export class Pongs {
   private readonly sender: Sender
   private readonly max: number
-  /** Whether there is a limit: see `Connection.answersAllPings`. */
-  isLimited = true
   private pending = 0
   /** The newest ping above the limit. */
   private late: Buffer | null = null
 
+  /** @param max at least 1 */
   constructor(sender: Sender, max: number) {
     this.sender = sender
     this.max = max
   }
 
-  /** Whether the next one has to wait until the output was taken. */
-  get isFull(): boolean {
-    return this.isLimited && this.pending >= this.max
-  }
-
   /**
    * @param payload the same memory may be in the hands of who pulled the ping
    * @param isAnswer what nobody asked for does not take the place of an answer
+   * @param isLimited see `Connection.answersAllPings`
    */
-  send(payload: Buffer, isAnswer: boolean): void {
-    if (this.isFull) {
+  send(payload: Buffer, isAnswer: boolean, isLimited: boolean): void {
+    if (isLimited && this.pending >= this.max) {
       if (isAnswer || this.late === null) this.late = Buffer.from(payload)
       return
     }
@@ -43,6 +38,6 @@ export class Pongs {
     if (this.late === null) return
     const payload = this.late
     this.late = null
-    if (isSendable) this.send(payload, true)
+    if (isSendable) this.send(payload, true, true)
   }
 }

@@ -1,4 +1,4 @@
-import { ReadyState } from '../connection/connection.js'
+import { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { NameTakenError, UnknownConnectionError } from '../errors.js'

@@ -1,4 +1,4 @@
-import type { ReadyState } from '../connection/connection.js'
+import type { ReadyState } from '../connection/ready-state.js'
 import { checkNumber, showValue } from '../limits.js'
 import type { Receiver } from '../socket/fan-out.js'
 

@@ -1,4 +1,4 @@
-import { ReadyState } from '../connection/connection.js'
+import { ReadyState } from '../connection/ready-state.js'
 import type { Elsewhere } from './elsewhere.js'
 import { checkName, type HubLimits, type Member } from './member.js'
 

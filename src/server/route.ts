@@ -1,5 +1,5 @@
 import { showValue } from '../limits.js'
-import { ReadyState } from '../connection/connection.js'
+import { ReadyState } from '../connection/ready-state.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'

@@ -1,7 +1,8 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
-import { MIN_PROGRESS_BYTES, nextLookMs, type OutputFlow } from './output-flow.js'
-import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
+import { ClosingTimes } from './closing-times.js'
+import type { OutputFlow } from './output-flow.js'
+import { timerWheel, type Timed } from './timer-wheel.js'
 
 /** What the time says of one connection. */
 export type Verdict = 'nothing' | 'stalled' | 'notClosed' | 'answerClose'
@@ -14,26 +15,17 @@ export class Deadlines {
   private readonly timed: Timed
   private readonly connection: Connection
   private readonly flow: OutputFlow
-  private readonly closeTimeoutMs: number
-  /** When the wheel calls. */
+  private readonly limits: Limits
+  /** When the wheel calls; -Infinity: the connection is over. */
   private dueAt = Infinity
-  /** The total that a caller gave the end, and whether it stands in place of `closeTimeoutMs`. */
-  private endAt = Infinity
-  private isTotal = false
-  private isSoft = false
-  /** When the peer's Close frame is answered, whatever runs. */
-  private answerAt = Infinity
-  /** When the end began, or last moved; -Infinity: it has not begun. */
-  private closingAt = -Infinity
-  private closingDataBytes = 0
-  private isKeepingAlive = false
+  private lazyClosing: ClosingTimes | null = null
 
   /** @param timed called when something is due */
   constructor(timed: Timed, connection: Connection, flow: OutputFlow, limits: Limits) {
     this.timed = timed
     this.connection = connection
     this.flow = flow
-    this.closeTimeoutMs = limits.closeTimeoutMs
+    this.limits = limits
   }
 
   /** Calls at this time at the latest. */
@@ -50,10 +42,7 @@ export class Deadlines {
 
   /** The peer's Close frame came, and handlers still work for it. */
   answerCloseLater(): void {
-    // A peer with the same time must not give up before the answer.
-    this.answerAt = monotonicNow() + this.closeTimeoutMs / 2
-    this.keepAlive()
-    this.schedule(this.answerAt)
+    if (!this.isOver) this.schedule(this.closing.answerLater())
   }
 
   /**
@@ -61,88 +50,61 @@ export class Deadlines {
    * @param timeoutMs the whole time that the end may take, of several the shortest; undefined: `closeTimeoutMs` counts
    */
   endWithin(timeoutMs: number | undefined): void {
-    if (timeoutMs === undefined) {
-      this.isSoft = true
-      this.isTotal = false
-      return
-    }
-    this.isTotal = !this.isSoft
-    this.endAt = Math.min(this.endAt, monotonicNow() + timeoutMs)
-    this.keepAlive()
-    this.schedule(this.endAt)
+    if (!this.isOver) this.schedule(this.closing.endWithin(timeoutMs))
   }
 
   /** The connection closes: from now on it has to move, or is cut. Once. */
   beginClosing(): void {
-    if (this.closingAt !== -Infinity) return
-    this.closingAt = monotonicNow()
-    this.closingDataBytes = this.connection.receivedDataBytes
-    this.keepAlive()
-    this.schedule(Math.min(this.closesAt, this.looksAtClosing(this.closingAt)))
+    if (this.isOver) return
+    const { closing } = this
+    if (closing.hasBegun) return
+    this.schedule(closing.begin(this.connection.receivedDataBytes))
     if (this.flow.isBlocked) this.watchOutput()
   }
 
   /** What is left of the total that a caller gave the end; Infinity: there is none. */
   get timeLeftMs(): number {
-    return this.endAt === Infinity ? Infinity : Math.max(0, this.endAt - monotonicNow())
+    return this.lazyClosing === null ? Infinity : this.lazyClosing.timeLeftMs
   }
 
   /** Says what is due. Called when the wheel calls; {@link reschedule} follows. */
   check(now: number): Verdict {
+    const closing = this.lazyClosing
     this.dueAt = Infinity
-    if (now >= this.endAt) return 'notClosed'
-    this.flow.look(now, this.closingAt !== -Infinity)
+    if (closing?.isTotalOver(now) === true) return 'notClosed'
+    this.flow.look(now, closing?.hasBegun === true)
     if (this.flow.isStalled(now)) return 'stalled'
-    if (this.closingAt !== -Infinity) {
-      this.noteClosingProgress(now)
-      if (now >= this.closesAt) return 'notClosed'
-    }
-    if (now < this.answerAt) return 'nothing'
-    this.answerAt = Infinity
-    return 'answerClose'
+    if (closing === null) return 'nothing'
+    closing.noteProgress(now, this.flow.progressAt, this.connection.receivedDataBytes)
+    if (now >= closing.closesAt) return 'notClosed'
+    return closing.takeAnswer(now) ? 'answerClose' : 'nothing'
   }
 
   reschedule(now: number): void {
-    const looksAt = Math.min(this.flow.nextLookAt(now, this.judgesOutputMs), this.looksAtClosing(now))
-    this.schedule(Math.min(this.connection.nextTickAt, this.endAt, this.answerAt, this.closesAt, looksAt))
+    const looksAt = this.flow.nextLookAt(now, this.judgesOutputMs)
+    const closingAt = this.lazyClosing === null ? Infinity : this.lazyClosing.dueAt(now)
+    this.schedule(Math.min(this.connection.nextTickAt, looksAt, closingAt))
   }
 
   /** The connection is over. */
   end(): void {
     timerWheel.cancel(this.timed)
-    // Whatever asks from now on comes too late.
     this.dueAt = -Infinity
-    if (this.isKeepingAlive) timerWheel.letGo()
-    this.isKeepingAlive = false
+    this.lazyClosing?.letGo()
   }
 
-  /** The process lives until the end of a connection that closes. */
-  private keepAlive(): void {
-    if (this.isKeepingAlive || this.dueAt === -Infinity) return
-    this.isKeepingAlive = true
-    timerWheel.keepAlive()
+  /** Whatever asks comes too late. */
+  private get isOver(): boolean {
+    return this.dueAt === -Infinity
   }
 
-  /** When the connection is cut if nothing moves until then. */
-  private get closesAt(): number {
-    return this.closingAt === -Infinity || this.isTotal ? Infinity : this.closingAt + this.closeTimeoutMs
-  }
-
-  /** Data frames that come put the end off: they are looked at now and then. */
-  private looksAtClosing(now: number): number {
-    return this.closesAt === Infinity ? Infinity : now + nextLookMs(this.closeTimeoutMs)
+  /** Made when the end is near. */
+  private get closing(): ClosingTimes {
+    this.lazyClosing ??= new ClosingTimes(this.limits.closeTimeoutMs)
+    return this.lazyClosing
   }
 
   private get judgesOutputMs(): number {
-    return this.closesAt === Infinity ? Infinity : this.closeTimeoutMs
-  }
-
-  /** Output that is taken and data frames that come put the end off. */
-  private noteClosingProgress(now: number): void {
-    this.closingAt = Math.max(this.closingAt, this.flow.progressAt)
-    const { receivedDataBytes } = this.connection
-    if (receivedDataBytes - this.closingDataBytes < MIN_PROGRESS_BYTES) return
-    this.closingDataBytes = receivedDataBytes
-    this.closingAt = now
+    return this.lazyClosing?.isJudged === true ? this.limits.closeTimeoutMs : Infinity
   }
 }

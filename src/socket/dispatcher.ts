@@ -2,9 +2,10 @@ import { toError, type InvalidMessageError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
-import { HandlerErrors, isLoss } from './handler-errors.js'
+import { callOnError, isLoss, isOfTheEnd, reportError } from './handler-errors.js'
+import { askWhetherToKeep } from './idle-question.js'
 import { Inbox } from './inbox.js'
-import { MessageCalls, type MessageCallsOwner } from './message-calls.js'
+import { callHandler, handlerNameFor, handlesMessages, type MessageOwner } from './message-calls.js'
 import { Replies, type RepliesOwner } from './replies.js'
 import { isThenable } from './reply-values.js'
 import { ServiceEnd, type EndOwner } from './service-end.js'
@@ -18,15 +19,14 @@ type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
  * once. While a handler runs, messages wait in a bounded inbox and control frames are served; when the inbox is full,
  * reading stops.
  */
-export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwner, RepliesOwner, EndOwner {
+export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>, RepliesOwner, EndOwner {
   droppedMessages = 0
-  private readonly socket: S
-  private handlers!: Handlers<S>
+  readonly socket: S
+  handlers: Handlers<S>
+  isCalling = false
   private readonly limits: Limits
-  private readonly calls: MessageCalls<S>
-  private readonly errors: HandlerErrors<S>
-  private readonly replies: Replies
-  private concurrency = 1
+  /** Made for the first handler that returns something. */
+  private replies: Replies | null = null
   private inbox: Inbox | null = null
   /** Handlers of messages that are under way, those included whose reply waits for room. */
   private running = 0
@@ -39,30 +39,23 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   private owesClose = false
   /** What comes is dropped: the connection failed, or the time for handlers is up. */
   private isDropping = false
-  private readonly end: ServiceEnd
+  /** Made at the end. */
+  private end: ServiceEnd | null = null
 
   constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
     this.socket = socket
+    this.handlers = handlers
     this.limits = limits
-    this.calls = new MessageCalls(socket, this)
-    this.errors = new HandlerErrors(socket)
-    this.replies = new Replies(socket, this)
-    this.end = new ServiceEnd(limits.closeTimeoutMs, this)
-    this.use(handlers)
   }
 
   /** Other handlers, before the first is called. */
   use(handlers: Handlers<S>): void {
     this.handlers = handlers
-    this.calls.use(handlers)
-    this.errors.use(handlers)
-    this.replies.codec = handlers.codec ?? null
-    this.concurrency = Math.min(handlers.concurrency ?? 1, this.limits.maxQueuedMessages)
   }
 
   /** Whether messages go to a handler. */
   get handlesMessages(): boolean {
-    return this.calls.hasHandler
+    return handlesMessages(this.handlers)
   }
 
   /**
@@ -81,7 +74,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
       failed(error)
     }
     this.isOpening = true
-    this.calls.isCalling = true
+    this.isCalling = true
     let result: unknown
     try {
       result = this.handlers.onOpen(this.socket)
@@ -89,7 +82,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     } catch (error) {
       fail(error)
     } finally {
-      this.calls.isCalling = false
+      this.isCalling = false
     }
     this.opened()
     return undefined
@@ -98,7 +91,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
       if (this.isDropping) this.drop(1)
-      else if (this.calls.isCalling || this.isBusy || (this.inbox !== null && this.inbox.length > 0))
+      else if (this.isCalling || this.isBusy || (this.inbox !== null && this.inbox.length > 0))
         this.enqueue(event.data)
       else this.deliver(event.data)
       return
@@ -116,7 +109,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     } catch (error) {
       this.handlerFailed(error)
     }
-    if (!this.replies.isWaiting) return
+    if (this.replies?.isWaiting !== true) return
     this.replies.goOn()
     this.release()
   }
@@ -126,25 +119,26 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   handleSendingOver(): void {
-    this.replies.isOver = true
-    if (this.replies.isIdle) {
+    const { replies } = this
+    if (replies !== null) replies.isOver = true
+    if (replies === null || replies.isIdle) {
       // Messages that waited for a caller who paused are handled.
       this.releaseSoon()
       return
     }
     // Generators clean up, and messages that waited for room are handled: not inside the call that closes.
     process.nextTick(() => {
-      this.replies.stop()
+      replies.stop()
       this.release()
     })
   }
 
   handleEnd(info: CloseInfo): void {
-    this.end.begin(info, this.socket.driver.timeLeftMs)
+    this.serviceEnd.begin(info, this.socket.driver.timeLeftMs)
   }
 
   get isWorking(): boolean {
-    return this.hasWork || this.isOpening || this.calls.isCalling || this.replies.isWaiting
+    return this.hasWork || this.isOpening || this.isCalling || this.replies?.isWaiting === true
   }
 
   callOnClose(info: CloseInfo): unknown {
@@ -162,29 +156,46 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   handleEnded(): void {
-    if (this.replies.streamCount === 0) this.socket.handleDone()
+    if (this.streamCount === 0) this.socket.handleDone()
   }
 
   /** A handler threw, or what stands for one: 1011 on this connection alone, with a reason that gives nothing away. */
   handlerFailed(error: unknown): void {
     // What `socket.signal` made a handler throw says nothing new.
-    if (this.errors.isOfTheEnd(error)) return
+    if (isOfTheEnd(this.socket, error)) return
     this.failConnection()
-    this.errors.report(toError(error))
+    reportError(this.socket, this.handlers, toError(error))
   }
 
   streamEnded(): void {
     this.release()
-    if (this.end.isDone && this.replies.streamCount === 0) this.socket.handleDone()
+    if (this.end?.isDone === true && this.streamCount === 0) this.socket.handleDone()
+  }
+
+  private get concurrency(): number {
+    return Math.min(this.handlers.concurrency ?? 1, this.limits.maxQueuedMessages)
+  }
+
+  private get sentReplies(): Replies {
+    this.replies ??= new Replies(this.socket, this.handlers.codec, this)
+    return this.replies
+  }
+
+  private get streamCount(): number {
+    return this.replies === null ? 0 : this.replies.streamCount
+  }
+
+  private get serviceEnd(): ServiceEnd {
+    this.end ??= new ServiceEnd(this.limits.closeTimeoutMs, this)
+    return this.end
   }
 
   /** Whether the next message has to wait. */
   private get isBusy(): boolean {
-    const { replies } = this
-    if (this.isOpening || replies.isWaiting || this.running >= this.concurrency) return true
+    if (this.isOpening || this.replies?.isWaiting === true || this.running >= this.concurrency) return true
     if (this.running > 0 && this.inbox?.holdsAll === true) return true
     // A peer could ask for any number of streams.
-    return replies.streamCount >= this.limits.maxQueuedMessages
+    return this.streamCount >= this.limits.maxQueuedMessages
   }
 
   private async finishOpen(result: PromiseLike<unknown>, fail: (error: unknown) => void): Promise<void> {
@@ -200,7 +211,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
     this.isOpening = false
     const observations = this.observations ?? []
     this.observations = null
-    for (const event of observations) if (!this.end.isCalled) this.handleEvent(event)
+    for (const event of observations) if (this.end?.isCalled !== true) this.handleEvent(event)
     this.release()
   }
 
@@ -215,19 +226,19 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
         else this.watch(handlers.onPong?.(socket, event.data))
         break
       case 'idleTimeout':
-        this.askWhetherToKeep()
+        if (!this.asksIdle) this.askWhetherToKeep()
         break
       case 'error':
         // RFC 6455 section 7.1.7: a failed connection delivers nothing more. A lost one does.
         if (!isLoss(event.error)) this.dropMessages()
-        this.errors.call(event.error)
+        callOnError(this.socket, this.handlers, event.error)
         break
       case 'closeReceived':
         this.owesClose = true
         this.answerIfDone()
         break
       case 'closed':
-        this.end.pulled()
+        this.serviceEnd.pulled()
     }
   }
 
@@ -238,25 +249,21 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   private askWhetherToKeep(): void {
-    if (this.asksIdle) return
-    const answer: unknown = this.handlers.onIdleTimeout?.(this.socket)
-    const take = (value: unknown): void => {
-      this.asksIdle = false
-      if (value !== 'keep') void this.socket.close(CloseCode.GOING_AWAY, 'idle')
-    }
-    if (!isThenable(answer)) {
-      take(answer)
-      return
-    }
-    this.asksIdle = true
-    Promise.resolve(answer).then(take, (error: unknown) => {
-      this.handlerFailed(error)
-    })
+    const answered = askWhetherToKeep(this.socket, this.handlers)
+    this.asksIdle = answered !== undefined
+    answered?.then(
+      () => {
+        this.asksIdle = false
+      },
+      (error: unknown) => {
+        this.handlerFailed(error)
+      },
+    )
   }
 
   private deliver(message: string | Buffer): void {
     try {
-      this.finish(this.calls.call(message), message)
+      this.finish(callHandler(this, message), message)
     } catch (error) {
       this.handlerFailed(error)
     }
@@ -269,8 +276,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
       this.finishLater(result, message)
     } else if (typeof result === 'object' && result instanceof Blob) {
       this.finishLater(result.arrayBuffer(), message)
-    } else if (this.replies.hasRoomFor(result)) {
-      this.replies.send(result, message)
+    } else if (this.sentReplies.hasRoomFor(result)) {
+      this.sentReplies.send(result, message)
     } else {
       this.begin(message)
       this.settle(result, message)
@@ -306,14 +313,15 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
 
   /** The handler is done; it counts as running until there is room for its reply. */
   settle(value: unknown, message: string | Buffer): void {
-    if (!this.replies.hasRoomFor(value)) {
-      this.replies.keep(value, message)
+    const replies = this.sentReplies
+    if (!replies.hasRoomFor(value)) {
+      replies.keep(value, message)
       return
     }
     this.running--
     if (this.concurrency > 1) this.inbox?.unhold(message)
     try {
-      this.replies.send(value, message)
+      replies.send(value, message)
     } catch (error) {
       this.handlerFailed(error)
     }
@@ -321,13 +329,13 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   nameFor(message: string | Buffer): string {
-    return this.calls.nameFor(message)
+    return handlerNameFor(this.handlers, message)
   }
 
   invalidMessage(error: InvalidMessageError): void {
     this.dropMessages()
     this.socket.driver.fail(error.closeCode, error.message)
-    this.errors.report(error, true)
+    reportError(this.socket, this.handlers, error, true)
   }
 
   unsupportedMessage(code: number, reason: string): void {
@@ -382,7 +390,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   /** There may be room for more: on with what waits, until there is none. */
   private release(): void {
     // Called out of a handler: the loop below that called it goes on by itself.
-    if (this.calls.isCalling) return
+    if (this.isCalling) return
     const { inbox } = this
     if (inbox !== null) {
       while (!this.isBusy && !this.socket.driver.isPausedByCaller) {
@@ -396,7 +404,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
       }
     }
     this.answerIfDone()
-    this.end.callIfDone()
+    this.end?.callIfDone()
   }
 
   /** Whether a message is still to be handled, or its reply to be queued. */
@@ -405,7 +413,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageCallsOwne
   }
 
   private answerIfDone(): void {
-    if (!this.owesClose || this.hasWork || this.replies.streamCount > 0) return
+    if (!this.owesClose || this.hasWork || this.streamCount > 0) return
     this.owesClose = false
     this.socket.driver.answerClose()
   }

@@ -1,5 +1,5 @@
 import { showValue } from '../limits.js'
-import type { ReadyState } from '../connection/connection.js'
+import type { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
 import { isThenable } from './reply-values.js'

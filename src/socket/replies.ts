@@ -27,19 +27,21 @@ export interface RepliesOwner {
 
 /** What handlers returned, on its way to the peer: waits for room, stream by stream and reply by reply. */
 export class Replies implements StreamOwner {
-  codec: Codec | null = null
   /** Replies wait for room: no further message is to be handled. */
   isWaiting = false
   /** Nothing can be sent any more: {@link stop} follows where there is anything to stop. */
-  isOver = false
+  isOver: boolean
   private readonly socket: Socket
+  private readonly codec: Codec | null
   private readonly owner: RepliesOwner
   private streams: ReplyStreams | null = null
   private ready: ReadyReply[] | null = null
 
-  constructor(socket: Socket, owner: RepliesOwner) {
+  constructor(socket: Socket, codec: Codec | undefined, owner: RepliesOwner) {
     this.socket = socket
+    this.codec = codec ?? null
     this.owner = owner
+    this.isOver = !socket.driver.connection.isSendable
   }
 
   /** Streams that are not through. */

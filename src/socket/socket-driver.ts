@@ -13,8 +13,7 @@ import {
 } from './driver-owner.js'
 import { flushSoon, type Flushable } from './outbox.js'
 import { OutputFlow } from './output-flow.js'
-import { Hold, Reading } from './reading.js'
-import { RunLoop, type LoopBody } from './run-loop.js'
+import { Hold, RunLoop } from './run-loop.js'
 import { monotonicNow, type Timed } from './timer-wheel.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -23,9 +22,9 @@ const EAGER_FLUSH_BYTES = 64 * 1024
 
 /**
  * Moves bytes between a transport and a connection, and ends the transport when the connection says so. All of that is
- * one {@link RunLoop}.
+ * one loop.
  */
-export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody {
+export class SocketDriver extends RunLoop implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
   /** Messages that were taken to be sent. */
   messagesSent = 0
@@ -37,10 +36,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   private readonly slowConsumer: SlowConsumerPolicy
   /** Above this much that waits, the policy decides. */
   private readonly maxWaitingBytes: number
-  private readonly reading: Reading
   private readonly flow: OutputFlow
   private readonly deadlines: Deadlines
-  private readonly loop: RunLoop
   /** The next {@link flush} pulls as well. */
   private mustPull = false
   private isEnded = false
@@ -56,14 +53,13 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
     { limits, slowConsumer }: DriverOptions,
     owner: DriverOwner,
   ) {
+    super()
     this.transport = transport
     this.owner = owner
     this.limits = limits
     this.slowConsumer = slowConsumer
     this.maxWaitingBytes = slowConsumer === 'buffer' ? Infinity : limits.maxBufferedOutputBytes
     this.connection = new Connection({ ...connection, autoClose: false, now: monotonicNow(), waker: this })
-    this.loop = new RunLoop(this)
-    this.reading = new Reading(transport)
     this.flow = new OutputFlow(this.connection, transport, limits)
     this.deadlines = new Deadlines(this, this.connection, this.flow, limits)
     transport.setOwner(this)
@@ -92,7 +88,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
 
   /** Whether the caller paused; see {@link pause}. */
   get isPausedByCaller(): boolean {
-    return this.reading.isHeldBy(Hold.CALLER)
+    return this.isHeldBy(Hold.CALLER)
   }
 
   /**
@@ -100,7 +96,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
    * @param head bytes that came with the handshake; copied
    */
   start(head: Uint8Array): void {
-    this.reading.release(Hold.START)
+    this.release(Hold.START)
     if (head.length > 0) {
       this.connection.receiveBytes(head, monotonicNow(), true)
       // Nothing of a handler runs inside the call that opens a connection.
@@ -113,20 +109,20 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
     // Nothing keeps a connection from its end.
-    if (this.phase !== 'sendingOver') this.reading.hold(Hold.CALLER)
+    if (this.phase !== 'sendingOver') this.stopReading(Hold.CALLER)
   }
 
   resume(): void {
-    if (this.reading.release(Hold.CALLER)) this.runSoon()
+    if (this.release(Hold.CALLER)) this.runSoon()
   }
 
   /** The owner has no room for more: as {@link pause}, beside it. */
   hold(): void {
-    this.reading.hold(Hold.INBOX)
+    this.stopReading(Hold.INBOX)
   }
 
   unhold(): void {
-    if (this.reading.release(Hold.INBOX)) this.runSoon()
+    if (this.release(Hold.INBOX)) this.runSoon()
   }
 
   /** Asks for {@link DriverOwner.handleDrain} once `bufferedAmount` is at or below the high-water mark. */
@@ -171,9 +167,9 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   /** @param timeoutMs the whole time that the end may take; undefined: see `closeTimeoutMs` */
   close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
     this.connection.close(code, reason)
-    if (!this.isGone) this.deadlines.endWithin(timeoutMs)
+    this.deadlines.endWithin(timeoutMs)
     // The peer's Close frame stands after what was not read yet.
-    this.reading.release(Hold.CALLER)
+    this.release(Hold.CALLER)
     this.reportState()
     this.runSoon()
   }
@@ -197,8 +193,8 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   terminate(): void {
     this.connection.abandon(this.transport.unsentBytes)
     this.transport.destroy()
-    this.reading.ended()
-    this.reading.release(Hold.INBOX)
+    this.inputEnded()
+    this.release(Hold.INBOX)
     this.reportState()
     this.runSoon()
   }
@@ -208,20 +204,20 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
     // While the peer reads every ping is answered: what one read brings is bounded by the read.
     connection.answersAllPings = !this.flow.isBlocked
     connection.receiveBytes(chunk, monotonicNow(), true)
-    this.loop.run(true)
+    this.run(true)
     connection.keepInput()
     if (connection.isInflating) this.transport.pause()
   }
 
   receiveEnd(): void {
     this.connection.receiveEnd()
-    this.reading.ended()
-    this.loop.run(true)
+    this.inputEnded()
+    this.run(true)
   }
 
   transportLost(error?: Error): void {
     this.loseTransport(error === undefined ? undefined : transportError(error))
-    this.loop.run(true)
+    this.run(true)
   }
 
   /** Work off the loop ended: there is something to pull or to write. */
@@ -233,12 +229,12 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   unblock(): void {
     if (!this.flow.isBlocked) return
     this.flow.unblock()
-    this.loop.run(true)
+    this.run(true)
   }
 
   flush(): void {
     if (!this.mustPull) {
-      this.loop.run(false)
+      this.run(false)
       return
     }
     this.mustPull = false
@@ -256,11 +252,11 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
       if (verdict === 'answerClose') this.answerClose()
       if (!this.mayRead) connection.readingIsPaused(now)
       connection.tick(now, this.transport.unsentBytes)
-      if (connection.readyState === ReadyState.CLOSED) this.reading.ended()
+      if (connection.readyState === ReadyState.CLOSED) this.inputEnded()
       this.reportState()
     }
-    this.loop.run(true)
-    if (!this.isGone) this.deadlines.reschedule(now)
+    this.run(true)
+    this.deadlines.reschedule(now)
   }
 
   /** Whether a message may be added to what waits. If not, the policy has acted. */
@@ -275,7 +271,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
       const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
       this.connection.failOverLimit(error, true)
       // Messages come no more: a full inbox must not keep the error away.
-      this.reading.release(Hold.INBOX)
+      this.release(Hold.INBOX)
       this.reportState()
       this.runSoon()
     }
@@ -297,14 +293,14 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   }
 
   /** What the loop does with what came about. */
-  write(): void {
+  protected write(): void {
     this.writeOut(false)
     if (this.needsDrain) this.reportDrain()
     this.settle()
   }
 
   /** What handlers cause has no end: others get their turn. */
-  runLater(): void {
+  protected runLater(): void {
     this.mustPull = true
     setImmediate(() => {
       this.flush()
@@ -312,10 +308,10 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
   }
 
   /** Pulls until there is nothing, or the owner wants no more. */
-  pull(): void {
+  protected pull(): void {
     const { connection } = this
     let owesPong = false
-    while (this.reading.isOn) {
+    while (this.isPulling) {
       const event = connection.nextEvent()
       if (event === null) {
         // A FIN without a Close frame is no event as long as something is still to leave.
@@ -340,18 +336,24 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
     if (this.flow.flush(isUrgent)) this.deadlines.watchOutput()
   }
 
+  /** TCP tells the peer. */
+  private stopReading(reason: Hold): void {
+    this.holdBy(reason)
+    this.transport.pause()
+  }
+
   private get mayRead(): boolean {
-    return this.reading.isOn && !this.connection.isInflating
+    return this.isPulling && !this.connection.isInflating
   }
 
   private goOn(): void {
-    this.loop.run(true)
+    this.run(true)
     if (this.mayRead && !this.isGone) this.transport.resume()
   }
 
   /** Something was queued: it is written after the code that runs now. */
   private touch(): void {
-    if (!this.loop.wantsWrite()) flushSoon(this)
+    if (!this.wantsWrite()) flushSoon(this)
   }
 
   /** As {@link touch}, and pulls. Events never come inside the call that caused them. */
@@ -381,7 +383,7 @@ export class SocketDriver implements Flushable, Timed, TransportOwner, LoopBody 
 
   private loseTransport(error?: ProtocolError | TransportError, initiator?: 'engine'): void {
     this.connection.transportLost(error, this.transport.unsentBytes, initiator)
-    this.reading.ended()
+    this.inputEnded()
     this.reportState()
   }
 

@@ -109,3 +109,22 @@ describe('the count of tests', () => {
     expect(count(true)).toEqual({ passed: 10, failed: 5, skipped: 3 })
   })
 })
+
+test('the failures that the end of the log names are tests, and files that did not load', () => {
+  const testResults = [
+    {
+      name: '/a/fails.test.ts',
+      status: 'failed',
+      message: 'all of it',
+      assertionResults: [
+        { status: 'failed', fullName: 'a room holds' },
+        { status: 'passed', fullName: 'a room opens' },
+      ],
+    },
+    { name: '/a/broken.test.ts', status: 'failed', message: '\n  no such file\nat x', assertionResults: [] },
+    { name: '/a/fine.test.ts', status: 'passed', message: '', assertionResults: [] },
+  ]
+  const list = (report: unknown): unknown =>
+    evaluate('check-steps.mjs', 'return subject.listFailures(input)', report)
+  expect(list({ testResults })).toEqual(['fails.test.ts: a room holds', 'broken.test.ts: no such file'])
+})

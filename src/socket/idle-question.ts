@@ -1,0 +1,22 @@
+import { CloseCode } from '../frame/close-code.js'
+import { isThenable } from './reply-values.js'
+import type { Handlers } from './service.js'
+import type { Socket } from './socket.js'
+
+/**
+ * Asks `onIdleTimeout` whether an idle connection is to be kept. If not, closes it with 1001.
+ * @returns undefined if that is done; or a promise, while the handler thinks: it rejects with what the handler throws
+ * @throws what the handler throws
+ */
+export function askWhetherToKeep<S extends Socket>(
+  socket: S,
+  handlers: Handlers<S>,
+): Promise<void> | undefined {
+  const take = (answer: unknown): void => {
+    if (answer !== 'keep') void socket.close(CloseCode.GOING_AWAY, 'idle')
+  }
+  const answer: unknown = handlers.onIdleTimeout?.(socket)
+  if (isThenable(answer)) return Promise.resolve(answer).then(take)
+  take(answer)
+  return undefined
+}
