@@ -192,6 +192,25 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 })
 
+describe.each(WAYS)('server.close that gives up, %s', (way) => {
+  it.concurrent(
+    'tells onClose of all messages that were received, those included that nobody looked at',
+    async () => {
+      const { server, socket, peer, ended } = await open(
+        ['server', way],
+        { onOpen: () => new Promise<void>(() => undefined), onMessage: () => undefined },
+        { limits: { maxQueuedMessages: 1 } },
+      )
+      peer.sendTexts('1', '2', '3', '4', '5', '6', '7', '8')
+      await peer.count()
+      await pause(100)
+      await server!.close({ timeoutMs: 200 })
+      expect(await ended()).toMatchObject({ code: 1006, droppedMessages: 8 })
+      expect(socket.readyState).toBe(3)
+    },
+  )
+})
+
 describe.each(WAYS)('a large rejection, %s', (way) => {
   it.concurrent('arrives whole, though the peer is slow and has ended its side', async () => {
     const body = 'no '.repeat(200_000)

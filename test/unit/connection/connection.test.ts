@@ -735,8 +735,8 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
 
   test('pings are counted in 32 bits', () => {
     const one = server({ limits })
-    const { liveness } = one as unknown as { liveness: { pingCount: number } }
-    liveness.pingCount = 0xffff_ffff
+    const { keepalive } = one as unknown as { keepalive: { pingCount: number } }
+    keepalive.pingCount = 0xffff_ffff
     one.tick(30)
     one.receiveBytes(hex('81'), 31)
     one.tick(61)
