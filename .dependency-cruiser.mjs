@@ -109,25 +109,45 @@ export default {
       to: { path: room('deflate'), dependencyTypesNot: ['type-only'] },
     },
 
-    only('socket', 'connection', 'deflate', 'frame', 'handshake'),
+    only('native'),
+    builtins('native', ['net', 'stream', 'zlib', 'buffer', 'util']),
+
+    only('transport', 'native'),
+    builtins('transport', ['net', 'stream', 'fs']),
     {
-      name: 'socket-streams',
-      comment:
-        'Streams and handles are touched by the transports, before them by handshake-io; the driver has a Transport',
-      severity: 'error',
-      from: {
-        path: room('socket'),
-        pathNot: `${room('socket')}(stream-transport|handle-transport|handle|handshake-io)[.]ts$`,
-      },
-      to: { dependencyTypes: ['core'], path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2']) },
-    },
-    {
-      ...builtins('socket', ['fs'], 'send-queue[.]ts$'),
+      ...builtins('transport', ['fs'], 'send-queue[.]ts$'),
       comment: 'Files are read by send-queue alone: Linux tells in one what no call of Node does',
     },
 
-    only('server', 'hub', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
-    only('client', 'socket', 'connection', 'deflate', 'frame', 'handshake'),
+    only('socket', 'transport', 'connection', 'deflate', 'frame', 'handshake'),
+    {
+      name: 'socket-streams',
+      comment:
+        'Streams are touched by the transports, before them by handshake-io; the driver has a Transport',
+      severity: 'error',
+      from: { path: room('socket'), pathNot: `${room('socket')}handshake-io[.]ts$` },
+      to: {
+        dependencyTypes: ['core'],
+        path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2', 'fs']),
+      },
+    },
+
+    only('service', 'socket', 'transport/timer-wheel.ts', 'connection', 'frame'),
+    builtins('service', []),
+
+    only(
+      'server',
+      'hub',
+      'service',
+      'socket',
+      'transport',
+      'native',
+      'connection',
+      'deflate',
+      'frame',
+      'handshake',
+    ),
+    only('client', 'service', 'socket', 'transport', 'connection', 'deflate', 'frame', 'handshake'),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', ['crypto']),
     {

@@ -29,9 +29,9 @@ import {
 } from '../limits.js'
 import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
 import { toHeaderPairs, type HeaderPair, type HeadersInput } from '../socket/headers-input.js'
-import { checkService, type Handlers, type Service } from '../socket/service.js'
+import { checkService, type Handlers, type Service } from '../service/service.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
-import { transportOver } from '../socket/handle-transport.js'
+import { transportOver } from '../transport/handle-transport.js'
 import { ClientSocket, type Incoming } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 

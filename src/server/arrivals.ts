@@ -1,6 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** A connection of a port of Hawser's own from its TCP accept until its request is here. */
 class Arrival implements Timed {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { checkService, type Handlers } from '../socket/service.js'
+import { checkService, type Handlers } from '../service/service.js'
 import type { ServerSocket } from './server-socket.js'
 
 /** The call of a handler that the code runs in, however deep below it. */

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import { HandshakeError, toError } from '../errors.js'
 import type { UpgradeRequest } from '../handshake/server-handshake.js'
-import type { TransportOwner } from '../socket/transport.js'
+import type { TransportOwner } from '../transport/transport.js'
 import { Waiters } from '../socket/waiters.js'
 import type { ResolvedServerOptions } from './options.js'
 import { CHANNELS } from './diagnostics.js'

@@ -1,5 +1,5 @@
 import { showValue } from '../limits.js'
-import { isThenable } from '../socket/reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.

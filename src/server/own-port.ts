@@ -2,9 +2,9 @@ import type { Server as NetServer, Socket as NetSocket } from 'node:net'
 import { HandshakeError } from '../errors.js'
 import { HeadScanner } from '../handshake/http1.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../handshake/server-handshake.js'
-import { handleKit, isHandle, type Handle } from '../socket/handle.js'
-import { HandleTransport } from '../socket/handle-transport.js'
-import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
+import { handleKit, isHandle, type Handle } from '../native/socket-handle.js'
+import { HandleTransport } from '../transport/handle-transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** The handle of a server that listens, as far as it is used here. */
 interface ListenHandle {

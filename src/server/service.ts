@@ -1,8 +1,8 @@
 import { checkNumber } from '../limits.js'
-import type { Codec } from '../socket/codec.js'
+import type { Codec } from '../service/codec.js'
 import type { HeadersInput } from '../socket/headers-input.js'
 import { checkOptionNames } from '../socket/socket-options.js'
-import type { Service } from '../socket/service.js'
+import type { Service } from '../service/service.js'
 import type { ServerSocket } from './server-socket.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ignoreErrors } from '../socket/handshake-io.js'
-import { timerWheel, type Timed } from '../socket/timer-wheel.js'
+import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import { EarlyBytes } from './early-bytes.js'
 import { owedAnswer } from './owed-answers.js'
 

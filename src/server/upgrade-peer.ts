@@ -8,11 +8,11 @@ import {
   StreamGuard,
   writeAndEnd,
 } from '../socket/handshake-io.js'
-import { transportOver, type HandleTransport } from '../socket/handle-transport.js'
+import { transportOver, type HandleTransport } from '../transport/handle-transport.js'
 import { InvalidStateError } from '../errors.js'
 import { showValue } from '../limits.js'
-import { monotonicNow, timerWheel, type Timed } from '../socket/timer-wheel.js'
-import type { Transport, TransportOwner } from '../socket/transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
+import type { Transport, TransportOwner } from '../transport/transport.js'
 import { EarlyBytes } from './early-bytes.js'
 import { owedAnswer } from './owed-answers.js'
 import { Turn } from './turn.js'

@@ -1,5 +1,5 @@
 import { MIN_PROGRESS_BYTES, nextLookMs } from './output-progress.js'
-import { monotonicNow, timerWheel } from './timer-wheel.js'
+import { monotonicNow, timerWheel } from '../transport/timer-wheel.js'
 
 /** The times of a connection whose end is near: those that callers gave, and `closeTimeoutMs` (docs/backpressure.md). */
 export class ClosingTimes {

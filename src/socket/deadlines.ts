@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
-import { timerWheel, type Timed } from './timer-wheel.js'
+import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** What the time says of one connection. */
 export type Verdict = 'nothing' | 'stalled' | 'notClosed' | 'answerClose'

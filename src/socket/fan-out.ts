@@ -2,9 +2,8 @@ import { showValue } from '../limits.js'
 import type { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
-import { isThenable } from './reply-values.js'
 import type { DeliveryOutcome } from './driver-owner.js'
-import { NoReply } from './reply-values.js'
+import { isThenable, NoReply } from './no-reply.js'
 
 /** What became of a message that went to many. A handler that returns it does not reply with it. */
 export class Delivery extends NoReply {

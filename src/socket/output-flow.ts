@@ -1,9 +1,9 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { nextLookMs, OutputProgress } from './output-progress.js'
-import { monotonicNow } from './timer-wheel.js'
-import { SLICE_BYTES } from './stream-transport.js'
-import type { Transport } from './transport.js'
+import { monotonicNow } from '../transport/timer-wheel.js'
+import { SLICE_BYTES } from '../transport/stream-transport.js'
+import type { Transport } from '../transport/transport.js'
 
 /** A stream may be asynchronous for a moment although the system has room: what waited longer waited for the peer. */
 const ASYNC_WRITE_MS = 100

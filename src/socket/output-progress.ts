@@ -1,5 +1,5 @@
 import type { Limits } from '../limits.js'
-import type { Transport } from './transport.js'
+import type { Transport } from '../transport/transport.js'
 
 /** A peer that takes less of what waits than this within a time makes no progress (docs/backpressure.md). */
 export const MIN_PROGRESS_BYTES = 1024

@@ -11,11 +11,11 @@ import {
   type DriverOwner,
   type SlowConsumerPolicy,
 } from './driver-owner.js'
-import { flushSoon, type Flushable } from './outbox.js'
+import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold, RunLoop } from './run-loop.js'
-import { monotonicNow, type Timed } from './timer-wheel.js'
-import type { Transport, TransportOwner } from './transport.js'
+import { monotonicNow, type Timed } from '../transport/timer-wheel.js'
+import type { Transport, TransportOwner } from '../transport/transport.js'
 
 /** From this much on, output is offered to the transport at once instead of after the code that runs. */
 const EAGER_FLUSH_BYTES = 64 * 1024

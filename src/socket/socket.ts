@@ -7,8 +7,8 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import { SocketDriver } from './socket-driver.js'
 import type { DeliveryOutcome, DriverOptions, DriverOwner } from './driver-owner.js'
-import { NoReply } from './reply-values.js'
-import type { Transport } from './transport.js'
+import { NoReply } from './no-reply.js'
+import type { Transport } from '../transport/transport.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
 
 /** What both ends know of a connection once its handshake is done. */

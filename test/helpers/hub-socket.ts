@@ -5,7 +5,7 @@ import type { WaitOptions } from '../../src/socket/waiters.js'
 import type { Limits } from '../../src/limits.js'
 import type { Hub } from '../../src/hub/hub.js'
 import type { SlowConsumerPolicy } from '../../src/socket/driver-owner.js'
-import { StreamTransport } from '../../src/socket/stream-transport.js'
+import { StreamTransport } from '../../src/transport/stream-transport.js'
 import { Socket, type EventSink } from '../../src/socket/socket.js'
 import { MemoryDuplex } from './memory-duplex.js'
 

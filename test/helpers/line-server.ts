@@ -9,7 +9,7 @@ import type { RouteEntry } from '../../src/server/route.js'
 import type { ServiceFactory } from '../../src/server/service.js'
 import type { UpgradePeer } from '../../src/server/upgrade-peer.js'
 import { WebSocketServer } from '../../src/server/websocket-server.js'
-import { monotonicNow } from '../../src/socket/timer-wheel.js'
+import { monotonicNow } from '../../src/transport/timer-wheel.js'
 import type { Line } from './model-line.js'
 
 /** The address of the peer, as the connection has it. */

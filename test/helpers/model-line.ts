@@ -3,8 +3,8 @@
  * by a transport as that of a handle, or by a stream. Nothing happens by itself: whoever drives the model moves bytes.
  */
 import { Duplex } from 'node:stream'
-import { StreamTransport } from '../../src/socket/stream-transport.js'
-import type { Transport, TransportOwner } from '../../src/socket/transport.js'
+import { StreamTransport } from '../../src/transport/stream-transport.js'
+import type { Transport, TransportOwner } from '../../src/transport/transport.js'
 
 /** The buffers of the system, on their way to the peer. */
 export class System {

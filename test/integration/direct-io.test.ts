@@ -14,9 +14,9 @@ import {
   type ServerSocket,
   type Socket,
 } from '../../src/index.js'
-import { handleKit } from '../../src/socket/handle.js'
-import { HandleTransport } from '../../src/socket/handle-transport.js'
-import { StreamTransport } from '../../src/socket/stream-transport.js'
+import { handleKit } from '../../src/native/socket-handle.js'
+import { HandleTransport } from '../../src/transport/handle-transport.js'
+import { StreamTransport } from '../../src/transport/stream-transport.js'
 import { closeFrame, fragments, frame, frameHeader, KEY, OP } from '../helpers/frame-builder.js'
 import { Journal } from '../helpers/journal.js'
 import { openRaw, requestHead, upgradeRaw, type RawPeer } from '../helpers/raw-peer.js'

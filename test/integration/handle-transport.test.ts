@@ -1,6 +1,6 @@
 /** The transport by the handle of a real socket, by itself: that it ends when both sides did, in either order. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { HandleTransport, transportOver } from '../../src/socket/handle-transport.js'
+import { HandleTransport, transportOver } from '../../src/transport/handle-transport.js'
 import { openRaw, type RawPeer } from '../helpers/raw-peer.js'
 
 interface Pair {

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import type { Socket as TcpSocket } from 'node:net'
 import { connect } from '../../src/client/connect.js'
-import { timerWheel } from '../../src/socket/timer-wheel.js'
+import { timerWheel } from '../../src/transport/timer-wheel.js'
 import { WebSocketServer } from '../../src/server/websocket-server.js'
 import type { Socket } from '../../src/socket/socket.js'
 import { ModelApplication, padded, type Behaviour, type WorldOptions } from '../helpers/model-application.js'

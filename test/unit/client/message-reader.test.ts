@@ -4,7 +4,7 @@ import type { ConnectionEvent } from '../../../src/connection/events.js'
 import { ConnectionClosedError } from '../../../src/errors.js'
 import { CLIENT_LIMITS, resolveLimits, type LimitOptions } from '../../../src/limits.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
-import { StreamTransport } from '../../../src/socket/stream-transport.js'
+import { StreamTransport } from '../../../src/transport/stream-transport.js'
 import { closeFrame, frame, OP, readFrames } from '../../helpers/frame-builder.js'
 import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
 

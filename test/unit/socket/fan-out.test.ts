@@ -5,7 +5,7 @@ import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/li
 import { fanOut, prepare, type FanOutOptions } from '../../../src/socket/fan-out.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
-import { StreamTransport } from '../../../src/socket/stream-transport.js'
+import { StreamTransport } from '../../../src/transport/stream-transport.js'
 import { closeFrame, frame, OP, readFrames } from '../../helpers/frame-builder.js'
 import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
 

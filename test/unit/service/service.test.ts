@@ -1,4 +1,4 @@
-import { checkService, closeWith, CloseReply } from '../../../src/socket/service.js'
+import { checkService, closeWith, CloseReply } from '../../../src/service/service.js'
 
 describe('checkService', () => {
   const noop = (): void => undefined

@@ -1,9 +1,9 @@
 import { ConnectionClosedError, toError, TransportError } from '../errors.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
-import { isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
-import type { Socket } from './socket.js'
+import type { Socket } from '../socket/socket.js'
 
 /** Whether an error says nothing new: what a wait throws that the end of its connection cut short. */
 export function isOfTheEnd(socket: Socket, error: unknown): boolean {

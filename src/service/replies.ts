@@ -3,9 +3,10 @@ import { PreparedMessage } from '../connection/prepared-message.js'
 import { showValue } from '../limits.js'
 import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
-import { isBytes, isStream, NoReply } from './reply-values.js'
+import { NoReply } from '../socket/no-reply.js'
+import { isBytes, isStream } from './reply-values.js'
 import { CloseReply } from './service.js'
-import type { Socket } from './socket.js'
+import type { Socket } from '../socket/socket.js'
 
 /** A reply that is ready and waits for room, and the message that it answers. */
 interface ReadyReply {

@@ -1,9 +1,9 @@
 import { InvalidMessageError, toError } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
 import { SchemaFailure, type Codec } from './codec.js'
-import { isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
-import type { Socket } from './socket.js'
+import type { Socket } from '../socket/socket.js'
 
 /** Whose messages they are. */
 export interface MessageOwner<S extends Socket> {

@@ -4,7 +4,7 @@ import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCodec, type Codec, type MessageOf } from './codec.js'
-import { isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** What a handler returns to close the connection: made by {@link closeWith}. */

@@ -1,5 +1,5 @@
 import type { AnyIterable } from './reply-values.js'
-import type { Socket } from './socket.js'
+import type { Socket } from '../socket/socket.js'
 
 /** So many parts of a stream are sent before others get their turn. */
 const PARTS_A_TURN = 64

@@ -2,7 +2,8 @@ import { InvalidMessageError } from '../errors.js'
 import { showValue } from '../limits.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
-import { isBytes, isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
+import { isBytes } from './reply-values.js'
 
 /** What stands between the messages on the wire and the values that handlers get and return. */
 export interface Codec<T = unknown> {

@@ -1,6 +1,6 @@
 import type { CloseInfo } from '../connection/events.js'
-import { isThenable } from './reply-values.js'
-import { monotonicNow, timerWheel, type Timed } from './timer-wheel.js'
+import { isThenable } from '../socket/no-reply.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** What the end of a service asks of its dispatcher. */
 export interface EndOwner {

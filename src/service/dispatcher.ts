@@ -7,10 +7,10 @@ import { askWhetherToKeep } from './idle-question.js'
 import { Inbox } from './inbox.js'
 import { callHandler, handlerNameFor, handlesMessages, type MessageOwner } from './message-calls.js'
 import { Replies, type RepliesOwner } from './replies.js'
-import { isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 import { ServiceEnd, type EndOwner } from './service-end.js'
 import type { Handlers } from './service.js'
-import type { EventSink, Socket } from './socket.js'
+import type { EventSink, Socket } from '../socket/socket.js'
 
 type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
 

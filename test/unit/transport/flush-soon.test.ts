@@ -1,6 +1,6 @@
 /** One write for all that is sent in one go. */
 import { Programs } from '../../helpers/child.js'
-import { flushSoon, type Flushable } from '../../../src/socket/outbox.js'
+import { flushSoon, type Flushable } from '../../../src/transport/flush-soon.js'
 
 class Item implements Flushable {
   isQueued = false
@@ -49,7 +49,7 @@ describe('flushSoon', () => {
     // What is thrown there reaches the process: a test of its own one.
     const programs = new Programs()
     const { status, errors, lines } = await programs.run(`
-      import { flushSoon } from './src/socket/outbox.js'
+      import { flushSoon } from './src/transport/flush-soon.js'
       process.on('uncaughtException', (error) => console.log('caught', error.message))
       const item = (name, flush) => ({ isQueued: false, flush: flush ?? (() => console.log(name)) })
       const bad = item('', () => { flushSoon(last); throw new Error('a stream that throws') })

@@ -1,7 +1,7 @@
 import { CloseCode } from '../frame/close-code.js'
-import { isThenable } from './reply-values.js'
+import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
-import type { Socket } from './socket.js'
+import type { Socket } from '../socket/socket.js'
 
 /**
  * Asks `onIdleTimeout` whether an idle connection is to be kept. If not, closes it with 1001.

@@ -11,9 +11,9 @@ import {
 } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { HandleTransport, transportOver } from '../../../src/socket/handle-transport.js'
-import { queueKey, queuedBytes, type Endpoint } from '../../../src/socket/send-queue.js'
-import { StreamTransport } from '../../../src/socket/stream-transport.js'
+import { HandleTransport, transportOver } from '../../../src/transport/handle-transport.js'
+import { queueKey, queuedBytes, type Endpoint } from '../../../src/transport/send-queue.js'
+import { StreamTransport } from '../../../src/transport/stream-transport.js'
 import { MemoryDuplex } from '../../helpers/memory-duplex.js'
 
 const SYSTEM_TELLS = existsSync('/proc/net/tcp')

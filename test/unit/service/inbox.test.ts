@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { resolveLimits, SERVER_LIMITS } from '../../../src/limits.js'
-import { Inbox } from '../../../src/socket/inbox.js'
+import { Inbox } from '../../../src/service/inbox.js'
 
 describe('Inbox', () => {
   test('is full by the number of messages, and has room again at half of it', () => {

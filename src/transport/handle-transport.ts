@@ -8,7 +8,7 @@ import {
   type HandleKit,
   type HandleName,
   type HandleRequest,
-} from './handle.js'
+} from '../native/socket-handle.js'
 import { queueKey, queuedBytes, type Endpoint, type QueueKey } from './send-queue.js'
 import { StreamTransport } from './stream-transport.js'
 import type { Transport, TransportOwner } from './transport.js'

@@ -1,4 +1,4 @@
-import { checkService } from '../../../src/socket/service.js'
+import { checkService } from '../../../src/service/service.js'
 
 const noop = (): void => undefined
 const check = (service: object, others: readonly string[] = []): unknown =>

@@ -1,5 +1,5 @@
 import { Programs } from '../../helpers/child.js'
-import { monotonicNow, TimerWheel, type Timed } from '../../../src/socket/timer-wheel.js'
+import { monotonicNow, TimerWheel, type Timed } from '../../../src/transport/timer-wheel.js'
 
 /** Something that waits, and remembers when its time came. */
 class Alarm implements Timed {
@@ -145,7 +145,7 @@ describe('TimerWheel: one timer for all connections', () => {
   test('a call that throws costs the others nothing: those of its slot, and those behind', async () => {
     const programs = new Programs()
     const { status, errors, lines } = await programs.run(`
-      import { monotonicNow, TimerWheel } from './src/socket/timer-wheel.js'
+      import { monotonicNow, TimerWheel } from './src/transport/timer-wheel.js'
       process.on('uncaughtException', (error) => console.log('caught', error.message))
       const wheel = new TimerWheel()
       const alarm = (name) => ({ timerSlot: -1, timeIsUp: () => console.log(name) })
