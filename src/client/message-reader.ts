@@ -15,10 +15,8 @@ const PATIENCE_MS = 1000
  */
 export class MessageReader implements EventSink {
   droppedMessages = 0
-  private readonly driver: SocketDriver
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
-  private isHeld = false
   /** Somebody reads: a loop is under way, or `receive` was called since this side began to close. */
   private loops = 0
   private isReadWhileClosing = false
@@ -29,8 +27,7 @@ export class MessageReader implements EventSink {
   private lastError: Error | undefined
 
   constructor(driver: SocketDriver, limits: Limits) {
-    this.driver = driver
-    this.inbox = new Inbox(limits)
+    this.inbox = new Inbox(limits, driver)
   }
 
   handleEvent(event: ConnectionEvent): void {
@@ -88,10 +85,7 @@ export class MessageReader implements EventSink {
     if (this.isClosing) this.isReadWhileClosing = true
     clearTimeout(this.patience)
     const message = this.inbox.shift()
-    if (message !== undefined) {
-      if (this.isHeld && this.inbox.hasRoom) this.release()
-      return message
-    }
+    if (message !== undefined) return message
     if (this.closeInfo !== null) throw this.closedError(this.closeInfo)
     return this.readers.wait(options)
   }
@@ -101,11 +95,11 @@ export class MessageReader implements EventSink {
       this.droppedMessages++
       return
     }
+    const wasHolding = this.inbox.isHolding
     this.inbox.push(message)
-    if (!this.inbox.isFull || this.isHeld || this.isUnread) return
-    this.isHeld = true
-    this.driver.hold()
-    if (this.isClosing && this.loops === 0) this.waitForReader()
+    this.goOnWithoutReader()
+    const holdsNow = this.inbox.isHolding && !wasHolding
+    if (holdsNow && this.isClosing && this.loops === 0) this.waitForReader()
   }
 
   /** The connection closes, and nobody reads what still comes. */
@@ -123,12 +117,7 @@ export class MessageReader implements EventSink {
   }
 
   private goOnWithoutReader(): void {
-    if (this.isHeld && this.isUnread) this.release()
-  }
-
-  private release(): void {
-    this.isHeld = false
-    this.driver.unhold()
+    if (this.isUnread) this.inbox.letGo()
   }
 
   private closedError({ code, reason }: CloseInfo): ConnectionClosedError {

@@ -33,7 +33,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   /** `onOpen` is under way; and what is observed until it is done. */
   private isOpening = false
   private observations: Observation[] | null = null
-  private isHeld = false
   private asksIdle = false
   /** The peer's Close frame came: it is answered when nothing of what came before is left to do. */
   private owesClose = false
@@ -193,7 +192,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   /** Whether the next message has to wait. */
   private get isBusy(): boolean {
     if (this.isOpening || this.replies?.isWaiting === true || this.running >= this.concurrency) return true
-    if (this.running > 0 && this.inbox?.holdsAll === true) return true
+    if (this.running > 0 && this.inbox?.isBusy === true) return true
     // A peer could ask for any number of streams.
     return this.streamCount >= this.limits.maxQueuedMessages
   }
@@ -307,8 +306,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   private begin(message: string | Buffer): void {
     this.running++
     if (this.concurrency === 1) return
-    this.inbox ??= new Inbox(this.limits)
-    this.inbox.hold(message)
+    this.inbox ??= new Inbox(this.limits, this.socket.driver)
+    this.inbox.begin(message)
   }
 
   /** The handler is done; it counts as running until there is room for its reply. */
@@ -319,7 +318,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
       return
     }
     this.running--
-    if (this.concurrency > 1) this.inbox?.unhold(message)
+    if (this.concurrency > 1) this.inbox?.finish(message)
     try {
       replies.send(value, message)
     } catch (error) {
@@ -353,9 +352,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.isDropping = true
     this.drop(this.inbox?.length ?? 0)
     this.inbox?.clear()
-    if (!this.isHeld) return
-    this.isHeld = false
-    this.socket.driver.unhold()
   }
 
   private drop(count: number): void {
@@ -373,11 +369,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   private enqueue(message: string | Buffer): void {
-    this.inbox ??= new Inbox(this.limits)
+    this.inbox ??= new Inbox(this.limits, this.socket.driver)
     this.inbox.push(message)
-    if (!this.inbox.isFull || this.isHeld) return
-    this.isHeld = true
-    this.socket.driver.hold()
   }
 
   private releaseSoon(): void {
@@ -397,10 +390,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
         const message = inbox.shift()
         if (message === undefined) break
         this.deliver(message)
-      }
-      if (this.isHeld && inbox.hasRoom) {
-        this.isHeld = false
-        this.socket.driver.unhold()
       }
     }
     this.answerIfDone()

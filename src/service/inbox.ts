@@ -3,41 +3,55 @@ import type { Limits } from '../limits.js'
 /** What a queued message counts besides its content. */
 const MESSAGE_OVERHEAD_BYTES = 64
 
-/** Messages that came and that nobody took yet: bounded in number and in bytes. */
+/** Where messages come from. */
+export interface MessageSource {
+  /** No more messages for now. */
+  hold(): void
+  /** There is room again. */
+  unhold(): void
+}
+
+/**
+ * Messages that were received and not taken yet: bounded in number and in bytes. At its bound the inbox holds its source; it
+ * lets go at half of the bound, so that reading does not stop and start with every message.
+ */
 export class Inbox {
   private messages: (string | Buffer)[] = []
   private head = 0
   private bytes = 0
-  /** Of messages that are being handled, where several are at a time. */
-  private heldBytes = 0
+  /** Bytes of the messages that are being handled, where several are handled at a time. */
+  private handledBytes = 0
+  /** Whether the source is held. */
+  isHolding = false
   private readonly limits: Limits
+  private readonly source: MessageSource
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, source: MessageSource) {
     this.limits = limits
+    this.source = source
   }
 
   get length(): number {
     return this.messages.length - this.head
   }
 
-  /** Whether no more should come for now. */
+  /** Whether the bound is reached. */
   get isFull(): boolean {
     return this.length >= this.limits.maxQueuedMessages || this.bytes >= this.limits.maxQueuedBytes
   }
 
-  /** Whether those that are being handled are as many bytes as may wait: no further one should begin. */
-  get holdsAll(): boolean {
-    return this.heldBytes >= this.limits.maxQueuedBytes
+  /** Whether the messages that are being handled have as many bytes as may wait: no further one should begin. */
+  get isBusy(): boolean {
+    return this.handledBytes >= this.limits.maxQueuedBytes
   }
 
-  /** Whether there is room again: half of it, so that reading does not stop and go with every message. */
-  get hasRoom(): boolean {
-    return this.length <= this.limits.maxQueuedMessages / 2 && this.bytes <= this.limits.maxQueuedBytes / 2
-  }
-
+  /** Adds a message. One that passes the bound is taken all the same. */
   push(message: string | Buffer): void {
     this.messages.push(message)
     this.bytes += message.length + MESSAGE_OVERHEAD_BYTES
+    if (!this.isFull || this.isHolding) return
+    this.isHolding = true
+    this.source.hold()
   }
 
   shift(): string | Buffer | undefined {
@@ -48,23 +62,36 @@ export class Inbox {
       this.messages = this.messages.slice(this.head)
       this.head = 0
     }
+    if (this.isHolding && this.hasRoom) this.letGo()
     return message
   }
 
-  /** This message is being handled beside others. */
-  hold(message: string | Buffer): void {
-    this.heldBytes += message.length + MESSAGE_OVERHEAD_BYTES
+  /** The handler of this message runs beside others. */
+  begin(message: string | Buffer): void {
+    this.handledBytes += message.length + MESSAGE_OVERHEAD_BYTES
   }
 
-  /** It is done. */
-  unhold(message: string | Buffer): void {
-    this.heldBytes -= message.length + MESSAGE_OVERHEAD_BYTES
+  /** The handler of this message is done. */
+  finish(message: string | Buffer): void {
+    this.handledBytes -= message.length + MESSAGE_OVERHEAD_BYTES
   }
 
-  /** Drops what waits. */
+  /** Lets the source go on, room or not. */
+  letGo(): void {
+    if (!this.isHolding) return
+    this.isHolding = false
+    this.source.unhold()
+  }
+
+  /** Drops the messages that wait. */
   clear(): void {
     this.messages = []
     this.head = 0
     this.bytes = 0
+    this.letGo()
+  }
+
+  private get hasRoom(): boolean {
+    return this.length <= this.limits.maxQueuedMessages / 2 && this.bytes <= this.limits.maxQueuedBytes / 2
   }
 }

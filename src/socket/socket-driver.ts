@@ -41,10 +41,9 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   /** The next {@link flush} pulls as well. */
   private mustPull = false
   private isEnded = false
-  private isGone = false
   private needsDrain = false
   /** What the owner knows of. */
-  private phase: 'open' | 'closing' | 'sendingOver' = 'open'
+  private phase: 'open' | 'closing' | 'sendingOver' | 'gone' = 'open'
 
   /** @param transport from now on the driver's, reading not yet started */
   constructor(
@@ -109,7 +108,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
   pause(): void {
     // Nothing keeps a connection from its end.
-    if (this.phase !== 'sendingOver') this.stopReading(Hold.CALLER)
+    if (this.phase === 'open' || this.phase === 'closing') this.stopReading(Hold.CALLER)
   }
 
   resume(): void {
@@ -136,7 +135,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
    * @returns false: over the high-water mark, or not taken
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
-    if (this.connection.bufferedBytes > this.maxWaitingBytes && !this.admits()) return false
+    if (!this.admits()) return false
     return this.connection.send(data, options) && this.sent()
   }
 
@@ -146,7 +145,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
    */
   deliver(message: PreparedMessage): DeliveryOutcome {
     if (this.connection.readyState !== ReadyState.OPEN) return 'failed'
-    if (this.connection.bufferedBytes > this.maxWaitingBytes && !this.admits()) return 'dropped'
+    if (!this.admits()) return 'dropped'
     this.connection.sendPrepared(message)
     this.sent()
     return 'sent'
@@ -259,8 +258,13 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.deadlines.reschedule(now)
   }
 
-  /** Whether a message may be added to what waits. If not, the policy has acted. */
+  /** Whether a message is taken, by what waits before it. If not, the slow-consumer policy has acted. */
   private admits(): boolean {
+    return this.connection.bufferedBytes <= this.maxWaitingBytes || this.admitsOneMore()
+  }
+
+  /** As {@link admits}, after a closer look: some of what is buffered may be on its way. */
+  private admitsOneMore(): boolean {
     // It takes nothing then, and says what is wrong with the arguments.
     if (!this.connection.isSendable) return true
     this.writeOut(true)
@@ -348,7 +352,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
 
   private goOn(): void {
     this.run(true)
-    if (this.mayRead && !this.isGone) this.transport.resume()
+    if (this.mayRead && this.phase !== 'gone') this.transport.resume()
   }
 
   /** Something was queued: it is written after the code that runs now. */
@@ -406,8 +410,9 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   }
 
   private gone(): void {
-    if (this.isGone) return
-    this.isGone = true
+    if (this.phase === 'gone') return
+    this.reportState()
+    this.phase = 'gone'
     this.deadlines.end()
     this.transport.destroy()
     this.owner.handleGone()
