@@ -1,16 +1,16 @@
 import { MIN_PROGRESS_BYTES, nextLookMs } from './output-progress.js'
 import { monotonicNow, timerWheel } from '../transport/timer-wheel.js'
 
-/** The times of a connection whose end is near: those that callers gave, and `closeTimeoutMs` (docs/backpressure.md). */
+/** The deadlines of a connection that is about to end: `closeTimeoutMs`, and those that callers gave (docs/backpressure.md). */
 export class ClosingTimes {
   private readonly timeoutMs: number
-  /** The total that a caller gave the end, and whether it stands in place of `closeTimeoutMs`. */
+  /** The deadline that a caller set for the whole end, and whether it replaces `closeTimeoutMs`. */
   private endAt = Infinity
   private isTotal = false
   private isSoft = false
-  /** When the peer's Close frame is answered, whatever runs. */
+  /** When the peer's Close frame is answered, even while handlers still run. */
   private answerAt = Infinity
-  /** When the end began, or last moved; -Infinity: it has not begun. */
+  /** When the end began, or when bytes last moved during it; -Infinity: the end has not begun. */
   private movedAt = -Infinity
   private dataBytes = 0
   private isKeepingAlive = false
@@ -20,7 +20,7 @@ export class ClosingTimes {
     this.timeoutMs = timeoutMs
   }
 
-  /** Whether the connection closes, and so has to move. */
+  /** Whether the connection is closing, so that bytes have to move. */
   get hasBegun(): boolean {
     return this.movedAt !== -Infinity
   }
@@ -35,14 +35,14 @@ export class ClosingTimes {
     return this.isJudged ? this.movedAt + this.timeoutMs : Infinity
   }
 
-  /** What is left of the total that a caller gave the end; Infinity: there is none. */
+  /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */
   get timeLeftMs(): number {
     return this.endAt === Infinity ? Infinity : Math.max(0, this.endAt - monotonicNow())
   }
 
-  /** The peer's Close frame came, and handlers still work for it. @returns when it is answered at the latest */
+  /** The peer's Close frame was received while handlers still run. @returns when it is answered at the latest */
   answerLater(): number {
-    // A peer with the same time must not give up before the answer.
+    // A peer with the same timeout must not give up before it gets the answer.
     this.answerAt = monotonicNow() + this.timeoutMs / 2
     this.keepAlive()
     return this.answerAt
@@ -50,8 +50,8 @@ export class ClosingTimes {
 
   /**
    * The caller closes.
-   * @param timeoutMs the whole time that the end may take, of several the shortest; undefined: `closeTimeoutMs` counts
-   * @returns when the connection is cut, whatever moves; Infinity for never
+   * @param timeoutMs how long the whole end may take; the shortest of several counts; undefined: `closeTimeoutMs` counts
+   * @returns when the connection is cut even if bytes move; Infinity for never
    */
   endWithin(timeoutMs: number | undefined): number {
     if (timeoutMs === undefined) {
@@ -66,9 +66,9 @@ export class ClosingTimes {
   }
 
   /**
-   * The connection closes. Once.
-   * @param dataBytes bytes of data frames that came until now
-   * @returns when to look at it
+   * The connection begins to close. Called once.
+   * @param dataBytes bytes of data frames received so far
+   * @returns when to check it
    */
   begin(dataBytes: number): number {
     this.movedAt = monotonicNow()
@@ -82,8 +82,8 @@ export class ClosingTimes {
   }
 
   /**
-   * Output that is taken and data frames that come put the end off.
-   * @param outputAt when enough output was taken
+   * Postpones the end while the system takes output or data frames arrive.
+   * @param outputAt when the system last took enough output
    */
   noteProgress(now: number, outputAt: number, dataBytes: number): void {
     if (!this.hasBegun) return
@@ -93,14 +93,14 @@ export class ClosingTimes {
     this.movedAt = now
   }
 
-  /** Whether the peer's Close frame is to be answered now. */
+  /** Whether it is time to answer the peer's Close frame. Says so once. */
   takeAnswer(now: number): boolean {
     if (now < this.answerAt) return false
     this.answerAt = Infinity
     return true
   }
 
-  /** When something of this is due, or to be looked at. */
+  /** When the next of these deadlines is due, or the next check. */
   dueAt(now: number): number {
     const looksAt = this.isJudged ? now + nextLookMs(this.timeoutMs) : Infinity
     return Math.min(this.endAt, this.answerAt, this.closesAt, looksAt)
@@ -112,7 +112,7 @@ export class ClosingTimes {
     this.isKeepingAlive = false
   }
 
-  /** The process lives until the end of a connection that closes. */
+  /** Keeps the process alive until a closing connection has ended. */
   private keepAlive(): void {
     if (this.isKeepingAlive) return
     this.isKeepingAlive = true

@@ -4,19 +4,19 @@ import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
-/** What the time says of one connection. */
+/** What a deadline of a connection asks for. */
 export type Verdict = 'nothing' | 'stalled' | 'notClosed' | 'answerClose'
 
 /**
- * The times of one connection that are not its engine's: output that stalls, the answer to the peer's Close frame, and the
- * end (docs/backpressure.md). All of them wait in one place of the timer wheel, for the earliest.
+ * The deadlines of one connection beside those of its engine: output that stalls, the answer to the peer's Close frame, and
+ * the end (docs/backpressure.md). They share one entry in the timer wheel, at the earliest of them.
  */
 export class Deadlines {
   private readonly timed: Timed
   private readonly connection: Connection
   private readonly flow: OutputFlow
   private readonly limits: Limits
-  /** When the wheel calls; -Infinity: the connection is over. */
+  /** When the timer wheel calls; -Infinity: the connection is over. */
   private dueAt = Infinity
   private lazyClosing: ClosingTimes | null = null
 
@@ -28,32 +28,32 @@ export class Deadlines {
     this.limits = limits
   }
 
-  /** Calls at this time at the latest. */
+  /** Sees that the timer wheel calls at this time at the latest. */
   schedule(at: number): void {
     if (at >= this.dueAt) return
     this.dueAt = at
     timerWheel.schedule(this.timed, at)
   }
 
-  /** Output waits for the peer: looks at it now and then. */
+  /** Output waits for the peer: checks its progress at intervals. */
   watchOutput(): void {
     this.schedule(this.flow.nextLookAt(this.flow.progressAt, this.judgesOutputMs))
   }
 
-  /** The peer's Close frame came, and handlers still work for it. */
+  /** The peer's Close frame was received while handlers still run. */
   answerCloseLater(): void {
     if (!this.isOver) this.schedule(this.closing.answerLater())
   }
 
   /**
    * The caller closes.
-   * @param timeoutMs the whole time that the end may take, of several the shortest; undefined: `closeTimeoutMs` counts
+   * @param timeoutMs how long the whole end may take; the shortest of several counts; undefined: `closeTimeoutMs` counts
    */
   endWithin(timeoutMs: number | undefined): void {
     if (!this.isOver) this.schedule(this.closing.endWithin(timeoutMs))
   }
 
-  /** The connection closes: from now on it has to move, or is cut. Once. */
+  /** The connection begins to close: bytes have to move from now on, or it is cut. Later calls do nothing. */
   beginClosing(): void {
     if (this.isOver) return
     const { closing } = this
@@ -62,12 +62,12 @@ export class Deadlines {
     if (this.flow.isBlocked) this.watchOutput()
   }
 
-  /** What is left of the total that a caller gave the end; Infinity: there is none. */
+  /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */
   get timeLeftMs(): number {
     return this.lazyClosing === null ? Infinity : this.lazyClosing.timeLeftMs
   }
 
-  /** Says what is due. Called when the wheel calls; {@link reschedule} follows. */
+  /** Says what is due when the timer wheel calls. The caller calls {@link reschedule} afterwards. */
   check(now: number): Verdict {
     const closing = this.lazyClosing
     this.dueAt = Infinity
@@ -93,12 +93,12 @@ export class Deadlines {
     this.lazyClosing?.letGo()
   }
 
-  /** Whatever asks comes too late. */
+  /** Whether the connection is over, so that nothing is scheduled any more. */
   private get isOver(): boolean {
     return this.dueAt === -Infinity
   }
 
-  /** Made when the end is near. */
+  /** Created when the end begins. */
   private get closing(): ClosingTimes {
     this.lazyClosing ??= new ClosingTimes(this.limits.closeTimeoutMs)
     return this.lazyClosing

@@ -2,23 +2,23 @@ import { TransportError } from '../errors.js'
 import type { ConnectionEvent } from '../connection/events.js'
 import type { Limits } from '../limits.js'
 
-/** What becomes of a peer that does not read: see `maxBufferedOutputBytes`. */
+/** What happens to a peer that does not read: see `maxBufferedOutputBytes`. */
 export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
 
-/** Receives what happens on a connection, never inside a call that caused it. Must not throw. */
+/** Receives the events of a connection, never inside the call that caused them. Must not throw. */
 export interface DriverOwner {
   handleEvent(event: ConnectionEvent): void
-  /** What is buffered is at or below the high-water mark again. */
+  /** The buffered output is at or below the high-water mark again. */
   handleDrain(): void
-  /** The connection is no longer open: it begins to close, or is over. Called once, also inside the call that did it. */
+  /** The connection is no longer open: it is closing, or it is over. Called once, possibly inside the call that caused it. */
   handleClosing(): void
-  /** Nothing can be sent any more. Called once, after {@link handleClosing}, also inside the call that did it. */
+  /** Nothing can be sent any more. Called once, after {@link handleClosing}, possibly inside the call that caused it. */
   handleSendingOver(): void
-  /** The transport is over; events that are still to be pulled may follow. Called once. */
+  /** The transport is over. Events that were not pulled yet may follow. Called once. */
   handleGone(): void
 }
 
-/** What became of a message for one of many. */
+/** The outcome for one recipient of a message to many. */
 export type DeliveryOutcome = 'sent' | 'dropped' | 'failed'
 
 export interface DriverOptions {
@@ -26,7 +26,7 @@ export interface DriverOptions {
   readonly slowConsumer: SlowConsumerPolicy
 }
 
-/** The error of the network. No code of ours or the caller's led to it: it has no stack, which costs. */
+/** Wraps an error of the network. It has no stack: no code led to it, and taking a stack is expensive. */
 export function transportError(error: Error): TransportError {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0

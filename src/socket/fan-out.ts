@@ -5,13 +5,13 @@ import { PreparedMessage } from '../connection/prepared-message.js'
 import type { DeliveryOutcome } from './driver-owner.js'
 import { isThenable, NoReply } from './no-reply.js'
 
-/** What became of a message that went to many. A handler that returns it does not reply with it. */
+/** The outcome of a message to many. A handler that returns it does not reply with it. */
 export class Delivery extends NoReply {
-  /** Taken by so many connections; they get it as fast as they read. */
+  /** The number of connections that took the message; they receive it as fast as they read. */
   readonly sent: number
-  /** Not taken by so many that read too slowly: see `slowConsumer`. */
+  /** The number of connections that read too slowly and did not take it: see `slowConsumer`. */
   readonly dropped: number
-  /** So many closed while the message went out. */
+  /** The number of connections that were no longer open. */
   readonly failed: number
 
   constructor(sent: number, dropped: number, failed: number) {
@@ -22,24 +22,24 @@ export class Delivery extends NoReply {
   }
 }
 
-/** Any connection, whatever its data: so that a server of any data is a server. */
+/** Any connection, with any type of `data`, so that a server with any type of `data` is a server. */
 interface Excepted {
   readonly readyState: ReadyState
 }
 
 export interface FanOutOptions<S> {
-  /** Who does not get it: a connection, or several. */
+  /** A connection, or several, that do not get the message. */
   readonly except?: Excepted | ReadonlySet<Excepted> | readonly Excepted[] | undefined
   /**
-   * Who gets it: those for which this says true. Called for each before anything is sent. When it throws, or returns a
-   * promise, nobody gets the message.
+   * The connections for which this returns true get the message. It is called for each before anything is sent. If it
+   * throws, or returns a promise, no connection gets the message.
    */
   readonly filter?: ((socket: S) => boolean) | undefined
-  /** Compress the message where that is in use and pays. Default true. */
+  /** Compress the message where compression is in use and worth it. Default true. */
   readonly compress?: boolean | undefined
 }
 
-/** A connection, as far as a message to many is concerned. */
+/** A recipient of a message to many. */
 export interface Receiver {
   deliver(message: PreparedMessage): DeliveryOutcome
 }
@@ -71,7 +71,7 @@ function checkOptions<S>(options: FanOutOptions<S>): void {
   }
 }
 
-/** The message, encoded once: as the caller prepared it, or for this moment. */
+/** The message, encoded once: as the caller prepared it, or prepared here. */
 export function prepare(data: MessageData | PreparedMessage, compress?: boolean): PreparedMessage {
   if (!(data instanceof PreparedMessage)) {
     return new PreparedMessage(data, compress === undefined ? undefined : { compress }, true)
@@ -81,8 +81,8 @@ export function prepare(data: MessageData | PreparedMessage, compress?: boolean)
 }
 
 /**
- * Sends one message to many: encoded once, compressed once, and written once for each connection with all that is
- * sent to it in the same turn. One that is slow, closing or broken never stops the others.
+ * Sends one message to many: it is encoded once, compressed once, and written to each connection together with everything
+ * else that is sent to it in the same turn. A connection that is slow, closing or broken never stops the others.
  * @throws TypeError for anything that is neither text nor bytes, for wrong options and for a `filter` that returns a
  *   promise; what `filter` throws. Then nothing is sent
  */
@@ -108,7 +108,7 @@ export function fanOut<S extends Receiver>(
   return new Delivery(sent, dropped, failed)
 }
 
-/** Who is to get it, as a list: a filter that fails for one fails for all. */
+/** The recipients as a list: a filter that fails for one fails for all. */
 function choose<S>(
   members: Iterable<S>,
   isExcepted: ((member: unknown) => boolean) | null,

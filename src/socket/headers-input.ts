@@ -1,20 +1,20 @@
 import { showValue } from '../limits.js'
 import type { HeaderPairs } from '../handshake/caller-headers.js'
 
-/** A header, or several of one name: see {@link HeadersInput}. */
+/** The value of a header, or several values of one name: see {@link HeadersInput}. */
 type HeaderValue = string | readonly string[]
 
 /**
- * Headers as callers write them: pairs, a `Map`, a `Headers`, or a plain object. A list of values is one field for each,
- * in order, as `Set-Cookie` needs it; those of `Cookie`, of which a request has one field (RFC 6265 section 5.4), are
- * joined with '; '. It is what `node:http` does.
+ * Headers as callers write them: pairs, a `Map`, a `Headers`, or a plain object. A list of values becomes one field for each
+ * value, in order, as `Set-Cookie` needs it. The values of `Cookie`, which a request has only once (RFC 6265 section 5.4),
+ * are joined with '; '. `node:http` does the same.
  */
 export type HeadersInput =
   Iterable<readonly [name: string, value: HeaderValue]> | Readonly<Record<string, HeaderValue>>
 
 export type HeaderPair = readonly [name: string, value: string]
 
-/** @throws TypeError for what is no object. What is wrong with a name or a value is told by who writes the head */
+/** @throws TypeError for what is not an object. Whoever writes the head checks names and values */
 export function toHeaderPairs(headers: HeadersInput | undefined): HeaderPairs | undefined {
   if (headers === undefined) return undefined
   if (typeof headers !== 'object' || (headers as unknown) === null) {
@@ -32,7 +32,7 @@ export function toHeaderPairs(headers: HeadersInput | undefined): HeaderPairs | 
   return pairs
 }
 
-/** @throws TypeError for a value of several that is no string */
+/** @throws TypeError for a list with a value that is not a string */
 function addAll(pairs: HeaderPair[], name: unknown, values: readonly unknown[]): void {
   for (const value of values) {
     if (typeof value === 'string') continue

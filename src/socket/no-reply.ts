@@ -1,4 +1,4 @@
-/** Whether a handler returned a promise, or what acts as one. One whose `then` cannot even be read rejects. */
+/** Whether a value is a promise, or acts as one. A value whose `then` throws when it is read counts as one that rejects. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if (typeof value !== 'object' || value === null) return false
   try {
@@ -8,8 +8,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
-/** What Hawser's own calls give: never a reply, though a handler that is a short arrow function returns it. */
+/** A value that Hawser's own calls return: it is never a reply, even where a short arrow function returns it. */
 export abstract class NoReply {
-  /** Told apart by its class alone. */
+  /** Makes the type nominal; it does not exist at run time. */
   declare private readonly isNoReply: true
 }

@@ -5,12 +5,12 @@ import { monotonicNow } from '../transport/timer-wheel.js'
 import { SLICE_BYTES } from '../transport/stream-transport.js'
 import type { Transport } from '../transport/transport.js'
 
-/** A stream may be asynchronous for a moment although the system has room: what waited longer waited for the peer. */
+/** A stream may write asynchronously although the system has room: output that waited longer than this waited for the peer. */
 const ASYNC_WRITE_MS = 100
 
 /**
- * Moves output from a connection to its transport, one piece at a time, and knows whether it moves. While the
- * transport has no room, output waits in the connection, where it is counted and can be dropped.
+ * Moves output from a connection to its transport, one piece at a time, and watches its progress. While the transport has
+ * no room, output waits in the connection, where it is counted and can be dropped.
  */
 export class OutputFlow {
   /** The transport holds bytes that the system did not take. */
@@ -27,15 +27,15 @@ export class OutputFlow {
     this.limits = limits
   }
 
-  /** When enough to count was last taken of what waited, or it began to wait; -Infinity: nothing ever waited. */
+  /** When the system last took enough of the waiting output, or when output began to wait; -Infinity: none ever waited. */
   get progressAt(): number {
     return this.lazyProgress === null ? -Infinity : this.lazyProgress.at
   }
 
   /**
-   * Writes what waits. While the transport still holds what was written before, only what is urgent is written, and only
-   * where the transport has room: small messages then leave together.
-   * @returns whether this call found that the transport holds bytes, and did not before
+   * Writes the waiting output. While the transport still holds earlier output, it writes only what is urgent, and only if the
+   * transport has room: small messages then leave together.
+   * @returns whether the transport began to hold bytes during this call
    */
   flush(isUrgent: boolean): boolean {
     const { connection, transport } = this
@@ -55,16 +55,16 @@ export class OutputFlow {
     return this.isBlocked && !wasBlocked
   }
 
-  /** Whether the transport takes what is urgent: it holds nothing, or little. */
+  /** Whether the transport has room for urgent output: it holds nothing, or little. */
   get hasRoom(): boolean {
     const { transport } = this
-    // What is pending and not above this does not keep a large message waiting.
+    // So few pending bytes do not keep a large message waiting.
     return (
       transport.hasRoom && transport.pendingBytes <= Math.min(SLICE_BYTES, this.limits.maxBufferedOutputBytes)
     )
   }
 
-  /** The transport took all that it had. */
+  /** The system took all output that the transport held. */
   unblock(): void {
     const now = monotonicNow()
     this.isBlocked = false
@@ -74,22 +74,22 @@ export class OutputFlow {
   }
 
   /**
-   * Looks whether what waits moves.
-   * @param isClosing whether what lies in the buffer of the system is judged as well
+   * Checks whether waiting output moves.
+   * @param isClosing whether output in the system's buffer is checked as well
    */
   look(now: number, isClosing: boolean): void {
     if (!this.isBlocked && !isClosing) return
     if (this.progress.look(now, this.isBlocked, this.takenBytes)) this.connection.peerTookBytes(now)
   }
 
-  /** Whether the peer has taken too little for too long. */
+  /** Whether the peer has taken too little output within `sendTimeoutMs`. */
   isStalled(now: number): boolean {
     return this.isBlocked && now >= this.progressAt + this.limits.sendTimeoutMs
   }
 
   /**
-   * When to look again; Infinity for never.
-   * @param timeoutMs the time that judges what waits, besides `sendTimeoutMs`
+   * When to check again; Infinity for never.
+   * @param timeoutMs another timeout that watches the waiting output beside `sendTimeoutMs`
    */
   nextLookAt(now: number, timeoutMs: number): number {
     if (!this.isBlocked) return Infinity
@@ -102,7 +102,7 @@ export class OutputFlow {
     return this.lazyProgress
   }
 
-  /** What the system has taken of all that was written. */
+  /** Bytes that were written and that the system has taken. */
   private get takenBytes(): number {
     return this.writtenBytes - this.transport.pendingBytes
   }

@@ -1,15 +1,15 @@
 import type { ResponseHead } from '../handshake/http1.js'
 
-/** How much of the body of a response that is no 101 is kept. */
+/** How many bytes of the body are kept when the response is not a 101. */
 export const MAX_RESPONSE_BODY_BYTES = 16 * 1024
-/** What may come for it: the sizes and line ends of small chunks are larger than what is in them. */
+/** How many bytes on the wire are read for it: the sizes and line ends of small chunks exceed their content. */
 const MAX_WIRE_BYTES = 4 * MAX_RESPONSE_BODY_BYTES
-/** More than 4 GiB in one chunk is not to be counted, but to be doubted. */
+/** A chunk size above 4 GiB is taken for broken. */
 const MAX_SIZE_DIGITS = 8
 
 const LF = 0x0a
 
-/** What the next byte belongs to. */
+/** Which part of the chunked coding the next byte belongs to. */
 type State = 'content' | 'size' | 'extension' | 'chunk' | 'chunkEnd' | 'done'
 
 /** The value of a hexadecimal digit; -1 for any other byte. */
@@ -25,13 +25,13 @@ function contentLength(head: ResponseHead): number {
 }
 
 /**
- * The start of the body of a response (RFC 9112 section 6), with its end where that can be told: by what the status
- * allows, by a length, or by the last chunk. What comes broken ends it: it is for people to read.
+ * The start of the body of a response (RFC 9112 section 6), and its end where that is known: from the status, from a
+ * length, or from the last chunk. A broken coding ends it: the body is only for people to read.
  */
 export class ResponseBody {
   private readonly parts: Uint8Array[] = []
   private state: State
-  /** Bytes that are still to come: of the content, or of the chunk. */
+  /** Bytes of the content, or of the chunk, that were not received yet. */
   private left = 0
   private sizeDigits = 0
   private kept = 0
@@ -54,7 +54,7 @@ export class ResponseBody {
     return this.state === 'done'
   }
 
-  /** What came: at most {@link MAX_RESPONSE_BODY_BYTES}. */
+  /** The bytes received: at most {@link MAX_RESPONSE_BODY_BYTES}. */
   get bytes(): Buffer {
     return Buffer.concat(this.parts)
   }
@@ -77,7 +77,7 @@ export class ResponseBody {
     if (this.wireBytes >= MAX_WIRE_BYTES) this.state = 'done'
   }
 
-  /** One byte of what stands between the contents of chunks (RFC 9112 section 7.1). */
+  /** One byte between the contents of two chunks (RFC 9112 section 7.1). */
   private readFraming(code: number): State {
     const isLineEnd = code === LF
     if (this.state === 'chunkEnd') {

@@ -1,4 +1,4 @@
-/** Why nothing is pulled or read. */
+/** The reasons not to pull and read. */
 export const Hold = {
   /** The connection has not begun. */
   START: 1,
@@ -9,29 +9,29 @@ export const Hold = {
 } as const
 export type Hold = (typeof Hold)[keyof typeof Hold]
 
-/** How often the loop goes around before others get their turn. */
+/** After so many rounds the loop lets others have their turn. */
 const MAX_ROUNDS = 1000
 
 /**
- * The one loop of a connection. Whatever user code calls in between leaves a mark that the loop looks at: it never calls
- * itself, and one whose handlers always cause something more gives others their turn. It pulls while there is no reason
- * not to.
+ * The one loop of a connection. It pulls while nothing holds it, then writes, until there is nothing to do. Calls that user
+ * code makes in between set a mark that the loop checks, so that it never calls itself. A loop whose handlers always cause
+ * more work lets other connections have their turn.
  */
 export abstract class RunLoop {
   private holds: number = Hold.START
   private isRunning = false
   private mustRunAgain = false
-  /** Something was queued since the loop wrote last. */
+  /** Output was queued since the loop last wrote. */
   private mustWrite = false
 
-  /** One round: pulls what came, and has it handled. */
+  /** First half of a round: pulls events and hands them to the owner. */
   protected abstract pull(): void
-  /** One round: writes what came about, reports room, and sees to the end. */
+  /** Second half of a round: writes output, reports room, and ends the transport if it is time. */
   protected abstract write(): void
-  /** Goes on in another turn of the event loop. */
+  /** Continues in another turn of the event loop. */
   protected abstract runLater(): void
 
-  /** Whether there is no reason not to pull. */
+  /** Whether nothing holds the loop. */
   protected get isPulling(): boolean {
     return this.holds === 0
   }
@@ -40,24 +40,24 @@ export abstract class RunLoop {
     return (this.holds & reason) !== 0
   }
 
-  /** Stops to pull at once. */
+  /** Stops pulling at once. */
   protected holdBy(reason: Hold): void {
     this.holds |= reason
   }
 
-  /** @returns whether this was a reason; {@link run} goes on */
+  /** @returns whether this reason held the loop; {@link run} continues */
   protected release(reason: Hold): boolean {
     const wasHeld = this.isHeldBy(reason)
     this.holds &= ~reason
     return wasHeld
   }
 
-  /** Nothing more comes: what is there is pulled even for a caller who paused, but not into a full inbox. */
+  /** No more input follows: the rest is pulled even if the caller paused, but not into a full inbox. */
   protected inputEnded(): void {
     this.holds &= Hold.INBOX
   }
 
-  /** Something was queued. @returns whether the loop runs, and writes it */
+  /** Output was queued. @returns whether the loop is running, and so will write it */
   protected wantsWrite(): boolean {
     if (this.isRunning) this.mustWrite = true
     return this.isRunning

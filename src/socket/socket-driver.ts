@@ -17,16 +17,15 @@ import { Hold, RunLoop } from './run-loop.js'
 import { monotonicNow, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 
-/** From this much on, output is offered to the transport at once instead of after the code that runs. */
+/** From this size on, output is written at once instead of after the code that runs now. */
 const EAGER_FLUSH_BYTES = 64 * 1024
 
 /**
- * Moves bytes between a transport and a connection, and ends the transport when the connection says so. All of that is
- * one loop.
+ * Moves bytes between a transport and a connection, in one loop, and ends the transport when the connection says so.
  */
 export class SocketDriver extends RunLoop implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
-  /** Messages that were taken to be sent. */
+  /** The number of messages that were taken for sending. */
   messagesSent = 0
   isQueued = false
   timerSlot = -1
@@ -34,7 +33,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   private readonly owner: DriverOwner
   private readonly limits: Limits
   private readonly slowConsumer: SlowConsumerPolicy
-  /** Above this much that waits, the policy decides. */
+  /** Above this number of waiting bytes, the slow-consumer policy decides. */
   private readonly maxWaitingBytes: number
   private readonly flow: OutputFlow
   private readonly deadlines: Deadlines
@@ -42,10 +41,10 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   private mustPull = false
   private isEnded = false
   private needsDrain = false
-  /** What the owner knows of. */
+  /** What the owner was told. */
   private phase: 'open' | 'closing' | 'sendingOver' | 'gone' = 'open'
 
-  /** @param transport from now on the driver's, reading not yet started */
+  /** @param transport owned by the driver from now on; reading has not started */
   constructor(
     transport: Transport,
     connection: ConnectionOptions,
@@ -65,22 +64,22 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.deadlines.schedule(this.connection.nextTickAt)
   }
 
-  /** Bytes that were sent and that the system did not take. */
+  /** Bytes that were sent and that the system has not taken. */
   get bufferedAmount(): number {
     return this.connection.bufferedBytes + this.transport.pendingBytes
   }
 
-  /** Whether what is sent now does not have to wait. */
+  /** Whether output is at or below the high-water mark. */
   get hasRoom(): boolean {
     return this.bufferedAmount <= this.limits.highWaterMarkBytes
   }
 
-  /** The object that counts the bytes of the transport. */
+  /** The object that counts the bytes of the transport: it has `bytesRead` and `bytesWritten`. */
   get counter(): object {
     return this.transport.counter
   }
 
-  /** What is left of the total that a caller gave the end. */
+  /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */
   get timeLeftMs(): number {
     return this.deadlines.timeLeftMs
   }
@@ -92,22 +91,22 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
 
   /**
    * Begins to read.
-   * @param head bytes that came with the handshake; copied
+   * @param head bytes received together with the handshake; copied
    */
   start(head: Uint8Array): void {
     this.release(Hold.START)
     if (head.length > 0) {
       this.connection.receiveBytes(head, monotonicNow(), true)
-      // Nothing of a handler runs inside the call that opens a connection.
+      // No handler runs inside the call that opens a connection.
       this.connection.keepInput()
     }
     if (this.transport.isDestroyed) this.loseTransport()
     this.runSoon()
   }
 
-  /** The caller wants no more: stops pulling and reading, so that TCP tells the peer. */
+  /** The caller wants no more messages: stops pulling and reading, so that TCP slows the peer down. */
   pause(): void {
-    // Nothing keeps a connection from its end.
+    // A paused connection still ends.
     if (this.phase === 'open' || this.phase === 'closing') this.stopReading(Hold.CALLER)
   }
 
@@ -115,7 +114,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     if (this.release(Hold.CALLER)) this.runSoon()
   }
 
-  /** The owner has no room for more: as {@link pause}, beside it. */
+  /** The inbox is full. Works as {@link pause} and is independent of it. */
   hold(): void {
     this.stopReading(Hold.INBOX)
   }
@@ -131,8 +130,8 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   }
 
   /**
-   * Sends a message by the slow-consumer policy.
-   * @returns false: over the high-water mark, or not taken
+   * Sends a message, subject to the slow-consumer policy.
+   * @returns false: output is above the high-water mark, or the message was not taken
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     if (!this.admits()) return false
@@ -140,8 +139,8 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   }
 
   /**
-   * Sends a message that goes to many, as {@link send}.
-   * @returns `'dropped'`: the slow-consumer policy did not let it through; `'failed'`: the connection is not open
+   * Sends a message that goes to many, subject to the slow-consumer policy.
+   * @returns `'dropped'`: the policy did not admit it; `'failed'`: the connection is not open
    */
   deliver(message: PreparedMessage): DeliveryOutcome {
     if (this.connection.readyState !== ReadyState.OPEN) return 'failed'
@@ -163,17 +162,17 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     return sent
   }
 
-  /** @param timeoutMs the whole time that the end may take; undefined: see `closeTimeoutMs` */
+  /** @param timeoutMs how long the whole end may take; undefined: see `closeTimeoutMs` */
   close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
     this.connection.close(code, reason)
     this.deadlines.endWithin(timeoutMs)
-    // The peer's Close frame stands after what was not read yet.
+    // The peer's Close frame follows the input that was not read yet.
     this.release(Hold.CALLER)
     this.reportState()
     this.runSoon()
   }
 
-  /** The peer's Close frame is to be answered: what it asked for before is sent. */
+  /** Answers the peer's Close frame: the replies to its earlier messages are queued. */
   answerClose(): void {
     if (!this.connection.owesClose) return
     this.connection.answerClose()
@@ -188,7 +187,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.runSoon()
   }
 
-  /** Ends everything now. */
+  /** Cuts the connection at once. */
   terminate(): void {
     this.connection.abandon(this.transport.unsentBytes)
     this.transport.destroy()
@@ -200,7 +199,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
 
   receive(chunk: Buffer): void {
     const { connection } = this
-    // While the peer reads every ping is answered: what one read brings is bounded by the read.
+    // While the peer reads, every ping is answered: the size of one read bounds their number.
     connection.answersAllPings = !this.flow.isBlocked
     connection.receiveBytes(chunk, monotonicNow(), true)
     this.run(true)
@@ -219,12 +218,12 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.run(true)
   }
 
-  /** Work off the loop ended: there is something to pull or to write. */
+  /** Compression or decompression in the thread pool ended: there is something to pull or to write. */
   wake(): void {
     this.goOn()
   }
 
-  /** The transport took all that it had. */
+  /** The system took all output that the transport held. */
   unblock(): void {
     if (!this.flow.isBlocked) return
     this.flow.unblock()
@@ -258,14 +257,14 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.deadlines.reschedule(now)
   }
 
-  /** Whether a message is taken, by what waits before it. If not, the slow-consumer policy has acted. */
+  /** Whether a further message is taken, judged by the output that waits. If not, the slow-consumer policy has acted. */
   private admits(): boolean {
     return this.connection.bufferedBytes <= this.maxWaitingBytes || this.admitsOneMore()
   }
 
-  /** As {@link admits}, after a closer look: some of what is buffered may be on its way. */
+  /** As {@link admits}, after writing what the transport takes: part of the buffered output may be on its way. */
   private admitsOneMore(): boolean {
-    // It takes nothing then, and says what is wrong with the arguments.
+    // The connection then takes nothing, and reports wrong arguments.
     if (!this.connection.isSendable) return true
     this.writeOut(true)
     if (this.connection.waitingBytes(this.flow.hasRoom) <= this.maxWaitingBytes) return true
@@ -274,7 +273,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
       const { maxBufferedOutputBytes } = this.limits
       const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
       this.connection.failOverLimit(error, true)
-      // Messages come no more: a full inbox must not keep the error away.
+      // No more messages are delivered: a full inbox must not hold back the error.
       this.release(Hold.INBOX)
       this.reportState()
       this.runSoon()
@@ -282,7 +281,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     return false
   }
 
-  /** A message was queued. @returns whether there is room for more */
+  /** A message was queued. @returns whether output is at or below the high-water mark */
   private sent(): boolean {
     this.messagesSent++
     this.touch()
@@ -296,14 +295,13 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     return false
   }
 
-  /** What the loop does with what came about. */
   protected write(): void {
     this.writeOut(false)
     if (this.needsDrain) this.reportDrain()
     this.settle()
   }
 
-  /** What handlers cause has no end: others get their turn. */
+  /** The handlers always cause more work: others get their turn. */
   protected runLater(): void {
     this.mustPull = true
     setImmediate(() => {
@@ -311,18 +309,18 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     })
   }
 
-  /** Pulls until there is nothing, or the owner wants no more. */
+  /** Pulls until there are no events, or something holds the loop. */
   protected pull(): void {
     const { connection } = this
     let owesPong = false
     while (this.isPulling) {
       const event = connection.nextEvent()
       if (event === null) {
-        // A FIN without a Close frame is no event as long as something is still to leave.
+        // A FIN without a Close frame is not an event while output still waits.
         this.reportState()
         return
       }
-      // What the engine owes the peer (pongs) goes out before user code runs for however long.
+      // Pongs are written before user code runs, which may take long.
       if (event.type === 'ping') {
         owesPong = true
       } else if (owesPong || event.type !== 'message') {
@@ -335,12 +333,12 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     }
   }
 
-  /** @param isUrgent much waits, or a message is not to be refused for it */
+  /** @param isUrgent much output waits, or a message would be refused otherwise */
   private writeOut(isUrgent: boolean): void {
     if (this.flow.flush(isUrgent)) this.deadlines.watchOutput()
   }
 
-  /** TCP tells the peer. */
+  /** Stops reading, so that TCP slows the peer down. */
   private stopReading(reason: Hold): void {
     this.holdBy(reason)
     this.transport.pause()
@@ -355,19 +353,19 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     if (this.mayRead && this.phase !== 'gone') this.transport.resume()
   }
 
-  /** Something was queued: it is written after the code that runs now. */
+  /** Output was queued: it is written after the code that runs now. */
   private touch(): void {
     if (!this.wantsWrite()) flushSoon(this)
   }
 
-  /** As {@link touch}, and pulls. Events never come inside the call that caused them. */
+  /** As {@link touch}, and pulls as well. Events are never reported inside the call that caused them. */
   private runSoon(): void {
     this.mustPull = true
     flushSoon(this)
   }
 
   private reportDrain(): void {
-    // Room on a connection that takes nothing any more is no room.
+    // A connection that takes no messages any more has no room for them.
     if (!this.connection.isSendable || !this.hasRoom) return
     this.needsDrain = false
     this.owner.handleDrain()
@@ -391,7 +389,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.reportState()
   }
 
-  /** Ends the transport if it is time, and sees that the end comes. */
+  /** Ends the transport if it is time, and watches that the end comes. */
   private settle(): void {
     const { connection } = this
     if (connection.readyState === ReadyState.CLOSED) {
@@ -404,7 +402,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     if (due === 'now' && !this.isEnded && connection.bufferedBytes === 0) {
       this.isEnded = true
       this.transport.end()
-      // What still comes is discarded: a reset must not overtake our Close frame.
+      // Further input is read and discarded: unread input would cause a reset, which could overtake the Close frame.
       this.transport.resume()
     }
   }

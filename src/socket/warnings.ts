@@ -1,18 +1,18 @@
 import { toError } from '../errors.js'
 
-/** An owner warns of the same thing once in so long. */
+/** An owner repeats a warning at most once in this time. */
 export const WARNING_INTERVAL_MS = 60_000
 
-/** When an owner warned last, by the code of the warning. */
+/** When each owner last warned, by the code of the warning. */
 const warnedAt = new WeakMap<object, Map<string, number>>()
 
 /**
- * Warns of an error that nobody else hears, as a warning of the process: at most once in {@link WARNING_INTERVAL_MS} for
- * each owner and code, so that a peer that causes it again and again does not fill a log.
+ * Emits a warning of the process for an error that no handler gets: at most once in {@link WARNING_INTERVAL_MS} for each
+ * owner and code, so that a peer that causes the error repeatedly does not fill the log.
  * @param owner a server, a route, a client
- * @param code stable, for those who listen to 'warning': `HAWSER_...`
- * @param what what failed; the error's message follows after a colon
- * @param error whatever was thrown
+ * @param code a stable code for listeners of 'warning': `HAWSER_...`
+ * @param what says what failed; the error's message is added after a colon
+ * @param error the value that was thrown
  */
 export function warnOnce(owner: object, code: string, what: string, error: unknown): void {
   let codes = warnedAt.get(owner)
