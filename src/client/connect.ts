@@ -36,11 +36,11 @@ import { ClientSocket, type Incoming } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
-  /** Bounds, units in their names; `Infinity` and `false` mean off. */
+  /** Limits, with their units in their names; `Infinity` and `false` turn a limit off. */
   readonly limits?: LimitOptions
   /** Subprotocols to offer, in order of preference. */
   readonly protocols?: string | readonly string[]
-  /** Further headers of the request; or a function that gives them, for each attempt. */
+  /** Further headers of the request, or a function that returns them for each attempt. */
   readonly headers?: HeadersInput | (() => HeadersInput | Promise<HeadersInput>)
   /** The Origin header. Default: none. */
   readonly origin?: string
@@ -48,13 +48,13 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
   readonly tls?: TlsOptions
   /** permessage-deflate (RFC 7692). Default: on. */
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
-  /** Ends the attempt: the promise rejects with the signal's reason. Of no effect once the connection is open. */
+  /** Ends the attempt: the promise rejects with the signal's reason. It has no effect once the connection is open. */
   readonly signal?: AbortSignal
-  /** What to do with messages and events; without it messages are read with `receive()` or `for await`. */
+  /** Handlers of messages and events; without a message handler, messages are read with `receive()` or `for await`. */
   readonly handlers?: Service<ClientSocket<Data>>
   /**
-   * What becomes of messages that no handler takes: `'queue'` (default) keeps them for `receive`, and stops reading when its
-   * queue is full; `'discard'` drops them, for a client that only sends.
+   * What happens to messages without a handler: `'queue'` (default) keeps them for `receive`, and stops reading when its queue
+   * is full; `'discard'` drops them, for a client that only sends.
    */
   readonly incoming?: Incoming
   /** Becomes `socket.data`. */
@@ -94,9 +94,9 @@ const NAMES = new Set<string>([
 /**
  * Opens a connection (RFC 6455 section 4.1).
  * @param url ws, wss, http, https, `ws+unix:/path/to/socket:/target`; credentials become basic authentication
- * @returns the open connection; messages that came with the handshake are kept for it
+ * @returns the open connection; messages received together with the handshake are kept for it
  * @throws SyntaxError, TypeError or RangeError for a wrong url or option, at once; the promise rejects with HandshakeError
- *   (its message names the URL without credentials and query, its `response` is what the server answered), with the
+ *   (its message names the URL without credentials and query, its `response` is the server's answer), with the
  *   system's error as `cause` where there is one, or with the reason of the signal
  */
 export function connect<Data = undefined>(
@@ -189,7 +189,7 @@ async function openWithin<Data>(
     duplex.destroy()
     throw error
   }
-  // From here on the socket has the transport, and ends it.
+  // From here on the socket owns the transport, and ends it.
   await socket.open(rest, signal)
   return socket
 }
@@ -198,7 +198,7 @@ async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Prom
   const { headers } = options.given
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
   const pairs = [...(given ?? [])]
-  // What is no pair of strings is told where the head is written.
+  // Whoever writes the head reports what is not a pair of strings.
   const has = (wanted: string): boolean =>
     pairs.some((pair: unknown) => Array.isArray(pair) && String(pair[0]).toLowerCase() === wanted)
   if (has('host')) {
@@ -220,7 +220,7 @@ function openTransport(target: Target, tls: TlsOptions | undefined): TcpSocket |
     allowHalfOpen: true,
   }
   if (!secure) return connectTcp(address)
-  // A server name is a name: an address in it is refused by TLS (RFC 6066 section 3).
+  // TLS refuses an address as a server name (RFC 6066 section 3).
   const servername = isIP(hostname) === 0 ? { servername: hostname } : {}
   return connectTls({ ...address, ...servername, ALPNProtocols: ['http/1.1'], ...tls })
 }
@@ -282,9 +282,9 @@ function describeError(error: Error): string {
 }
 
 /**
- * The error of a response that is no 101, with the start of its body.
- * @param signal ends the attempt; `givenSignal` is the caller's part in it. When only the time is up, what the server
- *   answered says more than that
+ * Makes the error for a response that is not a 101, with the start of its body.
+ * @param signal ends the attempt; `givenSignal` is the caller's signal in it. If only the time is up, the server's answer
+ *   says more than a timeout error
  */
 async function withBody(
   error: HandshakeError,
@@ -349,7 +349,7 @@ function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const abort = (): void => {
       reject(signal.reason as Error)
     }
-    // Also when the signal came first: a rejection that nobody handles would end the process.
+    // Also when the signal came first: an unhandled rejection would end the process.
     void promise.then(resolve, reject).finally(() => {
       signal.removeEventListener('abort', abort)
     })

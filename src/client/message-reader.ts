@@ -6,18 +6,18 @@ import type { EventSink } from '../socket/socket.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from '../socket/waiters.js'
 
-/** While the connection closes and the queue is full, a call of `receive` follows the one before within this time. */
+/** While the connection closes and the queue is full, a reader has to call `receive` again within this time. */
 const PATIENCE_MS = 1000
 
 /**
- * Keeps messages for whoever reads them one by one. Pings and closes are served also when nobody reads; the queue is
- * bounded, and when it is full the reading of the socket stops.
+ * Keeps messages for a caller who reads them one by one. Pings and Close frames are answered even if no caller reads. The
+ * queue is bounded; a full queue stops reading.
  */
 export class MessageReader implements EventSink {
   droppedMessages = 0
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
-  /** Somebody reads: a loop is under way, or `receive` was called since this side began to close. */
+  /** The number of loops over the messages; and whether `receive` was called since this side began to close. */
   private loops = 0
   private isReadWhileClosing = false
   private patience: NodeJS.Timeout | undefined
@@ -42,34 +42,34 @@ export class MessageReader implements EventSink {
   }
 
   handleDrain(): void {
-    // A sender waits with `drained()`.
+    // A sender uses `drained()` instead.
   }
 
   handleResume(): void {
-    // Only what comes from now on was held back, and that by the driver.
+    // The driver held back the messages, not this queue.
   }
 
-  /** This side closes: what nobody reads any more is dropped, so that the peer's Close frame after it is reached. */
+  /** This side closes: messages without a reader are dropped, so that the peer's Close frame after them is reached. */
   handleSendingOver(): void {
     this.isClosing = true
     this.goOnWithoutReader()
   }
 
   handleTerminated(): void {
-    // What came can still be read.
+    // Messages that were received can still be read.
   }
 
-  /** Nobody is waited for any more. */
+  /** The time for readers is up. */
   giveUp(): void {
     this.isGivenUp = true
     this.goOnWithoutReader()
   }
 
   handleEnd(): void {
-    // Messages that were received can still be read; the end is told after them.
+    // Messages that were received can still be read; the end is reported after them.
   }
 
-  /** A loop over the messages begins. @returns ends it */
+  /** A loop over the messages begins. @returns a function that ends it */
   beginLoop(): () => void {
     this.loops++
     return () => {
@@ -78,7 +78,7 @@ export class MessageReader implements EventSink {
     }
   }
 
-  /** The next message: of those that wait, or the next to come. */
+  /** Waits for the next message: the first in the queue, or the next one received. */
   async receive(options: WaitOptions): Promise<string | Buffer> {
     checkWaitOptions(options)
     options.signal?.throwIfAborted()
@@ -102,12 +102,12 @@ export class MessageReader implements EventSink {
     if (holdsNow && this.isClosing && this.loops === 0) this.waitForReader()
   }
 
-  /** The connection closes, and nobody reads what still comes. */
+  /** Whether the connection closes and no caller reads the messages that still arrive. */
   private get isUnread(): boolean {
     return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isReadWhileClosing)
   }
 
-  /** A call of `receive` is followed by the next, or it was the last. */
+  /** Waits for the next call of `receive`: without one the last call was the end of reading. */
   private waitForReader(): void {
     this.patience = setTimeout(() => {
       this.isReadWhileClosing = false

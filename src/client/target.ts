@@ -1,10 +1,10 @@
 import { showValue } from '../limits.js'
 
-/** Where a URL leads: the transport's address and the parts of the request head. */
+/** The target of a URL: the address of the transport, and parts of the request head. */
 export interface Target {
-  /** As the caller wrote it, less credentials. */
+  /** The URL without credentials. */
   readonly href: string
-  /** What errors show of it: without the query as well, which may hold a token. */
+  /** The URL as errors show it: without the query as well, which may hold a token. */
   readonly shown: string
   readonly secure: boolean
   /** The path of a Unix socket, or undefined. */
@@ -33,8 +33,8 @@ const SCHEMES: ReadonlyMap<
 
 /**
  * Reads the URL of a WebSocket (RFC 6455 section 3): ws, wss, and http and https for them; `ws+unix:/path/to/socket`
- * and `wss+unix:`, the request target behind a second colon.
- * @throws SyntaxError for what is no such URL, or has a fragment
+ * and `wss+unix:`, with the request target after a second colon.
+ * @throws SyntaxError for what is not such a URL, or has a fragment
  */
 export function parseTarget(url: string | URL): Target {
   const text = url instanceof URL ? url.href : url
@@ -70,7 +70,7 @@ export function parseTarget(url: string | URL): Target {
   }
 }
 
-/** A URL for an error: whatever may be a password is left out. */
+/** A URL as errors show it: everything that may be a password is left out. */
 const show = (text: string): string => showValue(text.replace(/\/\/[^/?#]*@/, '//***@'))
 
 function unixTarget(parsed: URL, secure: boolean): Target {
@@ -101,7 +101,7 @@ function basicAuthorization(username: string, password: string): string | undefi
   return `Basic ${Buffer.from(credentials).toString('base64')}`
 }
 
-/** @throws SyntaxError where `decodeURIComponent` has only a URIError that names nothing */
+/** @throws SyntaxError instead of the URIError of `decodeURIComponent`, which names nothing */
 function decode(what: string, text: string): string {
   try {
     return decodeURIComponent(text)

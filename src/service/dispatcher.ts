@@ -15,9 +15,8 @@ import type { EventSink, Socket } from '../socket/socket.js'
 type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
 
 /**
- * Calls the handlers of a service: messages one at a time and in order (or `concurrency` of them), everything else at
- * once. While a handler runs, messages wait in a bounded inbox and control frames are served; when the inbox is full,
- * reading stops.
+ * Calls the handlers of a service: for messages one at a time and in order (or `concurrency` of them), for everything else at
+ * once. While a handler runs, messages wait in a bounded inbox and control frames are answered; a full inbox stops reading.
  */
 export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>, RepliesOwner, EndOwner {
   droppedMessages = 0
@@ -25,20 +24,20 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   handlers: Handlers<S>
   isCalling = false
   private readonly limits: Limits
-  /** Made for the first handler that returns something. */
+  /** Created when a handler first returns something. */
   private replies: Replies | null = null
   private inbox: Inbox | null = null
-  /** Handlers of messages that are under way, those included whose reply waits for room. */
+  /** The number of message handlers that run, including those whose reply waits for room. */
   private running = 0
-  /** `onOpen` is under way; and what is observed until it is done. */
+  /** Whether `onOpen` still runs, and the pings and pongs received meanwhile. */
   private isOpening = false
   private observations: Observation[] | null = null
   private asksIdle = false
-  /** The peer's Close frame came: it is answered when nothing of what came before is left to do. */
+  /** The peer's Close frame was received: it is answered once everything before it is handled. */
   private owesClose = false
-  /** What comes is dropped: the connection failed, or the time for handlers is up. */
+  /** Further messages are dropped: the connection failed, or the time for handlers is up. */
   private isDropping = false
-  /** Made at the end. */
+  /** Created at the end. */
   private end: ServiceEnd | null = null
 
   constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
@@ -47,20 +46,20 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.limits = limits
   }
 
-  /** Other handlers, before the first is called. */
+  /** Replaces the handlers. Legal before the first of them is called. */
   use(handlers: Handlers<S>): void {
     this.handlers = handlers
   }
 
-  /** Whether messages go to a handler. */
+  /** Whether the service has a handler for messages. */
   get handlesMessages(): boolean {
     return handlesMessages(this.handlers)
   }
 
   /**
-   * Calls `onOpen`. Messages wait for it, and so do `onPing` and `onPong`; nothing else does.
-   * @param failed gets what it throws, instead of `onError`
-   * @returns undefined if it is done, or a promise that never rejects
+   * Calls `onOpen`. Messages, `onPing` and `onPong` wait for it; nothing else does.
+   * @param failed gets what `onOpen` throws, instead of `onError`
+   * @returns undefined if `onOpen` is done, or a promise that never rejects
    */
   open(failed?: (error: unknown) => void): Promise<void> | undefined {
     if (this.handlers.onOpen === undefined) return undefined
@@ -121,11 +120,11 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     const { replies } = this
     if (replies !== null) replies.isOver = true
     if (replies === null || replies.isIdle) {
-      // Messages that waited for a caller who paused are handled.
+      // Messages that waited because the caller had paused are handled.
       this.releaseSoon()
       return
     }
-    // Generators clean up, and messages that waited for room are handled: not inside the call that closes.
+    // Generators clean up and waiting messages are handled, but not inside the call that closes.
     process.nextTick(() => {
       replies.stop()
       this.release()
@@ -141,7 +140,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   callOnClose(info: CloseInfo): unknown {
-    // The final count: a message may have been dropped since the end.
+    // With the final count: messages may have been dropped since the end.
     return this.handlers.onClose?.(this.socket, this.socket.finalInfo(info))
   }
 
@@ -158,9 +157,9 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     if (this.streamCount === 0) this.socket.handleDone()
   }
 
-  /** A handler threw, or what stands for one: 1011 on this connection alone, with a reason that gives nothing away. */
+  /** A handler failed: this connection alone closes with 1011, with a reason that gives nothing away. */
   handlerFailed(error: unknown): void {
-    // What `socket.signal` made a handler throw says nothing new.
+    // An error that `socket.signal` caused is not reported again.
     if (isOfTheEnd(this.socket, error)) return
     this.failConnection()
     reportError(this.socket, this.handlers, toError(error))
@@ -193,7 +192,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   private get isBusy(): boolean {
     if (this.isOpening || this.replies?.isWaiting === true || this.running >= this.concurrency) return true
     if (this.running > 0 && this.inbox?.isBusy === true) return true
-    // A peer could ask for any number of streams.
+    // The peer could cause any number of streams.
     return this.streamCount >= this.limits.maxQueuedMessages
   }
 
@@ -214,7 +213,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.release()
   }
 
-  /** What is no message: reported at once, but what only observes waits for `onOpen`. */
+  /** Handles an event that is not a message: at once, except that pings and pongs wait for `onOpen`. */
   private observe(event: Exclude<ConnectionEvent, { type: 'message' }>): void {
     const { handlers, socket } = this
     switch (event.type) {
@@ -228,7 +227,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
         if (!this.asksIdle) this.askWhetherToKeep()
         break
       case 'error':
-        // RFC 6455 section 7.1.7: a failed connection delivers nothing more. A lost one does.
+        // RFC 6455 section 7.1.7: a failed connection delivers no more messages. A lost one does.
         if (!isLoss(event.error)) this.dropMessages()
         callOnError(this.socket, this.handlers, event.error)
         break
@@ -241,7 +240,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     }
   }
 
-  /** As few as messages may wait: the peer can send any number of pings. */
+  /** Bounded as messages are: the peer can send any number of pings. */
   private observeLater(event: Observation): void {
     this.observations ??= []
     if (this.observations.length < this.limits.maxQueuedMessages) this.observations.push(event)
@@ -268,7 +267,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     }
   }
 
-  /** What a handler returned: the reply, or a promise of it. */
+  /** Handles what a handler returned: the reply, or a promise of it. */
   private finish(result: unknown, message: string | Buffer): void {
     if (result === undefined) return
     if (isThenable(result)) {
@@ -289,7 +288,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   private whenDone(result: PromiseLike<unknown>, message: string | Buffer): void {
-    // Not its own `then`: that may call back at once, or throw.
+    // Wrapped, because its own `then` may call back at once, or throw.
     Promise.resolve(result).then(
       (value) => {
         if (value instanceof Blob) this.whenDone(value.arrayBuffer(), message)
@@ -302,7 +301,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     )
   }
 
-  /** The handler of a message is under way. */
+  /** The handler of a message runs on. */
   private begin(message: string | Buffer): void {
     this.running++
     if (this.concurrency === 1) return
@@ -310,7 +309,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.inbox.begin(message)
   }
 
-  /** The handler is done; it counts as running until there is room for its reply. */
+  /** The handler of a message is done; it counts as running until there is room for its reply. */
   settle(value: unknown, message: string | Buffer): void {
     const replies = this.sentReplies
     if (!replies.hasRoomFor(value)) {
@@ -347,7 +346,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
   }
 
-  /** Messages that wait, and those that come, reach no handler any more. */
+  /** Drops the waiting messages and those that follow. */
   dropMessages(): void {
     this.isDropping = true
     this.drop(this.inbox?.length ?? 0)
@@ -360,7 +359,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.socket.handleDropped(count)
   }
 
-  /** A handler that nobody waits for may be async all the same, and fail. */
+  /** Watches a handler whose result is not used: it may be async, and fail. */
   private watch(result: unknown): void {
     if (!isThenable(result)) return
     Promise.resolve(result).then(undefined, (error: unknown) => {
@@ -380,9 +379,9 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     })
   }
 
-  /** There may be room for more: on with what waits, until there is none. */
+  /** Handles waiting messages until there is no room for more, then checks whether the end can go on. */
   private release(): void {
-    // Called out of a handler: the loop below that called it goes on by itself.
+    // Called inside a handler: the loop that called the handler continues by itself.
     if (this.isCalling) return
     const { inbox } = this
     if (inbox !== null) {
@@ -396,7 +395,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.end?.callIfDone()
   }
 
-  /** Whether a message is still to be handled, or its reply to be queued. */
+  /** Whether a message still waits to be handled, or its reply to be queued. */
   private get hasWork(): boolean {
     return this.running > 0 || (this.inbox !== null && this.inbox.length > 0)
   }

@@ -5,14 +5,14 @@ import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 
-/** Whether an error says nothing new: what a wait throws that the end of its connection cut short. */
+/** Whether a handler failed only because the end of its connection aborted what it waited for. */
 export function isOfTheEnd(socket: Socket, error: unknown): boolean {
   if (socket.readyState !== ReadyState.CLOSED) return false
-  // The latter has no class of its own: what aborts is a DOMException, or an error of the library that waits.
+  // An AbortError has no class of its own: it is a DOMException, or an error of the library that waits.
   return error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
 }
 
-/** Reports what went wrong here: to `onError`, and to the socket whether anybody heard. Each error is heard once. */
+/** Reports an error once: to `onError`, or, if there is none, to whoever has the socket. */
 export function reportError<S extends Socket>(
   socket: S,
   handlers: Handlers<S>,
@@ -23,7 +23,7 @@ export function reportError<S extends Socket>(
   callOnError(socket, handlers, error)
 }
 
-/** Calls `onError`. What it throws, now or later, is an error of its own: it goes further up. */
+/** Calls `onError`. An error that it throws, now or later, is reported to whoever has the socket. */
 export function callOnError<S extends Socket>(socket: S, handlers: Handlers<S>, error: Error): void {
   const failed = (later: unknown): void => {
     socket.handleFailure(toError(later), false)
@@ -36,6 +36,6 @@ export function callOnError<S extends Socket>(socket: S, handlers: Handlers<S>, 
   }
 }
 
-/** Whether the connection ended without having been failed. */
+/** Whether the connection was lost rather than failed. */
 export const isLoss = (error: Error & { readonly closeCode?: number }): boolean =>
   error instanceof TransportError || error.closeCode === CloseCode.ABNORMAL_CLOSURE

@@ -4,8 +4,8 @@ import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 
 /**
- * Asks `onIdleTimeout` whether an idle connection is to be kept. If not, closes it with 1001.
- * @returns undefined if that is done; or a promise, while the handler thinks: it rejects with what the handler throws
+ * Asks `onIdleTimeout` whether to keep an idle connection. If not, closes it with 1001.
+ * @returns undefined if the handler is done; else a promise that rejects with what the handler throws
  * @throws what the handler throws
  */
 export function askWhetherToKeep<S extends Socket>(

@@ -5,34 +5,34 @@ import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 
-/** Whose messages they are. */
+/** The dispatcher of one connection, as calling a message handler needs it. */
 export interface MessageOwner<S extends Socket> {
   readonly socket: S
   readonly handlers: Handlers<S>
-  /** A handler is being called: whatever it calls in turn, no other is called inside it. */
+  /** Whether a handler is being called: no other handler is called inside it. */
   isCalling: boolean
-  /** The codec did not take a message, and the service has no `onInvalidMessage`. */
+  /** The codec refused a message, and the service has no `onInvalidMessage`. */
   invalidMessage(error: InvalidMessageError): void
-  /** The service has a handler for the other type of message only. */
+  /** The service only has a handler for the other type of message. */
   unsupportedMessage(code: number, reason: string): void
 }
 
-/** Whether messages go to a handler. */
+/** Whether a service has a handler for messages. */
 export function handlesMessages(handlers: Handlers<never>): boolean {
   if (handlers.onMessage !== undefined) return true
   return handlers.onTextMessage !== undefined || handlers.onBinaryMessage !== undefined
 }
 
-/** Which handler replies to a message, for errors. */
+/** The name of the handler that replies to a message, for errors. */
 export function handlerNameFor(handlers: Handlers<never>, message: string | Buffer): string {
   if (handlers.onMessage !== undefined) return 'onMessage'
   return typeof message === 'string' ? 'onTextMessage' : 'onBinaryMessage'
 }
 
 /**
- * Calls the handler that a message is for, decoded where the service has a codec. No other is being called.
- * @returns what it returned
- * @throws what it throws
+ * Calls the handler for a message, with the decoded value where the service has a codec. No other handler is being called.
+ * @returns what the handler returned
+ * @throws what the handler throws
  */
 export function callHandler<S extends Socket>(owner: MessageOwner<S>, message: string | Buffer): unknown {
   const { handlers, socket } = owner
@@ -55,7 +55,7 @@ export function callHandler<S extends Socket>(owner: MessageOwner<S>, message: s
   }
 }
 
-/** Has the message read, and handled. @returns what the handler does */
+/** Decodes a message and calls its handler. @returns what the handler returned */
 function decode<S extends Socket>(owner: MessageOwner<S>, codec: Codec, message: string | Buffer): unknown {
   let value
   try {
@@ -82,14 +82,14 @@ async function decodeLater<S extends Socket>(
   }
   owner.isCalling = true
   try {
-    // Not awaited here: only the call itself must have no other inside it.
+    // Not awaited here: only the call itself must not contain another.
     return call()
   } finally {
     owner.isCalling = false
   }
 }
 
-/** What the codec did not take. @returns what the handler for it does */
+/** Handles a message that the codec refused. @returns what its handler returned */
 function invalid<S extends Socket>(
   owner: MessageOwner<S>,
   error: unknown,
@@ -106,7 +106,7 @@ function invalid<S extends Socket>(
   return undefined
 }
 
-/** A service that has a handler for the other type only cannot take this message (RFC 6455 section 7.4.1). */
+/** Refuses a message of a type that the service has no handler for (RFC 6455 section 7.4.1). */
 function refuse<S extends Socket>(owner: MessageOwner<S>): void {
   owner.unsupportedMessage(CloseCode.UNSUPPORTED_DATA, 'this type of message is not supported')
 }

@@ -8,29 +8,29 @@ import { isBytes, isStream } from './reply-values.js'
 import { CloseReply } from './service.js'
 import type { Socket } from '../socket/socket.js'
 
-/** A reply that is ready and waits for room, and the message that it answers. */
+/** A reply that waits for room, and the message that it answers. */
 interface ReadyReply {
   readonly value: unknown
   readonly message: string | Buffer
 }
 
-/** Receives what becomes of replies. */
+/** Receives the outcome of replies. */
 export interface RepliesOwner {
   /** There is room for a reply that waited. */
   settle(value: unknown, message: string | Buffer): void
-  /** Which handler a message went to, for errors. */
+  /** The name of the handler that got a message, for errors. */
   nameFor(message: string | Buffer): string
-  /** The stream of a handler failed. */
+  /** A stream that a handler returned failed. */
   handlerFailed(error: unknown): void
-  /** A stream is through. */
+  /** A stream ended. */
   streamEnded(): void
 }
 
-/** What handlers returned, on its way to the peer: waits for room, stream by stream and reply by reply. */
+/** Sends the replies of handlers: each reply, and each part of a stream, waits for room. */
 export class Replies implements StreamOwner {
-  /** Replies wait for room: no further message is to be handled. */
+  /** Whether a reply waits for room: no further message is handled meanwhile. */
   isWaiting = false
-  /** Nothing can be sent any more: {@link stop} follows where there is anything to stop. */
+  /** Whether nothing can be sent any more; {@link stop} follows where there is something to stop. */
   isOver: boolean
   private readonly socket: Socket
   private readonly codec: Codec | null
@@ -45,37 +45,37 @@ export class Replies implements StreamOwner {
     this.isOver = !socket.driver.connection.isSendable
   }
 
-  /** Streams that are not through. */
+  /** The number of streams that have not ended. */
   get streamCount(): number {
     return this.streams === null ? 0 : this.streams.count
   }
 
-  /** Whether there is nothing to stop once sending is over. */
+  /** Whether no stream runs and no reply waits. */
   get isIdle(): boolean {
     return this.streams === null && !this.isWaiting
   }
 
-  /** Whether a reply can be given to {@link send} now: there is room, or none is needed. */
+  /** Whether {@link send} can take a reply now: there is room, or the reply needs none. */
   hasRoomFor(value: unknown): boolean {
     if (value === undefined || this.isOver) return true
     if (!this.isWaiting && this.socket.driver.hasRoom) return true
     return !isSent(value, this.codec)
   }
 
-  /** Keeps a reply until there is room for it: then the owner settles it. */
+  /** Keeps a reply until there is room for it; then calls the owner's `settle`. */
   keep(value: unknown, message: string | Buffer): void {
     this.ready ??= []
     this.ready.push({ value, message })
     this.waitForRoom()
   }
 
-  /** There is room, or nothing to wait for any more. */
+  /** There is room, or no reason to wait any more. */
   goOn(): void {
     this.isWaiting = false
     while (this.ready !== null) {
       const next = this.ready[0] as ReadyReply
       if (!this.hasRoomFor(next.value)) {
-        // Somebody else took the room: the order stays.
+        // Another sender took the room; the order of the replies stays.
         this.waitForRoom()
         return
       }
@@ -85,20 +85,20 @@ export class Replies implements StreamOwner {
     }
   }
 
-  /** Nothing can be sent any more: streams are cancelled, and nobody waits for room. */
+  /** Nothing can be sent any more: cancels the streams and settles the waiting replies. */
   stop(): void {
     this.streams?.stop()
     this.goOn()
   }
 
   /**
-   * Sends what a handler returned.
-   * @param message what it answers
+   * Sends the reply that a handler returned.
+   * @param message the message that it answers
    * @throws TypeError for what cannot be a reply; what the codec throws
    */
   send(value: unknown, message: string | Buffer): void {
     const { codec } = this
-    // Hawser's own calls return booleans; an arrow function that makes one returns it.
+    // Hawser's own calls return booleans, and a short arrow function returns what it calls.
     if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
     if (value instanceof CloseReply) {
       void this.socket.close(value.code, value.reason)
@@ -135,7 +135,7 @@ export class Replies implements StreamOwner {
   }
 
   private sendMessage(data: MessageData | PreparedMessage): void {
-    // A peer that does not take replies is not asked for more messages.
+    // A peer that does not take replies gets no more messages handled.
     if (!this.socket.send(data) && this.socket.driver.connection.isSendable) this.waitForRoom()
   }
 
@@ -145,12 +145,12 @@ export class Replies implements StreamOwner {
   }
 }
 
-/** What goes out as a message as it is. */
+/** Whether a value is sent as it is. */
 function isMessage(value: unknown): value is MessageData | PreparedMessage {
   return typeof value === 'string' || isBytes(value) || value instanceof PreparedMessage
 }
 
-/** Whether a reply of this kind takes room in the output at once. */
+/** Whether a reply takes room in the output at once. */
 function isSent(value: unknown, codec: Codec | null): boolean {
   if (typeof value === 'boolean' || value instanceof NoReply || value instanceof CloseReply) return false
   if (isStream(value, codec === null)) return false
@@ -158,8 +158,8 @@ function isSent(value: unknown, codec: Codec | null): boolean {
 }
 
 /**
- * What a handler may return without replying: what calls give that are made for something else.
- * @throws TypeError for anything that was surely meant as a reply
+ * Checks a value that is not a reply: numbers and the like, which calls return that are made for another purpose.
+ * @throws TypeError for a value that must have been meant as a reply
  */
 function checkNoReply(value: unknown, from: string): void {
   if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number') return

@@ -1,7 +1,7 @@
 import type { AnyIterable } from './reply-values.js'
 import type { Socket } from '../socket/socket.js'
 
-/** So many parts of a stream are sent before others get their turn. */
+/** After so many parts a stream lets others have their turn. */
 const PARTS_A_TURN = 64
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -12,7 +12,7 @@ function iteratorOf(iterable: AnyIterable): AnyIterator {
   return Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]()
 }
 
-/** Receives what became of a stream. */
+/** Receives the parts and the outcome of a stream. */
 export interface StreamOwner {
   /** Sends one part. @returns whether more are wanted */
   sendPart(part: unknown): boolean
@@ -20,12 +20,12 @@ export interface StreamOwner {
   streamEnded(): void
 }
 
-/** The replies of a connection that come in parts, under way beside everything else; cancelled when it closes. */
+/** The reply streams of a connection. They run beside everything else and are cancelled when the connection closes. */
 export class ReplyStreams {
   private readonly socket: Socket
   private readonly owner: StreamOwner
   private readonly running = new Set<AnyIterator>()
-  /** Streams that are not through, those included that were cancelled and still clean up. */
+  /** The number of streams that have not ended, including cancelled ones that still clean up. */
   count = 0
   private isOver = false
 
@@ -34,7 +34,7 @@ export class ReplyStreams {
     this.owner = owner
   }
 
-  /** Starts to send what it gives, part by part. Never throws. */
+  /** Starts to send a stream part by part. Never throws. */
   start(iterable: AnyIterable): void {
     let iterator
     try {
@@ -54,7 +54,7 @@ export class ReplyStreams {
     void this.run(iterator)
   }
 
-  /** The connection takes nothing any more: each iterator is told at once. */
+  /** The connection takes nothing any more: cancels each iterator at once. */
   stop(): void {
     this.isOver = true
     for (const iterator of [...this.running]) {
@@ -69,9 +69,9 @@ export class ReplyStreams {
   private async run(iterator: AnyIterator): Promise<void> {
     try {
       for (let parts = 1; ; parts++) {
-        // One that never waits would run in microtasks alone, and nobody else would get a turn.
+        // A stream that never waits would run in microtasks alone and starve everything else.
         if (parts % PARTS_A_TURN === 0) await nextTurn()
-        // Never asked again after its `return`, which comes while this waits.
+        // `return` may have been called during the wait: `next` must not be called after it.
         if (this.isOver) break
         const next = await iterator.next()
         if (next.done === true || this.isOver) break
@@ -95,18 +95,18 @@ export class ReplyStreams {
     this.ended()
   }
 
-  /** Whether the next part has to wait for room; looked at again after each wait, for others may have taken it. */
+  /** Whether the next part has to wait for room. Checked again after each wait: others may have taken the room. */
   private get isFull(): boolean {
     const { driver } = this.socket
     return !this.isOver && driver.connection.isSendable && !driver.hasRoom
   }
 
-  /** A part that the peer has no room for yet waits here; so do the ones after it, unmade. The end is told by `stop`. */
+  /** Waits for room, or for the end, which `stop` reports. Later parts are not made meanwhile. */
   private async room(): Promise<void> {
     await this.socket.drained().catch(() => undefined)
   }
 
-  /** Never rejects: what the cleaning up of a stream throws has nobody to be told to, for the stream was given up. */
+  /** Cancels an iterator. Never rejects: the stream was given up, so an error of its clean-up has no recipient. */
   private async cancel(iterator: AnyIterator): Promise<void> {
     try {
       await iterator.return?.()

@@ -1,15 +1,15 @@
 import type { MessageData } from '../connection/message-data.js'
 
-/** Whether this goes out as a binary message. */
+/** Whether a value is sent as a binary message. */
 export const isBytes = (value: unknown): value is Exclude<MessageData, string> =>
   ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
 
-/** A reply in parts. */
+/** A reply that consists of parts. */
 export type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>
 
 /**
- * Whether this is a reply in parts: an async iterable, a generator, and without a codec any other iterable that is neither
- * text nor bytes. Under a codec an array or a Set is a value.
+ * Whether a value is a reply in parts: an async iterable or a generator, and without a codec any other iterable that is
+ * neither text nor bytes. With a codec an array or a Set is a value.
  */
 export function isStream(value: unknown, isAnyIterable: boolean): value is AnyIterable {
   if (typeof value !== 'object' || value === null || isBytes(value)) return false

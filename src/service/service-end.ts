@@ -2,11 +2,11 @@ import type { CloseInfo } from '../connection/events.js'
 import { isThenable } from '../socket/no-reply.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
-/** What the end of a service asks of its dispatcher. */
+/** The dispatcher, as the end of a service needs it. */
 export interface EndOwner {
-  /** Whether a handler, or a reply that waits for room, is still under way. */
+  /** Whether a handler still runs, or a reply still waits for room. */
   readonly isWorking: boolean
-  /** Handlers had their time: what waits for them is dropped. */
+  /** The time for handlers is up: waiting messages are dropped. */
   handleTimeUp(): void
   /** Calls `onClose`. @returns what it returned */
   callOnClose(info: CloseInfo): unknown
@@ -16,8 +16,8 @@ export interface EndOwner {
 }
 
 /**
- * The end of one connection as its handlers see it: `onClose`, once and last. It waits for the handlers of all messages that
- * were received, `closeTimeoutMs` at most.
+ * The end of one connection for its handlers: `onClose`, once and last. It waits until the handlers of all received messages
+ * are done, `closeTimeoutMs` at most.
  */
 export class ServiceEnd implements Timed {
   timerSlot = -1
@@ -25,7 +25,7 @@ export class ServiceEnd implements Timed {
   isDone = false
   /** Whether `onClose` was called. */
   isCalled = false
-  /** Whether all that was received was pulled, up to the end. */
+  /** Whether all events were pulled, up to the end. */
   private isPulled = false
   private isTimeUp = false
   private info: CloseInfo | null = null
@@ -39,7 +39,7 @@ export class ServiceEnd implements Timed {
 
   /**
    * The connection is over.
-   * @param timeLeftMs what is left of the total that the caller gave its end
+   * @param timeLeftMs milliseconds left until the deadline that a caller set for the whole end
    */
   begin(info: CloseInfo, timeLeftMs: number): void {
     this.info = info
@@ -47,7 +47,7 @@ export class ServiceEnd implements Timed {
     if (!this.isCalled) timerWheel.schedule(this, monotonicNow() + Math.min(this.timeoutMs, timeLeftMs))
   }
 
-  /** Nothing more is to be pulled. */
+  /** All events were pulled. */
   pulled(): void {
     this.isPulled = true
     this.callIfDone()

@@ -14,16 +14,16 @@ export const HANDLER_NAMES: readonly string[] = [
   'onError',
 ]
 
-/** What a service has beside its handlers. */
+/** The options of a service beside its handlers. */
 const OPTION_NAMES: readonly string[] = ['codec', 'concurrency']
 
 const ALL_NAMES: readonly string[] = [...HANDLER_NAMES, 'onUpgrade', ...OPTION_NAMES]
 
-/** What {@link nearest} found for names of classes, of which each connection may have an instance. */
+/** Results of {@link nearest} for names of classes: each connection may have an instance of its class. */
 const found = new Map<string, string | null>()
 const MAX_FOUND = 1000
 
-/** What the handlers are called elsewhere: in browsers, in Bun, in uWebSockets.js, in ws and in Socket.IO. */
+/** The handlers' names in browsers, Bun, uWebSockets.js, ws and Socket.IO. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['open', 'onOpen'],
   ['connect', 'onOpen'],
@@ -39,13 +39,13 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Checks the names of a service, so that no handler is never called for being misspelt. Nothing of it is called here.
- * - A plain object: each of its own names must be a handler or an option. What it keeps beside them belongs into the
- *   closure, or into a class.
- * - An instance of a class, and a module, keep what they like, but for `on…` names that are no handler, in any case of
- *   letters, and for what is nearly the name of one that is not there: a function with the name that it has elsewhere
- *   (`message`), or one letter off (two, of a long name).
- * @throws TypeError with the name, what may have been meant, and what there is
+ * Checks the names of a service, so that a misspelt handler does not go unnoticed. Calls nothing of the service.
+ * - A plain object: each of its own names must be a handler or an option. Other state belongs into the closure, or into a
+ *   class.
+ * - An instance of a class, and a module, may have other names, except `on…` names that are not handlers, in any case of
+ *   letters, and near misses of a missing handler: a function with the name that the handler has elsewhere (`message`), or
+ *   with one letter changed (two, in a long name).
+ * @throws TypeError with the name, the name that was probably meant, and the legal names
  */
 export function checkServiceNames(name: string, service: object, handlers: readonly string[]): void {
   const known = [...handlers, ...OPTION_NAMES]
@@ -73,7 +73,7 @@ export function checkServiceNames(name: string, service: object, handlers: reado
   }
 }
 
-/** An object as it is written between braces. A module is none: it has a tag, or what compilers put in its place. */
+/** Whether a value is an object literal. A module is not: it has a tag, or the marker that compilers put in its place. */
 function isPlain(service: object): boolean {
   if (Symbol.toStringTag in service || '__esModule' in service) return false
   const parent = Object.getPrototypeOf(service) as object | null
@@ -98,20 +98,20 @@ function remembered(key: string): string | null {
   return meant
 }
 
-/** The name that was surely meant; null: none. */
+/** The name that was probably meant, or null. */
 function nearest(key: string): string | null {
   const elsewhere = ELSEWHERE.get(key.toLowerCase())
   if (elsewhere !== undefined) return elsewhere
   const meant = ALL_NAMES.find((one) => {
     if (one.toLowerCase() === key.toLowerCase()) return true
-    // `code` is a word, and no misspelt `codec`.
+    // `code` is a word of its own, not a misspelt `codec`.
     const slips = one.length > 7 ? 2 : key.length < one.length ? 0 : 1
     return Math.abs(one.length - key.length) <= slips && distance(one, key) <= slips
   })
   return meant ?? null
 }
 
-/** How many letters are to be put in, left out or changed to make one word of the other (Levenshtein). */
+/** The number of letters to insert, remove or change to turn one word into the other (Levenshtein). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {

@@ -7,7 +7,7 @@ import { checkCodec, type Codec, type MessageOf } from './codec.js'
 import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
-/** What a handler returns to close the connection: made by {@link closeWith}. */
+/** A reply that closes the connection: made by {@link closeWith}. */
 export class CloseReply {
   readonly code: number
   readonly reason: string
@@ -19,7 +19,7 @@ export class CloseReply {
 }
 
 /**
- * A handler's reply that closes the connection.
+ * Makes a reply that closes the connection.
  * @throws TypeError or RangeError for a code that must not be sent
  */
 export function closeWith(code = 1000, reason = ''): CloseReply {
@@ -27,59 +27,58 @@ export function closeWith(code = 1000, reason = ''): CloseReply {
   return new CloseReply(code, reason)
 }
 
-/** A reply in parts: each is sent as a reply of its own, at the pace of the peer. */
+/** A reply in parts: each part is sent as a reply of its own, at the pace of the peer. */
 export type ReplyStream<T = MessageData | CloseReply> = AsyncIterable<T>
 
 /**
- * What a handler may return: text or bytes are sent, {@link closeWith} closes, each part of an async iterable is sent,
- * anything else is no reply.
+ * The values that a handler may return: text or bytes are sent, {@link closeWith} closes the connection, each part of an async
+ * iterable is sent, anything else is not a reply.
  */
 export type Reply = MessageData | CloseReply | ReplyStream | undefined | null | boolean | number | void
 
 type Handled = Reply | Promise<Reply>
 
-/** Under a codec anything may be returned: undefined is no reply, all else is encoded. */
+/** With a codec a handler may return anything: undefined is not a reply, every other value is encoded. */
 type HandledBy<C> = [C] extends [Codec] ? unknown : Handled
 
-/** What has no reply may return anything; one that is async and fails is treated as one that throws. */
+/** Handlers without a reply may return anything. An async handler that rejects is treated as one that throws. */
 interface Lifecycle<S> {
   /**
-   * The connection is open. Awaited: nothing that the peer sent is delivered before it returns. What it returns is
-   * sent as a reply.
+   * The connection is open. No message is delivered before `onOpen` is done. What it returns is not a reply.
    */
   onOpen?(socket: S): unknown
-  /** A ping came; it is answered already, unless `autoPong` is off. */
+  /** A ping was received. Its pong is already queued, unless `autoPong` is off. */
   onPing?(socket: S, data: Buffer): unknown
   onPong?(socket: S, data: Buffer): unknown
-  /** `bufferedAmount` is below the high-water mark again, after `send` returned false. */
+  /** `bufferedAmount` is at or below the high-water mark again, after `send` returned false. */
   onDrain?(socket: S): unknown
   /**
-   * No message came for `idleTimeoutMs`. Return `'keep'`, or a promise of it, to keep the connection; else it is
-   * closed with 1001. Not called again before it is done.
+   * No byte of a data frame was received for `idleTimeoutMs`. Return `'keep'`, or a promise of it, to keep the connection;
+   * otherwise it is closed with 1001. Not called again before it is done.
    */
   onIdleTimeout?(socket: S): 'keep' | undefined | void | Promise<'keep' | undefined | void>
-  /** The end: exactly once for each connection that was opened, behind all its messages. */
+  /** The connection is over: called exactly once for each connection that was opened, after all its messages. */
   onClose?(socket: S, info: CloseInfo): unknown
-  /** What went wrong: the peer, the network, or a handler that threw. `onClose` follows. */
+  /** The peer, the network or a handler failed. `onClose` follows. */
   onError?(socket: S, error: ProtocolError | TransportError | InvalidMessageError | Error): unknown
   /**
-   * How many messages may be handled at the same time. Default 1: the next begins when the one before is done, and
-   * its reply is on its way. Above it replies leave as they come. Never more than `limits.maxQueuedMessages`.
+   * How many messages may be handled at the same time. Default 1: the next handler begins when the one before is done and its
+   * reply is queued. Above 1 replies are sent in the order in which handlers finish. At most `limits.maxQueuedMessages`.
    */
   readonly concurrency?: number | undefined
 }
 
 interface OneHandler<S, C> {
-  /** Turns messages into values and replies into messages. */
+  /** Converts messages to values, and replies to messages. */
   readonly codec?: C | undefined
   /**
-   * Every message: text as a string, bytes as a Buffer that is the receiver's for ever; or what the codec reads. The
-   * type of the socket is not inferred from here, as a router that is spread in knows less of it than `onUpgrade`.
+   * A message was received: text as a string, bytes as a Buffer that belongs to the handler; or the value that the codec
+   * reads. The type of the socket is not inferred from here: a router that is spread in knows less of it than `onUpgrade`.
    */
   onMessage?(socket: NoInfer<S>, message: MessageOf<C>): HandledBy<C>
   /**
-   * A message that the codec did not take. Without this handler it closes the connection, with the error's
-   * `closeCode`; with it nothing happens but what it does, and what it returns is the reply.
+   * The codec refused a message. Without this handler the connection is closed with the error's `closeCode`. With it the
+   * connection stays open, and what the handler returns is the reply.
    */
   onInvalidMessage?(socket: S, error: InvalidMessageError, raw: string | Buffer): HandledBy<C>
   onTextMessage?: never
@@ -91,14 +90,14 @@ interface HandlerByType<S> {
   onMessage?: never
   onInvalidMessage?: never
   onTextMessage?(socket: S, text: string): Handled
-  /** The bytes are the receiver's for ever. */
+  /** A binary message was received. The bytes belong to the handler. */
   onBinaryMessage?(socket: S, bytes: Buffer): Handled
 }
 
 /**
- * What to do with a connection. Handlers may be async: one message is handled at a time, in order, and what a
- * handler returns is the reply. `onMessage` excludes the other two. A message that only the other type has a
- * handler for closes the connection with 1003.
+ * The handlers of a connection. They may be async: one message is handled at a time, in order, and what a handler returns is
+ * the reply. `onMessage` excludes the other two. A message of a type that has no handler while the other type has one closes
+ * the connection with 1003.
  */
 export type Service<S, C = undefined> = Lifecycle<S> & (OneHandler<S, C> | HandlerByType<S>)
 
@@ -113,8 +112,8 @@ export interface Handlers<S> extends Lifecycle<S> {
 
 /**
  * Checks a service.
- * @param name of the argument, for the error
- * @param others further names that are legal here
+ * @param name the name of the argument, for the error
+ * @param others further legal names
  * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
  *   function, a name that is neither a handler nor an option (see {@link checkServiceNames}), `onMessage` beside `onTextMessage` or
  *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
@@ -152,7 +151,7 @@ export function checkService<S>(name: string, service: unknown, others: readonly
   return service
 }
 
-/** What an object is that was surely not meant as a service: it would be one without handlers. */
+/** Names a value that cannot have been meant as a service: it would be a service without handlers. */
 function kindOf(service: object): string | null {
   if (Array.isArray(service)) return 'an array'
   if (isThenable(service)) return 'a promise: await it'
