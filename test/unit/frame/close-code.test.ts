@@ -203,7 +203,7 @@ describe('what the caller gives to close', () => {
       RangeError,
       'close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), or 1005 for none, not 1015',
     ],
-    [1006, undefined, RangeError, 'close code must not be 1006, which says that there was no Close frame'],
+    [1006, undefined, RangeError, 'close code must not be 1006, which means that there was no Close frame'],
     [1006, '', RangeError, 'use terminate(), or another code'],
     [1005, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
     [1000, 5, TypeError, 'close reason must be a string, not 5'],
