@@ -56,7 +56,7 @@ describe('headers that a caller adds', () => {
     'Sec-WebSocket-Anything',
   ])("are refused where they are the handshake's own: %s", (name) => {
     expect(() => formatCallerHeaders([[name, 'x']])).toThrow(
-      new TypeError(`the header "${name}" is the handshake's own and cannot be set to "x"`),
+      new TypeError(`the header "${name}" is reserved for the handshake and cannot be set to "x"`),
     )
   })
 

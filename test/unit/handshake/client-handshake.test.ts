@@ -91,7 +91,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     [{ headers: [['host', 'x']] }, 'the header "host" cannot be set to "x": use the option host'],
     [
       { origin: 'a', headers: [['Origin', 'x']] },
-      'the header "Origin" cannot be set to "x": the option origin has set it',
+      'the header "Origin" cannot be set to "x": the option origin already sets it',
     ],
     [
       { origin: 'a', headers: [['Host', 'x']] },
@@ -99,7 +99,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     ],
     [
       { headers: [['Sec-WebSocket-Key', 'x']] },
-      'the header "Sec-WebSocket-Key" is the handshake\'s own and cannot be set to "x"',
+      'the header "Sec-WebSocket-Key" is reserved for the handshake and cannot be set to "x"',
     ],
   ])('throws for %j', (options, message) => {
     expect(() => formatUpgradeRequest({ ...needed, ...options })).toThrow(new TypeError(message))

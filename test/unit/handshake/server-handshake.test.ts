@@ -289,7 +289,7 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     [{ extensions: true }, 'extensions must hold extensions that the client offered, not true'],
     [
       { headers: [['Sec-WebSocket-Protocol', 'chat']] },
-      'the header "Sec-WebSocket-Protocol" is the handshake\'s own and cannot be set to "chat"',
+      'the header "Sec-WebSocket-Protocol" is reserved for the handshake and cannot be set to "chat"',
     ],
     [
       { headers: [['X', 'a\r\nB: c']] },
@@ -376,7 +376,7 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     [
       404,
       { headers: [['Content-Length', '5']] },
-      'the header "Content-Length" is the handshake\'s own and cannot be set to "5"',
+      'the header "Content-Length" is reserved for the handshake and cannot be set to "5"',
     ],
     [
       404,

@@ -35,7 +35,7 @@ describe('checkProtocols', () => {
     [[1], 'protocols must hold tokens (RFC 6455 11.3.4), not 1'],
     [[''], 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
     [['a\r\nX: y'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a\\r\\nX: y"'],
-    [['a', 'b', 'a'], 'protocols must hold each name once, and has "a" twice'],
+    [['a', 'b', 'a'], 'protocols must hold each name once, but has "a" twice'],
   ])('refuses %j', (given, message) => {
     expect(() => checkProtocols(given as string[])).toThrow(new TypeError(message))
   })
