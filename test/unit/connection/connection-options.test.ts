@@ -72,8 +72,8 @@ describe('the options of one message', () => {
     [() => undefined, 'send options must be an object with compress, not a function'],
     [{ compress: 'no' }, 'compress must be true or false, not "no"'],
     [{ compress: 0 }, 'compress must be true or false, not 0'],
-    [{ compres: true }, 'send options have no "compres"; there is compress'],
-    [{ compress: true, binary: true }, 'send options have no "binary"; there is compress'],
+    [{ compres: true }, 'send options have no "compres": the only option is compress'],
+    [{ compress: true, binary: true }, 'send options have no "binary": the only option is compress'],
   ])('%p is refused, and nothing is sent', (options, said) => {
     const one = new Connection({ role: 'server' })
     const call = (): unknown => one.send('x', options as unknown as object)
