@@ -1,9 +1,9 @@
 /**
- * Error classes and their stable codes. One table says, for each thing a peer can do wrong, which
- * Close code answers it, which section of which RFC it breaks, and what is said about it.
+ * Error classes and their stable codes. One table holds, for each violation by a peer, the Close code that answers
+ * it, the RFC section that it breaks, and the message.
  */
 
-/** One row: the Close code that answers a violation, its place in the RFC, and the words for it. */
+/** One row: the Close code that answers a violation, the RFC section, and the message. */
 export interface ErrorRow {
   /** The Close code sent to the peer (RFC 6455 section 7.4.1). */
   readonly closeCode: number
@@ -11,7 +11,7 @@ export interface ErrorRow {
   readonly message: string
 }
 
-/** Everything that a peer can do wrong once the connection is open. Codes are stable. */
+/** Everything that a peer can do wrong once the connection is open. The codes are stable. */
 export const PROTOCOL_ERRORS = {
   HAWSER_RESERVED_BITS: {
     closeCode: 1002,
@@ -95,7 +95,7 @@ export const PROTOCOL_ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>
 
-/** Limits a peer can run into. The Close code is 1009 for sizes and 1008 for behaviour. */
+/** The limits that a peer can exceed. The Close code is 1009 for sizes and 1008 for behaviour. */
 export const LIMIT_ERRORS = {
   HAWSER_MESSAGE_TOO_BIG: {
     closeCode: 1009,
@@ -114,7 +114,9 @@ export const LIMIT_ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>
 
-/** What can go wrong before the connection is open. `httpStatus` is undefined where a client alone meets it. */
+/**
+ * Everything that can go wrong before the connection is open. `httpStatus` is undefined for errors of a client only.
+ */
 export const HANDSHAKE_ERRORS = {
   HAWSER_MALFORMED_HEAD: { httpStatus: 400, message: 'a malformed HTTP head' },
   HAWSER_HEAD_TOO_LARGE: { httpStatus: 431, message: 'an HTTP head larger than maxHeaderBytes' },
@@ -171,11 +173,11 @@ export type ProtocolErrorCode = keyof typeof PROTOCOL_ERRORS
 export type LimitErrorCode = keyof typeof LIMIT_ERRORS
 export type HandshakeErrorCode = keyof typeof HANDSHAKE_ERRORS
 
-/** What the peer did wrong on an open connection. A value, never thrown by the engine. */
+/** The peer broke the protocol on an open connection. The engine returns this error as a value and never throws it. */
 export class ProtocolError extends Error {
   override readonly name: string = 'ProtocolError'
   readonly code: ProtocolErrorCode | LimitErrorCode
-  /** The Close code that the peer is told; 1006 where no Close frame makes sense. */
+  /** The Close code sent to the peer; 1006 if no Close frame is sent. */
   readonly closeCode: number
   readonly rfcSection: string
 
@@ -189,7 +191,7 @@ export class ProtocolError extends Error {
   }
 }
 
-/** A bound was exceeded. `limit` and `actual` are in the unit of the option that the message names. */
+/** The peer exceeded a limit. `limit` and `actual` are in the unit of the option that the message names. */
 export class LimitError extends ProtocolError {
   override readonly name: string = 'LimitError'
   readonly limit: number
@@ -202,34 +204,34 @@ export class LimitError extends ProtocolError {
   }
 }
 
-/** A validator's finding: what is wrong, and where. */
+/** A validator's finding: what is wrong with a value, and where. */
 export interface MessageIssue {
   readonly message: string
   readonly path?: readonly unknown[] | undefined
 }
 
 /**
- * What is wrong with a message: it cannot be read at all (no JSON, or binary), its type has no handler in a router, or
- * its values are not what the schema allows.
+ * What is wrong with a message: it cannot be read (it is not JSON, or binary), its type has no handler in a router,
+ * or its values do not fit the schema.
  */
 export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue'
 
 const KINDS: readonly unknown[] = ['unreadable', 'unknownType', 'invalidValue'] satisfies InvalidMessageKind[]
 
-/** A message that the codec of a service does not take. */
+/** The codec of a service refused a message. */
 export class InvalidMessageError extends Error {
   override readonly name: string = 'InvalidMessageError'
   readonly code = 'HAWSER_INVALID_MESSAGE'
-  /** The Close code that answers it: 1003 for what does not parse, 1007 for what does not validate. */
+  /** The Close code that answers the message: 1003 if it does not parse, 1007 if it does not validate. */
   readonly closeCode: number
   readonly kind: InvalidMessageKind
-  /** What the schema found, in its words. They may quote the message. */
+  /** The findings of the schema, in its own words. They may quote the message. */
   readonly issues: readonly MessageIssue[]
 
   /**
-   * @param closeCode 1003, 1007, 1008, or one of 4000 to 4999
-   * @param options `kind`: default `'unreadable'` for 1003, else `'invalidValue'`
-   * @throws RangeError for another code, TypeError for another kind
+   * @param closeCode 1003, 1007, 1008, or 4000 to 4999
+   * @param options the default of `kind` is `'unreadable'` for 1003, else `'invalidValue'`
+   * @throws RangeError for any other code, TypeError for any other kind
    */
   constructor(
     closeCode: number,
@@ -254,24 +256,24 @@ export class InvalidMessageError extends Error {
   }
 }
 
-/** The response that came instead of 101: status, headers in order of arrival, the start of the body. */
+/** The response that the server sent instead of a valid 101. */
 export interface HandshakeResponse {
   readonly status: number
   readonly statusText: string
-  /** Name (as sent) and value, in order of arrival. */
+  /** Names (as sent) and values, in the order received. */
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** The first bytes of the body, as they had arrived. */
+  /** The start of the body: the bytes received so far. */
   readonly body: Uint8Array
 }
 
-/** What a {@link HandshakeError} says beside its code. */
+/** The details of a {@link HandshakeError}, beside its code. */
 export interface HandshakeErrorOptions {
   readonly detail?: string | undefined
   readonly response?: HandshakeResponse | undefined
   readonly cause?: unknown
-  /** null: this side gave up, and there is no response. Default: the status of the code's row. */
+  /** null if this side gave up, so that there is no response. Default: the status in the row of the code. */
   readonly httpStatus?: null | undefined
-  /** Client: the URL, without credentials and query; the message ends in it. */
+  /** Client only: the URL, without credentials and query. The message ends in it. */
   readonly url?: string | undefined
 }
 
@@ -279,9 +281,9 @@ export interface HandshakeErrorOptions {
 export class HandshakeError extends Error {
   override readonly name: string = 'HandshakeError'
   readonly code: HandshakeErrorCode
-  /** The HTTP status: what a server answers, or what a client got; undefined where the server gave no answer. */
+  /** The HTTP status that a server answers or a client received; undefined if the server did not answer. */
   readonly httpStatus: number | undefined
-  /** Client only: what the server answered, where it answered at all. */
+  /** Client only: the server's response, if it sent one. */
   readonly response: HandshakeResponse | undefined
   readonly #detail: string | undefined
 
@@ -298,7 +300,7 @@ export class HandshakeError extends Error {
     this.#detail = detail
   }
 
-  /** @internal The same failure, of a connection to this URL. */
+  /** @internal A copy of this error that names the URL. */
   at(url: string): HandshakeError {
     const { code, response, cause } = this
     const httpStatus = this.httpStatus === undefined ? null : undefined
@@ -306,13 +308,13 @@ export class HandshakeError extends Error {
   }
 }
 
-/** The call does not fit the state of the object it was made on. */
+/** The call is not allowed in the current state of the object. */
 export class InvalidStateError extends Error {
   override readonly name: string = 'InvalidStateError'
   readonly code = 'HAWSER_INVALID_STATE'
 }
 
-/** The network failed under an open connection; `cause` is the system's error where there is one. */
+/** The network failed while the connection was open. `cause` is the system's error, if there is one. */
 export class TransportError extends Error {
   override readonly name: string = 'TransportError'
   readonly code = 'HAWSER_TRANSPORT'
@@ -322,14 +324,14 @@ export class TransportError extends Error {
   }
 }
 
-/** A read or a wait that the end of the connection cut short. Carries how it ended. */
+/** The connection ended during a read or a wait. The error carries the close code and the reason. */
 export class ConnectionClosedError extends Error {
   override readonly name: string = 'ConnectionClosedError'
   readonly code = 'HAWSER_CONNECTION_CLOSED'
   readonly closeCode: number
   readonly reason: string
 
-  /** @param cause the error that ended the connection, where there was one */
+  /** @param cause the error that ended the connection, if there is one */
   constructor(closeCode: number, reason: string, cause?: unknown) {
     super(
       `the connection is closed (${String(closeCode)}${reason === '' ? '' : `, ${reason}`})`,
@@ -340,7 +342,7 @@ export class ConnectionClosedError extends Error {
   }
 }
 
-/** There is no connection of this name. */
+/** No connection has this name. */
 export class UnknownConnectionError extends Error {
   override readonly name: string = 'UnknownConnectionError'
   readonly code = 'HAWSER_UNKNOWN_CONNECTION'
@@ -352,7 +354,7 @@ export class UnknownConnectionError extends Error {
   }
 }
 
-/** Another open connection has this name, and it was to be kept. */
+/** Another open connection has this name and keeps it. */
 export class NameTakenError extends Error {
   override readonly name: string = 'NameTakenError'
   readonly code = 'HAWSER_NAME_TAKEN'
@@ -364,7 +366,7 @@ export class NameTakenError extends Error {
   }
 }
 
-/** What somebody threw, as an error: whatever it was. */
+/** Converts any thrown value to an Error. */
 export function toError(value: unknown): Error {
   if (value instanceof Error) return value
   try {

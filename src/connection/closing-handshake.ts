@@ -4,43 +4,43 @@ import type { CloseInfo, CloseInitiator } from './events.js'
 import { ReadyState } from './ready-state.js'
 
 /**
- * The closing handshake (RFC 6455 section 7) as a table: for each state and each thing that can happen, the
- * next state and what is to be done. Nothing else in the engine decides how a connection ends.
+ * The closing handshake (RFC 6455 section 7) as a table: for each state and each input, the next state and what to
+ * do. Nothing else in the engine decides how a connection ends.
  */
 
-/** Where a connection stands, seen from this side. */
+/** The state of a connection, seen from this side. */
 export type ClosingState =
   /** Frames flow both ways. */
   | 'open'
-  /** Our Close frame is sent, the peer's has not come: messages may still come. */
+  /** This side's Close frame is sent, the peer's is not received: messages may still arrive. */
   | 'closeSent'
-  /** The peer's Close frame came, ours is still to be sent: the caller may finish what it was sending. */
+  /** The peer's Close frame is received, this side's is not sent: the caller may finish what it was sending. */
   | 'closeReceived'
-  /** Both Close frames are exchanged; the transport is still to end. */
+  /** Both Close frames are exchanged; the transport has not ended. */
   | 'closeDone'
-  /** The connection was failed (section 7.1.7): nothing that comes is looked at any more. */
+  /** The connection has failed (section 7.1.7): received bytes are ignored. */
   | 'failed'
-  /** The transport is over. */
+  /** The transport has ended. */
   | 'ended'
 
 export type ClosingInput =
   /** The caller closes. */
   | 'localClose'
-  /** The peer's Close frame came. */
+  /** The peer's Close frame arrives. */
   | 'remoteClose'
-  /** The peer's Close frame is to be answered now. */
+  /** This side answers the peer's Close frame. */
   | 'answer'
-  /** The peer broke the protocol or a limit. */
+  /** The peer breaks the protocol or exceeds a limit. */
   | 'violation'
-  /** The peer ended its side of the transport. */
+  /** The peer ends its side of the transport. */
   | 'end'
-  /** The transport is gone, both ways. */
+  /** The transport is lost in both directions. */
   | 'lost'
 
 /** Which Close frame goes out: the caller's, the echo of the peer's, the violation's, or none. */
 export type CloseFrameToSend = 'own' | 'echo' | 'violation' | 'none'
 
-/** What is known of the end from this step on; a later step does not change it. */
+/** How the connection ends, as far as this step decides it. A later step does not change it. */
 export type CloseOutcome = 'clean' | 'failed' | 'abnormal' | 'none'
 
 export interface ClosingStep {
@@ -66,7 +66,7 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
       remoteClose: step('closeReceived'),
       answer: step('open'),
       violation: step('failed', 'violation', 'failed'),
-      // The peer may still read: what was sent before leaves, but there is no Close frame that could say 1006.
+      // The peer may still read: queued output leaves, but no Close frame can carry 1006.
       end: step('failed', 'none', 'abnormal'),
       lost: step('ended', 'none', 'abnormal'),
     },
@@ -74,7 +74,7 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
       localClose: step('closeSent'),
       remoteClose: step('closeDone', 'none', 'clean'),
       answer: step('closeSent'),
-      // Our one Close frame is out: the violation cannot be reported to the peer any more.
+      // This side's only Close frame is sent: the violation can no longer be reported to the peer.
       violation: step('failed', 'none', 'failed'),
       end: step('failed', 'none', 'abnormal'),
       lost: step('ended', 'none', 'abnormal'),
@@ -84,7 +84,7 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
       remoteClose: step('closeReceived'),
       answer: step('closeDone', 'echo', 'clean'),
       violation: step('closeDone', 'violation', 'clean'),
-      // After its Close frame the peer has nothing more to send: it still reads.
+      // After its Close frame the peer has nothing more to send, but it still reads.
       end: step('closeReceived'),
       lost: step('ended', 'none', 'abnormal'),
     },
@@ -114,54 +114,54 @@ export const CLOSING_TABLE: { readonly [S in ClosingState]: { readonly [I in Clo
     },
   }
 
-/** Who began the end, for what can end an open connection; the rest says nothing new. */
+/** Who begins the end, for each input that can end an open connection. Other inputs keep the last value. */
 const INITIATORS: { readonly [I in ClosingInput]?: CloseInitiator } = {
   localClose: 'local',
   remoteClose: 'remote',
   violation: 'engine',
 }
 
-/** How one connection ends: where it stands in the table, and what is told of its end. */
+/** The closing handshake of one connection: its state in the table, and what `closed` will report. */
 export class ClosingHandshake {
   state: ClosingState = 'open'
-  /** What the driver said of the transport: acted on when all bytes before it were pulled. */
+  /** The transport's state as the driver reports it. It takes effect once all bytes before it are consumed. */
   transport: 'open' | 'end' | 'lost' = 'open'
-  /** Who began the end; of an open connection, who is told to have begun it if the transport is lost now. */
+  /** Who began the end. While the connection is open: who is reported if the transport is lost now. */
   initiator: CloseInitiator = 'remote'
   private outcome: CloseOutcome = 'none'
   private code: number = CloseCode.ABNORMAL_CLOSURE
   private reason = ''
-  /** Bytes that were queued and not taken when the transport ended. */
+  /** The queued bytes that the transport had not taken when it ended. */
   unsentBytes = 0
-  /** This side's Close frame is among them. */
+  /** Whether this side's Close frame is among the unsent bytes. */
   isCloseUnsent = false
 
-  /** Whether what the peer sends is still looked at. */
+  /** Whether received bytes are still parsed. */
   get isReceiving(): boolean {
     return this.state === 'open' || this.state === 'closeSent'
   }
 
-  /** Whether nothing is left but to write what waits, and then to end the transport. */
+  /** Whether only two steps are left: to write the queued output, and to end the transport. */
   get isOver(): boolean {
     return this.state === 'closeDone' || this.state === 'failed'
   }
 
-  /** Whether data frames may still be sent: section 5.5.1 forbids them after this side's Close frame alone. */
+  /** Whether data frames may still be sent: section 5.5.1 forbids them only after this side's Close frame. */
   get isSendable(): boolean {
     return (this.state === 'open' || this.state === 'closeReceived') && this.transport !== 'lost'
   }
 
-  /** Whether the peer's Close frame came and can still be answered. */
+  /** Whether the peer's Close frame is received and can still be answered. */
   get owesAnswer(): boolean {
     return this.state === 'closeReceived' && this.transport !== 'lost'
   }
 
-  /** Whether nothing of the end has begun. */
+  /** Whether the end has not begun in any way. */
   get isUntouched(): boolean {
     return this.state === 'open' && this.transport === 'open'
   }
 
-  /** Where the connection stands, as the WHATWG counts it. */
+  /** The state in the terms of the WHATWG's WebSocket. */
   get readyState(): ReadyState {
     if (this.state === 'ended' || this.transport === 'lost') return ReadyState.CLOSED
     return this.state === 'open' ? ReadyState.OPEN : ReadyState.CLOSING
@@ -175,9 +175,9 @@ export class ClosingHandshake {
   }
 
   /**
-   * One step of the table.
-   * @param code what is told of the end from now on, with `reason`; left out: what was told before
-   * @returns which Close frame goes out
+   * Takes one step in the table.
+   * @param code the code to report from now on, with `reason`. Default: both stay as they are
+   * @returns which Close frame to send
    */
   step(input: ClosingInput, code = this.code, reason = this.reason): CloseFrameToSend {
     const { next, send, outcome } = CLOSING_TABLE[this.state][input]
@@ -190,15 +190,15 @@ export class ClosingHandshake {
   }
 }
 
-/** What is only looked at. */
+/** A closing handshake that may be read but not stepped. */
 export type ClosingView = Readonly<Omit<ClosingHandshake, 'step'>>
 
-/** All connections whose end has not begun share this one. */
+/** The state that all connections share until their end begins. */
 export const UNTOUCHED: ClosingView = new ClosingHandshake()
 
 /**
- * Whether this side should end the transport (RFC 6455 section 7.1.1): `now`; or `soon`, when the peer should
- * and a timer is to see that it does; or `no`.
+ * Whether this side should end the transport (RFC 6455 section 7.1.1): `'no'`, `'now'`, or `'soon'` if the peer
+ * should end it and a timer must make sure that it ends.
  */
 export function transportShouldClose(state: ClosingState, role: Role): 'no' | 'soon' | 'now' {
   if (state === 'open' || state === 'closeReceived') return 'no'

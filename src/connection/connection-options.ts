@@ -13,25 +13,25 @@ import type { Waker } from './events.js'
 
 export interface ConnectionOptions {
   readonly role: Role
-  /** The bounds: any part of them, or those of `resolveLimits`. Defaults by role. */
+  /** Any of the limits, or the result of `resolveLimits`. The defaults depend on the role. */
   readonly limits?: LimitOptions
-  /** permessage-deflate, where it was agreed. The connection closes it. Default: none. */
+  /** The codec of permessage-deflate, if both sides agreed on it. The connection closes it. Default: none. */
   readonly codec?: MessageCodec | null
-  /** Answer pings by itself (RFC 6455 section 5.5.2). Default true. */
+  /** Whether the connection answers pings by itself (RFC 6455 section 5.5.2). Default true. */
   readonly autoPong?: boolean
   /**
-   * Answer the peer's Close frame at once (RFC 6455 section 5.5.1). Where this is false the owner calls `answerClose` once
-   * what the peer asked for before is sent. Default true.
+   * Whether the connection answers the peer's Close frame at once (RFC 6455 section 5.5.1). If false, the owner calls
+   * `answerClose` after it has sent what the peer asked for before. Default true.
    */
   readonly autoClose?: boolean
-  /** The time of the start, in milliseconds of a monotonic clock: whatever clock the later times are of. */
+  /** The start time in milliseconds. All later times must come from the same monotonic clock. Default 0. */
   readonly now?: number
-  /** Told when a compression or an inflation off the loop ended, and there is something new to pull. */
+  /** Called when work on the thread pool has ended, and there are new events or output to pull. */
   readonly waker?: Waker
 }
 
 export interface SendOptions {
-  /** Compress this message, where permessage-deflate was agreed and it pays. Default true. */
+  /** Whether to compress this message, if permessage-deflate is in use and compression pays. Default true. */
   readonly compress?: boolean
 }
 
@@ -43,7 +43,7 @@ export interface ResolvedConnectionOptions extends Required<ConnectionOptions> {
 const NOBODY: Waker = { wake: () => undefined }
 
 /**
- * Fills in and checks the options of a connection.
+ * Checks the options of a connection and fills in the defaults.
  * @throws TypeError or RangeError with the option's name, value and range
  */
 export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
@@ -63,16 +63,17 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
 }
 
 /**
- * Reads the options of one message.
- * @throws TypeError for what is no such options (a callback, for one, which would never be called), and for a name that
- *   is no option
+ * Checks the options of one message. A callback is refused, because it would never be called.
+ * @returns whether the caller allows compression
+ * @throws TypeError if the options are not an object, or have an unknown name or a value of the wrong type
  */
 export function wantsCompression(options: SendOptions): boolean {
   if (typeof options !== 'object' || (options as unknown) === null) {
     throw new TypeError(`send options must be an object with compress, not ${showValue(options)}`)
   }
   for (const name in options) {
-    if (name !== 'compress') throw new TypeError(`send options have no ${showValue(name)}; there is compress`)
+    if (name !== 'compress')
+      throw new TypeError(`send options have no ${showValue(name)}: the only option is compress`)
   }
   const { compress = true } = options
   if (typeof compress !== 'boolean') {

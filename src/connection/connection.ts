@@ -30,11 +30,11 @@ import { Sender } from './sender.js'
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
 /**
- * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a
- * clock. Bytes go in, bytes and events come out; whoever drives it moves them.
+ * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The
+ * caller, its driver, passes bytes in and takes bytes and events out.
  *
- * After each call that feeds it, pull {@link nextEvent} until null, write {@link takeOutput} until null, and look at
- * {@link transportShouldClose}. No call throws on what the peer sent.
+ * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
+ * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
 export class Connection {
   readonly role: Role
@@ -46,14 +46,14 @@ export class Connection {
   private readonly autoPong: boolean
   private readonly autoClose: boolean
 
-  /** Whether every ping of the next chunk is answered: the peer reads, so `maxPendingPongs` does not count. */
+  /** Whether all pings of the next chunk are answered, without `maxPendingPongs`, because the peer reads. */
   answersAllPings = false
   private readonly maxPendingPongs: number
   private pongs: Pongs | null = null
   private closing: ClosingView = UNTOUCHED
-  /** Made when something of the end happens. */
+  /** Made when the end begins. */
   private ending: Ending | null = null
-  /** What is told before anything that came. */
+  /** An event to report before any received one. */
   private pending: ConnectionEvent | null = null
 
   private now: number
@@ -73,54 +73,55 @@ export class Connection {
     this.idle = limits.idleTimeoutMs === Infinity ? null : new IdleTime(limits.idleTimeoutMs, now)
   }
 
-  /** Where the connection stands; CONNECTING never, for it begins open. */
+  /** The state of the connection. It is never CONNECTING, because a connection begins open. */
   get readyState(): ReadyState {
     return this.closing.readyState
   }
 
   /**
-   * Whether messages are still taken: until this side's Close frame, that is, also after the peer's while the answer waits
-   * (RFC 6455 section 5.5.1).
+   * Whether messages can still be sent: until this side's Close frame, so also after the peer's Close frame while the
+   * answer waits (RFC 6455 section 5.5.1).
    */
   get isSendable(): boolean {
     return this.closing.isSendable
   }
 
-  /** Whether the peer's Close frame came and is not answered yet: see {@link answerClose}. */
+  /** Whether the peer's Close frame is received and not answered yet: see {@link answerClose}. */
   get owesClose(): boolean {
     return this.closing.owesAnswer
   }
 
-  /** Bytes of data frames that came, a header counted as two. */
+  /** The received bytes of data frames; each header counts as 2 bytes. */
   get receivedDataBytes(): number {
     return this.receiver.dataBytes
   }
 
-  /** Of {@link bufferedBytes}, those that wait: the message that is being compressed is on its way if nothing is before it. */
+  /** The waiting part of {@link bufferedBytes}: without a message that is being compressed if nothing is before it. */
   waitingBytes(hasRoom: boolean): number {
     return this.sender.waitingBytes(hasRoom)
   }
 
-  /** Bytes that were sent and not taken: frames, and messages that wait to be compressed. */
+  /** The bytes of frames that are not taken yet, and of messages that wait for compression. */
   get bufferedBytes(): number {
     return this.sender.byteLength
   }
 
-  /** The round trip of the last ping that was answered, in milliseconds; undefined before the first. */
+  /** The round trip of the last answered ping, in milliseconds; undefined before the first. */
   get rttMs(): number | undefined {
     return this.keepalive.rttMs
   }
 
-  /** Whether a message is being inflated off the loop: feed no more until the waker is called. */
+  /** Whether a message is being inflated on the thread pool. Pass in no more bytes until the waker is called. */
   get isInflating(): boolean {
     return this.closing.isReceiving && this.receiver.isInflating
   }
 
   /**
-   * Bytes came.
-   * @param chunk from now on the connection's: payloads are unmasked in place, and messages may be views of it
-   * @param isBorrowed the chunk is lent: pull what you want of it, then call {@link keepInput}, and from then on its
-   *   memory is the caller's again. Messages are no views of it
+   * Passes in received bytes.
+   * @param chunk owned by the connection from now on: payloads are unmasked in place, and messages may be views of it
+   * @param now the time of the driver's clock, in milliseconds
+   * @param isBorrowed whether the chunk is only lent. The caller then pulls events, calls {@link keepInput}, and owns
+   *   the memory again. Messages are never views of a lent chunk
    */
   receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
@@ -129,38 +130,36 @@ export class Connection {
     this.receiver.push(chunk, isBorrowed)
   }
 
-  /** The system took bytes that had to wait: the peer made room, and so it lives. */
+  /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */
   peerTookBytes(now: number): void {
     this.keepalive.alive(now)
   }
 
-  /** Copies what was not pulled of a chunk that is lent. */
+  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
   keepInput(): void {
     this.receiver.keepInput()
   }
 
   /**
-   * The peer ended its side of the transport (a FIN). What came before it is still there to be pulled, and what was sent
-   * before it still leaves: `closed` comes once it was taken.
+   * Reports that the peer ended its side of the transport (a FIN). Earlier events can still be pulled, and queued output
+   * still leaves: `closed` follows once it is taken.
    */
   receiveEnd(): void {
     this.end.half()
   }
 
   /**
-   * The transport is gone, both ways. What came before is still there to be pulled.
-   * @param error why, if it was an error; an `error` event reports it unless the connection was closed already
-   * @param unsentBytes what was taken from {@link takeOutput} and did not leave
-   * @param initiator who is to blame, if the connection was open: left out, the peer
+   * Reports that the transport is lost in both directions. Events received before it can still be pulled.
+   * @param error the cause, if there is one. An `error` event reports it unless the connection was already closed
+   * @param unsentBytes bytes from {@link takeOutput} that the transport did not send
+   * @param initiator the initiator to report if the connection was open. Default: `'remote'`, the peer
    */
   transportLost(error?: ProtocolError | TransportError, unsentBytes = 0, initiator?: 'engine'): void {
     if (initiator !== undefined && this.closing.state === 'open') this.end.closing.initiator = initiator
     this.end.lose(error ?? null, unsentBytes)
   }
 
-  /**
-   * What happened, one thing at a time and in order. To pause, stop calling it: nothing is lost.
-   */
+  /** Returns the next event, or null. To pause, stop calling `nextEvent()`: no event is lost. */
   nextEvent(): ConnectionEvent | null {
     if (this.pending !== null) {
       const event = this.pending
@@ -181,9 +180,9 @@ export class Connection {
 
   /**
    * Queues a message.
-   * @param data text, or bytes; read during the call only and never changed
-   * @returns false after this side's Close frame, and at the end: nothing was taken
-   * @throws TypeError for what is neither text nor bytes
+   * @param data text or bytes, read during the call only and never changed
+   * @returns false if nothing was queued: after this side's Close frame, and after the end
+   * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     if (data instanceof PreparedMessage) {
@@ -202,7 +201,7 @@ export class Connection {
     return true
   }
 
-  /** As {@link send}, for a message that goes to many. */
+  /** Queues a prepared message, as {@link send} does. */
   sendPrepared(message: PreparedMessage): boolean {
     if (!this.isSendable) return false
     this.sender.sendPrepared(message)
@@ -212,8 +211,8 @@ export class Connection {
   /**
    * Queues a ping (RFC 6455 section 5.5.2).
    * @param data at most 125 bytes
-   * @returns false if the connection is not open
-   * @throws TypeError for what is neither text nor bytes, RangeError for more than 125 bytes
+   * @returns false if nothing was queued, as for {@link send}
+   * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
    */
   ping(data: MessageData = '', now = this.now): boolean {
     const payload = controlPayload('ping data', data)
@@ -224,11 +223,11 @@ export class Connection {
   }
 
   /**
-   * Queues a pong that nobody asked for, or the answer where `autoPong` is off (RFC 6455 section 5.5.3). Of those
-   * that the transport does not take, only `maxPendingPongs` and one more are kept.
+   * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). Of the
+   * pongs that the transport does not take, the connection keeps at most `maxPendingPongs` and one more.
    * @param data at most 125 bytes
-   * @returns false if the connection is not open
-   * @throws TypeError for what is neither text nor bytes, RangeError for more than 125 bytes
+   * @returns false if nothing was queued, as for {@link send}
+   * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
@@ -238,8 +237,8 @@ export class Connection {
   }
 
   /**
-   * Starts the closing handshake (RFC 6455 section 7.1.2). Messages that were sent before still go out, and those
-   * that the peer sends until its Close frame still come in. A second call does nothing.
+   * Starts the closing handshake (RFC 6455 section 7.1.2). Messages queued before it still leave, and messages that
+   * the peer sends before its Close frame still arrive. A second call does nothing.
    * @throws TypeError or RangeError for a code that must not be sent, or a reason without a code
    */
   close(code?: number, reason?: string): void {
@@ -249,7 +248,7 @@ export class Connection {
     this.sender.sendClose(encodeClosePayload(code, reason))
   }
 
-  /** Sends the answer to the peer's Close frame, where `autoClose` is off (RFC 6455 section 5.5.1). Else does nothing. */
+  /** Queues the answer to the peer's Close frame if `autoClose` is off (RFC 6455 section 5.5.1), else does nothing. */
   answerClose(): void {
     if (!this.owesClose) return
     const { code } = this.closing.info
@@ -259,8 +258,8 @@ export class Connection {
   }
 
   /**
-   * Fails the connection (RFC 6455 section 7.1.7): a Close frame if none was sent, and nothing that comes from now
-   * on is looked at. No `error` event: the caller knows why.
+   * Fails the connection (RFC 6455 section 7.1.7): queues a Close frame if none was sent, and ignores all bytes
+   * received from now on. There is no `error` event, because the caller knows the reason.
    * @throws TypeError or RangeError for a code that must not be sent
    */
   fail(closeCode: number, reason = ''): void {
@@ -269,8 +268,8 @@ export class Connection {
   }
 
   /**
-   * Fails the connection over a limit of this side, with an `error` event.
-   * @param dropOutput whether what waits to be sent is dropped: it always ends between two frames
+   * Fails the connection because the peer exceeded a limit of this side, with an `error` event.
+   * @param dropOutput whether to drop the waiting output. What was taken of it ends between two frames
    */
   failOverLimit(error: ProtocolError, dropOutput: boolean): void {
     if (!this.isSendable) return
@@ -280,8 +279,8 @@ export class Connection {
   }
 
   /**
-   * Bytes to write now: call again until null.
-   * @returns bytes that nobody changes any more
+   * Returns the bytes to write next; the caller repeats the call until null.
+   * @returns bytes that are not changed any more, at least until {@link recycleOutput}
    */
   takeOutput(): Buffer | null {
     this.pongs?.taken(this.isSendable)
@@ -289,36 +288,36 @@ export class Connection {
   }
 
   /**
-   * What {@link takeOutput} gave last was written, and its memory is free: to be called only where that is so before
-   * anything else is called. Not to call it is always right.
+   * Reports that the last result of {@link takeOutput} was written and that nothing holds its memory any more. Call
+   * it directly after the write, before any other call, or not at all: then the memory is not reused.
    */
   recycleOutput(): void {
     this.sender.output.recycle()
   }
 
-  /** What {@link takeOutput} gave last is in the hands of the transport for a while: nothing of it is held here. */
+  /** Reports that the transport keeps the last result of {@link takeOutput}: the connection releases its reference. */
   forgetOutput(): void {
     this.sender.output.forget()
   }
 
-  /** Whether the transport takes bytes: while it does not, output is kept in memory of this connection alone. */
+  /** Reports whether the transport is blocked. While it is, output is kept in memory that only this connection uses. */
   setBlocked(isBlocked: boolean): void {
     this.sender.output.isBlocked = isBlocked
   }
 
   /**
-   * Whether this side should end the transport once {@link takeOutput} gave its last: `soon`, when the peer
-   * should, and a timer has to see that it does; else `now` or `no`.
+   * Whether this side should end the transport once {@link takeOutput} returns null: `'no'`, `'now'`, or `'soon'` if
+   * the peer should end it and a timer must make sure that it ends.
    */
   transportShouldClose(): 'no' | 'soon' | 'now' {
     const answer = transportShouldClose(this.closing.state, this.role)
-    // The peer has ended its side: there is nothing to wait for.
+    // The peer has ended its side: nothing more can arrive.
     const isDue = answer === 'now' || (this.closing.transport !== 'open' && this.closing.isOver)
     if (!isDue) return answer
     return this.sender.isCompressing ? 'soon' : 'now'
   }
 
-  /** When {@link tick} has something to do, if nothing comes until then; Infinity for never. */
+  /** When {@link tick} has something to do if nothing is received until then, in milliseconds; Infinity for never. */
   get nextTickAt(): number {
     if (!this.closing.isUntouched) return Infinity
     return Math.min(this.keepalive.deadline, this.idle?.deadline ?? Infinity)
@@ -333,7 +332,8 @@ export class Connection {
   }
 
   /**
-   * Time went by: pings after silence, finds the dead, notices idleness. Then pull and write as after bytes.
+   * Pings a silent peer, gives a dead one up, reports idleness. The driver then pulls and writes as after received
+   * bytes.
    * @param unsentBytes as for {@link transportLost}
    */
   tick(now: number, unsentBytes = 0): void {
@@ -348,7 +348,7 @@ export class Connection {
     if (this.idle?.isOver(now) === true) this.pending = { type: 'idleTimeout' }
   }
 
-  /** While this side does not read, the peer's silence says nothing: pings are sent, and nobody is given up. */
+  /** Reports that this side does not read. Silence then proves nothing: pings are sent, but no peer is given up. */
   readingIsPaused(now: number): void {
     this.now = now
     this.keepalive.suspend()
@@ -356,7 +356,7 @@ export class Connection {
   }
 
   /**
-   * The caller gives the connection up: what came and was not pulled is dropped, `closed` is all that is left.
+   * Gives the connection up: received events that were not pulled are dropped, and only `closed` follows.
    * @param unsentBytes as for {@link transportLost}
    */
   abandon(unsentBytes = 0): void {
@@ -369,7 +369,7 @@ export class Connection {
     return this.end.info
   }
 
-  /** A compression or an inflation off the loop ended. */
+  /** Reports that a compression or an inflation on the thread pool has ended. */
   wake(): void {
     this.waker.wake()
   }
@@ -406,7 +406,7 @@ export class Connection {
 
   private failWith(closeCode: number, reason: string): void {
     if (this.owesClose) {
-      // The peer's Close frame says how it ends; ours says what went wrong here.
+      // `closed` reports the peer's Close frame; this side's Close frame reports the failure.
       this.end.closing.step('violation')
       this.sender.sendClose(encodeClosePayload(closeCode, reason))
       return

@@ -3,32 +3,35 @@ import { ClosingHandshake } from './closing-handshake.js'
 import type { Closed, CloseInfo, ConnectionEvent } from './events.js'
 import type { Sender } from './sender.js'
 
-/** The end of a connection: its closing handshake, what still leaves, what is dropped, and the last events. */
+/** The end of a connection: its closing handshake, the output that still leaves or is dropped, and the last events. */
 export class Ending {
   readonly closing = new ClosingHandshake()
   private readonly sender: Sender
   private error: ProtocolError | TransportError | null = null
   private isReported = false
-  /** Of the unsent bytes, those that were dropped before this side's Close frame was queued. */
+  /** The part of the unsent bytes that was dropped before this side's Close frame was queued. */
   private droppedBytes = 0
 
   constructor(sender: Sender) {
     this.sender = sender
   }
 
-  /** How the connection ended, or would end now: nothing of the output that is left leaves, and the Close frame is its last. */
+  /**
+   * How the connection ended, or would end if the transport were lost now: none of the waiting output leaves, and the
+   * Close frame is the last of it.
+   */
   get info(): CloseInfo {
     const { closing, sender, droppedBytes } = this
     const unsentBytes = closing.unsentBytes + sender.byteLength
     return { ...closing.info, wasClean: closing.info.wasClean && unsentBytes <= droppedBytes, unsentBytes }
   }
 
-  /** The peer ended its side. */
+  /** Reports that the peer ended its side of the transport. */
   half(): void {
     if (this.closing.transport === 'open') this.closing.transport = 'end'
   }
 
-  /** @param unsentBytes what was taken of the output and did not leave */
+  /** Reports that the transport is lost. @param unsentBytes output that was taken and not sent */
   lose(error: ProtocolError | TransportError | null, unsentBytes: number): void {
     if (this.closing.transport === 'lost') return
     this.closing.transport = 'lost'
@@ -36,7 +39,10 @@ export class Ending {
     this.error = error
   }
 
-  /** The caller gives the connection up: what came and was not pulled is dropped. Of one that is lost it can be counted. */
+  /**
+   * Gives the connection up: received events that were not pulled are dropped. If the transport is already lost they
+   * can still be pulled, so that the owner can count them.
+   */
   abandon(unsentBytes: number): void {
     if (this.closing.transport === 'lost') {
       this.error = null
@@ -55,13 +61,13 @@ export class Ending {
     this.droppedBytes = this.closing.unsentBytes
   }
 
-  /** The next event of the end; null where there is none, or something is still to leave. */
+  /** Returns the next event of the end; null if there is none, or if output must leave first. */
   next(): ConnectionEvent | null {
     const { closing, sender } = this
     const { transport } = closing
     if (transport === 'open') return null
     if (transport === 'end') {
-      // The peer that only ended its side still reads: what was sent, and the answer to its Close frame, leave first.
+      // A peer that only ended its side still reads: queued output and the answer to its Close frame leave first.
       if (closing.isReceiving) closing.step('end')
       if (closing.state === 'closeReceived') return null
       if (sender.byteLength > 0 || sender.output.isBlocked) return null
@@ -78,7 +84,7 @@ export class Ending {
     return closed
   }
 
-  /** What is left at the end never leaves; this side's Close frame is always the last of it. */
+  /** Drops the waiting output at the end. This side's Close frame is always the last of it. */
   private dropAtEnd(): void {
     const { closing, sender } = this
     closing.unsentBytes += sender.byteLength

@@ -1,10 +1,10 @@
 /**
- * How long no byte of a data frame came (docs/backpressure.md). No timer and no clock: times are given, in milliseconds
- * of any one monotonic clock.
+ * Measures how long no byte of a data frame was received (docs/backpressure.md). It has no timer and no clock: the
+ * caller passes times in milliseconds, all from the same monotonic clock.
  */
 export class IdleTime {
   private readonly timeoutMs: number
-  /** When a byte of a data frame came last. */
+  /** When a byte of a data frame was last received. */
   private dataAt: number
   private dataBytes = 0
 
@@ -13,26 +13,26 @@ export class IdleTime {
     this.dataAt = now
   }
 
-  /** @param dataBytes bytes of data frames that came in all: each puts the end of the time off */
+  /** @param dataBytes all bytes of data frames received so far. Any new byte restarts the time */
   received(dataBytes: number, now: number): void {
     if (dataBytes === this.dataBytes) return
     this.dataBytes = dataBytes
     this.dataAt = now
   }
 
-  /** This side does not read, so that nothing can come: the time begins again. */
+  /** Restarts the time, because this side does not read and so nothing can be received. */
   restart(now: number): void {
     this.dataAt = now
   }
 
-  /** When {@link isOver} will say so, if nothing comes until then. */
+  /** When the time is over if nothing is received until then. */
   get deadline(): number {
     return this.dataAt + this.timeoutMs
   }
 
-  /** Whether the time is over; if it is, it begins again. */
+  /** Whether the time is over. If it is, the time restarts. */
   isOver(now: number): boolean {
-    // The sum that `deadline` gives: a difference can be rounded to below the timeout at that very time.
+    // Compare with `deadline`: because of rounding, `now - dataAt` can be below the timeout at that very time.
     if (now < this.deadline) return false
     this.dataAt = now
     return true

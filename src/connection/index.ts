@@ -1,6 +1,4 @@
-/**
- * `hawser/connection`: one WebSocket connection after its opening handshake, without I/O and without a clock.
- */
+/** `hawser/connection`: one WebSocket connection after its opening handshake, without I/O, timers or a clock. */
 export { LimitError, ProtocolError, TransportError } from '../errors.js'
 export { CloseCode } from '../frame/close-code.js'
 export { CLIENT_LIMITS, SERVER_LIMITS } from '../limits.js'

@@ -1,27 +1,28 @@
-/** No ping of the heartbeat is unanswered: no time of any clock. */
+/** Stands for "no unanswered ping of the heartbeat". It is not a time of any clock. */
 const NOT_PROBED = -Infinity
 
 /**
- * When to ping and when to give up (RFC 6455 section 5.5.2), as arithmetic on times that are given: no timer
- * and no clock. Times are milliseconds of any one monotonic clock.
+ * Decides when to ping a peer and when to give it up (RFC 6455 section 5.5.2). It has no timer and no clock: the
+ * caller passes times in milliseconds, all from the same monotonic clock.
  */
 export class Keepalive {
-  /** Round trip of the last ping that was answered; undefined before the first. */
+  /** The round trip of the last answered ping, in milliseconds; undefined before the first. */
   rttMs: number | undefined
   private readonly intervalMs: number
   private readonly timeoutMs: number
   private aliveAt: number
-  /** When the first ping of this silence was sent, and the last one. */
+  /** When the first and the last ping of the current silence were sent. */
   private firstProbeAt = NOT_PROBED
   private lastProbeAt = NOT_PROBED
-  /** The ping whose pong gives the round trip. */
+  /** The payload of the last ping: its pong gives the round trip. */
   private pingPayload: Buffer | null = null
   private pingSentAt = 0
   private pingCount = 0
 
   /**
-   * @param intervalMs ping after this much silence, and again after each further interval; Infinity: never
-   * @param timeoutMs give up this long after the first ping that nothing answers; Infinity: never
+   * @param intervalMs send a ping when nothing has been received for this long, and again after each interval;
+   *   Infinity for never
+   * @param timeoutMs give the peer up this long after the first unanswered ping; Infinity for never
    */
   constructor(intervalMs: number, timeoutMs: number, now: number) {
     this.intervalMs = intervalMs
@@ -29,23 +30,26 @@ export class Keepalive {
     this.aliveAt = now
   }
 
-  /** When the last sign of life was seen. */
+  /** When the peer last gave a sign of life. */
   get lastAliveAt(): number {
     return this.aliveAt
   }
 
-  /** The peer gave a sign of life: any bytes of it, or bytes of ours that it made room for. */
+  /** Reports a sign of life: bytes from the peer, or bytes of this side that the peer made room for. */
   alive(now: number): void {
     this.aliveAt = now
     this.firstProbeAt = NOT_PROBED
   }
 
-  /** This side does not read: pings go on, so that the system notices a peer that is gone, but silence says nothing. */
+  /**
+   * Reports that this side does not read, so that silence proves nothing. Pings go on, so that the system notices a
+   * peer that is gone.
+   */
   suspend(): void {
     this.firstProbeAt = NOT_PROBED
   }
 
-  /** When {@link check} has something to say, if there is no sign of life until then; Infinity for never. */
+  /** When {@link check} will not return `'wait'`, if there is no sign of life until then; Infinity for never. */
   get deadline(): number {
     const pingAt = Math.max(this.aliveAt, this.lastProbeAt) + this.intervalMs
     return this.firstProbeAt === NOT_PROBED ? pingAt : Math.min(pingAt, this.firstProbeAt + this.timeoutMs)
@@ -60,7 +64,7 @@ export class Keepalive {
     return 'ping'
   }
 
-  /** The payload of the next ping of the heartbeat: a number of its own, four bytes. */
+  /** Makes the payload of the next ping of the heartbeat: 4 bytes with a serial number. */
   nextPing(): Buffer {
     const payload = Buffer.allocUnsafe(4)
     payload.writeUInt32BE(this.pingCount, 0)
@@ -68,15 +72,15 @@ export class Keepalive {
     return payload
   }
 
-  /** A ping is sent: its pong gives the round trip. The bytes are not copied and must not change. */
+  /** Reports that a ping was sent: its pong gives the round trip. The payload is not copied and must not change. */
   pingSent(payload: Buffer, now: number): void {
     this.pingPayload = payload
     this.pingSentAt = now
   }
 
   /**
-   * A pong came. A pong that answers no ping of ours is legal and says nothing (section 5.5.3); one that was received
-   * before the ping was sent is no answer to it, whatever its payload.
+   * Reports a received pong. A pong that answers no ping of this side is legal and changes nothing (section 5.5.3). A
+   * pong received before the ping was sent is not its answer, even if the payloads are the same.
    */
   pongReceived(payload: Uint8Array, now: number): void {
     if (now < this.pingSentAt || this.pingPayload?.equals(payload) !== true) return

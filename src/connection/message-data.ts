@@ -1,13 +1,13 @@
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { showValue } from '../limits.js'
 
-/** What may be sent: text, or bytes in any of their JavaScript forms. */
+/** A message to send: text, or bytes in any of their JavaScript forms. */
 export type MessageData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | ArrayBufferView
 
 /**
- * The bytes of what a caller gave; no copy. A number or an array is refused: implementations that took them
- * for a length sent uninitialised memory (CVE-2016-10518).
- * @throws TypeError with the argument's name and what it was
+ * Views the caller's data as bytes, without a copy. Numbers and arrays are refused: implementations that took a
+ * number for a length sent uninitialised memory (CVE-2016-10518).
+ * @throws TypeError with the argument's name and value
  */
 export function viewBytes(name: string, data: Exclude<MessageData, string>): Uint8Array {
   if (data instanceof Uint8Array) return data
@@ -19,9 +19,9 @@ export function viewBytes(name: string, data: Exclude<MessageData, string>): Uin
 }
 
 /**
- * The payload of a ping or a pong, from what a caller gave (RFC 6455 section 5.5).
- * @returns 0 to 125 bytes of our own: they may stay in memory after the call
- * @throws TypeError for what is neither text nor bytes, RangeError for more than 125 bytes
+ * Encodes the payload of a ping or a pong (RFC 6455 section 5.5).
+ * @returns a copy of 0 to 125 bytes, which may be kept after the call
+ * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
  */
 export function controlPayload(name: string, data: MessageData): Buffer {
   const payload = typeof data === 'string' ? Buffer.from(data) : Buffer.from(viewBytes(name, data))

@@ -4,20 +4,20 @@ import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
 import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
 
-/** Frames of all connections are written into one slab, so that a connection keeps no buffer of its own. */
+/** All connections write frames into one shared slab, so that most need no buffer of their own. */
 const SLAB_BYTES = 64 * 1024
-/** What is taken at once: a slab, and the message that made it full. */
+/** The largest result of one `take` of several buffers: a slab, and the message that filled it. */
 const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
-/** A frame from this size on gets a buffer of its own. */
+/** A larger frame gets a buffer of its own. */
 const LARGE_FRAME_BYTES = 16 * 1024
-/** Up to this length a string is not measured before it is encoded, but given room for three bytes a unit. */
+/** A string up to this length is not measured before it is encoded: it gets room for 3 bytes for each UTF-16 unit. */
 const SHORT_TEXT_UNITS = 4 * 1024
-/** What a connection's own buffers grow from and to. */
+/** The smallest and the largest growth of a connection's own buffers, in bytes. */
 const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
 
 const EMPTY = asBuffer(Buffer.alloc(0))
-/** Shared by all: never changed. */
+/** The empty list that all share. It is never changed. */
 const NONE: RawBuffer[] = []
 
 const allocate = (bytes: number): RawBuffer => Buffer.allocUnsafeSlow(bytes) as RawBuffer
@@ -25,13 +25,13 @@ const allocate = (bytes: number): RawBuffer => Buffer.allocUnsafeSlow(bytes) as 
 let slab = allocate(0)
 let slabEnd = 0
 
-/** The view made last: a thousand connections with the same message before them take the same. */
+/** The last view: a thousand connections that send the same prepared message share it. */
 let lastView = EMPTY
 let lastRegion = EMPTY
 let lastStart = 0
 
 function viewOf(region: RawBuffer, start: number, end: number): Buffer {
-  // One that is larger is a message's own, and must not be held here.
+  // A larger buffer belongs to one message and must not be held here.
   if (region.length > SLAB_BYTES) return region.subarray(start, end)
   if (region !== lastRegion || start !== lastStart || end - start !== lastView.length) {
     lastView = region.subarray(start, end) as RawBuffer
@@ -42,50 +42,51 @@ function viewOf(region: RawBuffer, start: number, end: number): Buffer {
 }
 
 /**
- * Frames on their way out, one behind the other in as few buffers as can be: what is sent in one go leaves in
- * one write. Writing each message by itself is what costs `ws` a factor of ten (16 small messages in flight).
+ * Serialized frames that are ready to be written, one after the other in as few buffers as possible: messages that
+ * are sent together leave in one write. One write for each message costs `ws` a factor of ten (16 small messages in
+ * flight).
  *
- * A queue writes in the slab as long as nobody else writes behind it. What comes after that goes into buffers of
- * its own, that grow with what waits: memory follows the bytes, never the number of frames.
+ * A connection writes into the shared slab until another connection writes after it. Later frames that must wait go
+ * into private buffers, which grow with the waiting bytes: memory follows the bytes, never the number of frames.
  */
 export class OutputQueue {
-  /** Bytes that wait to be taken. */
+  /** The bytes that are not taken yet. */
   byteLength = 0
   /**
-   * The transport does not take bytes at the moment: from now on they are kept in buffers of this connection,
-   * so that a slow peer never holds slabs that others wrote in.
+   * Whether the transport takes no bytes at the moment. While it is set, frames go into private buffers, so that a
+   * slow peer never holds slabs that other connections wrote into.
    */
   isBlocked = false
   private readonly maskBit: number
-  /** Buffers that are done, in order. Most connections never have any. */
+  /** Complete buffers, in order. Most connections never have any. */
   private done = NONE
-  /** The buffer being written, and what of it is ours: `start` to `end`. */
+  /** The current buffer. This connection's part of it is `start` to `end`. */
   private region = EMPTY
   private start = 0
   private end = 0
-  /** The private buffer that was taken last, whole. */
+  /** The whole private buffer that the last `take` returned a view of, or null. */
   private taken: RawBuffer | null = null
   /**
-   * Nobody else writes in `region`. Kept here, for it cannot be seen from the region: once the slab is full and
-   * replaced, the old one is neither the slab nor anybody's own.
+   * Whether only this connection writes into `region`. A comparison with the slab does not show it: a full slab that
+   * was replaced is no longer the current slab, and not private either.
    */
   private isPrivate = false
 
-  /** @param masked whether frames are masked: those of a client (RFC 6455 section 5.3) */
+  /** @param masked whether to mask frames, as a client must (RFC 6455 section 5.3) */
   constructor(masked: boolean) {
     this.maskBit = masked ? MASK_BIT : 0
   }
 
   /**
-   * One frame with text.
+   * Appends one frame with text.
    * @param firstByte FIN, RSV1 and the opcode
    * @param text encoded as UTF-8; lone surrogates become U+FFFD
    */
   appendText(firstByte: number, text: string): void {
     const masked = this.maskBit !== 0
     const units = text.length
-    // Nearly all text is ASCII: write it where it belongs if it is, and move it if it is not. Long text is
-    // measured first, for its room would be three times too much.
+    // Nearly all text is ASCII: it is written where an ASCII payload belongs, and moved if it is not ASCII. Long text
+    // is measured first, because room for 3 bytes for each unit would be too much.
     const isShort = units <= SHORT_TEXT_UNITS
     const expected = isShort ? units : Buffer.byteLength(text)
     const most = isShort ? units * 3 : expected
@@ -102,7 +103,7 @@ export class OutputQueue {
   }
 
   /**
-   * One frame with bytes.
+   * Appends one frame with bytes.
    * @param payload copied; read during the call only
    */
   appendBytes(firstByte: number, payload: Uint8Array): void {
@@ -114,9 +115,10 @@ export class OutputQueue {
   }
 
   /**
-   * A frame that goes to many as it is, and is not copied: what follows it in the same buffer is joined to it. While
-   * the transport is blocked it is copied all the same, so that a slow peer keeps no more in memory than is its own.
-   * @param buffer nobody changes it any more
+   * Appends a frame that many connections share, without a copy. Frames that follow each other in the same buffer are
+   * joined. While the transport is blocked the frame is copied after all, so that a slow peer holds only its own
+   * bytes.
+   * @param buffer its bytes must not change any more
    */
   appendShared(buffer: RawBuffer, start: number, end: number): void {
     const length = end - start
@@ -136,8 +138,8 @@ export class OutputQueue {
   }
 
   /**
-   * What to write next: all that waits, or the first part of it where that is much.
-   * @returns bytes that nobody changes any more; null when nothing waits
+   * Takes the bytes to write next: all that wait, or the first part if they are more than about 68 KiB.
+   * @returns bytes that are not changed any more, at least until {@link recycle}; null if nothing waits
    */
   take(): Buffer | null {
     if (this.byteLength === 0) return null
@@ -159,26 +161,28 @@ export class OutputQueue {
     return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes)
   }
 
-  /** What {@link take} gave last was written, and nobody holds it any more. */
+  /** Reports that the result of the last {@link take} was written and that nothing holds it: its memory is reused. */
   recycle(): void {
     if (this.taken === null) return
     returnBuffer(this.taken)
     this.taken = null
   }
 
-  /** What {@link take} gave last is in the hands of somebody who keeps it: it is not used again, and not held here. */
+  /**
+   * Reports that the transport keeps the result of the last {@link take}: its memory is neither reused nor held here.
+   */
   forget(): void {
     this.taken = null
   }
 
-  /** Drops what was not taken. */
+  /** Drops all frames that are not taken. */
   clear(): void {
     this.byteLength = 0
     this.done = NONE
     this.dropRegion()
   }
 
-  /** The payload stands: header before it, mask over it. */
+  /** Completes a frame whose payload is written: writes the header before it, and masks it. */
   private finishFrame(at: number, firstByte: number, payloadAt: number, length: number): void {
     const { region } = this
     const headerEnd = writeFrameHeader(region, at, firstByte, length, this.maskBit)
@@ -194,21 +198,21 @@ export class OutputQueue {
   }
 
   /**
-   * Room for so many bytes behind what is written.
-   * @returns where in `region` it begins
+   * Makes room for `bytes` bytes after the last frame, in a new region if needed.
+   * @returns the index of that room in `region`
    */
   private reserve(bytes: number): number {
     const { region, end } = this
     if (this.isPrivate) {
       if (end + bytes <= region.length) return end
     } else if (region === slab && end === slabEnd && end + bytes <= SLAB_BYTES && !this.isBlocked) {
-      // The connection that wrote last in the slab can go on where it stands; no other can.
+      // Only the connection that wrote last into the slab can continue there.
       return end
     }
     this.closeRegion()
     if (this.isBlocked || this.byteLength > 0 || bytes > LARGE_FRAME_BYTES) {
       this.isPrivate = true
-      // One that leaves at once is used again: see recycle. Where it may wait, no more is held than is needed.
+      // A buffer that leaves at once comes from the pool: see recycle. One that may wait is no larger than needed.
       const isBrief = !this.isBlocked && this.byteLength === 0
       this.region = isBrief ? borrowBuffer(bytes) : allocate(Math.max(bytes, this.privateRoom()))
     } else {
@@ -223,7 +227,7 @@ export class OutputQueue {
     return this.start
   }
 
-  /** As much again as waits already. */
+  /** The size of the next private buffer: as many bytes as wait already, within bounds. */
   private privateRoom(): number {
     return Math.min(Math.max(this.byteLength, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
   }

@@ -2,14 +2,14 @@ import { Opcode } from '../frame/opcode.js'
 import type { Sender } from './sender.js'
 
 /**
- * Pongs that the transport did not take yet are few: above their limit only the newest ping is answered, as
- * RFC 6455 section 5.5.3 allows.
+ * Limits the pongs that the transport has not taken yet. Above the limit only the newest ping is answered, as RFC
+ * 6455 section 5.5.3 allows.
  */
 export class Pongs {
   private readonly sender: Sender
   private readonly max: number
   private pending = 0
-  /** The newest ping above the limit. */
+  /** The payload of the newest ping above the limit, which is still to be answered. */
   private late: Buffer | null = null
 
   /** @param max at least 1 */
@@ -19,9 +19,10 @@ export class Pongs {
   }
 
   /**
-   * @param payload the same memory may be in the hands of who pulled the ping
-   * @param isAnswer what nobody asked for does not take the place of an answer
-   * @param isLimited see `Connection.answersAllPings`
+   * Queues a pong, or keeps its payload for later if the limit is reached.
+   * @param payload the receiver of the ping event may hold the same memory, so it is copied if it is kept
+   * @param isAnswer whether it answers a ping. An unsolicited pong does not replace a waiting answer
+   * @param isLimited whether the limit applies: see `Connection.answersAllPings`
    */
   send(payload: Buffer, isAnswer: boolean, isLimited: boolean): void {
     if (isLimited && this.pending >= this.max) {
@@ -32,7 +33,7 @@ export class Pongs {
     this.sender.sendControl(Opcode.PONG, payload)
   }
 
-  /** The output is being taken. @param isSendable whether the late one may still go out */
+  /** Reports that the output is being taken. @param isSendable whether the kept pong may still be sent */
   taken(isSendable: boolean): void {
     this.pending = 0
     if (this.late === null) return

@@ -2,27 +2,27 @@ import { LENGTH_BITS, PAYLOAD_LENGTH_16, PAYLOAD_LENGTH_64, RSV2_BIT } from '../
 import { OutputQueue } from './output-queue.js'
 import { PreparedMessage } from './prepared-message.js'
 
-/** Set in the first byte of a frame that is to be compressed; no frame on the wire has it. */
+/** Marks a frame that is to be compressed, in its first byte. No frame on the wire has this bit. */
 export const TO_COMPRESS_BIT = RSV2_BIT
 
-/** A frame as it was put to wait. */
+/** A waiting frame, not yet compressed. */
 export interface WaitingFrame {
   /** FIN, the opcode, and {@link TO_COMPRESS_BIT}. */
   readonly firstByte: number
-  /** A view of bytes that nobody changes any more. */
+  /** A view of bytes that do not change any more. */
   readonly payload: Buffer
 }
 
-/** The bytes of a message that goes to many, as it stands in its frame. */
+/** The length of a prepared message's uncompressed frame in bytes. */
 const frameBytes = ({ frame }: PreparedMessage): number => frame.end - frame.start
 
 /**
- * Frames that wait for the compression of a message before them, kept as what they nearly are already: bytes, one
- * frame behind the other. A million small messages then cost a few bytes each, not an object and a buffer. Messages that
- * go to many stand between them as they are, so that they are still compressed once for all.
+ * Messages that wait until the compression of an earlier message ends. They are kept as serialized frames, one after
+ * the other, so that a million small messages cost a few bytes each and not an object and a buffer each. Prepared
+ * messages are kept as objects between them, so that each is still compressed once for all connections.
  */
 export class WaitingFrames {
-  /** What waits, headers included; of messages that go to many, what they are uncompressed. */
+  /** The waiting bytes with headers; prepared messages count uncompressed. */
   byteLength = 0
   private readonly runs: (OutputQueue | PreparedMessage)[] = []
   private bytes: Buffer | null = null
@@ -48,7 +48,7 @@ export class WaitingFrames {
     this.byteLength += frameBytes(message)
   }
 
-  /** What waited longest; null when nothing waits. */
+  /** Removes and returns the oldest message; null if nothing waits. */
   next(): WaitingFrame | PreparedMessage | null {
     while (this.bytes === null) {
       const [run] = this.runs
@@ -60,7 +60,7 @@ export class WaitingFrames {
       }
       this.bytes = run.take()
       if (run.byteLength > 0) continue
-      // The last is kept for what comes.
+      // The last queue is kept for further frames.
       if (this.runs.length > 1) this.runs.shift()
       else if (this.bytes === null) return null
     }
@@ -91,7 +91,7 @@ export class WaitingFrames {
     const last = this.runs.at(-1)
     if (last instanceof OutputQueue) return last
     const queue = new OutputQueue(false)
-    // Its frames may wait for long: not in the slab.
+    // Its frames may wait for long, so they must not lie in the shared slab.
     queue.isBlocked = true
     this.runs.push(queue)
     return queue

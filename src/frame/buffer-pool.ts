@@ -1,21 +1,23 @@
 import { asBuffer, type RawBuffer } from './raw-buffer.js'
 
-/** What is smaller costs less to make than to keep. */
+/** A smaller buffer costs less to allocate than to keep. */
 const MIN_POOLED_BYTES = 32 * 1024
 const MAX_POOLED_BYTES = 4 * 1024 * 1024
-/** What all that are kept may hold together. */
+/** The limit for all kept buffers together. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024
 
-/** By size, a power of two each. */
+/** Free buffers by size in bytes, which is always a power of two. */
 const kept = new Map<number, RawBuffer[]>()
 let keptBytes = 0
 
 const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
 
 /**
- * A buffer for a while: large ones are used again, since memory that is fresh must be mapped, cleared and fetched page
- * by page, which costs more than the copy into it (1 MiB echoed: 1.9 times as fast, Node 20, 2026-11).
- * @returns at least so many bytes, with anything in them
+ * Lends a buffer until {@link returnBuffer}. Buffers of 32 KiB to 4 MiB are reused: the system must map, clear and
+ * load fresh memory page by page, which costs more than the copy into it (an echo of 1 MiB is 1.9 times as fast, Node
+ * 20, 2026-11).
+ * @param bytes the least size, in bytes
+ * @returns a buffer of `bytes` bytes or more, not cleared
  */
 export function borrowBuffer(bytes: number): RawBuffer {
   if (bytes < MIN_POOLED_BYTES || bytes > MAX_POOLED_BYTES) return asBuffer(Buffer.allocUnsafeSlow(bytes))
@@ -26,7 +28,9 @@ export function borrowBuffer(bytes: number): RawBuffer {
   return found
 }
 
-/** @param buffer whole, from {@link borrowBuffer}; nobody may use it or a view of it any more */
+/**
+ * @param buffer all of a buffer from {@link borrowBuffer}; the caller must not use it, or any view of it, afterwards
+ */
 export function returnBuffer(buffer: RawBuffer): void {
   const size = buffer.length
   if (size < MIN_POOLED_BYTES || size > MAX_POOLED_BYTES || size !== sizeOf(size)) return

@@ -9,9 +9,9 @@ export const CloseCode = {
   GOING_AWAY: 1001,
   PROTOCOL_ERROR: 1002,
   UNSUPPORTED_DATA: 1003,
-  /** Never on the wire: the Close frame carried no code. */
+  /** Never on the wire: reported when the Close frame has no code. */
   NO_STATUS_RECEIVED: 1005,
-  /** Never on the wire: there was no Close frame. */
+  /** Never on the wire: reported when no Close frame was received. */
   ABNORMAL_CLOSURE: 1006,
   INVALID_FRAME_PAYLOAD_DATA: 1007,
   POLICY_VIOLATION: 1008,
@@ -21,7 +21,7 @@ export const CloseCode = {
   SERVICE_RESTART: 1012,
   TRY_AGAIN_LATER: 1013,
   BAD_GATEWAY: 1014,
-  /** Never on the wire: the TLS handshake failed. */
+  /** Never on the wire: reported when the TLS handshake failed. */
   TLS_HANDSHAKE: 1015,
 } as const
 
@@ -29,7 +29,7 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
 
 /**
  * Whether a code may stand in a Close frame (RFC 6455 section 7.4): 1000 to 1003, 1007 to 1014, and 3000 to
- * 4999. 1004, 1005, 1006 and 1015 are reserved, the rest is undefined.
+ * 4999. 1004, 1005, 1006 and 1015 are reserved; all other codes are undefined.
  */
 export function isValidCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false
@@ -42,7 +42,7 @@ export function isValidCloseCode(code: number): boolean {
  * @returns the bytes, owned by the caller
  */
 export function encodeCloseReason(reason: string): Buffer {
-  // 123 UTF-16 units are at least 123 bytes: what stands behind them never fits.
+  // 123 UTF-16 units take at least 123 bytes: anything after them never fits.
   const bytes = Buffer.from(reason.slice(0, MAX_CLOSE_REASON_BYTES + 1), 'utf8')
   if (bytes.length <= MAX_CLOSE_REASON_BYTES) return bytes
   let end = MAX_CLOSE_REASON_BYTES
@@ -51,8 +51,8 @@ export function encodeCloseReason(reason: string): Buffer {
 }
 
 /**
- * Checks what a caller gives to `close`. 1005 is what `onClose` is told of a Close frame without a code, and stands for
- * one here too: who passes an end on passes it on as it came.
+ * Checks the arguments of `close`. `onClose` reports 1005 for a Close frame without a code, and here too 1005 means
+ * "no code": a proxy can pass on the code that it received.
  * @throws TypeError or RangeError with the value and the range
  */
 export function checkCloseArguments(code: number | undefined, reason: string | undefined): void {
@@ -60,7 +60,7 @@ export function checkCloseArguments(code: number | undefined, reason: string | u
     checkNumber('close code', code, { min: 0, max: 65_535, integer: true })
     if (code === CloseCode.ABNORMAL_CLOSURE) {
       throw new RangeError(
-        'close code must not be 1006, which says that there was no Close frame (RFC 6455 7.4.1): ' +
+        'close code must not be 1006, which means that there was no Close frame (RFC 6455 7.4.1): ' +
           'use terminate(), or another code',
       )
     }
@@ -80,25 +80,27 @@ export function checkCloseArguments(code: number | undefined, reason: string | u
 }
 
 /**
- * Checks what a caller fails a connection with: there is something to say, and so a code.
+ * Checks the arguments of `fail`. A failure has a reason, so 1005 ("no code") is refused.
  * @throws TypeError or RangeError with the value and the range
  */
 export function checkFailArguments(code: number, reason: string): void {
   checkNumber('close code', code, { min: 0, max: 65_535, integer: true })
   if (code === CloseCode.NO_STATUS_RECEIVED) {
-    throw new RangeError('close code must not be 1005, which says that there is none: a failure has one')
+    throw new RangeError(
+      'close code must not be 1005, which means that there is no code: a failure needs one',
+    )
   }
   checkCloseArguments(code, reason)
 }
 
-/** Whether a Close frame is to have no code: none is given, or the one that says so. */
+/** Whether the Close frame gets no code: the code is undefined or 1005. */
 export const isNoCode = (code: number | undefined): code is undefined | 1005 =>
   code === undefined || code === CloseCode.NO_STATUS_RECEIVED
 
 /**
- * The body of a Close frame: two octets of code, then the reason (RFC 6455 section 5.5.1).
+ * Encodes the body of a Close frame: two octets of code, then the reason (RFC 6455 section 5.5.1).
  * @param code a valid code, or undefined or 1005 for an empty body
- * @param reason at most 123 bytes of UTF-8; what is longer is cut at a code point
+ * @param reason at most 123 bytes of UTF-8; a longer reason is cut at a code point boundary
  * @returns 0 or 2 to 125 bytes, owned by the caller
  * @throws TypeError or RangeError with the value and the range
  */
@@ -112,7 +114,7 @@ export function encodeClosePayload(code?: number, reason = ''): Buffer {
   return payload
 }
 
-/** What a Close frame said. `code` is 1005 where it said nothing. */
+/** The body of a Close frame. `code` is 1005 if the body is empty. */
 export interface ClosePayload {
   readonly code: number
   readonly reason: string
@@ -121,7 +123,7 @@ export interface ClosePayload {
 /**
  * Reads the body of a Close frame (RFC 6455 section 5.5.1).
  * @param payload unmasked; read during the call only
- * @returns what it says, or the violation: 1002 for a body of one byte or a code that must not be sent, 1007
+ * @returns code and reason, or the violation: 1002 for a body of one byte or a code that must not be sent, 1007
  *   for a reason that is not UTF-8
  */
 export function decodeClosePayload(payload: Uint8Array): ClosePayload | ProtocolError {

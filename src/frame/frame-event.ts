@@ -4,29 +4,29 @@ import type { Opcode } from './opcode.js'
 import type { RawBuffer } from './raw-buffer.js'
 
 /**
- * A frame, or the part of it that has come so far. A frame that lies whole in what was pushed is one part; any
- * other is a first part, made as soon as its header is known and checked, and then one part for each chunk.
+ * A frame, or one part of it. A frame that lies whole in the pushed chunk is one part. Any other frame gives a first
+ * part as soon as its header is complete and checked, and then one part for each further chunk.
  */
 export class FramePart {
   readonly type = 'part'
-  /** FIN: this frame is the last of its message. */
+  /** FIN: whether this frame is the last of its message. */
   readonly fin: boolean
-  /** RSV1: with permessage-deflate, on the first frame of a message: it is compressed (RFC 7692 section 6). */
+  /** RSV1: with permessage-deflate, whether the message that this frame begins is compressed (RFC 7692 section 6). */
   readonly rsv1: boolean
   readonly opcode: Opcode
-  /** Of the whole frame, as its header announces it. */
+  /** The payload length of the whole frame in bytes, as its header announces it. */
   readonly payloadLength: number
-  /** This part begins its frame. */
+  /** Whether this part begins its frame. */
   readonly isFirst: boolean
-  /** This part ends its frame. */
+  /** Whether this part ends its frame. */
   readonly isLast: boolean
-  /** The chunk that the bytes lie in, and where: bytes `start` to `end`, still masked if {@link isMasked}. */
+  /** The chunk that holds the bytes: `start` (inclusive) to `end` (exclusive), still masked if {@link isMasked}. */
   readonly source: RawBuffer
   readonly start: number
   readonly end: number
-  /** 32 bits, first octet lowest; 0 for a frame that came unmasked. */
+  /** 32 bits, first octet lowest; 0 for an unmasked frame. */
   readonly maskingKey: number
-  /** The index of this part's first byte in the frame's payload. */
+  /** The index of this part's first byte within the frame's payload. */
   readonly offset: number
   /** Whether the bytes in `source` are still masked. */
   isMasked: boolean
@@ -58,14 +58,15 @@ export class FramePart {
     this.isLast = isLast
   }
 
-  /** How many bytes this part has. */
+  /** The length of this part in bytes. */
   get byteLength(): number {
     return this.end - this.start
   }
 
   /**
-   * Unmasks the bytes in place, once.
-   * @returns true if they are known to be all ASCII; false also where nobody looked, since they came unmasked
+   * Unmasks the bytes in place. A second call does nothing.
+   * @returns true if all bytes are known to be ASCII; false also if they were not checked because they were not
+   *   masked
    */
   unmask(): boolean {
     if (!this.isMasked) return false
@@ -74,9 +75,9 @@ export class FramePart {
   }
 
   /**
-   * Copies the bytes of this part, unmasked; those in the chunk stay as they are.
-   * @param target has room for {@link byteLength} bytes from `at`
-   * @returns true if they are known to be all ASCII
+   * Copies the bytes of this part, unmasked. The chunk does not change.
+   * @param target has room for {@link byteLength} bytes from index `at`
+   * @returns true if all bytes are known to be ASCII
    */
   copyTo(target: Uint8Array, at: number): boolean {
     this.source.copy(target, at, this.start, this.end)
@@ -84,7 +85,7 @@ export class FramePart {
     return maskInPlace(target, at, at + this.byteLength, this.maskingKey, this.offset)
   }
 
-  /** The bytes of this part, unmasked, in memory of their own. */
+  /** Copies the bytes of this part, unmasked. @returns memory of its own, owned by the caller */
   copy(): Buffer {
     const bytes = Buffer.allocUnsafe(this.byteLength)
     this.copyTo(bytes, 0)
@@ -92,8 +93,8 @@ export class FramePart {
   }
 
   /**
-   * The bytes of this part, unmasked.
-   * @returns a view of the chunk that was pushed: yours, as long as you keep it
+   * The bytes of this part. Reading it unmasks the chunk in place.
+   * @returns a view of the pushed chunk, which the parser does not write again
    */
   get payload(): Buffer {
     this.unmask()
@@ -101,7 +102,7 @@ export class FramePart {
   }
 }
 
-/** The peer broke the protocol: the last event that a parser gives, again and again. */
+/** The peer broke the protocol. This is the parser's last event: every further call of `next` returns it again. */
 export class FrameViolation {
   readonly type = 'violation'
   readonly error: ProtocolError

@@ -18,39 +18,40 @@ import {
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
 import { asBuffer, type RawBuffer } from './raw-buffer.js'
 
-/** Which end of a connection this is: a server demands masked frames, a client refuses them. */
+/** Which end of a connection this is: a server requires masked frames, a client refuses them. */
 export type Role = 'client' | 'server'
 
 export interface FrameParserOptions {
-  /** The end that parses, not the one that sent. */
+  /** The role of the end that parses, not of the end that sent. */
   readonly role: Role
-  /** Whether an extension in use gave RSV1 a meaning (RFC 7692 section 6). Default false. */
+  /** Whether an extension in use gives RSV1 a meaning (RFC 7692 section 6). Default false. */
   readonly allowRsv1?: boolean
-  /** The largest payload of one frame, in bytes. Default off. */
+  /** The largest payload of one frame, in bytes. Default: no limit. */
   readonly maxFrameBytes?: number
   /**
-   * The largest payload of all frames of one message together, in bytes as they come. Default off: then it is
-   * 2^53 - 1, the most that can be counted.
+   * The largest payload of all frames of one message together, in bytes on the wire. Default: no limit of its own,
+   * but at most 2^53 - 1, the largest number that can be counted exactly.
    */
   readonly maxMessageBytes?: number
   /**
-   * The same where the first frame has RSV1: compressed bytes, which for tiny fragments can be more than what
-   * they inflate to. Default: `maxMessageBytes` and an eighth and 1024 more.
+   * The limit for compressed messages (RSV1 on the first frame), in compressed bytes. Tiny fragments can be larger
+   * compressed than inflated, so the default is 9/8 of `maxMessageBytes` plus 1024 bytes.
    */
   readonly maxCompressedBytes?: number
 }
 
 const EMPTY = asBuffer(new Uint8Array(0))
 
-/** The list of waiting chunks is cut once so many of it are done with, and they are half of it. */
+/** The list of waiting chunks is shortened once at least this many, and at least half of it, are consumed. */
 const WAITING_SLACK = 64
 
 /**
- * Bytes to frames (RFC 6455 section 5): synchronous, pulled, and never throwing on what a peer sends.
+ * Parses bytes into frames (RFC 6455 section 5). The parser is synchronous, the caller pulls, and nothing that a peer
+ * sends makes it throw.
  *
- * Every header is checked as soon as its bytes are there, before a byte of its payload is looked at. Nothing is
- * kept of a chunk once it was pulled to its end, but for a header that it cuts: memory follows neither the
- * length announced nor the number of chunks.
+ * It checks every header as soon as its bytes are there, before it reads any byte of the payload. Once a chunk is
+ * consumed the parser keeps nothing of it, except the start of a header that the chunk cut: memory follows neither
+ * the announced length nor the number of chunks.
  */
 export class FrameParser {
   private readonly expectMask: boolean
@@ -61,21 +62,23 @@ export class FrameParser {
 
   private chunk: RawBuffer = EMPTY
   private position = 0
-  /** Chunks pushed before the one at hand was pulled to its end, from `waitingIndex` on; null: there are none. */
+  /** Chunks pushed before the current one was consumed, from `waitingIndex` on; null if there are none. */
   private waiting: Uint8Array[] | null = null
   private waitingIndex = 0
   private waitingBytes = 0
-  /** The start of a header that a chunk cut, and how much of it there is. */
+  /** The start of a header that a chunk cut, and its length so far in bytes. */
   private scratch: RawBuffer | null = null
   private scratchLength = 0
 
-  /** The frame under way, if its payload is not whole: */
+  /**
+   * The current frame, while its payload is not complete. `remaining` counts the payload bytes still to be received.
+   */
   private remaining = 0
   private firstByte = 0
   private payloadLength = 0
   private maskingKey = 0
 
-  /** Between the first and the last frame of a message. */
+  /** Whether the parser is between the first and the last frame of a message. */
   private inMessage = false
   private messageBytes = 0
   private messageLimit = 0
@@ -99,24 +102,24 @@ export class FrameParser {
     checkNumber('maxMessageBytes', maxMessageBytes, rule)
     const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
     checkNumber('maxCompressedBytes', maxCompressedBytes, rule)
-    // Above 2^53 - 1 a double skips integers: a length announced there could not be counted down.
+    // Above 2^53 - 1 a double skips integers, so a length up there could not be counted down.
     this.maxMessageBytes = Math.min(maxMessageBytes, Number.MAX_SAFE_INTEGER)
     this.maxCompressedBytes = Math.min(maxCompressedBytes, Number.MAX_SAFE_INTEGER)
   }
 
-  /** What the peer did wrong, if it did: then `next` gives nothing else any more. */
+  /** The peer's violation, or null. After a violation `next` returns nothing else. */
   get error(): ProtocolError | null {
     return this.violation === null ? null : this.violation.error
   }
 
-  /** Bytes that were pushed and that `next` has not come to yet: 0 whenever it gives null. */
+  /** Bytes that were pushed and not yet consumed by `next`: 0 whenever `next` returns null. */
   get bufferedBytes(): number {
     return this.chunk.length - this.position + this.waitingBytes
   }
 
   /**
    * Takes the next bytes of the stream.
-   * @param chunk from now on the parser's: payloads are unmasked in place, and parts are views of it
+   * @param chunk owned by the parser from now on: payloads are unmasked in place, and parts are views of it
    * @throws TypeError for anything but a Uint8Array
    */
   push(chunk: Uint8Array): void {
@@ -124,7 +127,7 @@ export class FrameParser {
       throw new TypeError(`chunk must be a Uint8Array, not ${showValue(chunk)}`)
     }
     if (this.violation !== null || chunk.length === 0) return
-    // Also when the chunk at hand was pulled to its end, this one must not overtake those that wait.
+    // Even if the current chunk is consumed, this one must not overtake those that wait.
     if (this.position === this.chunk.length && this.waiting === null) {
       this.chunk = asBuffer(chunk)
       this.position = 0
@@ -135,10 +138,7 @@ export class FrameParser {
     }
   }
 
-  /**
-   * The next part of a frame, or the violation that ends the stream.
-   * @returns null when more bytes are needed
-   */
+  /** Returns the next part of a frame, or the violation that ends the stream, or null if it needs more bytes. */
   next(): FrameEvent | null {
     for (;;) {
       if (this.violation !== null) return this.violation
@@ -153,17 +153,17 @@ export class FrameParser {
     }
   }
 
-  /** Where {@link takeWhole} found its payload: bytes `wholeStart` to `wholeEnd` of `wholeSource`, masked by `wholeKey`. */
+  /** The payload of {@link takeWhole}: bytes `wholeStart` to `wholeEnd` of `wholeSource`, masked with `wholeKey`. */
   wholeSource: RawBuffer = EMPTY
   wholeStart = 0
   wholeEnd = 0
   wholeKey = 0
 
   /**
-   * Takes the next frame if it is a plain message of one short frame that lies whole in the chunk: what nearly all
-   * frames are. It makes no object for it, and every check of the header is one comparison (an echo of 32
-   * bytes, sockets left out, takes 0.8 of the time, Node 20, 2026-11). Any other frame is left to {@link next}.
-   * @returns the opcode, TEXT or BINARY; 0: it is another frame, or there is none
+   * Takes the next frame if it is a whole, uncompressed message of at most 125 bytes that lies in the current chunk,
+   * as nearly all frames do. It allocates no object, and each check of the header is one comparison (an echo of 32
+   * bytes, without sockets, takes 0.8 of the time, Node 20, 2026-11). Any other frame is left to {@link next}.
+   * @returns the opcode, TEXT or BINARY; 0 for any other frame, or if no frame is there
    */
   takeWhole(): number {
     const { chunk, position } = this
@@ -171,7 +171,7 @@ export class FrameParser {
     if (available < 2 || this.remaining > 0 || this.scratch !== null || this.inMessage) return 0
     const firstByte = chunk[position] as number
     if (firstByte !== (FIN_BIT | Opcode.TEXT) && firstByte !== (FIN_BIT | Opcode.BINARY)) return 0
-    // One subtraction takes the mask bit off where it must be, and makes the length too long where it is wrong.
+    // One subtraction removes a mask bit that must be there; a wrong mask bit makes the length negative or too large.
     const length = this.expectMask
       ? (chunk[position + 1] as number) - MASK_BIT
       : (chunk[position + 1] as number)
@@ -192,16 +192,16 @@ export class FrameParser {
     return firstByte & OPCODE_BITS
   }
 
-  /** Copies what was not pulled yet of the chunk at hand: its memory may be written again. */
+  /** Copies the unconsumed rest of the current chunk. Its memory then belongs to the caller again. */
   keepInput(): void {
-    // What was handed out last lies in the same memory.
+    // The payload that takeWhole returned last lies in the same memory.
     this.wholeSource = EMPTY
     if (this.position === this.chunk.length) this.chunk = EMPTY
     else this.chunk = asBuffer(Buffer.from(this.chunk.subarray(this.position)))
     this.position = 0
   }
 
-  /** Goes on to the next chunk; lets go of the last one, so that an idle connection holds none. */
+  /** Moves on to the next chunk and releases the last one, so that an idle connection holds no chunk. */
   private advance(): boolean {
     this.position = 0
     const { waiting } = this
@@ -213,7 +213,7 @@ export class FrameParser {
     const next = waiting[this.waitingIndex] as Uint8Array
     this.chunk = asBuffer(next)
     this.waitingBytes -= next.length
-    // A reader that is always one chunk behind must not hold all those it has read.
+    // A reader that always lags one chunk must not hold all the chunks that it has read.
     waiting[this.waitingIndex++] = EMPTY
     if (this.waitingIndex === waiting.length) {
       this.waiting = null
@@ -225,7 +225,7 @@ export class FrameParser {
     return true
   }
 
-  /** The header that begins at the position, straight from the chunk. Null: it is cut, and was put aside. */
+  /** Reads the header at the position straight from the chunk. Null: the chunk cuts it, and its start is put aside. */
   private startFrame(): FrameEvent | null {
     const headerLength = this.readHeader(this.chunk, this.position, this.chunk.length)
     if (headerLength < 0) return this.violation
@@ -239,7 +239,7 @@ export class FrameParser {
     return this.firstPart()
   }
 
-  /** The rest of a header that was cut: byte by byte, at most 13 of them. */
+  /** Reads the rest of a cut header byte by byte: at most 13 bytes. */
   private resumeHeader(scratch: RawBuffer): FrameEvent | null {
     while (this.position < this.chunk.length) {
       scratch[this.scratchLength++] = this.chunk[this.position++] as number
@@ -254,8 +254,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads and checks a header as far as it is there; the order of the checks is that of the bytes.
-   * @returns its length; 0 if it is cut; -1 for a violation
+   * Reads and checks as much of a header as is there, in the order of its bytes.
+   * @returns its length in bytes; 0 if it is cut; -1 for a violation
    */
   private readHeader(bytes: Uint8Array, start: number, end: number): number {
     const firstByte = bytes[start] as number
@@ -270,7 +270,7 @@ export class FrameParser {
     } else if (this.inMessage) {
       return this.fail('HAWSER_EXPECTED_CONTINUATION')
     }
-    // RSV1 belongs to the first frame of a message alone (RFC 7692 section 6.1).
+    // Only the first frame of a message may have RSV1 (RFC 7692 section 6.1).
     if ((firstByte & RSV1_BIT) !== 0 && (isControl || opcode === Opcode.CONTINUATION)) {
       return this.fail('HAWSER_RESERVED_BITS')
     }
@@ -310,7 +310,7 @@ export class FrameParser {
     return at - start
   }
 
-  /** Checks the announced length against the limits; counts it only once the header is whole. */
+  /** Checks the announced length against the limits. It counts only once the header is complete: see countFrame. */
   private admit(firstByte: number, length: number): boolean {
     if (length > this.maxFrameBytes) {
       this.failLimit('HAWSER_FRAME_TOO_BIG', this.maxFrameBytes, length)
@@ -329,7 +329,7 @@ export class FrameParser {
     return true
   }
 
-  /** The header is whole and right: the first part of its frame, with what the chunk has of the payload. */
+  /** Makes the first part of a frame whose header is complete and valid, with the payload bytes that the chunk has. */
   private firstPart(): FramePart {
     const { firstByte, payloadLength } = this
     const opcode = (firstByte & OPCODE_BITS) as Opcode
@@ -399,7 +399,7 @@ export class FrameParser {
     this.end(new LimitError(code, limit, actual))
   }
 
-  /** Sticky: what was pushed behind the violation is never looked at. */
+  /** A violation is final: bytes after it are never parsed. */
   private end(error: ProtocolError): void {
     this.violation = new FrameViolation(error)
     this.chunk = EMPTY

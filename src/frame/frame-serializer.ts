@@ -17,15 +17,15 @@ export interface FrameFields {
   readonly payload?: Uint8Array | string
   /** Default true. */
   readonly fin?: boolean
-  /** Compressed (RFC 7692 section 6): on the first frame of a message alone. Default false. */
+  /** Whether the message is compressed (RFC 7692 section 6): only on its first frame. Default false. */
   readonly rsv1?: boolean
-  /** 32 bits, first octet lowest, from `createMaskingKey`; without it the frame is unmasked. */
+  /** 32 bits, first octet lowest, from `createMaskingKey`. Without a key the frame is not masked. */
   readonly maskingKey?: number
 }
 
 /**
- * Writes a masking key behind a header (RFC 6455 section 5.2).
- * @returns the position behind it
+ * Writes a masking key, the last field of a header (RFC 6455 section 5.2).
+ * @returns the index after it
  */
 export function writeMaskingKey(target: Uint8Array, at: number, key: number): number {
   target[at] = key
@@ -35,15 +35,15 @@ export function writeMaskingKey(target: Uint8Array, at: number, key: number): nu
   return at + MASKING_KEY_BYTES
 }
 
-/** The first byte of a frame. */
+/** Combines FIN, RSV1 and the opcode into the first byte of a frame. */
 export function frameFirstByte(opcode: number, fin: boolean, rsv1: boolean): number {
   return (fin ? FIN_BIT : 0) | (rsv1 ? RSV1_BIT : 0) | opcode
 }
 
 /**
- * One frame as bytes (RFC 6455 section 5.2), its length in the shortest form.
- * @returns the frame, owned by the caller; every byte of it derives from the fields
- * @throws TypeError or RangeError for fields that no frame may have
+ * Serializes one frame (RFC 6455 section 5.2), its length in the shortest form.
+ * @returns the frame, owned by the caller; every byte derives from the fields
+ * @throws TypeError or RangeError for a field that no frame may have
  */
 export function serializeFrame(fields: FrameFields): Buffer {
   const { opcode, payload = '', fin = true, rsv1 = false, maskingKey } = fields

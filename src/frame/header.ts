@@ -8,29 +8,29 @@ export const OPCODE_BITS = 0x0f
 export const MASK_BIT = 0x80
 export const LENGTH_BITS = 0x7f
 
-/** In the length field: the next 2 bytes hold the length. */
+/** Value of the length field: the next 2 bytes hold the length. */
 export const PAYLOAD_LENGTH_16 = 126
-/** In the length field: the next 8 bytes hold the length. */
+/** Value of the length field: the next 8 bytes hold the length. */
 export const PAYLOAD_LENGTH_64 = 127
 
-/** The longest header: 2 bytes, 8 of length, 4 of masking key. */
+/** The longest header: 2 bytes, 8 bytes of length, 4 bytes of masking key. */
 export const MAX_HEADER_BYTES = 14
 export const MASKING_KEY_BYTES = 4
 export const MAX_CONTROL_PAYLOAD_BYTES = 125
-/** A control payload less the two bytes of the code. */
+/** A control payload minus the two bytes of the close code. */
 export const MAX_CLOSE_REASON_BYTES = 123
 
-/** How many bytes the header of a frame takes. */
+/** The length of a frame's header in bytes. */
 export function frameHeaderBytes(payloadLength: number, masked: boolean): number {
   const base = payloadLength < PAYLOAD_LENGTH_16 ? 2 : payloadLength <= 0xffff ? 4 : 10
   return masked ? base + MASKING_KEY_BYTES : base
 }
 
 /**
- * Writes the header of an unmasked frame, its length in the shortest form.
+ * Writes a frame header without its masking key, the length in the shortest form.
  * @param firstByte FIN, RSV1 to RSV3 and the opcode
- * @param maskBit {@link MASK_BIT} for a frame whose key the caller writes behind the header, else 0
- * @returns the position behind what was written
+ * @param maskBit {@link MASK_BIT} if the caller writes a masking key after the header, else 0
+ * @returns the index after the last byte written
  */
 export function writeFrameHeader(
   target: Uint8Array,

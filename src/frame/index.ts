@@ -1,6 +1,4 @@
-/**
- * `hawser/frame`: RFC 6455 section 5 as pure, synchronous code. Bytes to frames, frames to bytes.
- */
+/** `hawser/frame`: RFC 6455 section 5 as pure, synchronous code: bytes to frames, and frames to bytes. */
 export { ProtocolError, LimitError, type ProtocolErrorCode, type LimitErrorCode } from '../errors.js'
 export {
   CloseCode,

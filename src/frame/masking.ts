@@ -1,19 +1,19 @@
 import { randomFillSync } from 'node:crypto'
 
 /**
- * Masking (RFC 6455 section 5.3). A key is kept as one 32-bit integer, its first octet in the lowest bits, so
- * that turning it for another phase is one rotation.
+ * Masking (RFC 6455 section 5.3). A key is one 32-bit integer with its first octet in the lowest bits, so that one
+ * rotation turns it for another phase.
  */
 
-/** Below this the bytes are done one by one, unrolled; above it four at a time through an Int32Array view. */
+/** Shorter ranges are masked byte by byte, unrolled; longer ones four bytes at a time through an Int32Array view. */
 const VIEW_THRESHOLD_BYTES = 128
 
-/** 8192 bytes of the operating system's randomness give 2048 keys: one call for each key cost 20 times more. */
+/** One call for 8192 random bytes gives 2048 keys: one call for each key costs 20 times more. */
 const KEY_POOL = new Int32Array(2048)
 let keysLeft = 0
 
 /**
- * A fresh masking key from a cryptographic source, as RFC 6455 section 10.3 demands.
+ * Makes a fresh masking key from a cryptographic source, as RFC 6455 section 10.3 requires.
  * @returns 32 bits, first octet lowest
  */
 export function createMaskingKey(): number {
@@ -24,7 +24,7 @@ export function createMaskingKey(): number {
   return KEY_POOL[--keysLeft] as number
 }
 
-/** The key as it must be applied to a byte at `phase` (its index in the payload). */
+/** Rotates a key so that its lowest octet applies to the byte at index `phase` of the payload. */
 export function rotateMaskingKey(key: number, phase: number): number {
   const shift = (phase & 3) << 3
   // A shift by 32 is a shift by 0 in JavaScript, which leaves key | key: right for phase 0 as well.
@@ -34,7 +34,7 @@ export function rotateMaskingKey(key: number, phase: number): number {
 const KEY_BYTES = new Uint8Array(4)
 const KEY_WORD = new Int32Array(KEY_BYTES.buffer)
 
-/** The key as a word of this machine's byte order, for the Int32Array views. */
+/** Converts the key to a word in this machine's byte order, for the Int32Array views. */
 function keyAsWord(key: number): number {
   KEY_BYTES[0] = key
   KEY_BYTES[1] = key >>> 8
@@ -50,7 +50,7 @@ function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): 
   const k3 = key >>> 24
   let seen = 0
   let i = start
-  // Unrolled by four: 97 ns against 224 for 125 bytes with `& 3` (Node 20, 2026-11).
+  // Unrolled by four: 97 ns for 125 bytes, against 224 ns with `& 3` (Node 20, 2026-11).
   for (const stop = end - 3; i < stop; i += 4) {
     seen |=
       (bytes[i] = (bytes[i] as number) ^ k0) |
@@ -84,8 +84,8 @@ function maskWords(words: Int32Array, key: number): number {
 }
 
 /**
- * Masks, or unmasks, a range of bytes in place and notices on the way whether the result is all ASCII: one
- * pass for both, since text that is ASCII then needs no UTF-8 check.
+ * Masks or unmasks a range of bytes in place. The same pass finds out whether the result is all ASCII, because ASCII
+ * text needs no UTF-8 check.
  * @param bytes changed in place; must be owned by the caller
  * @param key 32 bits, first octet lowest
  * @param phase the index, within the frame's payload, of the byte at `start`
@@ -100,7 +100,7 @@ export function maskInPlace(bytes: Uint8Array, start: number, end: number, key: 
   const middle = start + head
   let seen = maskBytes(bytes, start, middle, turned)
   const wordBits = maskWords(view, keyAsWord(rotateMaskingKey(turned, head)))
-  // A word's bytes are folded into one only here, so that the loop stays four instructions a word.
+  // The bytes of a word are combined only here, so that the loop stays at four instructions for each word.
   seen |= (wordBits | (wordBits >>> 8) | (wordBits >>> 16) | (wordBits >>> 24)) & 0xff
   seen |= maskBytes(bytes, middle + words * 4, end, rotateMaskingKey(turned, head))
   return (seen & 0x80) === 0

@@ -5,25 +5,25 @@ import { Opcode } from './opcode.js'
 import { asBuffer, type RawBuffer } from './raw-buffer.js'
 import { Utf8Validator } from './utf8.js'
 
-/** The first buffer of a message that grows: small, for memory follows the bytes that came. */
+/** The first buffer of a message that grows. It is small because memory follows the bytes received. */
 const INITIAL_BYTES = 1024
 
 /**
- * One message that comes in more than one part: everything that belongs to it, in one object that is dropped
- * at its end. The parts are copied into one growing buffer, so that a million empty fragments cost nothing and
- * the chunks that they came in are free at once.
+ * Assembles one message that arrives in several parts. The object holds all state of that message and is dropped at
+ * its end. It copies the parts into one growing buffer, so a million empty fragments cost nothing and each chunk is
+ * free at once.
  */
 export class MessageAssembler {
   readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
-  /** RSV1 of the first frame: the parts are compressed bytes (RFC 7692 section 6.2). */
+  /** Whether the first frame has RSV1, so that the parts are compressed bytes (RFC 7692 section 6.2). */
   readonly isCompressed: boolean
   private buffer: RawBuffer
-  /** It goes back to where it came from. */
+  /** Whether `buffer` is from the buffer pool and must be returned to it. */
   private isBorrowed = false
   private length = 0
-  /** The sum of the payload lengths of all frames that began: never an allocation by itself. */
+  /** The announced payload lengths of all frames so far, in bytes. An announcement alone never allocates. */
   private announced = 0
-  /** Text that is not compressed is validated as it comes; ASCII needs no validator. */
+  /** Validates uncompressed text as it arrives; null while all text is ASCII. */
   private validator: Utf8Validator | null = null
   private ascii: boolean
 
@@ -35,20 +35,20 @@ export class MessageAssembler {
     this.buffer = asBuffer(Buffer.allocUnsafe(0))
   }
 
-  /** Bytes so far. */
+  /** The bytes received so far. */
   get byteLength(): number {
     return this.length
   }
 
-  /** Whether all bytes so far are known to be ASCII. */
+  /** Whether all bytes received so far are known to be ASCII. */
   get isAscii(): boolean {
     return this.ascii
   }
 
   /**
-   * Copies a part to the end of the message, unmasks it there, and validates it if it is text.
-   * @param part its bytes are read during the call only
-   * @returns the violation: 1007 at the first bad byte of text (RFC 6455 section 8.1)
+   * Copies a part to the end of the message, unmasks the copy, and validates it if it is uncompressed text.
+   * @param part read during the call only
+   * @returns null, or the violation: 1007 at the first bad byte of text (RFC 6455 section 8.1)
    */
   append(part: FramePart): ProtocolError | null {
     if (part.isFirst) this.announced += part.payloadLength
@@ -69,7 +69,7 @@ export class MessageAssembler {
 
   /**
    * Ends the message.
-   * @returns its bytes, until {@link release}; or the violation: text that ends inside a character
+   * @returns its bytes, valid until {@link release}; or the violation if the text ends inside a character
    */
   finish(): RawBuffer | ProtocolError {
     if (this.validator !== null && !this.validator.isComplete) {
@@ -79,8 +79,9 @@ export class MessageAssembler {
   }
 
   /**
-   * The same, where the bytes are kept: in memory that is theirs alone.
-   * @param bytes what {@link finish} gave
+   * Moves the message into memory of its own, so that the receiver may keep it.
+   * @param bytes the result of {@link finish}
+   * @returns the same bytes, owned by the caller
    */
   keep(bytes: RawBuffer): RawBuffer {
     if (!this.isBorrowed) return bytes
@@ -90,23 +91,23 @@ export class MessageAssembler {
     return own
   }
 
-  /** The bytes that {@link finish} gave are done with. */
+  /** Gives the buffer back to the pool: the caller must not use the bytes of {@link finish} afterwards. */
   release(): void {
     if (this.isBorrowed) returnBuffer(this.buffer)
     this.isBorrowed = false
   }
 
   /**
-   * Grows to hold `more` bytes: to at most four times what came, and no further than what was announced. Before
-   * the last frame nobody knows how many more there will be: then twice what came is always granted, so that a
-   * message of many fragments costs linear time.
+   * Makes room for `more` bytes. The buffer grows to at most four times the bytes received, and not beyond the bytes
+   * announced. Before the last frame the total is unknown, so twice the bytes received is always allowed: a message
+   * of many fragments then costs linear time.
    */
   private reserve(more: number, isLastFrame: boolean): void {
     const needed = this.length + more
     if (needed <= this.buffer.length) return
     const expected = Math.max(this.announced, isLastFrame ? needed : needed * 2)
     const wanted = Math.max(needed * 4, INITIAL_BYTES)
-    // The last one is the caller's in the end; those before it are used again.
+    // The caller may keep the last buffer; those before it return to the pool.
     const isLast = wanted >= expected
     const grown = isLast ? asBuffer(Buffer.allocUnsafeSlow(expected)) : borrowBuffer(wanted)
     this.buffer.copy(grown, 0, 0, this.length)

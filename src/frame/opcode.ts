@@ -10,15 +10,15 @@ export const Opcode = {
 
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 
-/** The bit that tells control frames (RFC 6455 section 5.5) from data frames. */
+/** The bit that control frames have and data frames have not (RFC 6455 section 5.5). */
 export const CONTROL_OPCODE_BIT = 0x8
 
-/** Whether an opcode is that of a control frame, known or reserved. */
+/** Whether an opcode, defined or reserved, is that of a control frame. */
 export function isControlOpcode(opcode: number): boolean {
   return (opcode & CONTROL_OPCODE_BIT) !== 0
 }
 
-/** Indexed by opcode: 1 where RFC 6455 section 5.2 defines it. */
+/** Indexed by opcode: 1 if RFC 6455 section 5.2 defines it. */
 const DEFINED = [1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
 
 /** Whether RFC 6455 section 5.2 defines this opcode. */

@@ -1,28 +1,29 @@
 import { isUtf8 } from 'node:buffer'
 import type { RawBuffer } from './raw-buffer.js'
 
-/** Above this a piece is given to the native check; below it the call costs more than it saves. */
+/** Pieces of this size or more use the native check; for smaller ones the call costs more than it saves. */
 const NATIVE_THRESHOLD_BYTES = 64
 
 /**
- * Validates UTF-8 as its bytes come (RFC 3629; RFC 6455 section 8.1), in pieces of any size. It fails at the
- * first byte after which no valid continuation exists: also in the middle of a character.
+ * Validates UTF-8 as it arrives (RFC 3629; RFC 6455 section 8.1), in pieces of any size. It fails at the first byte
+ * after which no valid continuation exists, even in the middle of a character.
  */
 export class Utf8Validator {
-  /** How many continuation bytes the character under way still needs. */
+  /** How many continuation bytes the current character still needs. */
   #needed = 0
-  /** The range of the next continuation byte: narrower than 80..BF after E0, ED, F0 and F4. */
+  /** The range of the next continuation byte. After E0, ED, F0 and F4 it is narrower than 80 to BF. */
   #lower = 0x80
   #upper = 0xbf
 
-  /** Whether the text may end here: no character is cut. */
+  /** Whether the text may end here, with no character cut. */
   get isComplete(): boolean {
     return this.#needed === 0
   }
 
   /**
+   * Validates the next piece of the text.
    * @param bytes read during the call only
-   * @returns false at the first bad byte; the validator is of no use after that
+   * @returns false at the first bad byte; the validator must not be used after that
    */
   push(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
     if (end - start < NATIVE_THRESHOLD_BYTES) return this.#step(bytes, start, end)
@@ -51,7 +52,7 @@ export class Utf8Validator {
     return true
   }
 
-  /** The rows of table 3-7 of the Unicode standard, by lead byte. */
+  /** Starts a character: the rows of table 3-7 of the Unicode standard, by lead byte. */
   #lead(byte: number): boolean {
     if (byte < 0xc2 || byte > 0xf4) return false
     if (byte < 0xe0) {
@@ -69,21 +70,21 @@ export class Utf8Validator {
   }
 }
 
-/** Where the last character begins, if it may be cut: at most three bytes before `end`. */
+/** The index where a last, possibly cut, character begins: at most three bytes before `end`, else `end`. */
 function lastBoundary(bytes: Uint8Array, end: number): number {
   for (let i = end - 1; i >= end - 3; i--) {
     const byte = bytes[i] as number
     if (byte < 0x80) return end
     if (byte >= 0xc0) return i
   }
-  // Three continuation bytes: either the end of a whole character or wrong, which the native check tells.
+  // Three continuation bytes: either the end of a whole character or invalid, which the native check finds.
   return end
 }
 
 /**
- * Decodes text that is all there. Decoding puts U+FFFD for what is wrong, so only text that has one needs the
- * check: one native pass for nearly all text.
- * @returns null for what is not UTF-8
+ * Decodes a complete text. Decoding replaces invalid bytes by U+FFFD, so only text that contains U+FFFD needs the
+ * check: nearly all text takes one native pass.
+ * @returns the text, or null if the bytes are not UTF-8
  */
 export function decodeText(bytes: RawBuffer, start: number, end: number): string | null {
   const text = bytes.utf8Slice(start, end)

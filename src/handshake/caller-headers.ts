@@ -1,16 +1,17 @@
 /**
- * The headers that a caller adds to a head. Whatever stands in a name or a value, no line can end in it and
- * none of the handshake's own headers can come twice.
+ * The headers that a caller adds to a head. No name and no value can end a line, and no header of the handshake can
+ * appear twice.
  */
 
 import { showValue } from '../limits.js'
 import { isFieldValue, isToken } from './tokens.js'
 
-/** Headers as names and values: an array of pairs, a `Map`, a `Headers`, the `entries()` of HeaderFields. */
+/** Headers as names and values: an array of pairs, a `Map`, a `Headers`, or the `entries()` of HeaderFields. */
 export type HeaderPairs = Iterable<readonly [name: string, value: string]>
 
 /**
- * What the handshake writes by itself or what would give a head a body; and every name of `Sec-WebSocket-`.
+ * Names that the handshake writes itself, or that would announce a body. Names that start with `Sec-WebSocket-` are
+ * reserved too.
  */
 const RESERVED_NAMES: ReadonlySet<string> = new Set([
   'connection',
@@ -21,8 +22,9 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
 
 /**
  * Checks a value for a header (RFC 9110 section 5.5).
- * @throws TypeError with name and value for what is no string or holds a control character (CR and LF among
- *   them) or a character beyond latin1
+ * @returns the value
+ * @throws TypeError with name and value if the value is not a string, or holds a control character (such as CR or LF)
+ *   or a character beyond latin1
  */
 export function checkFieldValue(name: string, value: unknown): string {
   if (typeof value === 'string' && isFieldValue(value)) return value
@@ -32,11 +34,11 @@ export function checkFieldValue(name: string, value: unknown): string {
 }
 
 /**
- * Checks the headers that a caller adds.
- * @param alsoReserved further names, in lower case, each with what to use instead
- * @returns the lines, each with its CRLF, and the names in lower case
- * @throws TypeError with name and value for what is no pair of strings, a name that is no token, a value as
- *   in {@link checkFieldValue}, and a name that is the handshake's own
+ * Checks and formats the headers that a caller adds.
+ * @param alsoReserved further reserved names in lower case, each with the text that says what to use instead
+ * @returns the lines, each ending in CRLF, and the names in lower case
+ * @throws TypeError with name and value for an entry that is not a pair of strings, a name that is not a token, a
+ *   value that {@link checkFieldValue} refuses, and a name that the handshake reserves
  */
 export function formatCallerHeaders(
   headers: HeaderPairs | undefined,
@@ -55,7 +57,7 @@ export function formatCallerHeaders(
     const lowerCase = name.toLowerCase()
     if (RESERVED_NAMES.has(lowerCase) || lowerCase.startsWith('sec-websocket-')) {
       throw new TypeError(
-        `the header ${showValue(name)} is the handshake's own and cannot be set to ${showValue(value)}`,
+        `the header ${showValue(name)} is reserved for the handshake and cannot be set to ${showValue(value)}`,
       )
     }
     const instead = alsoReserved.get(lowerCase)

@@ -1,4 +1,4 @@
-/** The client's side of the opening handshake (RFC 6455 section 4.1): heads out, heads in. */
+/** The client's side of the opening handshake (RFC 6455 section 4.1): writes the request, checks the response. */
 
 import { HandshakeError } from '../errors.js'
 import type { HandshakeErrorCode } from '../errors.js'
@@ -13,39 +13,40 @@ import { isOriginForm } from './request-target.js'
 import { checkProtocols } from './subprotocol.js'
 import { equalsIgnoringCase, isHost, listHas } from './tokens.js'
 
-/** What a client asks for. */
+/** The contents of a client's handshake request. */
 export interface UpgradeRequestOptions {
-  /** Path and query, starting with a slash, already percent-encoded. */
+  /** Path and query, percent-encoded; it starts with a slash. */
   readonly target: string
-  /** The Host header: host and, unless it is the scheme's own, port; IPv6 in brackets. */
+  /** The Host header: the host and, unless it is the scheme's default, the port. IPv6 addresses are in brackets. */
   readonly host: string
-  /** From `createKey()`, a new one for each connection. */
+  /** A key from `createKey()`, a new one for each connection. */
   readonly key: string
   /** Subprotocols in order of preference. */
   readonly protocols?: readonly string[] | undefined
-  /** The value of Sec-WebSocket-Extensions; undefined or empty: none. */
+  /** The value of Sec-WebSocket-Extensions; undefined or empty for none. */
   readonly extensions?: string | undefined
-  /** Further headers, for example Authorization or Cookie. */
+  /** Additional headers, for example Authorization or Cookie. */
   readonly headers?: HeaderPairs | undefined
-  /** The Origin header; clients other than browsers need none (RFC 6455 section 4.1). */
+  /** The Origin header. Only browsers must send it (RFC 6455 section 4.1). */
   readonly origin?: string | undefined
 }
 
-/** What the response is checked against. */
+/** What the request offered: the response is checked against it. */
 export interface UpgradeOffer {
-  /** The key that was sent. */
+  /** The key of the request. */
   readonly key: string
   readonly protocols: readonly string[]
-  /** The names of the extensions that were offered. */
+  /** The names of the offered extensions. */
   readonly extensionNames: readonly string[]
 }
 
-/** What both sides agreed to. */
+/** What both sides agreed on. */
 export interface UpgradeResult {
-  /** Empty: none. */
+  /** The subprotocol, or an empty string for none. */
   readonly protocol: string
   /**
-   * In the server's order, each name once. Whether their parameters fit the offer is the extension's to say.
+   * The extensions in the server's order, each name once. Each extension itself checks whether its parameters fit the
+   * offer.
    */
   readonly extensions: readonly ExtensionOffer[]
 }
@@ -53,14 +54,13 @@ export interface UpgradeResult {
 const USE_HOST: ReadonlyMap<string, string> = new Map([['host', 'use the option host']])
 const USE_HOST_AND_ORIGIN: ReadonlyMap<string, string> = new Map([
   ...USE_HOST,
-  ['origin', 'the option origin has set it'],
+  ['origin', 'the option origin already sets it'],
 ])
 
 /**
- * Writes the request that opens a handshake (RFC 6455 section 4.1).
- * @returns the whole head with its blank line; write it as latin1
- * @throws TypeError with name and value for an option that is malformed, and for headers that are malformed
- *   or the handshake's own
+ * Formats the request that opens a handshake (RFC 6455 section 4.1).
+ * @returns the whole head with its blank line, to be written as latin1
+ * @throws TypeError with name and value for a malformed option, and for headers that are malformed or reserved
  */
 export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
   const { target, host, key, extensions = '', origin } = options
@@ -99,20 +99,19 @@ export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
 }
 
 /**
- * Is this an interim response (RFC 9110 section 15.2), such as 103 Early Hints? The real one follows it: read
- * on with a new scanner, from `rest`.
+ * Whether this is an interim response (RFC 9110 section 15.2), such as 103 Early Hints. The final response follows
+ * it: read on with a new scanner, starting with `rest`.
  */
 export function isInterimResponse(head: ResponseHead): boolean {
   return head.status < 200 && head.status !== 101
 }
 
 /**
- * Checks that a response completes the handshake that was asked for (RFC 6455 section 4.1).
- * @param head as {@link HeadScanner} gives it
+ * Checks that a response completes the requested handshake (RFC 6455 section 4.1). No response makes it throw.
+ * @param head from {@link HeadScanner}
  * @param offered what the request offered
- * @returns what was agreed, or an error that carries the response, its body left empty:
- *   HAWSER_UNEXPECTED_STATUS for another status than 101, or what is wrong with the 101. Never throws on what
- *   a peer sent.
+ * @returns what both sides agreed on, or an error that carries the response with an empty body:
+ *   HAWSER_UNEXPECTED_STATUS for a status other than 101, or the code for what is wrong with the 101
  */
 export function verifyUpgradeResponse(
   head: ResponseHead,
@@ -138,7 +137,7 @@ export function verifyUpgradeResponse(
   if (connection === undefined || !listHas(connection, 'upgrade')) {
     return fail('HAWSER_INVALID_UPGRADE_RESPONSE', `Connection is ${showValue(connection)}`)
   }
-  // doubled values are joined, and so never equal
+  // Several headers are joined into one value, which is never equal.
   const accept = headers.get('Sec-WebSocket-Accept')
   if (accept !== computeAccept(offered.key)) {
     return fail('HAWSER_INVALID_ACCEPT', `it is ${showValue(accept)}`)
@@ -155,7 +154,7 @@ export function verifyUpgradeResponse(
   }
   const expected = new Set(offered.extensionNames)
   for (const { name } of extensions) {
-    // taken out, so that an extension chosen twice is as unexpected as one never offered
+    // An extension that is chosen twice is as unexpected as one that was not offered.
     if (!expected.delete(name)) return fail('HAWSER_UNEXPECTED_EXTENSION', showValue(name))
   }
 

@@ -1,4 +1,4 @@
-/** Extensions: Sec-WebSocket-Extensions (RFC 6455 section 9.1), read in one pass and written. */
+/** Reads and writes the Sec-WebSocket-Extensions header (RFC 6455 section 9.1). */
 
 import { showValue } from '../limits.js'
 import type { HeaderFields } from './header-fields.js'
@@ -14,14 +14,14 @@ import {
   trimOws,
 } from './tokens.js'
 
-/** One extension with its parameters: an offer of a client, or what a server chose (RFC 6455 section 9.1). */
+/** One extension with its parameters: a client's offer, or a server's choice (RFC 6455 section 9.1). */
 export interface ExtensionOffer {
   readonly name: string
-  /** In the order of the header, doubles kept; `true` where a parameter has no value. */
+  /** In the order of the header, duplicates kept; `true` for a parameter without a value. */
   readonly parameters: readonly (readonly [name: string, value: string | true])[]
 }
 
-/** A place in a header value; every method moves it forward only, and so the whole costs one pass. */
+/** A position in a header value. Methods only move it forward, so reading the value takes one pass. */
 class Cursor {
   readonly #text: string
   #at = 0
@@ -38,14 +38,14 @@ class Cursor {
     while (isOwsCode(this.#text.charCodeAt(this.#at))) this.#at++
   }
 
-  /** Steps over this character, if it is next. */
+  /** Skips this character if it is next. @returns whether it was */
   take(code: number): boolean {
     if (this.#text.charCodeAt(this.#at) !== code) return false
     this.#at++
     return true
   }
 
-  /** Steps over a token; empty where none is next. */
+  /** Reads a token. @returns an empty string if no token is next */
   token(): string {
     const start = this.#at
     while (isTokenCode(this.#text.charCodeAt(this.#at))) this.#at++
@@ -53,9 +53,9 @@ class Cursor {
   }
 
   /**
-   * Steps over what follows an opening quote, its closing quote included. Once unescaped it must be a token
-   * (RFC 6455 section 9.1), and so a backslash may only stand before a tchar. Empty where it is anything
-   * else.
+   * Reads the rest of a quoted string, after its opening quote and including its closing quote. The unescaped value
+   * must be a token (RFC 6455 section 9.1), so a backslash may only stand before a tchar.
+   * @returns the token, or an empty string for anything else
    */
   quotedToken(): string {
     let value = ''
@@ -75,7 +75,7 @@ class Cursor {
   }
 }
 
-/** One parameter after its semicolon, or null. */
+/** Reads one parameter, after its semicolon. @returns null if it is malformed */
 function readParameter(cursor: Cursor): readonly [string, string | true] | null {
   const name = cursor.token()
   if (name === '') return null
@@ -87,12 +87,13 @@ function readParameter(cursor: Cursor): readonly [string, string | true] | null 
 }
 
 /**
- * Reads a Sec-WebSocket-Extensions header, of a request or a response (RFC 6455 section 9.1). One pass,
- * whatever the input.
- * @param value the header's value; several headers joined with ', '
- * @returns the extensions in order, or null where the value is malformed: a name or a value that is no token (also
- *   once unquoted), a parameter left out. Empty members of the list are skipped (RFC 9110 section 5.6.1.2), but a list
- *   has one extension at least. An empty value is no extension: some clients send one when they want none.
+ * Reads a Sec-WebSocket-Extensions header of a request or a response (RFC 6455 section 9.1), in one pass for any
+ * input.
+ * @param value the header's value; several headers are joined with ', '
+ * @returns the extensions in order, or null if the value is malformed: a name or value is not a token (after
+ *   unquoting), or a parameter is missing. Empty list members are skipped (RFC 9110 section 5.6.1.2), but a list with
+ *   commas needs at least one extension. An empty value gives an empty list: some clients send one when they want no
+ *   extension.
  */
 export function parseExtensionHeader(value: string): readonly ExtensionOffer[] | null {
   if (value === lastValue) return lastOffers
@@ -105,9 +106,9 @@ export function parseExtensionHeader(value: string): readonly ExtensionOffer[] |
 }
 
 /**
- * Reads the Sec-WebSocket-Extensions fields of a head. A field without a value counts as none: Python's `websockets`
- * sends one where it has no extension to offer.
- * @returns as {@link parseExtensionHeader}; an empty list where no field has a value
+ * Reads the Sec-WebSocket-Extensions fields of a head. A field without a value counts as absent: Python's
+ * `websockets` sends one if it offers no extension.
+ * @returns as {@link parseExtensionHeader}; an empty list if no field has a value
  */
 export function readExtensions(headers: HeaderFields): readonly ExtensionOffer[] | null {
   const value = headers.get('Sec-WebSocket-Extensions')
@@ -119,7 +120,7 @@ export function readExtensions(headers: HeaderFields): readonly ExtensionOffer[]
 
 const NONE: readonly ExtensionOffer[] = Object.freeze([])
 
-/** The header read last: most clients send the same one. */
+/** The value that was parsed last, and its result: most clients send the same value. */
 let lastValue: string | undefined
 let lastOffers: readonly ExtensionOffer[] | null = null
 const MAX_KEPT_CHARACTERS = 256
@@ -145,7 +146,7 @@ function readOffers(value: string): readonly ExtensionOffer[] | null {
     offers.push(Object.freeze({ name, parameters: Object.freeze(parameters) }))
     if (!cursor.atEnd && !cursor.take(COMMA)) return null
   }
-  // Commas with nothing between them are a list of nothing, and no empty value.
+  // Commas with nothing between them are a malformed list, not an empty value.
   return offers.length === 0 && value.includes(',') ? null : Object.freeze(offers)
 }
 
@@ -155,9 +156,9 @@ function checkToken(what: string, value: unknown): string {
 }
 
 /**
- * Writes one extension, for a Sec-WebSocket-Extensions header (RFC 6455 section 9.1); join several with ', '.
+ * Formats one extension for a Sec-WebSocket-Extensions header (RFC 6455 section 9.1). Join several with ', '.
  * @returns for example `permessage-deflate; client_max_window_bits; server_max_window_bits=10`
- * @throws TypeError where a name or a value is no token
+ * @throws TypeError if a name or a value is not a token
  */
 export function formatExtension(offer: ExtensionOffer): string {
   let text = checkToken('the name of an extension', offer.name)

@@ -6,12 +6,13 @@ import { equalsIgnoringCase } from './tokens.js'
 const NONE: readonly string[] = Object.freeze([])
 
 /**
- * The fields of a head, looked up without regard to case (RFC 9110 section 5.1). A list that is searched: a head has
- * few fields, of which a handshake needs each about once, and so a Map costs more than it saves (a third of the
- * time of a handshake's checks, Node 20, 2026-11). No name that a peer sends (`__proto__`, `constructor`) means anything.
+ * The fields of a head. Names are compared without case (RFC 9110 section 5.1). Lookups search a list: a head has few
+ * fields and a handshake needs each about once, so a Map costs more than it saves (a third of the time of a
+ * handshake's checks, Node 20, 2026-11). No name that a peer sends, such as `__proto__` or `constructor`, has a
+ * special meaning.
  */
 export class HeaderFields {
-  /** Names and values in turn. */
+  /** Names and values alternate. */
   readonly #raw: readonly string[]
   #entries: readonly (readonly [name: string, value: string])[] | null = null
 
@@ -20,8 +21,8 @@ export class HeaderFields {
   }
 
   /**
-   * @param raw names and values in turn, as `rawHeaders` of a request of node:http holds them; not to be changed
-   * @throws TypeError where a value is missing at the end
+   * @param raw names and values alternate, as in `rawHeaders` of node:http; the caller must not change it afterwards
+   * @throws TypeError if an element is not a string, or the last value is missing
    */
   static fromRawHeaders(raw: readonly string[]): HeaderFields {
     for (let i = 0; i < raw.length; i += 2) {
@@ -29,19 +30,19 @@ export class HeaderFields {
       const value = raw[i + 1]
       if (typeof name !== 'string' || typeof value !== 'string') {
         throw new TypeError(
-          `rawHeaders must hold names and values in turn, not ${showValue(value)} for ${showValue(name)}`,
+          `rawHeaders must alternate names and values, not ${showValue(value)} for ${showValue(name)}`,
         )
       }
     }
     return new HeaderFields(raw)
   }
 
-  /** How many fields there are, doubles counted. */
+  /** The number of fields, duplicates included. */
   get size(): number {
     return this.#raw.length / 2
   }
 
-  /** The value of a field; of several with this name, all in order, joined with ', '. */
+  /** The value of a field; if several have this name, all their values in order, joined with ', '. */
   get(name: string): string | undefined {
     const raw = this.#raw
     const lowerCase = name.toLowerCase()
@@ -54,7 +55,7 @@ export class HeaderFields {
     return found
   }
 
-  /** The values of all fields with this name, in order; none gives an empty list. */
+  /** The values of all fields with this name, in order; an empty list if there are none. */
   getAll(name: string): readonly string[] {
     const raw = this.#raw
     const lowerCase = name.toLowerCase()
@@ -67,7 +68,7 @@ export class HeaderFields {
     return values ?? NONE
   }
 
-  /** How many fields have this name. */
+  /** The number of fields with this name. */
   count(name: string): number {
     const raw = this.#raw
     const lowerCase = name.toLowerCase()
@@ -76,12 +77,12 @@ export class HeaderFields {
     return count
   }
 
-  /** Is there a field with this name? */
+  /** Whether a field has this name. */
   has(name: string): boolean {
     return this.count(name) > 0
   }
 
-  /** All fields as they came: order, case and doubles kept. */
+  /** All fields as received: order, case and duplicates kept. */
   entries(): readonly (readonly [name: string, value: string])[] {
     if (this.#entries === null) {
       const entries: [string, string][] = []

@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 heads (RFC 9112 sections 2 to 5), read byte by byte from chunks of any size, as strictly as the
- * RFC lets a recipient be: CRLF only, no folded lines, no control characters, no space before a colon.
+ * Reads HTTP/1.1 heads (RFC 9112 sections 2 to 5) byte by byte from chunks of any size, as strictly as the RFC
+ * allows: CRLF only, no folded lines, no control characters, no space before a colon.
  */
 
 import { HandshakeError, InvalidStateError } from '../errors.js'
@@ -10,7 +10,7 @@ import { COLON, CR, isDigitCode, isFieldValueCode, isTokenCode, LF, SP, trimOws 
 
 export { HeaderFields }
 
-/** The head of a request (RFC 9112 section 3). Its parts are as sent; nothing is decoded. */
+/** The head of a request (RFC 9112 section 3). Its parts are as sent: nothing is decoded. */
 export interface RequestHead {
   readonly method: string
   /** The request target, in any of its four forms (RFC 9112 section 3.2). */
@@ -31,7 +31,7 @@ export interface ResponseHead {
   readonly headers: HeaderFields
 }
 
-/** What each kind of head is read into. */
+/** The result type for each kind of head. */
 export interface HeadTypes {
   readonly request: RequestHead
   readonly response: ResponseHead
@@ -39,13 +39,13 @@ export interface HeadTypes {
 
 /** The bounds of a head. */
 export interface HeadScannerOptions {
-  /** The whole head with its blank line, in bytes, 64 or more. Default 16 KiB; `Infinity`: off. */
+  /** The largest head with its blank line, in bytes: 64 or more. Default 16 KiB; `Infinity` for no limit. */
   readonly maxHeaderBytes?: number
-  /** How many header fields a head may have. Default 256; `Infinity`: off. */
+  /** The largest number of header fields. Default 256; `Infinity` for no limit. */
   readonly maxHeaderCount?: number
 }
 
-/** So many header fields a head may have, unless the caller says otherwise. */
+/** The largest number of header fields in a head, unless the caller sets another. */
 export const DEFAULT_MAX_HEADER_COUNT = 256
 
 const HTTP_NAME = 'HTTP/'
@@ -53,7 +53,7 @@ const HTTP_NAME = 'HTTP/'
 const VERSION_CHARACTERS = 8
 const STATUS_DIGITS = 3
 
-/** What the next byte belongs to. */
+/** The element that the next byte belongs to. */
 const State = {
   REQUEST_START: 0,
   EMPTY_LINE_LF: 1,
@@ -75,7 +75,7 @@ const State = {
 } as const
 type State = (typeof State)[keyof typeof State]
 
-/** How an error names the place of a byte that has none there, by state. */
+/** How an error names the place of an unexpected byte, by state. */
 const PLACES: readonly string[] = [
   'at the start of the request',
   'after a carriage return',
@@ -96,9 +96,8 @@ const PLACES: readonly string[] = [
 ]
 
 /**
- * Reads one head out of a stream of bytes, cut in any way (RFC 9112 section 2.2). Each byte is looked at
- * once, also when the bytes come one at a time; the first byte that cannot be right fails the head, without
- * waiting for more.
+ * Reads one head from a stream of bytes that is cut in any way (RFC 9112 section 2.2). It reads each byte once, even
+ * if the bytes arrive one at a time. The first byte that cannot be right fails the head, without waiting for more.
  *
  * ```js
  * const scanner = new HeadScanner('response', { maxHeaderBytes: 16384 })
@@ -110,9 +109,9 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   readonly #maxHeaderBytes: number
   readonly #maxHeaderCount: number
   #state: State
-  /** How many bytes of the head have been read. */
+  /** How many bytes of the head are read. */
   #received = 0
-  /** What earlier chunks held of the element that is being read. */
+  /** The start of the current element, from earlier chunks. */
   #text = ''
   #emptyLineSeen = false
   #method = ''
@@ -141,18 +140,18 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
     this.#state = kind === 'request' ? State.REQUEST_START : State.VERSION
   }
 
-  /** The head, once `push` has said `'done'`. */
+  /** The head, once `push` has returned `'done'`. */
   get head(): HeadTypes[Kind] | null {
     return this.#head
   }
 
-  /** The bytes after the head: a view of the last chunk pushed, valid for as long as that chunk is. */
+  /** The bytes after the head: a view of the last pushed chunk, valid for as long as that chunk. */
   get rest(): Uint8Array {
     return this.#rest
   }
 
   /**
-   * Why `push` has said `'failed'`: for a request HAWSER_MALFORMED_HEAD (400) or HAWSER_HEAD_TOO_LARGE (431),
+   * Why `push` returned `'failed'`: for a request HAWSER_MALFORMED_HEAD (400) or HAWSER_HEAD_TOO_LARGE (431),
    * for a response HAWSER_MALFORMED_RESPONSE or HAWSER_RESPONSE_TOO_LARGE.
    */
   get error(): HandshakeError | null {
@@ -160,11 +159,11 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   }
 
   /**
-   * Reads on.
-   * @param chunk the next bytes; they are not changed, and not kept beyond the call except as {@link rest}
-   * @returns `'more'` until the blank line has come; once `'failed'`, always `'failed'`
-   * @throws TypeError for what is no Uint8Array; InvalidStateError after `'done'`, for the bytes that come
-   *   then are no part of the head and would be lost here
+   * Reads the next bytes.
+   * @param chunk not changed, and not kept after the call except as {@link rest}
+   * @returns `'more'` until the blank line is read; after `'failed'`, always `'failed'`
+   * @throws TypeError if `chunk` is not a Uint8Array; InvalidStateError after `'done'`, because further bytes are not
+   *   part of the head and would be lost
    */
   push(chunk: Uint8Array): 'more' | 'done' | 'failed' {
     if (!(chunk instanceof Uint8Array)) {
@@ -182,14 +181,14 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   /** @returns why the head fails in this chunk, or null */
   #scan(chunk: Uint8Array): HandshakeError | null {
     const end = Math.min(chunk.length, this.#maxHeaderBytes - this.#received)
-    // where the element being read starts in this chunk
+    // Where the current element starts in this chunk.
     let mark = 0
     for (let i = 0; i < end; i++) {
       const code = chunk[i] as number
       switch (this.#state) {
         case State.REQUEST_START:
           if (code === CR && !this.#emptyLineSeen) {
-            // RFC 9112 section 2.2: one empty line before a request is to be ignored
+            // A recipient should ignore one empty line before a request (RFC 9112 section 2.2).
             this.#emptyLineSeen = true
             this.#state = State.EMPTY_LINE_LF
             continue
@@ -249,7 +248,7 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
           continue
 
         case State.REASON_SP:
-          // servers leave out the space where there is no phrase after it, against RFC 9112 section 4
+          // Against RFC 9112 section 4, some servers omit the space if no phrase follows it.
           if (code === CR) this.#state = State.START_LINE_LF
           else if (code === SP) this.#state = State.REASON
           else return this.#unexpected(code, i)
@@ -273,7 +272,7 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
             this.#state = State.HEAD_LF
             continue
           }
-          // a space here is a folded line (RFC 9112 section 5.2), which goes the same way
+          // A space here would start a folded line (RFC 9112 section 5.2), which is refused as well.
           if (!isTokenCode(code)) return this.#unexpected(code, i)
           if (this.#rawHeaders.length / 2 === this.#maxHeaderCount) {
             return this.#tooLarge(`more than ${String(this.#maxHeaderCount)} header fields`)
@@ -323,7 +322,7 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
     return null
   }
 
-  /** The element that ends before `end`, with what earlier chunks held of it. */
+  /** The text of the element that ends before `end`, including its start in earlier chunks. */
   #takeText(chunk: Uint8Array, start: number, end: number): string {
     const text = this.#text + latin1(chunk, start, end)
     this.#text = ''
@@ -363,7 +362,7 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   }
 }
 
-/** Does this state collect text that ends at a delimiter, and so may span chunks? */
+/** Whether this state collects text up to a delimiter, so that the text may span chunks. */
 function isTextState(state: State): boolean {
   return (
     state === State.METHOD ||
@@ -374,7 +373,7 @@ function isTextState(state: State): boolean {
   )
 }
 
-/** May this byte stand at this place in `HTTP/1.1`, whatever the two digits? */
+/** Whether this byte may stand at this index in `HTTP/1.1`, with any two digits. */
 function fitsVersion(code: number, index: number): boolean {
   if (index < HTTP_NAME.length) return code === HTTP_NAME.charCodeAt(index)
   return index === HTTP_NAME.length + 1 ? code === 0x2e : isDigitCode(code)

@@ -1,7 +1,7 @@
 /**
- * `hawser/handshake`: the opening handshake of RFC 6455 (section 4) for both roles, as pure functions over
- * HTTP/1.1 heads. No sockets: bytes and strings in, strings, bytes and values out. What a peer sends is
- * answered by a value, a HandshakeError where it is wrong; what the caller gives is checked and throws.
+ * `hawser/handshake`: the opening handshake of RFC 6455 (section 4) for both roles, as pure functions over HTTP/1.1
+ * heads, without sockets. For bad input of a peer the functions return a HandshakeError; for bad arguments of the
+ * caller they throw.
  *
  * ```js
  * // a server

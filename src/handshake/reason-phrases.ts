@@ -1,6 +1,6 @@
 /**
- * Reason phrases for rejections, from the registry of HTTP status codes; others go without (RFC 9112 section
- * 4).
+ * Reason phrases for rejections, from the registry of HTTP status codes. For any other status the phrase is empty
+ * (RFC 9112 section 4).
  */
 export const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
   [300, 'Multiple Choices'],

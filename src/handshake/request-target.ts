@@ -2,7 +2,7 @@
 
 import { equalsIgnoringCase, isHost } from './tokens.js'
 
-/** A target in origin-form, whole and in its two parts; nothing is decoded. */
+/** A target in origin-form, whole and in its two parts. Nothing is decoded. */
 export interface RequestTarget {
   /** Path and query, as in `/chat?room=1`. */
   readonly target: string
@@ -14,7 +14,8 @@ export interface RequestTarget {
 const SCHEMES = ['http', 'https', 'ws', 'wss'] as const
 
 /**
- * Is this a path with or without a query (origin-form): it starts with a slash, printable ASCII, no fragment?
+ * Whether this is a path with or without a query (origin-form): printable ASCII that starts with a slash and has no
+ * fragment.
  */
 export function isOriginForm(target: string): boolean {
   if (!target.startsWith('/')) return false
@@ -26,10 +27,10 @@ export function isOriginForm(target: string): boolean {
 }
 
 /**
- * Reduces a target to path and query. Of an absolute-form (`http`, `https`, `ws` or `wss`) the authority must
- * be well formed, and is then ignored: only the Host header names the server, so that whoever checked that
- * one in front of us has checked what the application sees.
- * @returns null for authority-form, asterisk-form, another scheme, user information, a fragment
+ * Reduces a target to path and query. The authority of an absolute-form (`http`, `https`, `ws` or `wss`) must be well
+ * formed and is then ignored: only the Host header names the server, so a proxy that checked the Host header has
+ * checked what the application sees.
+ * @returns null for authority-form, asterisk-form, another scheme, user information or a fragment
  */
 export function parseTarget(target: string): RequestTarget | null {
   const origin = target.startsWith('/') ? target : reduceAbsoluteForm(target)
@@ -39,7 +40,7 @@ export function parseTarget(target: string): RequestTarget | null {
   return { target: origin, path: origin.slice(0, question), search: origin.slice(question) }
 }
 
-/** Path and query of an absolute-form, or null where it is none. */
+/** The path and query of an absolute-form, or null if the target is not in absolute-form. */
 function reduceAbsoluteForm(target: string): string | null {
   const colon = target.indexOf('://')
   if (!SCHEMES.some((scheme) => equalsIgnoringCase(target.slice(0, Math.max(colon, 0)), scheme))) return null

@@ -1,4 +1,4 @@
-/** The server's side of the opening handshake (RFC 6455 section 4.2): heads in, heads out. */
+/** The server's side of the opening handshake (RFC 6455 section 4.2): checks the request, writes the response. */
 
 import { HandshakeError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
@@ -13,61 +13,59 @@ import { parseTarget } from './request-target.js'
 import { parseProtocolHeader } from './subprotocol.js'
 import { isHost, isToken, listHas } from './tokens.js'
 
-/** A request that is a correct opening handshake (RFC 6455 section 4.2.1). */
+/** A request that is a valid opening handshake (RFC 6455 section 4.2.1). */
 export interface UpgradeRequest {
   /** Sec-WebSocket-Key, as sent. */
   readonly key: string
-  /** The subprotocols offered, in the client's order of preference. */
+  /** The offered subprotocols, in the client's order of preference. */
   readonly protocols: readonly string[]
-  /** The extensions offered, in the client's order of preference; one name may come more than once. */
+  /** The offered extensions, in the client's order of preference. A name may appear more than once. */
   readonly extensions: readonly ExtensionOffer[]
-  /** Browsers send it always, others hardly ever. */
+  /** The Origin header: browsers always send it, other clients hardly ever. */
   readonly origin: string | undefined
-  /** Path and query, as sent; of an absolute-form no more is left. Nothing is decoded. */
+  /** Path and query as sent, not decoded. An absolute-form is reduced to these. */
   readonly target: string
   readonly path: string
   /** The query with its question mark, or empty. */
   readonly search: string
-  /** The Host header: host and, where given, port. */
+  /** The Host header: the host, and the port if one is given. */
   readonly host: string
   readonly headers: HeaderFields
 }
 
-/** What a server answers to a good handshake. */
+/** The server's answer to a valid handshake. */
 export interface UpgradeChoice {
-  /** One of the subprotocols that were offered; undefined or empty: none. */
+  /** One of the offered subprotocols; undefined or empty for none. */
   readonly protocol?: string | undefined
-  /**
-   * The value of Sec-WebSocket-Extensions, only of extensions that were offered; undefined or empty: none.
-   */
+  /** The value of Sec-WebSocket-Extensions, with offered extensions only; undefined or empty for none. */
   readonly extensions?: string | undefined
-  /** Further headers, for example Set-Cookie. */
+  /** Additional headers, for example Set-Cookie. */
   readonly headers?: HeaderPairs | undefined
 }
 
-/** What goes with a rejection. */
+/** The headers and body of a rejection. */
 export interface RejectionOptions {
   readonly headers?: HeaderPairs | undefined
   /**
-   * A string goes out as UTF-8, as text/plain unless `headers` has a Content-Type; bytes go out as they are.
+   * A string is sent as UTF-8, with the type text/plain unless `headers` has a Content-Type. Bytes are sent
+   * unchanged.
    */
   readonly body?: string | Uint8Array | undefined
 }
 
-/** The one version there is (RFC 6455 section 4.1). */
+/** The only version of the protocol (RFC 6455 section 4.1). */
 const VERSION = '13'
 
-/** The only value of this header; undefined where it is missing or doubled. */
+/** The value of a header that must appear once; undefined if it is missing or appears more than once. */
 function single(headers: HeaderFields, name: string): string | undefined {
   return headers.count(name) === 1 ? headers.get(name) : undefined
 }
 
 /**
- * Checks that a request is an opening handshake (RFC 6455 section 4.2.1) and reads it.
- * @param head as {@link HeadScanner} gives it, or made of what another HTTP parser gives
- * @returns the handshake, or an error whose `httpStatus` is what to answer: 505 not HTTP/1.1, 405 not GET,
- *   426 no upgrade to WebSocket or another version than 13, 400 for anything else. Never throws on what a
- *   peer sent.
+ * Checks that a request is an opening handshake (RFC 6455 section 4.2.1) and reads it. No request makes it throw.
+ * @param head from {@link HeadScanner}, or made from the result of another HTTP parser
+ * @returns the handshake, or an error whose `httpStatus` is the status to answer: 505 if it is not HTTP/1.1, 405 if
+ *   it is not a GET, 426 if it is not an upgrade to WebSocket or the version is not 13, 400 for anything else
  */
 export function readUpgradeRequest(head: RequestHead): UpgradeRequest | HandshakeError {
   const { headers } = head
@@ -78,7 +76,7 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
   if (target === null) return new HandshakeError('HAWSER_INVALID_TARGET')
   const host = single(headers, 'Host')
   if (host === undefined || !isHost(host)) return new HandshakeError('HAWSER_INVALID_HOST')
-  // what follows the head are frames; a body before them would let two readers disagree where they start
+  // Frames follow the head. With a body before them, two readers could disagree on where the frames start.
   if (headers.has('Transfer-Encoding') || headers.getAll('Content-Length').some((length) => length !== '0')) {
     return new HandshakeError('HAWSER_UNEXPECTED_BODY')
   }
@@ -109,10 +107,10 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
 }
 
 /**
- * Writes the response that accepts a handshake (RFC 6455 section 4.2.2).
- * @returns the whole head with its blank line; write it as latin1
- * @throws TypeError for a subprotocol or an extension that was not offered, a malformed extension header, and
- *   headers that are malformed or the handshake's own
+ * Formats the response that accepts a handshake (RFC 6455 section 4.2.2).
+ * @returns the whole head with its blank line, to be written as latin1
+ * @throws TypeError for a subprotocol or an extension that was not offered, for a malformed extension header, and for
+ *   headers that are malformed or reserved
  */
 export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeChoice = {}): string {
   const { protocol = '', extensions = '', headers } = choice
@@ -141,14 +139,14 @@ export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeCh
 }
 
 /**
- * Writes a response that rejects a handshake and ends the connection: `Connection: close`, a Content-Length,
- * and what the status asks for: `Allow` with 405; `Upgrade` and `Sec-WebSocket-Version: 13` with 426 (RFC
+ * Formats a response that rejects a handshake and ends the connection. It has `Connection: close`, a Content-Length,
+ * and the headers that the status requires: `Allow` with 405, `Upgrade` and `Sec-WebSocket-Version: 13` with 426 (RFC
  * 9110 sections 15.5.6 and 15.5.22, RFC 6455 section 4.4).
- * @param status 300 to 599
- * @returns head and body, owned by the caller
- * @throws RangeError for a status out of range; TypeError for one that is no number, for headers that are
- *   malformed or the handshake's own, for a body that is neither string nor bytes, and for one with 304,
- *   which has none
+ * @param status an HTTP status, 300 to 599
+ * @returns head and body in bytes, owned by the caller
+ * @throws RangeError for a status out of range; TypeError for a status that is not a number, for headers that are
+ *   malformed or reserved, for a body that is neither a string nor bytes, and for a body with 304, which must not
+ *   have one
  */
 export function formatRejection(status: number, options: RejectionOptions = {}): Uint8Array {
   checkNumber('status', status, { min: 300, max: 599, integer: true })
@@ -156,7 +154,7 @@ export function formatRejection(status: number, options: RejectionOptions = {}):
   const body = encodeBody(options.body ?? '')
   let head = `HTTP/1.1 ${String(status)} ${REASON_PHRASES.get(status) ?? ''}\r\n`
   if (status === 426) {
-    // who sends Upgrade must name it in Connection (RFC 9110 section 7.8)
+    // A sender of Upgrade must name it in Connection (RFC 9110 section 7.8).
     head += `Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${VERSION}\r\n`
   } else {
     head += 'Connection: close\r\n'

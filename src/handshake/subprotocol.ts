@@ -1,14 +1,13 @@
-/** Subprotocols: Sec-WebSocket-Protocol (RFC 6455 sections 1.9, 4.1 and 11.3.4). */
+/** Reads and chooses subprotocols: Sec-WebSocket-Protocol (RFC 6455 sections 1.9, 4.1 and 11.3.4). */
 
 import { showValue } from '../limits.js'
 import { isToken, trimOws } from './tokens.js'
 
 /**
- * Reads what a client offers.
- * @param value the value of Sec-WebSocket-Protocol; several headers joined with ', '
- * @returns the names in the client's order of preference, or null where the value is malformed: no name at
- *   all, something that is no token, or a name that comes twice. Empty members are skipped (RFC 9110 section
- *   5.6.1.2).
+ * Reads the subprotocols that a client offers.
+ * @param value the value of Sec-WebSocket-Protocol; several headers are joined with ', '
+ * @returns the names in the client's order of preference, or null if the value is malformed: it has no name, a member
+ *   is not a token, or a name appears twice. Empty members are skipped (RFC 9110 section 5.6.1.2).
  */
 export function parseProtocolHeader(value: string): readonly string[] | null {
   const names = new Set<string>()
@@ -22,10 +21,10 @@ export function parseProtocolHeader(value: string): readonly string[] | null {
 }
 
 /**
- * Checks a list of subprotocols that the caller gives.
+ * Checks the caller's list of subprotocols.
  * @param protocols tokens, each once; may be empty
- * @returns the same names, in a list of their own
- * @throws TypeError for what is no list, for a name that is no token, for a name that comes twice
+ * @returns a copy of the list
+ * @throws TypeError if it is not an array, a name is not a token, or a name appears twice
  */
 export function checkProtocols(protocols: readonly string[]): readonly string[] {
   if (!Array.isArray(protocols)) {
@@ -37,7 +36,7 @@ export function checkProtocols(protocols: readonly string[]): readonly string[] 
       throw new TypeError(`protocols must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
     }
     if (names.has(name)) {
-      throw new TypeError(`protocols must hold each name once, and has ${showValue(name)} twice`)
+      throw new TypeError(`protocols must hold each name once, but has ${showValue(name)} twice`)
     }
     names.add(name)
   }
@@ -45,9 +44,9 @@ export function checkProtocols(protocols: readonly string[]): readonly string[] 
 }
 
 /**
- * The server's choice: the first name that the client lists and the server has. Names are compared with their
- * case (RFC 6455 section 4.2.2).
- * @returns undefined where they share none; the handshake then goes on without a subprotocol
+ * Chooses the first name in the client's list that the server supports. Names are case-sensitive (RFC 6455 section
+ * 4.2.2).
+ * @returns undefined if the lists share no name; the handshake then continues without a subprotocol
  */
 export function chooseProtocol(
   requested: readonly string[],

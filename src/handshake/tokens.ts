@@ -1,7 +1,6 @@
 /**
- * The characters of HTTP fields (RFC 9110 section 5.6) as tables, and what is built from them alone: tokens,
- * comma lists, comparison without case. Every function here reads each character at most a fixed number of
- * times.
+ * The characters of HTTP fields (RFC 9110 section 5.6) as tables, and functions on them: tokens, comma lists,
+ * comparison without case. Every function reads each character at most a fixed number of times.
  */
 
 export const HTAB = 0x09
@@ -19,8 +18,8 @@ const DIGITS = '0123456789'
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /**
- * Makes a table of 128 entries, 1 for each of the given ASCII characters. Reading it beyond its end, which is
- * what any other character does, gives `undefined` and so not 1.
+ * Makes a table of 128 entries with 1 for each of the given ASCII characters. Any character beyond ASCII reads past
+ * the end of the table and gives `undefined`, which is not 1.
  */
 export function characterTable(characters: string): Uint8Array {
   const table = new Uint8Array(128)
@@ -32,27 +31,27 @@ const TOKEN = characterTable(`!#$%&'*+-.^_\`|~${DIGITS}${LETTERS}`)
 const REG_NAME = characterTable(`-._~%!$&'()*+,;=${DIGITS}${LETTERS}`)
 const IP_LITERAL = characterTable(`:.${DIGITS}ABCDEFabcdef`)
 
-/** Is this the code of a tchar (RFC 9110 section 5.6.2)? */
+/** Whether this is the code of a tchar (RFC 9110 section 5.6.2). */
 export function isTokenCode(code: number): boolean {
   return TOKEN[code] === 1
 }
 
-/** Is this the code of an ASCII digit? */
+/** Whether this is the code of an ASCII digit. */
 export function isDigitCode(code: number): boolean {
   return code >= 0x30 && code <= 0x39
 }
 
-/** Is this optional white space (RFC 9110 section 5.6.3)? */
+/** Whether this is the code of optional white space (RFC 9110 section 5.6.3). */
 export function isOwsCode(code: number): boolean {
   return code === SP || code === HTAB
 }
 
-/** May this octet stand in a field value: HTAB, SP, VCHAR or obs-text (RFC 9110 section 5.5)? */
+/** Whether this octet may stand in a field value: HTAB, SP, VCHAR or obs-text (RFC 9110 section 5.5). */
 export function isFieldValueCode(code: number): boolean {
   return code === HTAB || (code >= SP && code !== 0x7f && code <= 0xff)
 }
 
-/** Is the whole string a token (RFC 9110 section 5.6.2)? The empty string is none. */
+/** Whether the whole string is a token (RFC 9110 section 5.6.2). The empty string is not. */
 export function isToken(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     if (!isTokenCode(value.charCodeAt(i))) return false
@@ -60,7 +59,7 @@ export function isToken(value: string): boolean {
   return value !== ''
 }
 
-/** Is the whole string a field value, as latin1 (RFC 9110 section 5.5)? The empty string is one. */
+/** Whether the whole string is a field value in latin1 (RFC 9110 section 5.5). The empty string is. */
 export function isFieldValue(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     if (!isFieldValueCode(value.charCodeAt(i))) return false
@@ -68,7 +67,7 @@ export function isFieldValue(value: string): boolean {
   return true
 }
 
-/** The value without the white space around it. */
+/** Removes optional white space from both ends. */
 export function trimOws(value: string): string {
   let start = 0
   let end = value.length
@@ -78,8 +77,8 @@ export function trimOws(value: string): string {
 }
 
 /**
- * Are the two the same but for the case of ASCII letters? Not by `toLowerCase` alone, which also folds
- * letters beyond ASCII (the Kelvin sign becomes a k).
+ * Whether two strings differ at most in the case of ASCII letters. `toLowerCase` does not serve here because it also
+ * folds letters beyond ASCII: the Kelvin sign becomes a k.
  */
 export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
   if (value.length !== lowerCase.length) return false
@@ -92,22 +91,22 @@ export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
 }
 
 /**
- * Does the comma list (RFC 9110 section 5.6.1) have this member, whatever its case?
+ * Whether a comma list (RFC 9110 section 5.6.1) has this member, in any case.
  * @param lowerCase the member in lower case
  */
 export function listHas(list: string, lowerCase: string): boolean {
-  // Nearly always it is the only member.
+  // It is nearly always the only member.
   if (equalsIgnoringCase(list, lowerCase)) return true
   return list.split(',').some((member) => equalsIgnoringCase(trimOws(member), lowerCase))
 }
 
-/** Is this `uri-host [ ":" port ]` (RFC 9110 section 7.2) with a host that is not empty? */
+/** Whether this is `uri-host [ ":" port ]` (RFC 9110 section 7.2) with a host that is not empty. */
 export function isHost(value: string): boolean {
   let i = 0
   if (value.startsWith('[')) {
     i = 1
     while (IP_LITERAL[value.charCodeAt(i)] === 1) i++
-    // '[::]' is the shortest
+    // The shortest is '[::]'.
     if (i < 3 || value[i] !== ']') return false
     i++
   } else {

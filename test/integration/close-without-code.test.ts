@@ -72,7 +72,7 @@ describe('a Close frame without a code', () => {
     ends.push(() => {
       client.terminate()
     })
-    const message = /1006, which says that there was no Close frame .*: use terminate[(][)], or another code/
+    const message = /1006, which means that there was no Close frame .*: use terminate[(][)], or another code/
     expect(() => void client.close(1006)).toThrow(message)
     expect(() => closeWith(1006)).toThrow(message)
     expect(() => void client.close(1015)).toThrow(RangeError)

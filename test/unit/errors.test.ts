@@ -163,9 +163,9 @@ const FRAME_CASES = Object.entries(FRAME_ROWS as Record<string, readonly Violati
   ([code, violations]) => violations.map((violation, i) => ({ code, i, ...violation })),
 )
 
-describe('RFC 6455 7.1.7: what the frame room answers, row by row', () => {
+describe('RFC 6455 7.1.7: the violations that the frame room reports', () => {
   test.each(FRAME_CASES)(
-    '$code ($i): $closeCode, $rfcSection',
+    'reports $code ($i) with close code $closeCode and $rfcSection',
     ({ code, bytes, options, closeCode, rfcSection }) => {
       const error = receive(bytes, options)
       expect(error).toBeInstanceOf(ProtocolError)
@@ -176,7 +176,7 @@ describe('RFC 6455 7.1.7: what the frame room answers, row by row', () => {
     },
   )
 
-  test('what is right is answered by nothing', () => {
+  test('reports nothing for valid input', () => {
     const bytes = Buffer.concat([
       fragments(OP.TEXT, ['a', hex('c3'), hex('a9')], { key }),
       frame({ opcode: OP.PING, key }),
@@ -196,51 +196,51 @@ function testSources(folder: string): string[] {
   })
 }
 
-describe('every row of the tables is exercised', () => {
+describe('every row of the error tables has a test', () => {
   const sources = testSources(path.join(__dirname, '..')).join('\n')
   const elsewhere = Object.keys({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS, ...HANDSHAKE_ERRORS }).filter(
     (code) => !Object.hasOwn(FRAME_ROWS, code),
   )
 
   // A row that no test names is one that nobody has seen happen: write that test where it happens.
-  test.each(elsewhere)('a test expects %s', (code) => {
+  test.each(elsewhere)('some test expects %s', (code) => {
     expect(new RegExp(`\\b${code}\\b`).test(sources)).toBe(true)
   })
 })
 
-describe('the tables', () => {
+describe('the error tables', () => {
   const closing = Object.entries({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS })
   const handshake = Object.entries(HANDSHAKE_ERRORS)
 
-  test('no code stands in two of them', () => {
+  test('no code is in two tables', () => {
     const names = [PROTOCOL_ERRORS, LIMIT_ERRORS, HANDSHAKE_ERRORS].flatMap((table) => Object.keys(table))
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test.each([...closing, ...handshake])('%s is a stable name with words for people', (code, { message }) => {
+  test.each([...closing, ...handshake])('%s has a stable name and a message', (code, { message }) => {
     expect(code).toMatch(/^HAWSER_[A-Z0-9]+(_[A-Z0-9]+)*$/)
     expect(message).toMatch(/^\S.*[^\s.]$/)
   })
 
-  test.each(closing)('RFC 6455 7.4: %s closes with a code that may be sent, or with none', (_code, row) => {
+  test.each(closing)('RFC 6455 7.4: %s has a close code that may be sent, or 1006', (_code, row) => {
     // 1006 says that no Close frame is sent.
     expect(isValidCloseCode(row.closeCode) || row.closeCode === 1006).toBe(true)
     expect(row.rfcSection).toMatch(/^RFC \d{4} \d+(\.\d+)*$/)
   })
 
   test.each(Object.entries(LIMIT_ERRORS))(
-    'RFC 6455 7.4.1: %s is 1009 for a size, 1008 for behaviour',
+    'RFC 6455 7.4.1: %s has 1009 for a size, or 1008 for behaviour',
     (_code, row) => {
       expect([1008, 1009]).toContain(row.closeCode)
     },
   )
 
-  test.each(handshake)('%s has a status of an error, or none where a client alone meets it', (_code, row) => {
+  test.each(handshake)('%s has an HTTP error status, or none if only a client meets it', (_code, row) => {
     const status: number = row.httpStatus ?? 400
     expect(status >= 400 && status <= 599).toBe(true)
   })
 
-  test('what people rely on does not change', () => {
+  test('the published codes keep their HTTP status and close code', () => {
     expect(HANDSHAKE_ERRORS).toMatchObject({
       HAWSER_MALFORMED_HEAD: { httpStatus: 400 },
       HAWSER_HEAD_TOO_LARGE: { httpStatus: 431 },
@@ -263,32 +263,38 @@ describe('the tables', () => {
   })
 })
 
-describe('the classes', () => {
-  test.each(Object.keys(PROTOCOL_ERRORS) as ProtocolErrorCode[])('ProtocolError %s reads its row', (code) => {
-    const { closeCode, rfcSection, message } = PROTOCOL_ERRORS[code]
-    const error = new ProtocolError(code)
-    expect(error).toBeInstanceOf(Error)
-    expect(error).toMatchObject({ name: 'ProtocolError', code, closeCode, rfcSection, message })
-    expect(new ProtocolError(code, 'a detail').message).toBe(`${message}: a detail`)
-  })
+describe('the error classes', () => {
+  test.each(Object.keys(PROTOCOL_ERRORS) as ProtocolErrorCode[])(
+    'ProtocolError %s takes its values from its row',
+    (code) => {
+      const { closeCode, rfcSection, message } = PROTOCOL_ERRORS[code]
+      const error = new ProtocolError(code)
+      expect(error).toBeInstanceOf(Error)
+      expect(error).toMatchObject({ name: 'ProtocolError', code, closeCode, rfcSection, message })
+      expect(new ProtocolError(code, 'a detail').message).toBe(`${message}: a detail`)
+    },
+  )
 
-  test.each(Object.keys(LIMIT_ERRORS) as LimitErrorCode[])('LimitError %s reads its row', (code) => {
-    const { closeCode, rfcSection, message } = LIMIT_ERRORS[code]
-    const error = new LimitError(code, 10, 11)
-    expect(error).toBeInstanceOf(ProtocolError)
-    expect(error).toMatchObject({
-      name: 'LimitError',
-      code,
-      closeCode,
-      rfcSection,
-      limit: 10,
-      actual: 11,
-      message: `${message}: 11 over a limit of 10`,
-    })
-  })
+  test.each(Object.keys(LIMIT_ERRORS) as LimitErrorCode[])(
+    'LimitError %s takes its values from its row',
+    (code) => {
+      const { closeCode, rfcSection, message } = LIMIT_ERRORS[code]
+      const error = new LimitError(code, 10, 11)
+      expect(error).toBeInstanceOf(ProtocolError)
+      expect(error).toMatchObject({
+        name: 'LimitError',
+        code,
+        closeCode,
+        rfcSection,
+        limit: 10,
+        actual: 11,
+        message: `${message}: 11 over a limit of 10`,
+      })
+    },
+  )
 
   test.each(Object.keys(HANDSHAKE_ERRORS) as HandshakeErrorCode[])(
-    'HandshakeError %s reads its row',
+    'HandshakeError %s takes its values from its row',
     (code) => {
       const { httpStatus, message } = HANDSHAKE_ERRORS[code]
       const error = new HandshakeError(code)
@@ -308,7 +314,7 @@ describe('the classes', () => {
     expect(error.cause).toBe(cause)
   })
 
-  test('InvalidStateError', () => {
+  test('InvalidStateError has its code and name', () => {
     expect(new InvalidStateError('not open')).toMatchObject({
       name: 'InvalidStateError',
       code: 'HAWSER_INVALID_STATE',
@@ -316,7 +322,7 @@ describe('the classes', () => {
     })
   })
 
-  test('TransportError, with the error of the system or without', () => {
+  test('TransportError has the error of the system as its cause, if there is one', () => {
     const cause = new Error('EPIPE')
     expect(new TransportError('lost', cause)).toMatchObject({
       name: 'TransportError',
@@ -327,7 +333,7 @@ describe('the classes', () => {
     expect(Object.hasOwn(new TransportError('lost'), 'cause')).toBe(false)
   })
 
-  test('ConnectionClosedError says how it ended', () => {
+  test('ConnectionClosedError carries the close code and the reason', () => {
     expect(new ConnectionClosedError(1001, 'bye')).toMatchObject({
       name: 'ConnectionClosedError',
       code: 'HAWSER_CONNECTION_CLOSED',
@@ -338,7 +344,7 @@ describe('the classes', () => {
     expect(new ConnectionClosedError(1006, '').message).toBe('the connection is closed (1006)')
   })
 
-  test('UnknownConnectionError and NameTakenError say which name', () => {
+  test('UnknownConnectionError and NameTakenError carry the name', () => {
     expect(new UnknownConnectionError('ann')).toMatchObject({
       name: 'UnknownConnectionError',
       code: 'HAWSER_UNKNOWN_CONNECTION',
@@ -355,7 +361,7 @@ describe('the classes', () => {
 })
 
 describe('InvalidMessageError', () => {
-  test('has a kind: given, or by its Close code', () => {
+  test('has the given kind, or one that follows from its close code', () => {
     expect(new InvalidMessageError(1003, 'x').kind).toBe('unreadable')
     expect([1007, 1008, 4000].map((code) => new InvalidMessageError(code, 'x').kind)).toEqual(
       Array(3).fill('invalidValue'),
@@ -368,13 +374,13 @@ describe('InvalidMessageError', () => {
 })
 
 describe('HandshakeError', () => {
-  test('has no status where none was given: by its row, or since this side gave up', () => {
+  test('has no status if its row has none, or if this side gave up', () => {
     expect(new HandshakeError('HAWSER_INVALID_ACCEPT').httpStatus).toBeUndefined()
     expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT').httpStatus).toBe(408)
     expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }).httpStatus).toBeUndefined()
   })
 
-  test('says where: the same failure, with the URL behind what it said before', () => {
+  test('at returns the same error with the URL at the end of its message', () => {
     const cause = new Error('why')
     const error = new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: 'why', cause })
     const at = error.at('ws://host/')

@@ -50,17 +50,20 @@ const CELLS: readonly (readonly [ClosingState, ClosingInput, ClosingState, strin
 ]
 
 describe('RFC 6455 7: the table', () => {
-  test('has the cells below and no others', () => {
+  test('has exactly the cells below', () => {
     expect(Object.keys(CLOSING_TABLE)).toEqual([...STATES])
     for (const state of STATES) expect(Object.keys(CLOSING_TABLE[state])).toEqual([...INPUTS])
     expect(new Set(CELLS.map(([state, input]) => `${state} ${input}`)).size).toBe(36)
   })
 
-  test.each(CELLS)('%s, %s: %s, sends %s, outcome %s', (state, input, next, send, outcome) => {
-    expect(CLOSING_TABLE[state][input]).toEqual({ next, send, outcome })
-  })
+  test.each(CELLS)(
+    '%s with the input %s goes to %s, sends %s, and has the outcome %s',
+    (state, input, next, send, outcome) => {
+      expect(CLOSING_TABLE[state][input]).toEqual({ next, send, outcome })
+    },
+  )
 
-  test('on every way through it at most one Close frame goes out, one outcome is kept, and it ends for good', () => {
+  test('every path sends at most one Close frame, keeps one outcome, and stays ended', () => {
     const walk = (state: ClosingState, depth: number, sent: number): void => {
       if (depth === 0) return
       for (const input of INPUTS) {
@@ -76,7 +79,7 @@ describe('RFC 6455 7: the table', () => {
   })
 })
 
-describe('RFC 6455 7.1.1: who ends the transport', () => {
+describe('RFC 6455 7.1.1: which side ends the transport', () => {
   test.each([
     ['open', 'server', 'no'],
     ['open', 'client', 'no'],
@@ -90,15 +93,15 @@ describe('RFC 6455 7.1.1: who ends the transport', () => {
     ['failed', 'client', 'now'],
     ['ended', 'server', 'now'],
     ['ended', 'client', 'now'],
-  ] as const)('%s, %s: %s', (state, role, answer) => {
+  ] as const)('transportShouldClose in the state %s of a %s is %s', (state, role, answer) => {
     expect(transportShouldClose(state, role)).toBe(answer)
   })
 })
 
 const NOTHING_LEFT = { droppedMessages: 0, unsentBytes: 0 }
 
-describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
-  test('before anything: what a loss would make of it', () => {
+describe('RFC 6455 7.1.4 to 7.1.6: the reported end', () => {
+  test('an open connection reports the end that a loss would give', () => {
     const closing = new ClosingHandshake()
     expect(closing.info).toEqual({
       code: 1006,
@@ -110,7 +113,7 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
     expect([closing.isReceiving, closing.isOver]).toEqual([true, false])
   })
 
-  test('a closing handshake begun here', () => {
+  test('a closing handshake that this side began is reported', () => {
     const closing = new ClosingHandshake()
     expect(closing.step('localClose')).toBe('own')
     expect(closing.info).toEqual({
@@ -134,7 +137,7 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
     expect([closing.isReceiving, closing.isOver]).toEqual([false, false])
   })
 
-  test('a closing handshake begun by the peer', () => {
+  test('a closing handshake that the peer began is reported', () => {
     const closing = new ClosingHandshake()
     expect(closing.step('remoteClose', 1005, '')).toBe('none')
     expect(closing.info).toMatchObject({ code: 1005, wasClean: false, initiator: 'remote' })
@@ -150,7 +153,7 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
     })
   })
 
-  test('is not clean where the Close frame of this side never left', () => {
+  test("the end is not clean if this side's Close frame never left", () => {
     const closing = new ClosingHandshake()
     closing.step('localClose')
     closing.step('remoteClose', 1000, '')
@@ -159,7 +162,7 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
     expect(closing.info).toMatchObject({ code: 1000, wasClean: false, unsentBytes: 4 })
   })
 
-  test('a violation, also behind our Close frame', () => {
+  test("a violation is reported, even after this side's Close frame", () => {
     const closing = new ClosingHandshake()
     expect(closing.step('violation', 1002, 'a reserved opcode')).toBe('violation')
     expect(closing.info).toEqual({
@@ -182,7 +185,7 @@ describe('RFC 6455 7.1.4 to 7.1.6: what is told of the end', () => {
     })
   })
 
-  test('a loss keeps who was blamed before', () => {
+  test('a loss keeps the initiator that was set before', () => {
     const closing = new ClosingHandshake()
     closing.initiator = 'engine'
     closing.step('lost')

@@ -7,7 +7,7 @@ import { Connection } from '../../../src/connection/connection.js'
 import { CLIENT_LIMITS, SERVER_LIMITS } from '../../../src/limits.js'
 
 describe('the options of a connection', () => {
-  test('defaults by role', () => {
+  test('have defaults for each role', () => {
     const client = resolveConnectionOptions({ role: 'client' })
     expect(client).toMatchObject({
       role: 'client',
@@ -20,7 +20,7 @@ describe('the options of a connection', () => {
     expect(resolveConnectionOptions({ role: 'server' }).limits).toBe(SERVER_LIMITS)
   })
 
-  test('what is given is kept, and limits are filled in', () => {
+  test('keep the given values and fill in the limits', () => {
     const waker = { wake: () => undefined }
     const options = { role: 'server', codec: null, autoPong: false, now: -2.5, waker } as const
     const resolved = resolveConnectionOptions({
@@ -50,7 +50,7 @@ describe('the options of a connection', () => {
       RangeError,
       'limits.maxPendingPongs must be an integer from 1 to Infinity, not 0',
     ],
-  ])('%j is refused at construction', (options, kind, said) => {
+  ])('are refused at construction as %j', (options, kind, said) => {
     const wrong = options as unknown as ConnectionOptions
     expect(() => resolveConnectionOptions(wrong)).toThrow(kind)
     expect(() => new Connection(wrong)).toThrow(said)
@@ -58,7 +58,7 @@ describe('the options of a connection', () => {
 })
 
 describe('the options of one message', () => {
-  test('compressed unless they say no', () => {
+  test('allow compression unless compress is false', () => {
     expect(
       [{}, { compress: undefined }, { compress: true }, { compress: false }].map((o) =>
         wantsCompression(o as object),
@@ -72,9 +72,9 @@ describe('the options of one message', () => {
     [() => undefined, 'send options must be an object with compress, not a function'],
     [{ compress: 'no' }, 'compress must be true or false, not "no"'],
     [{ compress: 0 }, 'compress must be true or false, not 0'],
-    [{ compres: true }, 'send options have no "compres"; there is compress'],
-    [{ compress: true, binary: true }, 'send options have no "binary"; there is compress'],
-  ])('%p is refused, and nothing is sent', (options, said) => {
+    [{ compres: true }, 'send options have no "compres": the only option is compress'],
+    [{ compress: true, binary: true }, 'send options have no "binary": the only option is compress'],
+  ])('are refused as %p, and nothing is sent', (options, said) => {
     const one = new Connection({ role: 'server' })
     const call = (): unknown => one.send('x', options as unknown as object)
     expect(call).toThrow(TypeError)

@@ -18,7 +18,7 @@ const text = (payload: string): FrameSpec => ({ opcode: OP.TEXT, payload })
 const QUIET = { heartbeatIntervalMs: false } as const
 
 describe('RFC 6455 6: messages', () => {
-  test('out: a server does not mask, a client does', () => {
+  test('sent messages are masked by a client and not by a server', () => {
     const one = server()
     expect(one.role).toBe('server')
     expect(one.send('Hello')).toBe(true)
@@ -32,7 +32,7 @@ describe('RFC 6455 6: messages', () => {
     expect([sent!.key === null, sent!.text]).toEqual([false, 'Hello'])
   })
 
-  test('in', () => {
+  test('received messages are emitted as text or bytes', () => {
     const one = server()
     one.receiveBytes(masked(text('Hello'), { opcode: OP.BINARY, payload: 'bytes' }))
     expect(pullLines(one)).toEqual(['text "Hello"', `binary ${Buffer.from('bytes').toString('hex')}`])
@@ -42,7 +42,7 @@ describe('RFC 6455 6: messages', () => {
     expect(pullLines(other)).toEqual(['text "Hello"'])
   })
 
-  test('what is neither text nor bytes is refused, also on a connection that is closed', () => {
+  test('data that is neither text nor bytes is refused, even on a closed connection', () => {
     const one = server()
     for (let round = 0; round < 2; round++) {
       for (const wrong of [5, null, undefined, {}, [1]]) {
@@ -58,7 +58,7 @@ describe('RFC 6455 6: messages', () => {
     }
   })
 
-  test('compressed where a codec is given, unless the message says no', () => {
+  test('messages are compressed if there is a codec, unless compress is false', () => {
     const one = server({ codec: new ControlledCodec() })
     one.send('aaaaaaaa')
     one.send('aaaaaaaa', { compress: false })
@@ -74,7 +74,7 @@ describe('RFC 6455 6: messages', () => {
     expect(pullLines(one)).toEqual(['text "bbbb"'])
   })
 
-  test('only while the connection is open', () => {
+  test('messages are only sent while the connection is open', () => {
     const ended: ((one: Connection) => void)[] = [
       (one) => one.close(1000),
       (one) => one.fail(1011),
@@ -99,7 +99,7 @@ describe('RFC 6455 6: messages', () => {
     }
   })
 
-  test('not to pull is to pause: nothing is lost', () => {
+  test('no event is lost while the caller does not call nextEvent', () => {
     const one = server()
     one.receiveBytes(masked(text('1'), text('2')))
     expect(one.nextEvent()).toMatchObject({ data: '1' })
@@ -111,14 +111,14 @@ describe('RFC 6455 6: messages', () => {
 })
 
 describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
-  test('a ping is answered with its payload, and told', () => {
+  test('a ping is answered with its payload and emitted', () => {
     const one = server()
     one.receiveBytes(masked(ping('a'), ping('')))
     expect(pullLines(one)).toEqual(['ping a', 'ping '])
     expect(takeLines(one)).toEqual(['10 a', '10 '])
   })
 
-  test('unless autoPong is off', () => {
+  test('a ping is not answered if autoPong is off', () => {
     const one = server({ autoPong: false })
     one.receiveBytes(masked(ping('a')))
     expect(pullLines(one)).toEqual(['ping a'])
@@ -127,7 +127,7 @@ describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
     expect(takeLines(one)).toEqual(['10 a'])
   })
 
-  test('one of our own, with text, bytes or nothing', () => {
+  test('ping sends text, bytes or an empty payload', () => {
     const one = server()
     expect([one.ping(), one.ping('text'), one.ping(hex('62')), one.pong(), one.pong('text')]).toEqual(
       Array(5).fill(true),
@@ -135,7 +135,7 @@ describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
     expect(takeLines(one)).toEqual(['9 ', '9 text', '9 b', '10 ', '10 text'])
   })
 
-  test('the round trip', () => {
+  test('rttMs is the round trip of the last ping', () => {
     const one = server()
     expect(one.rttMs).toBeUndefined()
     one.ping('x', 1000)
@@ -148,7 +148,7 @@ describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
     expect(one.rttMs).toBe(0)
   })
 
-  test('after our Close frame none is answered: nothing goes out behind it', () => {
+  test("a ping after this side's Close frame is not answered", () => {
     const one = server()
     one.close(1000)
     one.receiveBytes(masked(ping('a')))
@@ -156,7 +156,7 @@ describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
     expect(takeLines(one)).toEqual(['8 1000 '])
   })
 
-  test('nor where the transport is gone', () => {
+  test('a ping is not answered if the transport is lost', () => {
     const one = server()
     one.receiveBytes(masked(ping('a')))
     one.transportLost()
@@ -165,10 +165,10 @@ describe('RFC 6455 5.5.2 and 5.5.3: pings and pongs', () => {
   })
 })
 
-describe('RFC 6455 5.5.3: pongs that wait', () => {
+describe('RFC 6455 5.5.3: pongs that the transport has not taken', () => {
   const limits = { maxPendingPongs: 2 }
 
-  test('above the limit only the newest ping is answered', () => {
+  test('only the newest ping above the limit is answered', () => {
     const one = server({ limits })
     one.receiveBytes(masked(ping('1'), ping('2'), ping('3'), ping('4'), ping('5')))
     expect(pullLines(one)).toHaveLength(5)
@@ -178,14 +178,14 @@ describe('RFC 6455 5.5.3: pongs that wait', () => {
     expect(takeLines(one)).toEqual(['10 6', '10 7'])
   })
 
-  test('the one that waits is a copy: the ping belongs to who pulled it', () => {
+  test('the waiting pong is a copy, because the ping event belongs to the caller', () => {
     const one = server({ limits })
     one.receiveBytes(masked(ping('aa'), ping('bb'), ping('cc')))
     for (const event of pullAll(one)) (event as PingReceived).data.fill('!')
     expect(takeLines(one)).toEqual(['10 aa', '10 bb', '10 cc'])
   })
 
-  test('a pong that nobody asked for does not take the place of an answer', () => {
+  test('an unsolicited pong does not replace a waiting answer', () => {
     const one = server({ limits })
     one.receiveBytes(masked(ping('1'), ping('2'), ping('3')))
     pullAll(one)
@@ -193,7 +193,7 @@ describe('RFC 6455 5.5.3: pongs that wait', () => {
     expect(takeLines(one)).toEqual(['10 1', '10 2', '10 3'])
   })
 
-  test('an answer takes the place of one that nobody asked for', () => {
+  test('an answer replaces a waiting unsolicited pong', () => {
     const one = server({ limits })
     for (const payload of ['a', 'b', 'c', 'd']) one.pong(payload)
     expect(takeLines(one)).toEqual(['10 a', '10 b', '10 c'])
@@ -203,13 +203,13 @@ describe('RFC 6455 5.5.3: pongs that wait', () => {
     expect(takeLines(one)).toEqual(['10 a', '10 b', '10 1'])
   })
 
-  test('where the caller answers, its newest pong counts', () => {
+  test("the caller's newest pong is kept if autoPong is off", () => {
     const one = server({ limits, autoPong: false })
     for (const payload of ['a', 'b', 'c', 'd']) one.pong(payload)
     expect(takeLines(one)).toEqual(['10 a', '10 b', '10 d'])
   })
 
-  test('none goes out behind a Close frame', () => {
+  test('no waiting pong is sent after the Close frame', () => {
     const one = server({ limits })
     one.receiveBytes(masked(ping('1'), ping('2'), ping('3')))
     pullAll(one)
@@ -220,7 +220,7 @@ describe('RFC 6455 5.5.3: pongs that wait', () => {
 })
 
 describe('RFC 6455 7.1.2: the closing handshake', () => {
-  test('begun here: a server ends the transport at the answer, a client waits for the server', () => {
+  test('this side closes: a server ends the transport at the answer, a client waits for the server', () => {
     const one = server()
     expect([one.readyState, one.transportShouldClose()]).toEqual([ReadyState.OPEN, 'no'])
     one.close(1000, 'bye')
@@ -252,7 +252,7 @@ describe('RFC 6455 7.1.2: the closing handshake', () => {
     expect(pullLines(other)).toEqual(['closed 1000  clean local'])
   })
 
-  test('begun by the peer: the answer repeats its code', () => {
+  test('the peer closes: the answer repeats its code', () => {
     for (const [bytes, answer, told] of [
       [closeFrame(undefined, '', { key: KEY }), '8 empty', '1005 '],
       [closeFrame(1000, '', { key: KEY }), '8 1000 ', '1000 '],
@@ -270,7 +270,7 @@ describe('RFC 6455 7.1.2: the closing handshake', () => {
     }
   })
 
-  test('wrong arguments throw, and nothing happens', () => {
+  test('wrong arguments of close throw and change nothing', () => {
     const one = server()
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_536, -1, 1000.5]) {
       if (code !== 1005) expect(() => one.close(code)).toThrow(RangeError)
@@ -284,20 +284,20 @@ describe('RFC 6455 7.1.2: the closing handshake', () => {
     expect([one.readyState, one.takeOutput()]).toEqual([ReadyState.OPEN, null])
   })
 
-  test('closes without a code when it is given 1005, which onClose tells of an end without one', () => {
+  test('close(1005) sends a Close frame without a code', () => {
     const one = server()
     one.close(1005, '')
     expect(takeLines(one)).toEqual(['8 empty'])
     expect(() => server().close(1005, 'a reason alone')).toThrow(TypeError)
   })
 
-  test('a reason is cut at a character', () => {
+  test('a long reason is cut between characters', () => {
     const one = server()
     one.close(1000, '\u20ac'.repeat(50))
     expect(takeLines(one)).toEqual([`8 1000 ${'\u20ac'.repeat(41)}`])
   })
 
-  test('after a loss there is nobody to close with', () => {
+  test('close after a loss does nothing', () => {
     const one = server()
     one.transportLost()
     one.close(1000)
@@ -307,7 +307,7 @@ describe('RFC 6455 7.1.2: the closing handshake', () => {
 })
 
 describe('RFC 6455 7.1.7: a connection that fails', () => {
-  test('over what the peer does: Close frame, error, and nothing more is looked at', () => {
+  test('a violation by the peer sends a Close frame, emits an error, and ends parsing', () => {
     const one = server()
     one.receiveBytes(Buffer.concat([masked(text('good')), frame(text('not masked')), masked(text('behind'))]))
     expect(pullLines(one)).toEqual(['text "good"', 'error HAWSER_EXPECTED_MASK'])
@@ -318,7 +318,7 @@ describe('RFC 6455 7.1.7: a connection that fails', () => {
     expect(pullLines(one)).toEqual(['closed 1002 a frame from a client must be masked unclean engine'])
   })
 
-  test('over a Close frame that is wrong', () => {
+  test('an invalid Close frame fails the connection', () => {
     for (const [bytes, code] of [
       [frame({ opcode: OP.CLOSE, payload: [3], key: KEY }), 'HAWSER_INVALID_CLOSE_PAYLOAD'],
       [closeFrame(1005, '', { key: KEY }), 'HAWSER_INVALID_CLOSE_CODE'],
@@ -331,7 +331,7 @@ describe('RFC 6455 7.1.7: a connection that fails', () => {
     }
   })
 
-  test('behind our Close frame no second one goes out', () => {
+  test("a violation after this side's Close frame sends no second one", () => {
     const one = server()
     one.close(1000)
     one.receiveBytes(frame(text('not masked')))
@@ -341,7 +341,7 @@ describe('RFC 6455 7.1.7: a connection that fails', () => {
     expect(one.closeInfo).toMatchObject({ code: 1002, wasClean: false, initiator: 'local' })
   })
 
-  test('by the caller: no error event; what waits goes out before', () => {
+  test('fail by the caller emits no error, and waiting output leaves first', () => {
     const one = server()
     one.send('before')
     one.receiveBytes(masked(text('never pulled')))
@@ -355,7 +355,7 @@ describe('RFC 6455 7.1.7: a connection that fails', () => {
     expect(pullLines(one)).toEqual([])
   })
 
-  test('over a limit of this side: with an error event, and without what waited if it is to be dropped', () => {
+  test('failOverLimit emits an error, and drops the waiting output if asked to', () => {
     const error = new LimitError('HAWSER_SLOW_CONSUMER', 10, 20)
     for (const drop of [false, true]) {
       const codec = new ControlledCodec({ asyncDeflateBytes: 50 })
@@ -377,7 +377,7 @@ describe('RFC 6455 7.1.7: a connection that fails', () => {
 })
 
 describe('the end of the transport', () => {
-  test('what came before it is told before it, also where the driver tells both at once', () => {
+  test('events before the end are emitted first, even if the driver reports both at once', () => {
     for (const how of ['receiveEnd', 'transportLost'] as const) {
       const one = server()
       one.receiveBytes(masked(text('1'), text('2')))
@@ -387,7 +387,7 @@ describe('the end of the transport', () => {
     }
   })
 
-  test('a loss with an error: error, then closed', () => {
+  test('a loss with an error emits the error, then closed', () => {
     const one = server()
     const error = new TransportError('read ECONNRESET')
     one.receiveEnd()
@@ -406,21 +406,21 @@ describe('the end of the transport', () => {
     ])
   })
 
-  test('inside a message, or a frame: what was there of it is not told', () => {
+  test('the start of an unfinished message or frame is not emitted', () => {
     const one = server()
     one.receiveBytes(masked({ opcode: OP.TEXT, payload: 'half', fin: false }).subarray(0, 8))
     one.receiveEnd()
     expect(pullLines(one)).toEqual(['closed 1006  unclean remote'])
   })
 
-  test("after our Close frame, without the peer's: not clean", () => {
+  test("the end is not clean without the peer's Close frame", () => {
     const one = server()
     one.close(1000)
     one.transportLost(new TransportError('reset'))
     expect(pullLines(one)).toEqual(['error HAWSER_TRANSPORT', 'closed 1006  unclean local'])
   })
 
-  test('a peer that closes and ends its side at once still gets our Close frame, and what is before it', () => {
+  test('a peer that closes and ends its side at once still gets the output and the Close frame', () => {
     const one = server()
     one.send('before')
     one.receiveBytes(closeFrame(1000, '', { key: KEY }))
@@ -431,7 +431,7 @@ describe('the end of the transport', () => {
     expect(pullLines(one)).toEqual(['closed 1000  clean remote'])
   })
 
-  test('the same for one that breaks the protocol and ends its side', () => {
+  test('a peer that breaks the protocol and ends its side still gets the Close frame', () => {
     const one = client()
     one.receiveBytes(hex('83 00'))
     one.receiveEnd()
@@ -440,7 +440,7 @@ describe('the end of the transport', () => {
     expect(pullLines(one)).toEqual(['closed 1002 a reserved opcode: 3 unclean engine'])
   })
 
-  test('but not once the transport is lost', () => {
+  test('no Close frame is sent once the transport is lost', () => {
     const one = server()
     one.receiveBytes(closeFrame(1000, '', { key: KEY }))
     one.receiveEnd()
@@ -452,7 +452,7 @@ describe('the end of the transport', () => {
 })
 
 describe('giving a connection up', () => {
-  test('what came is dropped; closed is all that is left', () => {
+  test('abandon drops received events, and only closed follows', () => {
     const codec = new ControlledCodec()
     const one = server({ codec, limits: { idleTimeoutMs: 10, ...QUIET } })
     one.send('never taken')
@@ -469,7 +469,7 @@ describe('giving a connection up', () => {
     expect(pullLines(one)).toEqual([])
   })
 
-  test('keeps what was known of the end', () => {
+  test('abandon keeps the end that was known before', () => {
     const failed = server()
     failed.failOverLimit(new LimitError('HAWSER_SLOW_CONSUMER', 1, 2), false)
     failed.abandon()
@@ -489,14 +489,14 @@ describe('giving a connection up', () => {
   })
 })
 
-describe('work off the loop', () => {
+describe('work on the thread pool', () => {
   const compressed = (message: string, number = 0): FrameSpec => ({
     opcode: OP.TEXT,
     rsv1: true,
     payload: encodeRuns(message, number),
   })
 
-  test('an inflation: events wait for it, also the end; the waker tells when to pull', () => {
+  test('all events wait for an inflation, and the waker is called at its end', () => {
     for (const how of ['receiveEnd', 'transportLost'] as const) {
       const codec = new ControlledCodec({ asyncInflateBytes: 5 })
       const wake = jest.fn()
@@ -522,7 +522,7 @@ describe('work off the loop', () => {
     }
   })
 
-  test('an inflation that goes wrong fails the connection', () => {
+  test('a failed inflation fails the connection', () => {
     const codec = new ControlledCodec({ asyncInflateBytes: 5 })
     const one = server({ codec })
     one.receiveBytes(masked(compressed('aabb', 7), text('behind')))
@@ -532,7 +532,7 @@ describe('work off the loop', () => {
     expect(takeFrames(one).map((f) => f.closeCode)).toEqual([1007])
   })
 
-  test('a connection that fails, or is given up, during an inflation does not wait for it', () => {
+  test('a connection that fails or is abandoned does not wait for an inflation', () => {
     for (const end of [
       (one: Connection) => one.fail(1011),
       (one: Connection) => one.failOverLimit(new LimitError('HAWSER_SLOW_CONSUMER', 1, 2), true),
@@ -552,7 +552,7 @@ describe('work off the loop', () => {
     }
   })
 
-  test('a compression: the Close frame waits for it, and so does the end of the transport', () => {
+  test('the Close frame and the end of the transport wait for a compression', () => {
     const codec = new ControlledCodec({ asyncDeflateBytes: 50 })
     const wake = jest.fn()
     const one = server({ codec, waker: { wake } })
@@ -574,7 +574,7 @@ describe('work off the loop', () => {
     expect(pullLines(one)).toEqual(['closed 1000  clean remote'])
   })
 
-  test('a compression that the end of the connection cuts short', () => {
+  test('a compression is dropped at the end of the connection', () => {
     for (const isRude of [false, true]) {
       const codec = new ControlledCodec({ asyncDeflateBytes: 50, isRude })
       const one = server({ codec })
@@ -588,7 +588,7 @@ describe('work off the loop', () => {
     }
   })
 
-  test('a violation behind a compression: its Close frame comes last', () => {
+  test('the Close frame of a violation leaves after a message that is being compressed', () => {
     const codec = new ControlledCodec({ asyncDeflateBytes: 50 })
     const one = server({ codec })
     one.send('x'.repeat(100))
@@ -599,7 +599,7 @@ describe('work off the loop', () => {
     expect(takeFrames(one).map((f) => f.opcode)).toEqual([1, 8])
   })
 
-  test('without a waker nobody needs to be told', () => {
+  test('a connection works without a waker', () => {
     const codec = new ControlledCodec({ asyncDeflateBytes: 50 })
     const one = server({ codec })
     one.send('x'.repeat(100))
@@ -608,8 +608,8 @@ describe('work off the loop', () => {
   })
 })
 
-describe('a transport that takes no bytes', () => {
-  test('what is sent waits, in memory of its own', () => {
+describe('a blocked transport', () => {
+  test('output waits in private memory', () => {
     const one = server()
     one.setBlocked(true)
     for (let i = 0; i < 1000; i++) one.send(`message ${i}`)
@@ -618,7 +618,7 @@ describe('a transport that takes no bytes', () => {
     expect(takeLines(one)).toHaveLength(1001)
   })
 
-  test('not in that which all connections share', () => {
+  test('output does not wait in the shared slab', () => {
     const [blocked, other] = [server(), server()]
     const slab = (one: Connection): ArrayBufferLike => {
       one.send('x')
@@ -635,7 +635,7 @@ describe('a transport that takes no bytes', () => {
 describe('RFC 6455 5.5.2: the heartbeat', () => {
   const limits = { heartbeatIntervalMs: 30, heartbeatTimeoutMs: 20 }
 
-  test('a ping after silence, each with a payload of its own; any bytes count as life', () => {
+  test('pings are sent after silence with distinct payloads, and any bytes are a sign of life', () => {
     const one = server({ limits, now: 1000 })
     expect(one.nextTickAt).toBe(1030)
     one.tick(1029)
@@ -652,7 +652,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(one.rttMs).toBe(5)
   })
 
-  test('no life: the connection is lost, over the engine', () => {
+  test('a peer without a sign of life is given up by the engine', () => {
     const one = server({ limits })
     one.receiveBytes(masked(text('not pulled yet')), 1)
     one.tick(31)
@@ -668,14 +668,14 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(one.nextTickAt).toBe(Infinity)
   })
 
-  test('who is dead is not idle', () => {
+  test('a dead peer is not reported as idle', () => {
     const one = server({ limits: { heartbeatIntervalMs: 10, heartbeatTimeoutMs: 10, idleTimeoutMs: 20 } })
     one.tick(10)
     one.tick(20)
     expect(pullLines(one)).toEqual(['error HAWSER_HEARTBEAT_TIMEOUT', 'closed 1006  unclean engine'])
   })
 
-  test('while nothing is read, silence says nothing: pings are sent, and nobody is dead or idle', () => {
+  test('while this side does not read, pings are sent and the peer is neither dead nor idle', () => {
     const one = server({ limits: { ...limits, idleTimeoutMs: 100 } })
     for (let now = 30; now <= 3000; now += 30) {
       one.readingIsPaused(now)
@@ -686,7 +686,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(pullLines(one)).toEqual([])
   })
 
-  test('bytes that the peer made room for are life as well', () => {
+  test('bytes that the peer made room for are a sign of life', () => {
     const one = server({ limits })
     one.tick(30)
     one.peerTookBytes(49)
@@ -695,7 +695,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(one.nextTickAt).toBe(79)
   })
 
-  test('bytes that were still unsent when the peer was given up are counted', () => {
+  test('unsent bytes are counted when the peer is given up', () => {
     const one = server({ limits })
     one.send('x')
     one.tick(30)
@@ -704,7 +704,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(one.closeInfo.unsentBytes).toBe(1000 + 3 + 6)
   })
 
-  test('a message that was pulled after a pause counts as of then', () => {
+  test('a message pulled after a pause restarts the idle time when it is pulled', () => {
     const one = server({ limits: { ...QUIET, idleTimeoutMs: 100 } })
     one.receiveBytes(masked(text('came early')), 0)
     one.readingIsPaused(1000)
@@ -712,7 +712,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(one.nextTickAt).toBe(1100)
   })
 
-  test('not during the closing handshake, nor behind the end', () => {
+  test('there are no pings during the closing handshake or after the end', () => {
     const one = server({ limits })
     one.close()
     takeAll(one)
@@ -726,14 +726,14 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
     expect(ended.takeOutput()).toBeNull()
   })
 
-  test('off', () => {
+  test('Infinity turns the heartbeat off', () => {
     const one = server({ limits: QUIET })
     expect(one.nextTickAt).toBe(Infinity)
     one.tick(1e12)
     expect([one.takeOutput(), one.nextEvent()]).toEqual([null, null])
   })
 
-  test('pings are counted in 32 bits', () => {
+  test('the counter of pings has 32 bits', () => {
     const one = server({ limits })
     const { keepalive } = one as unknown as { keepalive: { pingCount: number } }
     keepalive.pingCount = 0xffff_ffff
@@ -747,7 +747,7 @@ describe('RFC 6455 5.5.2: the heartbeat', () => {
 describe('idleness', () => {
   const limits = { ...QUIET, idleTimeoutMs: 100 }
 
-  test('is told after so long without a message, and again after as long', () => {
+  test('is reported after idleTimeoutMs without a message, and again after the same time', () => {
     const one = server({ limits, now: 50 })
     expect(one.nextTickAt).toBe(150)
     one.tick(149.9)
@@ -763,7 +763,7 @@ describe('idleness', () => {
     expect(one.nextTickAt).toBe(500)
   })
 
-  test('bytes of data frames count, also inside a message that is not finished; control frames do not', () => {
+  test('is put off by bytes of data frames, even in an unfinished message, but not by control frames', () => {
     const one = server({ limits })
     one.receiveBytes(masked(ping('p'), { opcode: OP.PONG, payload: '' }), 30)
     pullAll(one)
@@ -782,14 +782,14 @@ describe('idleness', () => {
     expect(one.nextTickAt).toBe(180)
   })
 
-  test('a ping may be due at the same time', () => {
+  test('may be due at the same time as a ping', () => {
     const one = server({ limits: { heartbeatIntervalMs: 100, idleTimeoutMs: 100 } })
     one.tick(100)
     expect(takeLines(one)).toHaveLength(1)
     expect(pullLines(one)).toEqual(['idleTimeout'])
   })
 
-  test('at the time that nextTickAt tells it is due, whatever the fractions', () => {
+  test('is due at nextTickAt even with fractions of a millisecond', () => {
     for (let i = 0; i < 2000; i++) {
       const one = server({
         now: Math.random() * 1e9,
@@ -801,8 +801,8 @@ describe('idleness', () => {
   })
 })
 
-describe('time that nobody tells', () => {
-  test('is that of the last call that told it, or of the start', () => {
+describe('a call without a time', () => {
+  test('uses the time of the last call that gave one, or the start', () => {
     const one = server({ now: 500, limits: { ...QUIET, idleTimeoutMs: 100 } })
     one.receiveBytes(masked(text('at the start')))
     pullAll(one)
@@ -819,7 +819,7 @@ describe('time that nobody tells', () => {
 })
 
 describe('RFC 6455 7.4.1: limits', () => {
-  test('the default of a server is tighter than that of a client', () => {
+  test('the default limits of a server are tighter than those of a client', () => {
     const one = server()
     one.receiveBytes(frame({ opcode: OP.BINARY, announce: 1024 * 1024 + 1, key: KEY }))
     expect(pullLines(one)).toEqual(['error HAWSER_MESSAGE_TOO_BIG'])
@@ -828,7 +828,7 @@ describe('RFC 6455 7.4.1: limits', () => {
     expect(pullLines(other)).toEqual([])
   })
 
-  test('errors are values of the classes that say whose fault it is', () => {
+  test('violations are LimitError or ProtocolError values', () => {
     const one = server({ limits: { maxMessageBytes: 3 } })
     one.receiveBytes(masked(text('four')))
     const [event] = pullAll(one)

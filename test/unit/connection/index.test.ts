@@ -1,7 +1,7 @@
 import * as connection from 'hawser/connection'
 
 describe('hawser/connection', () => {
-  test('what it offers, and that it works by itself', () => {
+  test('exports the documented names, and a connection works without the other rooms', () => {
     expect(Object.keys(connection).sort()).toEqual([
       'CLIENT_LIMITS',
       'CloseCode',

@@ -3,7 +3,7 @@ import { Keepalive } from '../../../src/connection/keepalive.js'
 const bytes = (text: string): Buffer => Buffer.from(text)
 
 describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
-  test('a ping after so much silence, and the end after so much more', () => {
+  test('a ping is due after intervalMs of silence, and the end timeoutMs later', () => {
     const keepalive = new Keepalive(30, 20, 100)
     expect(keepalive.lastAliveAt).toBe(100)
     expect(keepalive.deadline).toBe(130)
@@ -14,7 +14,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(keepalive.check(150)).toBe('dead')
   })
 
-  test('a late check pings late, and waits the whole time after it', () => {
+  test('a late check pings late and then waits for the whole timeout', () => {
     const keepalive = new Keepalive(30, 20, 0)
     expect(keepalive.check(1000)).toBe('ping')
     expect(keepalive.check(1019)).toBe('wait')
@@ -31,7 +31,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(keepalive.check(79)).toBe('ping')
   })
 
-  test('a ping after each further interval, and the end by the first that nothing answered', () => {
+  test('pings repeat after each interval, and the first unanswered one decides the end', () => {
     const keepalive = new Keepalive(10, 35, 0)
     expect(keepalive.check(10)).toBe('ping')
     expect(keepalive.deadline).toBe(20)
@@ -43,7 +43,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(keepalive.check(45)).toBe('dead')
   })
 
-  test('while this side does not read pings go on, and nobody is dead', () => {
+  test('pings go on while this side does not read, and the peer is not given up', () => {
     const keepalive = new Keepalive(10, 15, 0)
     for (let now = 10; now < 100; now += 10) {
       expect(keepalive.check(now)).toBe('ping')
@@ -54,7 +54,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(keepalive.check(115)).toBe('dead')
   })
 
-  test('fractions of a millisecond', () => {
+  test('times may have fractions of a millisecond', () => {
     const keepalive = new Keepalive(0.5, 0.25, 0.125)
     expect(keepalive.check(0.624)).toBe('wait')
     expect(keepalive.check(0.625)).toBe('ping')
@@ -62,7 +62,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(keepalive.check(0.875)).toBe('dead')
   })
 
-  test('a deadline is always met at its own time', () => {
+  test('check never returns wait at its deadline', () => {
     for (let i = 0; i < 1000; i++) {
       const start = Math.random() * 1e9
       const keepalive = new Keepalive(Math.random() * 10, Math.random() * 10, start)
@@ -73,7 +73,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     }
   })
 
-  test('Infinity: never', () => {
+  test('Infinity turns pings or the timeout off', () => {
     const off = new Keepalive(Infinity, 20, 0)
     expect(off.deadline).toBe(Infinity)
     expect(off.check(Number.MAX_VALUE)).toBe('wait')
@@ -86,13 +86,13 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
     expect(patient.deadline).toBe(1030)
   })
 
-  test('nothing at all: at once', () => {
+  test('zero makes pings and the end due at once', () => {
     const keepalive = new Keepalive(0, 0, 5)
     expect(keepalive.check(5)).toBe('ping')
     expect(keepalive.check(5)).toBe('dead')
   })
 
-  test('a clock that begins below zero', () => {
+  test('the clock may begin below zero', () => {
     const keepalive = new Keepalive(30, 20, -1000)
     expect(keepalive.check(-971)).toBe('wait')
     expect(keepalive.check(-970)).toBe('ping')
@@ -102,7 +102,7 @@ describe('RFC 6455 5.5.2: when to ping, and when to give up', () => {
 })
 
 describe('RFC 6455 5.5.3: the round trip', () => {
-  test('from a ping to the pong with its payload', () => {
+  test('rttMs is the time from a ping to the pong with its payload', () => {
     const keepalive = new Keepalive(30, 20, 0)
     expect(keepalive.rttMs).toBeUndefined()
     keepalive.pingSent(bytes('a'), 10)
@@ -110,7 +110,7 @@ describe('RFC 6455 5.5.3: the round trip', () => {
     expect(keepalive.rttMs).toBe(2.5)
   })
 
-  test('a pong that answers nothing says nothing', () => {
+  test('a pong that answers no ping changes nothing', () => {
     const keepalive = new Keepalive(30, 20, 0)
     keepalive.pongReceived(bytes(''), 1)
     expect(keepalive.rttMs).toBeUndefined()
@@ -123,7 +123,7 @@ describe('RFC 6455 5.5.3: the round trip', () => {
     expect(keepalive.rttMs).toBe(3)
   })
 
-  test('a pong that came before the ping is no answer to it, whatever its payload', () => {
+  test('a pong received before the ping does not answer it, even with its payload', () => {
     const keepalive = new Keepalive(30, 20, 0)
     keepalive.pingSent(bytes('a'), 10)
     keepalive.pongReceived(bytes('a'), 9)
@@ -132,7 +132,7 @@ describe('RFC 6455 5.5.3: the round trip', () => {
     expect(keepalive.rttMs).toBe(2)
   })
 
-  test('of several pings the last counts', () => {
+  test('rttMs counts the last of several pings', () => {
     const keepalive = new Keepalive(30, 20, 0)
     keepalive.pingSent(bytes('a'), 10)
     keepalive.pingSent(bytes('b'), 20)

@@ -54,27 +54,27 @@ const WRONG: readonly (readonly [unknown, string])[] = [
   [new Map(), 'not a value of type object'],
 ]
 
-describe('bytes in all their forms', () => {
-  test.each(FORMS)('%s', (_, data, expected) => {
+describe('bytes in every JavaScript form', () => {
+  test.each(FORMS)('%s is viewed as bytes', (_, data, expected) => {
     const bytes = viewBytes('data', data)
     expect(bytes).toBeInstanceOf(Uint8Array)
     expect(Buffer.from(bytes)).toEqual(expected)
   })
 
-  test('no copy is made', () => {
+  test('viewBytes makes no copy', () => {
     const data = new Uint8Array(4)
     expect(viewBytes('data', data)).toBe(data)
     expect(viewBytes('data', new DataView(data.buffer)).buffer).toBe(data.buffer)
     expect(viewBytes('data', data.buffer).buffer).toBe(data.buffer)
   })
 
-  test.each(WRONG)('%p is refused', (data, said) => {
+  test.each(WRONG)('viewBytes refuses %p', (data, said) => {
     const call = (): unknown => viewBytes('data', data as Uint8Array)
     expect(call).toThrow(TypeError)
     expect(call).toThrow(`data must be a string, a Uint8Array, an ArrayBuffer or a view of one, ${said}`)
   })
 
-  test('memory that was given away is refused', () => {
+  test('viewBytes refuses a detached ArrayBuffer', () => {
     const detached = new ArrayBuffer(8)
     const view = new DataView(detached)
     structuredClone(detached, { transfer: [detached] })
@@ -84,18 +84,18 @@ describe('bytes in all their forms', () => {
 })
 
 describe('RFC 6455 5.5: the payload of a control frame', () => {
-  test.each(FORMS)('%s is copied', (_, data, expected) => {
+  test.each(FORMS)('%s is copied into a control payload', (_, data, expected) => {
     const payload = controlPayload('ping data', data)
     expect(payload).toEqual(expected)
     if (payload.length > 0) expect(payload.buffer).not.toBe(viewBytes('data', data).buffer)
   })
 
-  test('text is encoded', () => {
+  test('text is encoded as UTF-8', () => {
     expect(controlPayload('ping data', '')).toEqual(hex(''))
     expect(controlPayload('ping data', 'a\u20ac\ud800')).toEqual(hex('61 e2 82 ac ef bf bd'))
   })
 
-  test('0 to 125 bytes', () => {
+  test('a control payload has 0 to 125 bytes', () => {
     expect(controlPayload('ping data', 'x'.repeat(125))).toHaveLength(125)
     expect(() => controlPayload('ping data', 'x'.repeat(126))).toThrow(RangeError)
     expect(() => controlPayload('pong data', new Float64Array(16))).toThrow(
@@ -104,7 +104,7 @@ describe('RFC 6455 5.5: the payload of a control frame', () => {
     expect(() => controlPayload('ping data', '\u20ac'.repeat(42))).toThrow(RangeError)
   })
 
-  test.each(WRONG)('%p is refused', (data) => {
+  test.each(WRONG)('controlPayload refuses %p', (data) => {
     expect(() => controlPayload('ping data', data as Uint8Array)).toThrow(TypeError)
     expect(() => controlPayload('ping data', data as Uint8Array)).toThrow(/^ping data must be a string/)
   })

@@ -28,7 +28,7 @@ function memoryOf(buffers: readonly Buffer[]): number {
 const shortestForm = (length: number): number => (length < 126 ? 7 : length < 65_536 ? 16 : 64)
 
 describe('RFC 6455 5.2: frames of a server', () => {
-  test('one text, as in section 5.7', () => {
+  test('a text is written as in section 5.7', () => {
     const queue = new OutputQueue(false)
     queue.appendText(TEXT, 'Hello')
     expect(queue.byteLength).toBe(7)
@@ -37,7 +37,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
     expect(queue.take()).toBeNull()
   })
 
-  test('bytes, and an empty payload', () => {
+  test('bytes and an empty payload are written', () => {
     const queue = new OutputQueue(false)
     queue.appendBytes(BINARY, hex('00 ff 80'))
     queue.appendBytes(0x8a, Buffer.alloc(0))
@@ -45,7 +45,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
     expect(queue.take()).toEqual(hex('82 03 00 ff 80 8a 00 81 00'))
   })
 
-  test('what is sent in one go is taken in one', () => {
+  test('frames that are appended together are taken together', () => {
     const queue = new OutputQueue(false)
     for (let i = 0; i < 100; i++) queue.appendText(TEXT, `m${i}`)
     const bytes = queue.take()!
@@ -55,7 +55,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
     )
   })
 
-  test("the first byte is the caller's", () => {
+  test('the first byte is written as given', () => {
     const queue = new OutputQueue(false)
     queue.appendBytes(0xc2, hex('01'))
     queue.appendText(0x41, 'a')
@@ -64,7 +64,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
 })
 
 describe('RFC 6455 5.3: frames of a client', () => {
-  test('masked, each by a key of its own', () => {
+  test('every frame is masked with a key of its own', () => {
     const queue = new OutputQueue(true)
     for (let i = 0; i < 50; i++) queue.appendText(TEXT, 'Hello')
     queue.appendBytes(BINARY, Buffer.alloc(300, 7))
@@ -95,7 +95,7 @@ const UNITS = { ASCII: 'a', 'two bytes': '\u00e9', 'three bytes': '\u20ac', 'a l
 describe('RFC 6455 5.6: text of every length', () => {
   for (const masked of [false, true]) {
     const role = masked ? 'client' : 'server'
-    test.each(Object.entries(UNITS))(`${role}: %s`, (_, unit) => {
+    test.each(Object.entries(UNITS))(`${role}: text of %s is written at every length`, (_, unit) => {
       for (const length of LENGTHS) {
         const queue = new OutputQueue(masked)
         const text = unit.repeat(length)
@@ -110,7 +110,7 @@ describe('RFC 6455 5.6: text of every length', () => {
       }
     })
 
-    test(`${role}: four bytes, and one character that is not ASCII at the start or the end`, () => {
+    test(`${role}: a character that is not ASCII may be at the start or the end of text`, () => {
       for (const length of LENGTHS) {
         const texts = [
           '\u{1f4a9}'.repeat(length >> 1),
@@ -133,7 +133,7 @@ describe('RFC 6455 5.6: text of every length', () => {
     })
   }
 
-  test('every length up to 300, of every kind, in one stream', () => {
+  test('text of every kind and length up to 300 is written into one stream', () => {
     const queue = new OutputQueue(false)
     const texts = Array.from({ length: 300 }, (_, n) =>
       Object.values(UNITS).map((unit) => unit.repeat(n)),
@@ -145,8 +145,8 @@ describe('RFC 6455 5.6: text of every length', () => {
   })
 })
 
-describe('one slab for all queues', () => {
-  test('a queue whose slab was replaced does not write over what others wrote in it', () => {
+describe('the slab that all queues share', () => {
+  test('a queue whose slab was replaced does not overwrite frames of other queues', () => {
     const first = new OutputQueue(false)
     const second = new OutputQueue(false)
     const third = new OutputQueue(false)
@@ -165,7 +165,7 @@ describe('one slab for all queues', () => {
     }
   })
 
-  test('a queue goes on in the slab only behind its own bytes', () => {
+  test('a queue continues in the slab only after its own bytes', () => {
     const first = new OutputQueue(false)
     const second = new OutputQueue(false)
     first.appendText(TEXT, '1')
@@ -176,7 +176,7 @@ describe('one slab for all queues', () => {
     expect(second.take()).toEqual(hex('81 01 32 81 01 34'))
   })
 
-  test('a slab that is full is replaced; nothing is lost at its end', () => {
+  test('a full slab is replaced, and no frame at its end is lost', () => {
     const queue = new OutputQueue(false)
     const sizes = Array.from({ length: 400 }, (_, i) => (i * 37) % 1500)
     const parts: Buffer[] = []
@@ -190,7 +190,7 @@ describe('one slab for all queues', () => {
     )
   })
 
-  test('many queues that take turns keep few buffers each, not one a frame', () => {
+  test('queues that take turns keep a few buffers each, not one for each frame', () => {
     const queues = Array.from({ length: 10 }, () => new OutputQueue(false))
     for (let i = 0; i < 5000; i++) for (const queue of queues) queue.appendText(TEXT, 'x')
     const slabs = new Set<ArrayBufferLike>()
@@ -206,7 +206,7 @@ describe('one slab for all queues', () => {
 })
 
 describe('take', () => {
-  test('a large frame stands by itself, and what is around it keeps its order', () => {
+  test('a large frame has a buffer of its own, and the order of frames is kept', () => {
     const queue = new OutputQueue(false)
     queue.appendText(TEXT, 'before')
     queue.appendBytes(BINARY, Buffer.alloc(300_000, 1))
@@ -219,7 +219,7 @@ describe('take', () => {
     expect(queue.byteLength).toBe(0)
   })
 
-  test('gives at most 64 KiB at once where that is possible, each time between two frames', () => {
+  test('returns at most 64 KiB at once if possible, always cut between two frames', () => {
     const queue = new OutputQueue(false)
     queue.isBlocked = true
     for (let i = 0; i < 1000; i++) queue.appendBytes(BINARY, Buffer.alloc(1000, i))
@@ -233,7 +233,7 @@ describe('take', () => {
     expect(left).toBe(0)
   })
 
-  test('taken bytes do not change, whatever is written behind them', () => {
+  test('taken bytes do not change when more frames are written', () => {
     for (const isBlocked of [false, true]) {
       const queue = new OutputQueue(false)
       queue.isBlocked = isBlocked
@@ -246,8 +246,8 @@ describe('take', () => {
   })
 })
 
-describe('while the transport does not take bytes', () => {
-  test('nothing is written in the slab', () => {
+describe('a queue while the transport is blocked', () => {
+  test('writes nothing into the slab', () => {
     const blocked = new OutputQueue(false)
     const other = new OutputQueue(false)
     blocked.isBlocked = true
@@ -256,7 +256,7 @@ describe('while the transport does not take bytes', () => {
     expect(blocked.take()!.buffer).not.toBe(other.take()!.buffer)
   })
 
-  test('what stood in the slab stays there, and what comes behind it does not', () => {
+  test('leaves earlier frames in the slab and writes later ones into private buffers', () => {
     const queue = new OutputQueue(false)
     queue.appendText(TEXT, 'slab')
     queue.isBlocked = true
@@ -264,7 +264,7 @@ describe('while the transport does not take bytes', () => {
     expect(takeAll(queue)).toEqual(hex('81 04 73 6c 61 62 81 03 6f 77 6e'))
   })
 
-  test('buffers grow with what waits: few, and at most three times too large', () => {
+  test('has few buffers that grow with the waiting bytes, at most three times too large', () => {
     for (const size of [0, 1, 10, 100, 1000, 5000]) {
       const queue = new OutputQueue(false)
       queue.isBlocked = true
@@ -281,7 +281,7 @@ describe('while the transport does not take bytes', () => {
     }
   })
 
-  test('one that takes bytes again goes on in its own buffer, then in the slab', () => {
+  test('continues in its private buffer after the block ends, then in the slab', () => {
     const queue = new OutputQueue(false)
     queue.isBlocked = true
     queue.appendText(TEXT, 'a')
@@ -296,7 +296,7 @@ describe('while the transport does not take bytes', () => {
 })
 
 describe('clear', () => {
-  test('drops all that was not taken, and the queue goes on', () => {
+  test('drops all frames that are not taken, and the queue can be used again', () => {
     const queue = new OutputQueue(false)
     queue.appendBytes(BINARY, Buffer.alloc(20_000))
     queue.appendText(TEXT, 'gone')
@@ -308,10 +308,10 @@ describe('clear', () => {
   })
 })
 
-describe('a large frame that has left', () => {
+describe('the buffer of a large frame that has left', () => {
   const large = (byte: number): Buffer => Buffer.alloc(200_000, byte)
 
-  test('lends its memory to the next, of any connection, once it is recycled', () => {
+  test('is reused for the next large frame of any connection once it is recycled', () => {
     const [one, two] = [new OutputQueue(false), new OutputQueue(false)]
     one.appendBytes(BINARY, large(1))
     const first = one.take()!
@@ -323,7 +323,7 @@ describe('a large frame that has left', () => {
     expect(readFrames(second).frames[0]!.payload.equals(large(2))).toBe(true)
   })
 
-  test('is recycled once, and only while it is what was taken last', () => {
+  test('is recycled only once, and only if it was taken last', () => {
     const queue = new OutputQueue(false)
     queue.appendBytes(BINARY, large(1))
     const first = queue.take()!
@@ -338,7 +338,7 @@ describe('a large frame that has left', () => {
     expect(readFrames(second).frames[0]!.payload.equals(large(2))).toBe(true)
   })
 
-  test('is not written again if it was not recycled', () => {
+  test('is not overwritten if it was not recycled', () => {
     const queue = new OutputQueue(true)
     const taken: Buffer[] = []
     for (let i = 0; i < 5; i++) {
@@ -348,7 +348,7 @@ describe('a large frame that has left', () => {
     taken.forEach((bytes, i) => expect(readFrames(bytes).frames[0]!.payload.equals(large(i))).toBe(true))
   })
 
-  test('what others may hold is not recycled: a slab, a shared frame, what was joined', () => {
+  test('is not recycled if it is a slab, a shared frame or joined buffers', () => {
     const queue = new OutputQueue(false)
     const shared = asBuffer(frame({ opcode: 2, payload: large(9) }))
     const taken: Buffer[] = []
@@ -377,8 +377,8 @@ describe('a large frame that has left', () => {
   })
 })
 
-describe('a view of the same bytes', () => {
-  test('is made once for connections that take the same', () => {
+describe('the view of taken bytes', () => {
+  test('is made once for connections that take the same bytes', () => {
     const shared = asBuffer(frame({ opcode: 1, payload: 'Hello' }))
     const views = Array.from({ length: 3 }, () => {
       const queue = new OutputQueue(false)
@@ -389,7 +389,7 @@ describe('a view of the same bytes', () => {
     expect(views[2]).toBe(views[0])
   })
 
-  test('is another where it begins, ends or lies elsewhere', () => {
+  test('is a new one if the start, the end or the buffer differs', () => {
     const bytes = frame({ opcode: 1, payload: 'Hello' })
     const shared = asBuffer(Buffer.concat([bytes, bytes]))
     const other = asBuffer(Buffer.from(bytes))

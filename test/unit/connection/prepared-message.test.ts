@@ -28,38 +28,44 @@ function inflateAll(frames: readonly WireFrame[]): string {
 }
 
 describe('RFC 6455 5.2: the frame of a prepared message', () => {
-  test.each(KINDS)('%s of %i bytes: the bytes that send gives, kept or for a moment', (kind, size, data) => {
-    const expected = frame({ opcode: kind === 'text' ? OP.TEXT : OP.BINARY, payload: data })
-    for (const message of [new PreparedMessage(data), brief(data)]) {
-      const [one, two, plain] = [server(), server(), server()]
-      expect(message.byteLength).toBe(size)
-      expect(one.send(message)).toBe(true)
-      expect(two.sendPrepared(message)).toBe(true)
-      plain.send(data)
-      for (const connection of [one, two, plain]) expect(takeAll(connection).equals(expected)).toBe(true)
-    }
-  })
+  test.each(KINDS)(
+    'a %s message of %i bytes has the same frame as send makes, transient or not',
+    (kind, size, data) => {
+      const expected = frame({ opcode: kind === 'text' ? OP.TEXT : OP.BINARY, payload: data })
+      for (const message of [new PreparedMessage(data), brief(data)]) {
+        const [one, two, plain] = [server(), server(), server()]
+        expect(message.byteLength).toBe(size)
+        expect(one.send(message)).toBe(true)
+        expect(two.sendPrepared(message)).toBe(true)
+        plain.send(data)
+        for (const connection of [one, two, plain]) expect(takeAll(connection).equals(expected)).toBe(true)
+      }
+    },
+  )
 
-  test.each(KINDS)('RFC 6455 5.3: %s of %i bytes: a client masks it anew each time', (kind, size, data) => {
-    const message = new PreparedMessage(data)
-    const connection = client()
-    for (let i = 0; i < 4; i++) connection.send(message)
-    const frames = takeFrames(connection)
-    expect(frames).toHaveLength(4)
-    for (const one of frames) {
-      expect([one.opcode, one.fin, one.rsv1]).toEqual([kind === 'text' ? 1 : 2, true, false])
-      expect(one.lengthForm).toBe(size < 126 ? 7 : size < 65_536 ? 16 : 64)
-      expect(one.payload.equals(Buffer.from(data))).toBe(true)
-    }
-    // Four times the same by chance: once in 2^96.
-    expect(new Set(frames.map(({ key }) => String(key))).size).toBeGreaterThan(1)
-    // What is shared stays unmasked.
-    const other = server()
-    other.send(message)
-    expect(takeFrames(other)[0]!.payload.equals(Buffer.from(data))).toBe(true)
-  })
+  test.each(KINDS)(
+    'RFC 6455 5.3: a client masks a %s message of %i bytes anew each time',
+    (kind, size, data) => {
+      const message = new PreparedMessage(data)
+      const connection = client()
+      for (let i = 0; i < 4; i++) connection.send(message)
+      const frames = takeFrames(connection)
+      expect(frames).toHaveLength(4)
+      for (const one of frames) {
+        expect([one.opcode, one.fin, one.rsv1]).toEqual([kind === 'text' ? 1 : 2, true, false])
+        expect(one.lengthForm).toBe(size < 126 ? 7 : size < 65_536 ? 16 : 64)
+        expect(one.payload.equals(Buffer.from(data))).toBe(true)
+      }
+      // Four times the same by chance: once in 2^96.
+      expect(new Set(frames.map(({ key }) => String(key))).size).toBeGreaterThan(1)
+      // What is shared stays unmasked.
+      const other = server()
+      other.send(message)
+      expect(takeFrames(other)[0]!.payload.equals(Buffer.from(data))).toBe(true)
+    },
+  )
 
-  test('text beyond ASCII is counted in bytes; lone surrogates become U+FFFD', () => {
+  test('byteLength counts the bytes of text, and lone surrogates become U+FFFD', () => {
     const message = new PreparedMessage('\u20ac\u{1f4a9}\ud800')
     expect(message.byteLength).toBe(10)
     const connection = server()
@@ -67,7 +73,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
     expect(takeAll(connection)).toEqual(frame({ opcode: OP.TEXT, payload: '\u20ac\u{1f4a9}\ufffd' }))
   })
 
-  test('every kind of bytes', () => {
+  test('bytes in every JavaScript form are accepted', () => {
     const bytes = Uint8Array.of(9, 1, 2, 3, 4, 9)
     const connection = server()
     for (const data of [
@@ -84,7 +90,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
   test.each([
     ['kept', false],
     ['for a moment', true],
-  ])('a source that changes later changes nothing: %s', (_, isTransient) => {
+  ])('a later change of the source does not change the message: %s', (_, isTransient) => {
     const source = Buffer.from('Hello')
     const message = new PreparedMessage(source, undefined, isTransient)
     source.fill(0xaa)
@@ -95,7 +101,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
     expect(takeFrames(connection).map(({ text }) => text)).toEqual(['Hello', 'Hello'])
   })
 
-  test('what is neither text nor bytes, and wrong options, throw at once', () => {
+  test('wrong data and wrong options throw at once', () => {
     expect(() => new PreparedMessage(5 as unknown as string)).toThrow(TypeError)
     expect(() => new PreparedMessage('x', { compres: true } as never)).toThrow(
       'send options have no "compres"',
@@ -106,7 +112,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
     )
   })
 
-  test('RFC 6455 7.1.2: none goes out behind a Close frame', () => {
+  test('RFC 6455 7.1.2: no prepared message is sent after the Close frame', () => {
     const connection = server()
     connection.close(1000)
     const message = new PreparedMessage('late')
@@ -116,8 +122,8 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
   })
 })
 
-describe('memory', () => {
-  test('connections share the frame; one that is blocked has a copy', () => {
+describe('the memory of prepared messages', () => {
+  test('connections share the frame, but a blocked connection has a copy', () => {
     const message = new PreparedMessage('Hello')
     const [free, blocked] = [server(), server()]
     blocked.setBlocked(true)
@@ -131,7 +137,7 @@ describe('memory', () => {
     expect(copied.buffer).not.toBe(message.frame.buffer.buffer)
   })
 
-  test('those of one moment lie one behind the other, and leave as one piece', () => {
+  test('transient messages lie next to each other and leave in one piece', () => {
     const [a, b, c] = [brief('first'), brief('second'), brief('third')]
     expect(b.frame.buffer).toBe(a.frame.buffer)
     expect(c.frame.buffer).toBe(a.frame.buffer)
@@ -144,7 +150,7 @@ describe('memory', () => {
     expect(connection.takeOutput()).toBeNull()
   })
 
-  test('in any order, and between frames of its own, each is what it was', () => {
+  test('prepared messages keep their bytes in any order and between other frames', () => {
     const [a, b] = [brief('a'), brief('b')]
     const connection = server()
     connection.send('before')
@@ -163,7 +169,7 @@ describe('memory', () => {
     ])
   })
 
-  test('a full slab is replaced, and what is in it stays', () => {
+  test('a full slab is replaced, and its messages do not change', () => {
     const texts = Array.from({ length: 30 }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(10_000))
     const messages = texts.map(brief)
     expect(new Set(messages.map((one) => one.frame.buffer)).size).toBeGreaterThan(4)
@@ -172,7 +178,7 @@ describe('memory', () => {
     expect(takeFrames(connection).map(({ text }) => text)).toEqual(texts)
   })
 
-  test('a large one, and one that is kept, lie alone', () => {
+  test('a large message and a kept message have buffers of their own', () => {
     for (const message of [brief('x'.repeat(20_000)), new PreparedMessage('Hello')]) {
       const { buffer, start, end } = message.frame
       expect([start, end]).toEqual([0, buffer.length])
@@ -180,7 +186,7 @@ describe('memory', () => {
     }
   })
 
-  test('what a connection has taken is not written again by recycling', () => {
+  test('recycling does not overwrite a prepared message that a connection took', () => {
     const message = new PreparedMessage('x'.repeat(65_526))
     const connection = server()
     connection.send(message)
@@ -192,10 +198,10 @@ describe('memory', () => {
   })
 })
 
-describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
+describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, engine) => {
   const text = json(3000).toString()
 
-  test('once for all codecs of the same shape, kept or for a moment', () => {
+  test('is compressed once for all codecs with the same parameters, transient or not', () => {
     for (const message of [new PreparedMessage(text), brief(text)]) {
       const codecs = [TAKEOVER, NO_TAKEOVER, TAKEOVER].map((agreed) =>
         factory('server', engine).createCodec(agreed),
@@ -218,7 +224,7 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
     }
   })
 
-  test('by each shape for itself, of which a few are kept', () => {
+  test('is compressed once for each set of parameters, and only a few results are kept', () => {
     const message = new PreparedMessage(text)
     // Nine: the first was given up for the last, and is made again.
     for (const level of [1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) {
@@ -230,7 +236,7 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
     }
   })
 
-  test('7.2.3.2: what send compresses behind it inflates at a peer that keeps its context', () => {
+  test('7.2.3.2: a later compressed message still inflates at a peer that keeps its context', () => {
     const codec = factory('server', engine).createCodec(TAKEOVER)
     const connection = server(codec)
     const sent: string[] = []
@@ -249,7 +255,7 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
     codec.close()
   })
 
-  test('not where it would not shrink, is too short, or was asked not to', () => {
+  test('is not compressed if it does not shrink, is too short, or compress is false', () => {
     const codec = factory('server', engine, { thresholdBytes: 100 }).createCodec(TAKEOVER)
     const noisy = new PreparedMessage(noise(300))
     const deflate = jest.spyOn(codec.sharedDeflate, 'deflate')
@@ -265,7 +271,7 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
     codec.close()
   })
 
-  test('an empty one', () => {
+  test('may be empty', () => {
     const codec = factory('server', engine).createCodec(TAKEOVER)
     const connection = server(codec)
     connection.send(new PreparedMessage(''))
@@ -279,7 +285,7 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
     peer.close()
   })
 
-  test('by a client with its context, and masked', () => {
+  test('is compressed by a client with its own context, and masked', () => {
     const codec = factory('client', engine).createCodec(TAKEOVER)
     const connection = client(codec)
     const message = new PreparedMessage(text)
@@ -293,8 +299,8 @@ describe.each(ENGINES)('RFC 7692 6.1: compressed, %s', (_, engine) => {
   })
 })
 
-describe('RFC 6455 5.4: behind a message that is compressed off the loop', () => {
-  test('that of a client waits, in order, and is compressed as it was asked', () => {
+describe('RFC 6455 5.4: after a message that is compressed on the thread pool', () => {
+  test("a client's prepared message waits in order and is compressed as requested", () => {
     const codec = new ControlledCodec({ asyncDeflateBytes: 100, thresholdBytes: 10 })
     const connection = client(codec)
     connection.send('x'.repeat(100))

@@ -51,7 +51,7 @@ const compressed = (opcode: number, text: string, number = 0): Buffer =>
   frame({ opcode, rsv1: true, payload: encodeRuns(text, number) })
 
 describe('RFC 6455 6.2: messages of one frame', () => {
-  test('text: empty, ASCII, beyond ASCII; binary', () => {
+  test('text and binary messages are received, empty, ASCII and beyond ASCII', () => {
     const bytes = frames(
       { opcode: OP.TEXT },
       { opcode: OP.TEXT, payload: 'Hello' },
@@ -68,7 +68,7 @@ describe('RFC 6455 6.2: messages of one frame', () => {
     ])
   })
 
-  test('masked, to a server', () => {
+  test('a server receives masked messages', () => {
     const bytes = frames(
       { opcode: OP.TEXT, payload: 'Hello', key: KEY },
       { opcode: OP.TEXT, payload: '\u20ac', key: KEY },
@@ -83,7 +83,7 @@ describe('RFC 6455 6.2: messages of one frame', () => {
     ])
   })
 
-  test('a binary message that lies whole in the chunk is a view of it; one that does not is its own', () => {
+  test('a binary message is a view of the chunk if it lies whole in it, else it has memory of its own', () => {
     const receiver = make()
     const chunk = frame({ opcode: OP.BINARY, payload: 'bytes' })
     receiver.push(chunk)
@@ -99,7 +99,7 @@ describe('RFC 6455 6.2: messages of one frame', () => {
 })
 
 describe('RFC 6455 5.4: fragments', () => {
-  test('text and binary, with control frames between them', () => {
+  test('fragments are joined, with control frames between them', () => {
     const bytes = Buffer.concat([
       frame({ opcode: OP.TEXT, fin: false, payload: 'a\u20ac'.slice(0, 1) }),
       frame({ opcode: OP.PING, payload: '1' }),
@@ -113,7 +113,7 @@ describe('RFC 6455 5.4: fragments', () => {
     expect(receive(bytes)).toEqual(['9 1', '10 2', 'text ab', 'binary xyz', 'text \u20ac', 'text whole'])
   })
 
-  test('a control frame in parts, inside a message in parts', () => {
+  test('a control frame may arrive in parts inside a message in parts', () => {
     const payload = 'p'.repeat(125)
     const bytes = Buffer.concat([
       frame({ opcode: OP.BINARY, fin: false, payload: 'first', key: KEY }),
@@ -124,7 +124,7 @@ describe('RFC 6455 5.4: fragments', () => {
     expect(receive(bytes, () => ({ role: 'server' }))).toEqual([`9 ${payload}`, '10 ', 'binary firstlast'])
   })
 
-  test('two control frames in parts do not share memory', () => {
+  test('two control frames that arrive in parts do not share memory', () => {
     const receiver = make()
     const found: ControlFrame[] = []
     for (const byte of frames({ opcode: OP.PING, payload: 'one' }, { opcode: OP.PING, payload: 'two' })) {
@@ -150,7 +150,7 @@ describe('RFC 6455 8.1: text that is not UTF-8', () => {
     ])
   })
 
-  test('at the first bad byte of a frame that is not whole', () => {
+  test('invalid UTF-8 is reported at its first bad byte, before the frame is complete', () => {
     const receiver = make()
     receiver.push(frame({ opcode: OP.TEXT, payload: [0x61, 0xff, 0x61, 0x61] }).subarray(0, 4))
     expect(pull(receiver)).toEqual(['HAWSER_INVALID_UTF8 (text that is not valid UTF-8)'])
@@ -158,11 +158,11 @@ describe('RFC 6455 8.1: text that is not UTF-8', () => {
 })
 
 describe('RFC 7692 6.2: compressed messages', () => {
-  test('RSV1 without the extension', () => {
+  test('RSV1 without the extension is a violation', () => {
     expect(receive(compressed(OP.TEXT, 'aaaa'))).toEqual(['HAWSER_RESERVED_BITS'])
   })
 
-  test('in one frame, in fragments, among others', () => {
+  test('compressed messages arrive in one frame, in fragments and among others', () => {
     const bytes = Buffer.concat([
       compressed(OP.TEXT, 'aaaa', 0),
       frame({ opcode: OP.TEXT, payload: 'plain' }),
@@ -187,7 +187,7 @@ describe('RFC 7692 6.2: compressed messages', () => {
     ])
   })
 
-  test('what does not inflate, what inflates to no UTF-8, what inflates to too much', () => {
+  test('a message that does not inflate, is not UTF-8 or is too big is a violation', () => {
     const setup = (): Setup => ({ codec: new ControlledCodec(), limits: { maxMessageBytes: 100 } })
     expect(receive(frame({ opcode: OP.TEXT, rsv1: true, payload: 'even' }), setup)).toEqual([
       'HAWSER_INVALID_DEFLATE',
@@ -198,7 +198,7 @@ describe('RFC 7692 6.2: compressed messages', () => {
     expect(receive(compressed(OP.TEXT, 'x'.repeat(100)), setup)).toEqual([`text ${'x'.repeat(100)}`])
   })
 
-  test('bytes that a codec shared are copied before they are told', () => {
+  test('bytes that a codec may reuse are copied before they are emitted', () => {
     const receiver = make({ codec: new ControlledCodec() })
     receiver.push(Buffer.concat([compressed(OP.BINARY, 'aaaa', 0), compressed(OP.BINARY, 'bbbb', 1)]))
     const first = receiver.next() as MessageReceived
@@ -207,14 +207,14 @@ describe('RFC 7692 6.2: compressed messages', () => {
   })
 })
 
-describe('a message that is inflated off the loop', () => {
+describe('a message that is inflated on the thread pool', () => {
   const setup = (): { codec: ControlledCodec; receiver: Receiver; woken: () => number } => {
     let count = 0
     const codec = new ControlledCodec({ asyncInflateBytes: 5 })
     return { codec, receiver: make({ codec, wake: () => count++ }), woken: () => count }
   }
 
-  test('nothing behind it is told before it', () => {
+  test('is emitted before everything received after it', () => {
     const { codec, receiver, woken } = setup()
     receiver.push(
       Buffer.concat([
@@ -238,7 +238,7 @@ describe('a message that is inflated off the loop', () => {
     expect(receiver.isInflating).toBe(false)
   })
 
-  test('what comes meanwhile is told after it', () => {
+  test('is emitted before what arrives meanwhile', () => {
     const { codec, receiver } = setup()
     receiver.push(compressed(OP.TEXT, 'aabbcc'))
     expect(pull(receiver)).toEqual([])
@@ -249,7 +249,7 @@ describe('a message that is inflated off the loop', () => {
     expect(pull(receiver)).toEqual(['text aabbcc', 'text later', 'text last'])
   })
 
-  test('its violations', () => {
+  test('can be a violation', () => {
     const { codec, receiver } = setup()
     receiver.push(frame({ opcode: OP.TEXT, rsv1: true, payload: 'not runs' }))
     receiver.next()
@@ -262,7 +262,7 @@ describe('a message that is inflated off the loop', () => {
     expect(pull(other.receiver)).toEqual(['HAWSER_INVALID_UTF8 (text that is not valid UTF-8)'])
   })
 
-  test("binary bytes are the receiver's: those of the codec, not a copy", () => {
+  test("passes on the codec's bytes without a copy", () => {
     const { codec, receiver } = setup()
     receiver.push(hex('c2 05 00 02 61 02 62'))
     expect(receiver.next()).toBeNull()
@@ -273,7 +273,7 @@ describe('a message that is inflated off the loop', () => {
   })
 })
 
-describe('a chunk that is lent', () => {
+describe('a lent chunk', () => {
   const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload })
   const binary = (payload: string): Buffer => frame({ opcode: OP.BINARY, payload })
 
@@ -288,7 +288,7 @@ describe('a chunk that is lent', () => {
     return found
   }
 
-  test('what was pulled of it is kept, short and long', () => {
+  test('pulled messages do not change, short or long', () => {
     const receiver = make()
     const [short, long, control] = lend(
       receiver,
@@ -303,7 +303,7 @@ describe('a chunk that is lent', () => {
     expect(receiver.next()).toBeNull()
   })
 
-  test('what was not pulled of it comes later, before what comes behind it', () => {
+  test('messages that were not pulled follow later, in order', () => {
     const receiver = make()
     const found = lend(receiver, Buffer.concat([text('1'), text('2'), text('3')]), 1)
     found.push(...lend(receiver, Buffer.concat([text('4'), text('5')]), 1))
@@ -311,14 +311,14 @@ describe('a chunk that is lent', () => {
     expect([...found.map(show), ...pull(receiver)]).toEqual([1, 2, 3, 4, 5, 6].map((n) => `text ${n}`))
   })
 
-  test('behind one that was given and not pulled', () => {
+  test('may follow an owned chunk that is not consumed', () => {
     const receiver = make()
     receiver.push(binary('1'))
     const found = lend(receiver, binary('2'), 1)
     expect([...found.map(show), ...pull(receiver)]).toEqual(['binary 1', 'binary 2'])
   })
 
-  test('a compressed message that is inflated off the loop', () => {
+  test('a compressed message on the thread pool does not change', () => {
     const codec = new ControlledCodec({ asyncInflateBytes: 0 })
     const receiver = make({ codec })
     expect(lend(receiver, Buffer.concat([compressed(OP.TEXT, 'aaaa'), text('behind')]), 1)).toEqual([null])
@@ -326,7 +326,7 @@ describe('a chunk that is lent', () => {
     expect(pull(receiver)).toEqual(['text aaaa', 'text behind'])
   })
 
-  test('keepInput means nothing for one that was given', () => {
+  test('keepInput does nothing for an owned chunk', () => {
     const receiver = make()
     receiver.push(Buffer.concat([binary('1'), binary('2')]))
     receiver.keepInput()

@@ -1,7 +1,7 @@
 import { Connection } from '../../../src/connection/index.js'
 
 describe('the options of one message', () => {
-  test('none, empty, and either way', () => {
+  test('may be absent, empty, true or false', () => {
     const connection = new Connection({ role: 'server' })
     for (const options of [undefined, {}, { compress: true }, { compress: false }]) {
       expect(connection.send('x', options)).toBe(true)
@@ -13,7 +13,7 @@ describe('the options of one message', () => {
     [null, 'send options must be an object with compress, not null'],
     [() => undefined, 'send options must be an object with compress, not a function'],
     [{ compress: 1 }, 'compress must be true or false, not 1'],
-  ])('%p is refused', (options, message) => {
+  ])('are refused as %p', (options, message) => {
     const connection = new Connection({ role: 'server' })
     expect(() => connection.send('x', options as never)).toThrow(new TypeError(message))
     expect(connection.takeOutput()).toBeNull()

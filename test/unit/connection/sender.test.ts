@@ -30,7 +30,7 @@ function make(options: ControlledCodecOptions): {
 }
 
 describe('RFC 6455 6.1: messages without an extension', () => {
-  test('one frame each', () => {
+  test('every message is one frame', () => {
     const sender = new Sender(false, null, { wake: () => undefined })
     sender.sendText('Hello', true)
     sender.sendBytes(hex('00 ff'), true)
@@ -40,7 +40,7 @@ describe('RFC 6455 6.1: messages without an extension', () => {
     expect(sender.isCompressing).toBe(false)
   })
 
-  test('control frames', () => {
+  test('control frames are sent', () => {
     const sender = new Sender(false, null, { wake: () => undefined })
     sender.sendControl(Opcode.PING, hex('01'))
     sender.sendControl(Opcode.PONG, hex(''))
@@ -48,7 +48,7 @@ describe('RFC 6455 6.1: messages without an extension', () => {
     expect(sender.output.take()).toEqual(hex('89 01 01 8a 00 88 02 03 e8'))
   })
 
-  test('a client masks', () => {
+  test('a client masks its frames', () => {
     const sender = new Sender(true, null, { wake: () => undefined })
     sender.sendText('Hello', false)
     sender.sendClose(hex(''))
@@ -59,7 +59,7 @@ describe('RFC 6455 6.1: messages without an extension', () => {
     ])
   })
 
-  test('clear needs no codec', () => {
+  test('clear works without a codec', () => {
     const sender = new Sender(false, null, { wake: () => undefined })
     sender.sendText('Hello', true)
     sender.clear()
@@ -68,7 +68,7 @@ describe('RFC 6455 6.1: messages without an extension', () => {
 })
 
 describe('RFC 7692 6.1: what is compressed', () => {
-  test('what is worth it, is wanted and shrinks', () => {
+  test('a message is compressed if it is long enough, compression is wanted and it shrinks', () => {
     const { sender, codec } = make({ thresholdBytes: 4 })
     sender.sendText('aaaaaaaa', true)
     sender.sendBytes(Buffer.from('bbbbbbbb'), true)
@@ -94,7 +94,7 @@ describe('RFC 7692 6.1: what is compressed', () => {
     expect(codec.asked).toBe(7)
   })
 
-  test('control frames never are', () => {
+  test('control frames are never compressed', () => {
     const { sender, codec } = make({})
     sender.sendControl(Opcode.PING, Buffer.alloc(100))
     sender.sendClose(Buffer.alloc(100))
@@ -102,7 +102,7 @@ describe('RFC 7692 6.1: what is compressed', () => {
     expect(codec.asked).toBe(0)
   })
 
-  test('a client masks what it compressed', () => {
+  test('a client masks compressed messages', () => {
     const sender = new Sender(true, new ControlledCodec(), { wake: () => undefined })
     sender.sendText('aaaaaaaa', true)
     const [found] = readFrames(sender.output.take()!).frames
@@ -110,8 +110,8 @@ describe('RFC 7692 6.1: what is compressed', () => {
   })
 })
 
-describe('a message that is compressed off the loop', () => {
-  test('goes out when it is done, and the driver is woken', () => {
+describe('a message that is compressed on the thread pool', () => {
+  test('leaves when it is compressed, and the driver is woken', () => {
     const { sender, codec, woken } = make({ asyncDeflateBytes: 50 })
     sender.sendText(LARGE, true)
     expect(sender.isCompressing).toBe(true)
@@ -124,7 +124,7 @@ describe('a message that is compressed off the loop', () => {
     expect(sender.byteLength).toBe(0)
   })
 
-  test('messages behind it wait, compressed or not, in order; pings and pongs pass; Close does not', () => {
+  test('delays later messages and Close, in order, but not pings and pongs', () => {
     const { sender, codec, woken } = make({ thresholdBytes: 5, asyncDeflateBytes: 50 })
     sender.sendText(LARGE, true)
     sender.sendText('abc', true)
@@ -166,7 +166,7 @@ describe('a message that is compressed off the loop', () => {
     expect(codec.asked).toBe(6)
   })
 
-  test('what follows later does not wait any more', () => {
+  test('does not delay messages that are sent after its end', () => {
     const { sender, codec } = make({ asyncDeflateBytes: 50 })
     sender.sendText(LARGE, true)
     sender.sendText('aaaaaaaa', true)
@@ -176,7 +176,7 @@ describe('a message that is compressed off the loop', () => {
     expect(lines(sender)).toEqual([`1R ${runs('bbbbbbbb', 2)}`])
   })
 
-  test('one that does not shrink goes out as it was', () => {
+  test('leaves uncompressed if it does not shrink', () => {
     const { sender, codec } = make({ asyncDeflateBytes: 10 })
     sender.sendText('abcdefghijklm', true)
     sender.sendText('n', true)
@@ -184,7 +184,7 @@ describe('a message that is compressed off the loop', () => {
     expect(lines(sender)).toEqual(['1 abcdefghijklm', '1 n'])
   })
 
-  test('the caller may change its bytes as soon as the call returns', () => {
+  test("does not change with the caller's bytes after the call", () => {
     const { sender, codec } = make({ asyncDeflateBytes: 50 })
     const first = Buffer.alloc(100, 'a')
     const second = Buffer.alloc(100, 'b')
@@ -201,7 +201,7 @@ describe('a message that is compressed off the loop', () => {
     ])
   })
 
-  test('dropped: nothing comes of it, not even from a codec that calls back after its close', () => {
+  test('leaves nothing behind if it is dropped, even if the codec calls back after its close', () => {
     for (const isRude of [false, true]) {
       const { sender, codec, woken } = make({ asyncDeflateBytes: 50, isRude })
       sender.sendText('before', false)

@@ -55,11 +55,11 @@ function read(frames: readonly WireFrame[]): string[] {
   })
 }
 
-describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, by %s', (_, engine) => {
+describe.each(ENGINES)('a prepared message above asyncThresholdBytes, compressed by %s', (_, engine) => {
   const open = (): CodecFactory =>
     factory('server', engine, { asyncThresholdBytes: 10_000, thresholdBytes: 100 })
 
-  test('is compressed once for all, off the loop, and counted in each connection meanwhile', async () => {
+  test('is compressed once on the thread pool, and counts in each connection meanwhile', async () => {
     const codecs = open()
     const members = Array.from({ length: 50 }, () => join(codecs))
     const shared = members[0]!.codec.sharedDeflate
@@ -89,7 +89,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     for (const member of [...members, late]) leave(member)
   })
 
-  test('keeps its place: what is sent after it, to one or to many, goes after it', async () => {
+  test('leaves before every message that was sent after it', async () => {
     const codecs = open()
     const members = Array.from({ length: 5 }, () => join(codecs))
     const shared = members[0]!.codec.sharedDeflate
@@ -120,7 +120,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     members.forEach(leave)
   })
 
-  test('reaches the others when some are lost, and is given up when all are', async () => {
+  test('reaches the other connections if some are lost, and is cancelled if all are lost', async () => {
     const codecs = open()
     const [first, second, third] = [join(codecs), join(codecs), join(codecs)]
     const message = new PreparedMessage(LARGE)
@@ -144,7 +144,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     leave(late)
   })
 
-  test('goes uncompressed where it does not shrink', async () => {
+  test('leaves uncompressed if it does not shrink', async () => {
     const codecs = open()
     const member = join(codecs)
     const message = new PreparedMessage(noise(30_000))
@@ -162,7 +162,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     leave(member)
   })
 
-  test('goes before a Close that was asked for after it', async () => {
+  test('leaves before a Close frame that was requested after it', async () => {
     const member = join(open())
     member.connection.send(new PreparedMessage(LARGE))
     member.connection.close(1000, 'bye')
@@ -174,7 +174,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     leave(member)
   })
 
-  test('is lent no memory that others write in, where the peer does not read', async () => {
+  test('is copied into private memory if the peer does not read', async () => {
     const codecs = open()
     const [free, blocked] = [join(codecs), join(codecs)]
     blocked.connection.setBlocked(true)
@@ -188,7 +188,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
     for (const member of [free, blocked]) leave(member)
   })
 
-  test('is compressed with its own context by a client, whose frames cannot be shared', async () => {
+  test('is compressed by each client with its own context, because masked frames cannot be shared', async () => {
     const codec = factory('client', engine, { asyncThresholdBytes: 10_000 }).createCodec(TAKEOVER)
     let woken = 0
     const connection = new Connection({ role: 'client', codec, waker: { wake: () => woken++ } })
@@ -204,7 +204,7 @@ describe.each(ENGINES)('a message above asyncThresholdBytes that goes to many, b
   })
 })
 
-describe('those who wait for one compression', () => {
+describe('connections that wait for one shared compression', () => {
   const frame = new PreparedMessage('x').frame
 
   /** A compression that ends when the test says so. */
@@ -218,7 +218,7 @@ describe('those who wait for one compression', () => {
     return { compression, cancel, finish: () => finish(frame) }
   }
 
-  test('are all told, though one of them throws, whose error is thrown after', () => {
+  test('all get the result even if one throws, and its error is thrown afterwards', () => {
     const { compression, finish } = begin()
     const told: string[] = []
     const error = new Error('of b')
@@ -242,7 +242,7 @@ describe('those who wait for one compression', () => {
     expect(told).toEqual(['a', 'b', 'c'])
   })
 
-  test('are not told once they left, also by another that was told', () => {
+  test('get no result after they left, even if an earlier result made them leave', () => {
     const { compression, cancel, finish } = begin()
     const second = { compressionEnded: jest.fn() }
     const first = {
@@ -259,7 +259,7 @@ describe('those who wait for one compression', () => {
     expect(cancel).not.toHaveBeenCalled()
   })
 
-  test('cancel the work when the last of them leaves', () => {
+  test('cancel the work when the last one leaves', () => {
     const { compression, cancel } = begin()
     const [first, second] = [{ compressionEnded: jest.fn() }, { compressionEnded: jest.fn() }]
     compression.join(first)

@@ -1,8 +1,8 @@
 import { OutputQueue } from '../../../src/connection/output-queue.js'
 import { TO_COMPRESS_BIT, WaitingFrames } from '../../../src/connection/waiting-frames.js'
 
-describe('frames that wait for a compression', () => {
-  test('come back as they went in, in their order', () => {
+describe('messages that wait for a compression', () => {
+  test('leave unchanged and in order', () => {
     const waiting = new WaitingFrames()
     const sizes = [0, 1, 125, 126, 65_535, 65_536, 100_000, 3, 0]
     for (const [i, size] of sizes.entries()) {
@@ -18,7 +18,7 @@ describe('frames that wait for a compression', () => {
     expect(waiting.next()).toBeNull()
   })
 
-  test('what goes in while others come out stands behind them', () => {
+  test('leave after those that were added earlier, even if they are added in between', () => {
     const waiting = new WaitingFrames()
     const seen: string[] = []
     let sent = 0
@@ -32,7 +32,7 @@ describe('frames that wait for a compression', () => {
     expect(seen).toEqual(Array.from({ length: 4000 }, (_, i) => `m${i}`))
   })
 
-  test('wait in memory of their own: it may take long', () => {
+  test('wait in private memory, because it may take long', () => {
     const waiting = new WaitingFrames()
     waiting.appendText(0x81, 'abc')
     const output = new OutputQueue(false)
@@ -40,7 +40,7 @@ describe('frames that wait for a compression', () => {
     expect(waiting.next()!.payload.buffer).not.toBe(output.take()!.buffer)
   })
 
-  test('count what waits, headers included', () => {
+  test('are counted with their headers', () => {
     const waiting = new WaitingFrames()
     expect(waiting.byteLength).toBe(0)
     waiting.appendText(0x81, 'abc')

@@ -22,7 +22,7 @@ function emptyPool(): Pool {
   return pool!
 }
 
-describe('the size of what is borrowed', () => {
+describe('borrowBuffer', () => {
   test.each([
     [0, 0],
     [1, 1],
@@ -35,7 +35,7 @@ describe('the size of what is borrowed', () => {
     [MIB + 1, 2 * MIB],
     [4 * MIB, 4 * MIB],
     [4 * MIB + 1, 4 * MIB + 1],
-  ])('%i bytes: %i', (bytes, size) => {
+  ])('lends for %i bytes a buffer of %i bytes', (bytes, size) => {
     const buffer = emptyPool().borrowBuffer(bytes)
     expect(buffer).toHaveLength(size)
     // Alone in its memory: a view of a slab would let others in.
@@ -43,8 +43,8 @@ describe('the size of what is borrowed', () => {
   })
 })
 
-describe('what is returned', () => {
-  test('is given to the next who needs as much, and to nobody else', () => {
+describe('a returned buffer', () => {
+  test('is lent to the next caller that needs its size, and to one caller only', () => {
     const { borrowBuffer, returnBuffer } = emptyPool()
     const first = borrowBuffer(MIB)
     returnBuffer(first)
@@ -54,14 +54,14 @@ describe('what is returned', () => {
     expect(borrowBuffer(MIB)).not.toBe(first)
   })
 
-  test.each([1, 32 * KIB - 1, 48 * KIB, 4 * MIB + 1, 8 * MIB])('is not kept at %i bytes', (bytes) => {
+  test.each([1, 32 * KIB - 1, 48 * KIB, 4 * MIB + 1, 8 * MIB])('is not kept if it has %i bytes', (bytes) => {
     const { borrowBuffer, returnBuffer } = emptyPool()
     const odd = Buffer.allocUnsafeSlow(bytes) as Pooled
     returnBuffer(odd)
     expect(borrowBuffer(bytes)).not.toBe(odd)
   })
 
-  test('is kept up to 4 MiB together, and again once some of it is borrowed', () => {
+  test('is kept while all kept buffers together have at most 4 MiB', () => {
     const { borrowBuffer, returnBuffer } = emptyPool()
     const [a, b, c] = [borrowBuffer(2 * MIB), borrowBuffer(2 * MIB), borrowBuffer(32 * KIB)]
     returnBuffer(a)
@@ -76,7 +76,7 @@ describe('what is returned', () => {
   })
 })
 
-test('whatever is borrowed and returned: no buffer is in two hands, and at most 4 MiB are kept', () => {
+test('the buffer pool never lends a buffer twice and keeps at most 4 MiB, in any order of calls', () => {
   const size = fc.constantFrom(KIB, 32 * KIB, 40 * KIB, 64 * KIB, 700 * KIB, MIB, 3 * MIB, 4 * MIB, 5 * MIB)
   fc.assert(
     fc.property(
@@ -118,7 +118,7 @@ test('whatever is borrowed and returned: no buffer is in two hands, and at most 
   )
 })
 
-describe('RFC 6455 5.4: a message that was delivered is never written again', () => {
+describe('RFC 6455 5.4: the memory of a delivered message is never written again', () => {
   /** Its bytes tell where they were. */
   const message = (seed: number): Buffer =>
     Buffer.from(Uint32Array.from({ length: MIB / 4 }, (_, i) => Math.imul(i + seed, 2654435761)).buffer)

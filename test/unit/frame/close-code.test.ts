@@ -24,7 +24,7 @@ function mayBeSent(code: number): boolean {
 }
 
 describe('RFC 6455 7.4.1: close codes', () => {
-  test('have the numbers of the registry', () => {
+  test('CloseCode has the numbers of the registry', () => {
     expect(CloseCode).toEqual({
       NORMAL_CLOSURE: 1000,
       GOING_AWAY: 1001,
@@ -44,11 +44,11 @@ describe('RFC 6455 7.4.1: close codes', () => {
     })
   })
 
-  test('every code of 16 bits', () => {
+  test('isValidCloseCode accepts exactly the codes that may be sent, of all 16-bit codes', () => {
     expect(ALL_CODES.filter(isValidCloseCode)).toEqual(ALL_CODES.filter(mayBeSent))
   })
 
-  test('what is no integer is no code', () => {
+  test('isValidCloseCode refuses a value that is not an integer', () => {
     for (const code of [1000.5, 1001.5, 1007.5, 3000.5, NaN, Infinity, -1000]) {
       expect(isValidCloseCode(code)).toBe(false)
     }
@@ -57,18 +57,18 @@ describe('RFC 6455 7.4.1: close codes', () => {
 })
 
 describe('RFC 6455 5.5.1: reading the body of a Close frame', () => {
-  test('an empty body is 1005', () => {
+  test('an empty body is reported as 1005', () => {
     expect(decodeClosePayload(hex(''))).toEqual({ code: 1005, reason: '' })
   })
 
-  test('one byte is a violation', () => {
+  test('a body of one byte is a violation', () => {
     expect(decodeClosePayload(hex('03'))).toMatchObject({
       code: 'HAWSER_INVALID_CLOSE_PAYLOAD',
       closeCode: 1002,
     })
   })
 
-  test('a code, and a code with a reason', () => {
+  test('a code is read with and without a reason', () => {
     expect(decodeClosePayload(hex('03 e8'))).toEqual({ code: 1000, reason: '' })
     expect(decodeClosePayload(hex('03 e9 62 79 65 20 e2 82 ac'))).toEqual({ code: 1001, reason: 'bye €' })
     expect(decodeClosePayload(new Uint8Array(hex('0f a0 f0 9f 98 80')))).toEqual({
@@ -81,7 +81,7 @@ describe('RFC 6455 5.5.1: reading the body of a Close frame', () => {
     expect(decodeClosePayload(hex('03 e8 ef bb bf 61'))).toEqual({ code: 1000, reason: '\ufeffa' })
   })
 
-  test('every code of 16 bits: those that must not be sent are a violation that names them', () => {
+  test('a code that must not be sent is a violation that names it, for all 16-bit codes', () => {
     for (const code of ALL_CODES) {
       const read = decodeClosePayload(Uint8Array.of(code >> 8, code & 0xff))
       if (mayBeSent(code)) {
@@ -98,19 +98,19 @@ describe('RFC 6455 5.5.1: reading the body of a Close frame', () => {
   })
 
   test.each(['03 e8 80', '03 e8 61 c3', '03 e8 ed a0 80', '03 e8 c0 80', '03 e8 f4 90 80 80'])(
-    'a reason that is not UTF-8: %s',
+    'a reason that is not UTF-8 is a violation: %s',
     (digits) => {
       expect(decodeClosePayload(hex(digits))).toMatchObject({ code: 'HAWSER_INVALID_UTF8', closeCode: 1007 })
     },
   )
 
-  test('the code is checked before the reason', () => {
+  test('a wrong code is reported even if the reason is wrong too', () => {
     expect(decodeClosePayload(hex('03 ed ff'))).toMatchObject({ code: 'HAWSER_INVALID_CLOSE_CODE' })
   })
 })
 
-describe('what a connection is failed with', () => {
-  test('needs a code: 1005, which stands for none, is refused', () => {
+describe('checking the arguments of fail', () => {
+  test('refuses 1005, because a failure needs a code', () => {
     expect(() => {
       checkFailArguments(1011, 'x')
     }).not.toThrow()
@@ -123,20 +123,20 @@ describe('what a connection is failed with', () => {
 })
 
 describe('RFC 6455 5.5.1: writing the body of a Close frame', () => {
-  test('nothing, a code, a code with a reason', () => {
+  test('encodes nothing, a code, and a code with a reason', () => {
     expect(encodeClosePayload()).toEqual(hex(''))
     expect(encodeClosePayload(undefined, '')).toEqual(hex(''))
     expect(encodeClosePayload(1000)).toEqual(hex('03 e8'))
     expect(encodeClosePayload(4999, 'bye €')).toEqual(hex('13 87 62 79 65 20 e2 82 ac'))
   })
 
-  test('never more than 125 bytes', () => {
+  test('never writes more than 125 bytes', () => {
     const payload = encodeClosePayload(1011, 'x'.repeat(5000))
     expect(payload.toString('latin1')).toBe(`\u0003\u00f3${'x'.repeat(123)}`)
   })
 
   test.each(ALL_CODES.filter((code) => code % 997 === 0 || (code > 995 && code < 1020)))(
-    'code %i',
+    'encodes code %i only if it may be sent',
     (code) => {
       if (mayBeSent(code)) expect(encodeClosePayload(code).readUInt16BE(0)).toBe(code)
       else if (code === 1005) expect(encodeClosePayload(code)).toEqual(hex(''))
@@ -152,7 +152,7 @@ describe('cutting a reason at a code point', () => {
     ['€', 3],
     ['\u{1f600}', 4],
     ['\ud800', 3],
-  ])('%j, of %i bytes, at every place across the limit', (character, width) => {
+  ])('cuts %j, of %i bytes, at every position across the limit', (character, width) => {
     for (let before = 110; before <= 126; before++) {
       for (const behind of ['', 'z', 'zzzzzzzz', character]) {
         const reason = `${'x'.repeat(before)}${character}${behind}`
@@ -168,17 +168,17 @@ describe('cutting a reason at a code point', () => {
     }
   })
 
-  test('lone surrogates become U+FFFD', () => {
+  test('writes a lone surrogate as U+FFFD', () => {
     expect(encodeCloseReason('a\ud800b\udc00')).toEqual(hex('61 ef bf bd 62 ef bf bd'))
   })
 
-  test('a pair that the search window cuts leaves no trace', () => {
+  test('leaves no half of a surrogate pair that the search window cuts', () => {
     expect(encodeCloseReason(`${'x'.repeat(123)}\u{1f600}`).toString()).toBe('x'.repeat(123))
     expect(encodeCloseReason(`${'x'.repeat(122)}\u{1f600}`).toString()).toBe('x'.repeat(122))
   })
 })
 
-describe('what the caller gives to close', () => {
+describe('checking the arguments of close', () => {
   test.each([
     [undefined, undefined],
     [undefined, ''],
@@ -186,7 +186,7 @@ describe('what the caller gives to close', () => {
     [1002, 'why'],
     [1014, ''],
     [4999, 'x'.repeat(1000)],
-  ])('%p, %p passes', (code, reason) => {
+  ])('accepts %p, %p', (code, reason) => {
     expect(() => checkCloseArguments(code, reason)).not.toThrow()
   })
 
@@ -203,14 +203,14 @@ describe('what the caller gives to close', () => {
       RangeError,
       'close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 7.4), or 1005 for none, not 1015',
     ],
-    [1006, undefined, RangeError, 'close code must not be 1006, which says that there was no Close frame'],
+    [1006, undefined, RangeError, 'close code must not be 1006, which means that there was no Close frame'],
     [1006, '', RangeError, 'use terminate(), or another code'],
     [1005, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
     [1000, 5, TypeError, 'close reason must be a string, not 5'],
     [1000, null, TypeError, 'close reason must be a string, not null'],
     [1000, Buffer.from('bye'), TypeError, 'close reason must be a string, not a value of type object'],
     [undefined, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
-  ])('%p, %p throws', (code, reason, type, message) => {
+  ])('throws for %p, %p', (code, reason, type, message) => {
     for (const call of [checkCloseArguments, encodeClosePayload]) {
       const run = (): unknown => call(code as number | undefined, reason as string | undefined)
       expect(run).toThrow(type)

@@ -40,30 +40,33 @@ describe('RFC 6455 5.2: a part of a frame', () => {
 })
 
 describe('RFC 6455 5.3: unmasking a part', () => {
-  test.each([0, 1, 2, 3, 4, 5])('payload is unmasked once, in place, in the phase of offset %i', (offset) => {
-    const event = part('Hello', offset)
-    expect(event.byteLength).toBe(5)
-    expect(event.isMasked).toBe(true)
-    expect(event.payload.toString()).toBe('Hello')
-    expect(event.isMasked).toBe(false)
-    expect(event.payload.toString()).toBe('Hello')
-    expect(event.source.toString()).toBe('***Hello***')
-    expect(event.payload.buffer).toBe(event.source.buffer)
-  })
+  test.each([0, 1, 2, 3, 4, 5])(
+    'payload unmasks the chunk once and in place, in the phase of offset %i',
+    (offset) => {
+      const event = part('Hello', offset)
+      expect(event.byteLength).toBe(5)
+      expect(event.isMasked).toBe(true)
+      expect(event.payload.toString()).toBe('Hello')
+      expect(event.isMasked).toBe(false)
+      expect(event.payload.toString()).toBe('Hello')
+      expect(event.source.toString()).toBe('***Hello***')
+      expect(event.payload.buffer).toBe(event.source.buffer)
+    },
+  )
 
-  test('unmask says whether it saw ASCII alone', () => {
+  test('unmask returns whether all bytes are ASCII', () => {
     expect(part('Hello', 2).unmask()).toBe(true)
     expect(part('Hellö', 2).unmask()).toBe(false)
   })
 
-  test('and does not know where it did not look', () => {
+  test('unmask returns false if it did not check the bytes', () => {
     const event = part('Hello', 0)
     event.unmask()
     expect(event.unmask()).toBe(false)
     expect(part('Hello', 0, false).unmask()).toBe(false)
   })
 
-  test('copyTo leaves the chunk as it is, and what lies around the target', () => {
+  test('copyTo changes neither the chunk nor the bytes around the target', () => {
     for (const [text, ascii] of [
       ['Hello', true],
       ['Hé!!', false],
@@ -78,7 +81,7 @@ describe('RFC 6455 5.3: unmasking a part', () => {
     }
   })
 
-  test('copyTo after unmask, and of a part that came unmasked, copies as it is', () => {
+  test('copyTo copies unchanged bytes after unmask, and for a part that was not masked', () => {
     for (const event of [part('Hello', 1), part('Hello', 0, false)]) {
       event.unmask()
       const target = Buffer.alloc(5)
@@ -88,8 +91,8 @@ describe('RFC 6455 5.3: unmasking a part', () => {
   })
 })
 
-describe('copy', () => {
-  test('is unmasked, in memory of its own, and leaves the chunk as it is', () => {
+describe('copy of a part', () => {
+  test('is unmasked and has memory of its own, and the chunk does not change', () => {
     const parser = new FrameParser({ role: 'server' })
     const chunk = frame({ opcode: OP.BINARY, payload: 'Hello', key: KEY })
     const before = Buffer.from(chunk)
@@ -103,7 +106,7 @@ describe('copy', () => {
 })
 
 describe('RFC 6455 7.1.7: a violation', () => {
-  test('carries its error', () => {
+  test('FrameViolation carries its error', () => {
     const error = new ProtocolError('HAWSER_RESERVED_BITS')
     expect(new FrameViolation(error)).toMatchObject({ type: 'violation', error })
   })

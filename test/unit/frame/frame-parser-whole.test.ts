@@ -24,7 +24,7 @@ describe.each([
 ] as const)('RFC 6455 5.2: a short frame that lies whole in the chunk, at a %s', (role, key) => {
   const spec = (one: FrameSpec): FrameSpec => (key === undefined ? one : { ...one, key })
 
-  test.each([0, 1, 4, 124, 125])('is taken: %i bytes', (length) => {
+  test.each([0, 1, 4, 124, 125])('is taken by takeWhole with %i bytes', (length) => {
     const payload = 'x'.repeat(length)
     for (const opcode of [OP.TEXT, OP.BINARY]) {
       const parser = parse({ role }, frame(spec({ opcode, payload })))
@@ -47,7 +47,7 @@ describe.each([
     ['RSV2', { opcode: 1, payload: 'x', rsv2: true }],
     ['RSV3', { opcode: 2, payload: 'x', rsv3: true }],
     ['more than is there', { opcode: 1, payload: 'x', announce: 2 }],
-  ])('any other is left to next: %s', (_, one) => {
+  ])('takeWhole leaves any other frame to next: %s', (_, one) => {
     for (const allowRsv1 of [false, true]) {
       const parser = parse({ role, allowRsv1 }, frame(spec(one)))
       const before = parser.bufferedBytes
@@ -56,7 +56,7 @@ describe.each([
     }
   })
 
-  test('5.1: one that is masked for the other role is left to next, which tells it', () => {
+  test('5.1: takeWhole leaves a frame with the wrong mask bit to next, which reports it', () => {
     const lie = key === undefined ? { key: KEY } : {}
     const parser = parse({ role }, frame({ opcode: 1, payload: 'x', ...lie }))
     expect(parser.takeWhole()).toBe(0)
@@ -65,7 +65,7 @@ describe.each([
     expect(parser.error?.code).toBe(role === 'server' ? 'HAWSER_EXPECTED_MASK' : 'HAWSER_UNEXPECTED_MASK')
   })
 
-  test('10.4: one above a limit is left to next, which tells it', () => {
+  test('10.4: takeWhole leaves a frame above a limit to next, which reports it', () => {
     const bytes = frame(spec({ opcode: 1, payload: '12345' }))
     for (const name of ['maxFrameBytes', 'maxMessageBytes'] as const) {
       expect(take(parse({ role, [name]: 5 }, bytes))).toEqual([1, '12345'])
@@ -75,7 +75,7 @@ describe.each([
     }
   })
 
-  test('5.4: none between the fragments of a message, nor in a frame or a header under way', () => {
+  test('5.4: takeWhole takes nothing between the fragments of a message, or inside a frame or a header', () => {
     const inner = frame(spec({ opcode: 1, payload: 'inner' }))
     const parser = parse({ role }, frame(spec({ opcode: 2, fin: false })))
     parser.next()
@@ -93,7 +93,7 @@ describe.each([
   })
 })
 
-test('several in one chunk, with others between, in order', () => {
+test('takeWhole and next together give all frames of a chunk in order', () => {
   const bytes = frames(
     { opcode: 1, payload: 'a' },
     { opcode: 9, payload: 'p' },
@@ -108,7 +108,7 @@ test('several in one chunk, with others between, in order', () => {
 })
 
 describe('keepInput', () => {
-  test('copies what was not pulled, and nothing that was', () => {
+  test('copies the unconsumed rest of the chunk, and nothing else', () => {
     const parser = new FrameParser({ role: 'client' })
     const chunk = hex('81 01 61 82 03 01 02')
     parser.push(chunk)
@@ -123,7 +123,7 @@ describe('keepInput', () => {
     expect(parser.next()).toMatchObject({ offset: 2, isLast: true })
   })
 
-  test('of a header that was cut, and of nothing', () => {
+  test('works after a cut header, and without input', () => {
     const parser = new FrameParser({ role: 'client' })
     parser.keepInput()
     const chunk = hex('82 7e 00')
@@ -135,7 +135,7 @@ describe('keepInput', () => {
     expect(parser.next()).toMatchObject({ opcode: 2, payloadLength: 126, isLast: true })
   })
 
-  test('behind a violation', () => {
+  test('does nothing after a violation', () => {
     const parser = parse({}, hex('83 00 81 00'))
     const violation = parser.next()
     parser.keepInput()

@@ -57,20 +57,20 @@ function violation(options: FrameParserOptions, bytes: Uint8Array): { code: stri
 }
 
 describe('RFC 6455 5.2: frames that lie whole in a chunk', () => {
-  test('an unmasked text', () => {
+  test('a client parses an unmasked text frame', () => {
     expect(parse(CLIENT, hex('81 05 48 65 6c 6c 6f'))).toEqual(['1 F-<> 0+Hello/5'])
   })
 
-  test('a masked text', () => {
+  test('a server parses a masked text frame', () => {
     expect(parse(SERVER, hex('81 85 37 fa 21 3d 7f 9f 4d 51 58'))).toEqual(['1 F-<> 0+Hello/5'])
   })
 
-  test('an empty frame, masked and not', () => {
+  test('an empty frame is parsed, masked and unmasked', () => {
     expect(parse(CLIENT, hex('82 00'))).toEqual(['2 F-<> 0+/0'])
     expect(parse(SERVER, hex('82 80 01 02 03 04'))).toEqual(['2 F-<> 0+/0'])
   })
 
-  test('many frames in one chunk, each opcode', () => {
+  test('frames of every opcode are parsed from one chunk', () => {
     const bytes = frames(
       { opcode: OP.TEXT, payload: 'a', fin: false },
       { opcode: OP.PING, payload: 'p' },
@@ -92,7 +92,7 @@ describe('RFC 6455 5.2: frames that lie whole in a chunk', () => {
   })
 
   test.each([125, 126, 127, 65_535, 65_536, 65_537])(
-    'a payload of %i bytes, in the shortest form',
+    'a payload of %i bytes is parsed with its length in the shortest form',
     (length) => {
       const payload = Buffer.alloc(length, 'xyz')
       for (const [options, key] of [
@@ -111,7 +111,7 @@ describe('RFC 6455 5.2: frames that lie whole in a chunk', () => {
     },
   )
 
-  test('a Uint8Array is taken like a Buffer, and parts are views of it', () => {
+  test('a Uint8Array is parsed like a Buffer, and parts are views of it', () => {
     const chunk = new Uint8Array(32).fill(0xee)
     chunk.set(frame({ opcode: OP.BINARY, payload: [1, 2, 3], key: KEY }), 5)
     const parser = new FrameParser(SERVER)
@@ -124,16 +124,16 @@ describe('RFC 6455 5.2: frames that lie whole in a chunk', () => {
   })
 })
 
-describe('RFC 6455 5.2: frames that chunks cut', () => {
+describe('RFC 6455 5.2: frames that are cut by chunks', () => {
   const text = frame({ opcode: OP.TEXT, payload: 'Hello', key: KEY })
 
-  test('a part for each chunk, the first as soon as the header is whole', () => {
+  test('a frame gives one part for each chunk, the first as soon as the header is complete', () => {
     expect(
       parse(SERVER, text.subarray(0, 5), text.subarray(5, 6), text.subarray(6, 8), text.subarray(8)),
     ).toEqual(['1 F-<- 0+/5', '1 F--- 0+He/5', '1 F--> 2+llo/5'])
   })
 
-  test('byte by byte', () => {
+  test('a frame is parsed byte by byte', () => {
     const bytes = [...text].map((octet) => Buffer.of(octet))
     expect(parse(SERVER, ...bytes)).toEqual([
       '1 F-<- 0+/5',
@@ -145,7 +145,7 @@ describe('RFC 6455 5.2: frames that chunks cut', () => {
     ])
   })
 
-  test('the end of one frame, whole frames, and the start of the next in one chunk', () => {
+  test('one chunk may hold the end of a frame, whole frames and the start of another', () => {
     const bytes = Buffer.concat([text, text, text])
     expect(parse(SERVER, bytes.subarray(0, 8), bytes.subarray(8, 31), bytes.subarray(31))).toEqual([
       '1 F-<- 0+He/5',
@@ -160,7 +160,7 @@ describe('RFC 6455 5.2: frames that chunks cut', () => {
     ['7 bits', 3],
     ['16 bits', 200],
     ['64 bits', 70_000],
-  ])('a header of %s cut at every place', (_form, length) => {
+  ])('a header of %s may be cut at every position', (_form, length) => {
     for (const options of [CLIENT, SERVER]) {
       const key = options.role === 'server' ? { key: KEY } : {}
       const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(length, 'q'), ...key })
@@ -179,7 +179,7 @@ describe('RFC 6455 5.2: frames that chunks cut', () => {
     ).toEqual(['1 F-<- 0+H/5', '1 F--> 1+ello/5'])
   })
 
-  test('after a frame that was cut comes the header of the next', () => {
+  test('the header after a cut frame is parsed', () => {
     const bytes = frames(
       { opcode: OP.TEXT, payload: 'ab', fin: false },
       { opcode: OP.CONTINUATION, payload: 'cd' },
@@ -205,7 +205,7 @@ describe('pushing and pulling in any order', () => {
     expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+1/1'])
   })
 
-  test('a chunk pushed when the first of two was pulled to its end does not overtake the second', () => {
+  test('a chunk pushed after the first of two was consumed does not overtake the second', () => {
     const parser = new FrameParser(CLIENT)
     parser.push(Buffer.from(one))
     parser.push(Buffer.from(two))
@@ -214,7 +214,7 @@ describe('pushing and pulling in any order', () => {
     expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+2/1', '1 F-<> 0+3/1'])
   })
 
-  test('a reader that stays one chunk behind, for long, gets everything in order', () => {
+  test('a reader that always lags one chunk gets everything in order', () => {
     const parser = new FrameParser(CLIENT)
     parser.push(frame({ opcode: OP.TEXT, payload: 'start' }))
     for (let i = 0; i < 5000; i++) {
@@ -227,7 +227,7 @@ describe('pushing and pulling in any order', () => {
     expect(pullAll(parser).map(show)).toEqual(['1 F-<> 0+4999/4'])
   })
 
-  test('bufferedBytes counts what no event has told of yet', () => {
+  test('bufferedBytes counts the bytes that are not consumed yet', () => {
     const parser = new FrameParser(CLIENT)
     expect(parser.bufferedBytes).toBe(0)
     parser.push(Buffer.concat([one, two]))
@@ -244,11 +244,11 @@ describe('pushing and pulling in any order', () => {
 })
 
 describe('RFC 6455 5.1: masking by role', () => {
-  test('a server demands a mask, at the second byte', () => {
+  test('a server refuses an unmasked frame at the second byte', () => {
     expect(violation(SERVER, hex('81 05 48'))).toEqual({ code: 'HAWSER_EXPECTED_MASK', after: 2 })
   })
 
-  test('a client refuses one, at the second byte', () => {
+  test('a client refuses a masked frame at the second byte', () => {
     expect(violation(CLIENT, hex('81 85 37'))).toEqual({ code: 'HAWSER_UNEXPECTED_MASK', after: 2 })
   })
 })
@@ -270,14 +270,14 @@ describe('RFC 6455 5.2: the reserved bits', () => {
 
   const deflated: FrameParserOptions = { role: 'client', allowRsv1: true }
 
-  test('with an extension RSV1 passes on the first frame of a message (RFC 7692 6.1)', () => {
+  test('with an extension, RSV1 is accepted on the first frame of a message (RFC 7692 6.1)', () => {
     expect(parse(deflated, fragments(OP.TEXT, ['a', 'b'], { rsv1: true }))).toEqual([
       '1 -R<> 0+a/1',
       '0 F-<> 0+b/1',
     ])
   })
 
-  test('and on nothing else', () => {
+  test('with an extension, RSV1 is refused on any other frame', () => {
     const start = frame({ opcode: OP.TEXT, fin: false, rsv1: true })
     const bad = { code: 'HAWSER_RESERVED_BITS' }
     expect(
@@ -298,15 +298,18 @@ describe('RFC 6455 5.2: the reserved bits', () => {
 })
 
 describe('RFC 6455 5.2: opcodes', () => {
-  test.each([3, 4, 5, 6, 7, 11, 12, 13, 14, 15])('%i is reserved, refused at the first byte', (opcode) => {
-    expect(violation(CLIENT, frame({ opcode }))).toEqual({ code: 'HAWSER_RESERVED_OPCODE', after: 1 })
-    expect(violation(SERVER, frame({ opcode, key: KEY, fin: false }))).toEqual({
-      code: 'HAWSER_RESERVED_OPCODE',
-      after: 1,
-    })
-  })
+  test.each([3, 4, 5, 6, 7, 11, 12, 13, 14, 15])(
+    'the reserved opcode %i is refused at the first byte',
+    (opcode) => {
+      expect(violation(CLIENT, frame({ opcode }))).toEqual({ code: 'HAWSER_RESERVED_OPCODE', after: 1 })
+      expect(violation(SERVER, frame({ opcode, key: KEY, fin: false }))).toEqual({
+        code: 'HAWSER_RESERVED_OPCODE',
+        after: 1,
+      })
+    },
+  )
 
-  test('the violation says which', () => {
+  test('the violation names the reserved opcode', () => {
     const parser = new FrameParser(CLIENT)
     parser.push(frame({ opcode: 11 }))
     parser.next()
@@ -315,28 +318,31 @@ describe('RFC 6455 5.2: opcodes', () => {
 })
 
 describe('RFC 6455 5.2: lengths', () => {
-  test.each([0, 1, 125])('%i in 16 bits is not minimal', (announce) => {
+  test.each([0, 1, 125])('a length of %i in 16 bits is refused as not minimal', (announce) => {
     expect(violation(CLIENT, frameHeader({ opcode: OP.TEXT, announce, lengthForm: 16 }))).toEqual({
       code: 'HAWSER_NON_MINIMAL_LENGTH',
       after: 4,
     })
   })
 
-  test.each([0, 125, 126, 65_535])('%i in 64 bits is not minimal', (announce) => {
+  test.each([0, 125, 126, 65_535])('a length of %i in 64 bits is refused as not minimal', (announce) => {
     expect(violation(SERVER, frameHeader({ opcode: OP.TEXT, announce, lengthForm: 64, key: KEY }))).toEqual({
       code: 'HAWSER_NON_MINIMAL_LENGTH',
       after: 10,
     })
   })
 
-  test.each([2n ** 63n, 2n ** 64n - 1n])('%s has its top bit set, refused at the third byte', (announce) => {
-    expect(violation(CLIENT, frameHeader({ opcode: OP.BINARY, announce }))).toEqual({
-      code: 'HAWSER_INVALID_LENGTH',
-      after: 3,
-    })
-  })
+  test.each([2n ** 63n, 2n ** 64n - 1n])(
+    'the length %s with its top bit set is refused at the third byte',
+    (announce) => {
+      expect(violation(CLIENT, frameHeader({ opcode: OP.BINARY, announce }))).toEqual({
+        code: 'HAWSER_INVALID_LENGTH',
+        after: 3,
+      })
+    },
+  )
 
-  test.each([2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1])('%i is read exactly', (announce) => {
+  test.each([2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1])('a length of %i is read exactly', (announce) => {
     const parser = new FrameParser(CLIENT)
     parser.push(Buffer.concat([frameHeader({ opcode: OP.BINARY, announce }), Buffer.from('ab')]))
     expect(show(parser.next() as FrameEvent)).toBe(`2 F-<- 0+ab/${String(announce)}`)
@@ -344,7 +350,7 @@ describe('RFC 6455 5.2: lengths', () => {
   })
 
   test.each([2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n])(
-    '%s cannot be counted: too big also without a limit',
+    'the length %s cannot be counted and is too big even without a limit',
     (announce) => {
       expect(violation(CLIENT, frameHeader({ opcode: OP.BINARY, announce }))).toEqual({
         code: 'HAWSER_MESSAGE_TOO_BIG',
@@ -361,11 +367,11 @@ describe('RFC 6455 5.2: lengths', () => {
 })
 
 describe('RFC 6455 5.4: fragmentation', () => {
-  test('a continuation of nothing', () => {
+  test('a continuation frame without a message is refused', () => {
     expect(violation(CLIENT, hex('80 00'))).toEqual({ code: 'HAWSER_UNEXPECTED_CONTINUATION', after: 1 })
   })
 
-  test('a continuation of a message that was finished', () => {
+  test('a continuation frame after the last frame of a message is refused', () => {
     expect(violation(CLIENT, Buffer.concat([fragments(OP.TEXT, ['a', 'b']), hex('00')]))).toEqual({
       code: 'HAWSER_UNEXPECTED_CONTINUATION',
       after: 7,
@@ -373,14 +379,17 @@ describe('RFC 6455 5.4: fragmentation', () => {
     expect(violation(CLIENT, hex('81 00 00'))).toEqual({ code: 'HAWSER_UNEXPECTED_CONTINUATION', after: 3 })
   })
 
-  test.each([OP.TEXT, OP.BINARY])('a message (%i) before the last was finished', (opcode) => {
-    expect(violation(CLIENT, Buffer.concat([hex('01 00'), frame({ opcode })]))).toEqual({
-      code: 'HAWSER_EXPECTED_CONTINUATION',
-      after: 3,
-    })
-  })
+  test.each([OP.TEXT, OP.BINARY])(
+    'a new message (opcode %i) before the end of the last one is refused',
+    (opcode) => {
+      expect(violation(CLIENT, Buffer.concat([hex('01 00'), frame({ opcode })]))).toEqual({
+        code: 'HAWSER_EXPECTED_CONTINUATION',
+        after: 3,
+      })
+    },
+  )
 
-  test('control frames between fragments change nothing', () => {
+  test('control frames between fragments do not change the message', () => {
     const ping = frame({ opcode: OP.PING })
     expect(violation(CLIENT, Buffer.concat([hex('01 00'), ping, hex('81 00')]))).toEqual({
       code: 'HAWSER_EXPECTED_CONTINUATION',
@@ -390,7 +399,7 @@ describe('RFC 6455 5.4: fragmentation', () => {
 })
 
 describe('RFC 6455 5.5: control frames', () => {
-  test.each([OP.CLOSE, OP.PING, OP.PONG])('%i without FIN is refused at the first byte', (opcode) => {
+  test.each([OP.CLOSE, OP.PING, OP.PONG])('opcode %i without FIN is refused at the first byte', (opcode) => {
     expect(violation(CLIENT, frame({ opcode, fin: false }))).toEqual({
       code: 'HAWSER_FRAGMENTED_CONTROL',
       after: 1,
@@ -402,22 +411,25 @@ describe('RFC 6455 5.5: control frames', () => {
     [125, 16],
     [65_536, 64],
     [0, 64],
-  ] as const)('one that announces %i in %i bits is refused at the second byte', (announce, lengthForm) => {
-    for (const opcode of [OP.CLOSE, OP.PING, OP.PONG]) {
-      expect(violation(SERVER, frameHeader({ opcode, announce, lengthForm, key: KEY }))).toEqual({
-        code: 'HAWSER_CONTROL_TOO_LONG',
-        after: 2,
-      })
-    }
-  })
+  ] as const)(
+    'a control frame that announces %i bytes in %i bits is refused at the second byte',
+    (announce, lengthForm) => {
+      for (const opcode of [OP.CLOSE, OP.PING, OP.PONG]) {
+        expect(violation(SERVER, frameHeader({ opcode, announce, lengthForm, key: KEY }))).toEqual({
+          code: 'HAWSER_CONTROL_TOO_LONG',
+          after: 2,
+        })
+      }
+    },
+  )
 
-  test('125 bytes pass', () => {
+  test('a control frame with 125 bytes is accepted', () => {
     expect(parse(CLIENT, frame({ opcode: OP.PING, payload: 'p'.repeat(125) }))).toEqual([
       `9 F-<> 0+${'p'.repeat(125)}/125`,
     ])
   })
 
-  test('the limits of messages are not theirs', () => {
+  test('the limits of messages do not apply to control frames', () => {
     const options: FrameParserOptions = { role: 'client', maxFrameBytes: 0, maxMessageBytes: 0 }
     expect(parse(options, frames({ opcode: OP.PING, payload: 'p' }, { opcode: OP.TEXT }))).toEqual([
       '9 F-<> 0+p/1',
@@ -436,7 +448,7 @@ describe('RFC 6455 10.4: limits', () => {
     return parser.error
   }
 
-  test('maxFrameBytes', () => {
+  test('maxFrameBytes limits the payload of one frame', () => {
     const options: FrameParserOptions = { role: 'client', maxFrameBytes: 3 }
     expect(parse(options, fragments(OP.TEXT, ['abc', 'def']))).toEqual(['1 --<> 0+abc/3', '0 F-<> 0+def/3'])
     expect(limitError(options, frameHeader({ opcode: OP.TEXT, announce: 4 }))).toMatchObject({
@@ -447,7 +459,7 @@ describe('RFC 6455 10.4: limits', () => {
     })
   })
 
-  test('maxMessageBytes in one frame, told before the masking key', () => {
+  test('maxMessageBytes limits a message of one frame, and is reported before the masking key arrives', () => {
     const options: FrameParserOptions = { role: 'server', maxMessageBytes: 3 }
     const header = frameHeader({ opcode: OP.TEXT, announce: 4, key: KEY })
     expect(violation(options, header)).toEqual({ code: 'HAWSER_MESSAGE_TOO_BIG', after: 2 })
@@ -455,7 +467,7 @@ describe('RFC 6455 10.4: limits', () => {
     expect(parse(options, frame({ opcode: OP.TEXT, payload: 'abc', key: KEY }))).toEqual(['1 F-<> 0+abc/3'])
   })
 
-  test('maxMessageBytes over fragments, pings between them not counted', () => {
+  test('maxMessageBytes limits the sum of all fragments, without pings between them', () => {
     const options: FrameParserOptions = { role: 'client', maxMessageBytes: 3 }
     const ping = frame({ opcode: OP.PING, payload: 'ping' })
     const [a, bc, d] = [
@@ -469,7 +481,7 @@ describe('RFC 6455 10.4: limits', () => {
     expect(parse(options, Buffer.concat([a, bc, end, again])).at(-1)).toBe('1 F-<> 0+xyz/3')
   })
 
-  test('compressed messages have their own: an eighth and 1024 more', () => {
+  test('compressed messages have a limit of their own: 9/8 of maxMessageBytes plus 1024 bytes', () => {
     const options: FrameParserOptions = { role: 'client', allowRsv1: true, maxMessageBytes: 9 }
     const compressed = (announce: number): Buffer => frameHeader({ opcode: OP.TEXT, announce, rsv1: true })
     expect(parse(options, compressed(1035))).toEqual(['1 FR<- 0+/1035'])
@@ -484,7 +496,7 @@ describe('RFC 6455 10.4: limits', () => {
     })
   })
 
-  test('the limit of a message is chosen by its first frame', () => {
+  test('the first frame of a message decides which limit applies', () => {
     const options: FrameParserOptions = {
       role: 'client',
       allowRsv1: true,
@@ -500,8 +512,8 @@ describe('RFC 6455 10.4: limits', () => {
   })
 })
 
-describe('RFC 6455 7.1.7: a violation is sticky and last', () => {
-  test('what came before it is delivered; what comes behind it is never looked at', () => {
+describe('RFC 6455 7.1.7: a violation is final', () => {
+  test('frames before a violation are delivered, bytes after it are never parsed', () => {
     const parser = new FrameParser(CLIENT)
     parser.push(Buffer.concat([frame({ opcode: OP.TEXT, payload: 'ok' }), hex('83 00'), closeFrame(1000)]))
     parser.push(frame({ opcode: OP.TEXT, payload: 'behind' }))
@@ -520,7 +532,7 @@ describe('RFC 6455 7.1.7: a violation is sticky and last', () => {
     expect(parser.error).toBeInstanceOf(ProtocolError)
   })
 
-  test('in a header that chunks cut as well', () => {
+  test('a violation in a cut header is final too', () => {
     const parser = new FrameParser(CLIENT)
     parser.push(hex('81'))
     expect(parser.next()).toBeNull()
@@ -530,7 +542,7 @@ describe('RFC 6455 7.1.7: a violation is sticky and last', () => {
   })
 })
 
-describe('what the caller does wrong throws at once', () => {
+describe('a wrong argument throws at once', () => {
   function construct(options: unknown): () => FrameParser {
     return () => new FrameParser(options as FrameParserOptions)
   }
@@ -559,13 +571,13 @@ describe('what the caller does wrong throws at once', () => {
       TypeError,
       'maxCompressedBytes must be an integer from 0 to Infinity, not null',
     ],
-  ])('new FrameParser(%p)', (options, type, message) => {
+  ])('new FrameParser(%p) throws', (options, type, message) => {
     expect(construct(options)).toThrow(type)
     expect(construct(options)).toThrow(message)
   })
 
   test.each([['a string'], [new ArrayBuffer(2)], [new Uint16Array(2)], [[0x81, 0]], [null], [undefined]])(
-    'push(%p)',
+    'push(%p) throws',
     (chunk) => {
       const parser = new FrameParser(CLIENT)
       const push = (): void => {

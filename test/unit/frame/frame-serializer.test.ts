@@ -11,7 +11,7 @@ import { frame, hex, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
 const KEY_NUMBER = 0x3d21fa37
 
 describe('RFC 6455 5.2: a frame as bytes', () => {
-  test('text and bytes, unmasked', () => {
+  test('text and bytes are serialized without a mask', () => {
     expect(serializeFrame({ opcode: Opcode.TEXT, payload: 'Hello' })).toEqual(hex('81 05 48 65 6c 6c 6f'))
     expect(serializeFrame({ opcode: Opcode.BINARY, payload: Uint8Array.of(1, 255) })).toEqual(
       hex('82 02 01 ff'),
@@ -19,14 +19,14 @@ describe('RFC 6455 5.2: a frame as bytes', () => {
     expect(serializeFrame({ opcode: Opcode.PING })).toEqual(hex('89 00'))
   })
 
-  test('masked', () => {
+  test('a frame with a masking key is masked', () => {
     expect(serializeFrame({ opcode: Opcode.TEXT, payload: 'Hello', maskingKey: KEY_NUMBER })).toEqual(
       hex('81 85 37 fa 21 3d 7f 9f 4d 51 58'),
     )
     expect(serializeFrame({ opcode: Opcode.CLOSE, maskingKey: 0 })).toEqual(hex('88 80 00 00 00 00'))
   })
 
-  test('a masking key is the same signed and unsigned', () => {
+  test('a signed and an unsigned masking key give the same frame', () => {
     const [signed, unsigned] = [-1, 0xffff_ffff].map((maskingKey) =>
       serializeFrame({ opcode: Opcode.TEXT, payload: 'a', maskingKey }),
     )
@@ -34,7 +34,7 @@ describe('RFC 6455 5.2: a frame as bytes', () => {
     expect(unsigned).toEqual(signed)
   })
 
-  test('FIN and RSV1', () => {
+  test('FIN and RSV1 are set as the caller asks', () => {
     expect(serializeFrame({ opcode: Opcode.TEXT, fin: false })).toEqual(hex('01 00'))
     expect(serializeFrame({ opcode: Opcode.CONTINUATION, fin: false })).toEqual(hex('00 00'))
     expect(serializeFrame({ opcode: Opcode.CONTINUATION })).toEqual(hex('80 00'))
@@ -42,14 +42,17 @@ describe('RFC 6455 5.2: a frame as bytes', () => {
     expect(serializeFrame({ opcode: Opcode.TEXT, rsv1: true, fin: false })).toEqual(hex('41 00'))
   })
 
-  test.each([0, 1, 125, 126, 127, 128, 65_535, 65_536, 70_001])('a payload of %i bytes', (length) => {
-    const payload = Buffer.alloc(length, 'abc\u00ff')
-    expect(
-      serializeFrame({ opcode: Opcode.BINARY, payload }).equals(frame({ opcode: OP.BINARY, payload })),
-    ).toBe(true)
-    const masked = serializeFrame({ opcode: Opcode.BINARY, payload, maskingKey: KEY_NUMBER })
-    expect(masked.equals(frame({ opcode: OP.BINARY, payload, key: KEY }))).toBe(true)
-  })
+  test.each([0, 1, 125, 126, 127, 128, 65_535, 65_536, 70_001])(
+    'a payload of %i bytes is serialized with the shortest length',
+    (length) => {
+      const payload = Buffer.alloc(length, 'abc\u00ff')
+      expect(
+        serializeFrame({ opcode: Opcode.BINARY, payload }).equals(frame({ opcode: OP.BINARY, payload })),
+      ).toBe(true)
+      const masked = serializeFrame({ opcode: Opcode.BINARY, payload, maskingKey: KEY_NUMBER })
+      expect(masked.equals(frame({ opcode: OP.BINARY, payload, key: KEY }))).toBe(true)
+    },
+  )
 
   test.each([
     '',
@@ -81,7 +84,7 @@ describe('RFC 6455 5.2: a frame as bytes', () => {
   })
 })
 
-describe('what the caller does wrong throws at once', () => {
+describe('a wrong field throws at once', () => {
   test.each([
     [{ opcode: 3 }, RangeError, 'opcode must be 0, 1, 2, 8, 9 or 10, not 3'],
     [{ opcode: 11 }, RangeError, 'opcode must be 0, 1, 2, 8, 9 or 10, not 11'],
@@ -136,18 +139,18 @@ describe('what the caller does wrong throws at once', () => {
       TypeError,
       'maskingKey must be an integer from -2147483648 to 4294967295, not null',
     ],
-  ])('%j', (fields, type, message) => {
+  ])('serializeFrame(%j) throws', (fields, type, message) => {
     const run = (): Buffer => serializeFrame(fields as unknown as FrameFields)
     expect(run).toThrow(type)
     expect(run).toThrow(message)
   })
 
-  test('125 bytes of control payload pass', () => {
+  test('a control frame may have 125 bytes of payload', () => {
     expect(serializeFrame({ opcode: Opcode.PING, payload: 'x'.repeat(125) })).toHaveLength(127)
   })
 })
 
-describe('the pieces', () => {
+describe('the parts of a header', () => {
   test('writeMaskingKey puts the lowest octet first', () => {
     const target = Buffer.alloc(8, 0xee)
     expect(writeMaskingKey(target, 2, KEY_NUMBER)).toBe(6)
@@ -156,7 +159,7 @@ describe('the pieces', () => {
     expect(target).toEqual(hex('fe ff ff ff 21 3d ee ee'))
   })
 
-  test('frameFirstByte', () => {
+  test('frameFirstByte combines FIN, RSV1 and the opcode', () => {
     expect(frameFirstByte(1, false, false)).toBe(0x01)
     expect(frameFirstByte(1, true, false)).toBe(0x81)
     expect(frameFirstByte(2, false, true)).toBe(0x42)

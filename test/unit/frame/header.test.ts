@@ -4,7 +4,7 @@ import { hex } from '../../helpers/frame-builder.js'
 const { frameHeaderBytes, MASK_BIT, writeFrameHeader } = header
 
 describe('RFC 6455 5.2: the bits and widths of a header', () => {
-  test('are those of the figure', () => {
+  test('the constants are those of the figure in the RFC', () => {
     expect(header).toMatchObject({
       FIN_BIT: 0b1000_0000,
       RSV1_BIT: 0b0100_0000,
@@ -29,7 +29,7 @@ describe('RFC 6455 5.2: the bits and widths of a header', () => {
     [65_535, 4],
     [65_536, 10],
     [2 ** 53 - 1, 10],
-  ])('a payload of %i bytes has a header of %i, and 4 more with a mask', (length, size) => {
+  ])('a payload of %i bytes has a header of %i bytes, and of 4 more with a mask', (length, size) => {
     expect(frameHeaderBytes(length, false)).toBe(size)
     expect(frameHeaderBytes(length, true)).toBe(size + 4)
   })
@@ -49,7 +49,7 @@ describe('RFC 6455 5.2: the length is written in its shortest form', () => {
     [0x1_0000_0000, '82 7f 00 00 00 01 00 00 00 00'],
     [0x12_3456_789a_bcde, '82 7f 00 12 34 56 78 9a bc de'],
     [2 ** 53 - 1, '82 7f 00 1f ff ff ff ff ff ff'],
-  ])('%i: %s', (length, digits) => {
+  ])('a payload of %i bytes has the header %s', (length, digits) => {
     const expected = hex(digits)
     for (const at of [0, 3]) {
       const target = Buffer.alloc(20, 0xee)
@@ -62,15 +62,18 @@ describe('RFC 6455 5.2: the length is written in its shortest form', () => {
     }
   })
 
-  test.each([125, 65_535, 65_536])('with the MASK bit, for a payload of %i bytes', (length) => {
-    const [plain, masked] = [Buffer.alloc(14), Buffer.alloc(14)]
-    writeFrameHeader(plain, 0, 0x81, length, 0)
-    writeFrameHeader(masked, 0, 0x81, length, MASK_BIT)
-    plain[1] = (plain[1] as number) + 128
-    expect(masked).toEqual(plain)
-  })
+  test.each([125, 65_535, 65_536])(
+    'the header for a payload of %i bytes has the MASK bit if the caller asks for it',
+    (length) => {
+      const [plain, masked] = [Buffer.alloc(14), Buffer.alloc(14)]
+      writeFrameHeader(plain, 0, 0x81, length, 0)
+      writeFrameHeader(masked, 0, 0x81, length, MASK_BIT)
+      plain[1] = (plain[1] as number) + 128
+      expect(masked).toEqual(plain)
+    },
+  )
 
-  test('the first byte is written as it is given', () => {
+  test('the first byte is written as given', () => {
     for (let firstByte = 0; firstByte < 256; firstByte++) {
       const target = new Uint8Array(2)
       writeFrameHeader(target, 0, firstByte, 0, 0)

@@ -1,7 +1,7 @@
 import * as frame from '../../../src/frame/index.js'
 
 describe('hawser/frame', () => {
-  test('exports what it always did, and nothing by accident', () => {
+  test('exports exactly the documented names', () => {
     expect(Object.keys(frame).sort()).toEqual([
       'CloseCode',
       'FrameParser',

@@ -8,7 +8,7 @@ const { createMaskingKey, maskInPlace, rotateMaskingKey } = masking
 const KEY_NUMBER = 0x3d21fa37
 
 describe('RFC 6455 5.3: masking', () => {
-  test('the example of 5.7', () => {
+  test('masks the example of section 5.7', () => {
     const bytes = Buffer.from('Hello')
     expect(maskInPlace(bytes, 0, 5, KEY_NUMBER)).toBe(false)
     expect(bytes).toEqual(hex('7f 9f 4d 51 58'))
@@ -16,7 +16,7 @@ describe('RFC 6455 5.3: masking', () => {
     expect(bytes.toString()).toBe('Hello')
   })
 
-  test.each([0, 1, 4, 127, 128, 129, 1000])('touches its range alone: %i bytes', (size) => {
+  test.each([0, 1, 4, 127, 128, 129, 1000])('changes only the given range: %i bytes', (size) => {
     for (const start of [0, 1, 2, 3, 4]) {
       const bytes = Buffer.alloc(size + 16, 0xee)
       maskInPlace(bytes, start, start + size, KEY_NUMBER)
@@ -26,7 +26,7 @@ describe('RFC 6455 5.3: masking', () => {
     }
   })
 
-  test('a key of zero, and one of all ones', () => {
+  test('works with a key of zeros and a key of ones', () => {
     for (const size of [10, 300]) {
       const bytes = Buffer.alloc(size, 0x5a)
       maskInPlace(bytes, 0, size, 0)
@@ -36,7 +36,7 @@ describe('RFC 6455 5.3: masking', () => {
     }
   })
 
-  test('a key as an unsigned number is the same as a signed one', () => {
+  test('a signed and an unsigned key mask alike', () => {
     for (const size of [10, 300]) {
       const [signed, unsigned] = [Buffer.alloc(size), Buffer.alloc(size)]
       maskInPlace(signed, 0, size, 0xfedcba98 | 0, 1)
@@ -46,9 +46,9 @@ describe('RFC 6455 5.3: masking', () => {
   })
 })
 
-describe('the answer: is the result all ASCII?', () => {
+describe('the result of maskInPlace', () => {
   test.each([1, 2, 3, 5, 8, 127, 128, 131, 140, 257])(
-    'one byte above 0x7f at any place of %i is seen',
+    'is false if one byte above 0x7f is at any of %i positions',
     (size) => {
       for (const start of [0, 1, 2, 3]) {
         const plain = Buffer.alloc(size, 0x7f)
@@ -64,31 +64,31 @@ describe('the answer: is the result all ASCII?', () => {
     },
   )
 
-  test('no bytes at all are', () => {
+  test('is true for an empty range', () => {
     expect(maskInPlace(Buffer.alloc(0), 0, 0, KEY_NUMBER)).toBe(true)
   })
 })
 
 describe('rotateMaskingKey', () => {
-  test('turns the key so that the octet of the phase comes first', () => {
+  test('rotates the key so that the octet of the phase comes first', () => {
     const turned = [0, 1, 2, 3, 4, 7].map((phase) => rotateMaskingKey(KEY_NUMBER, phase) >>> 0)
     expect(turned).toEqual([0x3d21fa37, 0x373d21fa, 0xfa373d21, 0x21fa373d, 0x3d21fa37, 0x21fa373d])
   })
 
-  test('takes phases beyond 32 bits', () => {
+  test('accepts phases beyond 32 bits', () => {
     expect(rotateMaskingKey(KEY_NUMBER, 2 ** 40 + 1) >>> 0).toBe(0x373d21fa)
   })
 })
 
 describe('RFC 6455 10.3: masking keys', () => {
-  test('are 32-bit integers', () => {
+  test('createMaskingKey returns 32-bit integers', () => {
     for (let i = 0; i < 5000; i++) {
       const key = createMaskingKey()
       expect(key | 0).toBe(key)
     }
   })
 
-  test('are what the cryptographic source gave, from the very first on, each of them once', () => {
+  test('are the bytes of the cryptographic source, each used once, from the first key on', () => {
     const weak = jest.spyOn(Math, 'random')
     const fill = crypto.randomFillSync
     const given: number[] = []

@@ -41,7 +41,7 @@ function bytewise(bytes: Uint8Array): Uint8Array[] {
 }
 
 describe('RFC 6455 5.4: a message of several parts', () => {
-  test.each([true, false])('fragments, masked: %p', (masked) => {
+  test.each([true, false])('fragments are joined, masked: %p', (masked) => {
     const rest = masked ? { key: KEY } : {}
     const list = parts(masked, fragments(OP.TEXT, ['Hel', '', 'lo', ''], rest))
     const message = assemble(list) as MessageAssembler
@@ -49,7 +49,7 @@ describe('RFC 6455 5.4: a message of several parts', () => {
     expect(message.finish()).toEqual(Buffer.from('Hello'))
   })
 
-  test('the chunks that the parts came in stay as they are', () => {
+  test('the chunks of the parts do not change', () => {
     const chunk = fragments(OP.BINARY, ['abc', 'def'], { key: KEY })
     const parser = new FrameParser({ role: 'server' })
     parser.push(chunk)
@@ -62,7 +62,7 @@ describe('RFC 6455 5.4: a message of several parts', () => {
     expect(bytes.toString()).toBe('abcdef')
   })
 
-  test('a frame in many chunks', () => {
+  test('a frame in many chunks is joined', () => {
     const payload = Buffer.from(Array.from({ length: 5000 }, (_, i) => i & 0xff))
     for (const masked of [true, false]) {
       const bytes = frame({ opcode: OP.BINARY, payload, ...(masked ? { key: KEY } : {}) })
@@ -70,7 +70,7 @@ describe('RFC 6455 5.4: a message of several parts', () => {
     }
   })
 
-  test('an empty message', () => {
+  test('an empty message has no bytes', () => {
     const message = assemble(parts(false, fragments(OP.BINARY, ['', '', '']))) as MessageAssembler
     expect(message).toMatchObject({ opcode: OP.BINARY, byteLength: 0, isAscii: false })
     expect(message.finish()).toEqual(Buffer.alloc(0))
@@ -78,13 +78,13 @@ describe('RFC 6455 5.4: a message of several parts', () => {
   })
 })
 
-describe('RFC 6455 8.1: text is validated as it comes', () => {
-  test('a character cut by fragments', () => {
+describe('RFC 6455 8.1: text is validated as it arrives', () => {
+  test('a character that fragments cut is valid', () => {
     const list = fragments(OP.TEXT, ['a€'.slice(0, 1), hex('e2'), hex('82'), hex('ac 62')], { key: KEY })
     expect(whole(parts(true, list)).toString()).toBe('a€b')
   })
 
-  test('a bad byte is told by the part that it comes in, before the frame is whole', () => {
+  test('a bad byte is reported with its part, before the frame is complete', () => {
     const bytes = frame({ opcode: OP.TEXT, payload: hex('61 62 c3 28 63 64'), key: KEY })
     const list = parts(true, ...bytewise(bytes))
     const message = new MessageAssembler(list[0] as FramePart)
@@ -94,12 +94,12 @@ describe('RFC 6455 8.1: text is validated as it comes', () => {
     expect(message.append(list[0] as FramePart)).toBeNull()
   })
 
-  test('ASCII behind a character that was cut', () => {
+  test('ASCII after a cut character is valid', () => {
     const list = parts(true, fragments(OP.TEXT, [hex('c3'), 'a'], { key: KEY }))
     expect(assemble(list)).toMatchObject({ code: 'HAWSER_INVALID_UTF8', closeCode: 1007 })
   })
 
-  test('ASCII behind characters that were whole', () => {
+  test('ASCII after whole characters is valid', () => {
     const message = assemble(
       parts(true, fragments(OP.TEXT, ['é', 'a', 'b'], { key: KEY })),
     ) as MessageAssembler
@@ -107,7 +107,7 @@ describe('RFC 6455 8.1: text is validated as it comes', () => {
     expect(message.finish()).toEqual(Buffer.from('éab'))
   })
 
-  test('text that ends inside a character', () => {
+  test('text that ends inside a character is a violation', () => {
     for (const masked of [true, false]) {
       const message = assemble(
         parts(masked, fragments(OP.TEXT, ['a', hex('e2 82')], masked ? { key: KEY } : {})),
@@ -120,7 +120,7 @@ describe('RFC 6455 8.1: text is validated as it comes', () => {
     }
   })
 
-  test('binary and compressed messages are not', () => {
+  test('binary and compressed messages are not validated', () => {
     expect(whole(parts(true, fragments(OP.BINARY, [hex('ff'), hex('c3')], { key: KEY })))).toEqual(
       hex('ff c3'),
     )
@@ -131,13 +131,13 @@ describe('RFC 6455 8.1: text is validated as it comes', () => {
   })
 })
 
-describe('memory follows the bytes that came', () => {
+describe('memory follows the bytes received', () => {
   /** The bytes that the finished message keeps alive. */
   function held(list: readonly FramePart[]): number {
     return whole(list).buffer.byteLength
   }
 
-  test('a frame in two chunks takes what it announces, and not a byte more', () => {
+  test('a frame in two chunks uses exactly the bytes that it announces', () => {
     const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(100_000), key: KEY })
     for (const cut of [30_000, 50_000, 60_000, 80_000, 99_999]) {
       expect(held(parts(true, bytes.subarray(0, cut), bytes.subarray(cut)))).toBe(100_000)
@@ -167,7 +167,7 @@ describe('the buffer of a message that is longer than its chunks', () => {
     return { assembler, bytes: assembler.finish() as RawBuffer }
   }
 
-  test('is used again once it is released, and once only', () => {
+  test('is lent again after its release, and only once', () => {
     const one = comeCut(1)
     one.assembler.release()
     one.assembler.release()
@@ -177,7 +177,7 @@ describe('the buffer of a message that is longer than its chunks', () => {
     expect(two.bytes.equals(Buffer.alloc(1_000_000, 2))).toBe(true)
   })
 
-  test('is not what is kept: that has memory of its own, and no more than it needs', () => {
+  test('is not kept: keep returns memory of its own and of the exact size', () => {
     const one = comeCut(4)
     const kept = one.assembler.keep(one.bytes)
     expect(kept.buffer.byteLength).toBe(1_000_000)

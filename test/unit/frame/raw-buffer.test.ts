@@ -1,12 +1,12 @@
 import { asBuffer } from '../../../src/frame/raw-buffer.js'
 
 describe('asBuffer', () => {
-  test('gives a Buffer back as it is', () => {
+  test('returns a Buffer unchanged', () => {
     const buffer = Buffer.from('abc')
     expect(asBuffer(buffer)).toBe(buffer)
   })
 
-  test('gives the same bytes of a Uint8Array, without a copy, at its offset', () => {
+  test('views the bytes of a Uint8Array at its offset, without a copy', () => {
     const bytes = Uint8Array.of(0, 1, 2, 3, 4, 5).subarray(2, 5)
     const buffer = asBuffer(bytes)
     expect(Buffer.isBuffer(buffer)).toBe(true)
@@ -16,10 +16,10 @@ describe('asBuffer', () => {
   })
 })
 
-describe('the methods that the type definitions leave out', () => {
+describe('the Buffer methods that the type definitions omit', () => {
   const text = 'a\u00e9\u20ac\u{1f600}'
 
-  test('are there, on this version of Node, and do what their longer forms do', () => {
+  test('exist on this version of Node and do the same as the documented ones', () => {
     const buffer = asBuffer(new Uint8Array(16))
     expect(buffer.utf8Write(text, 2)).toBe(10)
     expect(buffer.toString('utf8', 2, 12)).toBe(text)

@@ -24,7 +24,7 @@ describe('RFC 6455 8.1, RFC 3629: characters', () => {
     ['f1 80 80 80', 'U+40000'],
     ['f3 bf bf bf', 'U+FFFFF'],
     ['f4 8f bf bf', 'U+10FFFF'],
-  ])('%s: %s', (digits) => {
+  ])('accepts %s: %s', (digits) => {
     const bytes = hex(digits)
     const validator = new Utf8Validator()
     expect(validator.isComplete).toBe(true)
@@ -36,7 +36,7 @@ describe('RFC 6455 8.1, RFC 3629: characters', () => {
   })
 })
 
-describe('RFC 6455 8.1: fails at the first byte after which nothing valid can come', () => {
+describe('RFC 6455 8.1: failing at the first byte after which nothing valid can follow', () => {
   test.each([
     ['a continuation byte alone', '80', 0],
     ['the overlong lead C0', 'c0', 0],
@@ -55,18 +55,18 @@ describe('RFC 6455 8.1: fails at the first byte after which nothing valid can co
     ['and the wide one comes back after it', 'ed 80 bf f4 80 bf bf c1', 7],
     ['one continuation too many', 'c3 a9 a9', 2],
     ['Autobahn 6.4', 'ce ba e1 bd b9 cf 83 ce bc ce b5 f4 90', 12],
-  ])('%s: %s', (_name, digits, at) => {
+  ])('fails for %s: %s', (_name, digits, at) => {
     expect(firstBad(hex(digits))).toBe(at)
     expect(new Utf8Validator().push(hex(digits).subarray(0, at))).toBe(true)
     expect(new Utf8Validator().push(hex(digits))).toBe(false)
   })
 })
 
-describe('pieces of 64 bytes and more go to the native check', () => {
+describe('pieces of 64 bytes and more use the native check', () => {
   const fillers = [Buffer.alloc(100, 'a'), Buffer.from('é'.repeat(50)), Buffer.from('\u{1f600}'.repeat(40))]
 
   test.each(['e9', 'c3', 'e2 82', 'e2', 'f0 9f 98', 'f0 9f', 'f0'])(
-    'that end inside a character: %s',
+    'a piece may end inside a character: %s',
     (digits) => {
       for (const filler of fillers) {
         const validator = new Utf8Validator()
@@ -83,7 +83,7 @@ describe('pieces of 64 bytes and more go to the native check', () => {
     ['f0', '9f 98 80'],
     ['f0 9f', '98 80'],
     ['f0 9f 98', '80'],
-  ])('and go on where the last one ended: %s | %s', (left, right) => {
+  ])('a piece continues the character of the last one: %s | %s', (left, right) => {
     for (const filler of fillers) {
       const validator = new Utf8Validator()
       expect(validator.push(Buffer.concat([filler, hex(left)]))).toBe(true)
@@ -96,7 +96,7 @@ describe('pieces of 64 bytes and more go to the native check', () => {
   })
 
   test.each(['ff', 'c0 80', 'ed a0', 'e0 80', 'f4 90', '80', '80 80', '80 80 80', '80 80 80 80', 'c3 a9 a9'])(
-    'bad bytes at the end, at the start and inside: %s',
+    'bad bytes at the end, at the start and inside are found: %s',
     (digits) => {
       for (const filler of fillers) {
         for (const bytes of [
@@ -110,17 +110,20 @@ describe('pieces of 64 bytes and more go to the native check', () => {
     },
   )
 
-  test.each(['41', 'c3 a9', 'e2 82 ac', 'f0 9f 98 80'])('that end with a whole character: %s', (digits) => {
-    for (const filler of fillers) {
-      const validator = new Utf8Validator()
-      expect(validator.push(Buffer.concat([filler, hex(digits)]))).toBe(true)
-      expect(validator.isComplete).toBe(true)
-    }
-  })
+  test.each(['41', 'c3 a9', 'e2 82 ac', 'f0 9f 98 80'])(
+    'a piece may end with a whole character: %s',
+    (digits) => {
+      for (const filler of fillers) {
+        const validator = new Utf8Validator()
+        expect(validator.push(Buffer.concat([filler, hex(digits)]))).toBe(true)
+        expect(validator.isComplete).toBe(true)
+      }
+    },
+  )
 })
 
-describe('a range of the bytes', () => {
-  test.each([10, 100])('what lies outside of it is not looked at: %i bytes', (length) => {
+describe('validating a range of the bytes', () => {
+  test.each([10, 100])('bytes outside the range are ignored: %i bytes', (length) => {
     const bytes = Buffer.alloc(length + 8, 0xff)
     bytes.fill('a', 4, 4 + length)
     expect(new Utf8Validator().push(bytes, 4, 4 + length)).toBe(true)
@@ -131,21 +134,21 @@ describe('a range of the bytes', () => {
   })
 })
 
-describe('RFC 6455 8.1: decoding text that is all there', () => {
+describe('RFC 6455 8.1: decoding a complete text', () => {
   function decode(bytes: Uint8Array): string | null {
     const around = asBuffer(Buffer.concat([Buffer.of(0xff, 0xc3), bytes, Buffer.of(0xa9, 0xff)]))
     return decodeText(around, 2, 2 + bytes.length)
   }
 
   test.each(['', 'Hello', 'é€\u{1f600}', '\ufeffa', '\ufffd', 'a\ufffdb', '\ufffe\uffff', '\u0000'])(
-    '%j',
+    'decodes %j',
     (text) => {
       expect(decode(Buffer.from(text))).toBe(text)
     },
   )
 
   test.each(['ff', 'c3', '61 e2 82', 'ed a0 80', 'c0 80', 'f4 90 80 80', 'ef bf bd ff'])(
-    'not UTF-8: %s',
+    'returns null for bytes that are not UTF-8: %s',
     (digits) => {
       expect(decode(hex(digits))).toBeNull()
     },

@@ -2,7 +2,7 @@ import { checkFieldValue, formatCallerHeaders } from '../../../src/handshake/cal
 import type { HeaderPairs } from '../../../src/handshake/caller-headers.js'
 
 describe('headers that a caller adds', () => {
-  it('become lines, in order, doubles kept', () => {
+  it('become lines, in order and with duplicates', () => {
     const { lines, names } = formatCallerHeaders([
       ['Set-Cookie', 'a=1'],
       ['set-cookie', 'b=é'],
@@ -12,7 +12,7 @@ describe('headers that a caller adds', () => {
     expect([...names]).toEqual(['set-cookie', 'x-empty'])
   })
 
-  it('may be none, a Map, a Headers, a generator', () => {
+  it('may be absent, a Map, a Headers or a generator', () => {
     expect(formatCallerHeaders(undefined).lines).toBe('')
     expect(formatCallerHeaders(new Map([['a', 'b']])).lines).toBe('a: b\r\n')
     expect(formatCallerHeaders(new Headers({ A: 'b' })).lines).toBe('a: b\r\n')
@@ -42,7 +42,7 @@ describe('headers that a caller adds', () => {
     [[['a', '\n']], 'the value of the header "a" must be latin1 without control characters, not "\\n"'],
     [[['a', '\0']], 'the value of the header "a" must be latin1 without control characters, not "\\u0000"'],
     [[['a', 'Ā']], 'the value of the header "a" must be latin1 without control characters, not "Ā"'],
-  ])('are refused: %j', (headers, message) => {
+  ])('are refused if they are malformed: %j', (headers, message) => {
     expect(() => formatCallerHeaders(headers as unknown as HeaderPairs)).toThrow(new TypeError(message))
   })
 
@@ -54,19 +54,19 @@ describe('headers that a caller adds', () => {
     'Sec-WebSocket-Accept',
     'sec-websocket-key',
     'Sec-WebSocket-Anything',
-  ])("are refused where they are the handshake's own: %s", (name) => {
+  ])('are refused if the handshake reserves them: %s', (name) => {
     expect(() => formatCallerHeaders([[name, 'x']])).toThrow(
-      new TypeError(`the header "${name}" is the handshake's own and cannot be set to "x"`),
+      new TypeError(`the header "${name}" is reserved for the handshake and cannot be set to "x"`),
     )
   })
 
-  it('are refused where an option stands for them', () => {
+  it('are refused if an option replaces them', () => {
     expect(() => formatCallerHeaders([['HOST', 'x']], new Map([['host', 'use the option host']]))).toThrow(
       new TypeError('the header "HOST" cannot be set to "x": use the option host'),
     )
   })
 
-  it('are written out where nothing speaks against it', () => {
+  it('are returned by checkFieldValue if the value is valid', () => {
     expect(checkFieldValue('a', 'x y')).toBe('x y')
   })
 })

@@ -21,7 +21,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
     'Sec-WebSocket-Version: 13\r\n'
 
-  it('has the six lines that are needed', () => {
+  it('writes the six required lines', () => {
     expect(formatUpgradeRequest(needed)).toBe(`${start}\r\n`)
     expect(formatUpgradeRequest({ ...needed, protocols: [], extensions: '', headers: [] })).toBe(
       `${start}\r\n`,
@@ -37,7 +37,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     ).toBe(`${start}\r\n`)
   })
 
-  it('has subprotocols, extensions, Origin and further headers', () => {
+  it('writes subprotocols, extensions, Origin and additional headers', () => {
     expect(
       formatUpgradeRequest({
         ...needed,
@@ -56,7 +56,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     )
   })
 
-  it('takes Origin from the headers where the option does not set it', () => {
+  it('accepts Origin in the headers if the option does not set it', () => {
     expect(formatUpgradeRequest({ ...needed, headers: [['Origin', 'null']] })).toBe(
       `${start}Origin: null\r\n\r\n`,
     )
@@ -91,7 +91,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     [{ headers: [['host', 'x']] }, 'the header "host" cannot be set to "x": use the option host'],
     [
       { origin: 'a', headers: [['Origin', 'x']] },
-      'the header "Origin" cannot be set to "x": the option origin has set it',
+      'the header "Origin" cannot be set to "x": the option origin already sets it',
     ],
     [
       { origin: 'a', headers: [['Host', 'x']] },
@@ -99,7 +99,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
     ],
     [
       { headers: [['Sec-WebSocket-Key', 'x']] },
-      'the header "Sec-WebSocket-Key" is the handshake\'s own and cannot be set to "x"',
+      'the header "Sec-WebSocket-Key" is reserved for the handshake and cannot be set to "x"',
     ],
   ])('throws for %j', (options, message) => {
     expect(() => formatUpgradeRequest({ ...needed, ...options })).toThrow(new TypeError(message))
@@ -138,7 +138,7 @@ describe("RFC 6455 4.1: checking the server's handshake", () => {
     headers: HeaderFields.fromRawHeaders(GOOD.filter(([other]) => other !== name).flat()),
   })
 
-  it('gives what was agreed', () => {
+  it('returns what both sides agreed on', () => {
     expect(verifyUpgradeResponse(response(), offered)).toEqual({ protocol: '', extensions: [] })
     expect(
       verifyUpgradeResponse(
@@ -294,7 +294,7 @@ describe("RFC 6455 4.1: checking the server's handshake", () => {
       'HAWSER_UNEXPECTED_EXTENSION',
       'the server chose an extension, or parameters, that were not offered: "permessage-deflate"',
     ],
-  ])('fails the client for %s', (_, head, code, message) => {
+  ])('refuses %s', (_, head, code, message) => {
     const result = verifyUpgradeResponse(head, offered)
     expect(result).toBeInstanceOf(HandshakeError)
     expect(result).toMatchObject({
@@ -306,7 +306,7 @@ describe("RFC 6455 4.1: checking the server's handshake", () => {
     expect((result as HandshakeError).response?.body).toEqual(new Uint8Array(0))
   })
 
-  it('fails the client for anything chosen where nothing was offered', () => {
+  it('refuses any choice if nothing was offered', () => {
     const nothing = { key: KEY, protocols: [], extensionNames: [] }
     expect(verifyUpgradeResponse(response([['Sec-WebSocket-Protocol', 'chat']]), nothing)).toMatchObject({
       code: 'HAWSER_UNEXPECTED_PROTOCOL',
@@ -323,7 +323,7 @@ describe("RFC 6455 4.1: checking the server's handshake", () => {
     [101, false],
     [200, false],
     [404, false],
-  ])('tells an interim response (RFC 9110 15.2): %d', (status, interim) => {
+  ])('recognises an interim response (RFC 9110 15.2): %d', (status, interim) => {
     expect(isInterimResponse(response([], { status }))).toBe(interim)
   })
 })

@@ -64,7 +64,7 @@ describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
       ],
     ],
     ['__proto__; constructor=toString', [{ name: '__proto__', parameters: [['constructor', 'toString']] }]],
-  ])('%j', (value, offers) => {
+  ])('reads %j', (value, offers) => {
     expect(parseExtensionHeader(value)).toEqual(offers)
   })
 
@@ -100,21 +100,21 @@ describe('RFC 6455 9.1: reading Sec-WebSocket-Extensions', () => {
     'a\0',
     'a; b="\u0100"',
     'a\r\nb',
-  ])('finds %j malformed', (value) => {
+  ])('returns null for the malformed value %j', (value) => {
     expect(parseExtensionHeader(value)).toBeNull()
   })
 
-  test.each([',', ' , ,', ',\t'])('finds %j, a list of nothing, malformed', (value) => {
+  test.each([',', ' , ,', ',\t'])('returns null for %j, a list without a member', (value) => {
     expect(parseExtensionHeader(value)).toBeNull()
   })
 
-  test.each(['', ' ', '\t'])('takes %j as no extension at all', (value) => {
+  test.each(['', ' ', '\t'])('reads %j as no extension', (value) => {
     expect(parseExtensionHeader(value)).toEqual([])
   })
 })
 
 describe('RFC 6455 9.1: writing an extension', () => {
-  it('puts parameters in order', () => {
+  it('writes parameters in their order', () => {
     expect(formatExtension({ name: 'foo', parameters: [] })).toBe('foo')
     expect(
       formatExtension({
@@ -140,10 +140,10 @@ describe('RFC 6455 9.1: writing an extension', () => {
   })
 })
 
-describe('the header that was read last', () => {
+describe('the cache of the last header', () => {
   const value = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10'
 
-  it('is not read again, nor can be changed by who has it', () => {
+  it('returns the same frozen result for the same header', () => {
     const offers = parseExtensionHeader(value)!
     expect(parseExtensionHeader(value)).toBe(offers)
     const [offer] = offers
@@ -154,7 +154,7 @@ describe('the header that was read last', () => {
     expect(() => (offers as unknown[]).push('x')).toThrow(TypeError)
   })
 
-  it('is not mistaken for another', () => {
+  it('is not used for another header', () => {
     expect(parseExtensionHeader(value)).toHaveLength(1)
     expect(parseExtensionHeader(`${value}, x`)).toHaveLength(2)
     expect(parseExtensionHeader(';')).toBeNull()
@@ -162,7 +162,7 @@ describe('the header that was read last', () => {
     expect(parseExtensionHeader(value)).toHaveLength(1)
   })
 
-  it('is not kept where it is long', () => {
+  it('does not keep a long header', () => {
     const long = `x; y=${'z'.repeat(300)}`
     expect(parseExtensionHeader(long)).toEqual(parseExtensionHeader(long))
     expect(parseExtensionHeader(long)).not.toBe(parseExtensionHeader(long))
@@ -175,14 +175,14 @@ describe('RFC 6455 9.1: the fields of a head', () => {
       HeaderFields.fromRawHeaders(values.flatMap((value) => ['Sec-WebSocket-Extensions', value])),
     )
 
-  it('takes no field, an empty one and several empty ones as no extension', () => {
+  it('no field, an empty field and several empty fields give no extension', () => {
     expect(read()).toEqual([])
     expect(read('')).toEqual([])
     expect(read('', '')).toEqual([])
     expect(read('', '\t')).toEqual([])
   })
 
-  it('reads an extension after an empty field, and refuses what is malformed', () => {
+  it('an extension after an empty field is read, and a malformed one is refused', () => {
     expect(read('', 'a')).toEqual([{ name: 'a', parameters: [] }])
     expect(read(',')).toBeNull()
     expect(read('', 'a;')).toBeNull()

@@ -34,7 +34,7 @@ describe('RFC 9112 3: the head of a request', () => {
     ])
   })
 
-  it('may come byte by byte', () => {
+  it('may arrive byte by byte', () => {
     const text = '\r\nGET /chat HTTP/1.1\r\nHost: \t a b \t\r\nX:\r\n\r\n'
     const scanner = new HeadScanner('request')
     const answers = Array.from(text, (character) => scanner.push(bytes(character)))
@@ -47,7 +47,7 @@ describe('RFC 9112 3: the head of a request', () => {
     ])
   })
 
-  it('takes any method and any version', () => {
+  it('may have any method and any version', () => {
     expect(scan('request', 'M-SEARCH * HTTP/2.0\r\n\r\n').head).toMatchObject({
       method: 'M-SEARCH',
       target: '*',
@@ -55,7 +55,7 @@ describe('RFC 9112 3: the head of a request', () => {
     })
   })
 
-  it('may have one empty line before it (section 2.2), and no more', () => {
+  it('may follow one empty line (section 2.2), but not two', () => {
     expect(scan('request', `\r\n${GET}\r\n`).head?.method).toBe('GET')
     expect(scan('request', `\r\n\r\n${GET}\r\n`).error?.message).toBe(
       'a malformed HTTP head: unexpected byte 0x0d at the start of the request, at offset 2',
@@ -69,7 +69,7 @@ describe('RFC 9112 3: the head of a request', () => {
     ['a \t ', 'a'],
     [' a  b ', 'a  b'],
     [' \xe9\x80\xff', '\xe9\x80\xff'],
-  ])('has white space around a value cut off: %j', (sent, value) => {
+  ])('loses white space around a value: %j', (sent, value) => {
     expect(scan('request', `${GET}X:${sent}\r\n\r\n`).head?.headers.get('x')).toBe(value)
   })
 
@@ -106,7 +106,7 @@ describe('RFC 9112 3: the head of a request', () => {
     [`${GET}Host: a\r\n b\r\n\r\n`, 'byte 0x20 at the start of a header line, at offset 25'],
     [`${GET}Host: a\r\n\tb\r\n\r\n`, 'byte 0x09 at the start of a header line, at offset 25'],
     [`${GET}\rX`, 'byte 0x58 after a carriage return, at offset 17'],
-  ])('is malformed: %j', (text, detail) => {
+  ])('is refused if it is malformed: %j', (text, detail) => {
     const scanner = scan('request', text)
     expect(scanner.head).toBeNull()
     expect(scanner.error?.code).toBe('HAWSER_MALFORMED_HEAD')
@@ -114,7 +114,7 @@ describe('RFC 9112 3: the head of a request', () => {
     expect(scanner.error?.message).toBe(`a malformed HTTP head: unexpected ${detail}`)
   })
 
-  it('fails at the first wrong byte, and for good', () => {
+  it('fails at the first wrong byte, and stays failed', () => {
     const scanner = new HeadScanner('request')
     expect(scanner.push(bytes('GET /'))).toBe('more')
     expect(scanner.push(bytes('\x16'))).toBe('failed')
@@ -127,7 +127,7 @@ describe('RFC 9112 3: the head of a request', () => {
 })
 
 describe('RFC 9112 4: the head of a response', () => {
-  it('is read, and what follows it is kept', () => {
+  it('is read, and the bytes after it are kept', () => {
     const scanner = new HeadScanner('response')
     const chunk = bytes(`${OK}Upgrade: websocket\r\n\r\n\x81\x02hi\r\n\r\n`)
     expect(scanner.push(chunk)).toBe('done')
@@ -137,7 +137,7 @@ describe('RFC 9112 4: the head of a response', () => {
     expect(scanner.rest.buffer).toBe(chunk.buffer)
   })
 
-  it('keeps nothing of an earlier chunk in the rest', () => {
+  it('leaves no bytes of an earlier chunk in rest', () => {
     const scanner = new HeadScanner('response')
     expect(scanner.push(bytes(`${OK}\r`))).toBe('more')
     expect(scanner.rest).toHaveLength(0)
@@ -151,7 +151,7 @@ describe('RFC 9112 4: the head of a response', () => {
     ['HTTP/1.1 404', 404, ''],
     ['HTTP/1.0 999 a\tb \xe9', 999, 'a\tb \xe9'],
     ['HTTP/1.1 101  x', 101, ' x'],
-  ])('has a status line: %j', (line, status, statusText) => {
+  ])('is read from the status line %j', (line, status, statusText) => {
     expect(scan('response', `${line}\r\n\r\n`).head).toMatchObject({ status, statusText })
   })
 
@@ -176,7 +176,7 @@ describe('RFC 9112 4: the head of a response', () => {
     ['HTTP/1.1 101 x\n', 'byte 0x0a in the reason phrase, at offset 14'],
     ['HTTP/1.1 101 x\0', 'byte 0x00 in the reason phrase, at offset 14'],
     ['HTTP/1.1 101 x\rx', 'byte 0x78 after a carriage return, at offset 15'],
-  ])('is malformed: %j', (text, detail) => {
+  ])('is refused if it is malformed: %j', (text, detail) => {
     const { error } = scan('response', text)
     expect(error?.code).toBe('HAWSER_MALFORMED_RESPONSE')
     expect(error?.httpStatus).toBeUndefined()
@@ -184,17 +184,17 @@ describe('RFC 9112 4: the head of a response', () => {
   })
 })
 
-describe('the bounds of a head', () => {
+describe('the limits of a head', () => {
   const head = (length: number): string => `${GET}A: ${'x'.repeat(length - GET.length - 7)}\r\n\r\n`
 
-  it('maxHeaderBytes counts the blank line, and not what follows', () => {
+  it('maxHeaderBytes counts the blank line, but not the bytes after it', () => {
     expect(head(64)).toHaveLength(64)
     const scanner = scan('request', `${head(64)}${'rest'.repeat(100)}`, { maxHeaderBytes: 64 })
     expect(scanner.head?.method).toBe('GET')
     expect(scanner.rest).toHaveLength(400)
   })
 
-  it('one byte more is too much, in one chunk or in several', () => {
+  it('a head one byte above maxHeaderBytes is refused, in one chunk or in several', () => {
     const whole = new HeadScanner('request', { maxHeaderBytes: 64 })
     expect(whole.push(bytes(head(65)))).toBe('failed')
     expect(whole.error?.code).toBe('HAWSER_HEAD_TOO_LARGE')
@@ -207,13 +207,13 @@ describe('the bounds of a head', () => {
     expect(parts.error?.message).toBe(whole.error?.message)
   })
 
-  it('a response that is too large has no HTTP status to answer with', () => {
+  it('the error for a response that is too large has no HTTP status', () => {
     const { error } = scan('response', `${OK}A: ${'x'.repeat(100)}`, { maxHeaderBytes: 64 })
     expect(error?.code).toBe('HAWSER_RESPONSE_TOO_LARGE')
     expect(error?.httpStatus).toBeUndefined()
   })
 
-  it('is 16 KiB and 256 fields, unless said otherwise', () => {
+  it('the defaults are 16 KiB and 256 fields', () => {
     expect(scan('request', head(16384)).head?.method).toBe('GET')
     expect(scan('request', head(16385)).error?.code).toBe('HAWSER_HEAD_TOO_LARGE')
     expect(scan('request', `${GET}${'a:\r\n'.repeat(256)}\r\n`).head?.headers.size).toBe(256)
@@ -222,13 +222,13 @@ describe('the bounds of a head', () => {
     )
   })
 
-  it('may be off', () => {
+  it('Infinity turns the limits off', () => {
     const scanner = scan('request', head(200_000), { maxHeaderBytes: Infinity, maxHeaderCount: Infinity })
     expect(scanner.head?.headers.get('a')).toHaveLength(200_000 - GET.length - 7)
   })
 })
 
-describe('what the caller does wrong', () => {
+describe('a wrong argument of the caller', () => {
   it.each([
     [{ maxHeaderBytes: 63 }, new RangeError('maxHeaderBytes must be an integer from 64 to Infinity, not 63')],
     [
@@ -240,19 +240,19 @@ describe('what the caller does wrong', () => {
     expect(() => new HeadScanner('request', options as HeadScannerOptions)).toThrow(error)
   })
 
-  it('throws for another kind of head', () => {
+  it('throws for an unknown kind of head', () => {
     expect(() => new HeadScanner('trailer' as 'request')).toThrow(
       new TypeError('kind must be "request" or "response", not "trailer"'),
     )
   })
 
-  it('throws for what is no bytes', () => {
+  it('throws for a chunk that is not bytes', () => {
     expect(() => new HeadScanner('request').push('GET' as unknown as Uint8Array)).toThrow(
       new TypeError('chunk must be a Uint8Array, not "GET"'),
     )
   })
 
-  it('throws for bytes after the head, which would be lost', () => {
+  it('throws for bytes after the head, because they would be lost', () => {
     const scanner = scan('request', `${GET}\r\n`)
     expect(() => scanner.push(bytes('x'))).toThrow(InvalidStateError)
     expect(scanner.head?.method).toBe('GET')
@@ -268,7 +268,7 @@ describe('the kind of bytes', () => {
     ['a view of a Buffer', (text: string) => Buffer.from(`junk${text}`, 'latin1').subarray(4)],
     ['a plain Uint8Array', bytes],
     ['a view of one', (text: string) => bytes(`junk${text}junk`).subarray(4, 4 + text.length)],
-  ])('makes no difference: %s, whole or cut', (_, encode) => {
+  ])('does not matter: %s, whole or cut', (_, encode) => {
     for (const chunkBytes of [head.length, 4096, 17]) {
       const scanner = new HeadScanner('request', { maxHeaderBytes: 20_000 })
       for (let at = 0; at < head.length; at += chunkBytes)

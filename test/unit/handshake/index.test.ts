@@ -1,7 +1,7 @@
 import * as handshake from '../../../src/handshake/index.js'
 
 describe('hawser/handshake', () => {
-  it('exports what it says, and no more', () => {
+  it('exports exactly the documented names', () => {
     expect(Object.keys(handshake).sort()).toEqual([
       'HandshakeError',
       'HeadScanner',

@@ -3,7 +3,7 @@ import type * as Key from '../../../src/handshake/key.js'
 import { computeAccept, createKey, isValidKey } from '../../../src/handshake/key.js'
 
 describe('RFC 6455 4.1: Sec-WebSocket-Key', () => {
-  it('is 16 bytes in base64, and never the same', () => {
+  it('is 16 bytes in base64, and new each time', () => {
     const keys = new Set<string>()
     for (let i = 0; i < 1000; i++) keys.add(createKey())
     expect(keys.size).toBe(1000)
@@ -14,7 +14,7 @@ describe('RFC 6455 4.1: Sec-WebSocket-Key', () => {
   })
 
   it.each(['dGhlIHNhbXBsZSBub25jZQ==', 'AQIDBAUGBwgJCgsMDQ4PEC==', '+/+/+/+/+/+/+/+/+/+/+A=='])(
-    'takes %s',
+    'accepts %s',
     (key) => {
       expect(isValidKey(key)).toBe(true)
     },
@@ -47,7 +47,7 @@ describe('RFC 6455 4.2.2: Sec-WebSocket-Accept', () => {
 })
 
 describe.each(['createHash', 'hash'])('the digest by crypto.%s', (name) => {
-  it('is that of the example', () => {
+  it("gives the accept value of the RFC's example", () => {
     jest.isolateModules(() => {
       const crypto = jest.requireActual<typeof Crypto>('node:crypto')
       // In one call, as Node has it from 20.12 on; or without it, as before.

@@ -10,7 +10,7 @@ describe('RFC 9112 3.2: request targets', () => {
     ['//double', '//double', ''],
     ['/%00%zz', '/%00%zz', ''],
     ['/a|b^c`{}\\', '/a|b^c`{}\\', ''],
-  ])('keeps the origin-form %s', (target, path, search) => {
+  ])('are kept in the origin-form %s', (target, path, search) => {
     expect(parseTarget(target)).toEqual({ target, path, search })
   })
 
@@ -21,7 +21,7 @@ describe('RFC 9112 3.2: request targets', () => {
     ['WSS://[::1]:9/a', '/a'],
     ['Http://example.com?x', '/?x'],
     ['http://a/http://b/', '/http://b/'],
-  ])('reduces the absolute-form %s', (absolute, target) => {
+  ])('are reduced from the absolute-form %s', (absolute, target) => {
     expect(parseTarget(absolute)?.target).toBe(target)
   })
 
@@ -50,11 +50,11 @@ describe('RFC 9112 3.2: request targets', () => {
     '/a\r\nX: y',
     '/é',
     '/\x7f',
-  ])('refuses %j', (target) => {
+  ])('are refused in the form %j', (target) => {
     expect(parseTarget(target)).toBeNull()
   })
 
-  it('tells an origin-form', () => {
+  it('are recognised by isOriginForm', () => {
     expect(isOriginForm('/a?b')).toBe(true)
     expect(isOriginForm('a')).toBe(false)
     expect(isOriginForm('/#')).toBe(false)

@@ -55,7 +55,7 @@ const refusal = (head: RequestHead): [string, number] => {
 }
 
 describe("RFC 6455 4.2.1: reading the client's handshake", () => {
-  it('gives its parts', () => {
+  it('returns the parts of the handshake', () => {
     const head = request([
       ['Origin', 'http://example.com'],
       ['Sec-WebSocket-Protocol', 'chat, superchat'],
@@ -74,7 +74,7 @@ describe("RFC 6455 4.2.1: reading the client's handshake", () => {
     })
   })
 
-  it('needs no more than the five headers', () => {
+  it('needs only the five required headers', () => {
     expect(read(request())).toMatchObject({ protocols: [], extensions: [], origin: undefined })
   })
 
@@ -108,7 +108,7 @@ describe("RFC 6455 4.2.1: reading the client's handshake", () => {
     expect(read(request(changes)).key).toBe('dGhlIHNhbXBsZSBub25jZQ==')
   })
 
-  it('accepts an absolute-form target, and takes Host for the host', () => {
+  it('accepts an absolute-form target, and takes the host from the Host header', () => {
     expect(read(request([], { target: 'wss://other.example/a?b' }))).toMatchObject({
       target: '/a?b',
       path: '/a',
@@ -225,7 +225,7 @@ describe("RFC 6455 4.2.1: reading the client's handshake", () => {
     expect(refusal(head)).toEqual([code, httpStatus])
   })
 
-  it('does not refuse an extension or a parameter that it does not know', () => {
+  it('accepts unknown extensions and parameters', () => {
     const value = 'x-unknown; a=1; a=2, permessage-deflate; server_max_window_bits=99'
     expect(read(request([['Sec-WebSocket-Extensions', value]])).extensions).toHaveLength(2)
   })
@@ -239,7 +239,7 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     ]),
   )
 
-  it('is a 101 with the accept, and nothing that was not chosen', () => {
+  it('writes a 101 with the accept value and only what was chosen', () => {
     const head =
       'HTTP/1.1 101 Switching Protocols\r\n' +
       'Upgrade: websocket\r\n' +
@@ -253,7 +253,7 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     ).toBe(head)
   })
 
-  it('has subprotocol, extensions and further headers', () => {
+  it('writes subprotocol, extensions and additional headers', () => {
     expect(
       formatUpgradeResponse(asked, {
         protocol: 'superchat',
@@ -289,7 +289,7 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     [{ extensions: true }, 'extensions must hold extensions that the client offered, not true'],
     [
       { headers: [['Sec-WebSocket-Protocol', 'chat']] },
-      'the header "Sec-WebSocket-Protocol" is the handshake\'s own and cannot be set to "chat"',
+      'the header "Sec-WebSocket-Protocol" is reserved for the handshake and cannot be set to "chat"',
     ],
     [
       { headers: [['X', 'a\r\nB: c']] },
@@ -299,7 +299,7 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     expect(() => formatUpgradeResponse(asked, choice as UpgradeChoice)).toThrow(new TypeError(message))
   })
 
-  it('writes no line that a request made by hand smuggles in', () => {
+  it('writes no line from a request that was made by hand', () => {
     const protocol = 'chat\r\nA: b'
     expect(() => formatUpgradeResponse({ ...asked, protocols: [protocol] }, { protocol })).toThrow(TypeError)
   })
@@ -320,19 +320,19 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     ],
     [599, 'HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
     [300, 'HTTP/1.1 300 Multiple Choices\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
-  ])('with %d', (status, response) => {
+  ])('writes the response for status %d', (status, response) => {
     expect(text(formatRejection(status))).toBe(response)
     expect(text(formatRejection(status, { headers: undefined, body: undefined }))).toBe(response)
   })
 
-  it('has text as UTF-8, its length in bytes', () => {
+  it('writes text as UTF-8 with its length in bytes', () => {
     expect(text(formatRejection(403, { body: 'né €' }))).toBe(
       'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 7\r\n\r\n' +
         'n\xc3\xa9 \xe2\x82\xac',
     )
   })
 
-  it("has bytes as they are, and the caller's headers as latin1", () => {
+  it("writes bytes unchanged, and the caller's headers as latin1", () => {
     expect(
       text(
         formatRejection(401, {
@@ -345,7 +345,7 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     )
   })
 
-  it('leaves Content-Type and Allow to the caller who gives them', () => {
+  it("keeps the caller's Content-Type and Allow", () => {
     expect(
       text(
         formatRejection(405, {
@@ -376,7 +376,7 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     [
       404,
       { headers: [['Content-Length', '5']] },
-      'the header "Content-Length" is the handshake\'s own and cannot be set to "5"',
+      'the header "Content-Length" is reserved for the handshake and cannot be set to "5"',
     ],
     [
       404,

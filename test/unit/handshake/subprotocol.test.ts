@@ -13,7 +13,7 @@ describe('RFC 6455 11.3.4: Sec-WebSocket-Protocol', () => {
   })
 
   it.each(['', ' ', ',', ', ,', 'a b', 'a;b', '"chat"', 'chat, chat', 'a, b, a', 'é', 'a/b', 'a\0'])(
-    'finds %j malformed',
+    'returns null for the malformed value %j',
     (value) => {
       expect(parseProtocolHeader(value)).toBeNull()
     },
@@ -21,7 +21,7 @@ describe('RFC 6455 11.3.4: Sec-WebSocket-Protocol', () => {
 })
 
 describe('checkProtocols', () => {
-  it('gives the names in a list of its own', () => {
+  it('returns a copy of the names', () => {
     const given = ['a', 'b']
     const checked = checkProtocols(given)
     expect(checked).toEqual(['a', 'b'])
@@ -35,18 +35,18 @@ describe('checkProtocols', () => {
     [[1], 'protocols must hold tokens (RFC 6455 11.3.4), not 1'],
     [[''], 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
     [['a\r\nX: y'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a\\r\\nX: y"'],
-    [['a', 'b', 'a'], 'protocols must hold each name once, and has "a" twice'],
+    [['a', 'b', 'a'], 'protocols must hold each name once, but has "a" twice'],
   ])('refuses %j', (given, message) => {
     expect(() => checkProtocols(given as string[])).toThrow(new TypeError(message))
   })
 })
 
 describe('RFC 6455 4.2.2: the choice of a subprotocol', () => {
-  it('is the first that the client lists and the server has', () => {
+  it("is the first name of the client's list that the server supports", () => {
     expect(chooseProtocol(['x', 'b', 'a'], ['a', 'b'])).toBe('b')
   })
 
-  it('regards case, and may be none', () => {
+  it('is case-sensitive, and may be undefined', () => {
     expect(chooseProtocol(['Chat'], ['chat'])).toBeUndefined()
     expect(chooseProtocol([], ['chat'])).toBeUndefined()
     expect(chooseProtocol(['chat'], [])).toBeUndefined()

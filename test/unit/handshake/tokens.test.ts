@@ -19,32 +19,35 @@ const codes = (accepts: (code: number) => boolean): string => {
 }
 
 describe('RFC 9110 5.6.2: tokens', () => {
-  it('knows every tchar, and nothing else', () => {
+  it('isTokenCode accepts exactly the tchars', () => {
     expect(codes(isTokenCode)).toBe(
       "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~",
     )
   })
 
-  it('has no tchar past the end of a string', () => {
+  it('isTokenCode refuses the NaN after the end of a string', () => {
     expect(isTokenCode(''.charCodeAt(0))).toBe(false)
   })
 
-  it.each(['a', 'permessage-deflate', '__proto__', '!#$%&'])('takes %j', (value) => {
+  it.each(['a', 'permessage-deflate', '__proto__', '!#$%&'])('isToken accepts %j', (value) => {
     expect(isToken(value)).toBe(true)
   })
 
-  it.each(['', ' ', 'a b', 'a,b', 'a;', '"a"', 'a\r\n', 'é', '\u212a', 'a\0'])('refuses %j', (value) => {
-    expect(isToken(value)).toBe(false)
-  })
+  it.each(['', ' ', 'a b', 'a,b', 'a;', '"a"', 'a\r\n', 'é', '\u212a', 'a\0'])(
+    'isToken refuses %j',
+    (value) => {
+      expect(isToken(value)).toBe(false)
+    },
+  )
 })
 
 describe('RFC 9110 5.5: field values', () => {
-  it('knows digits and white space', () => {
+  it('isDigitCode and isOwsCode accept digits and white space', () => {
     expect(codes(isDigitCode)).toBe('0123456789')
     expect(codes(isOwsCode)).toBe('\t ')
   })
 
-  it('takes HTAB, SP, VCHAR and obs-text, and no control character', () => {
+  it('isFieldValueCode accepts HTAB, SP, VCHAR and obs-text, and no control character', () => {
     const accepted = codes(isFieldValueCode)
     expect(accepted).toHaveLength(1 + 95 + 128)
     expect(accepted[0]).toBe('\t')
@@ -54,11 +57,11 @@ describe('RFC 9110 5.5: field values', () => {
     expect(accepted[accepted.length - 1]).toBe('\xff')
   })
 
-  it.each(['', 'a b', 'é', '\ta'])('takes %j', (value) => {
+  it.each(['', 'a b', 'é', '\ta'])('isFieldValue accepts %j', (value) => {
     expect(isFieldValue(value)).toBe(true)
   })
 
-  it.each(['\r', 'a\nb', '\0', '\x7f', 'Ā', '😀'])('refuses %j', (value) => {
+  it.each(['\r', 'a\nb', '\0', '\x7f', 'Ā', '😀'])('isFieldValue refuses %j', (value) => {
     expect(isFieldValue(value)).toBe(false)
   })
 
@@ -68,24 +71,24 @@ describe('RFC 9110 5.5: field values', () => {
     ['a', 'a'],
     [' \ta b\t ', 'a b'],
     ['\u00a0a', '\u00a0a'],
-  ])('trims %j to %j', (value, trimmed) => {
+  ])('trimOws trims %j to %j', (value, trimmed) => {
     expect(trimOws(value)).toBe(trimmed)
   })
 })
 
 describe('comparison without case', () => {
-  it.each(['websocket', 'WebSocket', 'WEBSOCKET'])('takes %s', (value) => {
+  it.each(['websocket', 'WebSocket', 'WEBSOCKET'])('equalsIgnoringCase accepts %s', (value) => {
     expect(equalsIgnoringCase(value, 'websocket')).toBe(true)
   })
 
   it.each(['', 'websocke', 'websockets', 'websoc\u212aet', 'webs\x0fcket', 'wwbsocket'])(
-    'refuses %j',
+    'equalsIgnoringCase refuses %j',
     (value) => {
       expect(equalsIgnoringCase(value, 'websocket')).toBe(false)
     },
   )
 
-  it('folds letters only', () => {
+  it('equalsIgnoringCase folds only letters', () => {
     expect(equalsIgnoringCase('AZ', 'az')).toBe(true)
     expect(equalsIgnoringCase('@[', '`{')).toBe(false)
   })
@@ -93,14 +96,14 @@ describe('comparison without case', () => {
 
 describe('RFC 9110 5.6.1: comma lists', () => {
   it.each(['upgrade', 'Upgrade', 'keep-alive, Upgrade', 'a ,\tUPGRADE\t, b', ',,upgrade,,'])(
-    'finds it in %j',
+    'listHas finds the member in %j',
     (list) => {
       expect(listHas(list, 'upgrade')).toBe(true)
     },
   )
 
   it.each(['', ',', 'keep-alive', 'upgrade-insecure', 'up grade', 'upgrade;q=1', '"upgrade"'])(
-    'does not find it in %j',
+    'listHas does not find the member in %j',
     (list) => {
       expect(listHas(list, 'upgrade')).toBe(false)
     },
@@ -119,7 +122,7 @@ describe('RFC 9110 7.2: Host', () => {
     '[2001:DB8::1]:443',
     'a%20b',
     'x_y.example',
-  ])('takes %s', (value) => {
+  ])('isHost accepts %s', (value) => {
     expect(isHost(value)).toBe(true)
   })
 
@@ -145,7 +148,7 @@ describe('RFC 9110 7.2: Host', () => {
     '::1',
     'exämple',
     'a\r\nb',
-  ])('refuses %j', (value) => {
+  ])('isHost refuses %j', (value) => {
     expect(isHost(value)).toBe(false)
   })
 })
