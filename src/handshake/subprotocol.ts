@@ -24,20 +24,21 @@ export function parseProtocolHeader(value: string): readonly string[] | null {
 /**
  * Checks a list of subprotocols that the caller gives.
  * @param protocols tokens, each once; may be empty
+ * @param option what the error calls the list
  * @returns the same names, in a list of their own
  * @throws TypeError for what is no list, for a name that is no token, for a name that comes twice
  */
-export function checkProtocols(protocols: readonly string[]): readonly string[] {
+export function checkProtocols(protocols: readonly string[], option = 'protocols'): readonly string[] {
   if (!Array.isArray(protocols)) {
-    throw new TypeError(`protocols must be an array of names, not ${showValue(protocols)}`)
+    throw new TypeError(`${option} must be an array of names, not ${showValue(protocols)}`)
   }
   const names = new Set<string>()
   for (const name of protocols as readonly unknown[]) {
     if (typeof name !== 'string' || !isToken(name)) {
-      throw new TypeError(`protocols must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
+      throw new TypeError(`${option} must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
     }
     if (names.has(name)) {
-      throw new TypeError(`protocols must hold each name once, and has ${showValue(name)} twice`)
+      throw new TypeError(`${option} must hold each name once, and has ${showValue(name)} twice`)
     }
     names.add(name)
   }
