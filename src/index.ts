@@ -4,7 +4,7 @@
  * `hawser/backplane`.
  */
 export { WebSocketServer, type CloseOptions } from './server/websocket-server.js'
-export type { ProtocolChooser, ServerOptions } from './server/options.js'
+export type { ProtocolChooser, ServerOptions, ServiceSettings } from './server/options.js'
 export type { OriginRule } from './server/origin.js'
 export {
   accept,

@@ -194,3 +194,30 @@ export function gatherLimits(
   RESOLVED.add(merged)
   return Object.freeze(merged) as unknown as Limits
 }
+
+/**
+ * Puts some bounds in the place of others.
+ * @param limits filled in and checked
+ * @param owner of the bounds given, for the error: `service` for `service.idleTimeoutMs`
+ * @param names the bounds that the owner may have
+ * @returns a frozen object with every bound; `limits` itself where none is given
+ * @throws TypeError or RangeError with owner, name, value and range
+ */
+export function overrideLimits(
+  limits: Limits,
+  owner: string,
+  given: LimitOptions,
+  names: readonly (keyof Limits)[],
+): Limits {
+  let merged: Record<string, number> | null = null
+  for (const name of names) {
+    const value: unknown = given[name]
+    if (value === undefined) continue
+    merged ??= { ...limits }
+    merged[name] = value === false ? Infinity : checkNumber(`${owner}.${name}`, value, RULES[name])
+  }
+  if (merged === null) return limits
+  merged['maxMessageBytes'] = Math.min(merged['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
+  RESOLVED.add(merged)
+  return Object.freeze(merged) as unknown as Limits
+}

@@ -23,20 +23,21 @@ export function parseProtocolHeader(value: string): readonly string[] | null {
 /**
  * Checks the caller's list of subprotocols.
  * @param protocols tokens, each once; may be empty
+ * @param option the name of the list in errors
  * @returns a copy of the list
  * @throws TypeError if it is not an array, a name is not a token, or a name appears twice
  */
-export function checkProtocols(protocols: readonly string[]): readonly string[] {
+export function checkProtocols(protocols: readonly string[], option = 'protocols'): readonly string[] {
   if (!Array.isArray(protocols)) {
-    throw new TypeError(`protocols must be an array of names, not ${showValue(protocols)}`)
+    throw new TypeError(`${option} must be an array of names, not ${showValue(protocols)}`)
   }
   const names = new Set<string>()
   for (const name of protocols as readonly unknown[]) {
     if (typeof name !== 'string' || !isToken(name)) {
-      throw new TypeError(`protocols must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
+      throw new TypeError(`${option} must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
     }
     if (names.has(name)) {
-      throw new TypeError(`protocols must hold each name once, but has ${showValue(name)} twice`)
+      throw new TypeError(`${option} must hold each name once, but has ${showValue(name)} twice`)
     }
     names.add(name)
   }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { checkService, type Handlers } from '../service/service.js'
+import { SETTING_NAMES } from '../service/service-names.js'
 import type { ServerSocket } from './server-socket.js'
 
 /** The call of a handler that the code runs in, however deep below it. */
@@ -42,7 +43,7 @@ export function currentEvent(): CurrentEvent | undefined {
  * @throws TypeError or RangeError: as `route` does, also for a function
  */
 export function trackEvents<Service extends object>(service: Service): Service {
-  checkService('service', service, ['onUpgrade'])
+  checkService('service', service, ['onUpgrade'], SETTING_NAMES)
   const tracked = Object.create(service) as Record<string, unknown>
   for (const handler of TRACKED) {
     const inner: unknown = (service as Record<string, unknown>)[handler]

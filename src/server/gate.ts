@@ -147,7 +147,7 @@ export class Gate implements Claimant {
       this.letGo(peer, target)
     })
     this.upgrades.add(upgrade)
-    upgrade.decide(route.decider)
+    upgrade.decide(route)
   }
 
   /** The 101 is written: a connection that cannot be made is cut, for nobody would own it. */

@@ -10,6 +10,7 @@ import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   checkNumber,
   gatherLimits,
+  overrideLimits,
   SERVER_LIMITS,
   showValue,
   TIMEOUT_NAMES,
@@ -27,6 +28,54 @@ import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Chooses the subprotocol: one of those offered, or undefined for none. */
 export type ProtocolChooser = (offered: readonly string[], request: UpgradeInfo) => string | undefined
+
+/** What a service may set for its own connections, before what its server has. A factory has them as properties. */
+export interface ServiceSettings {
+  /** Close a connection on which no byte of a data frame was received for this long. `false` and `Infinity`: never. */
+  readonly idleTimeoutMs?: number | false | undefined
+  /** The size of a message after inflating and over all its fragments, in bytes. `false` and `Infinity`: off. */
+  readonly maxMessageBytes?: number | false | undefined
+  /** The size of the payload of one frame, in bytes. `false` and `Infinity`: off. */
+  readonly maxFrameBytes?: number | false | undefined
+  /** The subprotocols of this service, in place of the server's; an empty list: none. Or a function that chooses. */
+  readonly protocols?: readonly string[] | ProtocolChooser | undefined
+  /** Answer pings by itself. */
+  readonly autoPong?: boolean | undefined
+}
+
+const LIMITS_OF_SERVICES = [
+  'idleTimeoutMs',
+  'maxMessageBytes',
+  'maxFrameBytes',
+] as const satisfies readonly (keyof ServiceSettings)[]
+
+/** The settings of a service with those of its server filled in. */
+export interface ResolvedServiceSettings {
+  readonly limits: Limits
+  readonly protocols: readonly string[] | ProtocolChooser
+  readonly autoPong: boolean
+}
+
+/**
+ * Checks the settings of a service, and fills in those of its server.
+ * @param name of the service, for the error
+ * @throws TypeError or RangeError with the setting's name, value and range
+ */
+export function resolveServiceSettings(
+  name: string,
+  service: ServiceSettings,
+  server: ResolvedServiceSettings,
+): ResolvedServiceSettings {
+  const { protocols = server.protocols, autoPong = server.autoPong } = service
+  if (typeof autoPong !== 'boolean') {
+    throw new TypeError(`${name}.autoPong must be true or false, not ${showValue(autoPong)}`)
+  }
+  return {
+    limits: overrideLimits(server.limits, name, service, LIMITS_OF_SERVICES),
+    protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols, `${name}.protocols`),
+    autoPong,
+  }
+}
 
 export interface ServerOptions extends TimeoutOptions, SharedOptions {
   /** Bounds, units in their names; `Infinity` and `false` mean off. */
@@ -59,16 +108,13 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly onError?: (error: Error) => void
 }
 
-export interface ResolvedServerOptions {
-  readonly limits: Limits
+export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly tls: TlsOptions | undefined
   readonly origins: readonly OriginRule[] | undefined
-  readonly protocols: readonly string[] | ProtocolChooser
   readonly deflate: ResolvedDeflateOptions | null
   /** What makes the codecs of this server's connections, and knows whether there is room for more contexts. */
   readonly codecs: CodecFactory | null
   readonly slowConsumer: SlowConsumerPolicy
-  readonly autoPong: boolean
   readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number

@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { SERVER_LIMITS, showValue } from '../limits.js'
 import { ReadyState } from '../connection/ready-state.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
@@ -6,9 +6,14 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { Hub } from '../hub/hub.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { isThenable } from '../socket/no-reply.js'
+import { checkServiceNames, SETTING_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers } from '../service/service.js'
 import { warnOnce } from '../socket/warnings.js'
-import type { ResolvedServerOptions } from './options.js'
+import {
+  resolveServiceSettings,
+  type ResolvedServerOptions,
+  type ResolvedServiceSettings,
+} from './options.js'
 import type { ServerSocket, SocketOwner } from './server-socket.js'
 import type { ServerService, ServiceFactory } from './service.js'
 import { Tally, type ServerStats, type SocketList } from './stats.js'
@@ -55,10 +60,33 @@ export type AnyService = ServerService | ServiceFactory
 
 const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
 
-/** @throws TypeError or RangeError: see {@link checkService} */
+/** Only for the check of a service's own settings. */
+const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: [], autoPong: true }
+
+/** @throws TypeError or RangeError: see {@link checkService} and {@link resolveServiceSettings} */
 export function checkServerService(service: unknown): AnyService {
-  if (typeof service === 'function') return service as ServiceFactory
-  return checkService<ServerSocket>('service', service, ['onUpgrade']) as ServerService
+  if (typeof service === 'function') checkServiceNames('service', service, [], SETTING_NAMES)
+  else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
+  resolveServiceSettings('service', service as AnyService, ANY_SERVER)
+  return service as AnyService
+}
+
+/**
+ * Checks what a factory made.
+ * @throws TypeError or RangeError: see {@link checkService}; TypeError for a setting, which would come too late
+ */
+function checkMade(made: unknown): Handlers<ServerSocket> {
+  // It would have no handlers, and fail where nobody waits for it.
+  if (isThenable(made)) {
+    Promise.resolve(made).catch(() => undefined)
+    throw new TypeError('the function of a route must return handlers, not a promise')
+  }
+  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES)
+  const late = SETTING_NAMES.find((name) => name in handlers)
+  if (late === undefined) return handlers
+  throw new TypeError(
+    `handlers.${late} comes too late, after the handshake: make ${late} a property of the function that makes the handlers`,
+  )
 }
 
 /** A route as its server has it: the owner of its connections. */
@@ -68,6 +96,7 @@ export class RouteEntry implements Route, SocketOwner {
   readonly tally = new Tally()
   /** Who decides on upgrades. */
   readonly decider: Pick<ServerService, 'onUpgrade'>
+  readonly settings: ResolvedServiceSettings
   private readonly factory: ServiceFactory | null
   private readonly host: RouteHost
   /** As `RouteHost.everyone`, of this route. */
@@ -77,6 +106,7 @@ export class RouteEntry implements Route, SocketOwner {
   constructor(path: string, service: AnyService, host: RouteHost) {
     this.path = path
     this.host = host
+    this.settings = resolveServiceSettings('service', service, host.options)
     this.factory = typeof service === 'function' ? service : null
     this.decider = typeof service === 'function' ? (NO_HANDLERS as ServerService) : service
   }
@@ -117,13 +147,7 @@ export class RouteEntry implements Route, SocketOwner {
     this.host.tally.opened++
     if (this.factory !== null) {
       try {
-        const made: unknown = this.factory(socket)
-        // It would have no handlers, and fail where nobody waits for it.
-        if (isThenable(made)) {
-          Promise.resolve(made).catch(() => undefined)
-          throw new TypeError('the function of a route must return handlers, not a promise')
-        }
-        socket.use(checkService('handlers', made))
+        socket.use(checkMade(this.factory(socket)))
       } catch (error) {
         socket.failToOpen(error)
       }

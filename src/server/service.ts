@@ -4,6 +4,7 @@ import type { HeadersInput } from '../socket/headers-input.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import type { Service } from '../service/service.js'
 import type { ServerSocket } from './server-socket.js'
+import type { ServiceSettings } from './options.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 export type { UpgradeInfo } from './upgrade-info.js'
@@ -68,17 +69,18 @@ export function reject(status: number, body?: string | Uint8Array, headers?: Hea
   return new Reject(status, body, headers)
 }
 
-/** What a server does with the connections of a route. */
+/** What a server does with the connections of a route: handlers, the decision on upgrades, and settings of its own. */
 export type ServerService<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = Service<
   ServerSocket<Data, Params>,
   C
-> & {
-  /**
-   * Decides on an upgrade, sync or async. Without it every upgrade is accepted. Anything but `accept(...)` or
-   * `reject(...)`, a throw and a rejected promise are answered with 500, which says nothing of why.
-   */
-  onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
-}
+> &
+  ServiceSettings & {
+    /**
+     * Decides on an upgrade, sync or async. Without it every upgrade is accepted. Anything but `accept(...)` or
+     * `reject(...)`, a throw and a rejected promise are answered with 500, which says nothing of why.
+     */
+    onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
+  }
 
 /**
  * A service with a codec where `Data` is given by hand: what the codec reads can then not be inferred, and a message is
@@ -91,7 +93,14 @@ export type CodecService<Data, Params> = ServerService<
   Codec<any>
 > & { readonly codec: Codec }
 
-/** Makes the handlers of one connection; called before its `onOpen`. */
-export type ServiceFactory<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = (
-  socket: ServerSocket<Data, Params>,
-) => Service<ServerSocket<Data, Params>, C>
+/**
+ * Makes the handlers of one connection; called before its `onOpen`. Settings are properties of the function, since they
+ * are wanted before there is a connection: `Object.assign((socket) => handlers, { idleTimeoutMs: 60_000 })`.
+ */
+export interface ServiceFactory<
+  Data = unknown,
+  Params = Readonly<Record<string, string>>,
+  C = undefined,
+> extends ServiceSettings {
+  (socket: ServerSocket<Data, Params>): Service<ServerSocket<Data, Params>, C>
+}

@@ -18,7 +18,7 @@ import { toHeaderPairs } from '../socket/headers-input.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport } from '../transport/transport.js'
 import { isOriginAllowed } from './origin.js'
-import type { ResolvedServerOptions } from './options.js'
+import type { ResolvedServerOptions, ResolvedServiceSettings } from './options.js'
 import type { Params } from './routing.js'
 import { Accept, Reject, type ServerService } from './service.js'
 import type { UpgradeInfo } from './upgrade-info.js'
@@ -36,6 +36,12 @@ export interface AcceptedUpgrade {
   readonly transport: Transport
   /** What came behind the request. */
   readonly early: Uint8Array
+}
+
+/** What of a route an upgrade is decided by. */
+interface Route {
+  readonly decider: Pick<ServerService, 'onUpgrade'>
+  readonly settings: ResolvedServiceSettings
 }
 
 /** Reads and checks the head of a request that node:http parsed. */
@@ -153,6 +159,7 @@ export class Upgrade implements Timed {
   private readonly request: UpgradeRequest
   private readonly info: Request
   private isOver = false
+  private protocols: ResolvedServiceSettings['protocols'] = []
   private readonly done: (accepted: AcceptedUpgrade | null) => void
 
   /** @param done told once: what was accepted, its response written; or null */
@@ -182,7 +189,8 @@ export class Upgrade implements Timed {
   }
 
   /** Asks the service, and answers by what it says. */
-  decide(service: Pick<ServerService, 'onUpgrade'>): void {
+  decide({ decider: service, settings }: Route): void {
+    this.protocols = settings.protocols
     try {
       if (!isOriginAllowed(this.request.origin, this.options.origins)) {
         this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))
@@ -256,7 +264,7 @@ export class Upgrade implements Timed {
   }
 
   private chooseProtocol(): string | undefined {
-    const { protocols } = this.options
+    const { protocols } = this
     if (typeof protocols === 'function') {
       const chosen: unknown = protocols(this.request.protocols, this.info)
       if (isThenable(chosen)) {

@@ -362,7 +362,8 @@ export class WebSocketServer<Data = unknown> {
   }
 
   private open(route: RouteEntry, accepted: AcceptedUpgrade): void {
-    const { limits, slowConsumer, autoPong, keepRequest } = this.options
+    const { slowConsumer, keepRequest } = this.options
+    const { limits, autoPong } = route.settings
     const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
     const { secure, remoteAddress, params } = info
     const codec = deflate === null ? null : (this.options.codecs?.createCodec(deflate) ?? null)

@@ -17,7 +17,19 @@ export const HANDLER_NAMES: readonly string[] = [
 /** The options of a service beside its handlers. */
 const OPTION_NAMES: readonly string[] = ['codec', 'concurrency']
 
-const ALL_NAMES: readonly string[] = [...HANDLER_NAMES, 'onUpgrade', ...OPTION_NAMES]
+/** The options that a server's services may have as well. */
+export const SETTING_NAMES = [
+  'idleTimeoutMs',
+  'maxMessageBytes',
+  'maxFrameBytes',
+  'protocols',
+  'autoPong',
+] as const
+
+const ALL_NAMES: readonly string[] = [...HANDLER_NAMES, 'onUpgrade', ...OPTION_NAMES, ...SETTING_NAMES]
+
+/** Words that a class may well have, near as they are to the name of an option. */
+const WORDS: ReadonlySet<string> = new Set(['protocol'])
 
 /** Results of {@link nearest} for names of classes: each connection may have an instance of its class. */
 const found = new Map<string, string | null>()
@@ -45,10 +57,18 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
  * - An instance of a class, and a module, may have other names, except `on…` names that are not handlers, in any case of
  *   letters, and near misses of a missing handler: a function with the name that the handler has elsewhere (`message`), or
  *   with one letter changed (two, in a long name).
+ * A function that makes handlers is checked as an instance is.
+ * @param settings further legal options
  * @throws TypeError with the name, the name that was probably meant, and the legal names
  */
-export function checkServiceNames(name: string, service: object, handlers: readonly string[]): void {
-  const known = [...handlers, ...OPTION_NAMES]
+export function checkServiceNames(
+  name: string,
+  service: object,
+  handlers: readonly string[],
+  settings: readonly string[] = [],
+): void {
+  const options = typeof service === 'function' ? settings : [...OPTION_NAMES, ...settings]
+  const known = [...handlers, ...options]
   if (isPlain(service)) {
     for (const key of Object.keys(service)) if (!known.includes(key)) throw unknown(name, key, known)
     return
@@ -59,13 +79,13 @@ export function checkServiceNames(name: string, service: object, handlers: reado
     holder = Object.getPrototypeOf(holder) as object | null
   ) {
     for (const key of Object.getOwnPropertyNames(holder)) {
-      if (known.includes(key)) continue
+      if (known.includes(key) || WORDS.has(key)) continue
       const meant = remembered(key)
       if (/^on[A-Z]/.test(key)) throw unknown(name, key, known)
       if (meant === null || !known.includes(meant)) continue
       if (meant.toLowerCase() === key.toLowerCase()) throw unknown(name, key, known)
       if (meant in service) continue
-      const isOption = OPTION_NAMES.includes(meant)
+      const isOption = options.includes(meant)
       if (isOption || typeof Object.getOwnPropertyDescriptor(holder, key)?.value === 'function') {
         throw unknown(name, key, known)
       }

@@ -113,19 +113,25 @@ export interface Handlers<S> extends Lifecycle<S> {
 /**
  * Checks a service.
  * @param name the name of the argument, for the error
- * @param others further legal names
+ * @param others further legal handlers
+ * @param settings further legal options; the caller checks their values
  * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
  *   function, a name that is neither a handler nor an option (see {@link checkServiceNames}), `onMessage` beside `onTextMessage` or
  *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
  */
-export function checkService<S>(name: string, service: unknown, others: readonly string[] = []): Handlers<S> {
+export function checkService<S>(
+  name: string,
+  service: unknown,
+  others: readonly string[] = [],
+  settings: readonly string[] = [],
+): Handlers<S> {
   if (typeof service !== 'object' || service === null) {
     throw new TypeError(`${name} must be an object with handlers, not ${showValue(service)}`)
   }
   const other = kindOf(service)
   if (other !== null) throw new TypeError(`${name} must be an object with handlers, not ${other}`)
   const known: readonly string[] = [...HANDLER_NAMES, ...others]
-  checkServiceNames(name, service, known)
+  checkServiceNames(name, service, known, settings)
   const handlers = service as Record<string, unknown>
   for (const key of known) {
     if (handlers[key] !== undefined && typeof handlers[key] !== 'function') {

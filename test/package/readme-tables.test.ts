@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { resolveDeflateOptions } from '../../src/deflate/options.js'
 import { HANDSHAKE_ERRORS, LIMIT_ERRORS, PROTOCOL_ERRORS } from '../../src/errors.js'
+import { SETTING_NAMES } from '../../src/service/service-names.js'
 import { CLIENT_LIMITS, LIMIT_NAMES, resolveLimits, SERVER_LIMITS, type Limits } from '../../src/limits.js'
 
 const root = path.join(__dirname, '../..')
@@ -86,6 +87,13 @@ describe('the tables of limits', () => {
     })
     const rows = rowsNamed('docs/limits.md', Object.keys(options))
     expect(rows.map(([name, value]) => [name, value])).toEqual(expected)
+  })
+})
+
+describe('the table of the settings of a service', () => {
+  it('docs/services.md has every setting', () => {
+    const rows = rowsNamed('docs/services.md', SETTING_NAMES)
+    expect(rows.map(([name]) => name)).toEqual(SETTING_NAMES)
   })
 })
 

@@ -10,6 +10,7 @@ import {
   type PathParams,
   type ServerService,
   type ServerSocket,
+  type ServiceFactory,
 } from '../../../src/index.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -81,6 +82,31 @@ describe('the types of a route', () => {
     }
     expect(wrong.both).toThrow(TypeError)
     expect(wrong.codec).toThrow(TypeError)
+  })
+
+  test('a service has settings of its own, beside a codec or a router as well; what a function makes has none', () => {
+    const server = new WebSocketServer()
+    server.route('/a/:id', {
+      idleTimeoutMs: false,
+      maxMessageBytes: 1000,
+      codec: json(z.object({ n: z.number() })),
+      protocols(offered, request) {
+        same<typeof request.path, string>(true)
+        return offered[0]
+      },
+      onMessage(socket, message) {
+        same<typeof message, { n: number }>(true)
+        same<typeof socket.params.id, string>(true)
+      },
+    })
+    server.route('/b', { autoPong: false, ...router('type', { add: (_, { n }) => n }) })
+    const factory = Object.assign((socket: ServerSocket) => ({ onMessage: () => socket.id }), {
+      maxFrameBytes: 10,
+    })
+    const service: ServiceFactory = factory
+    expect(server.route('/c', service).path).toBe('/c')
+    // @ts-expect-error a time is a number
+    expect(() => server.route('/d', { idleTimeoutMs: '5', onMessage: () => '' })).toThrow(TypeError)
   })
 
   test('the union of a schema types the handlers of a router', () => {
