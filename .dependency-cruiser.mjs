@@ -95,7 +95,7 @@ export default {
     builtins('handshake', ['crypto']),
     builtins('handshake', ['crypto'], 'key[.]ts$'),
 
-    only('deflate', 'handshake/extension-header.ts'),
+    only('deflate', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
     builtins('deflate', ['buffer', 'zlib']),
     builtins('deflate', ['zlib'], 'zlib-codec[^/]*[.]ts$'),
 
