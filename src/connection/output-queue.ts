@@ -2,7 +2,7 @@ import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
-import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
+import { writeUtf8 } from '../native/buffer-text.js'
 
 /** Frames of all connections are written into one slab, so that a connection keeps no buffer of its own. */
 const SLAB_BYTES = 64 * 1024
@@ -16,11 +16,11 @@ const SHORT_TEXT_UNITS = 4 * 1024
 const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
 
-const EMPTY = asBuffer(Buffer.alloc(0))
+const EMPTY: Buffer = Buffer.alloc(0)
 /** Shared by all: never changed. */
-const NONE: RawBuffer[] = []
+const NONE: Buffer[] = []
 
-const allocate = (bytes: number): RawBuffer => Buffer.allocUnsafeSlow(bytes) as RawBuffer
+const allocate = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes)
 
 let slab = allocate(0)
 let slabEnd = 0
@@ -30,11 +30,11 @@ let lastView = EMPTY
 let lastRegion = EMPTY
 let lastStart = 0
 
-function viewOf(region: RawBuffer, start: number, end: number): Buffer {
+function viewOf(region: Buffer, start: number, end: number): Buffer {
   // One that is larger is a message's own, and must not be held here.
   if (region.length > SLAB_BYTES) return region.subarray(start, end)
   if (region !== lastRegion || start !== lastStart || end - start !== lastView.length) {
-    lastView = region.subarray(start, end) as RawBuffer
+    lastView = region.subarray(start, end)
     lastRegion = region
     lastStart = start
   }
@@ -64,7 +64,7 @@ export class OutputQueue {
   private start = 0
   private end = 0
   /** The private buffer that was taken last, whole. */
-  private taken: RawBuffer | null = null
+  private taken: Buffer | null = null
   /**
    * Nobody else writes in `region`. Kept here, for it cannot be seen from the region: once the slab is full and
    * replaced, the old one is neither the slab nor anybody's own.
@@ -92,7 +92,7 @@ export class OutputQueue {
     const at = this.reserve(most + frameHeaderBytes(most, masked))
     let payloadAt = at + frameHeaderBytes(expected, masked)
     // What was written counts, so that no byte goes out that was not.
-    const length = this.region.utf8Write(text, payloadAt)
+    const length = writeUtf8(this.region, text, payloadAt)
     if (length !== expected) {
       const actual = at + frameHeaderBytes(length, masked)
       if (actual !== payloadAt) this.region.copyWithin(actual, payloadAt, payloadAt + length)
@@ -118,7 +118,7 @@ export class OutputQueue {
    * the transport is blocked it is copied all the same, so that a slow peer keeps no more in memory than is its own.
    * @param buffer nobody changes it any more
    */
-  appendShared(buffer: RawBuffer, start: number, end: number): void {
+  appendShared(buffer: Buffer, start: number, end: number): void {
     const length = end - start
     if (this.isBlocked) {
       const at = this.reserve(length)
@@ -231,7 +231,7 @@ export class OutputQueue {
   private closeRegion(): void {
     if (this.end > this.start) {
       if (this.done === NONE) this.done = []
-      this.done.push(this.region.subarray(this.start, this.end) as RawBuffer)
+      this.done.push(this.region.subarray(this.start, this.end))
     }
     this.dropRegion()
   }

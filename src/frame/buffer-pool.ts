@@ -1,5 +1,3 @@
-import { asBuffer, type RawBuffer } from './raw-buffer.js'
-
 /** What is smaller costs less to make than to keep. */
 const MIN_POOLED_BYTES = 32 * 1024
 const MAX_POOLED_BYTES = 4 * 1024 * 1024
@@ -7,7 +5,7 @@ const MAX_POOLED_BYTES = 4 * 1024 * 1024
 const MAX_KEPT_BYTES = 4 * 1024 * 1024
 
 /** By size, a power of two each. */
-const kept = new Map<number, RawBuffer[]>()
+const kept = new Map<number, Buffer[]>()
 let keptBytes = 0
 
 const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
@@ -17,17 +15,17 @@ const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
  * by page, which costs more than the copy into it (1 MiB echoed: 1.9 times as fast, Node 20, 2026-11).
  * @returns at least so many bytes, with anything in them
  */
-export function borrowBuffer(bytes: number): RawBuffer {
-  if (bytes < MIN_POOLED_BYTES || bytes > MAX_POOLED_BYTES) return asBuffer(Buffer.allocUnsafeSlow(bytes))
+export function borrowBuffer(bytes: number): Buffer {
+  if (bytes < MIN_POOLED_BYTES || bytes > MAX_POOLED_BYTES) return Buffer.allocUnsafeSlow(bytes)
   const size = sizeOf(bytes)
   const found = kept.get(size)?.pop()
-  if (found === undefined) return asBuffer(Buffer.allocUnsafeSlow(size))
+  if (found === undefined) return Buffer.allocUnsafeSlow(size)
   keptBytes -= size
   return found
 }
 
 /** @param buffer whole, from {@link borrowBuffer}; nobody may use it or a view of it any more */
-export function returnBuffer(buffer: RawBuffer): void {
+export function returnBuffer(buffer: Buffer): void {
   const size = buffer.length
   if (size < MIN_POOLED_BYTES || size > MAX_POOLED_BYTES || size !== sizeOf(size)) return
   if (keptBytes + size > MAX_KEPT_BYTES) return

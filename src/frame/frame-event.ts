@@ -1,7 +1,6 @@
 import type { ProtocolError } from '../errors.js'
 import { maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
-import type { RawBuffer } from './raw-buffer.js'
 
 /**
  * A frame, or the part of it that has come so far. A frame that lies whole in what was pushed is one part; any
@@ -21,7 +20,7 @@ export class FramePart {
   /** This part ends its frame. */
   readonly isLast: boolean
   /** The chunk that the bytes lie in, and where: bytes `start` to `end`, still masked if {@link isMasked}. */
-  readonly source: RawBuffer
+  readonly source: Buffer
   readonly start: number
   readonly end: number
   /** 32 bits, first octet lowest; 0 for a frame that came unmasked. */
@@ -35,7 +34,7 @@ export class FramePart {
     firstByte: number,
     opcode: Opcode,
     payloadLength: number,
-    source: RawBuffer,
+    source: Buffer,
     start: number,
     end: number,
     isMasked: boolean,

@@ -2,7 +2,6 @@ import { ProtocolError } from '../errors.js'
 import type { FramePart } from './frame-event.js'
 import { borrowBuffer, returnBuffer } from './buffer-pool.js'
 import { Opcode } from './opcode.js'
-import { asBuffer, type RawBuffer } from './raw-buffer.js'
 import { Utf8Validator } from './utf8.js'
 
 /** The first buffer of a message that grows: small, for memory follows the bytes that came. */
@@ -17,7 +16,7 @@ export class MessageAssembler {
   readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
   /** RSV1 of the first frame: the parts are compressed bytes (RFC 7692 section 6.2). */
   readonly isCompressed: boolean
-  private buffer: RawBuffer
+  private buffer: Buffer
   /** It goes back to where it came from. */
   private isBorrowed = false
   private length = 0
@@ -32,7 +31,7 @@ export class MessageAssembler {
     this.opcode = first.opcode === Opcode.TEXT ? Opcode.TEXT : Opcode.BINARY
     this.isCompressed = first.rsv1
     this.ascii = this.opcode === Opcode.TEXT && !first.rsv1
-    this.buffer = asBuffer(Buffer.allocUnsafe(0))
+    this.buffer = Buffer.allocUnsafe(0)
   }
 
   /** Bytes so far. */
@@ -71,20 +70,20 @@ export class MessageAssembler {
    * Ends the message.
    * @returns its bytes, until {@link release}; or the violation: text that ends inside a character
    */
-  finish(): RawBuffer | ProtocolError {
+  finish(): Buffer | ProtocolError {
     if (this.validator !== null && !this.validator.isComplete) {
       return new ProtocolError('HAWSER_INVALID_UTF8', 'the text ends inside a character')
     }
-    return asBuffer(this.buffer.subarray(0, this.length))
+    return this.buffer.subarray(0, this.length)
   }
 
   /**
    * The same, where the bytes are kept: in memory that is theirs alone.
    * @param bytes what {@link finish} gave
    */
-  keep(bytes: RawBuffer): RawBuffer {
+  keep(bytes: Buffer): Buffer {
     if (!this.isBorrowed) return bytes
-    const own = asBuffer(Buffer.allocUnsafeSlow(bytes.length))
+    const own = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(own)
     this.release()
     return own
@@ -108,7 +107,7 @@ export class MessageAssembler {
     const wanted = Math.max(needed * 4, INITIAL_BYTES)
     // The last one is the caller's in the end; those before it are used again.
     const isLast = wanted >= expected
-    const grown = isLast ? asBuffer(Buffer.allocUnsafeSlow(expected)) : borrowBuffer(wanted)
+    const grown = isLast ? Buffer.allocUnsafeSlow(expected) : borrowBuffer(wanted)
     this.buffer.copy(grown, 0, 0, this.length)
     this.release()
     this.buffer = grown

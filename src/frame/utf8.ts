@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { RawBuffer } from './raw-buffer.js'
+import { sliceUtf8 } from '../native/buffer-text.js'
 
 /** Above this a piece is given to the native check; below it the call costs more than it saves. */
 const NATIVE_THRESHOLD_BYTES = 64
@@ -85,7 +85,7 @@ function lastBoundary(bytes: Uint8Array, end: number): number {
  * check: one native pass for nearly all text.
  * @returns null for what is not UTF-8
  */
-export function decodeText(bytes: RawBuffer, start: number, end: number): string | null {
-  const text = bytes.utf8Slice(start, end)
+export function decodeText(bytes: Buffer, start: number, end: number): string | null {
+  const text = sliceUtf8(bytes, start, end)
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }
