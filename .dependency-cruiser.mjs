@@ -87,19 +87,19 @@ export default {
       to: { path: '^src/(index[.]ts$|cli/)' },
     },
 
-    only('frame'),
+    only('frame', 'native/buffer-text.ts'),
     builtins('frame', ['buffer', 'crypto']),
     builtins('frame', ['crypto'], 'masking[.]ts$'),
 
-    only('handshake'),
+    only('handshake', 'native/buffer-text.ts'),
     builtins('handshake', ['crypto']),
     builtins('handshake', ['crypto'], 'key[.]ts$'),
 
-    only('deflate', 'handshake/extension-header.ts'),
+    only('deflate', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
     builtins('deflate', ['buffer', 'zlib']),
     builtins('deflate', ['zlib'], 'zlib-codec[^/]*[.]ts$'),
 
-    only('connection', 'frame', 'deflate/codec.ts'),
+    only('connection', 'frame', 'native/buffer-text.ts', 'deflate/codec.ts'),
     builtins('connection', []),
     {
       name: 'connection-port-types',

@@ -2,7 +2,7 @@ import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
-import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
+import { writeUtf8 } from '../native/buffer-text.js'
 
 /** All connections write frames into one shared slab, so that most need no buffer of their own. */
 const SLAB_BYTES = 64 * 1024
@@ -16,11 +16,11 @@ const SHORT_TEXT_UNITS = 4 * 1024
 const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
 
-const EMPTY = asBuffer(Buffer.alloc(0))
+const EMPTY: Buffer = Buffer.alloc(0)
 /** The empty list that all share. It is never changed. */
-const NONE: RawBuffer[] = []
+const NONE: Buffer[] = []
 
-const allocate = (bytes: number): RawBuffer => Buffer.allocUnsafeSlow(bytes) as RawBuffer
+const allocate = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes)
 
 let slab = allocate(0)
 let slabEnd = 0
@@ -30,11 +30,11 @@ let lastView = EMPTY
 let lastRegion = EMPTY
 let lastStart = 0
 
-function viewOf(region: RawBuffer, start: number, end: number): Buffer {
+function viewOf(region: Buffer, start: number, end: number): Buffer {
   // A larger buffer belongs to one message and must not be held here.
   if (region.length > SLAB_BYTES) return region.subarray(start, end)
   if (region !== lastRegion || start !== lastStart || end - start !== lastView.length) {
-    lastView = region.subarray(start, end) as RawBuffer
+    lastView = region.subarray(start, end)
     lastRegion = region
     lastStart = start
   }
@@ -65,7 +65,7 @@ export class OutputQueue {
   private start = 0
   private end = 0
   /** The whole private buffer that the last `take` returned a view of, or null. */
-  private taken: RawBuffer | null = null
+  private taken: Buffer | null = null
   /**
    * Whether only this connection writes into `region`. A comparison with the slab does not show it: a full slab that
    * was replaced is no longer the current slab, and not private either.
@@ -93,7 +93,7 @@ export class OutputQueue {
     const at = this.reserve(most + frameHeaderBytes(most, masked))
     let payloadAt = at + frameHeaderBytes(expected, masked)
     // What was written counts, so that no byte goes out that was not.
-    const length = this.region.utf8Write(text, payloadAt)
+    const length = writeUtf8(this.region, text, payloadAt)
     if (length !== expected) {
       const actual = at + frameHeaderBytes(length, masked)
       if (actual !== payloadAt) this.region.copyWithin(actual, payloadAt, payloadAt + length)
@@ -120,7 +120,7 @@ export class OutputQueue {
    * bytes.
    * @param buffer its bytes must not change any more
    */
-  appendShared(buffer: RawBuffer, start: number, end: number): void {
+  appendShared(buffer: Buffer, start: number, end: number): void {
     const length = end - start
     if (this.isBlocked) {
       const at = this.reserve(length)
@@ -235,7 +235,7 @@ export class OutputQueue {
   private closeRegion(): void {
     if (this.end > this.start) {
       if (this.done === NONE) this.done = []
-      this.done.push(this.region.subarray(this.start, this.end) as RawBuffer)
+      this.done.push(this.region.subarray(this.start, this.end))
     }
     this.dropRegion()
   }

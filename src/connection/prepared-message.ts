@@ -1,7 +1,7 @@
 import type { MessageCodec, SharedDeflate } from '../deflate/codec.js'
 import { FIN_BIT, frameHeaderBytes, RSV1_BIT, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
-import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
+import { writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
 import { viewBytes, type MessageData } from './message-data.js'
 
@@ -11,16 +11,16 @@ const LARGE_FRAME_BYTES = 16 * 1024
 /** So many ways to compress are kept for one message: windows of 9 to 15 bits, and one to spare. */
 const MAX_DEFLATED = 8
 
-let slab = asBuffer(Buffer.alloc(0))
+let slab: Buffer = Buffer.alloc(0)
 let slabEnd = 0
 
 /** Room that nobody writes in again, behind what was made last where that fits. */
-function allocate(bytes: number, isTransient: boolean): { target: RawBuffer; start: number } {
+function allocate(bytes: number, isTransient: boolean): { target: Buffer; start: number } {
   if (!isTransient || bytes > LARGE_FRAME_BYTES) {
-    return { target: asBuffer(Buffer.allocUnsafeSlow(bytes)), start: 0 }
+    return { target: Buffer.allocUnsafeSlow(bytes), start: 0 }
   }
   if (slabEnd + bytes > slab.length) {
-    slab = asBuffer(Buffer.allocUnsafeSlow(SLAB_BYTES))
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
     slabEnd = 0
   }
   const start = slabEnd
@@ -30,7 +30,7 @@ function allocate(bytes: number, isTransient: boolean): { target: RawBuffer; sta
 
 /** A frame as it goes out unmasked: bytes `start` to `end` of a buffer that nobody changes any more. */
 export class SharedFrame {
-  readonly buffer: RawBuffer
+  readonly buffer: Buffer
   readonly start: number
   readonly end: number
 
@@ -38,7 +38,7 @@ export class SharedFrame {
     const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
     const { target, start } = allocate(frameHeaderBytes(length, false) + length, isTransient)
     const at = writeFrameHeader(target, start, firstByte, length, 0)
-    if (typeof payload === 'string') target.utf8Write(payload, at)
+    if (typeof payload === 'string') writeUtf8(target, payload, at)
     else target.set(payload, at)
     this.buffer = target
     this.start = start

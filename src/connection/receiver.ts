@@ -6,9 +6,10 @@ import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { MessageAssembler } from '../frame/message-assembler.js'
 import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
-import { asBuffer, type RawBuffer } from '../frame/raw-buffer.js'
+import { asBuffer } from '../frame/as-buffer.js'
 import { decodeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
+import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
 import { MessageReceived, type Waker } from './events.js'
 
 /** The least that a frame has besides its payload (RFC 6455 section 5.2). */
@@ -119,7 +120,7 @@ export class Receiver {
     if (!isText) return new MessageReceived(assembler.keep(bytes))
     // Validated as it came.
     const end = bytes.length
-    const text = assembler.isAscii ? bytes.latin1Slice(0, end) : bytes.utf8Slice(0, end)
+    const text = assembler.isAscii ? sliceLatin1(bytes, 0, end) : sliceUtf8(bytes, 0, end)
     assembler.release()
     return new MessageReceived(text)
   }
@@ -129,7 +130,7 @@ export class Receiver {
     if (part.opcode === Opcode.BINARY)
       return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
-    if (part.unmask()) return new MessageReceived(source.latin1Slice(start, end))
+    if (part.unmask()) return new MessageReceived(sliceLatin1(source, start, end))
     return toText(source, start, end)
   }
 
@@ -139,7 +140,7 @@ export class Receiver {
     this.dataBytes += end - start + HEADER_BYTES
     const isAscii = this.isMasked && maskInPlace(source, start, end, key)
     if (opcode === Opcode.TEXT) {
-      return isAscii ? new MessageReceived(source.latin1Slice(start, end)) : toText(source, start, end)
+      return isAscii ? new MessageReceived(sliceLatin1(source, start, end)) : toText(source, start, end)
     }
     const bytes = source.subarray(start, end)
     return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
@@ -185,7 +186,7 @@ export class Receiver {
 }
 
 /** Text that is all there. What is wrong with it is told in the same words as where it comes in parts. */
-function toText(bytes: RawBuffer, start: number, end: number): MessageReceived | ProtocolError {
+function toText(bytes: Buffer, start: number, end: number): MessageReceived | ProtocolError {
   const text = decodeText(bytes, start, end)
   if (text !== null) return new MessageReceived(text)
   const isCut = new Utf8Validator().push(bytes, start, end)

@@ -4,8 +4,8 @@
  * window, and references as far back as its beginning repeat all that is in it.
  */
 import { constants } from 'node:zlib'
+import type { ZlibHandle } from '../native/zlib-handle.js'
 import { NO_HISTORY } from './engine.js'
-import type { ZlibHandle } from './zlib-codec-handle.js'
 
 const { Z_SYNC_FLUSH } = constants
 

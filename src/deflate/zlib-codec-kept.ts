@@ -1,6 +1,7 @@
 /** The engine on kept handles: synchronous, no stream per message, one handle for all who need no context. */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import type { InflateRaw } from 'node:zlib'
+import { ZlibHandle } from '../native/zlib-handle.js'
 import type { InflateResult } from './codec.js'
 import {
   brokenOff,
@@ -21,7 +22,6 @@ import type {
   Lender,
   ZlibEngine,
 } from './engine.js'
-import { ignore, ZlibHandle } from './zlib-codec-handle.js'
 import { primeHandle, readWindow } from './zlib-codec-history.js'
 import { deflateOnPool } from './zlib-codec-pool.js'
 
@@ -225,7 +225,7 @@ class PoolInflation {
     stream.on('data', (chunk: Buffer) => this.#collect(chunk))
     stream.write(input, () => {
       if (this.#isOver) return
-      handle.onFailure = ignore
+      handle.onFailure = doNothing
       const rest = input.subarray(stream.bytesWritten)
       if (this.#isCancelled) {
         this.#finish(brokenOff(), 0)
@@ -262,11 +262,16 @@ class PoolInflation {
   }
 }
 
+/** The trip is over: nothing can fail. */
+function doNothing(): void {
+  // `ZlibHandle.error` has the error of a later write.
+}
+
 function openOnPool(): ZlibHandle<InflateRaw> {
   return new ZlibHandle(createInflateRaw({ windowBits: LARGEST_WINDOW_BITS, chunkSize: POOL_CHUNK_BYTES }))
 }
 
-/** For Nodes where `handlesWork`. What is shared lives as long as the process. */
+/** Where `canUseZlibHandles` says so. What is shared lives as long as the process. */
 export class HandleEngine implements ZlibEngine, Lender {
   readonly lender: Lender = this
   readonly #shared = new HandleInflater(LARGEST_WINDOW_BITS)

@@ -1,6 +1,7 @@
 /** permessage-deflate over node:zlib: one codec for each connection, and what the codecs of one server share. */
 import { InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
+import { canUseZlibHandles } from '../native/zlib-handle.js'
 import type { CodecFactory, InflateResult, MessageCodec, SharedDeflate } from './codec.js'
 import { Borrower, ContextPool } from './context-pool.js'
 import { compressorBits, contextBytes, inflaterBytes, NO_HISTORY } from './engine.js'
@@ -10,13 +11,12 @@ import type { AgreedParameters } from './negotiation.js'
 import type { ResolvedDeflateOptions } from './options.js'
 import { PeerContext, type SharedInflation } from './peer-context.js'
 import { sharedDeflateOf } from './shared-deflate.js'
-import { handlesWork } from './zlib-codec-handle.js'
 import { HandleEngine } from './zlib-codec-kept.js'
 import { PublicEngine } from './zlib-codec-public.js'
 
 /**
  * The way to use zlib.
- * @param canKeepHandles from `handlesWork`
+ * @param canKeepHandles from `canUseZlibHandles`
  */
 export function createEngine(canKeepHandles: boolean): ZlibEngine {
   return canKeepHandles ? new HandleEngine() : new PublicEngine()
@@ -26,7 +26,7 @@ let engineOfThisNode: ZlibEngine | null = null
 
 /** Tried out once, with the first factory: the answer does not change while the process lives. */
 function defaultEngine(): ZlibEngine {
-  engineOfThisNode ??= createEngine(handlesWork())
+  engineOfThisNode ??= createEngine(canUseZlibHandles())
   return engineOfThisNode
 }
 

@@ -1,5 +1,3 @@
-import { asBuffer, type RawBuffer } from './raw-buffer.js'
-
 /** A smaller buffer costs less to allocate than to keep. */
 const MIN_POOLED_BYTES = 32 * 1024
 const MAX_POOLED_BYTES = 4 * 1024 * 1024
@@ -7,7 +5,7 @@ const MAX_POOLED_BYTES = 4 * 1024 * 1024
 const MAX_KEPT_BYTES = 4 * 1024 * 1024
 
 /** Free buffers by size in bytes, which is always a power of two. */
-const kept = new Map<number, RawBuffer[]>()
+const kept = new Map<number, Buffer[]>()
 let keptBytes = 0
 
 const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
@@ -19,11 +17,11 @@ const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
  * @param bytes the least size, in bytes
  * @returns a buffer of `bytes` bytes or more, not cleared
  */
-export function borrowBuffer(bytes: number): RawBuffer {
-  if (bytes < MIN_POOLED_BYTES || bytes > MAX_POOLED_BYTES) return asBuffer(Buffer.allocUnsafeSlow(bytes))
+export function borrowBuffer(bytes: number): Buffer {
+  if (bytes < MIN_POOLED_BYTES || bytes > MAX_POOLED_BYTES) return Buffer.allocUnsafeSlow(bytes)
   const size = sizeOf(bytes)
   const found = kept.get(size)?.pop()
-  if (found === undefined) return asBuffer(Buffer.allocUnsafeSlow(size))
+  if (found === undefined) return Buffer.allocUnsafeSlow(size)
   keptBytes -= size
   return found
 }
@@ -31,7 +29,7 @@ export function borrowBuffer(bytes: number): RawBuffer {
 /**
  * @param buffer all of a buffer from {@link borrowBuffer}; the caller must not use it, or any view of it, afterwards
  */
-export function returnBuffer(buffer: RawBuffer): void {
+export function returnBuffer(buffer: Buffer): void {
   const size = buffer.length
   if (size < MIN_POOLED_BYTES || size > MAX_POOLED_BYTES || size !== sizeOf(size)) return
   if (keptBytes + size > MAX_KEPT_BYTES) return

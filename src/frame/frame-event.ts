@@ -1,7 +1,6 @@
 import type { ProtocolError } from '../errors.js'
 import { maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
-import type { RawBuffer } from './raw-buffer.js'
 
 /**
  * A frame, or one part of it. A frame that lies whole in the pushed chunk is one part. Any other frame gives a first
@@ -21,7 +20,7 @@ export class FramePart {
   /** Whether this part ends its frame. */
   readonly isLast: boolean
   /** The chunk that holds the bytes: `start` (inclusive) to `end` (exclusive), still masked if {@link isMasked}. */
-  readonly source: RawBuffer
+  readonly source: Buffer
   readonly start: number
   readonly end: number
   /** 32 bits, first octet lowest; 0 for an unmasked frame. */
@@ -35,7 +34,7 @@ export class FramePart {
     firstByte: number,
     opcode: Opcode,
     payloadLength: number,
-    source: RawBuffer,
+    source: Buffer,
     start: number,
     end: number,
     isMasked: boolean,

@@ -16,7 +16,7 @@ import {
   RSV3_BIT,
 } from './header.js'
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
-import { asBuffer, type RawBuffer } from './raw-buffer.js'
+import { asBuffer } from './as-buffer.js'
 
 /** Which end of a connection this is: a server requires masked frames, a client refuses them. */
 export type Role = 'client' | 'server'
@@ -40,7 +40,7 @@ export interface FrameParserOptions {
   readonly maxCompressedBytes?: number
 }
 
-const EMPTY = asBuffer(new Uint8Array(0))
+const EMPTY: Buffer = Buffer.alloc(0)
 
 /** The list of waiting chunks is shortened once at least this many, and at least half of it, are consumed. */
 const WAITING_SLACK = 64
@@ -60,14 +60,14 @@ export class FrameParser {
   private readonly maxMessageBytes: number
   private readonly maxCompressedBytes: number
 
-  private chunk: RawBuffer = EMPTY
+  private chunk: Buffer = EMPTY
   private position = 0
   /** Chunks pushed before the current one was consumed, from `waitingIndex` on; null if there are none. */
   private waiting: Uint8Array[] | null = null
   private waitingIndex = 0
   private waitingBytes = 0
   /** The start of a header that a chunk cut, and its length so far in bytes. */
-  private scratch: RawBuffer | null = null
+  private scratch: Buffer | null = null
   private scratchLength = 0
 
   /**
@@ -154,7 +154,7 @@ export class FrameParser {
   }
 
   /** The payload of {@link takeWhole}: bytes `wholeStart` to `wholeEnd` of `wholeSource`, masked with `wholeKey`. */
-  wholeSource: RawBuffer = EMPTY
+  wholeSource: Buffer = EMPTY
   wholeStart = 0
   wholeEnd = 0
   wholeKey = 0
@@ -197,7 +197,7 @@ export class FrameParser {
     // The payload that takeWhole returned last lies in the same memory.
     this.wholeSource = EMPTY
     if (this.position === this.chunk.length) this.chunk = EMPTY
-    else this.chunk = asBuffer(Buffer.from(this.chunk.subarray(this.position)))
+    else this.chunk = Buffer.from(this.chunk.subarray(this.position))
     this.position = 0
   }
 
@@ -230,7 +230,7 @@ export class FrameParser {
     const headerLength = this.readHeader(this.chunk, this.position, this.chunk.length)
     if (headerLength < 0) return this.violation
     if (headerLength === 0) {
-      this.scratch = Buffer.allocUnsafe(MAX_HEADER_BYTES) as RawBuffer
+      this.scratch = Buffer.allocUnsafe(MAX_HEADER_BYTES)
       this.scratchLength = this.chunk.copy(this.scratch, 0, this.position)
       this.position = this.chunk.length
       return null
@@ -240,7 +240,7 @@ export class FrameParser {
   }
 
   /** Reads the rest of a cut header byte by byte: at most 13 bytes. */
-  private resumeHeader(scratch: RawBuffer): FrameEvent | null {
+  private resumeHeader(scratch: Buffer): FrameEvent | null {
     while (this.position < this.chunk.length) {
       scratch[this.scratchLength++] = this.chunk[this.position++] as number
       const headerLength = this.readHeader(scratch, 0, this.scratchLength)

@@ -2,7 +2,6 @@ import { ProtocolError } from '../errors.js'
 import type { FramePart } from './frame-event.js'
 import { borrowBuffer, returnBuffer } from './buffer-pool.js'
 import { Opcode } from './opcode.js'
-import { asBuffer, type RawBuffer } from './raw-buffer.js'
 import { Utf8Validator } from './utf8.js'
 
 /** The first buffer of a message that grows. It is small because memory follows the bytes received. */
@@ -17,7 +16,7 @@ export class MessageAssembler {
   readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
   /** Whether the first frame has RSV1, so that the parts are compressed bytes (RFC 7692 section 6.2). */
   readonly isCompressed: boolean
-  private buffer: RawBuffer
+  private buffer: Buffer
   /** Whether `buffer` is from the buffer pool and must be returned to it. */
   private isBorrowed = false
   private length = 0
@@ -32,7 +31,7 @@ export class MessageAssembler {
     this.opcode = first.opcode === Opcode.TEXT ? Opcode.TEXT : Opcode.BINARY
     this.isCompressed = first.rsv1
     this.ascii = this.opcode === Opcode.TEXT && !first.rsv1
-    this.buffer = asBuffer(Buffer.allocUnsafe(0))
+    this.buffer = Buffer.allocUnsafe(0)
   }
 
   /** The bytes received so far. */
@@ -71,11 +70,11 @@ export class MessageAssembler {
    * Ends the message.
    * @returns its bytes, valid until {@link release}; or the violation if the text ends inside a character
    */
-  finish(): RawBuffer | ProtocolError {
+  finish(): Buffer | ProtocolError {
     if (this.validator !== null && !this.validator.isComplete) {
       return new ProtocolError('HAWSER_INVALID_UTF8', 'the text ends inside a character')
     }
-    return asBuffer(this.buffer.subarray(0, this.length))
+    return this.buffer.subarray(0, this.length)
   }
 
   /**
@@ -83,9 +82,9 @@ export class MessageAssembler {
    * @param bytes the result of {@link finish}
    * @returns the same bytes, owned by the caller
    */
-  keep(bytes: RawBuffer): RawBuffer {
+  keep(bytes: Buffer): Buffer {
     if (!this.isBorrowed) return bytes
-    const own = asBuffer(Buffer.allocUnsafeSlow(bytes.length))
+    const own = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(own)
     this.release()
     return own
@@ -109,7 +108,7 @@ export class MessageAssembler {
     const wanted = Math.max(needed * 4, INITIAL_BYTES)
     // The caller may keep the last buffer; those before it return to the pool.
     const isLast = wanted >= expected
-    const grown = isLast ? asBuffer(Buffer.allocUnsafeSlow(expected)) : borrowBuffer(wanted)
+    const grown = isLast ? Buffer.allocUnsafeSlow(expected) : borrowBuffer(wanted)
     this.buffer.copy(grown, 0, 0, this.length)
     this.release()
     this.buffer = grown

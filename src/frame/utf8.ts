@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { RawBuffer } from './raw-buffer.js'
+import { sliceUtf8 } from '../native/buffer-text.js'
 
 /** Pieces of this size or more use the native check; for smaller ones the call costs more than it saves. */
 const NATIVE_THRESHOLD_BYTES = 64
@@ -86,7 +86,7 @@ function lastBoundary(bytes: Uint8Array, end: number): number {
  * check: nearly all text takes one native pass.
  * @returns the text, or null if the bytes are not UTF-8
  */
-export function decodeText(bytes: RawBuffer, start: number, end: number): string | null {
-  const text = bytes.utf8Slice(start, end)
+export function decodeText(bytes: Buffer, start: number, end: number): string | null {
+  const text = sliceUtf8(bytes, start, end)
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }

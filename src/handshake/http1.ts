@@ -5,6 +5,7 @@
 
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, SERVER_LIMITS, showValue } from '../limits.js'
+import { sliceLatin1 } from '../native/buffer-text.js'
 import { HeaderFields } from './header-fields.js'
 import { COLON, CR, isDigitCode, isFieldValueCode, isTokenCode, LF, SP, trimOws } from './tokens.js'
 
@@ -379,15 +380,11 @@ function fitsVersion(code: number, index: number): boolean {
   return index === HTTP_NAME.length + 1 ? code === 0x2e : isDigitCode(code)
 }
 
-/** Bytes as text, one character each. In steps, for an engine bounds the arguments of a call. */
+/** Bytes as text, one character each. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  // What every Buffer of Node's has: with it a head takes half of the time (Node 20, 2026-11).
-  const { latin1Slice } = bytes as { latin1Slice?: (start: number, end: number) => string }
-  if (latin1Slice !== undefined) return latin1Slice.call(bytes, start, end)
-  let text = ''
-  for (let at = start; at < end; at += 4096) {
-    const part = bytes.subarray(at, Math.min(end, at + 4096))
-    text += String.fromCharCode.apply(null, part as unknown as number[])
-  }
-  return text
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // With the method of native a head takes half of the time (Node 20, 2026-11).
+  return sliceLatin1(buffer, start, end)
 }

@@ -6,6 +6,7 @@
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
+import { isNativeOn } from './native-switch.js'
 
 /** A call to the system that is under way. */
 export interface HandleRequest {
@@ -167,7 +168,7 @@ let kit: HandleKit | null | undefined
 export function handleKit(): HandleKit | null {
   if (kit === undefined) {
     try {
-      kit = findKit()
+      kit = isNativeOn ? findKit() : null
     } catch {
       kit = null
     }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
-import { asBuffer } from '../../src/frame/raw-buffer.js'
+import { asBuffer } from '../../src/frame/as-buffer.js'
 import { decodeText, Utf8Validator } from '../../src/frame/utf8.js'
 
 /**

@@ -1,5 +1,5 @@
 import { OutputQueue } from '../../../src/connection/output-queue.js'
-import { asBuffer } from '../../../src/frame/raw-buffer.js'
+import { asBuffer } from '../../../src/frame/as-buffer.js'
 import { frame, hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 
 const TEXT = 0x81

@@ -1,5 +1,5 @@
 import { constants, createInflateRaw, deflateRawSync } from 'node:zlib'
-import { ZlibHandle } from '../../../src/deflate/zlib-codec-handle.js'
+import { ZlibHandle } from '../../../src/native/zlib-handle.js'
 import { primeHandle, readWindow } from '../../../src/deflate/zlib-codec-history.js'
 import { expectBytes, json, noise } from './codec-pair.js'
 

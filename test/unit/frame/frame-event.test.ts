@@ -1,7 +1,7 @@
 import { ProtocolError } from '../../../src/errors.js'
 import { FramePart, FrameViolation } from '../../../src/frame/frame-event.js'
 import { FrameParser } from '../../../src/frame/frame-parser.js'
-import { asBuffer } from '../../../src/frame/raw-buffer.js'
+import { asBuffer } from '../../../src/frame/as-buffer.js'
 import { frame, KEY, OP, xor } from '../../helpers/frame-builder.js'
 
 const KEY_NUMBER = 0x3d21fa37

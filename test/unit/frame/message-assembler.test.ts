@@ -2,7 +2,6 @@ import { ProtocolError } from '../../../src/errors.js'
 import type { FramePart } from '../../../src/frame/frame-event.js'
 import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { MessageAssembler } from '../../../src/frame/message-assembler.js'
-import type { RawBuffer } from '../../../src/frame/raw-buffer.js'
 import { fragments, frame, hex, KEY, OP } from '../../helpers/frame-builder.js'
 
 /** The parts of what is pushed chunk by chunk to a server (masked) or a client. */
@@ -155,7 +154,7 @@ describe('memory follows the bytes received', () => {
 
 describe('the buffer of a message that is longer than its chunks', () => {
   /** A frame that comes in two chunks, the first of which makes the assembler borrow a buffer for all of it. */
-  function comeCut(byte: number): { assembler: MessageAssembler; bytes: RawBuffer } {
+  function comeCut(byte: number): { assembler: MessageAssembler; bytes: Buffer } {
     const wire = frame({ opcode: OP.BINARY, payload: Buffer.alloc(1_000_000, byte) })
     const parser = new FrameParser({ role: 'client' })
     parser.push(wire.subarray(0, 200_000))
@@ -164,7 +163,7 @@ describe('the buffer of a message that is longer than its chunks', () => {
     const assembler = new MessageAssembler(first)
     assembler.append(first)
     assembler.append(parser.next() as FramePart)
-    return { assembler, bytes: assembler.finish() as RawBuffer }
+    return { assembler, bytes: assembler.finish() as Buffer }
   }
 
   test('is lent again after its release, and only once', () => {

@@ -1,4 +1,4 @@
-import { asBuffer } from '../../../src/frame/raw-buffer.js'
+import { asBuffer } from '../../../src/frame/as-buffer.js'
 import { decodeText, Utf8Validator } from '../../../src/frame/utf8.js'
 import { hex } from '../../helpers/frame-builder.js'
 

@@ -1,12 +1,12 @@
 /**
- * Kept zlib handles, used synchronously. node:zlib documents no way to push bytes through a stream at once and keep
- * the stream; what is used here, `_handle.writeSync` and `_writeState`, is undocumented. It is therefore tried out
- * before it is trusted (`handlesWork`), and `zlib-codec-public.ts` does the same work without it.
+ * The native side of a zlib stream, used synchronously. node:zlib documents no way to push bytes through a stream at once
+ * and keep the stream; what is used here, `_handle.writeSync` and `_writeState`, is undocumented. It is tried out before
+ * it is trusted (`zlibHandlesWork`); without it deflate works by documented calls alone.
  */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import type { DeflateRaw, InflateRaw, ZlibOptions } from 'node:zlib'
 import { InvalidStateError } from '../errors.js'
-import { TAIL_AND_FINAL_BLOCK, TAIL_AND_PROBE } from './engine.js'
+import { isNativeOn } from './native-switch.js'
 
 /** What stands behind a stream of node:zlib, as far as it is used. */
 interface NativeHandle {
@@ -31,7 +31,7 @@ interface StreamInternals {
   readonly _writeState: Uint32Array
 }
 
-/** A call on a handle that was closed would end the process; on this one it throws. */
+/** A call on a closed handle would end the process; a call on this one throws. */
 const CLOSED: NativeHandle = {
   writeSync: throwClosed,
   reset: throwClosed,
@@ -42,21 +42,21 @@ function throwClosed(): never {
   throw new InvalidStateError('this zlib handle is closed')
 }
 
-/** Does nothing: an error is told by `ZlibHandle.error`. */
-export function ignore(): void {
+/** Does nothing: `ZlibHandle.error` has the error. */
+function ignore(): void {
   // Nothing.
 }
 
-/** A zlib stream whose native side is also used directly, and survives errors: they are noted, not emitted. */
+/** A zlib stream whose native side is used directly. It survives errors: they are noted, not emitted. */
 export class ZlibHandle<Stream extends DeflateRaw | InflateRaw = DeflateRaw | InflateRaw> {
   readonly stream: Stream
   #native: NativeHandle
   readonly #state: Uint32Array
-  /** What zlib said of the last write, where it failed. After that only `reset` and `close` are of use. */
+  /** The message of zlib where the last write failed. After that only `reset` and `close` are of use. */
   error: string | null = null
-  /** Bytes that came out since the last reset: for an inflater, what the next bytes may refer to. */
+  /** Bytes produced since the last reset, as the user counts them: what the next input of an inflater may refer to. */
   outputBytes = 0
-  /** Called with `error`, when a write fails: the only sign of it where the write went through the stream. */
+  /** Called with `error` when a write fails: the only sign of it where the write went through the stream. */
   onFailure: (error: string) => void = ignore
 
   /** @param stream fresh, for this handle alone */
@@ -69,7 +69,7 @@ export class ZlibHandle<Stream extends DeflateRaw | InflateRaw = DeflateRaw | In
       this.error = message
       this.onFailure(message)
     }
-    // Destroying a stream in mid-write may make it emit one.
+    // A stream that is destroyed during a write may emit one.
     stream.on('error', ignore)
   }
 
@@ -119,7 +119,13 @@ const CHUNK_BYTES = 256
 const HELLO = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
 const HELLO_AGAIN = Buffer.from([0xf2, 0x00, 0x11, 0x00, 0x00])
 
-/** What is expected of the handles, on bytes known beforehand. */
+/** The end of a flush (RFC 7692 section 7.2.1), and one byte that is left unread when zlib stops at the end of a block. */
+const FLUSH_END_AND_PROBE = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x00)
+
+/** RFC 1951 section 3.2.4: an empty stored block, the last one. */
+const FINAL_BLOCK = Uint8Array.of(0x01, 0x00, 0x00, 0xff, 0xff)
+
+/** Compares what the handles do with what is expected, on known bytes. */
 function roundTripWorks(deflate: ZlibHandle, inflate: ZlibHandle): boolean {
   const output = Buffer.alloc(CHUNK_BYTES)
   const run = (handle: ZlibHandle, flush: number, input: Uint8Array): Buffer => {
@@ -137,13 +143,13 @@ function roundTripWorks(deflate: ZlibHandle, inflate: ZlibHandle): boolean {
 
   const inflatesByContext =
     run(inflate, Z_SYNC_FLUSH, HELLO).toString() === 'Hello' &&
-    run(inflate, Z_BLOCK, TAIL_AND_PROBE).length === 0 &&
+    run(inflate, Z_BLOCK, FLUSH_END_AND_PROBE).length === 0 &&
     inflate.inputLeft === 1 &&
     run(inflate, Z_SYNC_FLUSH, HELLO_AGAIN).toString() === 'Hello'
   inflate.reset()
   const inflatesAlone =
     run(inflate, Z_SYNC_FLUSH, alone).equals(text) &&
-    run(inflate, Z_FINISH, TAIL_AND_FINAL_BLOCK.subarray(4)).length === 0 &&
+    run(inflate, Z_FINISH, FINAL_BLOCK).length === 0 &&
     inflate.inputLeft === 0 &&
     inflate.error === null
   inflate.reset()
@@ -155,8 +161,8 @@ function roundTripWorks(deflate: ZlibHandle, inflate: ZlibHandle): boolean {
 }
 
 /**
- * Native code checks its arguments by ending the process. So Node itself is watched calling `writeSync` before it is
- * called from here.
+ * Native code that is called with wrong arguments ends the process. So `writeSync` is called from here only after Node
+ * itself was seen to call it with the same arguments.
  */
 function isCalledAsExpected(stream: DeflateRaw): boolean {
   const internals = stream as unknown as StreamInternals
@@ -180,11 +186,10 @@ function isCalledAsExpected(stream: DeflateRaw): boolean {
 }
 
 /**
- * Do kept handles do in this Node what is expected of them: the right bytes, context kept and dropped, errors noted
- * and survived?
- * @param streams how streams are made; another one in tests
+ * Tries the handles of this Node: the right bytes, context kept and dropped, errors noted and survived.
+ * @param streams how streams are made; tests give others
  */
-export function handlesWork(
+export function zlibHandlesWork(
   streams: {
     createDeflateRaw: (options: ZlibOptions) => DeflateRaw
     createInflateRaw: (options: ZlibOptions) => InflateRaw
@@ -201,4 +206,12 @@ export function handlesWork(
   } finally {
     for (const stream of [watched, deflate, inflate]) stream.destroy()
   }
+}
+
+let canUse: boolean | undefined
+
+/** Whether {@link ZlibHandle} may be used in this process: the room is on, and the handles work. Found out once. */
+export function canUseZlibHandles(): boolean {
+  canUse ??= isNativeOn && zlibHandlesWork()
+  return canUse
 }

@@ -1,7 +1,8 @@
 import { createDeflateRaw, createInflateRaw } from 'node:zlib'
 import type { DeflateRaw, InflateRaw, ZlibOptions } from 'node:zlib'
-import { handlesWork, ZlibHandle } from '../../../src/deflate/zlib-codec-handle.js'
 import { InvalidStateError } from '../../../src/errors.js'
+import { isNativeOn } from '../../../src/native/native-switch.js'
+import { canUseZlibHandles, zlibHandlesWork, ZlibHandle } from '../../../src/native/zlib-handle.js'
 
 interface Internals {
   _processChunk: (chunk: Uint8Array, flush: number) => Uint8Array
@@ -44,14 +45,18 @@ function writing(
   }
 }
 
-describe('kept handles are tried out before they are trusted', () => {
+describe('handles of zlib are tried out before they are trusted', () => {
   test('they work in this Node', () => {
-    expect(handlesWork()).toBe(true)
+    expect(zlibHandlesWork()).toBe(true)
+  })
+
+  test('they are used if and only if src/native is on', () => {
+    expect(canUseZlibHandles()).toBe(isNativeOn)
   })
 
   test('the streams of the trial are closed', () => {
     const streams = nodeWith({})
-    expect(handlesWork(streams)).toBe(true)
+    expect(zlibHandlesWork(streams)).toBe(true)
     expect(streams.made.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
   })
 
@@ -123,11 +128,11 @@ describe('kept handles are tried out before they are trusted', () => {
       },
     ],
   ])('where %s, they are not used', (_name, change) => {
-    expect(handlesWork(nodeWith(change))).toBe(false)
+    expect(zlibHandlesWork(nodeWith(change))).toBe(false)
   })
 })
 
-describe('a kept handle', () => {
+describe('a handle of zlib', () => {
   test('that is closed throws, where zlib itself would end the process', () => {
     const handle = new ZlibHandle(createDeflateRaw())
     handle.close()
