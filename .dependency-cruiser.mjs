@@ -137,6 +137,8 @@ export default {
 
     only(
       'server',
+      'backplane/local-node.ts',
+      'backplane/backplane.ts',
       'hub',
       'service',
       'socket',
@@ -149,7 +151,7 @@ export default {
     ),
     only('client', 'service', 'socket', 'transport', 'connection', 'deflate', 'frame', 'handshake'),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
-    builtins('hub', ['crypto']),
+    builtins('hub', []),
     {
       name: 'hub-socket-types',
       comment: 'The hub knows the public Socket as a type only; what it runs is the sending to many',
@@ -158,8 +160,11 @@ export default {
       to: { path: room('socket'), pathNot: file('socket/fan-out.ts'), dependencyTypesNot: ['type-only'] },
     },
 
-    only('backplane', 'hub/backplane.ts'),
-    builtins('backplane', ['cluster', 'worker_threads']),
+    only('backplane', 'hub/remote.ts', 'connection/prepared-message.ts', 'frame/close-code.ts'),
+    // A broker is spoken to over a socket: `net` and `tls` are for a backplane over one.
+    builtins('backplane', ['cluster', 'worker_threads', 'crypto', 'net', 'tls']),
+    builtins('backplane', ['cluster'], 'cluster-pipe[.]ts$'),
+    builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
     {
       name: 'cli-imports',

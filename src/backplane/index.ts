@@ -2,18 +2,16 @@
  * Backplanes: what joins the servers of several threads and processes, so that groups, names and broadcasts reach all of
  * their connections. `hawser/backplane`.
  */
-export { BackplaneRelay } from './relay.js'
-export { memoryBackplane } from './memory.js'
-export { clusterBackplane, relayBackplane } from './cluster.js'
-export { relayWorker, workerBackplane } from './worker.js'
-export type { BackplaneOptions } from './pipe-backplane.js'
+export { BackplaneRelay, memoryBackplane } from './relay.js'
+export { clusterBackplane, relayBackplane } from './cluster-pipe.js'
+export { relayWorker, workerBackplane } from './worker-pipe.js'
+export type { BackplaneOptions } from './pipe-flow.js'
+export type { Backplane, BackplaneStats } from './backplane.js'
 export {
   BACKPLANE_VERSION,
-  type Backplane,
-  type BackplaneStats,
   type Envelope,
   type EnvelopeBody,
   type GroupChange,
   type NameChange,
   type Payload,
-} from '../hub/backplane.js'
+} from './envelope.js'

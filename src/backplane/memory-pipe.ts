@@ -1,14 +1,14 @@
-import type { Pipe, WireMessage } from './wire.js'
+import type { Pipe, PipeMessage } from './pipe.js'
 
-/** Half of a pipe within one process. What is posted comes out in a later turn of the event loop, in order. */
+/** One end of a pipe within one process. What is posted arrives in a later turn of the event loop, in order. */
 class MemoryPipe implements Pipe {
   readonly isForOne = true
-  peer: MemoryPipe | null = null
-  private queue: WireMessage[] = []
+  otherEnd: MemoryPipe | null = null
+  private queue: PipeMessage[] = []
   private receive: ((message: unknown) => void) | null = null
 
-  post(message: WireMessage): void {
-    this.peer?.enqueue(message)
+  post(message: PipeMessage): void {
+    this.otherEnd?.enqueue(message)
   }
 
   listen(receive: (message: unknown) => void): () => void {
@@ -19,7 +19,7 @@ class MemoryPipe implements Pipe {
     }
   }
 
-  private enqueue(message: WireMessage): void {
+  private enqueue(message: PipeMessage): void {
     if (this.receive === null) return
     this.queue.push(message)
     if (this.queue.length > 1) return
@@ -31,10 +31,10 @@ class MemoryPipe implements Pipe {
   }
 }
 
-/** Both ends. */
+/** Both ends of a pipe in memory. */
 export function memoryPipes(): [Pipe, Pipe] {
   const [a, b] = [new MemoryPipe(), new MemoryPipe()]
-  a.peer = b
-  b.peer = a
+  a.otherEnd = b
+  b.otherEnd = a
   return [a, b]
 }

@@ -1,48 +1,33 @@
-import type { Backplane, Envelope } from '../hub/backplane.js'
-import { Conversation, decodeEnvelope, MAX_QUEUED_BYTES, readWireMessage, type Pipe } from './wire.js'
+import type { Backplane } from './backplane.js'
+import type { Envelope } from './envelope.js'
+import { PipeFlow } from './pipe-flow.js'
+import { decodeBytes, readPipeMessage, type Pipe } from './pipe.js'
 
-export interface BackplaneOptions {
-  /** What may wait to be handled by the relay, in bytes, before more is lost. Default 16 MiB. */
-  readonly maxQueuedBytes?: number | undefined
-}
-
-/** @throws TypeError or RangeError with the option's name, value and range */
-export function checkBackplaneOptions(options: BackplaneOptions): number {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError('options must be an object with maxQueuedBytes')
-  }
-  for (const name of Object.keys(options)) {
-    if (name !== 'maxQueuedBytes') throw new TypeError(`options has no "${name}"; there is maxQueuedBytes`)
-  }
-  const { maxQueuedBytes = MAX_QUEUED_BYTES } = options
-  const range = 'maxQueuedBytes must be a number from 1024 to Infinity'
-  if (typeof maxQueuedBytes !== 'number')
-    throw new TypeError(`${range}, not of type ${typeof maxQueuedBytes}`)
-  if (!(maxQueuedBytes >= 1024)) throw new RangeError(`${range}, not ${String(maxQueuedBytes)}`)
-  return maxQueuedBytes
-}
-
-/** Without an answer of the relay a node joins again after so long, then after twice that, and so on up to the maximum. */
+/**
+ * Without an answer of the relay a node joins again after this time, then after twice this time, and so on up to the
+ * maximum.
+ */
 const JOIN_AGAIN_MS = 50
 const MAX_JOIN_AGAIN_MS = 60_000
 
 /**
- * A node's side of a pipe to the relay. The relay need not be there yet: what is said before it listens is lost with most
- * pipes, so a node joins again until it is answered, and when a relay does not know it.
+ * The backplane of a node whose pipe leads to a relay. The relay need not be there yet: most pipes lose what is sent
+ * before it listens, so the node joins again until it is answered, and whenever a relay does not know it.
  */
 export class PipeBackplane implements Backplane {
   private readonly pipe: Pipe
   private readonly maxQueuedBytes: number
-  private conversation: Conversation | null = null
+  private flow: PipeFlow | null = null
+  /** Stops listening; null before `start` and after `close`. */
   private stop: (() => void) | null = null
-  /** The groups that the relay knows to be wanted. */
-  private readonly told = new Set<string>()
-  /** What there was no room to tell: groups, and whether they are wanted. */
-  private readonly untold = new Map<string, boolean>()
+  /** The groups that the relay was told to send to this node. */
+  private readonly watched = new Set<string>()
+  /** The groups of which the relay is to be told when there is room, and whether they are wanted. */
+  private readonly pending = new Map<string, boolean>()
   private joinTimer: NodeJS.Timeout | undefined
-  /** It was asked to join, and did since the timer was set. */
+  /** Whether it joined again on request since the timer was set. */
   private hasJoinedAgain = false
-  /** How often it joined since the relay answered last. */
+  /** How often it has joined since the relay answered last. */
   private joins = 0
 
   constructor(pipe: Pipe, maxQueuedBytes: number) {
@@ -51,103 +36,103 @@ export class PipeBackplane implements Backplane {
   }
 
   start(node: string, receive: (envelope: unknown) => void, rejoined: () => void = () => undefined): void {
-    if (this.conversation !== null) throw new TypeError('a backplane belongs to one server: make another one')
-    const conversation = new Conversation(node, this.pipe, this.maxQueuedBytes)
-    this.conversation = conversation
+    if (this.flow !== null) throw new TypeError('a backplane belongs to one server: make another one')
+    const flow = new PipeFlow(node, this.pipe, this.maxQueuedBytes)
+    this.flow = flow
     const listen = (raw: unknown): void => {
-      const message = readWireMessage(raw)
+      const message = readPipeMessage(raw)
       if (message?.node !== node) return
       const { body } = message
-      if (!conversation.take(message)) this.tellRest()
-      else if (body.type === 'envelope') receive(decodeEnvelope(body.envelope))
-      else if (body.type === 'unknown') this.joinAgain(conversation)
-      else if (body.type === 'joined') this.joined(conversation, body.isNew, rejoined)
+      if (!flow.receive(message)) this.sendPending()
+      else if (body.type === 'envelope') receive(decodeBytes(body.envelope))
+      else if (body.type === 'unknown') this.joinAgain(flow)
+      else if (body.type === 'joined') this.handleJoined(flow, body.isNew, rejoined)
     }
-    // Without the relay nobody reads, the queue fills up, and what is published counts as lost.
+    // When the relay is gone nothing is handled, the queue fills up, and what is published counts as lost.
     this.stop = this.pipe.listen(listen, () => undefined)
-    this.join(conversation, 0)
+    this.join(flow, 0)
   }
 
   publish(envelope: Envelope): boolean {
-    const { conversation } = this
-    if (this.stop === null || conversation === null) return false
-    if (conversation.send({ type: 'envelope', envelope })) return true
-    // It may wait for a relay that is no more.
-    this.joinAgain(conversation)
+    const { flow } = this
+    if (this.stop === null || flow === null) return false
+    if (flow.send({ type: 'envelope', envelope })) return true
+    // What waits may wait for a relay that is gone.
+    this.joinAgain(flow)
     return false
   }
 
   watch(group: string): void {
-    this.tell(group, true)
+    this.setWatched(group, true)
   }
 
   unwatch(group: string): void {
-    this.tell(group, false)
+    this.setWatched(group, false)
   }
 
   close(): Promise<void> {
     if (this.stop !== null) {
-      this.conversation?.send({ type: 'leave' })
+      this.flow?.send({ type: 'leave' })
       this.stop()
       this.stop = null
       clearTimeout(this.joinTimer)
-      this.untold.clear()
-      this.told.clear()
+      this.pending.clear()
+      this.watched.clear()
     }
     return Promise.resolve()
   }
 
-  /** @param lost how many times it joined and the relay did not hear it, as far as is known */
-  private join(conversation: Conversation, lost: number): void {
-    this.joins = lost + 1
+  /** @param unanswered how often it has joined before without an answer, as far as is known */
+  private join(flow: PipeFlow, unanswered: number): void {
+    this.joins = unanswered + 1
     this.hasJoinedAgain = false
-    conversation.send({ type: 'join' })
-    const delayMs = Math.min(JOIN_AGAIN_MS * 2 ** lost, MAX_JOIN_AGAIN_MS)
+    flow.send({ type: 'join' })
+    const delayMs = Math.min(JOIN_AGAIN_MS * 2 ** unanswered, MAX_JOIN_AGAIN_MS)
     clearTimeout(this.joinTimer)
     this.joinTimer = setTimeout(() => {
-      this.join(conversation, this.joins)
+      this.join(flow, this.joins)
     }, delayMs).unref()
   }
 
-  /** There is a relay that does not know this node, or may be. Once, until the time for the next attempt has come. */
-  private joinAgain(conversation: Conversation): void {
+  /** There is, or may be, a relay that does not know this node. Once, until the timer's next attempt. */
+  private joinAgain(flow: PipeFlow): void {
     if (this.hasJoinedAgain) return
-    this.join(conversation, Math.max(this.joins, 1))
+    this.join(flow, Math.max(this.joins, 1))
     this.hasJoinedAgain = true
   }
 
-  /** The relay knows this node; when it is new to it, and had joined before, the relay heard nothing of what was said. */
-  private joined(conversation: Conversation, isNew: boolean, rejoined: () => void): void {
+  /** The relay knows this node. If it is new there and had joined before, the relay received nothing sent until now. */
+  private handleJoined(flow: PipeFlow, isNew: boolean, rejoined: () => void): void {
     const { joins } = this
     this.joins = 0
     this.hasJoinedAgain = false
     clearTimeout(this.joinTimer)
     if (joins <= 1 || !isNew) return
-    conversation.forgetSent()
-    for (const group of this.told) if (!this.untold.has(group)) this.untold.set(group, true)
-    this.told.clear()
-    this.tellRest()
+    flow.forgetSent()
+    for (const group of this.watched) if (!this.pending.has(group)) this.pending.set(group, true)
+    this.watched.clear()
+    this.sendPending()
     rejoined()
   }
 
-  private tell(group: string, isWanted: boolean): void {
+  private setWatched(group: string, isWanted: boolean): void {
     if (this.stop === null) return
-    if (this.told.has(group) === isWanted) this.untold.delete(group)
-    else if (this.untold.size > 0 || !this.tellNow(group, isWanted)) this.untold.set(group, isWanted)
+    if (this.watched.has(group) === isWanted) this.pending.delete(group)
+    else if (this.pending.size > 0 || !this.sendWatched(group, isWanted)) this.pending.set(group, isWanted)
   }
 
-  private tellNow(group: string, isWanted: boolean): boolean {
-    if (this.conversation?.send({ type: isWanted ? 'watch' : 'unwatch', group }) !== true) return false
-    if (isWanted) this.told.add(group)
-    else this.told.delete(group)
+  /** @returns false: there is no room */
+  private sendWatched(group: string, isWanted: boolean): boolean {
+    if (this.flow?.send({ type: isWanted ? 'watch' : 'unwatch', group }) !== true) return false
+    if (isWanted) this.watched.add(group)
+    else this.watched.delete(group)
     return true
   }
 
-  /** The relay has handled something: there is room again. */
-  private tellRest(): void {
-    for (const [group, isWanted] of this.untold) {
-      if (!this.tellNow(group, isWanted)) return
-      this.untold.delete(group)
+  private sendPending(): void {
+    for (const [group, isWanted] of this.pending) {
+      if (!this.sendWatched(group, isWanted)) return
+      this.pending.delete(group)
     }
   }
 }

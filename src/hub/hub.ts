@@ -1,83 +1,64 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { checkNumber, showValue } from '../limits.js'
-import { fanOut, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
-import type { Backplane, BackplaneStats, Envelope } from './backplane.js'
+import { showValue } from '../limits.js'
+import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { ConnectionRegistry } from './connection-registry.js'
-import { Group, sendEverywhere } from './group.js'
-import { Link } from './link.js'
-import { resolveHubLimits, type HubLimitOptions, type Member } from './member.js'
+import { Group } from './group.js'
+import { resolveHubLimits, type HubLimitOptions, type HubLimits } from './hub-limits.js'
+import type { Member } from './member.js'
 import { Memberships } from './memberships.js'
+import { Names } from './names.js'
+import { fanOutPrepared, outgoingPayload } from './outgoing.js'
+import type { Claim, IncomingAction, Local, Remote, RemoteClaim } from './remote.js'
 
 export interface HubOptions<S> {
   readonly limits?: HubLimitOptions | undefined
-  /** The way to other processes. Default: there are none. */
-  readonly backplane?: Backplane | undefined
-  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
-  readonly presenceTtlMs?: number | undefined
-  /** Whether a connection, open or closed, is of the server that this hub is for. Default: any. */
+  /** The other nodes. Default null: there are none. */
+  readonly remote?: Remote | null | undefined
+  /** Whether a connection, open or closed, belongs to the server of this hub. Default: any does. */
   readonly owns?: ((socket: unknown) => boolean) | undefined
-  /** The connections of a route's path, or of the whole server for null: who gets a broadcast from elsewhere. */
+  /** The connections of a route's path, or of the whole server for null: those that a broadcast of another node reaches. */
   readonly reach?: ((path: string | null) => Iterable<S>) | undefined
-  /** Told of each failure of the backplane. Default: a warning of the process, once a minute. */
-  readonly onError?: ((error: Error) => void) | undefined
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([
   'limits',
-  'backplane',
-  'presenceTtlMs',
+  'remote',
   'owns',
   'reach',
-  'onError',
 ] satisfies (keyof HubOptions<unknown>)[])
 
-/** What a backplane has. */
-const METHODS = ['start', 'publish', 'watch', 'unwatch', 'close'] satisfies (keyof Backplane)[]
-
-const PRESENCE_TTL_MS = 15_000
-const MAX_TIMER_MS = 0x7fff_ffff
-/** A failure that nobody hears is a warning of the process, once in so long. */
-const WARNING_INTERVAL_MS = 60_000
-
 /**
- * Names, groups and broadcasts of one server's connections. Whoever makes it tells it by {@link forget} of each connection
- * that is no longer open, at that moment: then nothing of it is kept.
+ * Names, groups and broadcasts of one server's connections: those of this process. What other nodes have it asks of
+ * {@link Remote}. The server calls {@link forget} for each connection at the moment when that is no longer open: then
+ * nothing of it is kept.
  */
-export class Hub<S extends Member> {
+export class Hub<S extends Member> implements Local {
   /** The connections that have names. */
   readonly connections: ConnectionRegistry<S>
+  private readonly limits: HubLimits
+  private readonly names: Names<S>
   private readonly memberships: Memberships<S>
   private readonly reach: (path: string | null) => Iterable<S>
-  /** null: this process is alone. */
-  private readonly link: Link | null
-  private readonly onError: ((error: Error) => void) | undefined
-  private warnedAt = -Infinity
+  private readonly remote: Remote | null
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: HubOptions<S> = {}) {
     for (const name of Object.keys(options)) {
       if (!OPTIONS.has(name)) throw new TypeError(`HubOptions has no option ${showValue(name)}`)
     }
-    const limits = resolveHubLimits(options.limits)
-    const { backplane, presenceTtlMs = PRESENCE_TTL_MS, reach = () => [] } = options
-    checkNumber('presenceTtlMs', presenceTtlMs, { min: 10, max: MAX_TIMER_MS, integer: false })
+    const { remote = null, owns = () => true, reach = () => [] } = options
+    this.limits = resolveHubLimits(options.limits)
     this.reach = reach
-    this.onError = options.onError
-    this.link =
-      backplane === undefined ? null : this.createLink(backplane, limits.maxNameLength, presenceTtlMs)
-    this.memberships = new Memberships(limits, this.link)
-    this.connections = new ConnectionRegistry(limits, this.link, options.owns ?? (() => true))
-  }
-
-  /** What became of what went over the backplane; null where there is none. */
-  get backplaneStats(): BackplaneStats | null {
-    return this.link?.stats ?? null
+    this.remote = remote
+    this.memberships = new Memberships(this.limits, remote)
+    this.names = new Names(this.limits, remote)
+    this.connections = new ConnectionRegistry(this.names, remote, owns)
   }
 
   /**
-   * Puts a connection into a group, which need not be there before.
-   * @returns whether it is in it now: false if it is no longer open
+   * Puts a connection into a group, which need not exist before.
+   * @returns whether the connection is in it now: false if it is no longer open
    * @throws TypeError or RangeError for a wrong name; RangeError above `maxGroupsPerConnection`
    */
   join(socket: S, group: string): boolean {
@@ -99,21 +80,21 @@ export class Hub<S extends Member> {
   }
 
   /**
-   * A group by its name, whether it has members or not.
+   * A group by its name, with or without members.
    * @throws TypeError or RangeError for a wrong name
    */
   group(name: string): Group<S> {
-    return new Group(name, this.memberships, this.link)
+    return new Group(name, this.memberships, this.remote)
   }
 
   /** The names of the groups that have members in this process. */
   groups(): string[] {
-    return this.memberships.names()
+    return this.memberships.groups()
   }
 
   /**
    * Sends a message to many connections, encoded and compressed once.
-   * @param path the route that they are of, null for the whole server: who gets it elsewhere
+   * @param path the route of these connections, null for the whole server: who gets the message in other nodes
    */
   broadcast(
     members: Iterable<S>,
@@ -121,136 +102,76 @@ export class Hub<S extends Member> {
     options?: FanOutOptions<S>,
     path: string | null = null,
   ): Delivery {
-    // As they are now: handlers that are told of a slow member may open and close connections.
+    // A list of those that are there now: a handler that hears of a slow member may open and close connections.
     const list = Array.isArray(members) ? (members as readonly S[]) : [...members]
-    if (this.link === null) return fanOut(list, data, options)
-    return sendEverywhere(this.link, { kind: 'broadcast', path }, list, data, options)
+    if (this.remote === null) return fanOut(list, data, options)
+    const message = prepare(data, options?.compress)
+    const delivery = fanOutPrepared(list, message, options)
+    if (options?.filter === undefined) {
+      const payload = outgoingPayload(data, message)
+      this.remote.send({ kind: 'broadcast', path, payload, compress: message.compress }, null)
+    }
+    return delivery
   }
 
   /**
-   * Takes a connection out of everything: when it leaves the state OPEN, by whatever ends it. Nothing happens for one that
-   * is in nothing, nor at a second call.
+   * Takes all groups and names of a connection away: when it leaves the state OPEN, whatever ends it. Nothing happens for
+   * a connection that has none, nor at a second call.
    */
   forget(socket: S): void {
     this.memberships.forget(socket)
-    this.connections.forget(socket)
+    this.names.forget(socket)
   }
 
-  /**
-   * Joins the backplane, where there is one. What is sent before stays in this process.
-   * @throws what the backplane throws at once, such as the TypeError of one that belongs to another server; then, and at
-   *   every later call, this process stays alone
-   */
-  start(): void {
-    this.link?.start()
+  get maxNameLength(): number {
+    return this.limits.maxNameLength
   }
 
-  /**
-   * Leaves the backplane, where there is one, for good. Never rejects: a failure is told as all others are.
-   * @param timeoutMs after so long nobody waits for the backplane any more. Default: never
-   */
-  async close(timeoutMs = Infinity): Promise<void> {
-    if (this.link === null) return
-    const left = this.link.close()
-    if (timeoutMs === Infinity) {
-      await left
-      return
-    }
-    let timer: NodeJS.Timeout | undefined
-    const timeUp = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS), true)
-    })
-    if ((await Promise.race([left, timeUp])) === true) {
-      this.backplaneFailed(new Error(`the backplane did not close within ${String(timeoutMs)} ms`))
-    }
-    clearTimeout(timer)
+  claims(): Iterable<[name: string, claim: Claim]> {
+    return this.names.claims()
   }
 
-  private createLink(backplane: Backplane, maxNameLength: number, ttlMs: number): Link {
-    if (
-      typeof backplane !== 'object' ||
-      (backplane as unknown) === null ||
-      METHODS.some((name) => typeof backplane[name] !== 'function')
-    ) {
-      throw new TypeError(
-        `backplane must be one of hawser/backplane or an object with ${METHODS.join(', ')}, not ${showValue(backplane)}`,
-      )
-    }
-    const link: Link = new Link(
-      backplane,
-      {
-        claims: () => this.connections.claims(),
-        groups: () => this.memberships.sizes(),
-        claimed: (name, claim) => {
-          this.connections.handleClaim(name, claim, link.node)
-        },
-        handle: (envelope) => {
-          this.handle(envelope)
-        },
-        failed: (error) => {
-          this.backplaneFailed(error)
-        },
-      },
-      maxNameLength,
-      ttlMs,
-    )
-    return link
+  groupSizes(): Iterable<[group: string, size: number]> {
+    return this.memberships.sizes()
   }
 
-  /** @internal Tells what the backplane did wrong: whoever listens, else the process, once in a while. */
-  backplaneFailed(error: Error): void {
-    if (this.onError !== undefined) {
-      this.onError(error)
-      return
-    }
-    const now = performance.now()
-    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
-    this.warnedAt = now
-    process.emitWarning(`the backplane failed, and the server has no onError: ${error.message}`, {
-      code: 'HAWSER_BACKPLANE_ERROR',
-      detail: error.stack ?? '',
-    })
+  handleClaim(name: string, claim: RemoteClaim, node: string): void {
+    this.names.handleClaim(name, claim, node)
   }
 
-  /** Does here what was asked for elsewhere, and tells nobody else of it. */
-  private handle(envelope: Envelope): void {
-    switch (envelope.kind) {
+  perform(action: IncomingAction): void {
+    switch (action.kind) {
       case 'group': {
-        const members = this.memberships.members(envelope.group)
-        if (members.length > 0) fanOut(members, envelope.payload, { compress: envelope.compress })
+        const members = this.memberships.members(action.group)
+        if (members.length > 0) fanOut(members, action.payload, { compress: action.compress })
         return
       }
       case 'broadcast':
-        fanOut([...this.reach(envelope.path)], envelope.payload, { compress: envelope.compress })
+        fanOut([...this.reach(action.path)], action.payload, { compress: action.compress })
         return
       case 'named': {
-        const socket = this.connections.get(envelope.name)
-        if (socket !== undefined) fanOut([socket], envelope.payload, { compress: envelope.compress })
+        const socket = this.names.get(action.name)
+        if (socket !== undefined) fanOut([socket], action.payload, { compress: action.compress })
         return
       }
       case 'deleteGroup':
-        this.memberships.empty(envelope.group)
+        this.memberships.empty(action.group)
         return
       case 'closeGroup':
-        for (const member of this.memberships.empty(envelope.group)) close(member, envelope)
+        for (const member of this.memberships.empty(action.group)) close(member, action.code, action.reason)
         return
       case 'deleteNamed':
-        this.connections.free(envelope.name)
+        this.names.free(action.name)
         return
       case 'closeNamed': {
-        const socket = this.connections.free(envelope.name)
-        if (socket !== undefined) close(socket, envelope)
-        return
+        const socket = this.names.free(action.name)
+        if (socket !== undefined) close(socket, action.code, action.reason)
       }
-      default:
     }
   }
 }
 
-function close(
-  member: Member,
-  { code, reason }: { readonly code: number | null; readonly reason: string },
-): void {
+function close(member: Member, code: number | null, reason: string): void {
   if (code === null) void member.close()
   else void member.close(code, reason)
 }

@@ -1,126 +1,127 @@
 import { ReadyState } from '../connection/ready-state.js'
-import type { Elsewhere } from './elsewhere.js'
-import { checkName, type HubLimits, type Member } from './member.js'
+import { checkName, type HubLimits } from './hub-limits.js'
+import type { Member } from './member.js'
+import type { Remote } from './remote.js'
 
-/** A group that has members. */
-interface Room<S> {
-  readonly name: string
-  readonly members: Set<S>
+/** The members of a group that has any. */
+interface Members<S> {
+  readonly group: string
+  readonly set: Set<S>
   /**
-   * The members as a list, for sending: made when it is first wanted after a change, and never changed. Whoever goes
-   * through it sees those that were there at its beginning, whoever joins and leaves meanwhile.
+   * The same as a list, for sending: made at the first use after a change, and never changed. A loop over it sees those
+   * that were members at its beginning, even if connections join and leave meanwhile.
    */
   list: readonly S[] | null
 }
 
-const NOBODY: readonly never[] = Object.freeze([])
+const NO_MEMBERS: readonly never[] = Object.freeze([])
 
 /**
- * Who is in which group. A group is there as long as somebody is in it, and a connection that is in none costs nothing.
+ * Which connections are in which groups of this process. A group exists while it has members, and a connection that is in
+ * no group costs nothing.
  */
 export class Memberships<S extends Member> {
-  private readonly rooms = new Map<string, Room<S>>()
+  private readonly byGroup = new Map<string, Members<S>>()
   /** The groups of each connection that is in any, in the order in which it joined. */
-  private readonly joined = new Map<S, Room<S>[]>()
+  private readonly bySocket = new Map<S, Members<S>[]>()
   private readonly limits: HubLimits
-  private readonly elsewhere: Elsewhere | null
+  private readonly remote: Remote | null
 
-  constructor(limits: HubLimits, elsewhere: Elsewhere | null) {
+  constructor(limits: HubLimits, remote: Remote | null) {
     this.limits = limits
-    this.elsewhere = elsewhere
+    this.remote = remote
   }
 
   /** See {@link checkName}. */
-  check(name: unknown): asserts name is string {
-    checkName('group', name, this.limits.maxNameLength)
+  check(group: unknown): asserts group is string {
+    checkName('group', group, this.limits.maxNameLength)
   }
 
-  join(socket: S, name: string): boolean {
-    this.check(name)
+  join(socket: S, group: string): boolean {
+    this.check(group)
     if (socket.readyState !== ReadyState.OPEN) return false
-    let room = this.rooms.get(name)
-    if (room?.members.has(socket) === true) return true
-    const rooms = this.joined.get(socket)
-    if (rooms !== undefined && rooms.length >= this.limits.maxGroupsPerConnection) {
+    let members = this.byGroup.get(group)
+    if (members?.set.has(socket) === true) return true
+    const joined = this.bySocket.get(socket)
+    if (joined !== undefined && joined.length >= this.limits.maxGroupsPerConnection) {
       throw new RangeError(
         `a connection must be in at most ${String(this.limits.maxGroupsPerConnection)} groups, hubLimits.maxGroupsPerConnection`,
       )
     }
-    if (room === undefined) {
-      room = { name, members: new Set(), list: null }
-      this.rooms.set(name, room)
-      this.elsewhere?.groupAppeared(name)
+    if (members === undefined) {
+      members = { group, set: new Set(), list: null }
+      this.byGroup.set(group, members)
     }
-    room.members.add(socket)
-    room.list = null
-    if (rooms === undefined) this.joined.set(socket, [room])
-    else rooms.push(room)
-    this.elsewhere?.groupChanged(name, room.members.size)
+    const before = members.set.size
+    members.set.add(socket)
+    members.list = null
+    if (joined === undefined) this.bySocket.set(socket, [members])
+    else joined.push(members)
+    this.remote?.announce({ kind: 'group', group, before, after: before + 1 })
     return true
   }
 
-  leave(socket: S, name: string): boolean {
-    this.check(name)
-    const room = this.rooms.get(name)
-    if (room?.members.has(socket) !== true) return false
-    const rooms = this.joined.get(socket) as Room<S>[]
-    if (rooms.length === 1) this.joined.delete(socket)
-    else rooms.splice(rooms.indexOf(room), 1)
-    this.remove(socket, room)
+  leave(socket: S, group: string): boolean {
+    this.check(group)
+    const members = this.byGroup.get(group)
+    if (members?.set.has(socket) !== true) return false
+    const joined = this.bySocket.get(socket) as Members<S>[]
+    if (joined.length === 1) this.bySocket.delete(socket)
+    else joined.splice(joined.indexOf(members), 1)
+    this.remove(socket, members)
     return true
   }
 
   /** Takes a connection out of all groups. */
   forget(socket: S): void {
-    const rooms = this.joined.get(socket)
-    if (rooms === undefined) return
-    this.joined.delete(socket)
-    for (const room of rooms) this.remove(socket, room)
+    const joined = this.bySocket.get(socket)
+    if (joined === undefined) return
+    this.bySocket.delete(socket)
+    for (const members of joined) this.remove(socket, members)
   }
 
-  /** Takes everybody out. @returns who was in it */
-  empty(name: string): readonly S[] {
-    const members = this.members(name)
-    for (const member of members) this.leave(member, name)
+  /** Takes all members out of a group. @returns those that were in it */
+  empty(group: string): readonly S[] {
+    const members = this.members(group)
+    for (const member of members) this.leave(member, group)
     return members
   }
 
   groupsOf(socket: S): string[] {
-    return this.joined.get(socket)?.map(({ name }) => name) ?? []
+    return this.bySocket.get(socket)?.map(({ group }) => group) ?? []
   }
 
   /** The members as of now: a list that nobody changes. */
-  members(name: string): readonly S[] {
-    const room = this.rooms.get(name)
-    if (room === undefined) return NOBODY
-    room.list ??= [...room.members]
-    return room.list
+  members(group: string): readonly S[] {
+    const members = this.byGroup.get(group)
+    if (members === undefined) return NO_MEMBERS
+    members.list ??= [...members.set]
+    return members.list
   }
 
-  has(socket: S, name: string): boolean {
-    return this.rooms.get(name)?.members.has(socket) === true
+  has(socket: S, group: string): boolean {
+    return this.byGroup.get(group)?.set.has(socket) === true
   }
 
-  size(name: string): number {
-    return this.rooms.get(name)?.members.size ?? 0
+  size(group: string): number {
+    return this.byGroup.get(group)?.set.size ?? 0
   }
 
-  names(): string[] {
-    return [...this.rooms.keys()]
+  groups(): string[] {
+    return [...this.byGroup.keys()]
   }
 
   /** Each group and how many members it has. */
-  *sizes(): Generator<[name: string, size: number]> {
-    for (const { name, members } of this.rooms.values()) yield [name, members.size]
+  *sizes(): Generator<[group: string, size: number]> {
+    for (const { group, set } of this.byGroup.values()) yield [group, set.size]
   }
 
-  private remove(socket: S, room: Room<S>): void {
-    room.members.delete(socket)
-    room.list = null
-    if (room.members.size === 0) {
-      this.rooms.delete(room.name)
-      this.elsewhere?.groupVanished(room.name)
-    }
-    this.elsewhere?.groupChanged(room.name, room.members.size)
+  private remove(socket: S, members: Members<S>): void {
+    const { group, set } = members
+    const before = set.size
+    set.delete(socket)
+    members.list = null
+    if (set.size === 0) this.byGroup.delete(group)
+    this.remote?.announce({ kind: 'group', group, before, after: set.size })
   }
 }

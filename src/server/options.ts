@@ -18,8 +18,8 @@ import {
   type Limits,
   type TimeoutOptions,
 } from '../limits.js'
-import type { Backplane } from '../hub/backplane.js'
-import type { HubLimitOptions } from '../hub/member.js'
+import type { Backplane } from '../backplane/backplane.js'
+import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
 import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import type { BackplaneStats } from '../backplane/backplane.js'
+import { createLocalNode, type LocalNode } from '../backplane/local-node.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
-import type { BackplaneStats } from '../hub/backplane.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
 import { Hub } from '../hub/hub.js'
-import { toError } from '../errors.js'
 import { checkNumber } from '../limits.js'
 import type { Codec } from '../service/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
@@ -52,6 +52,8 @@ export class WebSocketServer<Data = unknown> {
   private readonly options: ResolvedServerOptions
   private readonly routes = new Routes<RouteEntry>()
   private readonly host: RouteHost
+  /** This process as a node of the backplane; null without one. */
+  private readonly node: LocalNode | null
   private readonly allSockets: SocketList<ServerSocket>
   /** Services of upgrades that are taken by hand. */
   private readonly byHand = new WeakMap<object, RouteEntry>()
@@ -75,13 +77,15 @@ export class WebSocketServer<Data = unknown> {
     this.gate = new Gate(this.options, this.routes, tally, (route, accepted) => {
       this.open(route, accepted)
     })
-    const hub = new Hub<ServerSocket>({
-      backplane: options.backplane,
+    this.node = createLocalNode(options.backplane, {
       presenceTtlMs: options.presenceTtlMs,
+      onError: this.options.isErrorHeard ? this.options.onError : undefined,
+    })
+    const hub = new Hub<ServerSocket>({
+      remote: this.node,
       limits: options.hubLimits,
       owns: (socket) => socket instanceof ServerSocket && socket.isOf(this.host.hub),
       reach: (path) => this.reach(path),
-      onError: this.options.isErrorHeard ? this.options.onError : undefined,
     })
     this.host = {
       options: this.options,
@@ -179,7 +183,7 @@ export class WebSocketServer<Data = unknown> {
    */
   async listen(port = 0, host?: string): Promise<AddressInfo> {
     const address = await this.ports.listen(port, host)
-    this.host.hub.start()
+    this.node?.start(this.host.hub)
     return address
   }
 
@@ -191,7 +195,7 @@ export class WebSocketServer<Data = unknown> {
    */
   attach(httpServer: HttpServer): this {
     this.ports.attach(httpServer)
-    this.host.hub.start()
+    this.node?.start(this.host.hub)
     return this
   }
 
@@ -209,7 +213,7 @@ export class WebSocketServer<Data = unknown> {
   ): void {
     const entry = service === undefined ? undefined : this.entryOf(service)
     checkUpgrade(request, socket, head)
-    if (!this.gate.isClosed) this.startHub()
+    if (!this.gate.isClosed) this.node?.startOrReport(this.host.hub)
     const peer = new StreamPeer(request, socket, head, this.options.directIo, null)
     this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
   }
@@ -264,7 +268,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** What became of what went over the backplane, its failures included; null where there is none. */
   get backplaneStats(): BackplaneStats | null {
-    return this.host.hub.backplaneStats
+    return this.node?.stats ?? null
   }
 
   /**
@@ -298,7 +302,7 @@ export class WebSocketServer<Data = unknown> {
       for (const socket of [...this.host.leaving]) socket.terminate()
     }
     await stopped
-    await this.host.hub.close(Math.max(0, deadline - performance.now()))
+    await this.node?.close(Math.max(0, deadline - performance.now()))
   }
 
   /** Cuts every connection, and stops to accept. */
@@ -307,7 +311,7 @@ export class WebSocketServer<Data = unknown> {
     for (const socket of [...this.allSockets, ...this.host.leaving]) socket.terminate()
     this.cutStrays()
     // What it cannot say any more, others notice by its silence.
-    void this.host.hub.close()
+    void this.node?.close()
   }
 
   /** `await using`: closes and waits. */
@@ -330,15 +334,6 @@ export class WebSocketServer<Data = unknown> {
   private reach(path: string | null): readonly ServerSocket[] {
     if (path === null) return this.openSockets()
     return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => route.members)
-  }
-
-  /** Joins the backplane where nobody waits: in a listener, what it throws would end the process. */
-  private startHub(): void {
-    try {
-      this.host.hub.start()
-    } catch (error) {
-      this.host.hub.backplaneFailed(toError(error))
-    }
   }
 
   private entryOf(service: ServerService | ServiceFactory): RouteEntry {

@@ -12,36 +12,30 @@ afterAll(() => programs.remove())
 /** A server whose clients say what to do: `join`, `send`, `name`, `tell`, `size`, `nodes`, `who`. */
 const SERVE = `
   import { WebSocketServer } from './src/index.js'
-  import { Hub } from './src/hub/hub.js'
   import * as backplanes from './src/backplane/index.js'
 
   export async function serve(id, backplane, port) {
-    const sockets = new Set()
-    const hub = new Hub({ backplane, presenceTtlMs: 30_000, reach: () => sockets })
-    hub.start()
-    const server = new WebSocketServer()
+    const server = new WebSocketServer({ backplane, presenceTtlMs: 30_000 })
     const commands = {
       who: () => String(id),
-      join: (socket, group) => String(hub.join(socket, group)),
-      send: (socket, group, text) => JSON.stringify(hub.group(group).send(text, { except: socket })),
-      bytes: (socket, group) => void hub.group(group).send(new Uint8Array([1, 2, 255]), { except: socket }),
-      all: (socket, text) => void hub.broadcast(sockets, text),
-      name: (socket, name) => String(hub.connections.set(name, socket)),
-      has: (socket, name) => String(hub.connections.has(name)),
-      tell: (socket, name, text) => { try { return String(hub.connections.send(name, text)) } catch (error) { return error.code } },
-      size: (socket, group) => String(hub.group(group).sizeEverywhere),
-      nodes: () => String(hub.backplaneStats.nodes),
+      join: (socket, group) => String(socket.join(group)),
+      send: (socket, group, text) => JSON.stringify(server.group(group).send(text, { except: socket })),
+      bytes: (socket, group) => void server.group(group).send(new Uint8Array([1, 2, 255]), { except: socket }),
+      all: (socket, text) => void server.broadcast(text),
+      name: (socket, name) => String(server.connections.set(name, socket)),
+      has: (socket, name) => String(server.connections.has(name)),
+      tell: (socket, name, text) => { try { return String(server.connections.send(name, text)) } catch (error) { return error.code } },
+      size: (socket, group) => String(server.group(group).sizeEverywhere),
+      nodes: () => String(server.backplaneStats.nodes),
     }
     server.route('/', {
-      onOpen(socket) { sockets.add(socket) },
       onMessage(socket, message) {
         const [command, ...rest] = message.split(' ')
         const reply = commands[command](socket, ...rest)
         return reply === undefined ? undefined : command + ' ' + reply
       },
-      onClose(socket) { sockets.delete(socket); hub.forget(socket) },
     })
-    return { hub, server, port: (await server.listen(port, '127.0.0.1')).port }
+    return { server, port: (await server.listen(port, '127.0.0.1')).port }
   }
 `
 
@@ -65,12 +59,11 @@ const CLUSTER = `
       if (command === 'end') { relay.close(); process.stdin.destroy() }
     })
   } else {
-    const { hub, server, port } = await serve(cluster.worker.id, backplanes.clusterBackplane(), 0)
+    const { server, port } = await serve(cluster.worker.id, backplanes.clusterBackplane(), 0)
     process.send({ port })
     process.on('message', async (message) => {
       if (message !== 'end') return
       await server.close({ timeoutMs: 100 })
-      await hub.close()
       process.disconnect()
     })
   }
@@ -94,17 +87,15 @@ const THREADS = `
       if (line === 'kill') { await workers[0].terminate(); return }
       for (const worker of workers) worker.postMessage('end')
       await main.server.close({ timeoutMs: 100 })
-      await main.hub.close()
       relay.close()
       process.stdin.destroy()
     })
   } else {
-    const { hub, server, port } = await serve(threadId, backplanes.workerBackplane(), 0)
+    const { server, port } = await serve(threadId, backplanes.workerBackplane(), 0)
     parentPort.postMessage({ port })
     parentPort.on('message', async function end(message) {
       if (message !== 'end') return
       await server.close({ timeoutMs: 100 })
-      await hub.close()
       parentPort.off('message', end)
     })
   }

@@ -12,7 +12,9 @@ import {
   type EnvelopeBody,
 } from '../../../src/backplane/index.js'
 import { PipeBackplane } from '../../../src/backplane/pipe-backplane.js'
-import type { Pipe } from '../../../src/backplane/wire.js'
+import type { Pipe, PipeMessage, PipeMessageBody } from '../../../src/backplane/pipe.js'
+import { RelayCore } from '../../../src/backplane/relay-core.js'
+import { coreOf } from '../../../src/backplane/relay.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
 const envelope = (from: string, body: EnvelopeBody, to: string | null = null): Envelope => ({
@@ -119,8 +121,8 @@ describe('the relay', () => {
         return () => undefined
       },
     }
-    relay.addPipe(pipe)
-    relay.addPipe(pipe)
+    coreOf(relay).addPipe(pipe)
+    coreOf(relay).addPipe(pipe)
     say({ hawserBackplane: 1, node: 'stuck', bytes: 0, body: { type: 'join' } })
     const [a, b] = [join('a'), join('b')]
     await turns()
@@ -146,7 +148,7 @@ describe('the relay', () => {
         return () => undefined
       },
     }
-    relay.addPipe(pipe)
+    coreOf(relay).addPipe(pipe)
     const b = join('b')
     for (const one of [
       null,
@@ -171,6 +173,41 @@ describe('the relay', () => {
     expect(b.got).toEqual([])
     // Nodes by one pipe are bounded: 64 of it, and b.
     expect(relay.size).toBe(65)
+  })
+
+  test('the groups that are kept for a node are bounded: one that wants more gets the messages of all groups', async () => {
+    const core = new RelayCore(64 * 1024, 2)
+    ends.push(() => core.close())
+    const sent: PipeMessage[] = []
+    const say: ((message: unknown) => void)[] = []
+    for (const post of [(one: PipeMessage) => sent.push(one), () => undefined]) {
+      core.addPipe({
+        post,
+        listen(receive) {
+          say.push(receive)
+          return () => undefined
+        },
+      })
+    }
+    const from = (node: number, body: PipeMessageBody): void =>
+      say[node]?.({ hawserBackplane: 1, node: `node ${node}`, bytes: 0, body })
+    for (const node of [0, 1]) from(node, { type: 'join' })
+    const groupsReceived = (): string[] => {
+      for (const group of ['1', '2', '3', 'other']) {
+        from(1, { type: 'envelope', envelope: message('node 1', 'text', group) })
+      }
+      return sent
+        .splice(0)
+        .flatMap(({ body }) =>
+          body.type === 'envelope' && 'group' in body.envelope ? [body.envelope.group] : [],
+        )
+    }
+    for (const group of ['1', '2', '2']) from(0, { type: 'watch', group })
+    expect(groupsReceived()).toEqual(['1', '2'])
+    from(0, { type: 'watch', group: '3' })
+    expect(groupsReceived()).toEqual(['1', '2', '3', 'other'])
+    from(0, { type: 'unwatch', group: '1' })
+    expect(groupsReceived()).toEqual(['1', '2', '3', 'other'])
   })
 })
 
@@ -207,7 +244,15 @@ describe('wrong arguments', () => {
     expect(() => clusterBackplane()).toThrow('clusterBackplane is for the workers of node:cluster')
     expect(() => relayBackplane({ isPrimary: false } as never)).toThrow('relayBackplane is for the primary')
     expect(() => workerBackplane(null)).toThrow('port must be a MessagePort or a Worker')
-    expect(() => relayWorker(relay, {} as never)).toThrow(TypeError)
+    expect(() => relayWorker(relay, {} as never)).toThrow(
+      'port must be a MessagePort or a Worker, not a value of type object',
+    )
+    const { port1 } = new MessageChannel()
+    expect(() => relayWorker({} as never, port1)).toThrow('relay must be a BackplaneRelay, not a value')
+    expect(() => relayBackplane(undefined, {} as never)).toThrow(
+      'relay must be a BackplaneRelay, not a value',
+    )
+    port1.close()
   })
 
   test('after close nothing goes out', async () => {
@@ -272,7 +317,7 @@ describe('a node that joined before the relay listened', () => {
     backplane.watch('cats')
     backplane.unwatch('cats')
     await turns()
-    relay.addPipe(pipe.relayEnd)
+    coreOf(relay).addPipe(pipe.relayEnd)
     const other = join('b')
     await until(() => other.got.length > 0)
     expect(other.got).toMatchObject([{ from: 'early', kind: 'alive' }])
@@ -286,7 +331,7 @@ describe('a node that joined before the relay listened', () => {
   test('is heard at once when it says something, however long it waited', async () => {
     const { pipe, backplane } = early()
     await turns()
-    relay.addPipe(pipe.relayEnd)
+    coreOf(relay).addPipe(pipe.relayEnd)
     const other = join('b')
     await turns()
     backplane.publish(message('early', 'lost'))
@@ -297,13 +342,13 @@ describe('a node that joined before the relay listened', () => {
 
   test('joins a new relay in place of one that was closed, and its queue is empty again', async () => {
     const { pipe, backplane, got } = early(4096)
-    relay.addPipe(pipe.relayEnd)
+    coreOf(relay).addPipe(pipe.relayEnd)
     backplane.watch('dogs')
     await until(() => relay.size === 1)
     relay.close()
     while (backplane.publish(message('early', 'x'.repeat(500)))) await turns(1)
     relay = new BackplaneRelay()
-    relay.addPipe(pipe.relayEnd)
+    coreOf(relay).addPipe(pipe.relayEnd)
     const other = join('b')
     await until(() => other.got.length > 0)
     await turns()
@@ -319,7 +364,7 @@ describe('a node that joined before the relay listened', () => {
     // At 0, 50, 150 and 350 ms, and late in any case: never often.
     expect(pipe.posted).toBeLessThanOrEqual(4)
     pipe.posted = 0
-    relay.addPipe(pipe.relayEnd)
+    coreOf(relay).addPipe(pipe.relayEnd)
     for (let i = 0; i < 64; i++) {
       pipe.listener?.({ hawserBackplane: 1, node: `other ${i}`, bytes: 0, body: { type: 'join' } })
     }

@@ -7,20 +7,19 @@ import {
 } from '../../../src/backplane/index.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { NameTakenError, UnknownConnectionError } from '../../../src/errors.js'
-import { Hub } from '../../../src/hub/hub.js'
 import { SERVER_LIMITS } from '../../../src/limits.js'
 import { OP, readFrames } from '../../helpers/frame-builder.js'
 import { openMember, type HubSocket } from '../../helpers/hub-socket.js'
+import { JoinedHub } from '../../helpers/joined-hub.js'
 import { nextTurn, type MemoryDuplex } from '../../helpers/memory-duplex.js'
 
-type TestHub = Hub<HubSocket>
 interface Opened {
   readonly socket: HubSocket
   readonly wire: MemoryDuplex
-  readonly hub: TestHub
+  readonly hub: JoinedHub
 }
 
-const hubs: TestHub[] = []
+const hubs: JoinedHub[] = []
 const opened: Opened[] = []
 let relay: BackplaneRelay
 
@@ -33,8 +32,8 @@ afterEach(async () => {
   relay.close()
 })
 
-function join(backplane: Backplane = memoryBackplane(relay), presenceTtlMs = 15_000): TestHub {
-  const hub: TestHub = new Hub({
+function join(backplane: Backplane = memoryBackplane(relay), presenceTtlMs = 15_000): JoinedHub {
+  const hub: JoinedHub = new JoinedHub({
     backplane,
     presenceTtlMs,
     reach: (path) =>
@@ -45,7 +44,7 @@ function join(backplane: Backplane = memoryBackplane(relay), presenceTtlMs = 15_
   return hub
 }
 
-function open(hub: TestHub): Opened {
+function open(hub: JoinedHub): Opened {
   const one = { ...openMember(hub, SERVER_LIMITS, 'close'), hub }
   opened.push(one)
   return one
@@ -62,7 +61,7 @@ const show = ({ wire }: Opened): string[] =>
     return opcode === OP.BINARY ? `bytes ${payload.toString('hex')}` : text
   })
 
-const know = (...all: TestHub[]): Promise<void> =>
+const know = (...all: JoinedHub[]): Promise<void> =>
   until(() => all.every((hub) => hub.backplaneStats?.nodes === all.length - 1))
 
 describe('a group that spans processes', () => {
@@ -315,8 +314,10 @@ describe('what is no envelope', () => {
   })
 
   test('a backplane that is none', () => {
-    expect(() => new Hub({ backplane: {} as never })).toThrow('backplane must be one of hawser/backplane')
-    expect(() => new Hub({ presenceTtlMs: 1 })).toThrow(
+    expect(() => new JoinedHub({ backplane: {} as never })).toThrow(
+      'backplane must be one of hawser/backplane',
+    )
+    expect(() => new JoinedHub({ presenceTtlMs: 1 })).toThrow(
       'presenceTtlMs must be a number from 10 to 2147483647',
     )
     const backplane = memoryBackplane(relay)
@@ -352,7 +353,7 @@ describe('a backplane that fails', () => {
     },
   })
 
-  async function use(hub: TestHub): Promise<void> {
+  async function use(hub: JoinedHub): Promise<void> {
     hub.start()
     const { socket } = open(hub)
     hub.join(socket, 'dogs')
@@ -371,7 +372,7 @@ describe('a backplane that fails', () => {
     ]),
   )('whose %s %s is heard, counted, and harms nobody', async (method, _, fail) => {
     const errors: string[] = []
-    const hub: TestHub = new Hub({
+    const hub = new JoinedHub({
       backplane: failing(method, fail),
       onError: (error) => errors.push(error.message),
     })
@@ -384,7 +385,7 @@ describe('a backplane that fails', () => {
   })
 
   test('whose start throws is told to who starts the hub, which then stays alone', async () => {
-    const hub: TestHub = new Hub({ backplane: failing('start', throwing) })
+    const hub = new JoinedHub({ backplane: failing('start', throwing) })
     expect(() => {
       hub.start()
     }).toThrow('no broker')
@@ -394,7 +395,7 @@ describe('a backplane that fails', () => {
 
   test('whose publish is async is counted by what comes of it', async () => {
     const answers = [true, false]
-    const hub: TestHub = new Hub({
+    const hub = new JoinedHub({
       backplane: failing('publish', () => Promise.resolve(answers.shift() ?? true)),
     })
     await use(hub)
@@ -404,7 +405,7 @@ describe('a backplane that fails', () => {
 
   test('and never closes is not waited for longer than the caller says', async () => {
     const errors: string[] = []
-    const hub: TestHub = new Hub({
+    const hub = new JoinedHub({
       backplane: failing('close', () => new Promise(() => undefined)),
       onError: (error) => errors.push(error.message),
     })

@@ -1,7 +1,54 @@
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
-import { BACKPLANE_VERSION, type Envelope } from './backplane.js'
+import type { Action } from '../hub/remote.js'
 
-/** So many names and groups are in one envelope at most. */
+/** The version of the envelopes. Those of another version are dropped, and counted. */
+export const BACKPLANE_VERSION = 1
+
+/** Text, or bytes that nobody changes any more and that have a buffer of their own. */
+export type Payload = string | Uint8Array
+
+/** A name, the time of its claim (null: it is free again), and whether the connection that loses it is closed. */
+export type NameChange = readonly [name: string, time: number | null, closesPrevious: boolean]
+
+/** A group, and how many members the node has of it. */
+export type GroupChange = readonly [group: string, size: number]
+
+/** What an envelope carries: an action, or news of the node that sends it. */
+export type EnvelopeBody =
+  | Action<Payload>
+  /** What changed at a node. Numbered without gaps, so that a node that missed one notices. */
+  | {
+      readonly kind: 'changes'
+      readonly sequence: number
+      readonly names: readonly NameChange[]
+      readonly groups: readonly GroupChange[]
+    }
+  /** The node lives, and the last of its changes has this number. */
+  | { readonly kind: 'alive'; readonly sequence: number }
+  /** The node that receives this is to send a snapshot. */
+  | { readonly kind: 'ask' }
+  /** All names and groups of a node, in parts. */
+  | {
+      readonly kind: 'snapshot'
+      readonly sequence: number
+      readonly part: number
+      readonly isLast: boolean
+      readonly names: readonly NameChange[]
+      readonly groups: readonly GroupChange[]
+    }
+  /** The node is gone. A backplane that sees a node die may publish this in its name. */
+  | { readonly kind: 'left' }
+
+/** What goes over a backplane: plain data that JSON can carry, except for the bytes of a payload. */
+export type Envelope = EnvelopeBody & {
+  readonly version: typeof BACKPLANE_VERSION
+  /** The node that published it. */
+  readonly from: string
+  /** The one node that is to get it; null: all others. */
+  readonly to: string | null
+}
+
+/** How many names and groups one envelope has at most. */
 export const MAX_ENTRIES = 1000
 
 /** Longer than any id that a node gives itself. */
@@ -13,9 +60,10 @@ const isText = (value: unknown, max: number): boolean =>
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 
 /**
- * Reads what came from another process: its types and sizes are checked, since another version or another program may be
- * at the other end.
- * @returns null: it is no envelope of this version
+ * Reads what a backplane received. Its types and sizes are checked, since another version or another program may be at
+ * the other end.
+ * @param maxNameLength of names and groups, in UTF-16 units
+ * @returns null: it is not an envelope of this version
  */
 export function parseEnvelope(value: unknown, maxNameLength: number): Envelope | null {
   if (typeof value !== 'object' || value === null) return null
@@ -38,7 +86,7 @@ const hasPayload: Check = ({ payload, compress }) =>
 
 const hasClose: Check = ({ code, reason }) => {
   if (typeof reason !== 'string' || (code !== null && typeof code !== 'number')) return false
-  // None is null, and nothing else.
+  // No code is null, and nothing else.
   if (code === CloseCode.NO_STATUS_RECEIVED) return false
   try {
     checkCloseArguments(code ?? undefined, code === null ? undefined : reason)

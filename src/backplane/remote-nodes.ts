@@ -1,35 +1,35 @@
-import type { Envelope, GroupChange, NameChange } from './backplane.js'
-import type { Claim, RemoteClaim } from './elsewhere.js'
+import { outranks, type Claim, type RemoteClaim } from '../hub/remote.js'
+import type { Envelope, GroupChange, NameChange } from './envelope.js'
 
 /** What is known of another node. */
-interface Node {
-  /** When it was heard last. */
+interface RemoteNode {
+  /** When something of it was received last. */
   heardAt: number
-  /** The last of its changes that is known; -1: nothing is. */
+  /** The number of the last of its changes that is known; -1: none is. */
   sequence: number
   /** Not to be asked again before. */
   askAgainAt: number
   names: Map<string, Claim>
   groups: Map<string, number>
-  /** The snapshot that comes in parts. */
-  building: { readonly names: Map<string, Claim>; readonly groups: Map<string, number>; parts: number } | null
+  /** The snapshot of which parts were received, and not yet the last. */
+  snapshot: { readonly names: Map<string, Claim>; readonly groups: Map<string, number>; parts: number } | null
 }
 
-/** What a node told, of names and groups, is kept up to so many entries; what is over it is not known here. */
+/** How many names and groups of one node are kept at most; those above it are not known here. */
 export const MAX_NODE_ENTRIES = 1_000_000
-/** So many other nodes are known at most. */
+/** How many other nodes are known at most. */
 export const MAX_NODES = 1000
 
-/** Which of two claims holds: the later one, and of two at once that of the greater node id. */
-const isLater = (a: RemoteClaim, b: RemoteClaim): boolean =>
-  a.time > b.time || (a.time === b.time && a.node > b.node)
+/** A node is asked again after this part of `ttlMs`: the question or the answer may have been lost. */
+const ASKS_PER_TTL = 3
 
 /**
- * Who is where, by what the other nodes announced. No I/O and no clock: time comes in. Changes are numbered, so a node
- * that missed one asks for all. A node that was silent for `ttlMs` is forgotten.
+ * The names and groups of the other nodes, as they announced them. No I/O and no clock: the caller gives the time, in
+ * milliseconds. Changes are numbered, so a gap shows that one was missed. A node of which nothing was received for `ttlMs`
+ * is forgotten.
  */
-export class Presence {
-  private readonly nodes = new Map<string, Node>()
+export class RemoteNodes {
+  private readonly nodes = new Map<string, RemoteNode>()
   private readonly ttlMs: number
   private readonly maxEntries: number
 
@@ -47,9 +47,9 @@ export class Presence {
   }
 
   /**
-   * Takes any envelope: its sender lives.
-   * @param claimed is told of each name that the sender has as of now
-   * @returns whether the sender is to be asked for everything
+   * Takes any envelope: the node that sent it lives.
+   * @param claimed called for each name that the node newly has
+   * @returns whether the node is to be asked for a snapshot
    */
   handle(envelope: Envelope, now: number, claimed: (name: string, claim: RemoteClaim) => void): boolean {
     const { from } = envelope
@@ -66,15 +66,14 @@ export class Presence {
         askAgainAt: 0,
         names: new Map(),
         groups: new Map(),
-        building: null,
+        snapshot: null,
       }
       this.nodes.set(from, node)
     }
     node.heardAt = now
     const isCurrent = this.apply(node, envelope, claimed)
     if (isCurrent || now < node.askAgainAt) return false
-    // A lost question, or a lost answer: once more, after a while.
-    node.askAgainAt = now + this.ttlMs / 3
+    node.askAgainAt = now + this.ttlMs / ASKS_PER_TTL
     return true
   }
 
@@ -83,33 +82,35 @@ export class Presence {
     for (const [id, { heardAt }] of this.nodes) if (now - heardAt > this.ttlMs) this.nodes.delete(id)
   }
 
-  find(name: string): RemoteClaim | undefined {
+  /** The claim on a name that outranks all others. */
+  findClaim(name: string): RemoteClaim | undefined {
     let found: RemoteClaim | undefined
     for (const [node, { names }] of this.nodes) {
       const claim = names.get(name)
       if (claim === undefined) continue
       const remote = { ...claim, node }
-      if (found === undefined || isLater(remote, found)) found = remote
+      if (found === undefined || outranks(remote, found)) found = remote
     }
     return found
   }
 
+  /** How many members a group has in all other nodes. */
   groupSize(group: string): number {
     let size = 0
     for (const { groups } of this.nodes.values()) size += groups.get(group) ?? 0
     return size
   }
 
-  /** @returns whether all that the node told is known */
+  /** @returns whether all that the node announced is known */
   private apply(
-    node: Node,
+    node: RemoteNode,
     envelope: Envelope,
     claimed: (name: string, claim: RemoteClaim) => void,
   ): boolean {
     const { from } = envelope
     switch (envelope.kind) {
       case 'alive':
-        // A node that has told nothing has nothing.
+        // A node that has announced nothing has no names and no groups.
         if (node.sequence === -1 && envelope.sequence === 0) node.sequence = 0
         return envelope.sequence === node.sequence
       case 'changes':
@@ -121,20 +122,20 @@ export class Presence {
         }
         return true
       case 'snapshot': {
-        if (envelope.part === 0) node.building = { names: new Map(), groups: new Map(), parts: 0 }
-        const { building } = node
-        if (building?.parts !== envelope.part) {
-          node.building = null
+        if (envelope.part === 0) node.snapshot = { names: new Map(), groups: new Map(), parts: 0 }
+        const { snapshot } = node
+        if (snapshot?.parts !== envelope.part) {
+          node.snapshot = null
           return false
         }
-        building.parts++
-        this.keep(building.names, building.groups, envelope.names, envelope.groups)
+        snapshot.parts++
+        this.keep(snapshot.names, snapshot.groups, envelope.names, envelope.groups)
         if (!envelope.isLast) return true
-        node.building = null
+        node.snapshot = null
         node.sequence = envelope.sequence
         node.askAgainAt = 0
-        node.names = building.names
-        node.groups = building.groups
+        node.names = snapshot.names
+        node.groups = snapshot.groups
         for (const [name, claim] of node.names) claimed(name, { ...claim, node: from })
         return true
       }

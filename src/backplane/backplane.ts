@@ -1,0 +1,56 @@
+/**
+ * The interface that every backplane implements: how names, groups and broadcasts reach other nodes. A node is a process
+ * or a thread with a server that takes part. This room has backplanes for the nodes of one machine; one over Redis, NATS
+ * or anything else is one more implementation of {@link Backplane}, here or in an application.
+ *
+ * What a backplane promises, and what not:
+ * - At most once: an envelope may be lost (a full queue, a lost connection), and is never delivered twice.
+ * - Order: what one node publishes reaches another one in that order, or not at all. Between nodes there is none.
+ * - Nothing waits: `publish` returns at once; where it returns a promise, Hawser only counts what becomes of it.
+ *
+ * What a backplane throws, and what its promises reject with, is reported to the server's `onError`, counted, and has no
+ * other effect.
+ */
+import type { Envelope } from './envelope.js'
+
+/**
+ * One node's connection to the others, for one server. All methods may be async: what they throw and what their promises
+ * reject with is reported.
+ */
+export interface Backplane {
+  /**
+   * Joins. Called once. What it throws at once is thrown by the call that starts the server: `listen`, `attach`.
+   * @param node the id of this node
+   * @param receive takes an envelope that another node published, in the form that `publish` got; never throws, whatever
+   *   it is given
+   * @param rejoined to be called when the connection to the others is established again, or late, and what was published
+   *   before is lost: this node then says that it lives, and the others ask it for what they missed
+   */
+  start(node: string, receive: (envelope: unknown) => void, rejoined?: () => void): unknown
+  /**
+   * Sends an envelope: to the node `envelope.to`; where that is null, an envelope of kind `group` to the nodes that watch
+   * its group, and any other to all other nodes. An envelope that reaches a node without need does no harm.
+   * @returns false: it was not taken, and is lost
+   */
+  publish(envelope: Envelope): boolean | Promise<boolean>
+  /** From now on this node wants the messages to this group. */
+  watch(group: string): unknown
+  /** From now on it does not. */
+  unwatch(group: string): unknown
+  /** Leaves. What was published before is still sent, where that is possible without waiting for other nodes. */
+  close(): unknown
+}
+
+/** What became of the envelopes that were published and received. */
+export interface BackplaneStats {
+  /** The other nodes that are known. */
+  readonly nodes: number
+  readonly published: number
+  /** Not taken by the backplane, and lost. */
+  readonly lost: number
+  readonly received: number
+  /** Received, and dropped because it is not an envelope of this version. */
+  readonly malformed: number
+  /** What the backplane threw, and what its promises rejected with. */
+  readonly errors: number
+}

@@ -1,0 +1,359 @@
+import { randomUUID } from 'node:crypto'
+import type { PreparedMessage } from '../connection/prepared-message.js'
+import { toError } from '../errors.js'
+import type { Change, Claim, Local, OutgoingAction, Remote, RemoteClaim } from '../hub/remote.js'
+import { checkNumber, showValue } from '../limits.js'
+import type { Backplane, BackplaneStats } from './backplane.js'
+import {
+  BACKPLANE_VERSION,
+  MAX_ENTRIES,
+  parseEnvelope,
+  type EnvelopeBody,
+  type GroupChange,
+  type NameChange,
+  type Payload,
+} from './envelope.js'
+import { RemoteNodes } from './remote-nodes.js'
+
+export interface LocalNodeOptions {
+  /** Another node of which nothing was received for this long is forgotten, with its names and groups. Default 15 s. */
+  readonly presenceTtlMs?: number | undefined
+  /** Called for each failure of the backplane. Default: a warning of the process, once a minute. */
+  readonly onError?: ((error: Error) => void) | undefined
+}
+
+const PRESENCE_TTL_MS = 15_000
+const MAX_TIMER_MS = 0x7fff_ffff
+/** A failure that no `onError` hears is a warning of the process, at most once in this time. */
+const WARNING_INTERVAL_MS = 60_000
+/** Changes that lie no further apart than this are announced together. */
+const ANNOUNCE_DELAY_MS = 10
+/** How often a node says that it lives in the time after which it would be forgotten. */
+const HEARTBEATS_PER_TTL = 3
+
+const OPCODE_BITS = 0x0f
+const TEXT = 1
+
+/** The methods that a backplane has. */
+const METHODS = ['start', 'publish', 'watch', 'unwatch', 'close'] satisfies (keyof Backplane)[]
+
+/**
+ * Makes the node of a server.
+ * @param backplane undefined: the server is alone
+ * @throws TypeError or RangeError with the option's name, value and range, with and without a backplane
+ */
+export function createLocalNode(
+  backplane: Backplane | undefined,
+  options: LocalNodeOptions = {},
+): LocalNode | null {
+  const { presenceTtlMs = PRESENCE_TTL_MS, onError } = options
+  checkNumber('presenceTtlMs', presenceTtlMs, { min: 10, max: MAX_TIMER_MS, integer: false })
+  if (backplane === undefined) return null
+  if (
+    typeof backplane !== 'object' ||
+    (backplane as unknown) === null ||
+    METHODS.some((name) => typeof backplane[name] !== 'function')
+  ) {
+    throw new TypeError(
+      `backplane must be one of hawser/backplane or an object with ${METHODS.join(', ')}, not ${showValue(backplane)}`,
+    )
+  }
+  return new LocalNode(backplane, presenceTtlMs, onError)
+}
+
+/**
+ * This process as a node: it announces over the backplane what the hub has here, keeps what the other nodes announced, has
+ * them do what the hub asks for, and has the hub do what they ask for.
+ */
+export class LocalNode implements Remote {
+  /** Made anew for each server that starts. */
+  readonly id = randomUUID()
+  private readonly backplane: Backplane
+  private readonly ttlMs: number
+  private readonly onError: ((error: Error) => void) | undefined
+  private readonly remoteNodes: RemoteNodes
+  /** The hub of this process; null before {@link start} and after {@link close}: then nothing is sent or received. */
+  private local: Local | null = null
+  private wasStarted = false
+  /** What is not announced yet: the last change of each name and group. */
+  private readonly changedNames = new Map<string, Claim | null>()
+  private readonly changedGroups = new Map<string, number>()
+  private announceTimer: NodeJS.Timeout | null = null
+  private heartbeatTimer: NodeJS.Timeout | undefined
+  private sequence = 0
+  private published = 0
+  private lost = 0
+  private received = 0
+  private malformed = 0
+  private errors = 0
+  private warnedAt = -Infinity
+
+  constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => void) {
+    this.backplane = backplane
+    this.ttlMs = ttlMs
+    this.onError = onError
+    this.remoteNodes = new RemoteNodes(ttlMs)
+  }
+
+  get stats(): BackplaneStats {
+    const { published, lost, received, malformed, errors } = this
+    return { nodes: this.remoteNodes.size, published, lost, received, malformed, errors }
+  }
+
+  /**
+   * Joins the backplane, and announces what is here. What was sent before stayed in this process. A second call does
+   * nothing.
+   * @throws what the backplane throws at once, such as the TypeError of one that belongs to another server; then, and at
+   *   every later call, this process stays alone
+   */
+  start(local: Local): void {
+    if (this.wasStarted) return
+    this.wasStarted = true
+    const receive = (envelope: unknown): void => {
+      this.receive(envelope)
+    }
+    const rejoined = (): void => {
+      this.sayAlive()
+    }
+    try {
+      this.observe(this.backplane.start(this.id, receive, rejoined))
+    } catch (error) {
+      this.errors++
+      throw error
+    }
+    this.local = local
+    for (const [group, size] of local.groupSizes()) {
+      this.announce({ kind: 'group', group, before: 0, after: size })
+    }
+    for (const [name, claim] of local.claims()) this.announce({ kind: 'name', name, claim })
+    this.sayAlive()
+    this.heartbeatTimer = setInterval(() => {
+      this.remoteNodes.expire(performance.now())
+      this.sayAlive()
+    }, this.ttlMs / HEARTBEATS_PER_TTL).unref()
+  }
+
+  /** The same in a listener, where an exception would end the process: it is reported. */
+  startOrReport(local: Local): void {
+    try {
+      this.start(local)
+    } catch (error) {
+      this.report(toError(error))
+    }
+  }
+
+  /**
+   * Leaves the backplane, for good. Never rejects: a failure is reported as all others are.
+   * @param timeoutMs how long the backplane is waited for. Default: for ever
+   */
+  async close(timeoutMs = Infinity): Promise<void> {
+    const left = this.leave()
+    if (timeoutMs === Infinity) {
+      await left
+      return
+    }
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS), true)
+    })
+    if ((await Promise.race([left, timeUp])) === true) {
+      this.report(new Error(`the backplane did not close within ${String(timeoutMs)} ms`))
+    }
+    clearTimeout(timer)
+  }
+
+  announce(change: Change): void {
+    if (this.local === null) return
+    if (change.kind === 'name') {
+      this.changedNames.set(change.name, change.claim)
+    } else {
+      const { group, before, after } = change
+      if (before === 0) this.attempt(() => this.backplane.watch(group))
+      else if (after === 0) this.attempt(() => this.backplane.unwatch(group))
+      this.changedGroups.set(group, after)
+    }
+    this.announceTimer ??= setTimeout(() => {
+      this.announceTimer = null
+      this.publishChanges()
+    }, ANNOUNCE_DELAY_MS).unref()
+  }
+
+  send(action: OutgoingAction, node: string | null): void {
+    if (this.local === null) return
+    if (!('payload' in action)) {
+      this.publish(action, node)
+    } else if (this.remoteNodes.size > 0) {
+      this.publish({ ...action, payload: toPayload(action.payload) }, node)
+    }
+  }
+
+  findClaim(name: string): RemoteClaim | undefined {
+    return this.remoteNodes.findClaim(name)
+  }
+
+  groupSize(group: string): number {
+    return this.remoteNodes.groupSize(group)
+  }
+
+  /** Never rejects. */
+  private async leave(): Promise<void> {
+    if (this.local === null) return
+    this.publish({ kind: 'left' })
+    this.local = null
+    if (this.announceTimer !== null) clearTimeout(this.announceTimer)
+    clearInterval(this.heartbeatTimer)
+    this.changedNames.clear()
+    this.changedGroups.clear()
+    try {
+      await this.backplane.close()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private publish(body: EnvelopeBody, to: string | null = null): void {
+    if (this.local === null) return
+    let result
+    try {
+      result = this.backplane.publish({ version: BACKPLANE_VERSION, from: this.id, to, ...body })
+    } catch (error) {
+      this.lost++
+      this.fail(error)
+      return
+    }
+    if (typeof result === 'boolean') {
+      this.count(result)
+      return
+    }
+    Promise.resolve(result).then(
+      (isTaken) => {
+        this.count(isTaken)
+      },
+      (error: unknown) => {
+        this.lost++
+        this.fail(error)
+      },
+    )
+  }
+
+  private count(isTaken: boolean): void {
+    if (isTaken) this.published++
+    else this.lost++
+  }
+
+  /** Calls the backplane: what it throws, at once or later, is reported and has no other effect. */
+  private attempt(call: () => unknown): void {
+    try {
+      this.observe(call())
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private observe(result: unknown): void {
+    if (typeof result !== 'object' || result === null) return
+    Promise.resolve(result).catch((error: unknown) => {
+      this.fail(error)
+    })
+  }
+
+  private fail(error: unknown): void {
+    this.errors++
+    this.report(toError(error))
+  }
+
+  private report(error: Error): void {
+    if (this.onError !== undefined) {
+      this.onError(error)
+      return
+    }
+    const now = performance.now()
+    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
+    this.warnedAt = now
+    process.emitWarning(`the backplane failed, and the server has no onError: ${error.message}`, {
+      code: 'HAWSER_BACKPLANE_ERROR',
+      detail: error.stack ?? '',
+    })
+  }
+
+  private receive(value: unknown): void {
+    const { local } = this
+    if (local === null) return
+    const envelope = parseEnvelope(value, local.maxNameLength)
+    if (envelope === null) {
+      this.malformed++
+      return
+    }
+    const { from, to } = envelope
+    if (from === this.id || (to !== null && to !== this.id)) return
+    this.received++
+    const wasKnown = this.remoteNodes.has(from)
+    const isToAsk = this.remoteNodes.handle(envelope, performance.now(), (name, claim) => {
+      local.handleClaim(name, claim, this.id)
+    })
+    // A node that is new here does not know this one either.
+    if (!wasKnown && this.remoteNodes.has(from)) this.sayAlive(from)
+    if (isToAsk) this.publish({ kind: 'ask' }, from)
+    switch (envelope.kind) {
+      case 'ask':
+        this.publishSnapshot(local, from)
+        return
+      case 'alive':
+      case 'changes':
+      case 'snapshot':
+      case 'left':
+        return
+      default:
+        local.perform(envelope)
+    }
+  }
+
+  private sayAlive(to: string | null = null): void {
+    this.publish({ kind: 'alive', sequence: this.sequence }, to)
+  }
+
+  private publishChanges(): void {
+    const parts = splitEntries(nameChanges(this.changedNames), [...this.changedGroups])
+    this.changedNames.clear()
+    this.changedGroups.clear()
+    for (const part of parts) this.publish({ kind: 'changes', sequence: ++this.sequence, ...part })
+  }
+
+  /** Sends all names and groups to a node: in one go, so that no change comes between the parts. */
+  private publishSnapshot(local: Local, to: string): void {
+    const parts = splitEntries(nameChanges(local.claims()), [...local.groupSizes()])
+    if (parts.length === 0) parts.push({ names: [], groups: [] })
+    for (const [part, entries] of parts.entries()) {
+      const isLast = part === parts.length - 1
+      this.publish({ kind: 'snapshot', sequence: this.sequence, part, isLast, ...entries }, to)
+    }
+  }
+}
+
+const nameChanges = (claims: Iterable<readonly [name: string, claim: Claim | null]>): NameChange[] =>
+  Array.from(claims, ([name, claim]) => [name, claim?.time ?? null, claim?.closesPrevious ?? false])
+
+/** The payload of an envelope: text where the message is text, else bytes in a buffer of their own. */
+function toPayload(message: string | PreparedMessage): Payload {
+  if (typeof message === 'string') return message
+  const { payload } = message
+  return (message.firstByte & OPCODE_BITS) === TEXT ? payload.toString() : new Uint8Array(payload)
+}
+
+/** What one envelope of changes, or of a snapshot, carries. */
+interface Entries {
+  readonly names: readonly NameChange[]
+  readonly groups: readonly GroupChange[]
+}
+
+/** Names and groups in parts of at most {@link MAX_ENTRIES}. */
+function splitEntries(names: readonly NameChange[], groups: readonly GroupChange[]): Entries[] {
+  const parts: Entries[] = []
+  for (let i = 0; i < names.length; i += MAX_ENTRIES) {
+    parts.push({ names: names.slice(i, i + MAX_ENTRIES), groups: [] })
+  }
+  for (let i = 0; i < groups.length; i += MAX_ENTRIES) {
+    parts.push({ names: [], groups: groups.slice(i, i + MAX_ENTRIES) })
+  }
+  return parts
+}

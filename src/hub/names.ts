@@ -1,0 +1,114 @@
+import { ReadyState } from '../connection/ready-state.js'
+import { NameTakenError } from '../errors.js'
+import { checkName, type HubLimits } from './hub-limits.js'
+import type { Member } from './member.js'
+import { outranks, type Claim, type Remote, type RemoteClaim } from './remote.js'
+
+/** What happens when another connection has the name already. */
+export type NameConflictPolicy = 'replace' | 'reject' | 'closePrevious'
+
+const REPLACED_CODE = 1000
+const REPLACED_REASON = 'replaced by another connection'
+
+/** A name's connection, and its claim on the name. */
+interface Entry<S> extends Claim {
+  readonly socket: S
+}
+
+/** Which connection of this process has which name. A connection that has no name costs nothing. */
+export class Names<S extends Member> {
+  private readonly entries = new Map<string, Entry<S>>()
+  /** The names of each connection that has any. */
+  private readonly bySocket = new Map<S, string[]>()
+  private readonly limits: HubLimits
+  private readonly remote: Remote | null
+
+  constructor(limits: HubLimits, remote: Remote | null) {
+    this.limits = limits
+    this.remote = remote
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  /** In the order in which they were set. */
+  list(): string[] {
+    return [...this.entries.keys()]
+  }
+
+  /** See {@link checkName}. */
+  check(name: unknown): asserts name is string {
+    checkName('name', name, this.limits.maxNameLength)
+  }
+
+  get(name: string): S | undefined {
+    return this.entries.get(name)?.socket
+  }
+
+  /** @returns false: the connection is no longer open, and nothing was changed */
+  set(name: string, socket: S, onConflict: NameConflictPolicy): boolean {
+    if (socket.readyState !== ReadyState.OPEN) return false
+    const previous = this.entries.get(name)
+    if (previous?.socket === socket) return true
+    const remoteClaim = this.remote?.findClaim(name)
+    if ((previous !== undefined || remoteClaim !== undefined) && onConflict === 'reject') {
+      throw new NameTakenError(name)
+    }
+    const names = this.bySocket.get(socket)
+    if (names !== undefined && names.length >= this.limits.maxNamesPerConnection) {
+      throw new RangeError(
+        `a connection must have at most ${String(this.limits.maxNamesPerConnection)} names, hubLimits.maxNamesPerConnection`,
+      )
+    }
+    const closesPrevious = onConflict === 'closePrevious'
+    const time = Math.max(Date.now(), (previous?.time ?? 0) + 1, (remoteClaim?.time ?? 0) + 1)
+    if (previous !== undefined) this.remove(name, previous)
+    this.entries.set(name, { socket, time, closesPrevious })
+    if (names === undefined) this.bySocket.set(socket, [name])
+    else names.push(name)
+    this.remote?.announce({ kind: 'name', name, claim: { time, closesPrevious } })
+    if (previous !== undefined && closesPrevious) void previous.socket.close(REPLACED_CODE, REPLACED_REASON)
+    return true
+  }
+
+  /** Takes a name away from the connection that has it here. @returns that connection */
+  free(name: string): S | undefined {
+    const entry = this.entries.get(name)
+    if (entry === undefined) return undefined
+    this.remove(name, entry)
+    this.remote?.announce({ kind: 'name', name, claim: null })
+    return entry.socket
+  }
+
+  /** Takes all names of a connection away. */
+  forget(socket: S): void {
+    const names = this.bySocket.get(socket)
+    if (names === undefined) return
+    this.bySocket.delete(socket)
+    for (const name of names) {
+      this.entries.delete(name)
+      this.remote?.announce({ kind: 'name', name, claim: null })
+    }
+  }
+
+  /** Each name and the claim on it. */
+  *claims(): Generator<[name: string, claim: Claim]> {
+    for (const [name, { time, closesPrevious }] of this.entries) yield [name, { time, closesPrevious }]
+  }
+
+  /** See `handleClaim` of the interface `Local`. */
+  handleClaim(name: string, claim: RemoteClaim, node: string): void {
+    const entry = this.entries.get(name)
+    if (entry === undefined || outranks({ time: entry.time, node }, claim)) return
+    this.free(name)
+    if (claim.closesPrevious) void entry.socket.close(REPLACED_CODE, REPLACED_REASON)
+  }
+
+  private remove(name: string, { socket }: Entry<S>): void {
+    this.entries.delete(name)
+    const names = this.bySocket.get(socket) as string[]
+    if (names.length === 1) this.bySocket.delete(socket)
+    else names.splice(names.indexOf(name), 1)
+  }
+}

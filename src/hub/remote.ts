@@ -1,0 +1,100 @@
+import type { PreparedMessage } from '../connection/prepared-message.js'
+
+/**
+ * What the hub says to other nodes, and what it hears from them. A node is a process or a thread with a server that takes
+ * part in a backplane; `remote` is what the other nodes have. This file is the border: the hub calls {@link Remote}, the
+ * room `backplane` implements it, and calls {@link Local}.
+ */
+
+/** A claim on a name. Of two claims the one that {@link outranks} the other has the name. */
+export interface Claim {
+  /** Milliseconds since 1970, but always later than the claim that was known before. */
+  readonly time: number
+  /** Whether the connection that loses the name is closed. */
+  readonly closesPrevious: boolean
+}
+
+/** A claim of another node. */
+export interface RemoteClaim extends Claim {
+  readonly node: string
+}
+
+/** A claim as it is compared. */
+type Rank = Pick<RemoteClaim, 'time' | 'node'>
+
+/** The later claim has the name; of two at the same time that of the greater node id. All nodes decide alike. */
+export const outranks = (a: Rank, b: Rank): boolean =>
+  a.time > b.time || (a.time === b.time && a.node > b.node)
+
+/** What changed in this process. */
+export type Change =
+  /** A name was claimed by a connection here, or (null) belongs to none here any more. */
+  | { readonly kind: 'name'; readonly name: string; readonly claim: Claim | null }
+  /** A group had `before` members here, and has `after` members now. */
+  | { readonly kind: 'group'; readonly group: string; readonly before: number; readonly after: number }
+
+/** A Close frame, as it is asked for; code null: without one. */
+interface CloseParameters {
+  readonly code: number | null
+  readonly reason: string
+}
+
+/** What one node has others do. `compress`: whether the message may be compressed. */
+export type Action<Payload> =
+  /** Send to the members of a group. */
+  | { readonly kind: 'group'; readonly group: string; readonly payload: Payload; readonly compress: boolean }
+  /** Send to the connections of a route; path null: of the whole server. */
+  | {
+      readonly kind: 'broadcast'
+      readonly path: string | null
+      readonly payload: Payload
+      readonly compress: boolean
+    }
+  /** Send to a named connection. */
+  | { readonly kind: 'named'; readonly name: string; readonly payload: Payload; readonly compress: boolean }
+  /** Take all members out of a group. */
+  | { readonly kind: 'deleteGroup'; readonly group: string }
+  /** The same, and close their connections. */
+  | ({ readonly kind: 'closeGroup'; readonly group: string } & CloseParameters)
+  /** Take a name away. */
+  | { readonly kind: 'deleteNamed'; readonly name: string }
+  /** The same, and close its connection. */
+  | ({ readonly kind: 'closeNamed'; readonly name: string } & CloseParameters)
+
+/** An action to be sent: its payload is the text that the caller gave, or the message in its encoded form. */
+export type OutgoingAction = Action<string | PreparedMessage>
+
+/** An action that was received: its payload is text, or bytes that nobody changes any more. */
+export type IncomingAction = Action<string | Uint8Array>
+
+/** The other nodes, as the hub sees them. Nothing here throws, and nothing waits. */
+export interface Remote {
+  /** Tells the other nodes what changed here; changes of some milliseconds go together. */
+  announce(change: Change): void
+  /**
+   * Has an action done by another node, at most once.
+   * @param node its id; null: all other nodes
+   */
+  send(action: OutgoingAction, node: string | null): void
+  /** The claim on a name by another node, as announced last. */
+  findClaim(name: string): RemoteClaim | undefined
+  /** How many members a group has in other nodes, as announced last. */
+  groupSize(group: string): number
+}
+
+/** The hub of this process, as the other nodes see it. */
+export interface Local {
+  /** The longest name that is legal here, in UTF-16 units. */
+  readonly maxNameLength: number
+  /** Each name here, and the claim on it. */
+  claims(): Iterable<readonly [name: string, claim: Claim]>
+  /** Each group that has members here, and how many. */
+  groupSizes(): Iterable<readonly [group: string, size: number]>
+  /**
+   * Another node claims a name: where its claim outranks the one here, the connection here loses the name.
+   * @param node the id of this node
+   */
+  handleClaim(name: string, claim: RemoteClaim, node: string): void
+  /** Does what another node asks for, in this process alone. */
+  perform(action: IncomingAction): void
+}
