@@ -1,24 +1,29 @@
 /**
- * Builds the package: `dist/esm` (all of src) and `dist/cjs` (all but the command), each with types and source
- * maps. Both are made beside `dist` and moved there only when whole, so that a failed build leaves the last good
- * one, and nobody who runs it meanwhile sees half of one.
+ * Builds the package. The code is there once, as CommonJS in `dist/cjs`, with its types; `dist/esm` has for each subpath
+ * a module that exports the same things by name, and the command. So whoever loads Hawser by `import` and whoever does by
+ * `require` get the same classes (docs/adr/0005). Everything is made beside `dist` and moved there only when whole, so
+ * that a failed build leaves the last good one, and nobody who runs it meanwhile sees half of one.
  *
- * node scripts/build.mjs [--out DIR] [--esm-only]
+ * node scripts/build.mjs [--out DIR] [--code-only]     --code-only: for tests, which check the types apart: no types
  */
 import { spawn } from 'node:child_process'
-import { chmod, cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+const source = path.join(root, 'src')
+const require = createRequire(import.meta.url)
 
-/** Runs tsc on one configuration. @returns what it reported: empty when all is well */
-function compile(config, outDir, ...options) {
+/** Checks src and writes the types. @returns what tsc reported: empty when all is well */
+function writeTypes(outDir) {
   return new Promise((resolve, reject) => {
     const pretty = String(process.stdout.isTTY === true)
-    const args = [tsc, '-p', config, '--outDir', outDir, '--pretty', pretty, ...options]
+    const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+    const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', outDir, '--pretty', pretty]
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     let report = ''
     child.stdout.setEncoding('utf8').on('data', (text) => (report += text))
@@ -27,42 +32,71 @@ function compile(config, outDir, ...options) {
   })
 }
 
-/** Copies what src/cli holds beside TypeScript: the page that the command serves. */
-async function copyAssets(outDir) {
-  const from = path.join(root, 'src/cli')
-  const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch(() => [])
-  for (const entry of entries) {
-    if (!entry.isFile() || entry.name.endsWith('.ts')) continue
-    const file = path.join(entry.parentPath, entry.name)
-    await cp(file, path.join(outDir, 'cli', path.relative(from, file)))
+/** The files below a folder, by their paths from it. */
+async function listFiles(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
+}
+
+async function write(file, text) {
+  await mkdir(path.dirname(file), { recursive: true })
+  await writeFile(file, text)
+}
+
+/** One file in JavaScript. @param ending 'cts' or 'mts': what it becomes. `import()` stays what it is in both */
+function transpile(file, text, ending) {
+  const { outputText } = ts.transpileModule(text, {
+    fileName: file.replace(/ts$/, ending),
+    compilerOptions: { module: ts.ModuleKind.Node20, target: ts.ScriptTarget.ES2022, isolatedModules: true },
+  })
+  return outputText
+}
+
+/** The code: CommonJS; but for the command, which is of ES modules, with what lies beside it, the page. */
+async function writeCode(cjs, esm) {
+  for (const file of await listFiles(source)) {
+    const from = path.join(source, file)
+    const [out, ending] = file.startsWith('cli/') ? [esm, 'mts'] : [cjs, 'cts']
+    if (file.endsWith('.ts')) {
+      const code = transpile(file, await readFile(from, 'utf8'), ending)
+      await write(path.join(out, file.replace(/ts$/, 'js')), code)
+    } else if (out === esm) {
+      await cp(from, path.join(esm, file))
+    }
+  }
+  await chmod(path.join(esm, 'cli/main.js'), 0o755)
+}
+
+/** For each subpath of the manifest a module that exports by name what the CommonJS one has. */
+async function writeEntries(staging) {
+  const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))
+  for (const entry of Object.values(manifest.exports)) {
+    if (typeof entry === 'string') continue
+    const inStaging = (target) => path.join(staging, path.relative('dist', target))
+    const [esm, cjs] = [inStaging(entry.import.default), inStaging(entry.require.default)]
+    const names = Object.keys(require(cjs)).sort()
+    const from = path.relative(path.dirname(esm), cjs).replaceAll(path.sep, '/')
+    await write(esm, `export {\n${names.map((name) => `  ${name},\n`).join('')}} from '${from}'\n`)
+    await write(inStaging(entry.import.types), `export * from '${from}'\n`)
   }
 }
 
-async function build(out, esmOnly) {
+async function build(out, codeOnly) {
   const staging = `${out}.${String(process.pid)}.tmp`
   const esm = path.join(staging, 'esm')
   const cjs = path.join(staging, 'cjs')
   try {
-    // The sources are the same, so checking them once is enough: it is most of tsc's time.
-    const reports = await Promise.all([
-      compile('tsconfig.build.json', esm),
-      esmOnly ? '' : compile('tsconfig.cjs.json', cjs, '--noCheck'),
-    ])
-    const report = reports.find((text) => text !== '')
-    if (report !== undefined) throw new Error(`src does not compile\n${report}`)
-
-    await copyAssets(esm)
-    const command = path.join(esm, 'cli/main.js')
-    if (await stat(command).catch(() => null)) await chmod(command, 0o755)
+    const report = codeOnly ? '' : await writeTypes(cjs)
+    if (report !== '') throw new Error(`src does not compile\n${report}`)
+    // Nobody imports the command.
+    await rm(path.join(cjs, 'cli'), { recursive: true, force: true })
+    await writeCode(cjs, esm)
     // The nearest package.json says how Node reads a file, and to bundlers whether importing it has side effects.
-    for (const [dir, type] of esmOnly
-      ? [[esm, 'module']]
-      : [
-          [esm, 'module'],
-          [cjs, 'commonjs'],
-        ]) {
-      await writeFile(path.join(dir, 'package.json'), `${JSON.stringify({ type, sideEffects: false })}\n`)
-    }
+    await write(path.join(esm, 'package.json'), '{"type":"module","sideEffects":false}\n')
+    await write(path.join(cjs, 'package.json'), '{"type":"commonjs","sideEffects":false}\n')
+    await writeEntries(staging)
 
     await mkdir(path.dirname(out), { recursive: true })
     await rm(out, { recursive: true, force: true })
@@ -73,10 +107,10 @@ async function build(out, esmOnly) {
 }
 
 const { values } = parseArgs({
-  options: { out: { type: 'string', default: 'dist' }, 'esm-only': { type: 'boolean', default: false } },
+  options: { out: { type: 'string', default: 'dist' }, 'code-only': { type: 'boolean', default: false } },
 })
 try {
-  await build(path.resolve(root, values.out), values['esm-only'])
+  await build(path.resolve(root, values.out), values['code-only'])
 } catch (error) {
   console.error(`build: ${error.message}`)
   process.exitCode = 1

@@ -5,7 +5,7 @@
  * node scripts/check-package.mjs [--built]     --built: dist is fresh, do not build it again
  */
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +27,7 @@ const SUBPATHS = [
 /** All that the tarball may hold. */
 const EXPECTED_FILES = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/,
-  /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js|\.js\.map)$/,
+  /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js)$/,
   /^dist\/(esm|cjs)\/package\.json$/,
   /^dist\/esm\/cli\/([a-z0-9-]+\/)*[a-z0-9-]+\.(html|css|svg)$/,
 ]
@@ -109,16 +109,18 @@ async function checkFiles(installed) {
 
   const sources = (await listFiles(path.join(root, 'src'))).filter((file) => file.endsWith('.ts'))
   const built = sources.flatMap((file) =>
-    (file.startsWith('cli/') ? ['esm'] : ['esm', 'cjs']).flatMap((format) =>
-      ['.js', '.d.ts', '.js.map'].map((ending) => `dist/${format}/${file.replace(/\.ts$/, ending)}`),
-    ),
+    file.startsWith('cli/')
+      ? [`dist/esm/${file.replace(/ts$/, 'js')}`]
+      : ['js', 'd.ts'].map((ending) => `dist/cjs/${file.replace(/ts$/, ending)}`),
   )
+  const entries = SUBPATHS.map((name) => path.posix.join('dist/esm', name.replace('hawser', ''), 'index'))
+  built.push(...entries.flatMap((entry) => [`${entry}.js`, `${entry}.d.ts`]))
   // The page of the command: copied as it is.
   const assets = (await listFiles(path.join(root, 'src/cli'))).filter((file) => !file.endsWith('.ts'))
   built.push(...assets.map((file) => `dist/esm/cli/${file}`))
   const missing = [...REQUIRED_FILES, ...built].filter((file) => !files.includes(file))
   check(missing.length === 0, `files that are missing:\n${show(missing)}`)
-  const stale = files.filter((file) => /^dist\/.*\.(js|d\.ts|map)$/.test(file) && !built.includes(file))
+  const stale = files.filter((file) => /^dist\/.*\.(js|d\.ts)$/.test(file) && !built.includes(file))
   check(stale.length === 0, `built files without a source:\n${show(stale)}`)
 
   let bytes = 0
@@ -171,6 +173,12 @@ ${show}
   await writeFile(path.join(project, 'manifest.cjs'), "require('hawser/package.json')\n")
   await run(node, ['manifest.cjs'], project)
   return SUBPATHS.map((name) => `${name} ${String(esm[name].length)}`).join(', ')
+}
+
+/** One copy of the code: what comes by import works with what comes by require, in one process. */
+async function checkOneCopy(project) {
+  await copyFile(path.join(root, 'test/package/both-ways.mjs'), path.join(project, 'both-ways.mjs'))
+  return (await run(node, ['both-ways.mjs'], project)).trim()
 }
 
 /** Strict consumers compile, in each mode of resolution that Node 20 and bundlers have. */
@@ -264,6 +272,7 @@ async function checkPackage(built) {
       ['files', () => checkFiles(installed)],
       ['manifest', () => checkManifest(installed)],
       ['imports', () => checkImports(project)],
+      ['one copy', () => checkOneCopy(project)],
       ['types', () => checkTypes(project)],
       ['round trip', () => checkRoundTrip(project)],
       ['command', () => checkCommand(project)],

@@ -18,7 +18,7 @@ beforeAll(async () => {
   temp = await mkdtemp(path.join(tmpdir(), 'hawser-command-'))
   command = path.join(temp, 'dist/esm/cli/main.js')
   const build = path.join(root, 'scripts/build.mjs')
-  const { code, output } = await run([build, '--out', path.join(temp, 'dist'), '--esm-only'])
+  const { code, output } = await run([build, '--out', path.join(temp, 'dist'), '--code-only'])
   if (code !== 0) throw new Error(`the build failed:\n${output}`)
 }, BUILD_TIMEOUT_MS)
 
