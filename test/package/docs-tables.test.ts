@@ -47,24 +47,19 @@ function showDefault(name: keyof Limits): string {
 const DEFAULTS = LIMIT_NAMES.map((name) => [name, showDefault(name)])
 
 describe('the tables of limits', () => {
-  it('README.md has every limit, its default and its unit', () => {
+  it('docs/limits.md has every limit, its default, its unit and the smallest legal value', () => {
     const unit = (name: string): string =>
       name.endsWith('Ms')
         ? 'ms'
         : name.endsWith('Bytes')
           ? 'bytes'
           : name.replace(/^max[A-Z][a-z]*/, '').toLowerCase()
-    const rows = rowsNamed('README.md', LIMIT_NAMES)
+    const rows = rowsNamed('docs/limits.md', LIMIT_NAMES)
     expect(rows.map(([name, value, of]) => [name, value, of])).toEqual(
       DEFAULTS.map(([name = '', value]) => [name, value, unit(name)]),
     )
-    expect(rows.every((cells) => cells[3] !== undefined && cells[3] !== '')).toBe(true)
-  })
-
-  it('docs/limits.md has every limit, its default and the smallest legal value', () => {
-    const rows = rowsNamed('docs/limits.md', LIMIT_NAMES)
-    expect(rows.map(([name, value]) => [name, value])).toEqual(DEFAULTS)
-    for (const [name, , smallest] of rows) {
+    expect(rows.every((cells) => cells[4] !== undefined && cells[4] !== '')).toBe(true)
+    for (const [name, , , smallest] of rows) {
       expect(resolveLimits({ [name]: Number(smallest) }, SERVER_LIMITS)).toMatchObject({
         [name]: Number(smallest),
       })
@@ -115,8 +110,8 @@ describe('the tables of errors', () => {
     ])
   })
 
-  it('README.md counts them', () => {
-    const rows = rowsNamed('README.md', ['ProtocolError', 'LimitError', 'HandshakeError'])
+  it('docs/errors.md counts them', () => {
+    const rows = rowsNamed('docs/errors.md', ['ProtocolError', 'LimitError', 'HandshakeError'])
     expect(rows.map(([name, count]) => [name, count])).toEqual(
       Object.entries({
         ProtocolError: PROTOCOL_ERRORS,
@@ -127,11 +122,39 @@ describe('the tables of errors', () => {
   })
 })
 
-describe('the result of Autobahn in README.md', () => {
-  it('is that of autobahn/RESULTS.md', async () => {
-    const script = path.join(root, 'docs/fill-readme.mjs')
+describe('the result of Autobahn', () => {
+  it('in docs/conformance.md is that of autobahn/RESULTS.md', async () => {
+    const script = path.join(root, 'docs/fill-conformance.mjs')
     const { stdout } = await promisify(execFile)(process.execPath, [script, '--check'])
-    expect(stdout).toBe('README.md is as autobahn/RESULTS.md says\n')
+    expect(stdout).toBe('docs/conformance.md is as autobahn/RESULTS.md says\n')
+  })
+
+  it('in one line of README.md is that of the table, for both roles', () => {
+    const line = /All (\d+) cases .* (\d+) of them as INFORMATIONAL/.exec(read('README.md'))
+    const [cases = '', informational = ''] = line?.slice(1) ?? []
+    const rows = [...read('autobahn/RESULTS.md').matchAll(/^\| hawser \|(.*)\|$/gm)].map(([, cells = '']) =>
+      cells
+        .split('|')
+        .slice(0, -1)
+        .map((cell) => cell.trim()),
+    )
+    const ok = String(Number(cases) - Number(informational))
+    expect(rows).toEqual(['server', 'client'].map((role) => [role, cases, ok, informational, '0', '0', '0']))
+  })
+})
+
+describe('README.md', () => {
+  it('has at most 130 lines', () => {
+    expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(130)
+  })
+})
+
+describe('docs/README.md', () => {
+  it('links every page of docs but the single decisions', () => {
+    const index = read('docs/README.md')
+    const pages = PAGES.filter((page) => /^docs\/(?!adr\/|README)/.test(page))
+    expect(pages.length).toBeGreaterThan(10)
+    expect(pages.filter((page) => !index.includes(`](${page.slice('docs/'.length)})`))).toEqual([])
   })
 })
 
@@ -154,7 +177,8 @@ const PAGES = [
 
 describe('the links', () => {
   it.each(PAGES)('of %s lead to files and headings that exist', (page) => {
-    const broken = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
+    const prose = read(page).replaceAll(/^```[\s\S]*?^```$/gm, '')
+    const broken = [...prose.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
       .map(([, file = '', anchor]) => {
         const target = file === '' ? page : path.join(path.dirname(page), file)
         const isThere = existsSync(path.join(root, target))

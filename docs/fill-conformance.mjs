@@ -1,13 +1,13 @@
 /**
- * Puts the table of autobahn/RESULTS.md into README.md, between `<!-- autobahn -->` and `<!-- /autobahn -->`.
+ * Puts the table of autobahn/RESULTS.md into docs/conformance.md, between `<!-- autobahn -->` and `<!-- /autobahn -->`.
  *
- * node docs/fill-readme.mjs [--check]     --check: writes nothing, ends with 1 where README.md is behind
+ * node docs/fill-conformance.mjs [--check]     --check: writes nothing, ends with 1 where the page is out of date
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 
-const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const PAGE = fileURLToPath(new URL('conformance.md', import.meta.url))
 const RESULTS = new URL('../autobahn/RESULTS.md', import.meta.url)
 const REGION = /(?<=^<!-- autobahn -->\n)[\s\S]*(?=^<!-- \/autobahn -->$)/m
 
@@ -27,26 +27,26 @@ async function readResults() {
 }
 
 const results = await readResults()
-const readme = await readFile(README, 'utf8')
-if (!REGION.test(readme)) throw new Error('README.md has lost its autobahn comments')
+const page = await readFile(PAGE, 'utf8')
+if (!REGION.test(page)) throw new Error('docs/conformance.md has lost its autobahn comments')
 const text =
   results === null
     ? 'No complete run is committed yet.'
-    : `${results}\n\nWritten from [autobahn/RESULTS.md](autobahn/RESULTS.md), which lists every case that is not OK. The
-times are of single runs, and no benchmark.`
+    : `${results}\n\nWritten from [autobahn/RESULTS.md](../autobahn/RESULTS.md), which lists every case that is not OK. The
+times are those of single runs and are not a benchmark.`
 const filled = await format(
-  readme.replace(REGION, () => `\n${text}\n\n`),
+  page.replace(REGION, () => `\n${text}\n\n`),
   {
-    ...(await resolveConfig(README)),
+    ...(await resolveConfig(PAGE)),
     parser: 'markdown',
   },
 )
-if (filled === readme) {
-  console.log('README.md is as autobahn/RESULTS.md says')
+if (filled === page) {
+  console.log('docs/conformance.md is as autobahn/RESULTS.md says')
 } else if (process.argv.includes('--check')) {
-  console.error('README.md is behind autobahn/RESULTS.md: run node docs/fill-readme.mjs')
+  console.error('docs/conformance.md is behind autobahn/RESULTS.md: run node docs/fill-conformance.mjs')
   process.exitCode = 1
 } else {
-  await writeFile(README, filled)
-  console.log('README.md filled in')
+  await writeFile(PAGE, filled)
+  console.log('docs/conformance.md filled in')
 }

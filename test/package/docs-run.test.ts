@@ -1,5 +1,5 @@
 /**
- * The code in README.md and docs/ runs as it stands. A block behind `<!-- run -->` is a program that ends by itself;
+ * The code in README.md and docs/ runs as it stands. A block after `<!-- run -->` is a program that ends by itself;
  * `<!-- run: server -->` and `<!-- run: client -->` are two that run side by side. What their comments say they print
  * (`// prints: ...`) is what they print. The examples run too.
  */
@@ -20,9 +20,12 @@ import path from 'node:path'
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript'
 
 const root = path.join(__dirname, '../..')
-const PAGES = ['README.md', ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-)
+const PAGES = [
+  'README.md',
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map(
+    (name) => `docs/${name.replaceAll(path.sep, '/')}`,
+  ),
+].filter((name) => name.endsWith('.md'))
 /** The port in the texts; a free one stands in for it here. */
 const TEXT_PORT = '8080'
 
@@ -64,7 +67,7 @@ function installHawser(directory: string): void {
   }
   copyFileSync(path.join(root, 'package.json'), path.join(target, 'package.json'))
   // What the examples take from others, as a user would.
-  for (const name of ['zod']) {
+  for (const name of ['ws', 'zod']) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(directory, 'node_modules', name), 'junction')
   }
 }
@@ -139,11 +142,15 @@ function write(name: string, code: string): string {
 }
 
 describe('the code in the docs', () => {
-  it('is there: a pair in the README, one program for each subpath', () => {
-    const inReadme = blocks.filter(({ page }) => page === 'README.md')
-    expect(inReadme.map(({ role }) => role).sort()).toEqual(['', '', '', '', 'client', 'server'])
+  it('is there: a pair in README.md, a program for each subpath in docs/engine.md', () => {
+    const rolesOf = (page: string): string[] =>
+      blocks.filter((block) => block.page === page).map(({ role }) => role)
+    expect(rolesOf('README.md')).toEqual(['server', 'client'])
     for (const subpath of ['frame', 'handshake', 'deflate', 'connection']) {
-      expect(inReadme.some(({ code }) => code.includes(`'hawser/${subpath}'`))).toBe(true)
+      const isThere = blocks.some(
+        ({ page, code }) => page === 'docs/engine.md' && code.includes(`'hawser/${subpath}'`),
+      )
+      expect(isThere).toBe(true)
     }
   })
 
