@@ -52,7 +52,8 @@ export function listSteps({ root, autobahn, all, testReport }) {
     { name: 'format', script: 'format:check' },
     { name: 'types', script: 'types' },
     { name: 'layers', script: 'layers' },
-    { name: 'tests', script: 'test', flags: ['--coverage', '--json', `--outputFile=${testReport}`] },
+    // Once, all of them: the floors of the coverage hold for the quick and the slow tests together.
+    { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...autobahnSteps(autobahn, all),
@@ -85,5 +86,23 @@ export function listFailures({ testResults }) {
     const failed = assertionResults.filter((test) => test.status === 'failed')
     if (failed.length > 0) return failed.map(({ fullName }) => `${path.basename(name)}: ${fullName}`)
     return status === 'failed' ? [`${path.basename(name)}: ${message.trim().split('\n')[0]}`] : []
+  })
+}
+
+/** A file of the quick tests that takes longer than this is named at the end of a check. */
+const QUICK_MAX_SECONDS = 12
+
+/**
+ * The files that are among the quick tests and were not quick: each is made quicker, or says why it is slow.
+ * @param {{ testResults: { name: string, startTime: number, endTime: number }[] }} report of `jest --json`
+ * @param {readonly string[]} quick files, from the root, with slashes
+ * @returns {string[]}
+ */
+export function listLate({ testResults }, quick) {
+  return testResults.flatMap(({ name, startTime, endTime }) => {
+    const seconds = (endTime - startTime) / 1000
+    const file = quick.find((one) => name.replaceAll('\\', '/').endsWith(`/${one}`))
+    if (file === undefined || seconds <= QUICK_MAX_SECONDS) return []
+    return [`${file} is among the quick tests, and took ${seconds.toFixed(1)} s`]
   })
 }

@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { AUTOBAHN, countTests, listFailures, listSteps } from './check-steps.mjs'
+import { AUTOBAHN, countTests, listFailures, listLate, listSteps } from './check-steps.mjs'
+import { listTests } from './test-files.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isCi = process.env.CI === 'true'
@@ -41,9 +42,13 @@ function run({ script, program, flags = [] }) {
 /** What jest wrote; nothing: it did not get that far. */
 async function readResults(testReport) {
   const text = await readFile(testReport, 'utf8').catch(() => null)
-  if (text === null) return { passed: 0, failed: 0, skipped: 0, failures: [] }
+  if (text === null) return { passed: 0, failed: 0, skipped: 0, failures: [], late: [] }
   const report = JSON.parse(text)
-  return { ...countTests(report, isCi), failures: listFailures(report) }
+  return {
+    ...countTests(report, isCi),
+    failures: listFailures(report),
+    late: listLate(report, listTests(root).quick),
+  }
 }
 
 async function check(autobahn, all) {
@@ -69,6 +74,7 @@ async function check(autobahn, all) {
       console.log(`${String(tests.skipped)} skipped${isCi ? ', which is a failure in CI' : ''}`)
       if (isCi) failed.add('skipped tests')
     }
+    for (const file of tests.late) console.log(file)
     for (const failure of tests.failures) console.log(`FAILED ${failure}`)
     if (failed.size > 0) console.log(`failed: ${[...failed].join(', ')}`)
     console.log(`${String(tests.passed)} passed, ${String(tests.failed)} failed`)

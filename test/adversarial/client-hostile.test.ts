@@ -1,3 +1,4 @@
+// slow: every attack by every way into a client
 /**
  * A hostile server against `connect`: every wrong answer to a handshake, every violation after it, floods, lengths that
  * lie, ends at every stage. The promises settle, memory stays, and nothing of it reaches the process.

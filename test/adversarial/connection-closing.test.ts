@@ -1,3 +1,4 @@
+// slow: each of the 65,536 close codes, in both roles
 import { Connection, ReadyState } from '../../src/connection/connection.js'
 import {
   CLOSING_TABLE,

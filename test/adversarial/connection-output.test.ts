@@ -1,3 +1,4 @@
+// slow: memory is measured with a hundred thousand messages that wait
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { Connection, type ConnectionOptions } from '../../src/connection/connection.js'

@@ -1,3 +1,4 @@
+// slow: memory is measured over thousands of connections
 import { createHook } from 'node:async_hooks'
 import v8 from 'node:v8'
 import vm from 'node:vm'

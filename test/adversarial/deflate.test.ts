@@ -1,3 +1,4 @@
+// slow: memory of 10,000 codecs
 /** permessage-deflate under hostile peers: bombs, streams gone wrong, memory, keys of Object.prototype. */
 import zlib from 'node:zlib'
 import type { MessageCodec } from '../../src/deflate/codec.js'

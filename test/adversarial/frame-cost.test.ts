@@ -1,3 +1,4 @@
+// slow: cost is compared between sizes, up to a million bytes one at a time
 import { FrameParser, MessageAssembler, serializeFrame, Utf8Validator } from '../../src/frame/index.js'
 import { fragments, frame, KEY, OP } from '../helpers/frame-builder.js'
 

@@ -1,3 +1,4 @@
+// slow: memory is measured with a million frames at a time
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { FrameParser, MessageAssembler } from '../../src/frame/index.js'

@@ -1,3 +1,4 @@
+// slow: cost is compared between sizes, byte by byte
 import {
   computeAccept,
   createKey,

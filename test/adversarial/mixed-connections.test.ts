@@ -1,3 +1,4 @@
+// slow: 1,500 connections of every kind
 /**
  * RFC 9112 section 9.3.2, RFC 6455 section 10: a server that shares its port lives through HTTP requests and upgrades that
  * are mixed, pipelined and cut at random. `node test/stress/mixed-connections.mjs` runs the same with 50,000.

@@ -1,3 +1,4 @@
+// slow: every attack by every way into a server
 /**
  * Hostile clients against a real server, through every way in: heads that lie, every violation, floods, lengths that never
  * come, resets at every stage. Others are served all the while, and memory stays.

@@ -1,9 +1,11 @@
 /** Programs in processes of their own: what a thrown error, a leak or an open handle does shows only there. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { ModuleKind, ScriptTarget, transpileModule } from 'typescript'
+import type * as TypeScript from 'typescript'
 import { Journal } from './journal.js'
 
 const root = path.join(__dirname, '../..')
@@ -56,10 +58,44 @@ export class Programs {
   private transpile(source: string, name: string): void {
     const target = path.join(this.folder, 'src', name.replace(/\.ts$/, '.js'))
     mkdirSync(path.dirname(target), { recursive: true })
-    const { outputText } = transpileModule(readFileSync(path.join(root, source), 'utf8'), {
-      compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022, verbatimModuleSyntax: true },
-    })
-    writeFileSync(target, outputText)
+    writeFileSync(target, transpiled(readFileSync(path.join(root, source), 'utf8')))
+  }
+}
+
+/** What was transpiled once is kept by what it was made from: many tests want all of the sources. */
+const KEPT = path.join(root, 'node_modules/.cache/hawser-programs')
+
+// The compiler takes a second to load: it is loaded where something is to be compiled.
+const load = createRequire(__filename)
+const { version } = load('typescript/package.json') as { version: string }
+
+/** Changes with {@link compile}. */
+const FORM = 'ESNext, ES2022, verbatim'
+
+function compile(source: string): string {
+  const { ModuleKind, ScriptTarget, transpileModule } = load('typescript') as typeof TypeScript
+  const compilerOptions = {
+    module: ModuleKind.ESNext,
+    target: ScriptTarget.ES2022,
+    verbatimModuleSyntax: true,
+  }
+  return transpileModule(source, { compilerOptions }).outputText
+}
+
+/** @returns the JavaScript of a module in TypeScript */
+function transpiled(source: string): string {
+  const key = [version, FORM, source].join('\0')
+  const file = path.join(KEPT, `${createHash('sha256').update(key).digest('hex')}.js`)
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    const outputText = compile(source)
+    mkdirSync(KEPT, { recursive: true })
+    // Whole or not at all: other workers look for it too.
+    const unfinished = `${file}.${String(process.pid)}`
+    writeFileSync(unfinished, outputText)
+    renameSync(unfinished, file)
+    return outputText
   }
 }
 

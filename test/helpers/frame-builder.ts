@@ -148,7 +148,7 @@ export function readFrames(bytes: Uint8Array): {
   readonly rest: Buffer
 } {
   const found: WireFrame[] = []
-  let rest = Buffer.from(bytes)
+  let rest = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let one = readFrame(rest); one !== null; one = readFrame(rest)) {
     found.push(one)
     rest = rest.subarray(one.wireLength)
@@ -156,7 +156,8 @@ export function readFrames(bytes: Uint8Array): {
   return { frames: found, rest }
 }
 
-function readFrame(bytes: Buffer): WireFrame | null {
+/** The first frame of some bytes, its payload unmasked and copied. Null: it is not whole. */
+export function readFrame(bytes: Buffer): WireFrame | null {
   if (bytes.length < 2) return null
   const first = bytes.readUInt8(0)
   const second = bytes.readUInt8(1)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { readFrames, type WireFrame } from './frame-builder.js'
+import { readFrame, type WireFrame } from './frame-builder.js'
 
 /** A head of HTTP/1.1, as far as tests look at it. */
 export interface RawHead {
@@ -35,6 +35,38 @@ function parseHead(text: string): RawHead {
   }
 }
 
+/** Bytes that are appended read by read and taken from the front: megabytes of them are not copied for each read. */
+class ByteQueue {
+  private store = Buffer.alloc(0)
+  private start = 0
+  private end = 0
+
+  get length(): number {
+    return this.end - this.start
+  }
+
+  /** A view: what is appended later does not change it. */
+  get bytes(): Buffer {
+    return this.store.subarray(this.start, this.end)
+  }
+
+  append(chunk: Buffer): void {
+    if (this.end + chunk.length > this.store.length) {
+      const { bytes } = this
+      this.store = Buffer.allocUnsafe(2 * (bytes.length + chunk.length))
+      bytes.copy(this.store)
+      this.start = 0
+      this.end = bytes.length
+    }
+    chunk.copy(this.store, this.end)
+    this.end += chunk.length
+  }
+
+  drop(count: number): void {
+    this.start += count
+  }
+}
+
 export class RawPeer {
   readonly socket: Socket
   /** What came, read by read, heads included. */
@@ -44,7 +76,7 @@ export class RawPeer {
   /** The connection is over, both ways. */
   isClosed = false
   error: NodeJS.ErrnoException | null = null
-  private unread = Buffer.alloc(0)
+  private readonly unread = new ByteQueue()
   private readonly looks = new Set<() => void>()
 
   /** @param socket best with `allowHalfOpen`, so that a FIN is not answered by itself */
@@ -52,7 +84,7 @@ export class RawPeer {
     this.socket = socket
     socket.on('data', (chunk: Buffer) => {
       this.chunks.push(chunk)
-      this.unread = Buffer.concat([this.unread, chunk])
+      this.unread.append(chunk)
       this.look()
     })
     socket.on('end', () => {
@@ -115,7 +147,9 @@ export class RawPeer {
         } else if (this.isClosed || (this.isEnded && this.socket.readableEnded)) {
           this.looks.delete(look)
           reject(
-            new Error(`the connection ended before, with ${show(this.unread)} unread`, { cause: this.error }),
+            new Error(`the connection ended before, with ${show(this.unread.bytes)} unread`, {
+              cause: this.error,
+            }),
           )
         }
       }
@@ -126,10 +160,11 @@ export class RawPeer {
 
   readHead(): Promise<RawHead> {
     return this.until(() => {
-      const end = this.unread.indexOf('\r\n\r\n')
+      const { bytes } = this.unread
+      const end = bytes.indexOf('\r\n\r\n')
       if (end < 0) return null
-      const head = this.unread.toString('latin1', 0, end)
-      this.unread = this.unread.subarray(end + 4)
+      const head = bytes.toString('latin1', 0, end)
+      this.unread.drop(end + 4)
       return parseHead(head)
     })
   }
@@ -138,8 +173,8 @@ export class RawPeer {
   readText(length: number): Promise<string> {
     return this.until(() => {
       if (this.unread.length < length) return null
-      const text = this.unread.toString('latin1', 0, length)
-      this.unread = this.unread.subarray(length)
+      const text = this.unread.bytes.toString('latin1', 0, length)
+      this.unread.drop(length)
       return text
     })
   }
@@ -152,9 +187,9 @@ export class RawPeer {
 
   readFrame(): Promise<WireFrame> {
     return this.until(() => {
-      const [first] = readFrames(this.unread).frames
-      if (first === undefined) return null
-      this.unread = this.unread.subarray(first.wireLength)
+      const first = readFrame(this.unread.bytes)
+      if (first === null) return null
+      this.unread.drop(first.wireLength)
       return first
     })
   }
@@ -169,7 +204,7 @@ export class RawPeer {
 
   /** Waits for the FIN. @returns what came before and nobody looked at */
   ended(): Promise<Buffer> {
-    return this.until(() => (this.isEnded ? this.unread : null))
+    return this.until(() => (this.isEnded ? this.unread.bytes : null))
   }
 
   /** Waits until the other end is gone or ended its side. */

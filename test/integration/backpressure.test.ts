@@ -1,3 +1,4 @@
+// slow: slow networks, in both directions
 /** docs/backpressure.md, "How to send much": send, drained, onDrain and streams, over a network with a rate. */
 import {
   connect,

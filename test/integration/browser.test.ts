@@ -1,3 +1,4 @@
+// slow: a browser must start
 /** The page of the `hawser` command in a real browser. */
 import path from 'node:path'
 import { DemoServer } from '../../src/cli/demo-server.js'

@@ -1,3 +1,4 @@
+// slow: builds the command
 /** The `hawser` command as a process of its own, built for this test. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -65,7 +65,7 @@ test('who destroys the socket that http gave out ends the connection', async () 
 })
 
 test('a streamed reply that never waits leaves others their turn', async () => {
-  const server = new WebSocketServer({ perMessageDeflate: false })
+  const server = new WebSocketServer({ perMessageDeflate: false, closeTimeoutMs: 500 })
   cleanups.push(() => server.terminate())
   server.route('/', {
     async *onTextMessage() {

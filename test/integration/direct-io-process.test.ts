@@ -1,3 +1,4 @@
+// slow: programs of their own, thousands of connections each
 /** The handles of docs/adr/0010 in processes of their own: where Node has changed, and what is left behind. */
 import { Programs } from '../helpers/child.js'
 

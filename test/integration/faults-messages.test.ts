@@ -1,3 +1,4 @@
+// slow: slow peers, by every transport
 /** Faults of the past: messages and replies that were lost at a close, and `connect` with an `onOpen` that waits. */
 import { connect, reject, WebSocketServer, type CloseInfo, type Socket } from '../../src/index.js'
 import { SERVER_TLS } from '../helpers/certificates.js'

@@ -1,3 +1,4 @@
+// slow: slow peers, whose timers must run out, by every transport
 /** Faults of the past: senders that were cut although the peer reads, and memory that nothing bounded. */
 import { randomBytes } from 'node:crypto'
 import { connect, WebSocketServer, type ClientSocket, type ServerOptions } from '../../src/index.js'

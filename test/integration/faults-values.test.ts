@@ -1,3 +1,4 @@
+// slow: every wrong value by every way in
 /** Faults of the past: what handlers return is sent, or lost, by accident; bytes that were not the receiver's. */
 import { Worker } from 'node:worker_threads'
 import { closeWith, json, PreparedMessage, type Socket } from '../../src/index.js'

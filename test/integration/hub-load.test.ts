@@ -1,3 +1,4 @@
+// slow: 100,000 members, and 5,000 connections
 /** What a hub costs: a member that does not read, and what a hundred thousand that came and went leave behind. */
 import { Programs } from '../helpers/child.js'
 

@@ -1,3 +1,4 @@
+// slow: slow peers, by every transport and in both roles
 /** docs/backpressure.md, of "Situations" the ends, and "Nothing received is lost". */
 import { ENDS, gate, join, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 

@@ -1,3 +1,4 @@
+// slow: timers must run out, by every transport and in both roles
 /** docs/backpressure.md, "Situations": handlers that wait. */
 import { ConnectionClosedError } from '../../src/index.js'
 import { ENDS, gate, join, KIB, open, pause, stopAll, until } from '../helpers/liveness.js'

@@ -1,3 +1,4 @@
+// slow: slow peers, by every transport and in both roles
 /** docs/backpressure.md, "Admission", and of "Situations" what is on its way. */
 import { randomBytes } from 'node:crypto'
 import { ENDS, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'

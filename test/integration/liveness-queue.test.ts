@@ -1,3 +1,4 @@
+// slow: slow peers, by every transport and in both roles
 /**
  * docs/backpressure.md, "What counts as life": peers that read steadily, and so slowly that the system, whose buffer of
  * megabytes is full, takes nothing for longer than every timer. Linux tells what such a peer acknowledged.

@@ -1,3 +1,4 @@
+// slow: slow peers, whose timers must run out, by every transport and in both roles
 /** docs/backpressure.md, "Situations": how fast the peer reads. */
 import { ENDS, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 

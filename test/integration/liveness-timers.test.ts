@@ -1,3 +1,4 @@
+// slow: timers must run out, by every transport and in both roles
 /** docs/backpressure.md, "What counts as life". */
 import { ENDS, gate, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 import type { SlowPeer } from '../helpers/slow-peer.js'

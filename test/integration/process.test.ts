@@ -1,3 +1,4 @@
+// slow: programs of their own, thousands of connections each
 /**
  * In processes of their own: what a peer does ends none of them, though nobody listens for errors; and each ends by
  * itself once its connections are closed.

@@ -1,3 +1,4 @@
+// slow: timers must run out, by every way into a server
 /** A rejection leaves whole before the connection ends, and a handshake has its time once, whichever way it comes in. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -80,7 +80,7 @@ describe('closing', () => {
     for (let i = 0; i < 100; i++) socket.send(String(i))
     socket.ping()
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const [ended] = await Promise.allSettled([socket.receive(), server.close({ timeoutMs: 5000 })])
+    const [ended] = await Promise.allSettled([socket.receive(), server.close({ timeoutMs: 500 })])
     expect(ended).toMatchObject({ status: 'rejected', reason: { closeCode: 1001 } })
     expect(await socket.close()).toMatchObject({ wasClean: true })
     finish()

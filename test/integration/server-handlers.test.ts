@@ -14,8 +14,16 @@ import { journaling, serve, showInfo, stopServing } from '../helpers/serving.js'
 const peers: RawPeer[] = []
 afterEach(() => {
   stopServing()
+  jest.restoreAllMocks()
   for (const { socket } of peers.splice(0)) socket.destroy()
 })
+
+/** The warnings of the process from here on, which then go nowhere else. */
+function warnings(): string[] {
+  const heard: string[] = []
+  jest.spyOn(process, 'emitWarning').mockImplementation((warning) => void heard.push(String(warning)))
+  return heard
+}
 
 /** A peer behind its handshake; it answers a FIN. */
 async function join(port: number): Promise<RawPeer> {
@@ -266,7 +274,10 @@ describe('async handlers', () => {
   it('finish before onClose is called, and the messages behind them as well', async () => {
     const journal = new Journal()
     const { opened, open } = gate()
-    const { port, server } = await serve(spanned(journal, (_, message) => (message === '1' ? opened : null)))
+    const { port, server } = await serve(
+      spanned(journal, (_, message) => (message === '1' ? opened : null)),
+      { closeTimeoutMs: 200 },
+    )
     const peer = await join(port)
     peer.write(text('1'), text('2'), close(1000))
     await peer.readToClose()
@@ -400,7 +411,8 @@ describe('a handler that fails', () => {
   it.each([
     ['throws', raise],
     ['rejects', rejectLater],
-  ])('onError %s itself: nobody is left to tell', async (_, fail) => {
+  ])('onError %s itself: a warning of the process says so', async (_, fail) => {
+    const heard = warnings()
     const journal = new Journal()
     const { port } = await serve({
       onMessage: raise,
@@ -413,6 +425,7 @@ describe('a handler that fails', () => {
     peer.end()
     await journal.until('closed 1011 "internal error" unclean engine')
     await join(port)
+    expect(heard).toEqual([`a handler of the route "/" failed, and no onError heard it: ${boom.message}`])
   })
 
   it('what is no Error becomes one', async () => {
@@ -430,9 +443,10 @@ describe('a handler that fails', () => {
   it('messages behind it are not delivered', async () => {
     const journal = new Journal()
     const { opened, open } = gate()
-    const { port } = await serve(
-      spanned(journal, (_, message) => (message === '1' ? opened.then(raise) : null)),
-    )
+    const { port } = await serve({
+      ...spanned(journal, (_, message) => (message === '1' ? opened.then(raise) : null)),
+      onError: (_, error) => journal.add(`error ${error.message}`),
+    })
     const peer = await join(port)
     peer.write(text('1'), text('2'), ping('p'))
     await peer.readFrame()
@@ -443,6 +457,7 @@ describe('a handler that fails', () => {
     expect(await journal.until(/^closed/)).toEqual([
       'begin 1',
       'end 1',
+      `error ${boom.message}`,
       'closed 1011 "internal error" unclean engine',
     ])
   })
@@ -622,16 +637,19 @@ describe('idleTimeoutMs', () => {
     expect(journal.lines).toEqual(['idle', 'idle', 'idle'])
   })
 
-  it('a throw of it: 1011', async () => {
+  it('a throw of it: 1011, and onError hears it', async () => {
+    const errors: string[] = []
     const { port } = await serve(
       {
         onIdleTimeout: () => {
           throw new Error('no')
         },
+        onError: (_, error) => void errors.push(error.message),
       },
       { idleTimeoutMs: 20, heartbeatIntervalMs: false },
     )
     expect((await (await join(port)).readToClose()).closeCode).toBe(1011)
+    expect(errors).toEqual(['no'])
   })
 
   it('a connection with a heartbeat alone is idle: pongs are no messages', async () => {

@@ -328,9 +328,12 @@ describe('close', () => {
       })
     })
     const signal = await asked
+    const [peer] = peers as [RawPeer]
+    // The server waits for the end of the peer's side, and this peer ends it.
+    peer.socket.once('end', () => peer.end())
     await servers[0]?.close()
     expect(signal.aborted).toBe(true)
-    const { head, body } = await (peers[0] as RawPeer).readResponse()
+    const { head, body } = await peer.readResponse()
     expect(head.status).toBe(503)
     expect(body).toBe('the server is closing\n')
   })

@@ -3,6 +3,7 @@ import { connect, WebSocketServer, type ServerService } from '../../src/index.js
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
+  jest.restoreAllMocks()
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
@@ -68,14 +69,17 @@ describe('what onOpen may do, before reading starts', () => {
     expect(await socket.close()).toMatchObject({ wasClean: true, initiator: 'remote' })
   })
 
-  test('throw: 1011', async () => {
+  test('throw: 1011, and onError hears it', async () => {
+    const errors: string[] = []
     const url = await serve({
       onOpen: () => {
         throw new Error('no')
       },
+      onError: (_, error) => void errors.push(error.message),
     })
     const socket = await connect(url)
     await expect(socket.receive()).rejects.toMatchObject({ closeCode: 1011 })
+    expect(errors).toEqual(['no'])
   })
 
   test('terminate: onClose all the same', async () => {
@@ -152,8 +156,11 @@ describe('arguments that are wrong', () => {
         throw new Error('the upgrade')
       },
     })
+    const warnings: string[] = []
+    jest.spyOn(process, 'emitWarning').mockImplementation((warning) => void warnings.push(String(warning)))
     const { port } = await server.listen(0, '127.0.0.1')
     await expect(connect(`ws://127.0.0.1:${String(port)}`)).rejects.toMatchObject({ httpStatus: 500 })
+    expect(warnings).toEqual(['onError failed, called with "the upgrade": the listener for errors'])
     await server.close()
   })
 })

@@ -1,3 +1,4 @@
+// slow: every answer by every way in
 /**
  * RFC 9112 section 9.3.2: an upgrade that is pipelined after other requests is answered after them, and whatever becomes
  * of their answers, the process of the server lives. The servers run in a process of their own: that is where it shows.

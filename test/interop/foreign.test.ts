@@ -1,3 +1,4 @@
+// slow: peers in Java, Go and Python must be fetched and started
 /** Implementations in Java and Go as peers, both ways round: Netty, Jetty, Java-WebSocket, Undertow, gorilla, gws. */
 import { HandshakeError } from '../../src/errors.js'
 import {

@@ -1,3 +1,4 @@
+// slow: every combination of parameters, at both ends
 /** RFC 7692 with `ws` as the peer, both ways round: every combination of parameters that it takes, many messages in a row. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,3 +1,4 @@
+// slow: builds the package, and runs every block of code in the documents
 /**
  * The code in README.md and docs/ runs as it stands. A block after `<!-- run -->` is a program that ends by itself;
  * `<!-- run: server -->` and `<!-- run: client -->` are two that run side by side. What their comments say they print

@@ -1,3 +1,4 @@
+// slow: starts the linter, with the types of the whole project
 /** The lint rules against tests that pretend bite: each is broken once, in the text of a test that is not there. */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

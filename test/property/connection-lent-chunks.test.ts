@@ -1,3 +1,4 @@
+// slow: every way to cut long messages
 import fc from 'fast-check'
 import { Connection, type ConnectionOptions } from '../../src/connection/connection.js'
 import type { ConnectionEvent } from '../../src/connection/events.js'

@@ -1,3 +1,4 @@
+// slow: hundreds of random histories of two connections
 import fc from 'fast-check'
 import { Connection, ReadyState, type ConnectionOptions } from '../../src/connection/connection.js'
 import type { Closed, ConnectionEvent } from '../../src/connection/events.js'

@@ -1,3 +1,4 @@
+// slow: hundreds of random histories
 /**
  * docs/backpressure.md as a model: an application and a peer that do anything in any order, at any speed, on one
  * connection by a transport whose system takes so many bytes and no more, with a clock that costs nothing.

@@ -1,3 +1,4 @@
+// slow: random histories over real sockets
 /**
  * The model of liveness over real sockets, with short times and few runs: what a system does that no model has. By the
  * handle and by the stream, as a server and as a client; the peer is by hand.

@@ -87,6 +87,32 @@ describe('the checks', () => {
   })
 })
 
+test('every test runs once, with the floors of the coverage', () => {
+  expect(list({ all: true }).filter(({ script }) => script === 'test' || script === 'coverage')).toEqual([
+    {
+      name: 'tests',
+      script: 'test',
+      flags: ['--all', '--coverage', '--json', '--outputFile=tests.json'],
+    },
+  ])
+})
+
+test('a file of the quick tests that took more than 12 s is named', () => {
+  const took = (name: string, seconds: number): object => ({
+    name: `/home/ada/hawser/test/${name}`,
+    startTime: 1_000,
+    endTime: 1_000 + seconds * 1000,
+  })
+  const testResults = [took('a.test.ts', 12), took('b.test.ts', 12.5), took('slow.test.ts', 60)]
+  const quick = ['test/a.test.ts', 'test/b.test.ts']
+  expect(
+    evaluate('check-steps.mjs', 'return subject.listLate(input.report, input.quick)', {
+      report: { testResults },
+      quick,
+    }),
+  ).toEqual(['test/b.test.ts is among the quick tests, and took 12.5 s'])
+})
+
 describe('the count of tests', () => {
   const REPORT = {
     numPassedTests: 10,
