@@ -7,7 +7,7 @@ import { BackplaneRelay, coreOf } from './relay.js'
 
 // Messages of node:cluster are JSON, unless the application sets otherwise: so bytes travel as base64.
 
-/** A message to a process that ends is lost: nobody is there to be told, and nothing is thrown. */
+/** Sending to a process that ends may fail: the message is lost, and that is no error. */
 const ignore = (): undefined => undefined
 
 /**

@@ -4,7 +4,7 @@ import type { Action } from '../hub/remote.js'
 /** The version of the envelopes. Those of another version are dropped, and counted. */
 export const BACKPLANE_VERSION = 1
 
-/** Text, or bytes that nobody changes any more and that have a buffer of their own. */
+/** Text, or bytes that are not changed any more and have a buffer of their own. */
 export type Payload = string | Uint8Array
 
 /** A name, the time of its claim (null: it is free again), and whether the connection that loses it is closed. */

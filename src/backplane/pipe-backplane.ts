@@ -20,9 +20,9 @@ export class PipeBackplane implements Backplane {
   private flow: PipeFlow | null = null
   /** Stops listening; null before `start` and after `close`. */
   private stop: (() => void) | null = null
-  /** The groups that the relay was told to send to this node. */
+  /** The groups whose messages the relay sends to this node, as far as it was asked to. */
   private readonly watched = new Set<string>()
-  /** The groups of which the relay is to be told when there is room, and whether they are wanted. */
+  /** Requests that wait for room: the group, and whether its messages are wanted. */
   private readonly pending = new Map<string, boolean>()
   private joinTimer: NodeJS.Timeout | undefined
   /** Whether it joined again on request since the timer was set. */

@@ -25,7 +25,7 @@ export type PipeMessageBody =
   | { readonly type: 'unwatch'; readonly group: string }
   | { readonly type: 'leave' }
   | { readonly type: 'envelope'; readonly envelope: Envelope }
-  /** The receiver has handled messages of so many bytes since it reported last. */
+  /** How many bytes of messages the other side has handled since its last report. */
   | { readonly type: 'handled'; readonly bytes: number }
 
 export interface PipeMessage {

@@ -91,7 +91,7 @@ export class Memberships<S extends Member> {
     return this.bySocket.get(socket)?.map(({ group }) => group) ?? []
   }
 
-  /** The members as of now: a list that nobody changes. */
+  /** The members as of now: a list that is never changed. */
   members(group: string): readonly S[] {
     const members = this.byGroup.get(group)
     if (members === undefined) return NO_MEMBERS

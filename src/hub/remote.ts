@@ -64,7 +64,7 @@ export type Action<Payload> =
 /** An action to be sent: its payload is the text that the caller gave, or the message in its encoded form. */
 export type OutgoingAction = Action<string | PreparedMessage>
 
-/** An action that was received: its payload is text, or bytes that nobody changes any more. */
+/** An action that was received: its payload is text, or bytes that are not changed any more. */
 export type IncomingAction = Action<string | Uint8Array>
 
 /** The other nodes, as the hub sees them. Nothing here throws, and nothing waits. */

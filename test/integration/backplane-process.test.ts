@@ -27,7 +27,7 @@ const NODE = `
   }
 `
 
-it('a worker of node:cluster that joined before the primary relays is heard, and hears', async () => {
+it('a worker of node:cluster that joined before the primary relays is reached, and reaches others', async () => {
   const { ended } = programs.run(`${START} ${NODE}
     import cluster from 'node:cluster'
     if (cluster.isPrimary) {
@@ -60,7 +60,7 @@ it('a worker of node:cluster that joined before the primary relays is heard, and
   expect([status, errors, [...lines].sort()]).toEqual([0, '', ['from 1', 'from 2']])
 })
 
-it('a thread that joined before its parent relays is heard, and hears', async () => {
+it('a thread that joined before its parent relays is reached, and reaches others', async () => {
   const { ended } = programs.run(`${START} ${NODE}
     import { Worker, isMainThread, parentPort } from 'node:worker_threads'
     if (isMainThread) {
@@ -105,7 +105,7 @@ const FAILING = `
   }
 `
 
-it('a backplane whose methods reject ends nothing: the onError of the server hears each failure once', async () => {
+it('a backplane whose methods reject ends nothing, and onError of the server is called once for each failure', async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     let heard = 0
     const server = new WebSocketServer({ backplane, onError: (error) => { if (error.message === 'no broker') heard++ } })
@@ -115,7 +115,7 @@ it('a backplane whose methods reject ends nothing: the onError of the server hea
   expect(await ended).toMatchObject({ status: 0, lines: ['alive', 'true true'], errors: '' })
 })
 
-it('without an onError such a backplane is one warning of the process', async () => {
+it('a backplane whose methods reject is one warning of the process without an onError', async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     process.on('warning', ({ code, message }) => console.log(code, message))
     await use(new WebSocketServer({ backplane }))
@@ -125,7 +125,7 @@ it('without an onError such a backplane is one warning of the process', async ()
   expect([status, [...lines].sort()]).toEqual([0, [warning, 'alive']])
 })
 
-it('a backplane that throws as it starts does not end the process of who takes upgrades by hand', async () => {
+it('a backplane whose start throws does not end the process of a server that is given upgrades by hand', async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     backplane.start = () => { throw new Error('no broker at all') }
     const server = new WebSocketServer({ backplane, onError: (error) => console.log(error.message) })

@@ -1,5 +1,5 @@
 // slow: 100,000 members, and 5,000 connections
-/** What a hub costs: a member that does not read, and what a hundred thousand that came and went leave behind. */
+/** What a hub costs: a member that does not read, and what 100,000 connections leave after they closed. */
 import { Programs } from '../helpers/child.js'
 
 const programs = new Programs(['memory-duplex'])
@@ -23,7 +23,7 @@ const SERVE = `
 
 describe('a member of a group of 1,000 that does not read', () => {
   test.each(['drop', 'close'])(
-    'slowConsumer %s: the others get all, and what waits for it is bounded',
+    'with slowConsumer %s the others get all messages, and what waits for it is limited',
     async (policy) => {
       const { lines, ...outcome } = await programs.run(
         `
@@ -48,7 +48,7 @@ describe('a member of a group of 1,000 that does not read', () => {
         }))
       }
       await until(() => hub.group('all').size === 1000)
-      // The buffers of the system are full first; what waits here is up to the limit then.
+      // The buffers of the system fill up first; then what waits here reaches the limit.
       while (slow.bufferedAmount <= limit && slow.readyState === 1) { slow.send(Buffer.alloc(20_000)); await pause(0) }
       let highest = 0
       const totals = { sent: 0, dropped: 0, failed: 0 }
@@ -86,7 +86,7 @@ describe('connections that were opened, named, joined to three groups and closed
     }
   `
 
-  test('100,000 of them, over streams in memory: the heap is where it was', async () => {
+  test('leave the heap as it was: 100,000 of them over streams in memory', async () => {
     const { lines, ...outcome } = await programs.run(
       `
       ${SERVE}
@@ -131,7 +131,7 @@ describe('connections that were opened, named, joined to three groups and closed
     expect(lines[1]).toBe('left 0 0')
   }, 60_000)
 
-  test('5,000 of them, over real sockets', async () => {
+  test('leave the heap as it was: 5,000 of them over real sockets', async () => {
     const { lines, ...outcome } = await programs.run(
       `
       ${SERVE}

@@ -160,7 +160,7 @@ async function end(program: Program): Promise<void> {
 }
 
 describe('two worker processes behind one port', () => {
-  test('a group that spans both, a named connection reached from the other, a broadcast', async () => {
+  test('reach the members of a group, a named connection and a broadcast of each other', async () => {
     const program = programs.run(CLUSTER)
     const [port, samePort] = (await program.value('ports')).split(',')
     expect(samePort).toBe(port)
@@ -169,7 +169,7 @@ describe('two worker processes behind one port', () => {
     await end(program)
   })
 
-  test('a worker that is killed: its names and members are gone, long before presenceTtlMs', async () => {
+  test('forget the names and members of a worker that is killed, long before presenceTtlMs', async () => {
     const program = programs.run(CLUSTER)
     const [port] = (await program.value('ports')).split(',')
     const [a, b] = await openEach(Number(port))
@@ -187,7 +187,7 @@ describe('two worker processes behind one port', () => {
 })
 
 describe('threads', () => {
-  test('a group that spans two, a name, a broadcast, with the main thread beside; and the end of one', async () => {
+  test('and the main thread reach each other, and forget a thread that ended', async () => {
     const program = programs.run(THREADS)
     const [first, second, main] = (await program.value('ports')).split(',').map(Number)
     const [a, b, c] = [await open(first!), await open(second!), await open(main!)]

@@ -8,13 +8,13 @@ import { upgradeRaw } from '../helpers/raw-peer.js'
 afterEach(stopHubs)
 
 describe('stored connections, groups, broadcast', () => {
-  test('pushText', async () => {
+  test('pushText sends to one connection', async () => {
     const { client, socket } = await (await serveHub()).open()
     expect(socket.send('hello')).toBe(true)
     expect(await client.receive()).toBe('hello')
   })
 
-  test('broadcastText: every connection, or but one; encoded once; one bad member never stops the rest', async () => {
+  test('broadcastText reaches every connection or all but one, and a closing one never stops the rest', async () => {
     const { server, route, open, port } = await serveHub()
     const [a, b, c] = [await open(), await open(), await open()]
     void c.socket.close(1000)
@@ -31,7 +31,7 @@ describe('stored connections, groups, broadcast', () => {
     raw.socket.destroy()
   })
 
-  test('storeConnection(name): replace, reject, closePrevious', async () => {
+  test('storeConnection gives a name, by the policies replace, reject and closePrevious', async () => {
     const { server, open } = await serveHub()
     const { connections } = server
     const [a, b, c] = [await open(), await open(), await open()]
@@ -45,7 +45,7 @@ describe('stored connections, groups, broadcast', () => {
     expect(connections.get('ann')).toBe(c.socket)
   })
 
-  test('pushTextToConnection(name)', async () => {
+  test('pushTextToConnection sends to a connection by its name', async () => {
     const { server, open } = await serveHub()
     const { client, socket } = await open()
     server.connections.set('ann', socket)
@@ -55,7 +55,7 @@ describe('stored connections, groups, broadcast', () => {
     expect(server.connections.get('bob')).toBeUndefined()
   })
 
-  test('removeStoredConnection, closeStoredConnection', async () => {
+  test('removeStoredConnection takes a name away, closeStoredConnection closes its connection too', async () => {
     const { server, open } = await serveHub()
     const { client, socket } = await open()
     server.connections.set('ann', socket)
@@ -69,14 +69,14 @@ describe('stored connections, groups, broadcast', () => {
     await expect(client.receive()).rejects.toMatchObject({ closeCode: 4000, reason: 'bye' })
   })
 
-  test('addConnectionToGroup, removeConnectionFromGroup', async () => {
+  test('addConnectionToGroup joins, removeConnectionFromGroup leaves', async () => {
     const { open } = await serveHub()
     const { socket } = await open()
     expect([socket.join('dogs'), socket.join('dogs')]).toEqual([true, true])
     expect([socket.leave('dogs'), socket.leave('dogs')]).toEqual([true, false])
   })
 
-  test('pushTextToGroup', async () => {
+  test('pushTextToGroup sends to the members of a group', async () => {
     const { server, open } = await serveHub()
     const [a, b, c] = [await open(), await open(), await open()]
     a.socket.join('dogs')
@@ -95,7 +95,7 @@ describe('stored connections, groups, broadcast', () => {
     ]).toEqual(['end', 'wuff', 'end', 'end'])
   })
 
-  test('removeConnectionGroup', async () => {
+  test('removeConnectionGroup takes all members out and leaves them open', async () => {
     const { server, open } = await serveHub()
     const { socket } = await open()
     socket.join('dogs')
@@ -105,7 +105,7 @@ describe('stored connections, groups, broadcast', () => {
     expect(server.group('dogs').members()).toEqual([other])
   })
 
-  test('closeConnectionGroup', async () => {
+  test('closeConnectionGroup closes all members', async () => {
     const { server, open } = await serveHub()
     const all = [await open(), await open()]
     for (const { socket } of all) socket.join('dogs')
@@ -114,7 +114,7 @@ describe('stored connections, groups, broadcast', () => {
       await expect(client.receive()).rejects.toMatchObject({ closeCode: 1000, reason: 'over' })
   })
 
-  test('list groups, list members, is a member', async () => {
+  test('groups and their members can be listed, and a membership asked for', async () => {
     const { server, open } = await serveHub()
     const [a, b] = [await open(), await open()]
     a.socket.join('dogs')
@@ -129,7 +129,7 @@ describe('stored connections, groups, broadcast', () => {
     ]).toEqual([false, true, 2])
   })
 
-  test('a leaver is out of everything before onClose, empty groups vanish, nothing is kept', async () => {
+  test('a connection has no groups and no names when its onClose runs, and nothing of it is kept', async () => {
     const { server, open, leftovers } = await serveHub()
     const { client, socket } = await open()
     socket.join('dogs')
@@ -153,7 +153,7 @@ describe('stored connections, groups, broadcast', () => {
     ])
   })
 
-  test('one process only: the same calls over a backplane', async () => {
+  test('the same calls reach the connections of another server over a backplane', async () => {
     const relay = new BackplaneRelay()
     const [one, two] = [
       await serveHub({ backplane: relay.backplane() }),

@@ -1,4 +1,4 @@
-/** Several hubs joined in memory, as servers of several processes are: groups, names and broadcasts that span them. */
+/** Several hubs joined in memory, as servers of several processes are: groups, names and broadcasts of all nodes. */
 import {
   BackplaneRelay,
   memoryBackplane,
@@ -50,7 +50,7 @@ function open(hub: JoinedHub): Opened {
   return one
 }
 
-/** Waits until something is so: there is no telling when news arrives. */
+/** Waits until a condition holds: announcements arrive at no fixed time. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2))
 }
@@ -64,8 +64,8 @@ const show = ({ wire }: Opened): string[] =>
 const know = (...all: JoinedHub[]): Promise<void> =>
   until(() => all.every((hub) => hub.backplaneStats?.nodes === all.length - 1))
 
-describe('a group that spans processes', () => {
-  test('a message reaches the members in all of them: text, bytes, prepared; in order', async () => {
+describe('a group with members in several nodes', () => {
+  test('a message of text, of bytes or prepared reaches the members in all nodes, in order', async () => {
     const [a, b, c] = [join(), join(), join()]
     const [x, y, z] = [open(a), open(b), open(c)]
     a.join(x.socket, 'dogs')
@@ -89,11 +89,11 @@ describe('a group that spans processes', () => {
     expect(show(y)).toEqual(['1', 'bytes 0102', '3', 'bytes 04', '5', '6'])
     expect(show(x)).toEqual(['1', '3', '5', 'only here', '6'])
     expect(show(z)).toEqual([])
-    // Nobody is asked who has no member of it.
+    // A node without members of the group does not receive its messages.
     expect(c.backplaneStats?.received).toBeLessThan(b.backplaneStats?.received ?? 0)
   })
 
-  test('a member that leaves, a group that vanishes: told to all', async () => {
+  test('other nodes learn that a member left, and that a group has no members any more', async () => {
     const [a, b] = [join(), join()]
     const x = open(b)
     b.join(x.socket, 'dogs')
@@ -103,7 +103,7 @@ describe('a group that spans processes', () => {
     expect(a.groups()).toEqual([])
   })
 
-  test('delete and close reach all', async () => {
+  test('delete and close of a group reach the members in all nodes', async () => {
     const [a, b] = [join(), join()]
     const [x, y] = [open(b), open(b)]
     b.join(x.socket, 'dogs')
@@ -116,7 +116,7 @@ describe('a group that spans processes', () => {
     expect([show(x), show(y)]).toEqual([[], ['close 4001 over']])
   })
 
-  test('broadcast reaches the connections of the same path, or of all', async () => {
+  test('a broadcast reaches the connections of the same route in all nodes, or all connections', async () => {
     const [a, b] = [join(), join()]
     const x = open(b)
     await know(a, b)
@@ -128,8 +128,8 @@ describe('a group that spans processes', () => {
   })
 })
 
-describe('a named connection reached from elsewhere', () => {
-  test('has, send, delete, close', async () => {
+describe('a named connection of another node', () => {
+  test('can be found, sent to, closed, and its name taken away', async () => {
     const [a, b] = [join(), join()]
     const x = open(b)
     b.connections.set('ann', x.socket)
@@ -147,7 +147,7 @@ describe('a named connection reached from elsewhere', () => {
     expect(show(x)).toEqual(['hello', 'close 4002 bye'])
   })
 
-  test('a name set elsewhere later is taken from here; reject looks elsewhere', async () => {
+  test('loses its name to a later claim, except that reject throws', async () => {
     const [a, b] = [join(), join()]
     const [x, y] = [open(a), open(b)]
     a.connections.set('ann', x.socket)
@@ -163,7 +163,7 @@ describe('a named connection reached from elsewhere', () => {
     expect([a.connections.names(), b.connections.names()]).toEqual([['ann'], []])
   })
 
-  test('set in two at once: one has it in the end, and all agree on which', async () => {
+  test('keeps a name that several nodes set at once in one of them, and all agree on which', async () => {
     const all = [join(), join(), join()]
     await know(...all)
     for (const hub of all) hub.connections.set('ann', open(hub).socket)
@@ -179,8 +179,8 @@ describe('a named connection reached from elsewhere', () => {
   })
 })
 
-describe('presence', () => {
-  test('who comes later learns what is there, however much', async () => {
+describe('the presence of nodes', () => {
+  test('a node that joins later learns all names and groups, however many', async () => {
     const a = join()
     const x = open(a)
     for (let i = 0; i < 900; i++) a.join(x.socket, `group ${i}`)
@@ -192,7 +192,7 @@ describe('presence', () => {
     expect(b.connections.has('name 0')).toBe(true)
   })
 
-  test('a hub that closes is gone at once, and hears no more', async () => {
+  test('a node that closes is forgotten at once, and receives nothing more', async () => {
     const [a, b] = [join(), join()]
     b.connections.set('ann', open(b).socket)
     await until(() => a.connections.has('ann'))
@@ -205,7 +205,7 @@ describe('presence', () => {
     expect(relay.size).toBe(1)
   })
 
-  test('a node that falls silent is forgotten after presenceTtlMs', async () => {
+  test('a node that is silent is forgotten after presenceTtlMs', async () => {
     const silent = memoryBackplane(relay)
     const a = join(undefined, 60)
     let isMute = false
@@ -228,7 +228,7 @@ describe('presence', () => {
     await until(() => a.connections.has('ann'))
   })
 
-  test('what gets lost on the way is asked for again', async () => {
+  test('a change that was lost on the way is asked for again', async () => {
     const lossy = memoryBackplane(relay)
     let losses = 0
     const a = join(undefined, 60)
@@ -251,7 +251,7 @@ describe('presence', () => {
   })
 })
 
-describe('what is no envelope', () => {
+describe('what is not an envelope', () => {
   const bad: unknown[] = [
     null,
     5,
@@ -307,13 +307,13 @@ describe('what is no envelope', () => {
     for (const envelope of bad) receive(envelope)
     expect(hub.backplaneStats).toMatchObject({ malformed: bad.length, received: 0, nodes: 0 })
     expect(hub.group('dogs').size).toBe(1)
-    // Our own, and those for others, are nobody's business.
+    // Its own envelopes, and those for other nodes, are ignored.
     receive({ ...published[0], kind: 'left' })
     receive({ version: 1, from: 'x', to: 'y', kind: 'left' })
     expect(hub.backplaneStats?.received).toBe(0)
   })
 
-  test('a backplane that is none', () => {
+  test('what is not a backplane, a wrong presenceTtlMs and a backplane of another server throw', () => {
     expect(() => new JoinedHub({ backplane: {} as never })).toThrow(
       'backplane must be one of hawser/backplane',
     )
@@ -367,10 +367,10 @@ describe('a backplane that fails', () => {
   test.each(
     METHODS.flatMap((method) => [
       [method, 'rejects', rejecting] as const,
-      [method, 'gives what throws when it is waited for', odd] as const,
+      [method, 'returns what throws when it is awaited', odd] as const,
       ...(method === 'start' ? [] : ([[method, 'throws', throwing]] as const)),
     ]),
-  )('whose %s %s is heard, counted, and harms nobody', async (method, _, fail) => {
+  )('whose %s %s is reported and counted, and has no other effect', async (method, _, fail) => {
     const errors: string[] = []
     const hub = new JoinedHub({
       backplane: failing(method, fail),
@@ -384,7 +384,7 @@ describe('a backplane that fails', () => {
     else expect(errors.length).toBe(1)
   })
 
-  test('whose start throws is told to who starts the hub, which then stays alone', async () => {
+  test('whose start throws makes the start of the node throw, which then stays alone', async () => {
     const hub = new JoinedHub({ backplane: failing('start', throwing) })
     expect(() => {
       hub.start()
@@ -393,7 +393,7 @@ describe('a backplane that fails', () => {
     expect(hub.backplaneStats).toMatchObject({ published: 0, lost: 0, errors: 1 })
   })
 
-  test('whose publish is async is counted by what comes of it', async () => {
+  test('whose publish is async is counted by what its promises resolve to', async () => {
     const answers = [true, false]
     const hub = new JoinedHub({
       backplane: failing('publish', () => Promise.resolve(answers.shift() ?? true)),
@@ -403,7 +403,7 @@ describe('a backplane that fails', () => {
     expect(hub.backplaneStats?.published).toBeGreaterThan(0)
   })
 
-  test('and never closes is not waited for longer than the caller says', async () => {
+  test('because its close never ends is waited for no longer than the caller says', async () => {
     const errors: string[] = []
     const hub = new JoinedHub({
       backplane: failing('close', () => new Promise(() => undefined)),

@@ -1,4 +1,4 @@
-/** What goes through the relay, what does not, and how much may wait. */
+/** What the relay passes on and what it does not, how much may wait, and nodes that joined before it listened. */
 import { MessageChannel } from 'node:worker_threads'
 import {
   BackplaneRelay,
@@ -36,7 +36,7 @@ afterEach(async () => {
   relay.close()
 })
 
-/** Those of Hawser say at once whether they took an envelope. */
+/** Hawser's own backplanes return at once whether they took an envelope. */
 type DirectBackplane = Omit<Backplane, 'publish'> & { publish(envelope: Envelope): boolean }
 
 function join(
@@ -55,7 +55,7 @@ async function turns(count = 4): Promise<void> {
 }
 
 describe('the relay', () => {
-  test('a message of a group goes to those that watch it, other things to all but the sender, or to one', async () => {
+  test('passes a message of a group on to the nodes that watch it, other envelopes to one node, or to all except the sender', async () => {
     const [a, b, c] = [join('a'), join('b'), join('c')]
     b.backplane.watch('dogs')
     await turns()
@@ -74,7 +74,7 @@ describe('the relay', () => {
     expect(c.got.map(({ kind }) => kind)).toEqual(['deleteGroup', 'ask'])
   })
 
-  test('a queue that is full: publish says so, and there is room again when it was handled', async () => {
+  test('publish returns false when the queue is full, and true again when what waited was handled', async () => {
     const small = join('a', relay.backplane({ maxQueuedBytes: 4096 }))
     const other = join('b')
     await turns()
@@ -95,7 +95,7 @@ describe('the relay', () => {
     }
   })
 
-  test('groups that there was no room to tell of are told later', async () => {
+  test('groups to watch are sent later when there was no room for them', async () => {
     const small = join('a', relay.backplane({ maxQueuedBytes: 1024 }))
     const other = join('b')
     for (let i = 0; i < 20; i++) small.backplane.watch(`group ${i}`)
@@ -103,12 +103,12 @@ describe('the relay', () => {
     await turns(60)
     for (let i = 0; i < 20; i++) other.backplane.publish(message('b', String(i), `group ${i}`))
     await turns()
-    // What is on its way to the node has a bound of its own; the order says which came.
+    // What is on its way to the node has a limit of its own; the order shows which arrived.
     const texts = small.got.map((one) => ('payload' in one ? one.payload : ''))
     expect(texts).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19'])
   })
 
-  test('one node that does not handle what it gets costs the others nothing', async () => {
+  test('a node that does not handle what it receives costs the others nothing', async () => {
     relay = new BackplaneRelay({ maxQueuedBytes: 4096 })
     const stuck: unknown[] = []
     let say: (message: unknown) => void = () => undefined
@@ -139,7 +139,7 @@ describe('the relay', () => {
     expect(b.got.at(-1)).toEqual({ version: 1, from: 'stuck', to: null, kind: 'left' })
   })
 
-  test('what is no message of ours is nobody’s business', async () => {
+  test('ignores messages of other programs and malformed ones, and limits the nodes of one pipe', async () => {
     let say: (message: unknown) => void = () => undefined
     const pipe: Pipe = {
       post: () => undefined,
@@ -171,11 +171,11 @@ describe('the relay', () => {
     for (let i = 0; i < 100; i++) say({ hawserBackplane: 1, node: `n${i}`, bytes: 0, body: { type: 'join' } })
     await turns()
     expect(b.got).toEqual([])
-    // Nodes by one pipe are bounded: 64 of it, and b.
+    // The nodes of one pipe are limited: 64 of it, and b.
     expect(relay.size).toBe(65)
   })
 
-  test('the groups that are kept for a node are bounded: one that wants more gets the messages of all groups', async () => {
+  test('keeps a limited number of groups for a node, and sends it the messages of all groups above that', async () => {
     const core = new RelayCore(64 * 1024, 2)
     ends.push(() => core.close())
     const sent: PipeMessage[] = []
@@ -212,7 +212,7 @@ describe('the relay', () => {
 })
 
 describe('a MessagePort', () => {
-  test('carries text and bytes, and tells of its end', async () => {
+  test('carries text and bytes, and its end is reported as the end of its node', async () => {
     const { port1, port2 } = new MessageChannel()
     relayWorker(relay, port1)
     const there = join('there', workerBackplane(port2))
@@ -232,8 +232,8 @@ describe('a MessagePort', () => {
   })
 })
 
-describe('wrong arguments', () => {
-  test('throw, and say what is right', () => {
+describe('the functions that make backplanes', () => {
+  test('throw for wrong arguments, and the message says what is legal', () => {
     expect(() => new BackplaneRelay({ maxQueuedBytes: 10 })).toThrow(
       'maxQueuedBytes must be a number from 1024 to Infinity, not 10',
     )
@@ -255,7 +255,7 @@ describe('wrong arguments', () => {
     port1.close()
   })
 
-  test('after close nothing goes out', async () => {
+  test('make backplanes that take nothing after close', async () => {
     const a = join('a')
     await a.backplane.close()
     expect(a.backplane.publish(message('a', 'x'))).toBe(false)
@@ -311,7 +311,7 @@ describe('a node that joined before the relay listened', () => {
     while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2))
   }
 
-  test('is heard without saying anything, says that it lives, and gets what its groups are sent', async () => {
+  test('joins although it publishes nothing, says that it lives, and gets the messages of its groups', async () => {
     const { pipe, backplane, got } = early()
     backplane.watch('dogs')
     backplane.watch('cats')
@@ -328,7 +328,7 @@ describe('a node that joined before the relay listened', () => {
     expect(got).toMatchObject([{ kind: 'group', payload: 'wuff' }])
   })
 
-  test('is heard at once when it says something, however long it waited', async () => {
+  test('joins at once when it publishes, however long it waited', async () => {
     const { pipe, backplane } = early()
     await turns()
     coreOf(relay).addPipe(pipe.relayEnd)
@@ -358,7 +358,7 @@ describe('a node that joined before the relay listened', () => {
     expect(backplane.publish(message('early', 'x'.repeat(500)))).toBe(true)
   })
 
-  test('asks ever more rarely while there is no relay, and is not flooded by one that has no room', async () => {
+  test('joins less and less often while there is no relay, and seldom at a relay that has no room', async () => {
     const { pipe, backplane } = early()
     await new Promise((resolve) => setTimeout(resolve, 400))
     // At 0, 50, 150 and 350 ms, and late in any case: never often.

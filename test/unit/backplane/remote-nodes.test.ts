@@ -19,8 +19,8 @@ function setUp(maxEntries?: number): {
   }
 }
 
-describe('presence by announcements', () => {
-  test('a node that begins is known at once, and its changes in their order', () => {
+describe('what other nodes announced', () => {
+  test('a new node is known at once, and its changes in their order', () => {
     const { nodes, claimed, take } = setUp()
     expect(take(alive('a', 0))).toBe(false)
     expect(
@@ -33,7 +33,7 @@ describe('presence by announcements', () => {
     expect([nodes.findClaim('ann'), nodes.groupSize('dogs')]).toEqual([undefined, 0])
   })
 
-  test('whoever missed a change asks, and not again before a while', () => {
+  test('a missed change is asked for, and not again before a third of ttlMs', () => {
     const { take } = setUp()
     take(alive('a', 0))
     expect(take(from('a', { kind: 'changes', sequence: 2, names: [], groups: [] }))).toBe(true)
@@ -42,7 +42,7 @@ describe('presence by announcements', () => {
     expect(take(from('unknown', { kind: 'deleteGroup', group: 'x' }))).toBe(true)
   })
 
-  test('a snapshot in parts takes the place of all that was known', () => {
+  test('a snapshot in parts replaces all that was known', () => {
     const { nodes, claimed, take } = setUp()
     take(alive('a', 0))
     take(from('a', { kind: 'changes', sequence: 1, names: [['old', 1, false]], groups: [['old', 1]] }))
@@ -80,7 +80,7 @@ describe('presence by announcements', () => {
     expect(nodes.findClaim('ann')).toBeUndefined()
   })
 
-  test('of two claims the later one counts, of two at once the one of the greater node id', () => {
+  test('of two claims the later one counts, of two at the same time that of the greater node id', () => {
     const { nodes, take } = setUp()
     for (const [node, time] of [
       ['b', 5],
@@ -94,7 +94,7 @@ describe('presence by announcements', () => {
     expect(nodes.groupSize('dogs')).toBe(3)
   })
 
-  test('a node that was silent is forgotten, and so is one that left', () => {
+  test('a node that was silent for longer than ttlMs is forgotten, and so is one that left', () => {
     const { nodes, take } = setUp()
     take(alive('a', 0), 0)
     take(alive('b', 0), 2000)
@@ -107,7 +107,7 @@ describe('presence by announcements', () => {
     expect(take(from('b', { kind: 'left' }))).toBe(false)
   })
 
-  test('what a node can make others keep is bounded, and so are the nodes', () => {
+  test('the names and groups kept of a node are limited, and so are the nodes', () => {
     const { nodes, take } = setUp(2)
     take(alive('a', 0))
     take(

@@ -1,4 +1,4 @@
-/** Names and groups over real sockets on streams in memory: who is in, who is out, and who got what. */
+/** Names and groups of one process, over real sockets on streams in memory. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { NameTakenError, UnknownConnectionError } from '../../../src/errors.js'
@@ -39,7 +39,7 @@ afterEach(() => {
 })
 
 describe('groups', () => {
-  test('join and leave are idempotent, and say whether it is in or was in', () => {
+  test('join and leave may be called again, and return whether the connection is or was a member', () => {
     const { socket } = open()
     expect(hub.join(socket, 'dogs')).toBe(true)
     expect(hub.join(socket, 'dogs')).toBe(true)
@@ -49,7 +49,7 @@ describe('groups', () => {
     expect(hub.leave(socket, 'never')).toBe(false)
   })
 
-  test('groups, members, has, size; an empty group is none', () => {
+  test('groups, members, has and size show the members, and a group without members is not listed', () => {
     const [a, b] = [open().socket, open().socket]
     hub.join(a, 'dogs')
     hub.join(b, 'dogs')
@@ -71,14 +71,14 @@ describe('groups', () => {
     expect(hub.groupsOf(a)).toEqual(['dogs'])
   })
 
-  test('the list of members is the caller’s own', () => {
+  test('members returns a list that the caller may change', () => {
     const { socket } = open()
     hub.join(socket, 'dogs')
     hub.group('dogs').members().pop()
     expect(hub.group('dogs').members()).toEqual([socket])
   })
 
-  test('a message reaches the members, but for those excepted and those that the filter leaves out', async () => {
+  test('a message reaches the members except those of `except` and those that the filter leaves out', async () => {
     const [a, b, c] = [open(), open(), open()]
     for (const { socket } of [a, b, c]) hub.join(socket, 'dogs')
     const dogs = hub.group('dogs')
@@ -93,14 +93,14 @@ describe('groups', () => {
     expect(await texts(c.wire)).toEqual(['1', '2', '3', '5', '6'])
   })
 
-  test('a group of none: nothing is sent, nothing throws, and nothing comes to be', () => {
+  test('a group without members can be sent to, deleted and closed, and is not listed afterwards', () => {
     expect(hub.group('nobody').send('x')).toEqual({ sent: 0, dropped: 0, failed: 0 })
     expect(hub.group('nobody').delete()).toBe(false)
     expect(hub.group('nobody').close()).toBe(0)
     expect(hub.groups()).toEqual([])
   })
 
-  test('delete takes all out and leaves them open; a later join makes a new, empty group', async () => {
+  test('delete takes all members out and leaves them open, and a later join makes a new group', async () => {
     const [a, b] = [open(), open()]
     hub.join(a.socket, 'dogs')
     hub.join(b.socket, 'dogs')
@@ -111,7 +111,7 @@ describe('groups', () => {
     expect(await texts(a.wire)).toEqual([])
   })
 
-  test('close closes all, and takes them out at once', async () => {
+  test('close closes the connections of all members, and takes them out at once', async () => {
     const [a, b] = [open(), open()]
     hub.join(a.socket, 'dogs')
     hub.join(b.socket, 'dogs')
@@ -121,7 +121,7 @@ describe('groups', () => {
     expect(() => hub.group('dogs').close(1006)).toThrow(RangeError)
   })
 
-  test('join after close: false, and nothing is kept', async () => {
+  test('a connection that was closed joins no group and gets no name, and nothing of it is kept', async () => {
     const { socket, wire } = open()
     void socket.close(1000)
     expect(hub.join(socket, 'dogs')).toBe(false)
@@ -133,7 +133,7 @@ describe('groups', () => {
     expect([hub.groups(), hub.connections.size]).toEqual([[], 0])
   })
 
-  test('the leaver is out before onClose, of groups and of names', async () => {
+  test('a connection is in no group and has no name when its onClose runs', async () => {
     const { socket } = open()
     hub.join(socket, 'dogs')
     hub.join(socket, 'cats')
@@ -157,8 +157,8 @@ describe('groups', () => {
     ['this side closes', ({ socket }) => socket.close(1000)],
     ['the peer closes', ({ wire }) => wire.deliver(closeFrame(1000, '', { key: KEY }))],
     ['the peer breaks the protocol', ({ wire }) => wire.deliver(frame({ opcode: 0x3, key: KEY }))],
-    ['it is cut', ({ socket }) => socket.terminate()],
-  ])('one that is closing is in no group and has no name, from when %s', async (_, end) => {
+    ['this side terminates it', ({ socket }) => socket.terminate()],
+  ])('a connection is in no group and has no name from the moment when %s', async (_, end) => {
     const [a, b] = [open(), open()]
     for (const { socket } of [a, b]) hub.join(socket, 'dogs')
     hub.join(a.socket, 'cats')
@@ -180,7 +180,7 @@ describe('groups', () => {
     expect(dogs.send('x')).toEqual({ sent: 1, dropped: 0, failed: 0 })
   })
 
-  test('one that closes while the message goes out counts as failed', () => {
+  test('a member that closes while the message goes out counts as failed', () => {
     const [a, b] = [open(), open()]
     for (const { socket } of [a, b]) hub.join(socket, 'dogs')
     const filter = (): boolean => {
@@ -190,7 +190,7 @@ describe('groups', () => {
     expect(hub.group('dogs').send('x', { filter })).toEqual({ sent: 1, dropped: 0, failed: 1 })
   })
 
-  test('an async filter throws, and nobody gets the message', async () => {
+  test('an async filter is a TypeError, and no member gets the message', async () => {
     const [a, b] = [open(), open()]
     for (const { socket } of [a, b]) hub.join(socket, 'dogs')
     const filter = (socket: HubSocket): boolean =>
@@ -204,7 +204,7 @@ describe('groups', () => {
   })
 
   test.each(['close', 'drop'] as const)(
-    'slowConsumer %s: the slow one is dropped, the others get it',
+    'with slowConsumer %s a slow member does not get the message, and the others do',
     async (policy) => {
       const limits = { maxBufferedOutputBytes: 1000 }
       const [slow, quick] = [open(limits, policy), open(limits, policy)]
@@ -223,7 +223,7 @@ describe('groups', () => {
     },
   )
 
-  test('who joins and leaves while a message goes out changes nothing for that message', () => {
+  test('a message reaches those that were members at its beginning, even if connections join and leave meanwhile', () => {
     const [a, b, c] = [open().socket, open().socket, open().socket]
     hub.join(a, 'dogs')
     hub.join(b, 'dogs')
@@ -239,14 +239,17 @@ describe('groups', () => {
     expect(hub.group('dogs').size).toBe(3)
   })
 
-  test.each([[5], [null], [undefined], [['dogs']], [{}]])('a name that is no string: %p', (name) => {
-    const { socket } = open()
-    expect(() => hub.join(socket, name as never)).toThrow(TypeError)
-    expect(() => hub.leave(socket, name as never)).toThrow(TypeError)
-    expect(() => hub.group(name as never)).toThrow(TypeError)
-  })
+  test.each([[5], [null], [undefined], [['dogs']], [{}]])(
+    'the name of a group that is not a string is a TypeError: %p',
+    (name) => {
+      const { socket } = open()
+      expect(() => hub.join(socket, name as never)).toThrow(TypeError)
+      expect(() => hub.leave(socket, name as never)).toThrow(TypeError)
+      expect(() => hub.group(name as never)).toThrow(TypeError)
+    },
+  )
 
-  test('a name that is empty or too long', () => {
+  test('the name of a group that is empty or too long is a RangeError', () => {
     const { socket } = open()
     expect(() => hub.join(socket, '')).toThrow(
       'group must have 1 to 256 characters (hubLimits.maxNameLength), not 0: ""',
@@ -255,14 +258,14 @@ describe('groups', () => {
     expect(hub.join(socket, 'x'.repeat(256))).toBe(true)
   })
 
-  test('names that are special to objects are names like others', () => {
+  test('the names of properties of objects are names of groups like others', () => {
     const { socket } = open()
     expect(hub.group('__proto__').has(socket)).toBe(false)
     hub.join(socket, '__proto__')
     expect(hub.groups()).toEqual(['__proto__'])
   })
 
-  test('maxGroupsPerConnection: a RangeError, and the connection stays in those it is in', () => {
+  test('above maxGroupsPerConnection join throws a RangeError, and the connection stays in its groups', () => {
     hub = new Hub({ limits: { maxGroupsPerConnection: 2 } })
     const { socket } = open()
     hub.join(socket, '1')
@@ -274,14 +277,14 @@ describe('groups', () => {
     expect(hub.join(socket, '3')).toBe(true)
   })
 
-  test('data and options that are wrong throw, also where nobody is a member', () => {
+  test('send throws for wrong data and options, even if the group has no members', () => {
     expect(() => hub.group('dogs').send(5 as never)).toThrow(TypeError)
     expect(() => hub.group('dogs').send('x', { expect: [] } as never)).toThrow('options has no "expect"')
   })
 })
 
 describe('broadcast', () => {
-  test('reaches those given, with except and filter, and one frame serves all', async () => {
+  test('broadcast reaches the given connections except those of `except`, with the same frame', async () => {
     const all = [open(), open(), open()]
     const sockets = new Set(all.map(({ socket }) => socket))
     expect(hub.broadcast(sockets, 'x', { except: all[0]!.socket })).toEqual({
@@ -294,7 +297,7 @@ describe('broadcast', () => {
     expect(all[1]!.wire.written).toEqual(frame({ opcode: OP.TEXT, payload: 'x' }))
   })
 
-  test('connections that open and close meanwhile change nothing for that message', () => {
+  test('broadcast reaches those that were open at its beginning, even if connections open meanwhile', () => {
     const sockets = new Set([open().socket, open().socket])
     const filter = (): boolean => {
       sockets.add(open().socket)
@@ -305,7 +308,7 @@ describe('broadcast', () => {
 })
 
 describe('connections', () => {
-  test('set, get, has, size, names, delete', () => {
+  test('set gives a connection a name, which get, has, size and names show until delete', () => {
     const { socket } = open()
     const { connections } = hub
     expect(connections.set('ann', socket)).toBe(true)
@@ -318,7 +321,7 @@ describe('connections', () => {
     expect([connections.names(), socket.readyState]).toEqual([['too'], 1])
   })
 
-  test("onConflict 'replace' is the default: the old one stays open, without the name", async () => {
+  test("onConflict 'replace' is the default: the previous connection loses the name and stays open", async () => {
     const [a, b] = [open(), open()]
     hub.connections.set('ann', a.socket)
     expect(hub.connections.set('ann', b.socket)).toBe(true)
@@ -339,7 +342,7 @@ describe('connections', () => {
     expect(set()).toBe(true)
   })
 
-  test("onConflict 'closePrevious' closes the old one with 1000", async () => {
+  test("onConflict 'closePrevious' closes the previous connection with 1000", async () => {
     const [a, b] = [open(), open()]
     hub.connections.set('ann', a.socket)
     hub.connections.set('ann', b.socket, { onConflict: 'closePrevious' })
@@ -347,7 +350,7 @@ describe('connections', () => {
     expect(await texts(a.wire)).toEqual(['close 1000 replaced by another connection'])
   })
 
-  test('send reaches the connection of a name; an unknown name is an UnknownConnectionError', async () => {
+  test('send reaches the connection of a name, and throws an UnknownConnectionError for an unknown name', async () => {
     const { socket, wire } = open()
     hub.connections.set('ann', socket)
     expect(hub.connections.send('ann', 'hello')).toBe(true)
@@ -370,7 +373,7 @@ describe('connections', () => {
     expect(() => hub.connections.close('ann', 1006)).toThrow(RangeError)
   })
 
-  test('wrong names, sockets and options', () => {
+  test('connections throws for wrong names, sockets and options', () => {
     hub = new Hub({ owns: (socket) => socket instanceof HubSocket, limits: { maxNamesPerConnection: 1 } })
     const { socket } = open()
     const { connections } = hub
@@ -392,7 +395,7 @@ describe('connections', () => {
 })
 
 describe('the options of a hub', () => {
-  test('wrong ones throw with name, value and range', () => {
+  test('are checked: a wrong one throws with its name, value and range', () => {
     expect(() => new Hub({ limits: { maxGroups: 1 } as never })).toThrow(
       'hubLimits has no option "maxGroups"',
     )
