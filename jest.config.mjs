@@ -13,7 +13,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',
-    '^hawser/(frame|handshake|deflate|connection|backplane)$': '<rootDir>/src/$1/index.ts',
+    '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json)$': '<rootDir>/src/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

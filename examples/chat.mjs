@@ -4,7 +4,8 @@
  *
  *   node examples/chat.mjs
  */
-import { accept, connect, json, reject, UnknownConnectionError, WebSocketServer } from 'hawser'
+import { accept, connect, reject, UnknownConnectionError, WebSocketServer } from 'hawser'
+import { json } from 'hawser/json'
 
 const server = new WebSocketServer()
 server.route('/chat/:room', {

@@ -4,7 +4,8 @@
  *
  *   node examples/json-api.mjs
  */
-import { connect, router, WebSocketServer } from 'hawser'
+import { connect, WebSocketServer } from 'hawser'
+import { router } from 'hawser/json'
 import { z } from 'zod'
 
 const id = z.number().int()

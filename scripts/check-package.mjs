@@ -17,6 +17,8 @@ const tool = (file) => path.join(root, 'node_modules', file)
 
 const SUBPATHS = [
   'hawser',
+  'hawser/endpoints',
+  'hawser/json',
   'hawser/frame',
   'hawser/handshake',
   'hawser/deflate',

@@ -1,4 +1,4 @@
-import { accept, reject, WebSocketServer, type OriginRule } from '../index.js'
+import { accept, reject, WebSocketServer, type ServerOptions } from '../index.js'
 
 export const CHAT_PROTOCOL = 'chat.hawser'
 /** What the paths of rooms begin with: `/chat/` and the room's name, percent-encoded; the query has `name`. */
@@ -21,7 +21,7 @@ const isName = (text: string): boolean =>
   !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
 
 /** A chat: each room is a group, and is there as long as somebody is in it. */
-export function createChat(origins: readonly OriginRule[]): WebSocketServer {
+export function createChat(origins: NonNullable<ServerOptions['origins']>): WebSocketServer {
   const server = new WebSocketServer({
     origins,
     protocols: [CHAT_PROTOCOL],

@@ -140,6 +140,11 @@ export class PreparedMessage {
     this.byteLength = length - headerBytes
   }
 
+  /** What a log shows: not the bytes. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `PreparedMessage ${JSON.stringify({ byteLength: this.byteLength })}`
+  }
+
   /** @internal The message without its header. */
   get payload(): Buffer {
     const { buffer, end } = this.frame

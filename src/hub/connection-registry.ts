@@ -35,6 +35,11 @@ export class ConnectionRegistry<S extends Member> {
     this.#owns = owns
   }
 
+  /** What a log shows: not the hub inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `ConnectionRegistry ${JSON.stringify({ size: this.size })}`
+  }
+
   /** How many names there are in this process. */
   get size(): number {
     return this.#names.size

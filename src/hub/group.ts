@@ -25,6 +25,11 @@ export class Group<S extends Member> {
     this.#remote = remote
   }
 
+  /** What a log shows: not the hub inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Group ${JSON.stringify({ name: this.name, size: this.size })}`
+  }
+
   /** How many members there are in this process. */
   get size(): number {
     return this.#memberships.size(this.name)

@@ -115,6 +115,11 @@ export class RouteEntry implements Route, SocketOwner {
     return this.sockets.size
   }
 
+  /** What a log shows: not the server inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Route ${JSON.stringify({ path: this.path, connections: this.connectionCount })}`
+  }
+
   get hub(): Hub<ServerSocket> {
     return this.host.hub
   }
@@ -222,6 +227,11 @@ export class SocketsOf implements SocketList<ServerSocket> {
     let size = 0
     for (const { sockets } of this.routes) size += sockets.size
     return size
+  }
+
+  /** What a log shows: not the routes inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `SocketList ${JSON.stringify({ size: this.size })}`
   }
 
   *[Symbol.iterator](): Generator<ServerSocket, void, undefined> {

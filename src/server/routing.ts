@@ -31,6 +31,7 @@ class Node<Target> {
  * equal goes before a parameter and a parameter before a rest. Each node of the tree is looked at once at most.
  */
 export class Routes<Target> {
+  private readonly paths = new Map<string, Target>()
   private readonly exact = new Map<string, Match<Target>>()
   private root = new Node<Target>()
   private readonly leaves = new Map<string, Leaf<Target>>()
@@ -43,20 +44,28 @@ export class Routes<Target> {
         throw new TypeError(`path ${showValue(path)} has a service already: unroute it first`)
       }
       this.exact.set(path, { target, params: NO_PARAMS })
+      this.paths.set(path, target)
       return
     }
     const leaf = { pattern, target }
     this.insert(leaf)
     this.leaves.set(path, leaf)
+    this.paths.set(path, target)
   }
 
   /** @returns whether there was one */
   delete(path: string): boolean {
+    if (!this.paths.delete(path)) return false
     if (this.exact.delete(path)) return true
-    if (!this.leaves.delete(path)) return false
+    this.leaves.delete(path)
     this.root = new Node()
     for (const leaf of this.leaves.values()) this.insert(leaf)
     return true
+  }
+
+  /** All targets, in the order of {@link add}. */
+  targets(): Target[] {
+    return [...this.paths.values()]
   }
 
   /** @param path as sent, without its query */

@@ -14,7 +14,6 @@ import type { Codec } from '../service/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { Waiters } from '../socket/waiters.js'
-import { Endpoints, type EndpointInfo, type EndpointOptions, type ServiceModule } from './endpoints.js'
 import { Gate } from './gate.js'
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
 import { Ports } from './ports.js'
@@ -50,7 +49,7 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
  */
 export class WebSocketServer<Data = unknown> {
   private readonly options: ResolvedServerOptions
-  private readonly routes = new Routes<RouteEntry>()
+  private readonly table = new Routes<RouteEntry>()
   private readonly host: RouteHost
   /** This process as a node of the backplane; null without one. */
   private readonly node: LocalNode | null
@@ -60,13 +59,7 @@ export class WebSocketServer<Data = unknown> {
   /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
   private unfinished = 0
   private readonly allFinished = new Waiters<void>()
-  private readonly named = new Endpoints({
-    route: (path, service) => this.route(path, service),
-    unroute: (path) => this.unroute(path),
-    onError: (error) => {
-      this.options.onError(error)
-    },
-  })
+  private readonly stopper = new AbortController()
   private readonly gate: Gate
   private readonly ports: Ports
 
@@ -74,7 +67,7 @@ export class WebSocketServer<Data = unknown> {
   constructor(options: ServerOptions = {}) {
     this.options = resolveServerOptions(options)
     const tally = new Tally()
-    this.gate = new Gate(this.options, this.routes, tally, (route, accepted) => {
+    this.gate = new Gate(this.options, this.table, tally, (route, accepted) => {
       this.open(route, accepted)
     })
     this.node = createLocalNode(options.backplane, {
@@ -131,7 +124,7 @@ export class WebSocketServer<Data = unknown> {
   route(path: string, service: unknown): unknown {
     const checked = checkServerService(service)
     const entry = new RouteEntry(path, checked, this.host)
-    this.routes.add(path, entry)
+    this.table.add(path, entry)
     return entry
   }
 
@@ -140,38 +133,17 @@ export class WebSocketServer<Data = unknown> {
    * @returns whether there was one
    */
   unroute(path: string): boolean {
-    this.named.forget(path)
-    return this.routes.delete(path)
+    return this.table.delete(path)
   }
 
-  /**
-   * Serves a service by a name, at `/service/` and the name.
-   * @param name letters, digits, `.`, `_`, `~` and `-`, with slashes between
-   * @param service as for `route`, or a module: its default export, or else its exports are the handlers
-   * @throws TypeError for a wrong name, service or description, and for a name that is taken
-   */
-  endpoint(
-    name: string,
-    service: ServerService | ServiceFactory | ServiceModule,
-    options: EndpointOptions = {},
-  ): Route {
-    return this.named.add(name, service, options)
+  /** The routes, in the order in which they were added. */
+  routes(): Route[] {
+    return this.table.targets()
   }
 
-  /** What is served by a name. */
-  endpoints(): EndpointInfo[] {
-    return this.named.list()
-  }
-
-  /**
-   * Serves what the `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where
-   * `handler` is the path of a module, from there. What changes in the directory is loaded again: for new connections;
-   * those that are open keep their handlers. What is wrong then goes to the server's `onError`, and the endpoint stays as
-   * it was. A module that was replaced stays in memory: this is Node's.
-   * @throws what is wrong with the directory or a file, which the message names; then none of them is served
-   */
-  serveDirectory(directory: string): Promise<void> {
-    return this.named.serve(directory)
+  /** Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. */
+  get signal(): AbortSignal {
+    return this.stopper.signal
   }
 
   /**
@@ -345,7 +317,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   private stop(): Promise<void> {
-    this.named.close()
+    this.stopper.abort()
     this.gate.stop()
     return this.ports.stop()
   }

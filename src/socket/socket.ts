@@ -5,9 +5,9 @@ import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
+import { CloseInfo as EndOfConnection } from './close-info.js'
 import { SocketDriver } from './socket-driver.js'
 import type { DeliveryOutcome, DriverOptions, DriverOwner } from './driver-owner.js'
-import { NoReply } from './no-reply.js'
 import type { Transport } from '../transport/transport.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
 
@@ -23,27 +23,6 @@ export interface SocketInfo {
   readonly secure: boolean
   /** The peer's IP address; empty for a Unix socket. */
   readonly remoteAddress: string
-}
-
-/** How a connection ended. Frozen; a handler that returns it does not reply with it. */
-class EndOfConnection extends NoReply implements CloseInfo {
-  readonly code: number
-  readonly reason: string
-  readonly wasClean: boolean
-  readonly initiator: CloseInfo['initiator']
-  readonly droppedMessages: number
-  readonly unsentBytes: number
-
-  constructor(info: CloseInfo, droppedMessages: number) {
-    super()
-    this.code = info.code
-    this.reason = info.reason
-    this.wasClean = info.wasClean
-    this.initiator = info.initiator
-    this.droppedMessages = droppedMessages
-    this.unsentBytes = info.unsentBytes
-    Object.freeze(this)
-  }
 }
 
 /** Receives the events of a socket. Must not throw. */

@@ -5,15 +5,14 @@ import {
   accept,
   closeWith,
   connect,
-  json,
   reject,
-  router,
   WebSocketServer,
   type ClientSocket,
   type ConnectOptions,
   type ServerOptions,
   type ServerService,
 } from '../../src/index.js'
+import { json, router } from '../../src/json/index.js'
 import { CLIENT_TLS, DEMAND_CLIENT, SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, frame, KEY, OP } from '../helpers/frame-builder.js'
 import { Journal } from '../helpers/journal.js'

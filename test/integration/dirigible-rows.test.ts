@@ -2,7 +2,14 @@
 import { mkdirSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { connect, currentEvent, trackEvents, WebSocketServer, type ServerSocket } from '../../src/index.js'
+import { connect, WebSocketServer, type ServerSocket } from '../../src/index.js'
+import {
+  currentEvent,
+  listEndpoints,
+  serveDirectory,
+  serveEndpoint,
+  trackEvents,
+} from '../../src/endpoints/index.js'
 import { Programs } from '../helpers/child.js'
 
 const servers: WebSocketServer[] = []
@@ -22,17 +29,17 @@ afterAll(() => {
 })
 
 describe('a `*.websocket` file { handler, endpoint, description } binds a module to `/service/{endpoint}`', () => {
-  it('server.endpoint serves handlers, or those of a module, by a name', async () => {
+  it('serveEndpoint serves handlers, or those of a module, by a name', async () => {
     const server = create()
-    server.endpoint('echo', { onMessage: (_, message) => message }, { description: 'says it again' })
-    server.endpoint('chat/v1', {
+    serveEndpoint(server, 'echo', { onMessage: (_, message) => message }, { description: 'says it again' })
+    serveEndpoint(server, 'chat/v1', {
       __esModule: true,
       onOpen: (socket: ServerSocket) => void socket.send('exports'),
     } as never)
-    server.endpoint('main', {
+    serveEndpoint(server, 'main', {
       default: { onOpen: (socket: ServerSocket) => void socket.send('default export') },
     })
-    expect(server.endpoints()).toEqual([
+    expect(listEndpoints(server)).toEqual([
       { name: 'echo', path: '/service/echo', description: 'says it again' },
       { name: 'chat/v1', path: '/service/chat/v1', description: '' },
       { name: 'main', path: '/service/main', description: '' },
@@ -46,19 +53,23 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
       expect(await socket.receive()).toBe(expected)
       await socket.close()
     }
-    expect(() => server.endpoint('echo', {})).toThrow(/has a service already/)
+    expect(() => serveEndpoint(server, 'echo', {})).toThrow(/has a service already/)
     expect(server.unroute('/service/echo')).toBe(true)
-    expect(server.endpoints()).toHaveLength(2)
+    expect(listEndpoints(server)).toHaveLength(2)
   })
 
   it.each(['', '/a', 'a/', '..', 'a/../b', 'a b', ':a', '*', 5])('%p is no name', (name) => {
-    expect(() => create().endpoint(name as string, {})).toThrow(/^name must be letters/)
+    expect(() => serveEndpoint(create(), name as string, {})).toThrow(/^name must be letters/)
   })
 
   it('and wrong handlers, options and descriptions are refused', () => {
-    expect(() => create().endpoint('a', { default: { onMesage: () => '' } })).toThrow(/no handler named/)
-    expect(() => create().endpoint('a', {}, { descripton: '' } as never)).toThrow(/no option "descripton"/)
-    expect(() => create().endpoint('a', {}, { description: 5 } as never)).toThrow(
+    expect(() => serveEndpoint(create(), 'a', { default: { onMesage: () => '' } })).toThrow(
+      /no handler named/,
+    )
+    expect(() => serveEndpoint(create(), 'a', {}, { descripton: '' } as never)).toThrow(
+      /no option "descripton"/,
+    )
+    expect(() => serveEndpoint(create(), 'a', {}, { description: 5 } as never)).toThrow(
       /description must be a string/,
     )
   })
@@ -69,6 +80,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     const program = programs.run(`
       import { renameSync, rmSync, writeFileSync } from 'node:fs'
       import { connect, WebSocketServer } from './src/index.js'
+      import { listEndpoints, serveDirectory } from './src/endpoints/index.js'
       const directory = ${JSON.stringify(directory)}
       const put = (file, text) => {
         writeFileSync(directory + '/.' + file, text)
@@ -77,9 +89,9 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
       put('one.mjs', 'export const onMessage = () => "first"')
       put('one.websocket.json', JSON.stringify({ handler: 'one.mjs', endpoint: 'one', description: 'one' }))
       const errors = []
-      const server = new WebSocketServer({ onError: (error) => errors.push(error.message) })
-      await server.serveDirectory(directory)
-      console.log('endpoints', JSON.stringify(server.endpoints()))
+      const server = new WebSocketServer()
+      await serveDirectory(server, directory, { onError: (error) => errors.push(error.message) })
+      console.log('endpoints', JSON.stringify(listEndpoints(server)))
       const { port } = await server.listen(0, '127.0.0.1')
       const open = (name) => connect('ws://127.0.0.1:' + port + '/service/' + name)
       const ask = async (socket) => (socket.send('x'), await socket.receive())
@@ -93,10 +105,10 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
       await until(() => errors.length > 0)
       console.log('error', errors[0])
       put('two.websocket.json', JSON.stringify({ handler: './one.mjs', endpoint: 'two' }))
-      await until(() => server.endpoints().length === 2)
+      await until(() => listEndpoints(server).length === 2)
       console.log('two', await ask(await open('two')))
       rmSync(directory + '/one.websocket.json')
-      await until(() => server.endpoints().length === 1)
+      await until(() => listEndpoints(server).length === 1)
       console.log('gone', (await open('one').catch((error) => error)).httpStatus, await ask(old))
       await server.close()
     `)
@@ -114,8 +126,10 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
   })
 
   it('serveDirectory rejects with what is wrong', async () => {
-    await expect(create().serveDirectory(path.join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
-    await expect(create().serveDirectory('')).rejects.toThrow(/^directory must be the path/)
+    await expect(serveDirectory(create(), path.join(folder, 'none'))).rejects.toMatchObject({
+      code: 'ENOENT',
+    })
+    await expect(serveDirectory(create(), '')).rejects.toThrow(/^directory must be the path/)
   })
 
   it.each([
@@ -146,13 +160,13 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     put('1.websocket.json', JSON.stringify({ handler: 'ok.cjs', endpoint: 'one' }))
     put('2.websocket.json', typeof second === 'string' ? second : JSON.stringify(second))
     const server = create()
-    server.endpoint('taken', {})
-    await expect(server.serveDirectory(directory)).rejects.toThrow(message)
-    expect(server.endpoints().map((one) => one.name)).toEqual(['taken'])
+    serveEndpoint(server, 'taken', {})
+    await expect(serveDirectory(server, directory)).rejects.toThrow(message)
+    expect(listEndpoints(server).map((one) => one.name)).toEqual(['taken'])
     expect(server.unroute('/service/one')).toBe(false)
     put('2.websocket.json', JSON.stringify({ handler: 'ok.cjs', endpoint: 'two' }))
-    await server.serveDirectory(directory)
-    expect(server.endpoints().map((one) => one.name)).toEqual(['taken', 'one', 'two'])
+    await serveDirectory(server, directory)
+    expect(listEndpoints(server).map((one) => one.name)).toEqual(['taken', 'one', 'two'])
   })
 })
 
@@ -192,7 +206,7 @@ describe('one handler module with `onOpen`, `onMessage`, `onError`, `onClose`', 
     const server = create()
     const told: string[] = []
     const closed = new Promise<void>((resolve) => {
-      server.endpoint('all', {
+      serveEndpoint(server, 'all', {
         onOpen: () => void told.push('open'),
         onMessage: () => {
           told.push('message')

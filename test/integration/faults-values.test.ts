@@ -1,7 +1,8 @@
 // slow: every wrong value by every way in
 /** Faults of the past: what handlers return is sent, or lost, by accident; bytes that were not the receiver's. */
 import { Worker } from 'node:worker_threads'
-import { closeWith, json, PreparedMessage, type Socket } from '../../src/index.js'
+import { closeWith, PreparedMessage, type Socket } from '../../src/index.js'
+import { json } from '../../src/json/index.js'
 import { Programs } from '../helpers/child.js'
 import { ENDS, join, KIB, open, pause, stopAll, until, type Opened } from '../helpers/liveness.js'
 import { closeFrame, fragments, frame, KEY, OP } from '../helpers/frame-builder.js'

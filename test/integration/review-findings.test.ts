@@ -1,12 +1,12 @@
 /** What two readings of the design found, each as the program that showed it. */
 import {
   connect,
-  json,
   WebSocketServer,
   type ClientSocket,
   type ServerService,
   type ServerSocket,
 } from '../../src/index.js'
+import { json } from '../../src/json/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { serve, stopServing } from '../helpers/serving.js'
 

@@ -3,11 +3,11 @@ import { z } from 'zod'
 import {
   closeWith,
   connect,
-  router,
   type ClientSocket,
   type InvalidMessageError,
   type ServerOptions,
 } from '../../src/index.js'
+import { router } from '../../src/json/index.js'
 import { serve, stopServing } from '../helpers/serving.js'
 
 const clients: ClientSocket[] = []

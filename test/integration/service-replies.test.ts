@@ -5,13 +5,12 @@ import {
   closeWith,
   connect,
   InvalidMessageError,
-  json,
-  router,
   WebSocketServer,
   type ClientSocket,
   type ServerOptions,
   type ServerSocket,
 } from '../../src/index.js'
+import { json, router } from '../../src/json/index.js'
 import { Programs } from '../helpers/child.js'
 import { Journal } from '../helpers/journal.js'
 import { serve, showInfo, stopServing } from '../helpers/serving.js'

@@ -6,8 +6,6 @@ import type { AddressInfo } from 'node:net'
 import {
   accept,
   connect,
-  json,
-  trackEvents,
   WebSocketServer,
   type ClientSocket,
   type ConnectOptions,
@@ -17,6 +15,8 @@ import {
   type ServiceFactory,
   type ServiceSettings,
 } from '../../src/index.js'
+import { json } from '../../src/json/index.js'
+import { listEndpoints, serveEndpoint, trackEvents } from '../../src/endpoints/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 
 type AnyService = ServerService | ServiceFactory
@@ -256,11 +256,11 @@ describe('a wrong setting', () => {
     expect(() => server.route('/a', { ...echo, ...settings })).toThrow(error)
     expect(() => server.route('/a', { ...codec, ...settings })).toThrow(error)
     expect(() => server.route('/a', factory)).toThrow(error)
-    expect(() => server.endpoint('a', { ...echo, ...settings })).toThrow(error)
-    expect(() => server.endpoint('a', factory)).toThrow(error)
+    expect(() => serveEndpoint(server, 'a', { ...echo, ...settings })).toThrow(error)
+    expect(() => serveEndpoint(server, 'a', factory)).toThrow(error)
     // Nothing was registered.
     expect(server.unroute('/a')).toBe(false)
-    expect(server.endpoints()).toEqual([])
+    expect(listEndpoints(server)).toEqual([])
 
     const http = createHttpServer()
     const thrown = new Promise((resolve) => {

@@ -1,12 +1,8 @@
 // slow: peers in Java, Go and Python must be fetched and started
 /** Implementations in Java and Go as peers, both ways round: Netty, Jetty, Java-WebSocket, Undertow, gorilla, gws. */
 import { HandshakeError } from '../../src/errors.js'
-import {
-  connect,
-  WebSocketServer,
-  type PerMessageDeflateOptions,
-  type ServerOptions,
-} from '../../src/index.js'
+import { connect, WebSocketServer, type ServerOptions } from '../../src/index.js'
+import type { PerMessageDeflateOptions } from '../../src/deflate/options.js'
 import { buildPeers, Peers } from './peers/peers.js'
 
 const MESSAGES = 200

@@ -8,12 +8,8 @@ import {
   WebSocketServer as WsServer,
   type PerMessageDeflateOptions as WsDeflate,
 } from 'ws'
-import {
-  connect,
-  WebSocketServer,
-  type ClientSocket,
-  type PerMessageDeflateOptions,
-} from '../../src/index.js'
+import { connect, WebSocketServer, type ClientSocket } from '../../src/index.js'
+import type { PerMessageDeflateOptions } from '../../src/deflate/options.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {

@@ -6,7 +6,8 @@ import {
   WebSocketServer as WsServer,
   type PerMessageDeflateOptions as WsDeflate,
 } from 'ws'
-import { connect, WebSocketServer, type PerMessageDeflateOptions } from '../../src/index.js'
+import { connect, WebSocketServer } from '../../src/index.js'
+import type { PerMessageDeflateOptions } from '../../src/deflate/options.js'
 
 /** `ws` as the peer, both ways round. */
 

@@ -41,9 +41,11 @@ describe('package.json', () => {
     expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
   })
 
-  it('exports the package, the four rooms that stand alone, the backplanes, and itself', () => {
+  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, and itself', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
+      './endpoints',
+      './json',
       './frame',
       './handshake',
       './deflate',
@@ -104,9 +106,16 @@ describe('src', () => {
       entry.isDirectory(),
     )
     expect(rooms.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['frame', 'handshake', 'deflate', 'connection']),
+      expect.arrayContaining(['endpoints', 'json', 'frame', 'handshake', 'deflate', 'connection']),
     )
     const code = readText('src/index.ts').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
     expect(code.replace(/export (type )?(\*|\{[^}]*\}) from '[^']+'/g, '').trim()).toBe('')
+  })
+
+  it('has about 40 names at the root, types included', () => {
+    const lists = [...readText('src/index.ts').matchAll(/export (?:type )?\{([^}]*)\}/g)]
+    const names = lists.flatMap(([, list = '']) => list.split(',').filter((name) => name.trim() !== ''))
+    expect(names.length).toBeGreaterThan(35)
+    expect(names.length).toBeLessThanOrEqual(45)
   })
 })

@@ -1,7 +1,9 @@
 /** The pages on migrating name what Hawser has, and say "not yet" of what it does not have. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import * as endpoints from '../../src/endpoints/index.js'
 import * as hawser from '../../src/index.js'
+import * as json from '../../src/json/index.js'
 
 const PAGES = ['ws.md', 'socket.io.md', 'ballerina.md', 'dirigible.md'] as const
 /** Those that mark what is missing. */
@@ -52,13 +54,14 @@ test.each(PAGES)('everything that docs/migrating/%s names in its tables exists',
     server: [server],
     route: [route],
     socket: [client, ...sockets],
+    '': [hawser, endpoints, json],
   }
   const names = cellsOf(page).flatMap((cell) =>
     [
       ...codeIn(cell)
         .join(' ')
-        .matchAll(/\b(server|route|socket)\.(\w+)/g),
-    ].map(([, owner = '', name = '']) => [owner, name] as const),
+        .matchAll(/\b(?:(server|route|socket)\.(\w+)|((?:serve|list|track|current)[A-Z]\w+))/g),
+    ].map(([, owner = '', member, own = '']) => [owner, member ?? own] as const),
   )
   expect(names.length).toBeGreaterThan(5)
   expect(names.filter(([owner, name]) => !(owners[owner] ?? []).some((object) => name in object))).toEqual([])

@@ -44,9 +44,10 @@ describe('the package, loaded by import and by require in one process', () => {
       JSON.stringify({ handler: 'echo.mjs', endpoint: 'echo' }),
     )
     const program = `const { WebSocketServer } = require('hawser')
+const { listEndpoints, serveDirectory } = require('hawser/endpoints')
 const server = new WebSocketServer()
-server.serveDirectory('endpoints').then(() => {
-  console.log(server.endpoints()[0].path)
+serveDirectory(server, 'endpoints').then(() => {
+  console.log(listEndpoints(server)[0].path)
   return server.close()
 })
 `

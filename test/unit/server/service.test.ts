@@ -1,5 +1,7 @@
 /** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
-import { accept, json, router, trackEvents, WebSocketServer } from '../../../src/index.js'
+import { accept, WebSocketServer } from '../../../src/index.js'
+import { json, router } from '../../../src/json/index.js'
+import { trackEvents } from '../../../src/endpoints/index.js'
 
 describe('accept', () => {
   test('takes its options, and tells of a name that is none', () => {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { checkService, type Handlers } from '../service/service.js'
 import { SETTING_NAMES } from '../service/service-names.js'
-import type { ServerSocket } from './server-socket.js'
+import type { ServerSocket } from '../server/server-socket.js'
 
 /** The call of a handler that the code runs in, however deep below it. */
 export interface CurrentEvent {

@@ -5,54 +5,14 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { toError } from '../errors.js'
 import { showValue } from '../limits.js'
-import { checkOptionNames } from '../socket/socket-options.js'
-import { checkServerService, type AnyService, type Route } from './route.js'
-
-/** What a server tells of an endpoint. */
-export interface EndpointInfo {
-  readonly name: string
-  /** Where it is served. */
-  readonly path: string
-  readonly description: string
-}
-
-export interface EndpointOptions {
-  /** For people: what it is for. Default: empty. */
-  readonly description?: string | undefined
-}
-
-/** A module with handlers: as its exports, or as its default export. */
-export interface ServiceModule {
-  readonly default?: unknown
-}
-
-/** Before the name in the path. */
-const ENDPOINT_PREFIX = '/service/'
+import type { ServerService, ServiceFactory } from '../server/service.js'
+import { endpointPath, serviceOf } from './names.js'
 
 const SUFFIX = '.websocket.json'
 /** A description is read whole. */
 const MAX_FILE_BYTES = 64 * 1024
 /** An editor writes a file in several steps. */
 const SETTLE_MS = 50
-
-/** @throws TypeError for what cannot stand in a path as it is */
-function endpointPath(name: unknown): string {
-  const parts = typeof name === 'string' ? name.split('/') : ['']
-  if (!parts.every((part) => /^[A-Za-z\d._~-]+$/.test(part) && !/^\.+$/.test(part))) {
-    throw new TypeError(
-      `name must be letters, digits, '.', '_', '~' and '-', with slashes between, not ${showValue(name)}`,
-    )
-  }
-  return `${ENDPOINT_PREFIX}${parts.join('/')}`
-}
-
-/** The handlers of a module; @throws TypeError where there are none */
-function serviceOf(module: unknown): AnyService {
-  const { default: main } = (typeof module === 'object' && module !== null ? module : {}) as ServiceModule
-  if (main !== undefined) return checkServerService(main)
-  // A namespace object is frozen and has no prototype: its functions are the handlers.
-  return checkServerService(module)
-}
 
 /** One `*.websocket.json`. */
 interface Description {
@@ -91,9 +51,9 @@ function withFile(file: string, error: Error): Error {
 }
 
 /** What a directory of endpoints does to a server. */
-interface EndpointHost {
+export interface EndpointHost {
   /** Serves it, in place of what was served there before. */
-  set(name: string, service: AnyService, description: string): void
+  set(name: string, service: ServerService | ServiceFactory, description: string): void
   remove(name: string): void
   /** Told what is wrong with a file that changed. */
   onError(error: Error): void
@@ -103,7 +63,7 @@ interface EndpointHost {
  * The endpoints of a directory: loads what its files describe, and again what changes. New connections get the new
  * handlers, those that are open keep theirs.
  */
-class EndpointDirectory {
+export class EndpointDirectory {
   private readonly directory: string
   private readonly host: EndpointHost
   /** Endpoints by file. */
@@ -203,82 +163,5 @@ class EndpointDirectory {
     const url = pathToFileURL(module)
     url.searchParams.set('changed', String(mtimeMs))
     return (await import(url.href)) as unknown
-  }
-}
-
-const OPTIONS: ReadonlySet<string> = new Set(['description'] satisfies (keyof EndpointOptions)[])
-
-/** Services by name, under one prefix. */
-export class Endpoints {
-  private readonly infos = new Map<string, EndpointInfo>()
-  private readonly directories = new Set<EndpointDirectory>()
-  private readonly ports: {
-    route(path: string, service: AnyService): Route
-    unroute(path: string): boolean
-    onError(error: Error): void
-  }
-
-  /** @param ports the server's own */
-  constructor(ports: Endpoints['ports']) {
-    this.ports = ports
-  }
-
-  /** See `WebSocketServer.endpoint`. */
-  add(name: string, service: unknown, options: EndpointOptions): Route {
-    checkOptionNames('options', options, OPTIONS)
-    const { description = '' } = options
-    if (typeof description !== 'string') {
-      throw new TypeError(`description must be a string, not ${showValue(description)}`)
-    }
-    const path = endpointPath(name)
-    const route = this.ports.route(path, serviceOf(service))
-    this.infos.set(name, Object.freeze({ name, path, description }))
-    return route
-  }
-
-  /** See `WebSocketServer.endpoints`. */
-  list(): EndpointInfo[] {
-    return [...this.infos.values()]
-  }
-
-  /** A path was taken out. */
-  forget(path: string): void {
-    for (const info of this.infos.values()) if (info.path === path) this.infos.delete(info.name)
-  }
-
-  /** See `WebSocketServer.serveDirectory`. */
-  async serve(directory: string): Promise<void> {
-    const shown = new Map<string, AnyService>()
-    const remove = (name: string): void => {
-      if (shown.delete(name)) this.ports.unroute(endpointPath(name))
-    }
-    const one = new EndpointDirectory(directory, {
-      set: (name, service, description) => {
-        const isSame = shown.get(name) === service && this.infos.get(name)?.description === description
-        if (isSame) return
-        remove(name)
-        this.add(name, service, { description })
-        shown.set(name, service)
-      },
-      remove,
-      onError: (error) => {
-        this.ports.onError(error)
-      },
-    })
-    this.directories.add(one)
-    try {
-      await one.open()
-    } catch (error) {
-      one.close()
-      this.directories.delete(one)
-      for (const name of [...shown.keys()]) remove(name)
-      throw error
-    }
-  }
-
-  /** Watches no directory any more. */
-  close(): void {
-    for (const directory of this.directories) directory.close()
-    this.directories.clear()
   }
 }

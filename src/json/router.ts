@@ -2,10 +2,12 @@ import { InvalidMessageError, toError } from '../errors.js'
 import { checkOptionNames } from '../socket/socket-options.js'
 import { showValue } from '../limits.js'
 import type { MessageData } from '../connection/message-data.js'
-import { checkSchema, json, parseJson, validate, type Codec, type StandardSchema } from '../service/codec.js'
+import type { Codec } from '../service/codec.js'
 import { isThenable } from '../socket/no-reply.js'
 import { isStream, type AnyIterable } from '../service/reply-values.js'
-import type { ServerSocket } from './server-socket.js'
+import type { ServerSocket } from '../server/server-socket.js'
+import { json, parseJson } from './json-codec.js'
+import { checkSchema, validate, type StandardSchema } from './schema.js'
 
 /** What a handler gets where no schema says more: an object that has this value in its field. */
 export type AnyMessage<Field extends string> = Readonly<Record<string, unknown>> & {

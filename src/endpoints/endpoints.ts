@@ -1,0 +1,134 @@
+import { showValue } from '../limits.js'
+import type { Route } from '../server/route.js'
+import type { ServerService, ServiceFactory } from '../server/service.js'
+import { WebSocketServer } from '../server/websocket-server.js'
+import { checkOptionNames } from '../socket/socket-options.js'
+import { warnOnce } from '../socket/warnings.js'
+import { EndpointDirectory } from './directory.js'
+import { endpointPath, serviceOf, type ServiceModule } from './names.js'
+
+/** An endpoint of a server. */
+export interface EndpointInfo {
+  readonly name: string
+  /** The path that it is served at. */
+  readonly path: string
+  readonly description: string
+}
+
+export interface EndpointOptions {
+  /** For people: what it is for. Default: empty. */
+  readonly description?: string | undefined
+}
+
+export interface DirectoryOptions {
+  /**
+   * Gets what is wrong with a file that changes, and an error of the watcher. What it throws is an uncaught exception.
+   * Default: a warning of the process.
+   */
+  readonly onError?: ((error: Error) => void) | undefined
+}
+
+const ENDPOINT_OPTIONS: ReadonlySet<string> = new Set(['description'] satisfies (keyof EndpointOptions)[])
+const DIRECTORY_OPTIONS: ReadonlySet<string> = new Set(['onError'] satisfies (keyof DirectoryOptions)[])
+
+/** The endpoints of each server, by their routes. */
+const ENDPOINTS = new WeakMap<object, Map<Route, EndpointInfo>>()
+
+function endpointsOf(server: unknown): Map<Route, EndpointInfo> {
+  if (!(server instanceof WebSocketServer)) {
+    throw new TypeError(`server must be a WebSocketServer, not ${showValue(server)}`)
+  }
+  let endpoints = ENDPOINTS.get(server)
+  if (endpoints === undefined) ENDPOINTS.set(server, (endpoints = new Map()))
+  // Who takes a path out of its server takes the endpoint out.
+  const routes = new Set(server.routes())
+  for (const route of endpoints.keys()) if (!routes.has(route)) endpoints.delete(route)
+  return endpoints
+}
+
+/**
+ * Serves a service by a name, at `/service/` and the name. `server.unroute(path)` takes it out.
+ * @param name letters, digits, `.`, `_`, `~` and `-`, with slashes between
+ * @param service as for `route`, or a module: its default export, or else its exports are the handlers
+ * @throws TypeError for what is not a server, for a wrong name, service or description, and for a name that is taken
+ */
+export function serveEndpoint<Data = unknown>(
+  server: WebSocketServer<Data>,
+  name: string,
+  service: ServerService | ServiceFactory | ServiceModule,
+  options: EndpointOptions = {},
+): Route {
+  const endpoints = endpointsOf(server)
+  checkOptionNames('options', options, ENDPOINT_OPTIONS)
+  const { description = '' } = options
+  if (typeof description !== 'string') {
+    throw new TypeError(`description must be a string, not ${showValue(description)}`)
+  }
+  const path = endpointPath(name)
+  const route = server.route<unknown>(path, serviceOf(service))
+  endpoints.set(route, Object.freeze({ name, path, description }))
+  return route
+}
+
+/** The endpoints of a server, in the order in which they were added. @throws TypeError for what is not a server */
+export function listEndpoints<Data = unknown>(server: WebSocketServer<Data>): EndpointInfo[] {
+  return [...endpointsOf(server).values()]
+}
+
+/**
+ * Serves what the `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where `handler`
+ * is the path of a module, relative to the directory. What changes in the directory is loaded again, until the server
+ * closes: new connections get the new handlers, those that are open keep theirs. What is wrong with a changed file goes to
+ * `onError`, and the endpoint stays as it was. A module that was replaced stays in memory: Node keeps it.
+ * @throws TypeError for wrong arguments; what is wrong with the directory or a file, which the message names: then none of
+ *   the files is served
+ */
+export async function serveDirectory<Data = unknown>(
+  server: WebSocketServer<Data>,
+  directory: string,
+  options: DirectoryOptions = {},
+): Promise<void> {
+  endpointsOf(server)
+  checkOptionNames('options', options, DIRECTORY_OPTIONS)
+  const { onError = warn(server) } = options
+  if (typeof onError !== 'function') {
+    throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
+  }
+  const shown = new Map<string, { readonly service: unknown; readonly route: Route }>()
+  const remove = (name: string): void => {
+    if (shown.delete(name)) server.unroute(endpointPath(name))
+  }
+  const files = new EndpointDirectory(directory, {
+    set: (name, service, description) => {
+      const before = shown.get(name)
+      const info = before && endpointsOf(server).get(before.route)
+      const isSame = before?.service === service && info?.description === description
+      if (isSame) return
+      remove(name)
+      shown.set(name, { service, route: serveEndpoint(server, name, service, { description }) })
+    },
+    remove,
+    onError,
+  })
+  const { signal } = server
+  const close = (): void => {
+    files.close()
+  }
+  signal.addEventListener('abort', close, { once: true })
+  try {
+    await files.open()
+    if (signal.aborted) close()
+  } catch (error) {
+    close()
+    signal.removeEventListener('abort', close)
+    for (const name of [...shown.keys()]) remove(name)
+    throw error
+  }
+}
+
+const warn =
+  (server: object) =>
+  (error: Error): void => {
+    const what = 'a file of a directory of endpoints is wrong, and no onError was given'
+    warnOnce(server, 'HAWSER_UNHANDLED_ENDPOINT_ERROR', what, error)
+  }

@@ -1,0 +1,80 @@
+/** The functions of `hawser/endpoints` beside what test/integration/dirigible-rows.test.ts shows, and what they stand on. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { listEndpoints, serveDirectory, serveEndpoint } from '../../../src/endpoints/index.js'
+import { WebSocketServer } from '../../../src/index.js'
+
+const service = { onOpen: () => undefined }
+
+describe('what the endpoints stand on', () => {
+  it('lists the routes of a server in the order in which they were added', () => {
+    const server = new WebSocketServer()
+    const routes = ['/a', '/b/:name', '/c'].map((at) => server.route(at, service))
+    expect(server.routes()).toEqual(routes)
+    server.unroute('/b/:name')
+    server.unroute('/a')
+    server.route('/a', service)
+    expect(server.routes().map((route) => route.path)).toEqual(['/c', '/a'])
+  })
+
+  it.each(['close', 'terminate'] as const)('aborts the signal of a server when %s is called', async (end) => {
+    const server = new WebSocketServer()
+    const { signal } = server
+    expect(signal.aborted).toBe(false)
+    await server[end]()
+    expect(signal.aborted).toBe(true)
+    expect(server.signal).toBe(signal)
+  })
+})
+
+describe('hawser/endpoints', () => {
+  it('refuses what is not a server, and wrong options', async () => {
+    const server = new WebSocketServer()
+    expect(() => serveEndpoint({} as never, 'a', service)).toThrow(
+      new TypeError('server must be a WebSocketServer, not a value of type object'),
+    )
+    expect(() => listEndpoints(undefined as never)).toThrow(
+      /^server must be a WebSocketServer, not undefined/,
+    )
+    await expect(serveDirectory(5 as never, 'x')).rejects.toThrow(/^server must be a WebSocketServer, not 5/)
+    await expect(serveDirectory(server, 'x', { onErorr: () => undefined } as never)).rejects.toThrow(
+      /no option "onErorr"; there are onError/,
+    )
+    await expect(serveDirectory(server, 'x', { onError: 5 } as never)).rejects.toThrow(
+      /^onError must be a function, not 5/,
+    )
+  })
+
+  it('does not list an endpoint whose path has another service now', () => {
+    const server = new WebSocketServer()
+    serveEndpoint(server, 'a', service)
+    serveEndpoint(server, 'b', service)
+    server.unroute('/service/a')
+    server.route('/service/a', service)
+    expect(listEndpoints(server).map(({ name }) => name)).toEqual(['b'])
+  })
+
+  it('warns of a file that is wrong after a change, where no onError was given', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'hawser-endpoints-'))
+    const server = new WebSocketServer()
+    const emit = jest.spyOn(process, 'emitWarning')
+    try {
+      await serveDirectory(server, directory)
+      const warned = new Promise<unknown[]>((resolve) => {
+        emit.mockImplementationOnce((...given: unknown[]) => {
+          resolve(given)
+        })
+      })
+      writeFileSync(path.join(directory, 'a.websocket.json'), '{')
+      const [warning, options] = await warned
+      expect(JSON.stringify([String(warning), options])).toMatch(
+        /a\.websocket\.json must be JSON.*HAWSER_UNHANDLED_ENDPOINT_ERROR/,
+      )
+    } finally {
+      emit.mockRestore()
+      server.terminate()
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
