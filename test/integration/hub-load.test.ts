@@ -92,7 +92,7 @@ describe('connections that were opened, named, joined to three groups and closed
       ${MEASURE}
       import { SERVER_LIMITS } from './src/limits.js'
       import { Socket } from './src/socket/socket.js'
-      import { StreamTransport } from './src/socket/stream-transport.js'
+      import { StreamTransport } from './src/transport/stream-transport.js'
       import { MemoryDuplex } from './helpers/memory-duplex.js'
       const info = { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' }
       const nobody = { handleEvent() {}, handleDrain() {}, handleResume() {}, handleSendingOver() {}, handleTerminated() {}, handleEnd() {}, droppedMessages: 0 }
