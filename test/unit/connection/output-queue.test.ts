@@ -20,7 +20,7 @@ function onlyFrame(queue: OutputQueue): WireFrame {
   return frames[0]!
 }
 
-/** How many bytes the memory behind some buffers has, each counted once. */
+/** The memory that some buffers keep alive, in bytes, each memory counted once. */
 function memoryOf(buffers: readonly Buffer[]): number {
   return [...new Set(buffers.map((b) => b.buffer))].reduce((sum, memory) => sum + memory.byteLength, 0)
 }
