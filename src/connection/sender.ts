@@ -2,10 +2,10 @@ import type { MessageCodec } from '../deflate/codec.js'
 import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
-import { OutputQueue } from './output-queue.js'
+import { WriteQueue } from './write-queue.js'
 import { PreparedMessage, SharedCompression } from './prepared-message.js'
 import type { CompressionWaiter, SharedFrame } from './prepared-message.js'
-import { TO_COMPRESS_BIT, WaitingFrames } from './waiting-frames.js'
+import { TO_COMPRESS_BIT, CompressionQueue } from './compression-queue.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
 const BINARY = FIN_BIT | Opcode.BINARY
@@ -16,7 +16,7 @@ const CLOSE = FIN_BIT | Opcode.CLOSE
  * the loop. Control frames may pass messages that wait, except Close (RFC 6455 sections 5.4 and 5.5.1).
  */
 export class Sender implements CompressionWaiter {
-  readonly output: OutputQueue
+  readonly output: WriteQueue
   private readonly isMasked: boolean
   private readonly codec: MessageCodec | null
   private readonly waker: Waker
@@ -27,12 +27,12 @@ export class Sender implements CompressionWaiter {
   private shared: SharedCompression | null = null
   private sharedMessage: PreparedMessage | null = null
   /** What was sent behind it; made when it is needed first. */
-  private waiting: WaitingFrames | null = null
+  private waiting: CompressionQueue | null = null
 
   /** @param waker woken when output came about by itself, at the end of a compression off the loop */
   constructor(masked: boolean, codec: MessageCodec | null, waker: Waker) {
     this.isMasked = masked
-    this.output = new OutputQueue(masked)
+    this.output = new WriteQueue(masked)
     this.codec = codec
     this.waker = waker
   }
@@ -175,8 +175,8 @@ export class Sender implements CompressionWaiter {
     })
   }
 
-  private behind(): WaitingFrames {
-    this.waiting ??= new WaitingFrames()
+  private behind(): CompressionQueue {
+    this.waiting ??= new CompressionQueue()
     return this.waiting
   }
 
