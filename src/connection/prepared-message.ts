@@ -5,16 +5,16 @@ import { writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
 import { viewBytes, type MessageData } from './message-data.js'
 
-/** Messages that are made for one moment lie one behind the other in here. */
+/** The slab that holds transient messages one after the other. */
 const SLAB_BYTES = 64 * 1024
 const LARGE_FRAME_BYTES = 16 * 1024
-/** So many ways to compress are kept for one message: windows of 9 to 15 bits, and one to spare. */
+/** How many compressed forms of one message are kept: one for each window of 9 to 15 bits, and one more. */
 const MAX_DEFLATED = 8
 
 let slab: Buffer = Buffer.alloc(0)
 let slabEnd = 0
 
-/** Room that nobody writes in again, behind what was made last where that fits. */
+/** Allocates memory that is written once: in the slab if the message is transient and small enough. */
 function allocate(bytes: number, isTransient: boolean): { target: Buffer; start: number } {
   if (!isTransient || bytes > LARGE_FRAME_BYTES) {
     return { target: Buffer.allocUnsafeSlow(bytes), start: 0 }
@@ -28,7 +28,7 @@ function allocate(bytes: number, isTransient: boolean): { target: Buffer; start:
   return { target: slab, start }
 }
 
-/** A frame as it goes out unmasked: bytes `start` to `end` of a buffer that nobody changes any more. */
+/** An unmasked frame: bytes `start` to `end` of a buffer that does not change any more. */
 export class SharedFrame {
   readonly buffer: Buffer
   readonly start: number
@@ -46,21 +46,21 @@ export class SharedFrame {
   }
 }
 
-/** Who waits for a {@link SharedCompression}. */
+/** A connection that waits for a {@link SharedCompression}. */
 export interface CompressionWaiter {
-  /** @param frame null: it does not shrink, or could not be compressed */
+  /** @param frame null if the message does not shrink or could not be compressed */
   compressionEnded(frame: SharedFrame | null): void
 }
 
-/** A message that goes to many is being compressed off the loop, for all codecs that compress alike. */
+/** A prepared message that is being compressed on the thread pool, for all codecs with the same parameters. */
 export class SharedCompression {
   private readonly waiters = new Set<CompressionWaiter>()
   private readonly cancel: () => void
   private isOver = false
 
   /**
-   * @param start begins the work; what it is given is to be called later with the result, and it returns what cancels
-   *   the work
+   * @param start starts the work. It gets a callback for the result, to be called later, and returns a function that
+   *   cancels the work
    */
   constructor(start: (done: (frame: SharedFrame | null) => void) => () => void) {
     this.cancel = start((frame) => {
@@ -73,13 +73,13 @@ export class SharedCompression {
     this.waiters.add(waiter)
   }
 
-  /** Its connection is over. When nobody waits any more the work is cancelled. */
+  /** Removes a connection that has ended. When no connection waits any more, the work is cancelled. */
   leave(waiter: CompressionWaiter): void {
     this.waiters.delete(waiter)
     if (this.waiters.size === 0 && !this.isOver) this.cancel()
   }
 
-  /** What one connection's code throws does not keep the message from the others: it is thrown after them. */
+  /** Passes the result to all waiters. If some throw, the others still get it, and the errors are thrown afterwards. */
   private tellAll(frame: SharedFrame | null): void {
     const failures: unknown[] = []
     for (const waiter of this.waiters) {
@@ -90,42 +90,42 @@ export class SharedCompression {
         failures.push(error)
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'what followed a compression threw')
+    if (failures.length > 0) throw new AggregateError(failures, 'a connection threw after a compression')
   }
 }
 
-/** What {@link PreparedMessage.deflatedBy} made, by who made it. */
+/** A result of {@link PreparedMessage.deflatedBy}, with the compressor that made it. */
 interface Deflated {
   readonly by: SharedDeflate
-  /** null: it does not shrink. */
+  /** null if the message does not shrink. */
   result: SharedFrame | SharedCompression | null
 }
 
 /**
- * A message that is encoded once and sent to many, or many times: give it to `send`, `broadcast` or a group as
- * you would the text or the bytes. A server's connections share its frame; where permessage-deflate is in use it is
- * compressed once as well, by itself (RFC 7692 section 7.2.3.3 lets a sender not use its context). A client masks
- * each frame anew (RFC 6455 section 5.3), and saves the encoding of the text alone.
+ * A message that is encoded once and sent to many connections, or many times. Pass it to `send`, `broadcast` or a
+ * group in place of the text or the bytes. The connections of a server share its frame. With permessage-deflate it is
+ * also compressed only once, without a context (RFC 7692 section 7.2.3.3 allows a sender not to use its context). A
+ * client masks each frame anew (RFC 6455 section 5.3), so it only saves the encoding of the text.
  */
 export class PreparedMessage {
   /** @internal */
   readonly frame: SharedFrame
-  /** @internal Whether it may be compressed. */
+  /** @internal Whether the message may be compressed. */
   readonly compress: boolean
   /** @internal FIN and the opcode. */
   readonly firstByte: number
-  /** How many bytes the message has. */
+  /** The length of the message in bytes, without the frame's header. */
   readonly byteLength: number
   private readonly isTransient: boolean
   private deflated: Deflated[] | null = null
 
   /**
-   * @param data a string is sent as text, anything else as bytes; copied
+   * @param data copied; a string is sent as text, anything else as bytes
    * @param options as for `send`
-   * @throws TypeError for anything that is neither text nor bytes, and for wrong options
+   * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
    */
   constructor(data: MessageData, options?: SendOptions)
-  /** @internal `isTransient`: it lives for a moment only, and may lie beside others of its kind. */
+  /** @internal `isTransient`: whether the message is short-lived, so that it may share a slab with others. */
   constructor(data: MessageData, options: SendOptions | undefined, isTransient: boolean)
   constructor(data: MessageData, options?: SendOptions, isTransient = false) {
     const payload = typeof data === 'string' ? data : viewBytes('data', data)
@@ -135,7 +135,7 @@ export class PreparedMessage {
     this.frame = new SharedFrame(this.firstByte, payload, isTransient)
     const { start, end } = this.frame
     const length = end - start
-    // The header is one of three lengths, and tells which by the length of the whole.
+    // The header has one of three lengths, which follows from the length of the frame.
     const headerBytes = length - 2 <= 125 ? 2 : length - 4 <= 0xffff ? 4 : 10
     this.byteLength = length - headerBytes
   }
@@ -152,8 +152,9 @@ export class PreparedMessage {
   }
 
   /**
-   * @internal The frame with the message compressed by itself: made once for all codecs that compress alike.
-   * @returns null: it does not shrink; or, where it is large, the compression under way: join it
+   * @internal The frame of the message compressed without a context, made once for all codecs with the same
+   *   parameters.
+   * @returns the frame; null if the message does not shrink; or, for a large message, the running compression to join
    */
   deflatedBy(codec: MessageCodec): SharedFrame | SharedCompression | null {
     const by = codec.sharedDeflate

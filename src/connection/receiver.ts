@@ -12,10 +12,10 @@ import type { Limits } from '../limits.js'
 import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
 import { MessageReceived, type Waker } from './events.js'
 
-/** The least that a frame has besides its payload (RFC 6455 section 5.2). */
+/** The shortest frame header in bytes (RFC 6455 section 5.2). */
 const HEADER_BYTES = 2
 
-/** A control frame, whole. */
+/** A complete control frame. */
 export class ControlFrame {
   readonly type = 'control'
   readonly opcode: number
@@ -31,17 +31,17 @@ export class ControlFrame {
 export class Receiver {
   private readonly parser: FrameParser
   private readonly codec: MessageCodec | null
-  /** What comes is masked. */
+  /** Whether received frames are masked. */
   private readonly isMasked: boolean
   private readonly maxMessageBytes: number
   private readonly waker: Waker
-  /** The message that comes in parts. */
+  /** The current message, if it arrives in several parts. */
   private assembler: MessageAssembler | null = null
-  /** The control frame that comes in parts. */
+  /** The current control frame, if it arrives in several parts. */
   private control: Buffer | null = null
-  /** Payloads are views of memory that is not ours to keep. */
+  /** Whether the current chunk is lent, so that no view of it may be kept. */
   private isBorrowed = false
-  /** Bytes of data frames that were looked at, a header counted as two: grows with each of them. */
+  /** The parsed bytes of data frames; each header counts as 2 bytes. */
   dataBytes = 0
   /** A message is inflated off the loop: nothing behind it is looked at until then. */
   private inflating = false
@@ -66,10 +66,10 @@ export class Receiver {
     return this.inflating
   }
 
-  /** @param chunk from now on the receiver's, or, if it is borrowed, until {@link keepInput} */
+  /** @param chunk owned by the receiver from now on, or until {@link keepInput} if it is lent */
   push(chunk: Uint8Array, isBorrowed = false): void {
     if (isBorrowed && this.parser.bufferedBytes > 0) {
-      // Others wait before it: it will not be pulled by then.
+      // Other chunks wait before it, so it will not be consumed before keepInput.
       this.parser.push(Buffer.from(chunk))
       return
     }
@@ -105,7 +105,7 @@ export class Receiver {
 
   private receiveData(part: FramePart): MessageReceived | ProtocolError | null {
     this.dataBytes += part.end - part.start + HEADER_BYTES
-    // The fast path: a message of one frame that lies whole in the chunk is never copied.
+    // The fast path does not copy a message of one frame that lies whole in the chunk.
     if (this.assembler === null && part.isLast && part.fin) return this.receiveWhole(part)
     this.assembler ??= new MessageAssembler(part)
     const assembler = this.assembler
@@ -118,7 +118,7 @@ export class Receiver {
     const isText = assembler.opcode === Opcode.TEXT
     if (assembler.isCompressed) return this.inflate(assembler.keep(bytes), isText)
     if (!isText) return new MessageReceived(assembler.keep(bytes))
-    // Validated as it came.
+    // The assembler has validated it.
     const end = bytes.length
     const text = assembler.isAscii ? sliceLatin1(bytes, 0, end) : sliceUtf8(bytes, 0, end)
     assembler.release()
@@ -134,7 +134,7 @@ export class Receiver {
     return toText(source, start, end)
   }
 
-  /** A message of one short frame: see {@link FrameParser.takeWhole}. */
+  /** Reads a message of one short frame: see {@link FrameParser.takeWhole}. */
   private receiveShort(opcode: number): MessageReceived | ProtocolError {
     const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = this.parser
     this.dataBytes += end - start + HEADER_BYTES
@@ -185,7 +185,7 @@ export class Receiver {
   }
 }
 
-/** Text that is all there. What is wrong with it is told in the same words as where it comes in parts. */
+/** Decodes a complete text. The error is the same as for a text that arrives in parts. */
 function toText(bytes: Buffer, start: number, end: number): MessageReceived | ProtocolError {
   const text = decodeText(bytes, start, end)
   if (text !== null) return new MessageReceived(text)

@@ -2,48 +2,49 @@ import type { MessageCodec } from '../deflate/codec.js'
 import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
-import { OutputQueue } from './output-queue.js'
+import { WriteQueue } from './write-queue.js'
 import { PreparedMessage, SharedCompression } from './prepared-message.js'
 import type { CompressionWaiter, SharedFrame } from './prepared-message.js'
-import { TO_COMPRESS_BIT, WaitingFrames } from './waiting-frames.js'
+import { TO_COMPRESS_BIT, CompressionQueue } from './compression-queue.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
 const BINARY = FIN_BIT | Opcode.BINARY
 const CLOSE = FIN_BIT | Opcode.CLOSE
 
 /**
- * Messages to frames: decides what is compressed, and keeps the order where a large message is compressed off
- * the loop. Control frames may pass messages that wait, except Close (RFC 6455 sections 5.4 and 5.5.1).
+ * Turns messages into frames: decides which are compressed, and keeps their order while a large message is compressed
+ * on the thread pool. Pings and pongs may pass messages that wait, Close may not (RFC 6455 sections 5.4 and 5.5.1).
  */
 export class Sender implements CompressionWaiter {
-  readonly output: OutputQueue
+  readonly output: WriteQueue
   private readonly isMasked: boolean
   private readonly codec: MessageCodec | null
   private readonly waker: Waker
   /** A compression is under way off the loop; of so many bytes. */
   private compressing = false
   private compressingBytes = 0
-  /** Where it is that of a message which goes to many: the message, and who compresses it. */
+  /** The compression that is waited for if it is that of a prepared message, and that message. */
   private shared: SharedCompression | null = null
   private sharedMessage: PreparedMessage | null = null
   /** What was sent behind it; made when it is needed first. */
-  private waiting: WaitingFrames | null = null
+  private waiting: CompressionQueue | null = null
 
   /** @param waker woken when output came about by itself, at the end of a compression off the loop */
   constructor(masked: boolean, codec: MessageCodec | null, waker: Waker) {
     this.isMasked = masked
-    this.output = new OutputQueue(masked)
+    this.output = new WriteQueue(masked)
     this.codec = codec
     this.waker = waker
   }
 
-  /** Bytes that wait to be taken, and those that wait to be compressed or for a compression. */
+  /** The bytes of frames that are not taken, and of messages that wait to be compressed or for a compression. */
   get byteLength(): number {
     return this.output.byteLength + this.compressingBytes + (this.waiting?.byteLength ?? 0)
   }
 
   /**
-   * Of {@link byteLength}, what waits: a message that is being compressed is on its way where nothing is before it.
+   * The part of {@link byteLength} that counts as waiting: without a message that is being compressed if nothing is
+   * before it.
    * @param hasRoom whether the transport takes a further write
    */
   waitingBytes(hasRoom: boolean): number {
@@ -51,7 +52,7 @@ export class Sender implements CompressionWaiter {
     return this.byteLength - (isFirst ? this.compressingBytes : 0)
   }
 
-  /** Whether a compression is under way, and what is sent waits for it. */
+  /** Whether a compression is running, so that later messages wait for it. */
   get isCompressing(): boolean {
     return this.compressing
   }
@@ -76,7 +77,7 @@ export class Sender implements CompressionWaiter {
     }
   }
 
-  /** A message that goes to many: its frame is shared with them, unless it must be masked. */
+  /** Queues a prepared message. Connections share its frame, unless it must be masked. */
   sendPrepared(message: PreparedMessage): void {
     const { codec } = this
     if (this.compressing) {
@@ -92,18 +93,18 @@ export class Sender implements CompressionWaiter {
     }
   }
 
-  /** A ping or a pong: passes messages that wait. */
+  /** Queues a ping or a pong, which passes waiting messages. */
   sendControl(opcode: typeof Opcode.PING | typeof Opcode.PONG, payload: Uint8Array): void {
     this.output.appendBytes(FIN_BIT | opcode, payload)
   }
 
-  /** The Close frame: behind all that was sent before. */
+  /** Queues the Close frame, which leaves after all earlier messages. */
   sendClose(payload: Buffer): void {
     if (this.compressing) this.behind().appendBytes(CLOSE, payload)
     else this.output.appendBytes(CLOSE, payload)
   }
 
-  /** The message that goes to many, and is waited for here, is compressed. */
+  /** The prepared message that this connection waits for is compressed. */
   compressionEnded(frame: SharedFrame | null): void {
     const message = this.sharedMessage as PreparedMessage
     this.shared = null
@@ -115,7 +116,7 @@ export class Sender implements CompressionWaiter {
     this.waker.wake()
   }
 
-  /** Drops what was not taken, and what waits for a compression. Of no more use for messages then. */
+  /** Drops all output and all waiting messages. No message can be sent after that. */
   clear(): void {
     this.output.clear()
     this.compressing = false
@@ -136,7 +137,7 @@ export class Sender implements CompressionWaiter {
   }
 
   private appendPrepared(message: PreparedMessage, deflated: SharedFrame | null): void {
-    // The peer's inflater takes the message in, this side's compressor never saw it.
+    // The message enters the context of the peer's inflater, but not that of this side's compressor.
     if (deflated !== null) this.codec?.dropDeflateContext()
     const { buffer, start, end } = deflated ?? message.frame
     this.output.appendShared(buffer, start, end)
@@ -175,12 +176,12 @@ export class Sender implements CompressionWaiter {
     })
   }
 
-  private behind(): WaitingFrames {
-    this.waiting ??= new WaitingFrames()
+  private behind(): CompressionQueue {
+    this.waiting ??= new CompressionQueue()
     return this.waiting
   }
 
-  /** What waited goes on, up to the next message that is compressed off the loop. */
+  /** Sends the waiting messages, up to the next one that is compressed on the thread pool. */
   private sendWaiting(): void {
     if (this.waiting === null) return
     do {

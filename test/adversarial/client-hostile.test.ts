@@ -96,7 +96,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
     return { journal, socket }
   }
 
-  describe('RFC 6455 section 4.1: a wrong answer to the handshake', () => {
+  describe('RFC 6455 section 4.1: an invalid answer to the handshake', () => {
     it.each(WRONG_RESPONSES.map((row) => [row.name, row] as const))(
       'rejects connect and ends the connection: %s',
       async (_name, { answer, error }) => {
@@ -115,7 +115,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
         expect(reasons.every((reason) => reason instanceof HandshakeError)).toBe(true)
         expect(journal.lines).toEqual([])
         await Promise.all(peers.map((peer) => peer.left()))
-        // Nothing was said after the request.
+        // The client sent nothing after the request.
         expect(peers.map(({ unreadBytes }) => unreadBytes)).toEqual([0, 0])
       },
     )
@@ -126,7 +126,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       expect(reason).toMatchObject({ code: 'HAWSER_UNEXPECTED_EXTENSION' })
     })
 
-    it('takes an answer that is unusual and right', async () => {
+    it('accepts an unusual and valid answer', async () => {
       const url = await hostile(async (peer) => {
         const request = await peer.readHead()
         const accept = acceptFor(request.get('sec-websocket-key') ?? '')
@@ -146,7 +146,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
     const limits = { maxMessageBytes: 100_000 }
 
     it.each(listViolations(undefined, limits.maxMessageBytes).map((row) => [row.name, row] as const))(
-      'fails the connection, after what came before: %s',
+      'fails the connection after the messages before it: %s',
       async (_name, { bytes, closeCode, error, messages }) => {
         const closes = new Journal()
         const url = await hostile(async (peer) => {
@@ -167,7 +167,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
           'open',
           'text before',
           ...messages.map((message) => `text ${message}`),
-          // Pings before the violation are told as well.
+          // Pings before the violation are emitted as well.
           ...journal.lines.filter((line) => line === 'ping '),
           `error ${error}`,
           expect.stringMatching(/^closed .*unclean engine$/),
@@ -177,7 +177,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       },
     )
 
-    it('goes on no more after the violation, whatever comes', async () => {
+    it('ignores everything after the violation', async () => {
       const url = await hostile(async (peer) => {
         await acceptRaw(peer)
         const junk = frame({ opcode: 3 })
@@ -253,7 +253,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
   })
 
   describe('floods', () => {
-    it('answers the last of 5,000 pings to a server that reads', async () => {
+    it('answers the last of 5,000 pings of a server that reads', async () => {
       const url = await hostile(async (peer) => {
         await acceptRaw(peer)
         peer.chunks.length = 0
@@ -298,7 +298,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       await expect(socket.receive()).resolves.toHaveLength(100_000)
     })
 
-    it('keeps nothing of 500,000 empty fragments', async () => {
+    it('keeps no memory of 500,000 empty fragments', async () => {
       const empty = Buffer.concat(Array<Buffer>(10_000).fill(frame({ opcode: OP.CONTINUATION, fin: false })))
       const url = await hostile(async (peer) => {
         await acceptRaw(peer, {}, frame({ opcode: OP.TEXT, fin: false, payload: 'a' }))
@@ -319,7 +319,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       await expect(socket.receive()).resolves.toBe('ab')
     })
 
-    it('stops reading where nobody takes 48 MB of messages, and gives each of them later', async () => {
+    it('stops reading if the application does not take 48 MB of messages, and delivers each later', async () => {
       const message = frame({ opcode: OP.BINARY, payload: Buffer.alloc(48_000, 1) })
       const writing = new Journal()
       let peerOf: RawPeer | undefined
@@ -337,7 +337,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       for (let i = 0; i < 1_000; i++) expect((await socket.receive()).length).toBe(48_000)
     })
 
-    it('reserves nothing for lengths that are announced and never come', async () => {
+    it('reserves no memory for announced payloads that never arrive', async () => {
       const url = await hostile((peer) =>
         acceptRaw(
           peer,
@@ -354,13 +354,13 @@ describe.each(WAYS)('%s', (_, listen, options) => {
     })
   })
 
-  describe('ends', () => {
+  describe('the end of a connection', () => {
     it.each<readonly [name: string, bytes: Buffer]>([
       ['right after the handshake', Buffer.alloc(0)],
       ['in the header of a frame', frame({ opcode: OP.BINARY, payload: Buffer.alloc(300) }).subarray(0, 3)],
       ['in a payload', frame({ opcode: OP.BINARY, payload: Buffer.alloc(300) }).subarray(0, 100)],
       ['between fragments', frame({ opcode: OP.TEXT, fin: false, payload: 'a' })],
-    ])('takes a FIN without a Close frame as 1006: %s', async (_name, bytes) => {
+    ])('reports a FIN without a Close frame as 1006: %s', async (_name, bytes) => {
       const url = await hostile(async (peer) => {
         await acceptRaw(peer)
         peer.write(text('last'), bytes)
@@ -374,7 +374,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
       expect(journal.lines.filter((line) => line === 'text last')).toHaveLength(1)
     })
 
-    it('takes a Close frame and a FIN in one segment as a clean end, after the messages before it', async () => {
+    it('reports a Close frame and a FIN in one segment as a clean end, after the messages before them', async () => {
       const url = await hostile(async (peer) => {
         await acceptRaw(peer, {}, text('last'), closeFrame(4321, 'bye'))
         peer.end()
@@ -437,7 +437,7 @@ describe.each(WAYS)('%s', (_, listen, options) => {
         const bytes = course(request)
         const at = Number(request.startLine.split(/[ /]+/)[1])
         peer.write(bytes.subarray(0, at))
-        // Sometimes with what was said before, sometimes after it arrived.
+        // Sometimes the end arrives with the earlier bytes, sometimes after them.
         if (at % 2 === 0) await waitMs(1)
         end(peer)
       })
@@ -470,11 +470,11 @@ describe.each(WAYS)('%s', (_, listen, options) => {
   })
 })
 
-describe('the process', () => {
+describe('the process of a client', () => {
   const programs = new Programs(['frame-builder', 'raw-peer', 'hostile'])
   afterAll(() => programs.remove())
 
-  it('lives through all of it without one listener for errors', async () => {
+  it('survives every attack without a listener for errors', async () => {
     const { ended } = programs.run(`
       import { connect } from './src/index.js'
       import { frame, OP } from './helpers/frame-builder.js'
@@ -499,7 +499,7 @@ describe('the process', () => {
         for (const end of ['reset', 'fin', 'late', 'wait']) {
           await Promise.all(stages.map(async (_, number) => {
             const options = { directIo, limits: { maxMessageBytes: 100_000 }, perMessageDeflate: number % 2 === 0 }
-            // A promise that nobody looks at again, beside one that is awaited.
+            // A promise that is never awaited, beside one that is.
             const socket = await connect(server.url + number + '-' + end, options).catch(() => null)
             if (socket !== null) await socket.close().catch(() => null)
             settled++
@@ -513,7 +513,7 @@ describe('the process', () => {
   }, 60_000)
 })
 
-it('the tables of what is wrong read as right what is right', () => {
+it('the tables of hostile input also accept valid input', () => {
   // The builder of the tables is the judge: each violation is a whole frame, or announces more than it has.
   const rows = listViolations(undefined, 100_000)
   expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length)

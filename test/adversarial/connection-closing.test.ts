@@ -22,7 +22,7 @@ const LEGAL: readonly (readonly [from: number, to: number])[] = [
 const isLegal = (code: number): boolean => LEGAL.some(([from, to]) => code >= from && code <= to)
 
 describe('RFC 6455 7.4: every close code, 0 to 65535', () => {
-  test.each(ROLES)('that a peer sends to a %s', (role) => {
+  test.each(ROLES)('a %s takes or refuses every close code of its peer', (role) => {
     const wrong: number[] = []
     for (let code = 0; code <= 65_535; code++) {
       const one = new Connection({ role })
@@ -41,8 +41,8 @@ describe('RFC 6455 7.4: every close code, 0 to 65535', () => {
     expect(wrong).toEqual([])
   })
 
-  test('that the caller gives', () => {
-    // 1005 stands for no code, and there is no reason without one.
+  test('close takes or refuses every close code of the caller', () => {
+    // 1005 stands for no code, and a reason needs a code.
     const isRefused = (code: number, thrown: unknown): boolean =>
       thrown instanceof RangeError || (code === 1005 && thrown instanceof TypeError)
     const wrong: number[] = []
@@ -155,72 +155,77 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
     (Object.keys(APPLY) as ClosingInput[]).map((input) => [state, input] as const),
   )
 
-  test('there are 36', () => {
+  test('the table has 36 cells', () => {
     expect(cells).toHaveLength(36)
     for (const [state, input] of cells) expect(CLOSING_TABLE[state][input]).toBeDefined()
   })
 
   for (const role of ROLES) {
-    test.each(cells)(`${role}, %s, %s`, (state, input) => {
-      const { send, outcome } = CLOSING_TABLE[state][input]
-      // Where nothing waits to leave, the end of the peer's side is at once the end of both.
-      const isHalfClosed = input === 'end' && (state === 'open' || state === 'closeSent')
-      const next = isHalfClosed ? 'ended' : CLOSING_TABLE[state][input].next
-      for (const reach of REACH[state]) {
-        for (const [variant, apply] of APPLY[input].entries()) {
-          // After its Close frame nothing of the peer is looked at: only this side can fail then.
-          if (state === 'closeReceived' && input === 'violation' && variant === 0) continue
-          const one = new Connection({ role, autoClose: false })
-          reach(one)
-          const before = pullLines(one)
-          takeFrames(one)
-          expect(one.readyState).toBe(READY[state])
-          expect(one.transportShouldClose()).toBe(shouldClose(state, role))
-          const infoBefore = one.closeInfo
+    test.each(cells)(
+      `a ${role} in the state %s with the input %s does what the table says`,
+      (state, input) => {
+        const { send, outcome } = CLOSING_TABLE[state][input]
+        // Where nothing waits to leave, the end of the peer's side is at once the end of both.
+        const isHalfClosed = input === 'end' && (state === 'open' || state === 'closeSent')
+        const next = isHalfClosed ? 'ended' : CLOSING_TABLE[state][input].next
+        for (const reach of REACH[state]) {
+          for (const [variant, apply] of APPLY[input].entries()) {
+            // After its Close frame nothing of the peer is looked at: only this side can fail then.
+            if (state === 'closeReceived' && input === 'violation' && variant === 0) continue
+            const one = new Connection({ role, autoClose: false })
+            reach(one)
+            const before = pullLines(one)
+            takeFrames(one)
+            expect(one.readyState).toBe(READY[state])
+            expect(one.transportShouldClose()).toBe(shouldClose(state, role))
+            const infoBefore = one.closeInfo
 
-          apply(one)
-          const lines = pullLines(one)
-          expect(one.readyState).toBe(READY[next])
-          expect(one.transportShouldClose()).toBe(shouldClose(next, role))
+            apply(one)
+            const lines = pullLines(one)
+            expect(one.readyState).toBe(READY[next])
+            expect(one.transportShouldClose()).toBe(shouldClose(next, role))
 
-          // The one Close frame, or none.
-          const sent = takeLines(one)
-          const own = variant === 0 ? '8 4011 own' : '8 empty'
-          const echo = '8 4002 '
-          const violation = variant === 0 ? '8 1007 text that is not valid UTF-8' : '8 1011 violation'
-          expect(sent).toEqual({ own: [own], echo: [echo], violation: [violation], none: [] }[send])
+            // The one Close frame, or none.
+            const sent = takeLines(one)
+            const own = variant === 0 ? '8 4011 own' : '8 empty'
+            const echo = '8 4002 '
+            const violation = variant === 0 ? '8 1007 text that is not valid UTF-8' : '8 1011 violation'
+            expect(sent).toEqual({ own: [own], echo: [echo], violation: [violation], none: [] }[send])
 
-          // What is told: closed exactly once, an error at most once, and nothing where nothing changed.
-          const all = [...before, ...lines]
-          expect(all.filter((line) => line.startsWith('closed')).length).toBe(next === 'ended' ? 1 : 0)
-          expect(all.filter((line) => line.startsWith('error')).length).toBeLessThanOrEqual(1)
-          if (next === state && input !== 'localClose') expect(lines).toEqual([])
+            // The events: closed exactly once, an error at most once, and none if nothing changed.
+            const all = [...before, ...lines]
+            expect(all.filter((line) => line.startsWith('closed')).length).toBe(next === 'ended' ? 1 : 0)
+            expect(all.filter((line) => line.startsWith('error')).length).toBeLessThanOrEqual(1)
+            if (next === state && input !== 'localClose') expect(lines).toEqual([])
 
-          // Who began it is settled by what ends the open connection, the rest by what the table knows of the end.
-          const { code, wasClean, initiator } = one.closeInfo
-          if (state === 'open') expect(initiator).toBe(INITIATOR[input])
-          else expect(initiator).toBe(infoBefore.initiator)
-          if (outcome === 'none' && input !== 'remoteClose')
-            expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
-          if (outcome === 'clean' && state === 'closeReceived') expect([code, wasClean]).toEqual([4002, true])
-          else if (outcome === 'clean') expect([code, wasClean]).toEqual([variant === 0 ? 4012 : 1005, true])
-          if (outcome === 'failed') expect([code, wasClean]).toEqual([variant === 0 ? 1007 : 1011, false])
-          if (outcome === 'abnormal')
-            expect([code, wasClean]).toEqual([state === 'closeReceived' ? 4002 : 1006, false])
+            // The input that ends the open connection decides the initiator, the table decides the rest.
+            const { code, wasClean, initiator } = one.closeInfo
+            if (state === 'open') expect(initiator).toBe(INITIATOR[input])
+            else expect(initiator).toBe(infoBefore.initiator)
+            if (outcome === 'none' && input !== 'remoteClose')
+              expect(one.closeInfo).toEqual({ ...infoBefore, initiator })
+            if (outcome === 'clean' && state === 'closeReceived')
+              expect([code, wasClean]).toEqual([4002, true])
+            else if (outcome === 'clean')
+              expect([code, wasClean]).toEqual([variant === 0 ? 4012 : 1005, true])
+            if (outcome === 'failed') expect([code, wasClean]).toEqual([variant === 0 ? 1007 : 1011, false])
+            if (outcome === 'abnormal')
+              expect([code, wasClean]).toEqual([state === 'closeReceived' ? 4002 : 1006, false])
 
-          // From anywhere the loss of the transport ends it, and then nothing happens any more.
-          one.transportLost()
-          all.push(...pullLines(one))
-          expect(all.filter((line) => line.startsWith('closed'))).toHaveLength(1)
-          expect(all.at(-1)).toMatch(/^closed/)
-          for (const again of Object.values(APPLY).flat()) again(one)
-          expect([pullLines(one), takeLines(one), one.readyState]).toEqual([[], [], ReadyState.CLOSED])
+            // From anywhere the loss of the transport ends it, and then nothing happens any more.
+            one.transportLost()
+            all.push(...pullLines(one))
+            expect(all.filter((line) => line.startsWith('closed'))).toHaveLength(1)
+            expect(all.at(-1)).toMatch(/^closed/)
+            for (const again of Object.values(APPLY).flat()) again(one)
+            expect([pullLines(one), takeLines(one), one.readyState]).toEqual([[], [], ReadyState.CLOSED])
+          }
         }
-      }
-    })
+      },
+    )
   }
 
-  test('a Close frame that is answered at once, as the engine does by itself', () => {
+  test('the engine answers a Close frame at once by itself', () => {
     for (const role of ROLES) {
       const one = new Connection({ role })
       one.receiveBytes(closeFrame(4012, 'remote', rest(role)))
@@ -230,7 +235,7 @@ describe('RFC 6455 7: every cell of the table, through a connection', () => {
     }
   })
 
-  test('while the answer waits messages still leave, and after it none', () => {
+  test('messages still leave while the answer waits, and none leave after it', () => {
     for (const role of ROLES) {
       const one = new Connection({ role, autoClose: false })
       one.receiveBytes(closeFrame(4012, '', rest(role)))

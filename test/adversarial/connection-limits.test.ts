@@ -17,7 +17,7 @@ const rest = (role: Role): { key: typeof KEY } | object => (role === 'server' ? 
 const make = (role: Role, codec: MessageCodec | null = null): Connection =>
   new Connection({ role, codec, limits: { maxMessageBytes: LIMIT } })
 
-/** The message was refused with 1009, and nothing but that came of it. */
+/** Expects that the message was refused with 1009, with no other event. */
 function expectTooBig(
   connection: Connection,
   events: readonly ConnectionEvent[] = pullAll(connection),
@@ -33,10 +33,10 @@ function expectTooBig(
   return event.error as LimitError
 }
 
-describe('security.md: no size limit', () => {
+describe('SECURITY.md: no limit of size', () => {
   for (const role of ROLES) {
     test.each([OP.TEXT, OP.BINARY])(
-      `${role}: one frame, opcode %i: refused by its header alone`,
+      `${role}: a frame above the limit with opcode %i is refused by its header alone`,
       (opcode) => {
         const one = make(role)
         one.receiveBytes(frame({ opcode, payload: Buffer.alloc(LIMIT, 'x'), ...rest(role) }))
@@ -51,7 +51,7 @@ describe('security.md: no size limit', () => {
       },
     )
 
-    test(`${role}: over fragments, at the header that is too much`, () => {
+    test(`${role}: fragments above the limit are refused at the header that exceeds it`, () => {
       const one = make(role)
       for (let i = 0; i < 10; i++) {
         one.receiveBytes(
@@ -70,7 +70,7 @@ describe('security.md: no size limit', () => {
       expect(expectTooBig(one)).toMatchObject({ actual: LIMIT + 1 })
     })
 
-    test(`${role}: after inflate, in one frame and over fragments, at once and off the loop`, () => {
+    test(`${role}: an inflated message above the limit is refused, in one frame or in fragments, in any way to inflate`, () => {
       for (const size of [LIMIT, LIMIT + 1, LIMIT * 100]) {
         for (const asyncInflateBytes of [0, Infinity]) {
           for (const pieces of [1, 3]) {
@@ -90,7 +90,7 @@ describe('security.md: no size limit', () => {
       }
     })
 
-    test(`${role}: compressed bytes are counted as they come, too`, () => {
+    test(`${role}: compressed bytes are limited as they arrive`, () => {
       const one = make(role, new ControlledCodec())
       const most = LIMIT + LIMIT / 8 + 1024
       one.receiveBytes(frameHeader({ opcode: 2, rsv1: true, announce: most + 1, ...rest(role) }))
@@ -98,7 +98,7 @@ describe('security.md: no size limit', () => {
     })
   }
 
-  test('a frame over maxFrameBytes, in a message that would be small enough', () => {
+  test('a frame above maxFrameBytes is refused in a message below maxMessageBytes', () => {
     const one = new Connection({ role: 'server', limits: { maxFrameBytes: 100 } })
     one.receiveBytes(fragments(OP.TEXT, ['x'.repeat(100), 'y'.repeat(100)], { key: KEY }))
     expect(pullAll(one)).toHaveLength(1)
@@ -107,7 +107,7 @@ describe('security.md: no size limit', () => {
     expect(takeFrames(one)[0]!.closeCode).toBe(1009)
   })
 
-  test('nothing at all may come: empty messages and control frames still do', () => {
+  test('empty messages and control frames are accepted if maxMessageBytes is 0', () => {
     const one = new Connection({ role: 'server', limits: { maxMessageBytes: 0 } })
     one.receiveBytes(
       Buffer.concat([
@@ -120,7 +120,7 @@ describe('security.md: no size limit', () => {
     expect(pullLines(one)).toEqual(['text ""', 'binary ', 'ping p', 'error HAWSER_MESSAGE_TOO_BIG'])
   })
 
-  test('an honest message of 100,000 fragments passes', () => {
+  test('an honest message of 100,000 fragments is accepted', () => {
     const one = new Connection({ role: 'server' })
     const part = frame({ opcode: 0, fin: false, payload: 'ab', key: KEY })
     one.receiveBytes(frame({ opcode: 1, fin: false, key: KEY }))
@@ -140,7 +140,7 @@ const AGREED = {
   clientMaxWindowBits: 15,
 }
 
-describe('security.md: inflate bombs, through zlib', () => {
+describe('SECURITY.md: inflate bombs, with zlib', () => {
   const MIB = 1024 * 1024
   /** 1000 : 1. */
   const BOMB = deflateRawSync(Buffer.alloc(64 * MIB), { level: 9 })
@@ -151,7 +151,7 @@ describe('security.md: inflate bombs, through zlib', () => {
       createEngine(kept),
     ).createCodec(AGREED)
 
-  /** All that comes of some bytes, work off the loop included. */
+  /** All events for some bytes, including those after work on the thread pool. */
   async function receive(
     one: Connection,
     woken: () => Promise<void>,
@@ -175,7 +175,7 @@ describe('security.md: inflate bombs, through zlib', () => {
     return { one, woken: () => new Promise((done) => (resolve = done)) }
   }
 
-  test('it is one', () => {
+  test('the bomb inflates to far more than the limit', () => {
     expect((64 * MIB) / BOMB.length).toBeGreaterThan(1000)
   })
 
@@ -183,7 +183,7 @@ describe('security.md: inflate bombs, through zlib', () => {
     for (const threshold of [1000, Infinity]) {
       const how = `${kept ? 'kept handles' : 'documented calls'}, ${threshold === Infinity ? 'at once' : 'off the loop'}`
 
-      test(`${how}: alone and over fragments`, async () => {
+      test(`${how}: a bomb is refused, in one frame and in fragments`, async () => {
         const pieces = Array.from({ length: 100 }, (_, i) =>
           BOMB.subarray(i * 700, i === 99 ? undefined : (i + 1) * 700),
         )
@@ -201,7 +201,7 @@ describe('security.md: inflate bombs, through zlib', () => {
         }
       })
 
-      test(`${how}: over messages: those below the limit are told, the first above it ends all`, async () => {
+      test(`${how}: messages below the limit are emitted, and the first above it ends the connection`, async () => {
         const { one, woken } = start(zlib(kept, threshold))
         const good = frame({ opcode: 2, rsv1: true, payload: deflate(Buffer.alloc(MIB)), key: KEY })
         const bad = frame({ opcode: 2, rsv1: true, payload: deflate(Buffer.alloc(MIB + 1)), key: KEY })

@@ -112,10 +112,10 @@ const zlib = (kept: boolean, asyncThresholdBytes: number): MessageCodec =>
 const inflater = (): MessageCodec =>
   createCodecFactory(resolveDeflateOptions({ asyncThresholdBytes: Infinity }, 'client')!).createCodec(AGREED)
 
-describe('security.md: outbound bytes derive from the input alone', () => {
+describe('SECURITY.md: outbound bytes derive from the input alone', () => {
   for (const role of ['server', 'client'] as const) {
     test.each([0, 8, 40, 120, 128, 4096, 16_384, 65_528, 65_536])(
-      `${role}: messages of %i bytes in every form`,
+      `${role}: messages of %i bytes leave unchanged in every form`,
       (size) => {
         for (const isBlocked of [false, true]) {
           for (const { name, data, bytes } of forms(size)) {
@@ -131,18 +131,21 @@ describe('security.md: outbound bytes derive from the input alone', () => {
       },
     )
 
-    test.each([0, 8, 64, 120])(`${role}: pings and pongs with %i bytes in every form`, (size) => {
-      for (const { name, data, bytes } of forms(size)) {
-        const one = new Connection({ role })
-        withSecretsAround(() => {
-          one.ping(data)
-          one.pong(data)
-        })
-        const found = takeFrames(one)
-        expect(found.map((f) => f.opcode)).toEqual([9, 10])
-        if (!found.every((f) => f.payload.equals(bytes))) throw new Error(`${name} became something else`)
-      }
-    })
+    test.each([0, 8, 64, 120])(
+      `${role}: pings and pongs with %i bytes leave unchanged in every form`,
+      (size) => {
+        for (const { name, data, bytes } of forms(size)) {
+          const one = new Connection({ role })
+          withSecretsAround(() => {
+            one.ping(data)
+            one.pong(data)
+          })
+          const found = takeFrames(one)
+          expect(found.map((f) => f.opcode)).toEqual([9, 10])
+          if (!found.every((f) => f.payload.equals(bytes))) throw new Error(`${name} became something else`)
+        }
+      },
+    )
   }
 
   test('pings and pongs above 125 bytes are refused in every form', () => {
@@ -155,7 +158,7 @@ describe('security.md: outbound bytes derive from the input alone', () => {
     expect(one.takeOutput()).toBeNull()
   })
 
-  test.each(WRONG)('%p is refused, and nothing goes out', (wrong) => {
+  test.each(WRONG)('%p is refused, and nothing is sent', (wrong) => {
     const one = new Connection({ role: 'server', codec: new ControlledCodec() })
     const data = wrong as MessageData
     expect(() => one.send(data)).toThrow(TypeError)
@@ -167,7 +170,7 @@ describe('security.md: outbound bytes derive from the input alone', () => {
     expect([one.bufferedBytes, one.takeOutput(), one.readyState]).toEqual([0, null, 1])
   })
 
-  test('bytes are no reason, in whatever form', () => {
+  test('bytes are refused as a close reason in every form', () => {
     for (const { data } of forms(64)) {
       if (typeof data === 'string') continue
       const one = new Connection({ role: 'server' })
@@ -177,7 +180,7 @@ describe('security.md: outbound bytes derive from the input alone', () => {
     }
   })
 
-  test('reasons of every length and kind', () => {
+  test('close reasons of every length and kind are sent', () => {
     for (const unit of ['a', '\u00e9', '\u20ac', '\u{1f4a9}', '\ud800']) {
       for (let length = 0; length <= 130; length++) {
         const reason = unit.repeat(length)
@@ -200,7 +203,7 @@ describe('security.md: outbound bytes derive from the input alone', () => {
   test.each([
     ['kept handles', true],
     ['documented calls', false],
-  ])('compressed by zlib with %s: what the peer inflates is what was given, in every form', (_, kept) => {
+  ])('a message that zlib compressed with %s inflates to the given bytes, in every form', (_, kept) => {
     for (const size of [8, 1024, 65_528]) {
       for (const { name, data, bytes } of forms(size)) {
         const one = new Connection({ role: 'server', codec: zlib(kept, Infinity) })
@@ -221,27 +224,30 @@ describe('security.md: outbound bytes derive from the input alone', () => {
   test.each([
     ['kept handles', true],
     ['documented calls', false],
-  ])('the same off the loop, with the caller changing its bytes behind the call: %s', async (_, kept) => {
-    for (const i of forms(2048).keys()) {
-      // Anew: the forms share memory.
-      const { name, data, bytes } = forms(2048)[i]!
-      const event = await new Promise<ReturnType<Connection['nextEvent']>>((resolve) => {
-        const one = new Connection({ role: 'server', codec: zlib(kept, 100), waker: { wake: finish } })
-        const other = new Connection({ role: 'client', codec: inflater() })
-        withSecretsAround(() => one.send(data))
-        if (ArrayBuffer.isView(data)) new Uint8Array(data.buffer, data.byteOffset, data.byteLength).fill(0)
-        else if (typeof data !== 'string') new Uint8Array(data).fill(0)
-        function finish(): void {
-          for (let out = one.takeOutput(); out !== null; out = one.takeOutput())
-            other.receiveBytes(Buffer.from(out))
-          const came = other.nextEvent()
-          one.abandon()
-          other.abandon()
-          resolve(came)
-        }
-      })
-      const isSame = event?.type === 'message' && Buffer.from(event.data).equals(bytes)
-      expect([name, isSame]).toEqual([name, true])
-    }
-  })
+  ])(
+    "a message that is compressed on the thread pool does not change with the caller's bytes: %s",
+    async (_, kept) => {
+      for (const i of forms(2048).keys()) {
+        // Anew: the forms share memory.
+        const { name, data, bytes } = forms(2048)[i]!
+        const event = await new Promise<ReturnType<Connection['nextEvent']>>((resolve) => {
+          const one = new Connection({ role: 'server', codec: zlib(kept, 100), waker: { wake: finish } })
+          const other = new Connection({ role: 'client', codec: inflater() })
+          withSecretsAround(() => one.send(data))
+          if (ArrayBuffer.isView(data)) new Uint8Array(data.buffer, data.byteOffset, data.byteLength).fill(0)
+          else if (typeof data !== 'string') new Uint8Array(data).fill(0)
+          function finish(): void {
+            for (let out = one.takeOutput(); out !== null; out = one.takeOutput())
+              other.receiveBytes(Buffer.from(out))
+            const came = other.nextEvent()
+            one.abandon()
+            other.abandon()
+            resolve(came)
+          }
+        })
+        const isSame = event?.type === 'message' && Buffer.from(event.data).equals(bytes)
+        expect([name, isSame]).toEqual([name, true])
+      }
+    },
+  )
 })

@@ -56,11 +56,11 @@ const masked = (...specs: readonly FrameSpec[]): Buffer =>
   frames(...specs.map((spec) => ({ ...spec, key: KEY })))
 const ping = (payload: string): Buffer => frame({ opcode: OP.PING, payload, key: KEY })
 
-describe('security.md: ping floods', () => {
+describe('SECURITY.md: ping floods', () => {
   const FLOOD = 20_000
   const PAYLOAD = 'p'.repeat(119)
 
-  test.each([1, 16, 100])('while nothing is taken, at most %i pongs and one wait', (maxPendingPongs) => {
+  test.each([1, 16, 100])('at most %i pongs and one more wait while nothing is taken', (maxPendingPongs) => {
     const one = server({ limits: { maxPendingPongs } })
     one.setBlocked(true)
     let most = 0
@@ -81,7 +81,7 @@ describe('security.md: ping floods', () => {
     expect(takeLines(one)).toEqual(['10 again'])
   })
 
-  test('also in one chunk, of a client, and behind messages that wait', () => {
+  test('the limit holds in one chunk, for a client, and after waiting messages', () => {
     const one = new Connection({ role: 'client' })
     one.setBlocked(true)
     one.send('x'.repeat(1000))
@@ -94,7 +94,7 @@ describe('security.md: ping floods', () => {
     expect(found.at(-1)!.text).toBe(`${FLOOD - 1}`)
   })
 
-  test('also where the caller answers, or answers a second time', () => {
+  test('the limit holds if the caller answers, or answers twice', () => {
     for (const autoPong of [false, true]) {
       const one = server({ autoPong })
       one.setBlocked(true)
@@ -107,7 +107,7 @@ describe('security.md: ping floods', () => {
     }
   })
 
-  test('the ping that waits for its answer does not hold the chunk that it came in', () => {
+  test('a waiting answer does not hold the chunk of its ping', () => {
     const { growth, kept } = growthOf(() =>
       Array.from({ length: 100 }, () => {
         const one = server({ limits: { maxPendingPongs: 1 } })
@@ -126,7 +126,7 @@ describe('security.md: ping floods', () => {
   })
 })
 
-describe('memory of what waits follows its bytes, not the number of sends', () => {
+describe('the memory of waiting output follows its bytes, not the number of sends', () => {
   const SENDS = 300_000
 
   const send = (one: Connection, count: number, data: string | Uint8Array): void => {
@@ -138,7 +138,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     ['one letter', 'x'],
     ['one byte', Buffer.from([1])],
     ['three bytes of text', '\u20ac'],
-  ])('blocked, %s', (_, data) => {
+  ])('if the transport is blocked, for %s', (_, data) => {
     const { growth, kept } = growthOf(() => {
       const one = server()
       one.setBlocked(true)
@@ -149,7 +149,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(takeAll(kept)).toHaveLength(SENDS * (2 + Buffer.byteLength(data)))
   })
 
-  test('large and small in turn', () => {
+  test('for large and small messages in turn', () => {
     const { growth, kept } = growthOf(() => {
       const one = new Connection({ role: 'client' })
       one.setBlocked(true)
@@ -163,7 +163,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(takeFrames(kept)).toHaveLength(200 * 101)
   })
 
-  test('not blocked, and two that take turns', () => {
+  test('for two connections that take turns and are not blocked', () => {
     const { growth, kept } = growthOf(() => {
       const two = [server(), server()] as const
       for (let i = 0; i < SENDS / 2; i++) for (const one of two) one.send('x')
@@ -172,7 +172,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(growth).toBeLessThan((kept[0].bufferedBytes + kept[1].bufferedBytes) * 1.2 + NOISE)
   })
 
-  test('behind a compression off the loop', () => {
+  test('for messages that wait for a compression', () => {
     const { growth, kept } = growthOf(() => {
       const codec = new ControlledCodec({ thresholdBytes: 10, asyncDeflateBytes: 10 })
       const one = server({ codec })
@@ -185,7 +185,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(takeAll(kept.one).length).toBeGreaterThan(SENDS * 3)
   })
 
-  test('connections that wrote all they had hold nothing', () => {
+  test('for connections whose output was all taken: they hold nothing', () => {
     const busy = server()
     const { growth } = growthOf(() =>
       Array.from({ length: 500 }, () => {
@@ -201,7 +201,7 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
     expect(growth).toBeLessThan(4 * MIB)
   })
 
-  test('a queue that is given up keeps nothing', () => {
+  test('for a queue that is cleared: it holds nothing', () => {
     const { growth } = growthOf(() =>
       Array.from({ length: 50 }, () => {
         const one = server()
@@ -215,13 +215,13 @@ describe('memory of what waits follows its bytes, not the number of sends', () =
   })
 })
 
-describe('a peer that goes on sending behind the end', () => {
+describe('a peer that sends after the end', () => {
   test.each([
     ['failed here', (one: Connection) => one.fail(1011)],
     ['failed over what it sent', (one: Connection) => one.receiveBytes(frame({ opcode: 3, key: KEY }))],
     ['closed', (one: Connection) => one.receiveBytes(frame({ opcode: 8, key: KEY }))],
     ['given up', (one: Connection) => one.abandon()],
-  ])('%s: nothing of it is kept', (_, end) => {
+  ])('no byte is kept: %s', (_, end) => {
     const { growth } = growthOf(() => {
       const one = server()
       end(one)
@@ -233,8 +233,8 @@ describe('a peer that goes on sending behind the end', () => {
   })
 })
 
-describe('cost of what is sent is linear', () => {
-  test('many messages, each compressed off the loop', () => {
+describe('the cost of sending is linear', () => {
+  test('for many messages, each compressed on the thread pool', () => {
     const message = 'x'.repeat(64)
     const ratio = slowdown((size) => {
       const codec = new ControlledCodec({ asyncDeflateBytes: 10 })
@@ -246,7 +246,7 @@ describe('cost of what is sent is linear', () => {
     expect(ratio).toBeLessThan(LINEAR)
   })
 
-  test('many small ones while blocked, then all taken', () => {
+  test('for many small messages that wait while blocked and are then taken', () => {
     const ratio = slowdown((size) => {
       const one = server()
       one.setBlocked(true)
@@ -257,7 +257,7 @@ describe('cost of what is sent is linear', () => {
     expect(ratio).toBeLessThan(LINEAR)
   })
 
-  test('pings in one-byte chunks', () => {
+  test('for pings in chunks of one byte', () => {
     const ratio = slowdown((size) => {
       const one = server()
       const bytes = ping('x')

@@ -33,7 +33,7 @@ const AGREED = {
 const MIB = 1024 * 1024
 const TEXT = Buffer.from(Array.from({ length: 20_000 }, (_, i) => `line ${i * i}\n`).join(''))
 
-/** What may come down on a connection while its work is under way. */
+/** The ways in which a connection may end while its work runs. */
 const ENDS: { readonly [name: string]: (one: Connection) => void } = {
   abandon: (one) => one.abandon(),
   'transport lost': (one) => one.transportLost(),
@@ -52,7 +52,7 @@ const ENDS: { readonly [name: string]: (one: Connection) => void } = {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A connection with a compression and an inflation under way, ended after so many turns of the loop. */
+/** A connection with a running compression and inflation, ended after `turns` turns of the loop. */
 async function expectOneEndWhileWorking(
   factories: { server: CodecFactory; client: CodecFactory },
   end: (one: Connection) => void,
@@ -118,7 +118,7 @@ async function expectOneEndWhileWorking(
   ])
 }
 
-describe('security.md: closed while work is under way', () => {
+describe('SECURITY.md: closed while work runs on the thread pool', () => {
   for (const kept of [true, false]) {
     const factories = {
       server: createCodecFactory(
@@ -129,11 +129,14 @@ describe('security.md: closed while work is under way', () => {
     }
     const how = kept ? 'kept handles' : 'documented calls'
 
-    test.each(Object.entries(ENDS))(`${how}: %s, at every turn`, async (_, end) => {
-      for (let turns = 0; turns < 12; turns++) await expectOneEndWhileWorking(factories, end, turns)
-    })
+    test.each(Object.entries(ENDS))(
+      `${how}: the connection ends correctly by %s, at every step`,
+      async (_, end) => {
+        for (let turns = 0; turns < 12; turns++) await expectOneEndWhileWorking(factories, end, turns)
+      },
+    )
 
-    test(`${how}: contexts, handles and memory return to where they were`, async () => {
+    test(`${how}: contexts, handles and memory return to their start values`, async () => {
       const measure = (): number => {
         collectGarbage()
         collectGarbage()

@@ -47,7 +47,7 @@ function bytesAllocated(run: () => void): number {
   return sum
 }
 
-describe.each(ENGINES)('bombs, by %s', (_, engine) => {
+describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
   /** 64 MiB in 64 KiB: 1000 to 1. */
   const bomb = zlib
     .deflateRawSync(Buffer.alloc(64 * MIB), { finishFlush: zlib.constants.Z_SYNC_FLUSH })
@@ -57,7 +57,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
     ['context kept', TAKEOVER],
     ['each message by itself', NO_TAKEOVER],
   ])('%s', (_name, agreed) => {
-    test('the limit stops a message of 1000 : 1, at once and later', async () => {
+    test('a message of 1000 : 1 is stopped at the limit, synchronously and on the thread pool', async () => {
       expect(bomb.length * 1000).toBeLessThan(64 * MIB)
       const codec = factory('server', engine).createCodec(agreed)
       for (const result of [codec.inflate(bomb, MIB), await inflateLater(codec, bomb, MIB)]) {
@@ -67,7 +67,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
       codec.close()
     })
 
-    test('no more is held for it than the limit and a chunk', () => {
+    test('a bomb holds no more memory than the limit and a chunk', () => {
       const codec = factory('server', engine).createCodec(agreed)
       for (const maxBytes of [0, 1, 1000, 100_000, MIB]) {
         const allocated = bytesAllocated(() =>
@@ -79,7 +79,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
       codec.close()
     })
 
-    test('message after message, and between honest ones', async () => {
+    test('repeated bombs are stopped, also between honest messages', async () => {
       const codec = factory('server', engine).createCodec(agreed)
       const hello = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
       for (let i = 0; i < 20; i++) {
@@ -90,7 +90,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
       codec.close()
     })
 
-    test('behind final blocks, the limit counts all of them together', async () => {
+    test('the limit counts all final blocks of a message together', async () => {
       const part = zlib.deflateRawSync(Buffer.alloc(100_000))
       const payload = Buffer.concat([part, part, part, part, Buffer.of(0x00)])
       const codec = factory('server', engine).createCodec(agreed)
@@ -100,7 +100,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
       codec.close()
     })
 
-    test('a megabyte of empty final blocks ends early', async () => {
+    test('a megabyte of empty final blocks is stopped early', async () => {
       const payload = Buffer.alloc(MIB, Buffer.from([0x03, 0x00]))
       const codec = factory('server', engine).createCodec(agreed)
       for (const result of [codec.inflate(payload, MIB), await inflateLater(codec, payload, MIB)]) {
@@ -109,7 +109,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
       codec.close()
     })
 
-    test('a megabyte of empty stored blocks is read in one go, and is an empty message', () => {
+    test('a megabyte of empty stored blocks is an empty message', () => {
       const payload = Buffer.concat([
         Buffer.alloc(5 * 200_000, Buffer.from([0x00, 0x00, 0x00, 0xff, 0xff])),
         Buffer.of(0),
@@ -120,7 +120,7 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
     })
   })
 
-  test('corrupt messages of one peer, at once and later, while others go on', async () => {
+  test('corrupt messages of one peer do not disturb others, synchronously and on the thread pool', async () => {
     const codecs = factory('server', engine)
     const peers = factory('client', engine)
     const good = codecs.createCodec(NO_TAKEOVER)
@@ -141,13 +141,13 @@ describe.each(ENGINES)('bombs, by %s', (_, engine) => {
   })
 })
 
-describe('memory of many connections', () => {
+describe('the memory of many connections', () => {
   const [, engine] = ENGINES[0]!
   const message = json(200)
   /** The default of maxSharedContextBytes. */
   const BOUND = 16 * MIB
 
-  test('10,000 busy codecs hold no more contexts than the bound allows, and none when they are closed', () => {
+  test('10,000 busy codecs hold no more contexts than the limit allows, and none after they are closed', () => {
     const codecs = factory('server', engine)
     const connections = Array.from({ length: 10_000 }, () => codecs.createCodec(TAKEOVER))
     let most = 0
@@ -164,7 +164,7 @@ describe('memory of many connections', () => {
     expect(codecs.sharedContextBytes).toBe(0)
   })
 
-  test('the bound holds for windows of all sizes mixed, and as connections come and go', () => {
+  test('the limit holds for windows of mixed sizes, and while connections open and close', () => {
     const codecs = factory('server', engine, { maxSharedContextBytes: MIB })
     const open: MessageCodec[] = []
     const random = noise(4000, 7)
@@ -179,7 +179,7 @@ describe('memory of many connections', () => {
     expect(codecs.sharedContextBytes).toBe(0)
   })
 
-  test('10,000 codecs that sent one message each hold nothing', () => {
+  test('10,000 codecs that each sent one message hold no memory', () => {
     const codecs = factory('server', engine)
     const connections = Array.from({ length: 10_000 }, () => codecs.createCodec(TAKEOVER))
     for (const codec of connections) codec.deflate(message)
@@ -187,7 +187,7 @@ describe('memory of many connections', () => {
     for (const codec of connections) codec.close()
   })
 
-  test('nor is there a zlib stream for each: one serves all whose peers keep no context', () => {
+  test('one zlib stream serves all codecs whose peers keep no context', () => {
     const codecs = factory('server', engine)
     const payload = bytes(codecs.createCodec(NO_TAKEOVER).deflate(message))
     for (const made of Object.values(created)) made.mockClear()
@@ -199,7 +199,7 @@ describe('memory of many connections', () => {
     for (const made of Object.values(created)) expect(made).not.toHaveBeenCalled()
   })
 
-  test('nor for those whose peers keep theirs: silent ones hold nothing, busy ones what the bounds allow', () => {
+  test('codecs whose peers keep their context hold no memory while silent, and within the limits while busy', () => {
     const codecs = factory('server', engine)
     const peers = factory('client', engine)
     const bound = 16 * MIB
@@ -229,7 +229,7 @@ describe('memory of many connections', () => {
     expect([codecs.sharedInflaterBytes, codecs.inflateHistoryBytes]).toEqual([0, 0])
   })
 
-  test('streams are closed with their connection, at whatever point', async () => {
+  test('streams are closed with their connection at any point', async () => {
     created.inflate.mockClear()
     const done = jest.fn()
     const large = json(300_000)
@@ -291,7 +291,7 @@ describe('names from Object.prototype (ws 3.3.1)', () => {
     }
   })
 
-  test('a thousand offers cost what they weigh, and the last may be the one', () => {
+  test('a thousand offers cost time in proportion to their size, and the last may be accepted', () => {
     const bad = 'permessage-deflate; server_max_window_bits=7; server_max_window_bits=7'
     const offers = parseExtensionHeader(`${`${bad}, `.repeat(1000)}permessage-deflate`)!
     expect(acceptOffer(offers, server)?.response).toBe('permessage-deflate')

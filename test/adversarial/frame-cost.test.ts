@@ -58,41 +58,41 @@ function expectLinear(make: (size: number) => Buffer, pieceSize: number, size: n
   expect(ratio).toBeLessThan(LINEAR)
 }
 
-describe('security.md: cost grows at most linearly', () => {
-  test('one-byte chunks of one large frame', () => {
+describe('SECURITY.md: cost grows at most linearly', () => {
+  test('with one-byte chunks of one large frame', () => {
     expectLinear((size) => frame({ opcode: OP.BINARY, payload: Buffer.alloc(size), key: KEY }), 1, 40_000)
   })
 
-  test('one-byte chunks of one large text that is not ASCII', () => {
+  test('with one-byte chunks of one large text that is not ASCII', () => {
     expectLinear((size) => frame({ opcode: OP.TEXT, payload: 'é'.repeat(size / 2), key: KEY }), 1, 40_000)
   })
 
-  test('one-byte chunks of small frames: headers cut everywhere', () => {
+  test('with one-byte chunks of small frames, whose headers are cut everywhere', () => {
     const one = frame({ opcode: OP.BINARY, payload: Buffer.alloc(130), key: KEY })
     expectLinear((size) => Buffer.concat(Array.from({ length: size / 138 }, () => one)), 1, 13_800)
   })
 
-  test('one-byte fragments in one chunk', () => {
+  test('with one-byte fragments in one chunk', () => {
     const pieces = (size: number): string[] => Array.from({ length: size }, () => 'x')
     expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), Infinity, 20_000)
   })
 
-  test('one-byte fragments in one-byte chunks', () => {
+  test('with one-byte fragments in one-byte chunks', () => {
     const pieces = (size: number): string[] => Array.from({ length: size }, () => 'x')
     expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), 1, 4000)
   })
 
-  test('empty fragments', () => {
+  test('with empty fragments', () => {
     const pieces = (size: number): string[] => Array.from({ length: size }, () => '')
     expectLinear((size) => fragments(OP.TEXT, pieces(size), { key: KEY }), 16_384, 4000)
   })
 
-  test('many frames in one chunk', () => {
+  test('with many frames in one chunk', () => {
     const one = frame({ opcode: OP.BINARY, payload: 'x', key: KEY })
     expectLinear((size) => Buffer.concat(Array.from({ length: size }, () => one)), Infinity, 4000)
   })
 
-  test('chunks pushed without pulling, then pulled', () => {
+  test('with chunks that are all pushed and then pulled', () => {
     const bytes = frame({ opcode: OP.BINARY, payload: Buffer.alloc(16 * 4000), key: KEY })
     const ratio = growth((size) => {
       const parser = new FrameParser({ role: 'server' })
@@ -104,7 +104,7 @@ describe('security.md: cost grows at most linearly', () => {
     expect(ratio).toBeLessThan(LINEAR)
   })
 
-  test('a reader that stays many chunks behind', () => {
+  test('with a reader that lags many chunks', () => {
     const ping = frame({ opcode: OP.PING, key: KEY })
     const ratio = growth((size) => {
       const parser = new FrameParser({ role: 'server' })
@@ -118,7 +118,7 @@ describe('security.md: cost grows at most linearly', () => {
     expect(ratio).toBeLessThan(LINEAR)
   })
 
-  test('UTF-8 in pieces that all end inside a character', () => {
+  test('with pieces of UTF-8 that all end inside a character', () => {
     const bytes = Buffer.from('\u{1f600}'.repeat(16 * 60_000))
     const ratio = growth((size) => {
       const validator = new Utf8Validator()
@@ -129,7 +129,7 @@ describe('security.md: cost grows at most linearly', () => {
     expect(ratio).toBeLessThan(LINEAR)
   })
 
-  test('serializing', () => {
+  test('with serialized frames', () => {
     const payload = Buffer.alloc(16 * 4000)
     const ratio = growth((size) => {
       // Many times: one is too short to be measured, and sizes in megabytes would measure the pages of new memory.
@@ -142,7 +142,7 @@ describe('security.md: cost grows at most linearly', () => {
 })
 
 describe('quadratic buffering: a concat for every chunk', () => {
-  test('what a message is copied to, in all, is a small multiple of its size', () => {
+  test('all copies of a message together are a small multiple of its size', () => {
     for (const size of [1000, 30_000, 1_000_000]) {
       const whole = frame({ opcode: OP.BINARY, payload: Buffer.alloc(size), key: KEY })
       const pieces = Array.from({ length: size / 10 }, () => '0123456789')
@@ -164,8 +164,8 @@ describe('quadratic buffering: a concat for every chunk', () => {
   })
 })
 
-describe('security.md: counters must not cut honest connections', () => {
-  test('a message of 100,000 fragments passes, whole and byte by byte', () => {
+describe('SECURITY.md: counters must not cut honest connections', () => {
+  test('a message of 100,000 fragments is accepted, whole and byte by byte', () => {
     const payload = Buffer.from(Array.from({ length: 100_000 }, (_, i) => 0x20 + (i % 0x5f)))
     const pieces = Array.from(payload, (octet) => [octet])
     const bytes = fragments(OP.TEXT, pieces, { key: KEY })
@@ -184,7 +184,7 @@ describe('security.md: counters must not cut honest connections', () => {
     }
   })
 
-  test('a million frames pass', () => {
+  test('a million frames are accepted', () => {
     const one = frame({ opcode: OP.BINARY, payload: 'x', key: KEY })
     const chunk = Buffer.alloc(one.length * 1000)
     const parser = new FrameParser({ role: 'server' })

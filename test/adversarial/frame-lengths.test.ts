@@ -2,7 +2,7 @@ import { FrameParser, type FrameParserOptions } from '../../src/frame/index.js'
 import { SERVER_LIMITS } from '../../src/limits.js'
 import { frameHeader, fragments, KEY, OP } from '../helpers/frame-builder.js'
 
-/** What a parser says to a header that comes whole, and byte by byte. */
+/** The result of a parser for a header in one chunk, and byte by byte. */
 function answers(options: FrameParserOptions, bytes: Buffer): string[] {
   return [bytes.length, 1].map((size) => {
     const parser = new FrameParser(options)
@@ -22,7 +22,7 @@ const OPEN: FrameParserOptions = { role: 'server' }
 const GUARDED: FrameParserOptions = { role: 'server', maxMessageBytes: SERVER_LIMITS.maxMessageBytes }
 const TOO_BIG = 'HAWSER_MESSAGE_TOO_BIG 1009'
 
-describe('security.md: 64-bit lengths', () => {
+describe('SECURITY.md: 64-bit lengths', () => {
   test.each([
     [2n ** 16n, 'part of 65536', 'part of 65536'],
     [2n ** 20n, 'part of 1048576', 'part of 1048576'],
@@ -54,7 +54,7 @@ describe('security.md: 64-bit lengths', () => {
     [125, 64],
     [126, 64],
     [65_535, 64],
-  ] as const)('%i in %i bits is not minimal', (announce, lengthForm) => {
+  ] as const)('a length of %i in %i bits is refused as not minimal', (announce, lengthForm) => {
     for (const [opcode, before] of [
       [OP.TEXT, Buffer.alloc(0)],
       [OP.BINARY, Buffer.alloc(0)],
@@ -66,7 +66,7 @@ describe('security.md: 64-bit lengths', () => {
     }
   })
 
-  test('a sum over fragments that no double can count', () => {
+  test('fragments whose sum no double can count exactly are refused', () => {
     // RFC 6455 5.4: a continuation can announce as much as a first frame.
     const first = fragments(OP.TEXT, ['abc', ''], { key: KEY }).subarray(0, 9)
     for (const announce of [2n ** 53n - 3n, 2n ** 53n - 1n, 2n ** 63n - 1n]) {
@@ -78,17 +78,17 @@ describe('security.md: 64-bit lengths', () => {
   })
 })
 
-describe('security.md: no size limit', () => {
+describe('SECURITY.md: no limit of size', () => {
   const options: FrameParserOptions = { role: 'server', maxMessageBytes: 1000 }
 
-  test('oversize, announced: not a byte of it is waited for', () => {
+  test('a frame that announces too much is refused without waiting for its payload', () => {
     expect(answers(options, frameHeader({ opcode: OP.TEXT, announce: 1001, key: KEY }))).toEqual([
       TOO_BIG,
       TOO_BIG,
     ])
   })
 
-  test('oversize over fragments, the last byte is one too many', () => {
+  test('fragments that exceed the limit by one byte are refused', () => {
     const pieces = Array.from({ length: 10 }, () => 'x'.repeat(100))
     const right = fragments(OP.TEXT, [...pieces, ''], { key: KEY })
     expect(answers(options, right)).toEqual(['frame', 'frame'])

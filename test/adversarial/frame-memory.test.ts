@@ -56,8 +56,8 @@ const announcements: readonly (readonly [name: string, spec: FrameSpec])[] = [
   ['a first fragment', { opcode: OP.BINARY, fin: false, announce: ANNOUNCED, key: KEY }],
 ]
 
-describe('security.md: memory for the announced length', () => {
-  test.each(announcements)('100 MB announced, nothing sent: %s', (_name, spec) => {
+describe('SECURITY.md: memory for the announced length', () => {
+  test.each(announcements)('100 MB announced and no byte sent costs no memory: %s', (_name, spec) => {
     const growth = growthOf(() => {
       const receiver = new Receiver()
       receiver.receive(frameHeader(spec))
@@ -66,7 +66,7 @@ describe('security.md: memory for the announced length', () => {
     expect(growth).toBeLessThan(NOISE)
   })
 
-  test.each(announcements)('100 MB announced, 10 kB sent: %s', (_name, spec) => {
+  test.each(announcements)('100 MB announced and 10 kB sent costs memory for 10 kB: %s', (_name, spec) => {
     const growth = growthOf(() => {
       const receiver = new Receiver()
       receiver.receive(frameHeader(spec))
@@ -78,7 +78,7 @@ describe('security.md: memory for the announced length', () => {
     expect(growth).toBeLessThan(NOISE)
   })
 
-  test('a thousand connections that do so', () => {
+  test('a thousand connections that announce 100 MB cost no memory for it', () => {
     const growth = growthOf(() =>
       Array.from({ length: 1000 }, () => {
         const receiver = new Receiver()
@@ -91,7 +91,7 @@ describe('security.md: memory for the announced length', () => {
     expect(growth / 1000).toBeLessThan(3 * KIB)
   })
 
-  test('the largest length that there is', () => {
+  test('the largest announced length costs no memory', () => {
     const growth = growthOf(() => {
       const receiver = new Receiver()
       receiver.receive(frameHeader({ opcode: OP.BINARY, announce: 2 ** 53 - 1, key: KEY }))
@@ -102,8 +102,8 @@ describe('security.md: memory for the announced length', () => {
   })
 })
 
-describe('security.md: heap per byte on the wire is bounded', () => {
-  test('a million empty continuation fragments cost nothing', () => {
+describe('SECURITY.md: heap per byte on the wire is bounded', () => {
+  test('a million empty continuation fragments cost no memory', () => {
     const empty = frame({ opcode: OP.CONTINUATION, fin: false, key: KEY })
     const growth = growthOf(() => {
       const receiver = new Receiver()
@@ -140,7 +140,7 @@ describe('security.md: heap per byte on the wire is bounded', () => {
     expect(growth).toBeLessThan(4_000_000 + NOISE)
   })
 
-  test('of the chunks that a message came in nothing is kept', () => {
+  test('the chunks of a message are not kept', () => {
     const size = 64 * KIB
     const growth = growthOf(() => {
       const receiver = new Receiver()
@@ -160,8 +160,8 @@ describe('security.md: heap per byte on the wire is bounded', () => {
   })
 })
 
-describe('a parser holds what was not pulled, and no more', () => {
-  test('a reader that is always one chunk behind', () => {
+describe('a parser holds only bytes that are not consumed', () => {
+  test('a reader that always lags one chunk does not make the parser hold more', () => {
     const growth = growthOf(() => {
       const parser = new FrameParser({ role: 'server' })
       const push = (): void => {
@@ -178,7 +178,7 @@ describe('a parser holds what was not pulled, and no more', () => {
     expect(growth).toBeLessThan(128 * KIB + NOISE)
   })
 
-  test('a million tiny chunks, one behind: the list of them does not grow', () => {
+  test('the list of chunks does not grow with a reader that lags one of a million tiny chunks', () => {
     const ping = frame({ opcode: OP.PING, key: KEY })
     const growth = growthOf(() => {
       const parser = new FrameParser({ role: 'server' })
@@ -192,7 +192,7 @@ describe('a parser holds what was not pulled, and no more', () => {
     expect(growth).toBeLessThan(NOISE)
   })
 
-  test('a violation lets go of everything', () => {
+  test('a violation releases all chunks', () => {
     const growth = growthOf(() => {
       const parser = new FrameParser({ role: 'server' })
       parser.push(frame({ opcode: OP.PING }))

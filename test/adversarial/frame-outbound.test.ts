@@ -48,7 +48,7 @@ function dirtyThePool(): void {
   for (let i = 0; i < 20; i++) Buffer.allocUnsafe(1000).fill(0xd1)
 }
 
-/** The result or the kind of error, and the same again: nothing of it may come from old memory. */
+/** The result or the kind of error, the same in a second run: no byte may be from old memory. */
 function outcomes(run: () => Uint8Array): unknown[] {
   return [0, 1, 2].map(() => {
     dirtyThePool()
@@ -62,38 +62,44 @@ function outcomes(run: () => Uint8Array): unknown[] {
   })
 }
 
-describe('security.md: outbound bytes derive from the input alone, for every argument type', () => {
-  test.each(VALUES.map((value, i) => [i, value] as const))('a payload (%i)', (_i, value) => {
-    for (const opcode of [Opcode.TEXT, Opcode.PING, Opcode.CLOSE]) {
-      for (const mask of [{}, { maskingKey: 0 }]) {
-        const [first, ...again] = outcomes(() =>
-          serializeFrame({ opcode, payload: value as Uint8Array, ...mask }),
-        )
-        expect(again).toEqual([first, first])
-        expect(String(first)).not.toContain('d1d1')
-        const isSent = /^[0-9a-f]+$/.test(String(first))
-        const isLegal = value === undefined || typeof value === 'string' || ArrayBuffer.isView(value)
-        expect(isSent && !isLegal).toBe(false)
-        if (!isSent) continue
-        const { frames, rest } = readFrames(Buffer.from(String(first), 'hex'))
-        expect(rest).toHaveLength(0)
-        const expected =
-          typeof value === 'string' ? Buffer.from(value) : Buffer.from((value ?? []) as Uint8Array)
-        expect(frames[0]?.payload.equals(expected)).toBe(true)
+describe('SECURITY.md: outbound bytes derive from the input alone, for every argument type', () => {
+  test.each(VALUES.map((value, i) => [i, value] as const))(
+    'a payload is written as its bytes or refused (%i)',
+    (_i, value) => {
+      for (const opcode of [Opcode.TEXT, Opcode.PING, Opcode.CLOSE]) {
+        for (const mask of [{}, { maskingKey: 0 }]) {
+          const [first, ...again] = outcomes(() =>
+            serializeFrame({ opcode, payload: value as Uint8Array, ...mask }),
+          )
+          expect(again).toEqual([first, first])
+          expect(String(first)).not.toContain('d1d1')
+          const isSent = /^[0-9a-f]+$/.test(String(first))
+          const isLegal = value === undefined || typeof value === 'string' || ArrayBuffer.isView(value)
+          expect(isSent && !isLegal).toBe(false)
+          if (!isSent) continue
+          const { frames, rest } = readFrames(Buffer.from(String(first), 'hex'))
+          expect(rest).toHaveLength(0)
+          const expected =
+            typeof value === 'string' ? Buffer.from(value) : Buffer.from((value ?? []) as Uint8Array)
+          expect(frames[0]?.payload.equals(expected)).toBe(true)
+        }
       }
-    }
-  })
+    },
+  )
 
-  test.each(VALUES.map((value, i) => [i, value] as const))('a close reason (%i)', (_i, value) => {
-    const [first, ...again] = outcomes(() => encodeClosePayload(1000, value as string))
-    expect(again).toEqual([first, first])
-    const text = value ?? ''
-    if (value !== null && typeof text === 'string') {
-      expect(first).toBe(Buffer.from(`\u0003\u0000${text}`).fill(0xe8, 1, 2).toString('hex'))
-    } else {
-      expect(first).toMatch(/^close reason must be a string, not /)
-    }
-  })
+  test.each(VALUES.map((value, i) => [i, value] as const))(
+    'a close reason is written as its text or refused (%i)',
+    (_i, value) => {
+      const [first, ...again] = outcomes(() => encodeClosePayload(1000, value as string))
+      expect(again).toEqual([first, first])
+      const text = value ?? ''
+      if (value !== null && typeof text === 'string') {
+        expect(first).toBe(Buffer.from(`\u0003\u0000${text}`).fill(0xe8, 1, 2).toString('hex'))
+      } else {
+        expect(first).toMatch(/^close reason must be a string, not /)
+      }
+    },
+  )
 
   test('every byte of a frame is written, whatever its size', () => {
     for (const size of [0, 1, 3, 100, 125, 126, 200, 4000, 5000, 65_535, 65_536]) {
@@ -108,8 +114,8 @@ describe('security.md: outbound bytes derive from the input alone, for every arg
   })
 })
 
-describe('security.md: weak random masks', () => {
-  test('of a million keys no more repeat than chance allows, and every bit is even', () => {
+describe('SECURITY.md: weak random masks', () => {
+  test('a million masking keys repeat no more than chance allows, and each bit is set in half of them', () => {
     // Among n = 10^6 draws of 2^32 values, n^2 / 2^33 = 116 pairs are alike on average, Poisson, so with a
     // standard deviation of 10.8: "none repeats" would fail a perfect source. 12 deviations above that, 250,
     // is not seen in the age of the universe; a source of 31 bits would give 233 on average, one of 30 bits

@@ -58,10 +58,10 @@ const expectLinear = (work: (size: number) => () => void): void => {
   expect(leastTime(work(32768)) / Math.max(small, 0.02)).toBeLessThan(32 * 6)
 }
 
-describe('keys of Object.prototype, where a peer chooses the names', () => {
+describe("names of Object.prototype in a peer's head", () => {
   const names = [...Object.getOwnPropertyNames(Object.prototype), 'prototype']
 
-  it.each(names)('%s', (name) => {
+  it.each(names)('have no special meaning: %s', (name) => {
     expect(parseExtensionHeader(`${name}; ${name}; ${name}=${name}`)).toEqual([
       {
         name,
@@ -106,13 +106,13 @@ describe('keys of Object.prototype, where a peer chooses the names', () => {
     })
   })
 
-  it('leave Object.prototype as it is', () => {
+  it('leave Object.prototype unchanged', () => {
     expect(({} as Record<string, unknown>)['1']).toBeUndefined()
     expect(Object.keys(Object.prototype)).toEqual([])
   })
 })
 
-describe('cost from 1 k to 32 k grows no more than linearly', () => {
+describe('the cost from 1 k to 32 k grows at most linearly', () => {
   const values: readonly (readonly [string, (size: number) => string])[] = [
     ['spaces', (size) => ' '.repeat(size)],
     ['spaces inside', (size) => `a${' '.repeat(size)}b`],
@@ -226,12 +226,12 @@ describe('cost from 1 k to 32 k grows no more than linearly', () => {
 describe('many headers', () => {
   const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `a${String(i)}: b`)
 
-  it('2,000 are refused with 431, before or after those that matter', () => {
+  it('2,000 fields before or after the required ones are refused with 431', () => {
     expect(serve(requestText([...many(2000), ...LINES]))).toBe(431)
     expect(serve(requestText([...LINES, ...many(2000)]))).toBe(431)
   })
 
-  it('2,000 are read where the bounds let them', () => {
+  it('2,000 fields are read if the limits allow them', () => {
     const request = serve(requestText([...many(2000), ...LINES]), {
       maxHeaderBytes: Infinity,
       maxHeaderCount: 2005,
@@ -241,7 +241,7 @@ describe('many headers', () => {
     expect(request.headers.get('a1999')).toBe('b')
   })
 
-  it('cut off by another HTTP parser, as node:http does past its own bound, are an answer and no throw', () => {
+  it('fields that another HTTP parser cut off, as node:http does, give an error and do not throw', () => {
     const raw = [...many(2000), ...LINES].flatMap((line) => line.split(': '))
     for (const count of [1999, 2000, 2001, 2002, 2003, 2004]) {
       const headers = HeaderFields.fromRawHeaders(raw.slice(0, count * 2))
@@ -250,7 +250,7 @@ describe('many headers', () => {
     }
   })
 
-  it('of one name are kept in order, and not looked through one by one', () => {
+  it('fields of one name are kept in order and found in linear time', () => {
     expectLinear((size) => {
       const headers = HeaderFields.fromRawHeaders(new Array<string>(size).fill('a'))
       return () => headers.getAll('A')
@@ -258,29 +258,29 @@ describe('many headers', () => {
   })
 })
 
-describe('each header missing in turn', () => {
+describe('a head whose required headers are missing or doubled', () => {
   it.each([
     ['Host', 400],
     ['Upgrade', 426],
     ['Connection', 426],
     ['Sec-WebSocket-Key', 400],
     ['Sec-WebSocket-Version', 426],
-  ])('%s', (name, status) => {
+  ])('is refused without %s', (name, status) => {
     expect(serve(requestText(LINES.filter((line) => !line.startsWith(`${name}:`))))).toBe(status)
   })
 
-  it('or in its place once more', () => {
+  it('is refused with a second Host, key or version, but not with a second Upgrade or Connection', () => {
     const doubled = LINES.map((line) => serve(requestText([...LINES, line])))
     expect(doubled.map((answer) => (typeof answer === 'number' ? answer : 101))).toEqual([
       400, 101, 101, 400, 400,
     ])
   })
 
-  it('or all of them', () => {
+  it('is refused without all of them', () => {
     expect(serve(requestText([]))).toBe(400)
   })
 
-  it('in a response', () => {
+  it('is refused in a response without one of them', () => {
     const key = createKey()
     const raw = ['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', computeAccept(key)]
     const codes = [0, 2, 4].map((at) => {
@@ -297,14 +297,14 @@ describe('each header missing in turn', () => {
   })
 })
 
-describe('forms of the target', () => {
+describe('the forms of the request target', () => {
   it.each([
     ['/', '/'],
     ['http://server.example.com/chat?x', '/chat?x'],
     ['http://169.254.169.254/latest/meta-data', '/latest/meta-data'],
     ['https://internal:8443', '/'],
     ['ws://internal/chat', '/chat'],
-  ])('%s names no other host than Host', (target, reduced) => {
+  ])('%s does not change the host', (target, reduced) => {
     expect(serve(requestText(LINES, `GET ${target} HTTP/1.1`))).toMatchObject({
       target: reduced,
       host: 'server.example.com',
@@ -324,7 +324,7 @@ describe('forms of the target', () => {
   })
 })
 
-describe('requests smuggled in', () => {
+describe('smuggled requests', () => {
   it.each([
     ['Content-Length: 5'],
     ['Content-Length: 0', 'Content-Length: 5'],
@@ -345,14 +345,14 @@ describe('requests smuggled in', () => {
     ['\0: a'],
     [': a'],
     ['X'],
-  ])('%j', (...lines) => {
+  ])('are refused: %j', (...lines) => {
     expect(serve(requestText([...LINES, ...lines]))).toBe(400)
     expect(serve(requestText([...lines, ...LINES]))).toBe(400)
   })
 })
 
 describe('bytes after the head', () => {
-  it('in the same chunk as the 101, cut anywhere, are not lost', () => {
+  it('are not lost in the same chunk as the 101, cut anywhere', () => {
     const head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'
     const frames = '\x81\x05hello\x88\x02\x03\xe8'
     const all = bytes(head + frames)
@@ -367,7 +367,7 @@ describe('bytes after the head', () => {
     }
   })
 
-  it('are not held against the bound of the head', () => {
+  it('do not count against the limit of the head', () => {
     const scanner = new HeadScanner('response', { maxHeaderBytes: 64 })
     const rest = 'x'.repeat(100_000)
     expect(scanner.push(bytes(`HTTP/1.1 101 Switching Protocols\r\n\r\n${rest}`))).toBe('done')
@@ -375,13 +375,13 @@ describe('bytes after the head', () => {
   })
 })
 
-describe('a head without end', () => {
+describe('an endless head', () => {
   it.each([
     ['a method', 'x'],
     ['a target', 'GET /x'],
     ['a name', 'GET / HTTP/1.1\r\nx'],
     ['a value', 'GET / HTTP/1.1\r\nx: x'],
-  ])('fails at its bound: %s', (_, start) => {
+  ])('fails at its limit: %s', (_, start) => {
     const scanner = new HeadScanner('request', { maxHeaderBytes: 1024 })
     expect(scanner.push(bytes(start))).toBe('more')
     const chunk = bytes('x'.repeat(100))
@@ -392,31 +392,31 @@ describe('a head without end', () => {
   })
 
   it.each(['\x16\x03\x01\x02\x00\x01', 'SSH-2.0-OpenSSH_9.2\r\n', '\x81\x05hello', '\0'])(
-    'or something else than HTTP fails at once: %j',
+    'fails at once if it is not HTTP: %j',
     (text) => {
       expect(new HeadScanner('response').push(bytes(text))).toBe('failed')
     },
   )
 })
 
-describe('what must be accepted', () => {
+describe('unusual and valid handshakes', () => {
   it.each([
     ['Connection: keep-alive, Upgrade'],
     ['Connection: UPGRADE,keep-alive'],
     ['Connection: keep-alive', 'Connection: upgrade'],
-  ])('%s', (...lines) => {
+  ])('are accepted: %s', (...lines) => {
     expect(
       serve(requestText([...LINES.filter((line) => !line.startsWith('Connection')), ...lines])),
     ).toHaveProperty('key')
   })
 
-  it('upgrade: WebSocket', () => {
+  it('are accepted with the header upgrade: WebSocket', () => {
     expect(
       serve(requestText(LINES.map((line) => line.replace('Upgrade: websocket', 'upgrade: WebSocket')))),
     ).toHaveProperty('key')
   })
 
-  it('an offer with parameters unknown, doubled or out of range is no reason for a 400', () => {
+  it('are accepted with unknown, duplicate or out-of-range parameters of an extension', () => {
     const offers = ['x; x; x=1', 'x=0; x=7; x=16', 'x="15"', 'x=+10', 'x=-1', 'unknown']
     for (const offer of offers) {
       expect(
@@ -426,8 +426,8 @@ describe('what must be accepted', () => {
   })
 })
 
-describe('every refusal can be sent', () => {
-  it('and is read by a client as what it is', () => {
+describe('every refusal', () => {
+  it('can be sent and is read by a client', () => {
     for (const status of [400, 405, 426, 431, 505]) {
       const scanner = new HeadScanner('response')
       expect(scanner.push(formatRejection(status, { body: 'no\n' }))).toBe('done')

@@ -15,7 +15,7 @@ afterAll(() => programs.remove())
 
 const SCRIPT = path.join(__dirname, '../stress/mixed-connections.mjs')
 
-it('the process lives through 1,500 connections, and those that are not cut get their answers in order', async () => {
+it('the process survives 1,500 connections, and those that are not cut get their answers in order', async () => {
   const { ended } = programs.run(`
     process.argv = [process.argv[0], ${JSON.stringify(SCRIPT)}, '1500', '9', new URL('./src/index.js', import.meta.url).href]
     await import(${JSON.stringify(pathToFileURL(SCRIPT).href)})

@@ -14,7 +14,7 @@ const echo: ServerService = { onMessage: (_, message) => message }
 const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload, key: KEY })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Both ends live in one process: so many turns, and what was written has been read. */
+/** Both ends live in one process: after these turns of the loop, all written bytes are read. */
 async function turns(count = 4): Promise<void> {
   for (let i = 0; i < count; i++) await turn()
 }
@@ -89,7 +89,7 @@ describe('RFC 9112: the same answer with and without directIo', () => {
     ['a folded line', 400, having('A: b\r\n c')],
     ['the preface of HTTP/2', 400, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a ClientHello of TLS', 400, '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'],
-  ])('%s: %i', async (_, status, request) => {
+  ])('%s is answered with %i', async (_, status, request) => {
     expect(statusOf(await answer([request]))).toBe(status)
   })
 
@@ -103,14 +103,14 @@ describe('RFC 9112: the same answer with and without directIo', () => {
     ['a transfer coding that nobody knows', 'Transfer-Encoding: xchunked'],
     ['identity', 'Transfer-Encoding: identity'],
     ['a tab in Transfer-Encoding', 'Transfer-Encoding:\tchunked'],
-  ])('smuggling by %s: refused, and what is behind is no request', async (_, lines) => {
+  ])('smuggling by %s is refused, and the bytes after it are not read as a request', async (_, lines) => {
     const response = await answer([`${having(lines)}0\r\n\r\n${good}`])
     expect(statusOf(response)).toBe(400)
     expect(response).not.toContain('101 Switching')
     expect(response.match(/HTTP\/1\.1 /g)).toHaveLength(1)
   })
 
-  it('a head over maxHeaderBytes: 431', async () => {
+  it('a head above maxHeaderBytes is answered with 431', async () => {
     const options = { limits: { maxHeaderBytes: 1_024 } }
     expect(statusOf(await answer([having(`A: ${'a'.repeat(2_000)}`)], options))).toBe(431)
     expect(statusOf(await answer([`GET /${'a'.repeat(2_000)} HTTP/1.1\r\nHost: x\r\n\r\n`], options))).toBe(
@@ -119,18 +119,18 @@ describe('RFC 9112: the same answer with and without directIo', () => {
     expect(statusOf(await answer([having(`A: ${'a'.repeat(100)}`)], options))).toBe(101)
   })
 
-  it('more header fields than a head may have', async () => {
+  it('too many header fields are refused', async () => {
     const many = Array.from({ length: 1_000 }, (_, i) => `A${String(i)}: b`).join('\r\n')
     expect(statusOf(await answer([having(many)]))).toBe(431)
     expect(statusOf(await answer([having(many)], { limits: { maxHeaderBytes: 4_096 } }))).toBe(431)
   })
 
-  it('a half head: 408 after handshakeTimeoutMs', async () => {
+  it('an incomplete head is answered with 408 after handshakeTimeoutMs', async () => {
     const response = await answer([good.slice(0, 60)], { limits: { handshakeTimeoutMs: 300 } })
     expect(statusOf(response)).toBe(408)
   })
 
-  it('POST with a body of 1 MiB to a route: the connection ends', async () => {
+  it('a POST with a body of 1 MiB ends the connection', async () => {
     for (const { port } of await both()) {
       const peer = await openRaw(port)
       peer.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n', Buffer.alloc(1_048_576))
@@ -144,18 +144,18 @@ describe('RFC 9112: the same answer with and without directIo', () => {
   })
 })
 
-describe('RFC 9112 section 9.3: one behind the other', () => {
+describe('RFC 9112 section 9.3: pipelined requests', () => {
   it.each<readonly [name: string, parts: readonly string[]]>([
     ['a GET behind a GET', [plain + plain]],
     ['an upgrade behind a GET', [plain + good]],
     ['an upgrade behind the answer to a GET', [plain, good]],
-  ])('%s is not answered: the first one ends the connection', async (_, parts) => {
+  ])('the second request is not answered, because the first ends the connection: %s', async (_, parts) => {
     const response = await answer(parts)
     expect(statusOf(response)).toBe(426)
     expect(response.match(/HTTP\/1\.1 /g)).toHaveLength(1)
   })
 
-  it.each([true, false])('bytes behind an upgrade are frames: directIo %p', async (directIo) => {
+  it.each([true, false])('bytes after an upgrade are frames: directIo %p', async (directIo) => {
     const { port } = await serve(echo, { directIo })
     const frames = Buffer.concat([text('one'), text('two')])
     for (const cut of [0, 1, 5, frames.length]) {
@@ -170,7 +170,7 @@ describe('RFC 9112 section 9.3: one behind the other', () => {
     }
   })
 
-  it.each([true, false])('a request behind an upgrade is a violation: directIo %p', async (directIo) => {
+  it.each([true, false])('a request after an upgrade is a violation: directIo %p', async (directIo) => {
     const { port } = await serve(echo, { directIo })
     const peer = await openRaw(port)
     peer.write(good + good)
@@ -181,26 +181,29 @@ describe('RFC 9112 section 9.3: one behind the other', () => {
   })
 })
 
-describe('heads that come in pieces', () => {
-  it.each([true, false])('in two, cut at every position: directIo %p', async (directIo) => {
-    const { port } = await serve(echo, { directIo })
-    const all = Buffer.concat([Buffer.from(good), text('hi')])
-    for (let from = 1; from < all.length; from += 40) {
-      const cuts = Array.from({ length: Math.min(40, all.length - from) }, (_, i) => from + i)
-      const peers = await Promise.all(cuts.map(() => openRaw(port)))
-      peers.forEach((peer, i) => peer.write(all.subarray(0, cuts[i])))
-      await turns()
-      peers.forEach((peer, i) => peer.write(all.subarray(cuts[i])))
-      for (const peer of peers) {
-        expect((await peer.readHead()).status).toBe(101)
-        expect((await peer.readFrame()).text).toBe('hi')
-        peer.reset()
-        await peer.closed()
+describe('heads that arrive in pieces', () => {
+  it.each([true, false])(
+    'a head in two pieces, cut at any position, is accepted: directIo %p',
+    async (directIo) => {
+      const { port } = await serve(echo, { directIo })
+      const all = Buffer.concat([Buffer.from(good), text('hi')])
+      for (let from = 1; from < all.length; from += 40) {
+        const cuts = Array.from({ length: Math.min(40, all.length - from) }, (_, i) => from + i)
+        const peers = await Promise.all(cuts.map(() => openRaw(port)))
+        peers.forEach((peer, i) => peer.write(all.subarray(0, cuts[i])))
+        await turns()
+        peers.forEach((peer, i) => peer.write(all.subarray(cuts[i])))
+        for (const peer of peers) {
+          expect((await peer.readHead()).status).toBe(101)
+          expect((await peer.readFrame()).text).toBe('hi')
+          peer.reset()
+          await peer.closed()
+        }
       }
-    }
-  })
+    },
+  )
 
-  it.each([true, false])('byte by byte: directIo %p', async (directIo) => {
+  it.each([true, false])('a head that arrives byte by byte is accepted: directIo %p', async (directIo) => {
     const { port } = await serve(echo, { directIo })
     const peer = await openRaw(port)
     for (const byte of Buffer.concat([Buffer.from(good), text('hi')])) {
@@ -214,8 +217,8 @@ describe('heads that come in pieces', () => {
   })
 })
 
-describe('connections that say nothing, or half of it', () => {
-  it('a silent one is ended after handshakeTimeoutMs, without a word', async () => {
+describe('connections that send nothing, or half of a head', () => {
+  it('a silent connection is ended after handshakeTimeoutMs, without an answer', async () => {
     const { port } = await serve(echo, { limits: { handshakeTimeoutMs: 200 } })
     const peer = await openRaw(port)
     await peer.left()
@@ -237,23 +240,26 @@ describe('connections that say nothing, or half of it', () => {
   const gone = (peers: readonly RawPeer[]): Promise<unknown> =>
     Promise.all(peers.map((peer) => peer.left().catch(() => undefined)))
 
-  it.each([true, false])('1,000 of them do not stop a good one: directIo %p', async (directIo) => {
-    const { port, server } = await serve(echo, { directIo })
-    const peers = await slow(port, 1_000)
-    const peer = await upgradeRaw(port)
-    peer.write(text('alive'))
-    expect((await peer.readFrame()).text).toBe('alive')
-    server.terminate()
-    await gone([...peers, peer])
-    for (const one of [...peers, peer]) one.socket.destroy()
-  })
+  it.each([true, false])(
+    '1,000 silent connections do not stop a valid one: directIo %p',
+    async (directIo) => {
+      const { port, server } = await serve(echo, { directIo })
+      const peers = await slow(port, 1_000)
+      const peer = await upgradeRaw(port)
+      peer.write(text('alive'))
+      expect((await peer.readFrame()).text).toBe('alive')
+      server.terminate()
+      await gone([...peers, peer])
+      for (const one of [...peers, peer]) one.socket.destroy()
+    },
+  )
 
   it.each([
     ['close()', true],
     ['close()', false],
     ['terminate()', true],
     ['terminate()', false],
-  ] as const)('%s ends them at once: directIo %p', async (how, directIo) => {
+  ] as const)('%s ends silent connections at once: directIo %p', async (how, directIo) => {
     const { port, server } = await serve(echo, { directIo })
     const peers = await slow(port, 100)
     if (how === 'close()') await server.close()
@@ -263,7 +269,7 @@ describe('connections that say nothing, or half of it', () => {
     for (const one of peers) one.socket.destroy()
   })
 
-  it('one that ends, or resets, before it said anything harms nobody', async () => {
+  it('a connection that ends or resets before it sent anything disturbs no other', async () => {
     const { port, server } = await serve(echo)
     for (let i = 0; i < 100; i++) {
       const peer = await openRaw(port)

@@ -134,7 +134,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
     const limits = { maxMessageBytes: 100_000 }
 
     it.each(listViolations(KEY, limits.maxMessageBytes).map((row) => [row.name, row] as const))(
-      'fails this connection alone, after what came before: %s',
+      'fails only this connection, after the messages before it: %s',
       async (_name, { bytes, closeCode, error, messages }) => {
         const journal = new Journal()
         const { port, server } = await serve(journaling<ServerSocket>(journal), { limits })
@@ -175,7 +175,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       return head === null ? 0 : head.status
     }
 
-    it('refuses each head that lacks, doubles or spoils a field, and serves the next', async () => {
+    it('refuses each head with a missing, doubled or malformed field, and serves the next connection', async () => {
       const { port } = await serve()
       const heads = [
         ...required.map((name) => requestHead('/', { [name]: '' })),
@@ -213,7 +213,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       await roundTrip(port)
     })
 
-    it('accepts heads that are unusual and right', async () => {
+    it('accepts unusual and valid heads', async () => {
       const { port } = await serve()
       for (const fields of [
         { Connection: 'keep-alive, Upgrade' },
@@ -226,7 +226,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       await expect(statusOf(port, requestHead('http://any.example/'))).resolves.toBe(101)
     })
 
-    it('takes no name of Object.prototype for anything else', async () => {
+    it('gives no special meaning to names of Object.prototype', async () => {
       const { port } = await serve()
       const names = Object.getOwnPropertyNames(Object.prototype)
       for (const name of names) {
@@ -255,7 +255,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       'client_no_context_takeover; client_no_context_takeover',
       'unknown',
       'unknown=1; server_max_window_bits=10',
-    ])('declines the offer, and takes the one after it: permessage-deflate; %s', async (parameters) => {
+    ])('declines an invalid offer and accepts the next one: permessage-deflate; %s', async (parameters) => {
       const { port } = await serve()
       const wrong = `permessage-deflate; ${parameters}`
       const peer = await way.open(port)
@@ -277,7 +277,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       next.reset()
     })
 
-    it('serves others while a crowd of heads comes a byte at a time, and ends those in time', async () => {
+    it('serves other clients while many heads arrive byte by byte, and ends those in time', async () => {
       const { port, server } = await serve(echo, { handshakeTimeoutMs: 400 })
       const slow = await Promise.all(Array.from({ length: way.crowd }, () => way.open(port)))
       const head = requestHead()
@@ -295,7 +295,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       expect(server.stats().opened).toBe(2)
     })
 
-    it('refuses an endless head while it comes', async () => {
+    it('refuses an endless head before its end', async () => {
       const { port } = await serve()
       const peer = await way.open(port)
       peer.write('GET / HTTP/1.1\r\nHost: x\r\n')
@@ -310,7 +310,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       await roundTrip(port)
     })
 
-    it('takes frames in the segment of the head as the first messages', async () => {
+    it('reads frames in the segment of the head as the first messages', async () => {
       const journal = new Journal()
       const { port } = await serve(journaling<ServerSocket>(journal))
       const peer = await way.open(port)
@@ -323,7 +323,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
   })
 
   describe('floods', () => {
-    it('answers the last of 5,000 pings to a client that reads', async () => {
+    it('answers the last of 5,000 pings of a client that reads', async () => {
       const { port } = await serve()
       const peer = await upgrade(port)
       peer.chunks.length = 0
@@ -371,7 +371,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       expect(await lengths.until(1)).toEqual(['100000'])
     })
 
-    it('keeps nothing of 200,000 empty fragments and 50,000 empty messages', async () => {
+    it('keeps no memory of 200,000 empty fragments and 50,000 empty messages', async () => {
       let count = 0
       const { port } = await serve({
         onMessage: () => {
@@ -397,7 +397,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       expect((await usedBytes()) - before).toBeLessThan(2_000_000)
     })
 
-    it('stops reading where the handler takes its time, whatever comes', async () => {
+    it('stops reading while the handler is busy', async () => {
       let release: () => void = () => undefined
       const gate = new Promise<void>((resolve) => (release = resolve))
       let count = 0
@@ -422,7 +422,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       expect(count).toBe(1_000)
     })
 
-    it('reserves nothing for lengths that are announced and never come', async () => {
+    it('reserves no memory for announced payloads that never arrive', async () => {
       const { port } = await serve()
       const before = await usedBytes()
       const lie = frameHeader({ opcode: OP.BINARY, announce: 1024 * 1024, key: KEY })
@@ -480,7 +480,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       await untilEmpty(server)
     })
 
-    it('forgets a connection that is reset while its messages inflate and deflate off the loop', async () => {
+    it('releases a connection that is reset while its messages are on the thread pool', async () => {
       const { port, server } = await serve(echo, {
         perMessageDeflate: { asyncThresholdBytes: 0, thresholdBytes: 0 },
       })
@@ -513,7 +513,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       ['a reset', (peer) => peer.reset()],
       ['a FIN', (peer) => peer.end()],
       ['a FIN, then a reset', (peer) => (peer.end(), peer.reset())],
-    ])('leaves nothing: %s', async (_name, end) => {
+    ])('leaves no connection behind: %s', async (_name, end) => {
       const journal = new Journal()
       const { port, server } = await serve({
         ...echo,
@@ -523,7 +523,7 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
       for (let at = 0; at < course.length; at += way.crowd === 100 ? 5 : 20) {
         const peer = await way.open(port)
         peer.socket.write(course.subarray(0, at))
-        // Sometimes with what was said before, sometimes after it arrived.
+        // Sometimes the end arrives with the earlier bytes, sometimes after them.
         if (at % 2 === 0) await waitMs(1)
         end(peer)
         peer.socket.resume()
@@ -537,11 +537,11 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
   })
 })
 
-describe('the process', () => {
+describe('the process of a server', () => {
   const programs = new Programs(['frame-builder', 'raw-peer', 'hostile'])
   afterAll(() => programs.remove())
 
-  it('lives through all of it without one listener for errors', async () => {
+  it('survives every attack without a listener for errors', async () => {
     const { ended } = programs.run(`
       import { WebSocketServer } from './src/index.js'
       import { KEY } from './helpers/frame-builder.js'

@@ -24,7 +24,7 @@ async function roundTrip(port: number): Promise<void> {
   await peer.closed()
 }
 
-/** Waits until the server has forgotten all its connections, or throws: it tells when by none of its calls. */
+/** Waits until the server has no connection left, or throws. No call of the server reports that moment. */
 async function untilEmpty(server: WebSocketServer): Promise<void> {
   const deadline = performance.now() + 10_000
   while (server.connectionCount > 0) {
@@ -61,8 +61,8 @@ const ends: readonly (readonly [name: string, end: (peer: RawPeer) => void])[] =
   ['FIN, then RST', (peer) => (peer.end(), peer.reset())],
 ]
 
-describe.each(ends)('%s', (_, end) => {
-  it.each(stages)('%s', async (_name, bytes) => {
+describe.each(ends)('a connection that ends by %s', (_, end) => {
+  it.each(stages)('does not harm the server at the stage %s', async (_name, bytes) => {
     const { port, server } = await serve(echo)
     const peer = await openRaw(port)
     if (bytes.length > 0) {
@@ -82,7 +82,7 @@ describe.each(ends)('%s', (_, end) => {
   })
 })
 
-describe('malformed', () => {
+describe('malformed input', () => {
   it.each<[string, Buffer]>([
     ['not masked', frame({ opcode: OP.TEXT, payload: 'x' })],
     ['a reserved bit', frame({ opcode: OP.TEXT, rsv2: true, payload: 'x', key: KEY })],
@@ -97,7 +97,7 @@ describe('malformed', () => {
     ['ones', Buffer.alloc(1000, 0xff)],
     ['HTTP', Buffer.from(head)],
     ['TLS', Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])],
-  ])('%s: one Close frame, and the next is served', async (_, bytes) => {
+  ])('gets one Close frame, and the next connection is served: %s', async (_, bytes) => {
     const { port, server } = await serve(echo)
     const peer = await upgradeRaw(port)
     peer.write(bytes, text('behind it'))
@@ -111,11 +111,11 @@ describe('malformed', () => {
   })
 })
 
-describe('2,000 connections, one behind the other', () => {
+describe('2,000 connections, one after the other', () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
 
-  it('leave nothing', async () => {
+  it('leave no connection behind', async () => {
     const { port, server } = await serve(echo)
     const churn = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {

@@ -5,7 +5,7 @@ import { readFrames } from '../helpers/frame-builder.js'
 import { pullAll, showEvent, takeAll } from '../helpers/pull.js'
 import { codec, CODECS, cut, encode, role, stream } from './peer-stream.js'
 
-/** Everything that a connection tells of, and writes for, some chunks. */
+/** All events and all output of a connection for some chunks. */
 function receive(
   options: ConnectionOptions,
   chunks: readonly Uint8Array[],
@@ -32,7 +32,7 @@ function receive(
 }
 
 describe('RFC 6455 5.2: a stream of bytes has no chunks', () => {
-  test('any split of it gives the same events and the same output', () => {
+  test('any split of a stream gives the same events and the same output', () => {
     fc.assert(
       fc.property(
         role,
@@ -56,7 +56,7 @@ describe('RFC 6455 5.2: a stream of bytes has no chunks', () => {
   })
 })
 
-describe('what a peer sends never throws', () => {
+describe('nothing that a peer sends makes a connection throw', () => {
   /** Bytes that get past the first header now and then. */
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
@@ -77,7 +77,7 @@ describe('what a peer sends never throws', () => {
       ),
   )
 
-  test('any bytes: at most one error, one Close frame at most, then closed, and nothing after it', () => {
+  test('any bytes give at most one error, at most one Close frame, then closed and nothing more', () => {
     fc.assert(
       fc.property(role, codec, bytes, fc.boolean(), fc.boolean(), (of, kind, sent, closes, ends) => {
         const connection = new Connection({ role: of, codec: CODECS[kind](of) })

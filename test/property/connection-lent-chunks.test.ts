@@ -76,14 +76,14 @@ function receiveLent(options: ConnectionOptions, chunks: readonly Buffer[], step
 
 const plan = fc.array(step, { minLength: 1, maxLength: 8 })
 
-describe('a chunk that is lent', () => {
+describe('a lent chunk', () => {
   const all = {
     ...CODECS,
     'by hand, off the loop': () => new ControlledCodec({ asyncInflateBytes: 0 }),
   }
   const anyCodec = fc.oneof(codec, fc.constant('by hand, off the loop' as const))
 
-  test('may be written again behind keepInput: the events are those of the same bytes, given', () => {
+  test('gives the same events as an owned chunk, even if it is overwritten after keepInput', () => {
     fc.assert(
       fc.property(
         role,
@@ -106,7 +106,7 @@ describe('a chunk that is lent', () => {
     )
   })
 
-  test('the same for messages that are longer than chunks', () => {
+  test('gives the same events for messages that are longer than chunks', () => {
     const large: fc.Arbitrary<readonly FrameSpec[]> = fc
       .tuple(
         fc.constantFrom(1, 2),

@@ -26,7 +26,7 @@ class Peer {
   wire = Buffer.alloc(0)
   isPaused = false
   isBlocked = false
-  /** It ended its side of the transport, and the other was told. */
+  /** Whether it ended its side of the transport, and the other side was told so. */
   isEnded = false
   endIsTold = false
   isLost = false
@@ -75,7 +75,7 @@ class Pair {
     this.server = new Peer({ role: 'server', limits }, codec())
   }
 
-  /** Moves up to so many bytes of what a side wrote to the other, then the end if that was all. */
+  /** Moves up to `count` bytes of a side's output to the other side, then the end if that was all. */
   deliver(from: Side, count: number): boolean {
     const source = this[from]
     const target = this[OTHER[from]]
@@ -341,7 +341,7 @@ describe('RFC 6455 5 to 7: two connections joined in memory', () => {
   for (const compress of [false, true]) {
     const kind = compress ? 'compressed, work off the loop ending at any time' : 'not compressed'
 
-    test(`closed in order, ${kind}: everything sent arrives, once and in order; one closed a side`, () => {
+    test(`${kind}: if both sides close, every message arrives once and in order, and each side emits closed once`, () => {
       fc.assert(
         fc.property(
           fc.commands([...ordinary, ...ordinary, close], { maxCommands: 60, size: 'max' }),
@@ -363,7 +363,7 @@ describe('RFC 6455 5 to 7: two connections joined in memory', () => {
       )
     })
 
-    test(`broken at any point, ${kind}: what arrives is the start of what was sent; one closed a side`, () => {
+    test(`${kind}: if the transport breaks, the messages that arrive are the first that were sent, and each side emits closed once`, () => {
       fc.assert(
         fc.property(
           fc.commands([...ordinary, ...ordinary, close, breaking], { maxCommands: 60, size: 'max' }),
@@ -379,7 +379,7 @@ describe('RFC 6455 5 to 7: two connections joined in memory', () => {
     })
   }
 
-  test('the newest ping is answered, however many were not', () => {
+  test('the newest ping is always answered', () => {
     const pair = new Pair(false)
     for (let i = 0; i < 50; i++) pair.client.connection.ping(`p${i}`)
     pair.server.isBlocked = true
@@ -392,8 +392,8 @@ describe('RFC 6455 5 to 7: two connections joined in memory', () => {
   })
 })
 
-describe('the same over the codecs of zlib, on the thread pool', () => {
-  test('everything arrives, in order, and both sides close cleanly', async () => {
+describe('two connections with the codecs of zlib on the thread pool', () => {
+  test('every message arrives in order, and both sides close cleanly', async () => {
     const agreed = {
       serverNoContextTakeover: false,
       clientNoContextTakeover: false,

@@ -49,7 +49,7 @@ const server = (given: PerMessageDeflateOptions) => resolveDeflateOptions(given,
 const client = (given: PerMessageDeflateOptions) => resolveDeflateOptions(given, 'client')!
 
 describe('negotiation (RFC 7692 section 7.1)', () => {
-  test('no offer throws, and an answer keeps to the offer it accepts', () => {
+  test('no offer throws, and an answer fits the offer that it accepts', () => {
     fc.assert(
       fc.property(fc.array(extension, { maxLength: 4 }), options, fc.boolean(), (offers, given, hasRoom) => {
         const accepted = acceptOffer(offers, server(given), hasRoom)
@@ -73,7 +73,7 @@ describe('negotiation (RFC 7692 section 7.1)', () => {
               (!asked.has('server_no_context_takeover') || parameters.has('server_no_context_takeover')) &&
               (!asked.has('server_max_window_bits') || parameters.has('server_max_window_bits')) &&
               (!parameters.has('client_max_window_bits') || asked.has('client_max_window_bits')) &&
-              // Nothing is demanded that was neither offered nor told to the server.
+              // The answer demands only what was offered.
               (!parameters.has('client_no_context_takeover') ||
                 asked.has('client_no_context_takeover') ||
                 given.clientNoContextTakeover === true) &&
@@ -98,7 +98,7 @@ describe('negotiation (RFC 7692 section 7.1)', () => {
     )
   })
 
-  test('client and server agree on the same, or on nothing, whether there is room for contexts or not', () => {
+  test('client and server agree on the same parameters or on none, with or without room for contexts', () => {
     fc.assert(
       fc.property(options, options, fc.boolean(), (ofClient, ofServer, hasRoom) => {
         const offers = parseExtensionHeader(createOffer(client(ofClient)))!
@@ -120,7 +120,7 @@ describe('negotiation (RFC 7692 section 7.1)', () => {
     )
   })
 
-  test('a client takes less than it asked for, unless it is strict, and then knows what to expect', () => {
+  test('a client accepts less than it asked for unless it is strict, and uses what the server chose', () => {
     fc.assert(
       fc.property(options, options, (ofClient, other) => {
         // What a server answers that ignores what this client asked of it.

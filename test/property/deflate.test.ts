@@ -41,13 +41,13 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 8 },
 )
 
-describe.each(ENGINES)('by %s (RFC 7692 section 7.2)', (_, engine) => {
+describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
   describe.each([
     ['context takeover', false],
     ['no context takeover', true],
   ])('%s', (_name, noTakeover) => {
     test.each(WINDOW_BITS)(
-      'what one end sends the other gets, server window 2^%d with every client window',
+      'every message arrives unchanged with a server window of 2^%d bytes and every client window',
       async (serverBits) => {
         for (const clientBits of WINDOW_BITS) {
           const agreed = {
@@ -84,7 +84,7 @@ describe.each(ENGINES)('by %s (RFC 7692 section 7.2)', (_, engine) => {
   })
 
   test.each(WINDOW_BITS)(
-    'no reference leaves a window of 2^%d, and zlib inflates with just that',
+    'no reference leaves a window of 2^%d bytes, and zlib inflates with that window',
     (windowBits) => {
       fc.assert(
         fc.property(
@@ -119,7 +119,7 @@ describe.each(ENGINES)('by %s (RFC 7692 section 7.2)', (_, engine) => {
     },
   )
 
-  test('any bytes inflate or are an error value; the codec goes on', async () => {
+  test('any bytes inflate or give an error value, and the codec can be used again', async () => {
     const receiver = factory('server', engine)
     const hello = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
     await fc.assert(
@@ -148,7 +148,7 @@ describe.each(ENGINES)('by %s (RFC 7692 section 7.2)', (_, engine) => {
     )
   })
 
-  test('a message cut short anywhere is an error, never a part of it', () => {
+  test('a message that is cut anywhere gives an error, never a part of the message', () => {
     const codecs = factory('server', engine)
     fc.assert(
       fc.property(message, fc.nat(), fc.boolean(), (whole, at, noTakeover) => {

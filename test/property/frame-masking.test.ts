@@ -15,10 +15,10 @@ function turn(key: MaskingKey, phase: number): MaskingKey {
   return [0, 1, 2, 3].map((i) => key[(phase + i) % 4]) as unknown as MaskingKey
 }
 
-describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
+describe('RFC 6455 5.3: the optimised routine against a bytewise one', () => {
   const key: MaskingKey = [0x93, 0x01, 0xfe, 0x7a]
 
-  test('every size to 300, every alignment, every phase', () => {
+  test('masks every size to 300 bytes in every alignment and phase', () => {
     const arena = new ArrayBuffer(512)
     const wrong: string[] = []
     for (let size = 0; size <= 300; size++) {
@@ -44,7 +44,7 @@ describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
     expect(wrong).toEqual([])
   })
 
-  test('any bytes, key, range and phase; and whether the result is ASCII', () => {
+  test('masks any bytes with any key, range and phase, and finds whether the result is ASCII', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 600 }),
@@ -67,7 +67,7 @@ describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
     )
   })
 
-  test('masked in any pieces, each with its own phase, it is the same', () => {
+  test('masking in pieces, each with its phase, gives the same bytes', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 700 }),
@@ -87,7 +87,7 @@ describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
     )
   })
 
-  test('masking twice is nothing', () => {
+  test('masking twice gives the original bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), maskingKey, fc.nat(3), (plain, anyKey, phase) => {
         const bytes = Uint8Array.from(plain)
@@ -98,7 +98,7 @@ describe('RFC 6455 5.3: the optimised routine against bytewise', () => {
     )
   })
 
-  test('turning a key by one phase and another is turning it by their sum', () => {
+  test('rotating a key by two phases is rotating it by their sum', () => {
     fc.assert(
       fc.property(maskingKey, fc.nat(1000), fc.nat(1000), (anyKey, a, b) => {
         const twice = rotateMaskingKey(rotateMaskingKey(toNumber(anyKey), a), b)

@@ -64,8 +64,8 @@ const text = fc
   )
   .map((pieces) => Buffer.from(pieces.join('')))
 
-describe('RFC 6455 5.4: any message, in any fragments, over any wire, is their concatenation', () => {
-  test('binary, and compressed', () => {
+describe('RFC 6455 5.4: a message in any fragments and chunks is their concatenation', () => {
+  test('a binary or compressed message is the concatenation of its fragments', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 5000 }),
@@ -79,7 +79,7 @@ describe('RFC 6455 5.4: any message, in any fragments, over any wire, is their c
           const { end } = receive(opcode, cut(payload, pieceSizes), wireSizes, { masked, rsv1 })
           if (end instanceof ProtocolError) throw end
           expect(end.equals(payload)).toBe(true)
-          // Whoever keeps the message keeps at most twice its size.
+          // A kept message keeps at most twice its size alive.
           expect(end.buffer.byteLength).toBeLessThanOrEqual(payload.length * 2)
         },
       ),
@@ -87,7 +87,7 @@ describe('RFC 6455 5.4: any message, in any fragments, over any wire, is their c
     )
   })
 
-  test('text', () => {
+  test('a text is the concatenation of its fragments', () => {
     fc.assert(
       fc.property(text, sizes, sizes, fc.boolean(), (payload, pieceSizes, wireSizes, masked) => {
         const { end, isAscii } = receive(OP.TEXT, cut(payload, pieceSizes), wireSizes, { masked })
@@ -101,8 +101,8 @@ describe('RFC 6455 5.4: any message, in any fragments, over any wire, is their c
   })
 })
 
-describe('RFC 6455 8.1: text with a byte that no text has', () => {
-  test('fails with the part that brings it, and not before', () => {
+describe('RFC 6455 8.1: text with an invalid byte', () => {
+  test('fails with the part that holds the byte, and not before', () => {
     fc.assert(
       fc.property(
         text,
@@ -125,7 +125,7 @@ describe('RFC 6455 8.1: text with a byte that no text has', () => {
     )
   })
 
-  test('text that ends inside a character fails at its end alone', () => {
+  test('text that ends inside a character fails only at its end', () => {
     fc.assert(
       fc.property(
         text,

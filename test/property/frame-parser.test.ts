@@ -10,13 +10,13 @@ import {
   type MaskingKey,
 } from '../helpers/frame-builder.js'
 
-/** A frame, or what came of it, however many parts it was told in. */
+/** A frame, or the start of it, joined from any number of parts. */
 interface Seen {
   readonly opcode: number
   readonly fin: boolean
   readonly rsv1: boolean
   readonly payloadLength: number
-  /** Latin-1, what came of it. */
+  /** The received payload as latin1. */
   payload: string
   isWhole: boolean
 }
@@ -84,7 +84,7 @@ function model(bytes: Buffer, options: Required<FrameParserOptions>): Outcome {
   return outcome
 }
 
-/** How the bytes are pushed: pieces of these sizes, and after each at most so many events pulled. */
+/** How the bytes are pushed: the sizes of the pieces, and the most events pulled after each. */
 type Schedule = readonly (readonly [size: number, pulls: number])[]
 
 /** Not `expect`: it would be most of the running time, byte by byte. */
@@ -250,8 +250,8 @@ const anySchedule: fc.Arbitrary<Schedule> = fc.array(
   { maxLength: 40 },
 )
 
-describe('RFC 6455 5: any bytes, in any pieces, pulled at any time', () => {
-  test('give what the model finds in them as a whole', () => {
+describe('RFC 6455 5: any bytes in any pieces, pulled at any time', () => {
+  test('give the frames that the model finds in the whole', () => {
     fc.assert(
       fc.property(anyStream, anySchedule, ({ options, bytes }, schedule) => {
         const { parser, ...outcome } = run(bytes, options, schedule)
@@ -261,7 +261,7 @@ describe('RFC 6455 5: any bytes, in any pieces, pulled at any time', () => {
     )
   })
 
-  test('byte by byte as well', () => {
+  test('give the same frames byte by byte', () => {
     fc.assert(
       fc.property(anyStream, fc.constantFrom(0, 1, Infinity), ({ options, bytes }, pulls) => {
         const short = bytes.subarray(0, 1500)
@@ -276,7 +276,7 @@ describe('RFC 6455 5: any bytes, in any pieces, pulled at any time', () => {
     )
   })
 
-  test('one right stream, cut in two at every place', () => {
+  test('give the same frames if a valid stream is cut in two at any position', () => {
     const specs: FrameSpec[] = [
       { opcode: OP.TEXT, payload: 'Hel', fin: false, key: KEY },
       { opcode: OP.PING, payload: 'p', key: [1, 2, 3, 4] },
@@ -304,7 +304,7 @@ describe('RFC 6455 5: any bytes, in any pieces, pulled at any time', () => {
 })
 
 describe('RFC 6455 7.1.7: after any input', () => {
-  test('the parser has failed for good, or goes on as if nothing had been', () => {
+  test('the parser has failed for good, or parses the next frames as a new parser does', () => {
     fc.assert(
       fc.property(anyStream, rightFrames, anySchedule, ({ options, bytes }, more, schedule) => {
         const { parser, violation } = run(bytes, options, [])

@@ -46,7 +46,7 @@ function toFields({
 }
 
 describe('RFC 6455 5.2: round trips', () => {
-  test('what is serialized is what the frame builder makes', () => {
+  test('serializeFrame gives the same bytes as the frame builder', () => {
     fc.assert(
       fc.property(anyFields, ({ key, ...fields }) => {
         const bytes = serializeFrame(toFields({ key, ...fields }))
@@ -60,7 +60,7 @@ describe('RFC 6455 5.2: round trips', () => {
     )
   })
 
-  test('what is serialized is parsed to the same', () => {
+  test('a serialized frame is parsed to the same fields', () => {
     fc.assert(
       fc.property(anyFields, (fields) => {
         const parser = new FrameParser({ role: fields.key === null ? 'client' : 'server', allowRsv1: true })
@@ -83,7 +83,7 @@ describe('RFC 6455 5.2: round trips', () => {
     )
   })
 
-  test('the payload that is given is never changed', () => {
+  test("the caller's payload never changes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.integer(), (bytes, maskingKey) => {
         const before = Uint8Array.from(bytes)
@@ -101,7 +101,7 @@ describe('RFC 6455 5.5.1: the body of a Close frame', () => {
     fc.integer({ min: 3000, max: 4999 }),
   )
 
-  test('any code and reason come back, the reason cut at a character', () => {
+  test('any code and reason are decoded again, the reason cut between characters', () => {
     fc.assert(
       fc.property(
         code,
@@ -128,7 +128,7 @@ describe('RFC 6455 5.5.1: the body of a Close frame', () => {
     )
   })
 
-  test('any bytes are read or are a violation, never a throw', () => {
+  test('any bytes are decoded or are a violation, and never throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 130 }), (bytes) => {
         const read = decodeClosePayload(bytes)

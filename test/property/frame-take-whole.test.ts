@@ -95,7 +95,7 @@ const spec: fc.Arbitrary<FrameSpec> = fc.oneof(
 const limit = fc.constantFrom(Infinity, Infinity, 0, 1, 8, 124, 125, 126)
 
 describe('RFC 6455 5.2: a short frame that is taken whole', () => {
-  test('is the frame that next gives: any frames, any cut, both roles, limits and violations included', () => {
+  test('is the same frame that next gives, for any frames and cuts, both roles, and with limits and violations', () => {
     let taken = 0
     let violations = 0
     fc.assert(

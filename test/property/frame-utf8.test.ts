@@ -6,7 +6,7 @@ import { decodeText, Utf8Validator } from '../../src/frame/utf8.js'
 /**
  * The oracle: every code point, encoded by the platform, as a tree of bytes. A prefix is viable if and only if
  * some text begins with it: if, read from the root and from the root again at the end of each character, it
- * never leaves the tree. No table of ranges is behind it.
+ * never leaves the tree. It uses no table of ranges.
  */
 interface Node {
   readonly children: (Node | undefined)[]
@@ -84,7 +84,7 @@ function decodesFatal(bytes: Uint8Array): string | null {
 }
 
 describe('the oracle itself', () => {
-  test('agrees with TextDecoder', () => {
+  test('the oracle agrees with TextDecoder', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         const { firstBad, isComplete } = judge(bytes)
@@ -96,8 +96,8 @@ describe('the oracle itself', () => {
   })
 })
 
-describe('RFC 6455 8.1: the validator byte by byte is the oracle, everywhere', () => {
-  test('in every state that a text can reach, for every next byte', () => {
+describe('RFC 6455 8.1: the validator byte by byte against the oracle', () => {
+  test('agrees in every state that a text can reach, for every next byte', () => {
     let states = 0
     const visit = (node: Node, prefix: readonly number[]): void => {
       states++
@@ -120,7 +120,7 @@ describe('RFC 6455 8.1: the validator byte by byte is the oracle, everywhere', (
 })
 
 describe('RFC 6455 8.1: the validator in pieces of any size', () => {
-  test('whole: against TextDecoder', () => {
+  test('agrees with TextDecoder on a whole text', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         const validator = new Utf8Validator()
@@ -130,7 +130,7 @@ describe('RFC 6455 8.1: the validator in pieces of any size', () => {
     )
   })
 
-  test('any split: the piece with the first bad byte fails, and none before it', () => {
+  test('fails in the piece with the first bad byte, for any split', () => {
     fc.assert(
       fc.property(anyBytes, fc.array(fc.nat(130), { maxLength: 20 }), fc.nat(5), (bytes, sizes, padding) => {
         const { firstBad, isComplete } = judge(bytes)
@@ -153,7 +153,7 @@ describe('RFC 6455 8.1: the validator in pieces of any size', () => {
     )
   })
 
-  test('long text, two pieces, cut at every place across the end of a character', () => {
+  test('accepts long text in two pieces, cut at every position around the end of a character', () => {
     const wrong: string[] = []
     for (const character of ['a', 'é', '€', '\u{1f600}']) {
       for (const length of [60, 61, 62, 63, 64, 65, 66, 67, 68, 128]) {
@@ -170,7 +170,7 @@ describe('RFC 6455 8.1: the validator in pieces of any size', () => {
 })
 
 describe('RFC 6455 8.1: decoding', () => {
-  test('gives what TextDecoder gives, or null where it fails', () => {
+  test('gives the same text as TextDecoder, or null if that fails', () => {
     fc.assert(
       fc.property(fc.oneof(anyBytes, fc.constant(Buffer.from('\ufffd'))), (bytes) => {
         expect(decodeText(asBuffer(bytes), 0, bytes.length)).toBe(decodesFatal(bytes))

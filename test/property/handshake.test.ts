@@ -153,8 +153,8 @@ describe('a head in any chunks', () => {
   })
 })
 
-describe('anything a peer may send', () => {
-  it('never throws, and gives a handshake or an error', () => {
+describe('anything that a peer may send', () => {
+  it('gives a handshake or an error, and never throws', () => {
     fc.assert(
       fc.property(headLike, (bytes) => {
         const request = new HeadScanner('request')
@@ -175,7 +175,7 @@ describe('anything a peer may send', () => {
     )
   })
 
-  it('never throws out of a list', () => {
+  it('gives a list or null, and never throws', () => {
     const soup = fc.string({ unit: fc.constantFrom(...Array.from('ab,;="\\ \t\0é')), maxLength: 60 })
     fc.assert(
       fc.property(fc.oneof(soup, fc.string()), (text) => {
@@ -194,8 +194,8 @@ describe('anything a peer may send', () => {
   })
 })
 
-describe('what is written is read', () => {
-  it('extensions', () => {
+describe('reading what was written', () => {
+  it('gives the same extensions', () => {
     fc.assert(
       fc.property(fc.array(extension, { minLength: 1, maxLength: 5 }), (offers) => {
         expect(parseExtensionHeader(offers.map(formatExtension).join(', '))).toEqual(offers)
@@ -203,7 +203,7 @@ describe('what is written is read', () => {
     )
   })
 
-  it('extensions with quoted values', () => {
+  it('gives the same extensions with quoted values', () => {
     fc.assert(
       fc.property(token, token, token, fc.array(fc.boolean()), (name, parameter, text, escaped) => {
         const quoted = Array.from(text)
@@ -216,7 +216,7 @@ describe('what is written is read', () => {
     )
   })
 
-  it('a whole handshake', () => {
+  it('gives the same handshake', () => {
     fc.assert(
       fc.property(
         target,
@@ -264,7 +264,7 @@ describe('what is written is read', () => {
     )
   })
 
-  it('a rejection, its body as long as it says', () => {
+  it('gives the same rejection, with a body of the announced length', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 300, max: 599 }).filter((status) => status !== 304),
@@ -282,8 +282,8 @@ describe('what is written is read', () => {
   })
 })
 
-describe('what the caller gives', () => {
-  it('is refused, or stays on its own line', () => {
+describe('what the caller passes in', () => {
+  it('is refused, or stays on its own line of the head', () => {
     const anything = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom('a\r\nb: c', '\n', 'x\r', '\0', 'ok'),

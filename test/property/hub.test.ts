@@ -41,7 +41,7 @@ const step = fc.oneof(
 )
 
 describe('names and groups', () => {
-  test('are as in the model, whatever is done', () => {
+  test('are as in the model after any calls', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const hub = new Hub<TestMember>()

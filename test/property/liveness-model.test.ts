@@ -352,9 +352,9 @@ async function run(
 const some = (maxCommands: number): ReturnType<typeof fc.commands<Model, World>> =>
   fc.commands([fc.oneof(...ordinary)], { maxCommands, size: 'max' }) as never
 
-describe('docs/backpressure.md: anything, in any order, at any speed', () => {
+describe('docs/backpressure.md: any calls in any order at any speed', () => {
   test.each(Object.entries(ENDS))(
-    'in the end %s',
+    'keep the rules until the end: %s',
     async (_, finish) => {
       await fc.assert(
         fc.asyncProperty(worldOptions, some(30), ending, some(8), async (options, before, end, after) => {

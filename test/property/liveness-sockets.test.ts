@@ -256,7 +256,7 @@ async function run(opened: Opened, steps: readonly Step[]): Promise<void> {
   expect(timerWheel.size).toBe(0)
 }
 
-describe('docs/backpressure.md, over real sockets: anything, in any order', () => {
+describe('docs/backpressure.md: any calls in any order over real sockets', () => {
   const ways = (['server', 'client'] as const).flatMap((role) =>
     [true, false].map((directIo) => ({ role, directIo, way: directIo ? 'handle' : 'stream' })),
   )

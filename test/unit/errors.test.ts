@@ -27,7 +27,7 @@ import {
 } from '../../src/frame/index.js'
 import { closeFrame, fragments, frame, frameHeader, hex, KEY, OP } from '../helpers/frame-builder.js'
 
-/** What the frame room says to bytes that come in one chunk: the first violation of any kind. */
+/** The first violation that the frame room reports for bytes in one chunk. */
 function receive(bytes: Uint8Array, options: Partial<FrameParserOptions> = {}): ProtocolError | null {
   const parser = new FrameParser({ role: 'server', ...options })
   let message: MessageAssembler | null = null
@@ -202,7 +202,7 @@ describe('every row of the error tables has a test', () => {
     (code) => !Object.hasOwn(FRAME_ROWS, code),
   )
 
-  // A row that no test names is one that nobody has seen happen: write that test where it happens.
+  // A row that no test names was never seen to happen: write a test in the room that reports it.
   test.each(elsewhere)('some test expects %s', (code) => {
     expect(new RegExp(`\\b${code}\\b`).test(sources)).toBe(true)
   })

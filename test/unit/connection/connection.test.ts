@@ -445,7 +445,7 @@ describe('the end of the transport', () => {
     one.receiveBytes(closeFrame(1000, '', { key: KEY }))
     one.receiveEnd()
     one.transportLost()
-    // There was nobody to answer, so the two Close frames were not exchanged (section 7.1.4).
+    // The answer could not be sent, so the two Close frames were not exchanged (section 7.1.4).
     expect(pullLines(one)).toEqual(['closeReceived 1000 ', 'closed 1000  unclean remote'])
     expect(one.takeOutput()).toBeNull()
   })

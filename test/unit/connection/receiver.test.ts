@@ -31,7 +31,7 @@ function pull(receiver: Receiver): string[] {
   return found
 }
 
-/** What comes of some bytes in one chunk; then the same byte by byte, which must give the same. */
+/** The results for some bytes in one chunk, which must be the same byte by byte. */
 function receive(bytes: Uint8Array, setup: () => Setup = () => ({})): string[] {
   const whole = make(setup())
   whole.push(Buffer.from(bytes))
@@ -277,7 +277,7 @@ describe('a lent chunk', () => {
   const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload })
   const binary = (payload: string): Buffer => frame({ opcode: OP.BINARY, payload })
 
-  /** Pushes it, pulls so many, and writes over it. */
+  /** Lends a chunk, pulls `pulls` results, and overwrites the chunk. */
   function lend(receiver: Receiver, bytes: Buffer, pulls: number): (MessageReceived | ControlFrame)[] {
     const lent = Buffer.from(bytes)
     const found: (MessageReceived | ControlFrame)[] = []

@@ -140,7 +140,7 @@ describe('a message that is compressed on the thread pool', () => {
     expect(lines(sender)).toEqual(['9 ping', '10 pong'])
     codec.finishDeflate()
     expect(woken()).toBe(1)
-    // The next large one is under way: what stands behind it goes on waiting.
+    // The next large message is being compressed: the messages after it go on waiting.
     expect(sender.isCompressing).toBe(true)
     expect(sender.byteLength).toBeGreaterThan(100 + 10 + 4)
     sender.sendText('ffffffff', true)

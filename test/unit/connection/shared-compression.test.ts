@@ -82,7 +82,7 @@ describe.each(ENGINES)('a prepared message above asyncThresholdBytes, compressed
       expect(read(frames)).toEqual([LARGE])
       expect(connection.bufferedBytes).toBe(0)
     }
-    // Whoever sends it after that has it at once.
+    // A connection that sends it later gets the result at once.
     const late = join(codecs)
     late.connection.send(message)
     expect(read(takeFrames(late.connection))).toEqual([LARGE])

@@ -1,4 +1,4 @@
-/** Large buffers that are used again: bounded, and never in two hands. */
+/** Large buffers are reused: their memory is limited, and no buffer is lent twice at once. */
 import fc from 'fast-check'
 import { Connection } from '../../../src/connection/connection.js'
 import type { MessageReceived } from '../../../src/connection/events.js'
@@ -13,7 +13,7 @@ const MAX_KEPT_BYTES = 4 * MIB
 type Pool = typeof BufferPool
 type Pooled = ReturnType<Pool['borrowBuffer']>
 
-/** One that keeps nothing yet. */
+/** A fresh pool that keeps no buffer. */
 function emptyPool(): Pool {
   let pool: Pool | undefined
   jest.isolateModules(() => {
@@ -38,7 +38,7 @@ describe('borrowBuffer', () => {
   ])('lends for %i bytes a buffer of %i bytes', (bytes, size) => {
     const buffer = emptyPool().borrowBuffer(bytes)
     expect(buffer).toHaveLength(size)
-    // Alone in its memory: a view of a slab would let others in.
+    // The buffer has memory of its own: it is not a view of a slab that others use.
     expect(buffer.buffer.byteLength).toBe(size)
   })
 })
@@ -119,7 +119,7 @@ test('the buffer pool never lends a buffer twice and keeps at most 4 MiB, in any
 })
 
 describe('RFC 6455 5.4: the memory of a delivered message is never written again', () => {
-  /** Its bytes tell where they were. */
+  /** A payload whose bytes show their position. */
   const message = (seed: number): Buffer =>
     Buffer.from(Uint32Array.from({ length: MIB / 4 }, (_, i) => Math.imul(i + seed, 2654435761)).buffer)
   const SEEDS = [1, 2]
@@ -127,7 +127,7 @@ describe('RFC 6455 5.4: the memory of a delivered message is never written again
   const cut = (bytes: Buffer, size: number): Buffer[] =>
     Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
 
-  /** Delivers some bytes in chunks, lent or given. */
+  /** Delivers some bytes in chunks, lent or owned. */
   function receive(connection: Connection, bytes: Buffer, chunkBytes: number, isLent: boolean): Buffer[] {
     const lent = Buffer.alloc(chunkBytes)
     const found: Buffer[] = []
@@ -140,7 +140,7 @@ describe('RFC 6455 5.4: the memory of a delivered message is never written again
     return found
   }
 
-  // Chunks of 150 KiB: the buffer that the pool gives is large enough for the whole, and so is the last one too.
+  // Chunks of 150 KiB: the first buffer from the pool is large enough for the whole message, and stays the last.
   test.each([
     ['fragments of 64 KiB', 64 * KIB, 64 * KIB],
     ['fragments of 1000 bytes', 1000, 64 * KIB],
@@ -156,10 +156,10 @@ describe('RFC 6455 5.4: the memory of a delivered message is never written again
       const kept: Buffer[] = []
       for (const bytes of sent) {
         kept.push(...receive(connection, bytes, chunkBytes, isLent))
-        // Text goes through the same buffers, and leaves them at once.
+        // Text uses the same buffers and releases them at once.
         receive(connection, text, 150 * KIB, isLent)
       }
-      // Whoever borrows next may write what they like.
+      // The next borrower may write anything.
       for (let size = 32 * KIB; size <= 4 * MIB; size *= 2) {
         for (let i = 0; i < 3; i++) borrowBuffer(size).fill(0xaa)
       }

@@ -160,7 +160,7 @@ describe('cutting a reason at a code point', () => {
         const whole = Buffer.from(reason)
         expect(bytes.length).toBeLessThanOrEqual(123)
         expect(whole.subarray(0, bytes.length).equals(bytes)).toBe(true)
-        // A whole number of characters: what was cut is less than one more of them.
+        // The reason holds whole characters, and one more would not fit.
         expect(new TextDecoder('utf-8', { fatal: true }).decode(bytes)).toHaveLength(bytes.toString().length)
         if (whole.length > 123) expect(bytes.length).toBeGreaterThan(123 - Math.max(width, 1))
         else expect(bytes.length).toBe(whole.length)

@@ -1,4 +1,4 @@
-/** Short frames that are taken whole, and chunks that are lent: the two ways past `next`. */
+/** Short frames that are taken whole, and lent chunks: the two ways that do not use `next` alone. */
 import { FrameParser, type FrameParserOptions } from '../../../src/frame/frame-parser.js'
 import { maskInPlace } from '../../../src/frame/masking.js'
 import { frame, frames, hex, KEY, OP, type FrameSpec } from '../../helpers/frame-builder.js'
@@ -9,7 +9,7 @@ const parse = (options: Partial<FrameParserOptions>, bytes: Buffer): FrameParser
   return parser
 }
 
-/** What takeWhole found, unmasked. */
+/** The payload that takeWhole found, unmasked. */
 function take(parser: FrameParser): [opcode: number, text: string] | null {
   const opcode = parser.takeWhole()
   if (opcode === 0) return null

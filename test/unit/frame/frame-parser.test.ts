@@ -30,7 +30,7 @@ function show(event: FrameEvent): string {
   return `${String(event.opcode)} ${flags} ${String(event.offset)}+${event.payload.toString('latin1')}/${String(event.payloadLength)}`
 }
 
-/** One line for each event; each chunk is pushed and pulled to its end. */
+/** One line for each event. Each chunk is pushed and then consumed. */
 function parse(options: FrameParserOptions, ...chunks: readonly Uint8Array[]): string[] {
   const parser = new FrameParser(options)
   return chunks.flatMap((chunk) => {
@@ -39,7 +39,7 @@ function parse(options: FrameParserOptions, ...chunks: readonly Uint8Array[]): s
   })
 }
 
-/** The violation, and how many bytes had come when it was told. */
+/** The violation, and how many bytes were pushed when it was reported. */
 function violation(options: FrameParserOptions, bytes: Uint8Array): { code: string; after: number } {
   const whole = new FrameParser(options)
   whole.push(Buffer.from(bytes))

@@ -55,7 +55,7 @@ describe('RFC 6455 5.2: the length is written in its shortest form', () => {
       const target = Buffer.alloc(20, 0xee)
       expect(writeFrameHeader(target, at, 0x82, length, 0)).toBe(at + expected.length)
       expect(target.subarray(at, at + expected.length).toString('hex')).toBe(expected.toString('hex'))
-      // Nothing else is written, not even zeros.
+      // No other byte is written, not even zeros.
       expect(Buffer.concat([target.subarray(0, at), target.subarray(at + expected.length)])).toEqual(
         Buffer.alloc(20 - expected.length, 0xee),
       )

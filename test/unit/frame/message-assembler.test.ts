@@ -4,7 +4,7 @@ import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { MessageAssembler } from '../../../src/frame/message-assembler.js'
 import { fragments, frame, hex, KEY, OP } from '../../helpers/frame-builder.js'
 
-/** The parts of what is pushed chunk by chunk to a server (masked) or a client. */
+/** The parts of chunks that are pushed to a server (masked) or a client. */
 function parts(masked: boolean, ...chunks: readonly Uint8Array[]): FramePart[] {
   const parser = new FrameParser({ role: masked ? 'server' : 'client', allowRsv1: true })
   const found: FramePart[] = []
@@ -88,7 +88,7 @@ describe('RFC 6455 8.1: text is validated as it arrives', () => {
     const list = parts(true, ...bytewise(bytes))
     const message = new MessageAssembler(list[0] as FramePart)
     const answers = list.map((part) => message.append(part)?.code ?? null)
-    // The first part is the header alone.
+    // The first part is only the header.
     expect(answers.slice(0, 5)).toEqual([null, null, null, null, 'HAWSER_INVALID_UTF8'])
     expect(message.append(list[0] as FramePart)).toBeNull()
   })

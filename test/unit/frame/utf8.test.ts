@@ -2,7 +2,7 @@ import { asBuffer } from '../../../src/frame/as-buffer.js'
 import { decodeText, Utf8Validator } from '../../../src/frame/utf8.js'
 import { hex } from '../../helpers/frame-builder.js'
 
-/** Bytes that are good before the first bad one; -1: all are good. */
+/** How many bytes are valid before the first bad one; -1 if all are valid. */
 function firstBad(bytes: Uint8Array): number {
   const validator = new Utf8Validator()
   return bytes.findIndex((octet) => !validator.push(Uint8Array.of(octet)))

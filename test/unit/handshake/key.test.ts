@@ -50,7 +50,7 @@ describe.each(['createHash', 'hash'])('the digest by crypto.%s', (name) => {
   it("gives the accept value of the RFC's example", () => {
     jest.isolateModules(() => {
       const crypto = jest.requireActual<typeof Crypto>('node:crypto')
-      // In one call, as Node has it from 20.12 on; or without it, as before.
+      // With crypto.hash, which Node has from 20.12 on, or without it.
       const hash = (algorithm: string, data: string, encoding: 'base64'): string =>
         crypto.createHash(algorithm).update(data).digest(encoding)
       jest.doMock('node:crypto', () => ({ ...crypto, hash: name === 'hash' ? hash : undefined }))

@@ -20,7 +20,7 @@ const GOOD: readonly (readonly [string, string])[] = [
   ['Sec-WebSocket-Version', '13'],
 ]
 
-/** A good request with these headers put in place of those of the same name, or added. */
+/** A valid request with these headers added, or in place of those with the same name. */
 const request = (
   changes: readonly (readonly [string, string])[] = [],
   line: { method?: string; target?: string; httpVersion?: string } = {},

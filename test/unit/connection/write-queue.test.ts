@@ -1,4 +1,4 @@
-import { OutputQueue } from '../../../src/connection/output-queue.js'
+import { WriteQueue } from '../../../src/connection/write-queue.js'
 import { asBuffer } from '../../../src/frame/as-buffer.js'
 import { frame, hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 
@@ -7,20 +7,20 @@ const BINARY = 0x82
 const SLAB = 64 * 1024
 
 /** All that waits, in one. */
-function takeAll(queue: OutputQueue): Buffer {
+function takeAll(queue: WriteQueue): Buffer {
   const taken: Buffer[] = []
   for (let bytes = queue.take(); bytes !== null; bytes = queue.take()) taken.push(bytes)
   return Buffer.concat(taken)
 }
 
-function onlyFrame(queue: OutputQueue): WireFrame {
+function onlyFrame(queue: WriteQueue): WireFrame {
   const { frames, rest } = readFrames(takeAll(queue))
   expect(rest).toHaveLength(0)
   expect(frames).toHaveLength(1)
   return frames[0]!
 }
 
-/** How many bytes the memory behind some buffers has, each counted once. */
+/** The memory that some buffers keep alive, in bytes, each memory counted once. */
 function memoryOf(buffers: readonly Buffer[]): number {
   return [...new Set(buffers.map((b) => b.buffer))].reduce((sum, memory) => sum + memory.byteLength, 0)
 }
@@ -29,7 +29,7 @@ const shortestForm = (length: number): number => (length < 126 ? 7 : length < 65
 
 describe('RFC 6455 5.2: frames of a server', () => {
   test('a text is written as in section 5.7', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendText(TEXT, 'Hello')
     expect(queue.byteLength).toBe(7)
     expect(queue.take()).toEqual(hex('81 05 48 65 6c 6c 6f'))
@@ -38,7 +38,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
   })
 
   test('bytes and an empty payload are written', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendBytes(BINARY, hex('00 ff 80'))
     queue.appendBytes(0x8a, Buffer.alloc(0))
     queue.appendText(TEXT, '')
@@ -46,7 +46,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
   })
 
   test('frames that are appended together are taken together', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     for (let i = 0; i < 100; i++) queue.appendText(TEXT, `m${i}`)
     const bytes = queue.take()!
     expect(queue.take()).toBeNull()
@@ -56,7 +56,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
   })
 
   test('the first byte is written as given', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendBytes(0xc2, hex('01'))
     queue.appendText(0x41, 'a')
     expect(queue.take()).toEqual(hex('c2 01 01 41 01 61'))
@@ -65,7 +65,7 @@ describe('RFC 6455 5.2: frames of a server', () => {
 
 describe('RFC 6455 5.3: frames of a client', () => {
   test('every frame is masked with a key of its own', () => {
-    const queue = new OutputQueue(true)
+    const queue = new WriteQueue(true)
     for (let i = 0; i < 50; i++) queue.appendText(TEXT, 'Hello')
     queue.appendBytes(BINARY, Buffer.alloc(300, 7))
     queue.appendBytes(0x89, Buffer.alloc(0))
@@ -97,7 +97,7 @@ describe('RFC 6455 5.6: text of every length', () => {
     const role = masked ? 'client' : 'server'
     test.each(Object.entries(UNITS))(`${role}: text of %s is written at every length`, (_, unit) => {
       for (const length of LENGTHS) {
-        const queue = new OutputQueue(masked)
+        const queue = new WriteQueue(masked)
         const text = unit.repeat(length)
         queue.appendText(TEXT, text)
         const waited = queue.byteLength
@@ -121,7 +121,7 @@ describe('RFC 6455 5.6: text of every length', () => {
           `\udca9${'a'.repeat(length)}`,
           '\ud83d\ud83d\udca9\udca9'.repeat(length >> 2),
         ]
-        const queue = new OutputQueue(masked)
+        const queue = new WriteQueue(masked)
         for (const text of texts) queue.appendText(TEXT, text)
         const { frames, rest } = readFrames(takeAll(queue))
         expect(rest).toHaveLength(0)
@@ -134,7 +134,7 @@ describe('RFC 6455 5.6: text of every length', () => {
   }
 
   test('text of every kind and length up to 300 is written into one stream', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     const texts = Array.from({ length: 300 }, (_, n) =>
       Object.values(UNITS).map((unit) => unit.repeat(n)),
     ).flat()
@@ -147,9 +147,9 @@ describe('RFC 6455 5.6: text of every length', () => {
 
 describe('the slab that all queues share', () => {
   test('a queue whose slab was replaced does not overwrite frames of other queues', () => {
-    const first = new OutputQueue(false)
-    const second = new OutputQueue(false)
-    const third = new OutputQueue(false)
+    const first = new WriteQueue(false)
+    const second = new WriteQueue(false)
+    const third = new WriteQueue(false)
     // Twice, for the slab may be replaced between the first two lines as well.
     for (let round = 0; round < 2; round++) {
       first.appendText(TEXT, 'aaaa')
@@ -166,8 +166,8 @@ describe('the slab that all queues share', () => {
   })
 
   test('a queue continues in the slab only after its own bytes', () => {
-    const first = new OutputQueue(false)
-    const second = new OutputQueue(false)
+    const first = new WriteQueue(false)
+    const second = new WriteQueue(false)
     first.appendText(TEXT, '1')
     second.appendText(TEXT, '2')
     first.appendText(TEXT, '3')
@@ -177,7 +177,7 @@ describe('the slab that all queues share', () => {
   })
 
   test('a full slab is replaced, and no frame at its end is lost', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     const sizes = Array.from({ length: 400 }, (_, i) => (i * 37) % 1500)
     const parts: Buffer[] = []
     for (const [i, size] of sizes.entries()) {
@@ -191,7 +191,7 @@ describe('the slab that all queues share', () => {
   })
 
   test('queues that take turns keep a few buffers each, not one for each frame', () => {
-    const queues = Array.from({ length: 10 }, () => new OutputQueue(false))
+    const queues = Array.from({ length: 10 }, () => new WriteQueue(false))
     for (let i = 0; i < 5000; i++) for (const queue of queues) queue.appendText(TEXT, 'x')
     const slabs = new Set<ArrayBufferLike>()
     for (const queue of queues) {
@@ -207,7 +207,7 @@ describe('the slab that all queues share', () => {
 
 describe('take', () => {
   test('a large frame has a buffer of its own, and the order of frames is kept', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendText(TEXT, 'before')
     queue.appendBytes(BINARY, Buffer.alloc(300_000, 1))
     queue.appendText(TEXT, 'behind')
@@ -220,7 +220,7 @@ describe('take', () => {
   })
 
   test('returns at most 64 KiB at once if possible, always cut between two frames', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.isBlocked = true
     for (let i = 0; i < 1000; i++) queue.appendBytes(BINARY, Buffer.alloc(1000, i))
     let left = 1000 * 1004
@@ -235,7 +235,7 @@ describe('take', () => {
 
   test('taken bytes do not change when more frames are written', () => {
     for (const isBlocked of [false, true]) {
-      const queue = new OutputQueue(false)
+      const queue = new WriteQueue(false)
       queue.isBlocked = isBlocked
       queue.appendText(TEXT, 'one')
       const taken = queue.take()!
@@ -248,8 +248,8 @@ describe('take', () => {
 
 describe('a queue while the transport is blocked', () => {
   test('writes nothing into the slab', () => {
-    const blocked = new OutputQueue(false)
-    const other = new OutputQueue(false)
+    const blocked = new WriteQueue(false)
+    const other = new WriteQueue(false)
     blocked.isBlocked = true
     blocked.appendText(TEXT, 'kept')
     other.appendText(TEXT, 'passed')
@@ -257,7 +257,7 @@ describe('a queue while the transport is blocked', () => {
   })
 
   test('leaves earlier frames in the slab and writes later ones into private buffers', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendText(TEXT, 'slab')
     queue.isBlocked = true
     queue.appendText(TEXT, 'own')
@@ -266,7 +266,7 @@ describe('a queue while the transport is blocked', () => {
 
   test('has few buffers that grow with the waiting bytes, at most three times too large', () => {
     for (const size of [0, 1, 10, 100, 1000, 5000]) {
-      const queue = new OutputQueue(false)
+      const queue = new WriteQueue(false)
       queue.isBlocked = true
       const text = 'x'.repeat(size)
       const count = Math.ceil(200_000 / (size + 2))
@@ -282,13 +282,13 @@ describe('a queue while the transport is blocked', () => {
   })
 
   test('continues in its private buffer after the block ends, then in the slab', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.isBlocked = true
     queue.appendText(TEXT, 'a')
     queue.isBlocked = false
     queue.appendText(TEXT, 'b')
     expect(queue.take()).toEqual(hex('81 01 61 81 01 62'))
-    const other = new OutputQueue(false)
+    const other = new WriteQueue(false)
     queue.appendText(TEXT, 'c')
     other.appendText(TEXT, 'd')
     expect(queue.take()!.buffer).toBe(other.take()!.buffer)
@@ -297,7 +297,7 @@ describe('a queue while the transport is blocked', () => {
 
 describe('clear', () => {
   test('drops all frames that are not taken, and the queue can be used again', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendBytes(BINARY, Buffer.alloc(20_000))
     queue.appendText(TEXT, 'gone')
     queue.clear()
@@ -312,7 +312,7 @@ describe('the buffer of a large frame that has left', () => {
   const large = (byte: number): Buffer => Buffer.alloc(200_000, byte)
 
   test('is reused for the next large frame of any connection once it is recycled', () => {
-    const [one, two] = [new OutputQueue(false), new OutputQueue(false)]
+    const [one, two] = [new WriteQueue(false), new WriteQueue(false)]
     one.appendBytes(BINARY, large(1))
     const first = one.take()!
     expect(readFrames(first).frames[0]!.payload.equals(large(1))).toBe(true)
@@ -324,7 +324,7 @@ describe('the buffer of a large frame that has left', () => {
   })
 
   test('is recycled only once, and only if it was taken last', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     queue.appendBytes(BINARY, large(1))
     const first = queue.take()!
     queue.recycle()
@@ -339,7 +339,7 @@ describe('the buffer of a large frame that has left', () => {
   })
 
   test('is not overwritten if it was not recycled', () => {
-    const queue = new OutputQueue(true)
+    const queue = new WriteQueue(true)
     const taken: Buffer[] = []
     for (let i = 0; i < 5; i++) {
       queue.appendBytes(BINARY, large(i))
@@ -349,7 +349,7 @@ describe('the buffer of a large frame that has left', () => {
   })
 
   test('is not recycled if it is a slab, a shared frame or joined buffers', () => {
-    const queue = new OutputQueue(false)
+    const queue = new WriteQueue(false)
     const shared = asBuffer(frame({ opcode: 2, payload: large(9) }))
     const taken: Buffer[] = []
     const take = (): void => {
@@ -381,7 +381,7 @@ describe('the view of taken bytes', () => {
   test('is made once for connections that take the same bytes', () => {
     const shared = asBuffer(frame({ opcode: 1, payload: 'Hello' }))
     const views = Array.from({ length: 3 }, () => {
-      const queue = new OutputQueue(false)
+      const queue = new WriteQueue(false)
       queue.appendShared(shared, 0, shared.length)
       return queue.take()
     })
@@ -394,7 +394,7 @@ describe('the view of taken bytes', () => {
     const shared = asBuffer(Buffer.concat([bytes, bytes]))
     const other = asBuffer(Buffer.from(bytes))
     const take = (buffer: typeof shared, start: number, end: number): Buffer => {
-      const queue = new OutputQueue(false)
+      const queue = new WriteQueue(false)
       queue.appendShared(buffer, start, end)
       return queue.take()!
     }

@@ -1,9 +1,9 @@
-import { OutputQueue } from '../../../src/connection/output-queue.js'
-import { TO_COMPRESS_BIT, WaitingFrames } from '../../../src/connection/waiting-frames.js'
+import { WriteQueue } from '../../../src/connection/write-queue.js'
+import { TO_COMPRESS_BIT, CompressionQueue } from '../../../src/connection/compression-queue.js'
 
 describe('messages that wait for a compression', () => {
   test('leave unchanged and in order', () => {
-    const waiting = new WaitingFrames()
+    const waiting = new CompressionQueue()
     const sizes = [0, 1, 125, 126, 65_535, 65_536, 100_000, 3, 0]
     for (const [i, size] of sizes.entries()) {
       if (i % 2 === 0) waiting.appendBytes(0x82 | TO_COMPRESS_BIT, Buffer.alloc(size, i))
@@ -19,7 +19,7 @@ describe('messages that wait for a compression', () => {
   })
 
   test('leave after those that were added earlier, even if they are added in between', () => {
-    const waiting = new WaitingFrames()
+    const waiting = new CompressionQueue()
     const seen: string[] = []
     let sent = 0
     for (let i = 0; i < 2000; i++) {
@@ -33,15 +33,15 @@ describe('messages that wait for a compression', () => {
   })
 
   test('wait in private memory, because it may take long', () => {
-    const waiting = new WaitingFrames()
+    const waiting = new CompressionQueue()
     waiting.appendText(0x81, 'abc')
-    const output = new OutputQueue(false)
+    const output = new WriteQueue(false)
     output.appendText(0x81, 'abc')
     expect(waiting.next()!.payload.buffer).not.toBe(output.take()!.buffer)
   })
 
   test('are counted with their headers', () => {
-    const waiting = new WaitingFrames()
+    const waiting = new CompressionQueue()
     expect(waiting.byteLength).toBe(0)
     waiting.appendText(0x81, 'abc')
     waiting.appendBytes(0x82, Buffer.alloc(200))

@@ -49,7 +49,7 @@ function viewOf(region: Buffer, start: number, end: number): Buffer {
  * A connection writes into the shared slab until another connection writes after it. Later frames that must wait go
  * into private buffers, which grow with the waiting bytes: memory follows the bytes, never the number of frames.
  */
-export class OutputQueue {
+export class WriteQueue {
   /** The bytes that are not taken yet. */
   byteLength = 0
   /**

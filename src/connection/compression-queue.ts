@@ -1,5 +1,5 @@
 import { LENGTH_BITS, PAYLOAD_LENGTH_16, PAYLOAD_LENGTH_64, RSV2_BIT } from '../frame/header.js'
-import { OutputQueue } from './output-queue.js'
+import { WriteQueue } from './write-queue.js'
 import { PreparedMessage } from './prepared-message.js'
 
 /** Marks a frame that is to be compressed, in its first byte. No frame on the wire has this bit. */
@@ -21,10 +21,10 @@ const frameBytes = ({ frame }: PreparedMessage): number => frame.end - frame.sta
  * the other, so that a million small messages cost a few bytes each and not an object and a buffer each. Prepared
  * messages are kept as objects between them, so that each is still compressed once for all connections.
  */
-export class WaitingFrames {
+export class CompressionQueue {
   /** The waiting bytes with headers; prepared messages count uncompressed. */
   byteLength = 0
-  private readonly runs: (OutputQueue | PreparedMessage)[] = []
+  private readonly runs: (WriteQueue | PreparedMessage)[] = []
   private bytes: Buffer | null = null
   private position = 0
 
@@ -87,10 +87,10 @@ export class WaitingFrames {
     return { firstByte: bytes.readUInt8(at), payload: bytes.subarray(start, end) }
   }
 
-  private lastQueue(): OutputQueue {
+  private lastQueue(): WriteQueue {
     const last = this.runs.at(-1)
-    if (last instanceof OutputQueue) return last
-    const queue = new OutputQueue(false)
+    if (last instanceof WriteQueue) return last
+    const queue = new WriteQueue(false)
     // Its frames may wait for long, so they must not lie in the shared slab.
     queue.isBlocked = true
     this.runs.push(queue)
