@@ -223,6 +223,20 @@ async function checkRoundTrip(project) {
   return 'a message there and back, by import and by require'
 }
 
+/** The programs of docs/getting-started.md, as a reader compiles them. That they run is tested from the sources. */
+async function checkGettingStarted(project) {
+  const text = await readFile(path.join(root, 'docs/getting-started.md'), 'utf8')
+  const blocks = [...text.matchAll(/^<!-- file: (\S+) -->\n\n```\w+\n([\s\S]*?)^```$/gm)]
+  const folder = path.join(project, 'chat')
+  await mkdir(path.join(folder, 'src'), { recursive: true })
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+  // A later block replaces an earlier one of the same name.
+  for (const [, name, code] of blocks) await writeFile(path.join(folder, name), code)
+  const types = ['--typeRoots', path.join(root, 'node_modules/@types')]
+  await run(node, [tool('typescript/bin/tsc'), '-p', folder, ...types], folder)
+  return `${String(blocks.length)} blocks`
+}
+
 /** The types as attw sees them, but for the resolution of Node 10, which knows no subpaths. */
 async function checkTypesResolve(tarball) {
   const args = [
@@ -277,6 +291,7 @@ async function checkPackage(built) {
       ['one copy', () => checkOneCopy(project)],
       ['types', () => checkTypes(project)],
       ['round trip', () => checkRoundTrip(project)],
+      ['getting started', () => checkGettingStarted(project)],
       ['command', () => checkCommand(project)],
       [
         'publint',
