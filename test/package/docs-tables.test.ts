@@ -158,6 +158,37 @@ describe('docs/README.md', () => {
   })
 })
 
+describe('docs/architecture.md', () => {
+  const page = read('docs/architecture.md')
+
+  /** The names in the first column of the table below a heading. */
+  const namesBelow = (heading: string): string[] => {
+    const [, section = ''] = page.split(`\n${heading}\n`)
+    const [table = ''] = section.split(/^#/m)
+    return [...table.matchAll(/^\| `([\w.-]+)` +\|/gm)].map(([, name = '']) => name).sort()
+  }
+
+  it('has a line for each room of src', () => {
+    const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+    expect(namesBelow('## The rooms')).toEqual(rooms.sort())
+  })
+
+  it.each(['frame', 'connection', 'transport', 'socket', 'service'])(
+    'has a line for each file of src/%s',
+    (room) => {
+      expect(namesBelow(`### ${room}`)).toEqual(readdirSync(path.join(root, 'src', room)).sort())
+    },
+  )
+
+  it('names files that exist wherever it gives a path', () => {
+    const files = [...page.matchAll(/`(src\/[\w./-]+)`/g)].map(([, file = '']) => file)
+    expect(files.length).toBeGreaterThan(4)
+    expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([])
+  })
+})
+
 /** A heading as the name that links give it. */
 const anchorOf = (heading: string): string =>
   heading
