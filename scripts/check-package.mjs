@@ -28,7 +28,9 @@ const SUBPATHS = [
 
 /** All that the tarball may hold. */
 const EXPECTED_FILES = [
-  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/,
+  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$/,
+  /^docs\/([a-z]+\/)?[\w.-]+\.md$/,
+  /^examples\/([a-z0-9-]+\.mjs|README\.md)$/,
   /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js)$/,
   /^dist\/(esm|cjs)\/package\.json$/,
   /^dist\/esm\/cli\/([a-z0-9-]+\/)*[a-z0-9-]+\.(html|css|svg)$/,
@@ -223,6 +225,38 @@ async function checkRoundTrip(project) {
   return 'a message there and back, by import and by require'
 }
 
+/** The links of the README and of the index lead to what is in the package. */
+async function checkLinks(installed) {
+  let count = 0
+  for (const page of ['README.md', 'docs/README.md', 'examples/README.md']) {
+    const text = await readFile(path.join(installed, page), 'utf8')
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      const target = path.join(installed, path.dirname(page), link)
+      const isThere = await stat(target).then(
+        () => true,
+        () => false,
+      )
+      check(isThere, `${page} links ${link}, which is not in the package`)
+      count += 1
+    }
+  }
+  return `${String(count)} lead to files of the package`
+}
+
+/** The programs of docs/getting-started.md, as a reader compiles them. That they run is tested from the sources. */
+async function checkGettingStarted(project) {
+  const text = await readFile(path.join(root, 'docs/getting-started.md'), 'utf8')
+  const blocks = [...text.matchAll(/^<!-- file: (\S+) -->\n\n```\w+\n([\s\S]*?)^```$/gm)]
+  const folder = path.join(project, 'chat')
+  await mkdir(path.join(folder, 'src'), { recursive: true })
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+  // A later block replaces an earlier one of the same name.
+  for (const [, name, code] of blocks) await writeFile(path.join(folder, name), code)
+  const types = ['--typeRoots', path.join(root, 'node_modules/@types')]
+  await run(node, [tool('typescript/bin/tsc'), '-p', folder, ...types], folder)
+  return `${String(blocks.length)} blocks`
+}
+
 /** The types as attw sees them, but for the resolution of Node 10, which knows no subpaths. */
 async function checkTypesResolve(tarball) {
   const args = [
@@ -277,6 +311,8 @@ async function checkPackage(built) {
       ['one copy', () => checkOneCopy(project)],
       ['types', () => checkTypes(project)],
       ['round trip', () => checkRoundTrip(project)],
+      ['links', () => checkLinks(installed)],
+      ['getting started', () => checkGettingStarted(project)],
       ['command', () => checkCommand(project)],
       [
         'publint',

@@ -124,6 +124,11 @@ export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncI
    * call when this one gives up.
    * @throws ConnectionClosedError, with code and reason, once the connection is over and all messages are read; the
    *   signal's reason; a `TimeoutError`; InvalidStateError where a handler gets the messages, or `incoming` is 'discard'
+   * @example
+   * ```ts
+   * socket.send('hello')
+   * const reply = await socket.receive({ timeoutMs: 5000 })
+   * ```
    */
   receive(options: WaitOptions = {}): Promise<string | Buffer> {
     if (this.reader === null) {

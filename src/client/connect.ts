@@ -98,6 +98,12 @@ const NAMES = new Set<string>([
  * @throws SyntaxError, TypeError or RangeError for a wrong url or option, at once; the promise rejects with HandshakeError
  *   (its message names the URL without credentials and query, its `response` is the server's answer), with the
  *   system's error as `cause` where there is one, or with the reason of the signal
+ * @example
+ * ```ts
+ * const socket = await connect('ws://localhost:8080/rooms/dogs', { handshakeTimeoutMs: 5000 })
+ * console.log(await socket.receive()) // welcome to dogs
+ * await socket.close(1000)
+ * ```
  */
 export function connect<Data = undefined>(
   url: string | URL,

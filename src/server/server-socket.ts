@@ -78,6 +78,17 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
    * Joins a group, which need not be there before.
    * @returns whether it is in it now: false if the connection is no longer open
    * @throws TypeError or RangeError for a wrong name; RangeError above `maxGroupsPerConnection`
+   * @example
+   * ```ts
+   * server.route('/chat', {
+   *   onOpen: (socket) => {
+   *     socket.join('everybody')
+   *   },
+   *   onTextMessage: (socket, text) => {
+   *     socket.group('everybody').send(text, { except: socket })
+   *   },
+   * })
+   * ```
    */
   join(group: string): boolean {
     return this.owner.hub.join(this as unknown as ServerSocket, group)

@@ -112,6 +112,15 @@ export class WebSocketServer<Data = unknown> {
    *   `*name` as the last for all the rest, which may be empty. What is equal goes before a parameter, and that before a rest
    * @param service handlers, or a function that makes those of one connection
    * @throws TypeError for a wrong path or service, and for a path that has a service already
+   * @example
+   * ```ts
+   * server.route('/rooms/:room', {
+   *   onOpen: (socket) => {
+   *     socket.send(`welcome to ${socket.params.room}`)
+   *   },
+   *   onTextMessage: (socket, text) => `you said ${text}`,
+   * })
+   * ```
    */
   route<D = Data, Path extends string = string, C extends Codec | undefined = undefined>(
     path: Path,
@@ -152,6 +161,11 @@ export class WebSocketServer<Data = unknown> {
    * @param host default: all addresses
    * @returns the address, once the server listens
    * @throws the system's error, such as EADDRINUSE; InvalidStateError if it listens already or was closed
+   * @example
+   * ```ts
+   * const { port } = await server.listen(8080)
+   * console.log(`listening on port ${port}`)
+   * ```
    */
   async listen(port = 0, host?: string): Promise<AddressInfo> {
     const address = await this.ports.listen(port, host)
@@ -164,6 +178,12 @@ export class WebSocketServer<Data = unknown> {
    * unless somebody else listens for upgrades there, who may take them. Several of these servers may share a port.
    * Closing this server leaves the other one open.
    * @throws TypeError for what is no server, InvalidStateError if it is attached already or this one was closed
+   * @example
+   * ```ts
+   * const http = createServer((request, response) => response.end('hello over HTTP'))
+   * server.attach(http)
+   * http.listen(8081)
+   * ```
    */
   attach(httpServer: HttpServer): this {
     this.ports.attach(httpServer)
@@ -220,6 +240,11 @@ export class WebSocketServer<Data = unknown> {
    * Sends a message to all open connections: encoded and compressed once. One that is slow or broken never stops the
    * others.
    * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
+   * @example
+   * ```ts
+   * const { sent, dropped } = server.broadcast('closing in five minutes')
+   * console.log(`${sent} connections took it, ${dropped} read too slowly`)
+   * ```
    */
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
     return this.host.hub.broadcast(

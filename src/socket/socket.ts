@@ -140,6 +140,12 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    *   connection is no longer open or the peer too slow: see `slowConsumer`. While the answer to the peer's Close frame waits for
    *   handlers, messages are still taken
    * @throws TypeError for anything that is neither text nor bytes
+   * @example
+   * ```ts
+   * for (const line of lines) {
+   *   if (!socket.send(line)) await socket.drained()
+   * }
+   * ```
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     return this.driver.send(data, options)
@@ -185,6 +191,10 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    * Waits until `bufferedAmount` is at or below the high-water mark: at once if it is.
    * @throws ConnectionClosedError if the connection ends before, or is closing already: then at its end, since
    *   nothing more can be sent; the signal's reason; a `TimeoutError`
+   * @example
+   * ```ts
+   * if (!socket.send(report)) await socket.drained({ timeoutMs: 10_000 })
+   * ```
    */
   async drained(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions(options)
@@ -216,6 +226,10 @@ export abstract class Socket<Data = unknown> implements DriverOwner {
    * @returns how the connection ended
    * @throws TypeError or RangeError for a code that must not be sent: at once. The promise rejects with the reason of
    *   the signal alone
+   * @example
+   * ```ts
+   * const { code, wasClean } = await socket.close(1000, 'done')
+   * ```
    */
   close(code?: number, reason?: string, options: WaitOptions = {}): Promise<CloseInfo> {
     checkCloseArguments(code, reason)

@@ -153,8 +153,39 @@ describe('docs/README.md', () => {
   it('links every page of docs but the single decisions', () => {
     const index = read('docs/README.md')
     const pages = PAGES.filter((page) => /^docs\/(?!adr\/|README)/.test(page))
-    expect(pages.length).toBeGreaterThan(10)
+    expect(pages.length).toBeGreaterThan(15)
     expect(pages.filter((page) => !index.includes(`](${page.slice('docs/'.length)})`))).toEqual([])
+  })
+})
+
+describe('docs/architecture.md', () => {
+  const page = read('docs/architecture.md')
+
+  /** The names in the first column of the table below a heading. */
+  const namesBelow = (heading: string): string[] => {
+    const [, section = ''] = page.split(`\n${heading}\n`)
+    const [table = ''] = section.split(/^#/m)
+    return [...table.matchAll(/^\| `([\w.-]+)` +\|/gm)].map(([, name = '']) => name).sort()
+  }
+
+  it('has a line for each room of src', () => {
+    const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+    expect(namesBelow('## The rooms')).toEqual(rooms.sort())
+  })
+
+  it.each(['frame', 'connection', 'transport', 'socket', 'service'])(
+    'has a line for each file of src/%s',
+    (room) => {
+      expect(namesBelow(`### ${room}`)).toEqual(readdirSync(path.join(root, 'src', room)).sort())
+    },
+  )
+
+  it('names files that exist wherever it gives a path', () => {
+    const files = [...page.matchAll(/`(src\/[\w./-]+)`/g)].map(([, file = '']) => file)
+    expect(files.length).toBeGreaterThan(4)
+    expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([])
   })
 })
 
