@@ -110,7 +110,7 @@ export default {
     },
 
     only('native'),
-    builtins('native', ['net', 'stream', 'zlib', 'buffer', 'util']),
+    builtins('native', ['net', 'http', 'stream', 'zlib', 'util']),
 
     only('transport', 'native'),
     builtins('transport', ['net', 'stream', 'fs']),

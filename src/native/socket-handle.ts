@@ -1,12 +1,13 @@
 /**
- * What Hawser uses of a `net.Socket` that Node does not document: its handle, the objects that the handle's calls
- * need, and the function that takes what the handle reads. All of it is looked for before it is used, and used only if
- * it needs nothing that is not known here (docs/adr/0010). Where anything is missing the stream is used as it is.
+ * The handle of a `net.Socket`, the objects that its calls need, and the function that takes what it reads. Everything is
+ * looked for before it is used, and used only if it needs nothing that is not known here (docs/adr/0010). Where anything
+ * is missing the stream is used as it is.
  */
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 import { isNativeOn } from './native-switch.js'
+import { isUsedByHttp } from './pending-response.js'
 
 /** A call to the system that is under way. */
 export interface HandleRequest {
@@ -20,16 +21,16 @@ export interface HandleRequest {
 
 type RequestClass = new () => HandleRequest
 
-/** Takes what a handle read: Node's own function. It looks for the stream under {@link HandleKit.ownerKey}. */
+/** Node's own function, which takes what a handle read. It looks for the stream under {@link HandleKit.ownerKey}. */
 type OnRead = (this: Handle, bytes?: ArrayBuffer) => void
 
-/** What the calls for the names of a handle fill in. */
+/** What `getpeername` and `getsockname` of a handle fill in. */
 export interface HandleName {
   address?: string
   port?: number
 }
 
-/** A libuv stream, as Node wraps it: TCP or a pipe. */
+/** A stream of libuv, as Node wraps it: TCP or a pipe. */
 export interface Handle {
   /** Node ends the process when this is set to anything but a function. */
   onread: OnRead
@@ -72,7 +73,7 @@ export interface HandleKit {
   readonly timerKey: symbol
 }
 
-/** What Node's function may touch of the owner: an owner of ours has all of it, or may do without. */
+/** What Node's function may touch of the owner: an owner of ours has all of it, or does not need it. */
 const KNOWN_KEYS = new Set(['kUpdateTimer', 'kBuffer', 'kBufferCb', 'kBufferGen', 'kMaybeDestroy'])
 const KNOWN_NAMES = new Set([
   'constructor',
@@ -164,7 +165,7 @@ function findKit(): HandleKit | null {
 
 let kit: HandleKit | null | undefined
 
-/** What is needed to use handles; null if this Node does it in another way. Found out once. */
+/** What is needed to use handles; null if the room is off or this Node does it in another way. Found out once. */
 export function handleKit(): HandleKit | null {
   if (kit === undefined) {
     try {
@@ -194,28 +195,28 @@ export function isHandle(handle: unknown): handle is Handle {
   return typeof some['writeQueueSize'] === 'number' && some['isStreamBase'] === true
 }
 
-/** The error of a call to the system, as node:net would tell it. */
+/** The error of a call to the system, as node:net reports it. */
 export function systemError(call: string, status: number): Error {
   const code = getSystemErrorName(status)
   return Object.assign(new Error(`${call} ${code}`), { code, errno: status, syscall: call })
 }
 
-/** Who listens to these wants what only the stream gives. */
+/** A listener to one of these needs the stream. */
 const EVENTS = ['data', 'readable', 'end', 'drain', 'finish'] as const
 
 /**
- * Takes the handle out of a socket that is at rest: a plain one of node:net, with nothing buffered, and nobody who
- * listens to what comes.
+ * Takes the handle out of a socket that is at rest: a plain one of node:net, with nothing buffered and no listener to what
+ * it receives.
  * @returns the handle; null if the socket must be used as it is
  */
 export function takeHandle(duplex: Duplex): Handle | null {
   const kind: unknown = Object.getPrototypeOf(duplex)
   if (kind !== NetSocket.prototype || handleKit() === null) return null
   const socket: NetSocket = duplex as never
-  const holder = socket as unknown as { _handle: unknown; _httpMessage?: unknown }
+  const holder = socket as unknown as { _handle: unknown }
   const handle = holder._handle
   // A response of node:http would write to it.
-  if (holder._httpMessage !== undefined && holder._httpMessage !== null) return null
+  if (isUsedByHttp(socket)) return null
   if (!isHandle(handle) || socket.destroyed || socket.connecting || !socket.writable || !socket.readable) {
     return null
   }

@@ -143,7 +143,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['socket-imports', 'src/socket/reaches-service.ts', "import '../service/codec.js'"],
   ['socket-streams', 'src/socket/reads-files.ts', "import 'node:fs/promises'"],
   ['native-imports', 'src/native/reaches-socket.ts', "import '../socket/socket.js'"],
-  ['native-builtins', 'src/native/reaches-http.ts', "import 'node:http'"],
+  ['native-builtins', 'src/native/reads-files.ts', "import 'node:fs'"],
   ['transport-imports', 'src/transport/reaches-socket.ts', "import '../socket/socket.js'"],
   ['transport-builtins', 'src/transport/reaches-http.ts', "import 'node:http'"],
   ['transport-builtins-fs', 'src/transport/reads-files.ts', "import 'node:fs/promises'"],
