@@ -2,39 +2,22 @@
  * Which answers node:http still owes on a connection. Responses to pipelined requests leave in order (RFC 9112 section
  * 9.3.2), and so an upgrade must not be answered before those are complete.
  *
- * Node keeps the response that is under way at `socket._httpMessage`, and puts the next one there when that has left.
- * This is not documented, and so it is tried before it is used. Where it is missing, the documented channel that tells
- * of every request (`http.server.request.start`) is used, which costs each request something.
+ * src/native sees the response that is under way on a socket. Where it does not, the documented channel that reports every
+ * request (`http.server.request.start`) is used, which costs each request something.
  */
 import { subscribe } from 'node:diagnostics_channel'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket as NetSocket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { canSeePendingResponse, pendingResponse } from '../native/pending-response.js'
 
 /** The first response that a stream waits for, except that to `request`, if there is one. */
 export type OwedAnswer = (stream: Duplex, request: IncomingMessage) => ServerResponse | null
 
-type HttpStream = Duplex & { readonly _httpMessage?: unknown }
-
 /** By the place where Node keeps it. */
 function atSocket(stream: Duplex, request: IncomingMessage): ServerResponse | null {
-  const response = (stream as HttpStream)._httpMessage
+  const response = pendingResponse(stream)
   // An application may make a response to the upgrade itself, to run its middleware: that is not an earlier one.
-  return response instanceof ServerResponse && response.req !== request ? response : null
-}
-
-/** Whether this Node keeps the response there: tried with a response and a socket that does nothing. */
-export function isKeptAtSocket(): boolean {
-  try {
-    const socket = new NetSocket()
-    const response = new ServerResponse(new IncomingMessage(socket))
-    response.assignSocket(socket)
-    const isThere = (socket as HttpStream)._httpMessage === response
-    response.detachSocket(socket)
-    return isThere && (socket as HttpStream)._httpMessage === null
-  } catch {
-    return false
-  }
+  return response !== null && response.req !== request ? response : null
 }
 
 /** By the channel: from now on every request of every server in this thread is noted until its response is over. */
@@ -57,7 +40,7 @@ let way: OwedAnswer | null = null
 
 /** Chooses the way, once in a thread: before the first request comes. */
 export function watchOwedAnswers(): void {
-  way ??= isKeptAtSocket() ? atSocket : followRequests()
+  way ??= canSeePendingResponse() ? atSocket : followRequests()
 }
 
 /**

@@ -2,21 +2,16 @@ import type { Server as NetServer, Socket as NetSocket } from 'node:net'
 import { HandshakeError } from '../errors.js'
 import { HeadScanner } from '../handshake/http1.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../handshake/server-handshake.js'
-import { handleKit, isHandle, type Handle } from '../native/socket-handle.js'
+import {
+  acceptHandles,
+  closeFresh,
+  readFirst,
+  stopFirstRead,
+  type FirstReader,
+  type FreshHandle,
+} from '../native/accepting.js'
 import { HandleTransport } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
-
-/** The handle of a server that listens, as far as it is used here. */
-interface ListenHandle {
-  onconnection: ((this: ListenHandle, status: number, handle: unknown) => void) | null
-}
-
-/** The handle of a connection that nobody owns yet. */
-interface FreshHandle extends Handle {
-  [NEWCOMER]?: Newcomer | null
-}
-
-const NEWCOMER = Symbol('hawser.newcomer')
 
 /** Where upgrades go that came without node:http. */
 export type HeadTaker = (
@@ -27,17 +22,8 @@ export type HeadTaker = (
   startedAt: number,
 ) => void
 
-const ignore = (): void => undefined
-
-/** What is read first of a connection; one function for all of them. */
-function onFirstBytes(this: Handle, bytes?: ArrayBuffer): void {
-  // Without bytes: the end, or an error. There was no request, so there is nobody to answer.
-  const { [NEWCOMER]: newcomer } = this as FreshHandle
-  newcomer?.read(bytes === undefined ? null : Buffer.from(bytes))
-}
-
 /** A connection of which nothing has come yet. It has no socket and no stream: those are made by what comes. */
-class Newcomer implements Timed {
+class Newcomer implements FirstReader, Timed {
   timerSlot = -1
   readonly startedAt = monotonicNow()
   private readonly port: OwnPort
@@ -53,9 +39,8 @@ class Newcomer implements Timed {
     if (bytes?.length === 0) return
     const { handle } = this
     this.port.forget(this)
-    handle.onread = ignore
-    handle[NEWCOMER] = null
-    if (bytes === null || handle.readStop() !== 0) handle.close(ignore)
+    // Without bytes there was no request, so there is nobody to answer.
+    if (!stopFirstRead(handle) || bytes === null) closeFresh(handle)
     else this.port.sort(handle, bytes, this.startedAt)
   }
 
@@ -65,8 +50,7 @@ class Newcomer implements Timed {
 
   close(): void {
     this.port.forget(this)
-    this.handle[NEWCOMER] = null
-    this.handle.close(ignore)
+    closeFresh(this.handle)
   }
 }
 
@@ -83,7 +67,7 @@ export class OwnPort {
   private readonly maxHeaderBytes: number
   private readonly timeoutMs: number
   private readonly newcomers = new Set<Newcomer>()
-  private accept: ((status: number, handle: unknown) => void) | null = null
+  private giveToServer: ((handle: FreshHandle) => void) | null = null
 
   /**
    * @param server listens already
@@ -106,16 +90,10 @@ export class OwnPort {
 
   /** @returns whether this Node lets it be done; if not, the server takes its connections itself */
   open(): boolean {
-    if (handleKit() === null) return false
-    const listening = (this.server as unknown as { _handle: ListenHandle | null })._handle
-    const accept = listening?.onconnection
-    if (listening === null || typeof accept !== 'function') return false
-    this.accept = accept.bind(listening)
-    listening.onconnection = (status, handle) => {
-      if (status === 0 || (status as number | undefined) === undefined) this.admit(handle)
-      else this.accept?.(status, handle)
-    }
-    return true
+    this.giveToServer = acceptHandles(this.server, (handle) => {
+      this.admit(handle)
+    })
+    return this.giveToServer !== null
   }
 
   /** Ends the connections of which nothing has come. */
@@ -129,7 +107,7 @@ export class OwnPort {
   }
 
   /** The first bytes are here: are they a handshake? */
-  sort(handle: Handle, bytes: Buffer, startedAt: number): void {
+  sort(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
     const scanner = new HeadScanner('request', { maxHeaderBytes: this.maxHeaderBytes })
     if (scanner.push(bytes) === 'done' && scanner.head !== null) {
       const request = readUpgradeRequest(scanner.head)
@@ -142,32 +120,21 @@ export class OwnPort {
     this.giveBack(handle, bytes, startedAt)
   }
 
-  private admit(handle: unknown): void {
-    if (!isHandle(handle)) {
-      this.accept?.(0, handle)
-      return
-    }
-    const fresh = handle as FreshHandle
-    const newcomer = new Newcomer(this, fresh)
-    fresh[NEWCOMER] = newcomer
-    fresh.onread = onFirstBytes
-    fresh.setNoDelay?.(true)
-    if (fresh.readStart() !== 0) {
-      handle.close(ignore)
-      return
-    }
+  private admit(handle: FreshHandle): void {
+    const newcomer = new Newcomer(this, handle)
+    if (!readFirst(handle, newcomer)) return
     this.newcomers.add(newcomer)
     timerWheel.schedule(newcomer, newcomer.startedAt + this.timeoutMs)
   }
 
   /** The server makes its own socket, and finds in it what was read. */
-  private giveBack(handle: Handle, bytes: Buffer, startedAt: number): void {
+  private giveBack(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
     const giveBytes = (socket: NetSocket): void => {
       this.given(socket, startedAt)
       socket.unshift(bytes)
     }
     this.server.prependOnceListener('connection', giveBytes)
-    this.accept?.(0, handle)
+    this.giveToServer?.(handle)
     // A server that refused the connection told nobody of it.
     this.server.off('connection', giveBytes)
   }

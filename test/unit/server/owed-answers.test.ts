@@ -3,16 +3,13 @@ import { once } from 'node:events'
 import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import {
-  followRequests,
-  isKeptAtSocket,
-  owedAnswer,
-  type OwedAnswer,
-} from '../../../src/server/owed-answers.js'
+import { isNativeOn } from '../../../src/native/native-switch.js'
+import { canSeePendingResponse, isKeptAtSocket } from '../../../src/native/pending-response.js'
+import { followRequests, owedAnswer, type OwedAnswer } from '../../../src/server/owed-answers.js'
 import { openRaw, requestHead } from '../../helpers/raw-peer.js'
 
 describe.each<readonly [name: string, find: () => OwedAnswer]>([
-  ['at the socket', () => owedAnswer],
+  ['by the way that is chosen in this process', () => owedAnswer],
   ['by the channel of node:http, which is used where Node keeps it elsewhere', followRequests],
 ])('the answer owed, %s', (_, choose) => {
   it('is that of each earlier request in turn, then none, and never that to the upgrade itself', async () => {
@@ -45,6 +42,7 @@ describe.each<readonly [name: string, find: () => OwedAnswer]>([
   })
 })
 
-it('this Node keeps it at the socket', () => {
+it('this Node keeps the response at the socket, where src/native sees it if and only if it is on', () => {
   expect(isKeptAtSocket()).toBe(true)
+  expect(canSeePendingResponse()).toBe(isNativeOn)
 })
