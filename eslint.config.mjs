@@ -47,6 +47,31 @@ const ASSERTIONS = ['expect', 'expect*', 'fc.assert']
 const EMPTY_TITLE =
   /^(placeholder|todo|tbd|wip|tests?|it works?|works?|ok|empty|stub|nothing|foo|temp)[.!]?$/i
 
+/** Forms that TypeScript has and this project does not use. */
+const FORMS = [
+  { selector: 'TSEnumDeclaration', message: 'Constants are `as const` objects' },
+  { selector: 'TSModuleDeclaration[kind="namespace"]', message: 'Modules are files' },
+]
+
+/** Members of Node's objects that Node does not document: those with an underscore, of Buffers, of handles, of responses. */
+const UNDOCUMENTED = [
+  '_.+',
+  '(ascii|base64|base64url|hex|latin1|ucs2|utf8)(Slice|Write)',
+  'onread|onconnection|oncomplete|onerror|readStart|readStop|writeBuffer|useUserBuffer|getAsyncId',
+  'writeQueueSize|isStreamBase|assignSocket|detachSocket|getOwnPropertySymbols|binding',
+].join('|')
+const UNDOCUMENTED_NAME = `/^(${UNDOCUMENTED})$/`
+/** `stream._handle`, `stream['_handle']`, `const { _handle } = stream`, and a type that says that it is there. */
+const NATIVE_ONLY = [
+  `MemberExpression[computed=false][property.type="Identifier"][property.name=${UNDOCUMENTED_NAME}]`,
+  `MemberExpression[computed=true][property.value=${UNDOCUMENTED_NAME}]`,
+  `Property[key.name=${UNDOCUMENTED_NAME}]`,
+  `Property[key.value=${UNDOCUMENTED_NAME}]`,
+  `TSPropertySignature[key.name=${UNDOCUMENTED_NAME}]`,
+  `TSMethodSignature[key.name=${UNDOCUMENTED_NAME}]`,
+  'Identifier[name="internalBinding"]',
+].map((selector) => ({ selector, message: 'What Node does not document is used in src/native alone' }))
+
 /** Nothing in the repository pretends: no comment that promises, no assertion that cannot fail. */
 const honesty = {
   rules: {
@@ -168,11 +193,7 @@ export default defineConfig(
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       // Numeric loops are the form of the hot path.
       '@typescript-eslint/prefer-for-of': 'off',
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'TSEnumDeclaration', message: 'Constants are `as const` objects' },
-        { selector: 'TSModuleDeclaration[kind="namespace"]', message: 'Modules are files' },
-      ],
+      'no-restricted-syntax': ['error', ...FORMS],
     },
   },
 
@@ -183,6 +204,11 @@ export default defineConfig(
       'max-lines': ['error', { max: 420 }],
       'no-console': 'error',
     },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/native/**'],
+    rules: { 'no-restricted-syntax': ['error', ...FORMS, ...NATIVE_ONLY] },
   },
   { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {
