@@ -9,6 +9,7 @@ import path from 'node:path'
  * @property {string} [script] of package.json
  * @property {string} [program] a file that Node runs, from the root of the project
  * @property {string[]} [flags]
+ * @property {Record<string, string>} [env] beside that of the check
  * @property {string} [needs] the step without which this one makes no sense
  */
 
@@ -32,11 +33,34 @@ function stressSteps(root) {
   }))
 }
 
+/** Everything that does not need src/native is to hold without it. */
+const WITHOUT_NATIVE = { HAWSER_NATIVE: 'off' }
+
+/** Where code differs without src/native: unit tests, and every way in to a connection and out of it. */
+const WITHOUT_NATIVE_SAMPLE = [
+  'test/unit/(native|frame|connection|handshake|deflate|transport|server|socket)/',
+  'test/adversarial/(deflate|own-port|frame-[a-z]+|connection-[a-z]+)[.]test',
+  'test/integration/(direct-io|rejections|coalescing|server-pipelining|server-upgrade|client-connect|deflate-contexts)[.]test',
+]
+
+/** @param {boolean} all @returns {Step} */
+function withoutNativeStep(all) {
+  const files = all ? ['test/(unit|integration|adversarial)/'] : WITHOUT_NATIVE_SAMPLE
+  return {
+    name: all ? 'tests without native, all' : 'tests without native, sample',
+    script: 'test',
+    flags: ['--all', ...files],
+    env: WITHOUT_NATIVE,
+  }
+}
+
 /** @param {string} autobahn @param {boolean} all @returns {Step[]} */
 function autobahnSteps(autobahn, all) {
   const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
-  if (all) return [step('full', []), step('stream, full', ['--stream'])]
-  if (autobahn === 'full') return [step('full', []), step('stream, sample', ['--stream', '--sample'])]
+  // Without native no handle is used: what is by the stream is in it.
+  const without = { ...step('without native, sample', ['--stream', '--sample']), env: WITHOUT_NATIVE }
+  if (all) return [step('full', []), step('stream, full', ['--stream']), without]
+  if (autobahn === 'full') return [step('full', []), without]
   return autobahn === 'sample' ? [step('sample', ['--sample'])] : []
 }
 
@@ -54,6 +78,7 @@ export function listSteps({ root, autobahn, all, testReport }) {
     { name: 'layers', script: 'layers' },
     // Once, all of them: the floors of the coverage hold for the quick and the slow tests together.
     { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
+    withoutNativeStep(all),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...autobahnSteps(autobahn, all),

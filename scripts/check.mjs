@@ -4,8 +4,8 @@
  * that was skipped has failed.
  *
  * node scripts/check.mjs [--autobahn off|sample|full] [--all]
- *   --autobahn   default: HAWSER_AUTOBAHN, or off; full is all cases by handle, and the sample by stream
- *   --all        all of Autobahn by handle and by stream, and every program of test/stress
+ *   --autobahn   default: HAWSER_AUTOBAHN, or off; full is all cases, and the sample without src/native
+ *   --all        all of Autobahn by handle and by stream, its sample without src/native, and every program of test/stress
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -20,10 +20,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const isCi = process.env.CI === 'true'
 
 /** Runs an npm script, or a program, with no input. @returns whether it ended well */
-function run({ script, program, flags = [] }) {
+function run({ script, program, flags = [], env = {} }) {
   return new Promise((resolve) => {
     const options = {
       cwd: root,
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'inherit', 'inherit'],
       shell: process.platform === 'win32',
     }

@@ -23,7 +23,16 @@ const list = (options: object): readonly Step[] =>
     ...options,
   }) as readonly Step[]
 
-const ALWAYS = ['lint', 'format', 'types', 'layers', 'tests', 'build', 'package']
+const ALWAYS = [
+  'lint',
+  'format',
+  'types',
+  'layers',
+  'tests',
+  'tests without native, sample',
+  'build',
+  'package',
+]
 
 describe('the checks', () => {
   test('are without Autobahn by default', () => {
@@ -36,14 +45,15 @@ describe('the checks', () => {
     ])
   })
 
-  test('are with all of Autobahn by handle and its sample by stream in CI', () => {
+  test('are with all of Autobahn, and its sample without src/native, in CI', () => {
     expect(list({ autobahn: 'full' }).slice(ALWAYS.length)).toEqual([
       { name: 'autobahn (full)', script: 'autobahn', flags: [], needs: 'build' },
       {
-        name: 'autobahn (stream, sample)',
+        name: 'autobahn (without native, sample)',
         script: 'autobahn',
         flags: ['--stream', '--sample'],
         needs: 'build',
+        env: { HAWSER_NATIVE: 'off' },
       },
     ])
   })
@@ -52,9 +62,10 @@ describe('the checks', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-steps-'))
     try {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
-        ...ALWAYS,
+        ...ALWAYS.map((name) => (name.startsWith('tests without') ? 'tests without native, all' : name)),
         'autobahn (full)',
         'autobahn (stream, full)',
+        'autobahn (without native, sample)',
       ])
       mkdirSync(path.join(tree, 'test/stress'), { recursive: true })
       for (const name of ['mix.mjs', 'flood.mjs', 'README.md'])
