@@ -351,7 +351,7 @@ describe.each([
     const open = (): Promise<ClientSocket> =>
       connect(`ws://127.0.0.1:${String(target)}/`, { directIo: client, heartbeatIntervalMs: false })
     const socket = await open()
-    expect(transportOf(socket)).toBeInstanceOf(client ? HandleTransport : StreamTransport)
+    expect(transportOf(socket)).toBeInstanceOf(client && isNativeOn ? HandleTransport : StreamTransport)
     await opened()
     socket.send('hello')
     expect(await socket.receive()).toBe('hello')

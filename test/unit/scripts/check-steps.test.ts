@@ -98,12 +98,18 @@ describe('the checks', () => {
   })
 })
 
-test('every test runs once, with the floors of the coverage', () => {
+test('every test runs once, with the floors of the coverage, and with --all a second time without src/native', () => {
   expect(list({ all: true }).filter(({ script }) => script === 'test' || script === 'coverage')).toEqual([
     {
       name: 'tests',
       script: 'test',
       flags: ['--all', '--coverage', '--json', '--outputFile=tests.json'],
+    },
+    {
+      name: 'tests without native, all',
+      script: 'test',
+      flags: ['--all', 'test/(unit|integration|adversarial)/'],
+      env: { HAWSER_NATIVE: 'off' },
     },
   ])
 })

@@ -5,11 +5,16 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isNativeOn } from '../../../src/native/native-switch.js'
 import { canSeePendingResponse, isKeptAtSocket } from '../../../src/native/pending-response.js'
-import { followRequests, owedAnswer, type OwedAnswer } from '../../../src/server/owed-answers.js'
+import {
+  followRequests,
+  owedAnswer,
+  watchOwedAnswers,
+  type OwedAnswer,
+} from '../../../src/server/owed-answers.js'
 import { openRaw, requestHead } from '../../helpers/raw-peer.js'
 
 describe.each<readonly [name: string, find: () => OwedAnswer]>([
-  ['by the way that is chosen in this process', () => owedAnswer],
+  ['by the way that is chosen in this process', () => (watchOwedAnswers(), owedAnswer)],
   ['by the channel of node:http, which is used where Node keeps it elsewhere', followRequests],
 ])('the answer owed, %s', (_, choose) => {
   it('is that of each earlier request in turn, then none, and never that to the upgrade itself', async () => {
