@@ -245,7 +245,7 @@ describe('a wrong setting', () => {
     [{ autoPong: 1 as never }, TypeError, 'service.autoPong must be true or false, not 1'],
     [{ protocols: 'v1' as never }, TypeError, 'service.protocols must be an array of names, not "v1"'],
     [{ protocols: ['a b'] }, TypeError, 'service.protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
-    [{ protocols: ['a', 'a'] }, TypeError, 'service.protocols must hold each name once, and has "a" twice'],
+    [{ protocols: ['a', 'a'] }, TypeError, 'service.protocols must hold each name once, but has "a" twice'],
   ]
 
   test.each(WRONG)('is refused when the service is registered: %p', async (settings, kind, message) => {
