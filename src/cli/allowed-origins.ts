@@ -8,6 +8,18 @@ export const isWildcard = (host: string): boolean => WILDCARDS.includes(host)
 /** A host as URLs have it: IPv6 addresses stand in brackets. */
 export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
+const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
+
+/**
+ * Whether an origin is a page of the machine that the browser runs on, at any port: a port that is forwarded to this
+ * server (`ssh -L`, a container) shows its page under a number of its own.
+ */
+export function isLoopbackOrigin(origin: string): boolean {
+  if (!URL.canParse(origin)) return false
+  const url = new URL(origin)
+  return /^https?:$/.test(url.protocol) && LOOPBACK.includes(url.hostname) && url.origin === origin
+}
+
 /**
  * The origins of the page itself (RFC 6455 section 10.2), by every name that it can be reached under.
  *

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { closeWith, WebSocketServer, type ServerService } from '../index.js'
-import { hostInUrl, isWildcard, ownOrigins } from './allowed-origins.js'
+import { hostInUrl, isLoopbackOrigin, isWildcard, ownOrigins } from './allowed-origins.js'
 import { CHAT_PATH, createChat } from './chat.js'
 import { listenOnHost } from './listen.js'
 import { PageFiles, respondWithText } from './page-files.js'
@@ -23,6 +23,8 @@ export interface DemoOptions {
 
 export const ECHO_PATH = '/echo'
 export const FRAMES_PATH = '/frames'
+/** Says, as JSON, whether pages of the origin in its query (`of`) may connect: a browser does not tell them why not. */
+export const ORIGIN_PATH = '/origin'
 /** The subprotocols of the two, for clients that offer them. */
 export const ECHO_PROTOCOL = 'echo.hawser'
 export const FRAMES_PROTOCOL = 'frames.hawser'
@@ -65,10 +67,11 @@ export class DemoServer {
     const files = await PageFiles.load(pageDirectory)
     const allowed: string[] = [...origins]
     const own: string[] = []
-    const sockets = new Sockets(allowed, onRefusedOrigin)
+    const isAllowed = (origin: string): boolean => allowed.includes(origin) || isLoopbackOrigin(origin)
+    const sockets = new Sockets(isAllowed, onRefusedOrigin)
     const create = (): Server =>
       createServer((request, response) => {
-        respond(files, own, request, response)
+        respond(files, own, isAllowed, request, response)
       }).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         sockets.upgrade(request, socket, head)
       })
@@ -104,13 +107,12 @@ class Sockets {
   private readonly chat: WebSocketServer
   private readonly sessions = new Map<string, WireSession>()
 
-  /** @param allowed the origins whose pages may connect; may still grow */
-  constructor(allowed: readonly string[], onRefusedOrigin: (origin: string) => void) {
+  constructor(isAllowed: (origin: string) => boolean, onRefusedOrigin: (origin: string) => void) {
     const told = new Set<string>()
     const origins = [
       (origin: string | undefined): boolean => {
         // Only browsers say where a page comes from, and only they need to be asked.
-        if (origin === undefined || allowed.includes(origin)) return true
+        if (origin === undefined || isAllowed(origin)) return true
         if (!told.has(origin) && told.size < MAX_TOLD_ORIGINS) {
           told.add(origin)
           onRefusedOrigin(origin)
@@ -204,18 +206,27 @@ class Sockets {
 
 const sessionOf = (data: unknown): WireSession | undefined => (data instanceof WireSession ? data : undefined)
 
-const sessionId = (url: string): string => new URLSearchParams(url.replace(/^[^?]*/, '')).get('id') ?? ''
+const parameter = (url: string, name: string): string =>
+  new URLSearchParams(url.replace(/^[^?]*/, '')).get(name) ?? ''
+
+const sessionId = (url: string): string => parameter(url, 'id')
 
 /** Requests that are no upgrade. */
 function respond(
   files: PageFiles,
   origins: readonly string[],
+  isAllowed: (origin: string) => boolean,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   if (files.respond(request, response, origins)) return
   const [path] = (request.url ?? '').split('?', 1)
-  if (path === ECHO_PATH || path === FRAMES_PATH || path?.startsWith(CHAT_PATH) === true) {
+  if (path === ORIGIN_PATH) {
+    const origin = parameter(request.url ?? '', 'of')
+    respondWithText(response, 200, JSON.stringify({ isAllowed: isAllowed(origin) }), {
+      'Content-Type': 'application/json',
+    })
+  } else if (path === ECHO_PATH || path === FRAMES_PATH || path?.startsWith(CHAT_PATH) === true) {
     respondWithText(response, 426, 'This is a WebSocket endpoint\n', {
       Connection: 'Upgrade',
       Upgrade: 'websocket',

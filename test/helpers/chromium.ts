@@ -30,6 +30,7 @@ export interface Page {
   on(event: 'console', listener: (message: { type(): string; text(): string }) => void): void
   on(event: 'pageerror', listener: (error: Error) => void): void
   on(event: 'requestfailed', listener: (request: { url(): string }) => void): void
+  setViewportSize(size: { width: number; height: number }): Promise<void>
   setDefaultTimeout(timeoutMs: number): void
   close(): Promise<void>
 }

@@ -1,9 +1,11 @@
 // slow: a browser must start
 /** The page of the `hawser` command in a real browser. */
+import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { DemoServer } from '../../src/cli/demo-server.js'
 import { findChromium, launchChromium, type Browser, type Locator, type Page } from '../helpers/chromium.js'
 
+const pageDirectory = path.join(__dirname, '../../src/cli/page')
 const executablePath = findChromium()
 const HOW = 'Install one (Debian: apt-get install chromium), or set HAWSER_CHROMIUM.'
 // In CI nothing is skipped: without a browser the tests fail.
@@ -11,6 +13,45 @@ const isSkipped = executablePath === null && process.env['CI'] !== 'true'
 if (isSkipped) process.stderr.write(`The browser test is skipped: no Chromium here. ${HOW}\n`)
 // eslint-disable-next-line no-restricted-properties -- reported as skipped where there is nothing to run it in
 const inBrowser = isSkipped ? describe.skip : describe
+
+interface Forwarder {
+  readonly port: number
+  /** Ends it, with the connections through it. */
+  cut(): void
+}
+
+const forwarders: Forwarder[] = []
+
+/** Forwards a port of 127.0.0.1, as `ssh -L` does. @param breaksUpgrades as proxies do that know HTTP alone */
+async function forward(target: number, port = 0, breaksUpgrades = false): Promise<Forwarder> {
+  const sockets = new Set<Socket>()
+  const listener = createServer((near) => {
+    const far = connectTcp(target, 'localhost')
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from)
+      from.on('data', (bytes) => {
+        const text = bytes.toString('latin1')
+        to.write(breaksUpgrades ? Buffer.from(text.replace(/^upgrade: .*\r\n/im, ''), 'latin1') : bytes)
+      })
+      from.on('end', () => to.end())
+      from.on('error', () => to.destroy())
+      from.on('close', () => to.destroy())
+    }
+  })
+  await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve))
+  const forwarder = {
+    port: (listener.address() as AddressInfo).port,
+    cut: () => {
+      listener.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+  forwarders.push(forwarder)
+  return forwarder
+}
 
 inBrowser('the page in Chromium', () => {
   let server: DemoServer
@@ -21,7 +62,6 @@ inBrowser('the page in Chromium', () => {
 
   beforeAll(async () => {
     if (executablePath === null) throw new Error(`no Chromium here. ${HOW}`)
-    const pageDirectory = path.join(__dirname, '../../src/cli/page')
     server = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
     browser = await launchChromium(executablePath)
   }, 60_000)
@@ -45,6 +85,7 @@ inBrowser('the page in Chromium', () => {
   })
   afterEach(async () => {
     await (page as Page | undefined)?.close()
+    for (const forwarder of forwarders.splice(0)) forwarder.cut()
     // eslint-disable-next-line jest/no-standalone-expect -- it is part of each of the tests
     expect(complaints).toEqual([])
   })
@@ -192,15 +233,113 @@ inBrowser('the page in Chromium', () => {
     expect(await received().locator('pre').textContent()).toBe('again')
   })
 
-  test('a server that goes away is told', async () => {
-    const pageDirectory = path.join(__dirname, '../../src/cli/page')
-    const ending = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
-    await page.goto(ending.url)
+  const event = (text: string): Promise<void> =>
+    page.locator('#messages .event').filter({ hasText: text }).waitFor()
+  /** What a browser complains about by itself where nobody answers, and the page cannot keep from it. */
+  const expectUnanswered = (): void => {
+    const others = complaints.filter((text) => !/^failed: |ERR_|WebSocket connection to/.test(text))
+    expect(others).toEqual([])
+    complaints = []
+  }
+  const start = (options: { port?: number; origins?: string[] } = {}): Promise<DemoServer> =>
+    DemoServer.start({ host: 'localhost', port: 0, pageDirectory, ...options })
+
+  test('a server that stops is told of, and the page connects again by itself when it is back', async () => {
+    const first = await start()
+    await page.goto(first.url)
     await stateIs('open')
-    await ending.close()
+    await joinRoom(page, 'dogs', 'Ada')
+    await first.close()
+    await stateIs('waiting')
+    await event('Closed with 1001')
+    await event(': the server stops')
+    await textOf('#why', /^Refused: nobody answers at localhost:\d+\. .*\. Next try in \d+ s$/)
+    await page
+      .locator('#chat-messages .event')
+      .filter({ hasText: 'You are out of dogs. Closed with 1001: the server stops' })
+      .waitFor()
+    expect(await page.locator('#send').isDisabled()).toBe(true)
+    expect(await page.locator('#toggle').textContent()).toBe('Stop trying')
+
+    const second = await start({ port: first.port })
+    await stateIs('open')
+    expect(await page.locator('#why').textContent()).toBe('')
+    await sendText('again')
+    await received().waitFor()
+    await page.locator('#chat-messages .event').filter({ hasText: 'You joined dogs as Ada' }).nth(1).waitFor()
+    await say(page, 'I am back')
+    // Tries that fail leave nothing in the list.
+    expect(await page.locator('#frames tr.mark').count()).toBe(2)
+    second.terminate()
+    await event('Lost: the connection broke without a Close frame (1006)')
+    await stateIs('waiting')
+    await page.locator('#toggle').click()
     await stateIs('closed')
-    await page.locator('#messages .event').filter({ hasText: 'Closed with 1001' }).waitFor()
-    expect(await page.locator('#state').getAttribute('data-state')).toBe('closed')
+    expect(await page.locator('#why').textContent()).toBe('')
+    expectUnanswered()
+  })
+
+  test('works behind a forwarded port of the same machine', async () => {
+    const forwarder = await forward(server.port)
+    await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
+    await stateIs('open')
+    await sendText('from far away')
+    await received().waitFor()
+    await frames('server', 'TEXT').waitFor()
+    // Its end is no closing handshake.
+    forwarder.cut()
+    await event('Lost: the connection broke without a Close frame (1006)')
+    await textOf('#why', /^Refused: nobody answers at 127\.0\.0\.1:\d+\. .*forwarded port leads nowhere/)
+    expectUnanswered()
+  })
+
+  test('says what to do where its origin is not one that the server knows', async () => {
+    const forwarder = await forward(server.port)
+    const origin = `http://hawser.localhost:${String(forwarder.port)}`
+    await page.goto(`${origin}/`)
+    await event(`Refused: the server does not know pages of ${origin}. Start it with --origin ${origin}`)
+    await stateIs('waiting')
+    expectUnanswered()
+    forwarder.cut()
+    expectUnanswered()
+
+    const friendly = await start({ origins: [origin] })
+    const again = await forward(friendly.port, forwarder.port)
+    await stateIs('open')
+    again.cut()
+    await friendly.close()
+    await stateIs('waiting')
+    expectUnanswered()
+  })
+
+  test('says so where HTTP passes and no WebSocket does', async () => {
+    const forwarder = await forward(server.port, 0, true)
+    await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
+    await event(`Refused: 127.0.0.1:${String(forwarder.port)} answers, but no WebSocket passes`)
+    forwarder.cut()
+    expectUnanswered()
+  })
+
+  test.each([
+    [1280, 800],
+    [1280, 1100],
+    [1024, 800],
+    [375, 800],
+  ])('fits at %i by %i pixels: neither the page nor the frames move sideways', async (width, height) => {
+    await page.setViewportSize({ width, height })
+    await sendText('0123456789abcdef')
+    await page.locator('.choice label').filter({ hasText: 'Binary' }).click()
+    await sendText('ff '.repeat(20))
+    await page.locator('[data-sample="binary"][data-size="8388608"]').click()
+    await received().nth(2).waitFor()
+    await page.locator('#toggle').click()
+    await stateIs('closed')
+    await frames('server', 'CLOSE').waitFor()
+    const wide = (await page.evaluate(`
+      [document.documentElement, document.getElementById('frames-scroll')]
+        .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
+    `)) as number[]
+    expect(wide).toEqual([0, 0])
   })
 
   const joinRoom = async (of: Page, room: string, name: string): Promise<void> => {

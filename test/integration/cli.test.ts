@@ -342,6 +342,19 @@ describe('pages of other origins (RFC 6455 section 10.2)', () => {
   })
 })
 
+describe('/origin tells a page whether its origin may connect', () => {
+  test.each([
+    ['https://friend.example', true],
+    ['http://localhost:9000', true],
+    ['https://foreign.example', false],
+    ['', false],
+  ])('%j: %j', async (origin, isAllowed) => {
+    const { status, headers, body } = await fetch(`/origin?of=${encodeURIComponent(origin)}`)
+    expect([status, headers['content-type']]).toEqual([200, 'application/json'])
+    expect(JSON.parse(body)).toEqual({ isAllowed })
+  })
+})
+
 describe('listening', () => {
   test('a port in use is told in one line', async () => {
     const error: unknown = await DemoServer.start({ ...OPTIONS, port: server.port }).catch(

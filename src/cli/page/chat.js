@@ -2,6 +2,7 @@
 import { CappedList } from './capped-list.js'
 import { byId, make } from './dom.js'
 import { formatTime } from './format.js'
+import { askServer, describeClose } from './why.js'
 
 const CHAT_PROTOCOL = 'chat.hawser'
 const MAX_MESSAGES = 200
@@ -17,13 +18,20 @@ export class Chat {
   #input = byId('chat-input')
   #send = byId('chat-send')
   #socket = null
+  /** Whether the room was lost, and is to be joined again when the server is back. */
+  #isLost = false
+  #isLeaving = false
 
   constructor() {
     this.#name.value = `guest ${String(crypto.getRandomValues(new Uint16Array(1))[0] % 1000)}`
     byId('chat-entry').addEventListener('submit', (event) => {
       event.preventDefault()
-      if (this.#socket === null) this.#join()
-      else this.#socket.close(1000, 'bye')
+      if (this.#socket === null) {
+        this.#join()
+        return
+      }
+      this.#isLeaving = true
+      this.#socket.close(1000, 'bye')
     })
     byId('chat-composer').addEventListener('submit', (event) => {
       event.preventDefault()
@@ -35,7 +43,13 @@ export class Chat {
     this.#show()
   }
 
+  /** The server is back: joins the room again that was lost with it. */
+  rejoin() {
+    if (this.#isLost && this.#socket === null) this.#join()
+  }
+
   #join() {
+    this.#isLost = this.#isLeaving = false
     const [room, name] = [this.#room.value.trim(), this.#name.value.trim()]
     this.#error.textContent = ''
     if (room === '' || name === '') {
@@ -53,14 +67,24 @@ export class Chat {
       this.#input.focus()
     })
     socket.addEventListener('message', ({ data }) => this.#receive(JSON.parse(data), room))
-    socket.addEventListener('close', ({ code }) => {
+    socket.addEventListener('close', (event) => {
       this.#socket = null
       this.#note.textContent = ''
-      if (!hasOpened) this.#error.textContent = 'The room could not be joined'
-      else this.#tell(code === 1000 ? `You left ${room}` : `The room was closed with ${String(code)}`)
+      if (!hasOpened) void this.#explain()
+      else if (this.#isLeaving) this.#tell(`You left ${room}`)
+      else {
+        this.#isLost = true
+        this.#tell(`You are out of ${room}. ${describeClose(event, false)}`)
+      }
       this.#show()
     })
     this.#show()
+  }
+
+  async #explain() {
+    this.#error.textContent = 'The room could not be joined'
+    const { canConnect, text } = await askServer()
+    if (!canConnect && this.#socket === null) this.#error.textContent = text
   }
 
   #receive(event, room) {

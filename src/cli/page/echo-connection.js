@@ -14,12 +14,15 @@ export class EchoConnection {
   #frames
   #echo = null
   #isEnding = false
+  #hasOpened = false
+  /** Whether its frames are reported; known when it opens. */
+  hasFrames = true
 
   /**
    * @param {{
-   *   onState(): void, onMessage(data: string | Uint8Array): void, onClose(event: CloseEvent): void,
+   *   onState(): void, onMessage(data: string | Uint8Array): void,
+   *   onClose(event: { code: number, reason: string, hasOpened: boolean, isOwn: boolean }): void,
    *   onReports(message: { frames: object[], missed: number, rttMs: number | null }): void,
-   *   onFramesMissing(): void,
    * }} handlers
    */
   constructor(handlers) {
@@ -37,6 +40,11 @@ export class EchoConnection {
   get state() {
     if (this.#echo === null) return this.#isEnding ? 'closed' : 'connecting'
     return ['connecting', 'open', 'closing', 'closed'][this.#echo.readyState]
+  }
+
+  /** Whether {@link close} was called. */
+  get isOwnEnd() {
+    return this.#isEnding
   }
 
   get extensions() {
@@ -75,7 +83,7 @@ export class EchoConnection {
       if (hasStarted) return
       hasStarted = true
       clearTimeout(timer)
-      if (!hasFrames) this.#handlers.onFramesMissing()
+      this.hasFrames = hasFrames
       if (!this.#isEnding) this.#openEcho(echoUrl)
     }
     const timer = setTimeout(() => start(false), FRAMES_TIMEOUT_MS)
@@ -90,13 +98,16 @@ export class EchoConnection {
     const echo = new WebSocket(url, ECHO_PROTOCOL)
     this.#echo = echo
     echo.binaryType = 'arraybuffer'
-    echo.addEventListener('open', () => this.#handlers.onState())
+    echo.addEventListener('open', () => {
+      this.#hasOpened = true
+      this.#handlers.onState()
+    })
     echo.addEventListener('message', ({ data }) => {
       this.#handlers.onMessage(typeof data === 'string' ? data : new Uint8Array(data))
     })
-    echo.addEventListener('close', (event) => {
+    echo.addEventListener('close', ({ code, reason }) => {
       this.#handlers.onState()
-      this.#handlers.onClose(event)
+      this.#handlers.onClose({ code, reason, hasOpened: this.#hasOpened, isOwn: this.#isEnding })
     })
     this.#handlers.onState()
   }

@@ -81,7 +81,7 @@ function frameRow(report) {
     'tr',
     isSent ? 'sent' : 'received',
     make('td', 'time', formatTime(report.at)),
-    make('td', 'direction', isSent ? '↑ Sent' : '↓ Received'),
+    make('td', 'direction', isSent ? '↑ ' : '↓ ', make('span', 'word', isSent ? 'Sent' : 'Received')),
     make('td', 'opcode', make('span', isControl ? 'tag control' : 'tag', report.opcode)),
     make('td', 'flags', flag('FIN', report.fin), ' ', flag('RSV1', report.rsv1)),
     make('td', 'masked', ...maskCell(report.maskingKey)),

@@ -1,5 +1,22 @@
 import { hostname } from 'node:os'
-import { hostInUrl, ownOrigins } from '../../../src/cli/allowed-origins.js'
+import { hostInUrl, isLoopbackOrigin, ownOrigins } from '../../../src/cli/allowed-origins.js'
+
+test.each([
+  ['http://localhost:9000', true],
+  ['https://localhost', true],
+  ['http://127.0.0.1:1', true],
+  ['http://[::1]:9000', true],
+  ['http://localhost.evil.example:9000', false],
+  ['http://hawser.localhost:9000', false],
+  ['http://evil.example', false],
+  ['http://localhost@evil.example', false],
+  ['http://localhost:9000/path', false],
+  ['file://localhost', false],
+  ['null', false],
+  ['', false],
+])('%j is a page of this machine behind a forwarded port: %j', (origin, isOne) => {
+  expect(isLoopbackOrigin(origin)).toBe(isOne)
+})
 
 describe('the origins of the page (RFC 6455 section 10.2)', () => {
   test('by every name of this machine, and by the host given', () => {
