@@ -2,6 +2,10 @@
  * Every bound of the engine: one frozen object, units in the names. `Infinity` and `false` mean off.
  */
 
+import { checkNumber, showValue } from './check.js'
+
+export { checkNumber, showValue } from './check.js'
+
 /** The bounds, as a connection uses them. All sizes in bytes, all times in (fractions of) milliseconds. */
 export interface Limits {
   /** A message, after inflate and across fragments. Default: server 1 MiB, client 16 MiB. */
@@ -89,33 +93,6 @@ const RESOLVED = new WeakSet<object>([SERVER_LIMITS, CLIENT_LIMITS])
 
 /** The names of all bounds, to tell a limit from any other option. */
 export const LIMIT_NAMES = Object.freeze(Object.keys(RULES)) as readonly (keyof Limits)[]
-
-/** How a wrong value is shown in an error: short, and never its content beyond 40 characters. */
-export function showValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) {
-    return Object.is(value, -0) ? '-0' : String(value)
-  }
-  return typeof value === 'function' ? 'a function' : `a value of type ${typeof value}`
-}
-
-/**
- * Checks a number given by the caller.
- * @throws TypeError for what is no number, RangeError for one out of range: with name, value and range.
- */
-export function checkNumber(
-  name: string,
-  value: unknown,
-  rule: { readonly min: number; readonly max?: number; readonly integer: boolean },
-): number {
-  const range = `${rule.integer ? 'an integer' : 'a number'} from ${String(rule.min)} to ${String(rule.max ?? Infinity)}`
-  if (typeof value !== 'number') throw new TypeError(`${name} must be ${range}, not ${showValue(value)}`)
-  const whole = !rule.integer || Number.isInteger(value) || value === Infinity
-  if (Number.isNaN(value) || !whole || value < rule.min || value > (rule.max ?? Infinity)) {
-    throw new RangeError(`${name} must be ${range}, not ${showValue(value)}`)
-  }
-  return value
-}
 
 /**
  * Fills in and checks bounds.

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { toError } from '../errors.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { ServerService, ServiceFactory } from '../server/service.js'
 import { endpointPath, serviceOf } from './names.js'
 

@@ -1,8 +1,7 @@
-import { showValue } from '../limits.js'
+import { optionalFunction, readOptions, showValue, string } from '../check.js'
 import type { Route } from '../server/route.js'
 import type { ServerService, ServiceFactory } from '../server/service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
-import { checkOptionNames } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'
 import { endpointPath, serviceOf, type ServiceModule } from './names.js'
@@ -28,9 +27,6 @@ export interface DirectoryOptions {
   readonly onError?: ((error: Error) => void) | undefined
 }
 
-const ENDPOINT_OPTIONS: ReadonlySet<string> = new Set(['description'] satisfies (keyof EndpointOptions)[])
-const DIRECTORY_OPTIONS: ReadonlySet<string> = new Set(['onError'] satisfies (keyof DirectoryOptions)[])
-
 /** The endpoints of each server, by their routes. */
 const ENDPOINTS = new WeakMap<object, Map<Route, EndpointInfo>>()
 
@@ -39,7 +35,7 @@ function endpointsOf(server: unknown): Map<Route, EndpointInfo> {
     throw new TypeError(`server must be a WebSocketServer, not ${showValue(server)}`)
   }
   let endpoints = ENDPOINTS.get(server)
-  if (endpoints === undefined) ENDPOINTS.set(server, (endpoints = new Map()))
+  if (endpoints === undefined) ENDPOINTS.set(server, (endpoints = new Map<Route, EndpointInfo>()))
   // Who takes a path out of its server takes the endpoint out.
   const routes = new Set(server.routes())
   for (const route of endpoints.keys()) if (!routes.has(route)) endpoints.delete(route)
@@ -59,11 +55,7 @@ export function serveEndpoint<Data = unknown>(
   options: EndpointOptions = {},
 ): Route {
   const endpoints = endpointsOf(server)
-  checkOptionNames('options', options, ENDPOINT_OPTIONS)
-  const { description = '' } = options
-  if (typeof description !== 'string') {
-    throw new TypeError(`description must be a string, not ${showValue(description)}`)
-  }
+  const { description } = readOptions('options', options, { description: string('') })
   const path = endpointPath(name)
   const route = server.route<unknown>(path, serviceOf(service))
   endpoints.set(route, Object.freeze({ name, path, description }))
@@ -89,11 +81,9 @@ export async function serveDirectory<Data = unknown>(
   options: DirectoryOptions = {},
 ): Promise<void> {
   endpointsOf(server)
-  checkOptionNames('options', options, DIRECTORY_OPTIONS)
-  const { onError = warn(server) } = options
-  if (typeof onError !== 'function') {
-    throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
-  }
+  const { onError = warn(server) } = readOptions('options', options, {
+    onError: optionalFunction<DirectoryOptions['onError']>(),
+  })
   const shown = new Map<string, { readonly service: unknown; readonly route: Route }>()
   const remove = (name: string): void => {
     if (shown.delete(name)) server.unroute(endpointPath(name))

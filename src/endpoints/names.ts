@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { checkServerService } from '../server/route.js'
 import type { ServerService, ServiceFactory } from '../server/service.js'
 

@@ -1,6 +1,6 @@
 import type { MessageData } from '../connection/message-data.js'
 import { InvalidMessageError } from '../errors.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { Codec } from '../service/codec.js'
 import { isBytes } from '../service/reply-values.js'
 import { checkSchema, validate, type StandardSchema } from './schema.js'

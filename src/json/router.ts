@@ -1,6 +1,5 @@
 import { InvalidMessageError, toError } from '../errors.js'
-import { checkOptionNames } from '../socket/socket-options.js'
-import { showValue } from '../limits.js'
+import { optionalFunction, readOptions, showValue, unchecked } from '../check.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { Codec } from '../service/codec.js'
 import { isThenable } from '../socket/no-reply.js'
@@ -100,14 +99,11 @@ export function router(
     throw new TypeError(`field must be the name of a property, not ${showValue(field)}`)
   }
   const table = readTable(handlers)
-  checkOptionNames('options', options, new Set(['schema', 'onUnknown', 'onFailure']))
-  const { schema, onUnknown, onFailure } = options
-  if (onUnknown !== undefined && typeof onUnknown !== 'function') {
-    throw new TypeError(`onUnknown must be a function, not ${showValue(onUnknown)}`)
-  }
-  if (onFailure !== undefined && typeof onFailure !== 'function') {
-    throw new TypeError(`onFailure must be a function, not ${showValue(onFailure)}`)
-  }
+  const { schema, onUnknown, onFailure } = readOptions('options', options, {
+    schema: unchecked<StandardSchema | undefined>(),
+    onUnknown: optionalFunction<RouterOptions['onUnknown']>(),
+    onFailure: optionalFunction<RouterOptions['onFailure']>(),
+  })
   if (schema !== undefined) checkSchema(schema)
   if (table.size === 0 && onUnknown === undefined) {
     throw new TypeError('handlers must have at least one function, or options an onUnknown')

@@ -1,5 +1,5 @@
 import { InvalidMessageError } from '../errors.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { SchemaFailure } from '../service/codec.js'
 import { isThenable } from '../socket/no-reply.js'
 

@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { boolean, oneOf, readOptions, showValue } from '../check.js'
 import type { SlowConsumerPolicy } from './driver-owner.js'
 
 /** The options that both ends have. */
@@ -14,20 +14,12 @@ export interface SharedOptions {
   readonly directIo?: boolean
 }
 
-const POLICIES: readonly unknown[] = ['close', 'drop', 'buffer'] satisfies SlowConsumerPolicy[]
+export { checkOptionNames } from '../check.js'
 
-/** @throws TypeError for what is no object, and for a name that is no option */
-export function checkOptionNames(what: string, options: unknown, names: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(
-      `${what} must be an object, not ${Array.isArray(options) ? 'an array' : showValue(options)}`,
-    )
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.has(name)) {
-      throw new TypeError(`${what} has no option ${showValue(name)}; there are ${[...names].join(', ')}`)
-    }
-  }
+const SHARED = {
+  slowConsumer: oneOf<SlowConsumerPolicy>(['close', 'drop', 'buffer'], 'close'),
+  autoPong: boolean(true),
+  directIo: boolean(true),
 }
 
 /**
@@ -37,18 +29,9 @@ export function checkOptionNames(what: string, options: unknown, names: Readonly
 export function resolveSharedOptions(
   options: SharedOptions & { readonly tls?: object | undefined },
 ): Required<SharedOptions> {
-  const { slowConsumer = 'close', autoPong = true, directIo = true, tls } = options
-  if (!POLICIES.includes(slowConsumer)) {
-    throw new TypeError(`slowConsumer must be 'close', 'drop' or 'buffer', not ${showValue(slowConsumer)}`)
-  }
-  if (typeof autoPong !== 'boolean') {
-    throw new TypeError(`autoPong must be true or false, not ${showValue(autoPong)}`)
-  }
-  if (typeof directIo !== 'boolean') {
-    throw new TypeError(`directIo must be true or false, not ${showValue(directIo)}`)
-  }
+  const { slowConsumer, autoPong, directIo, tls } = options
   if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
     throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
   }
-  return { slowConsumer, autoPong, directIo }
+  return readOptions('options', { slowConsumer, autoPong, directIo } as SharedOptions, SHARED)
 }

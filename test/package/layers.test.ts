@@ -18,6 +18,7 @@ interface Cruise {
 
 /** Files that import nothing, for the others to import. */
 const LEAVES = [
+  'src/check.ts',
   'src/errors.ts',
   'src/limits.ts',
   'src/index.ts',
@@ -111,6 +112,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['src-imports-src', 'src/server/helped.ts', "import '../../test/helpers/bytes.js'"],
   ['leaves', 'src/errors.ts', "import './limits.js'"],
   ['leaves', 'src/limits.ts', "import 'node:buffer'"],
+  ['leaves', 'src/check.ts', "import './errors.js'"],
   ['surface', 'src/server/from-the-top.ts', "import '../index.js'"],
   ['surface', 'src/socket/from-cli.ts', "import '../cli/page.js'"],
   ['frame-imports', 'src/frame/reaches-handshake.ts', "import '../handshake/tokens.js'"],
