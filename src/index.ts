@@ -18,10 +18,10 @@ export {
   type UpgradeInfo,
 } from './server/service.js'
 export type { Route } from './server/route.js'
-export type { PathParams } from './server/path-pattern.js'
+export type { PathParams } from './server/path-matching.js'
 export type { EndpointInfo, EndpointOptions, ServiceModule } from './server/endpoints.js'
 export { currentEvent, trackEvents, type CurrentEvent } from './server/current-event.js'
-export type { ServerStats, SocketList } from './server/stats.js'
+export type { ServerStats, SocketList } from './server/diagnostics.js'
 export {
   router,
   type CheckedRouterOptions,

@@ -8,7 +8,7 @@ import {
   isKeptAtSocket,
   owedAnswer,
   type OwedAnswer,
-} from '../../../src/server/owed-answers.js'
+} from '../../../src/server/pipelining.js'
 import { openRaw, requestHead } from '../../helpers/raw-peer.js'
 
 describe.each<readonly [name: string, find: () => OwedAnswer]>([
