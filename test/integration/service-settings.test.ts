@@ -161,13 +161,15 @@ describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
     const factory: ServiceFactory = Object.assign(() => echo, {
       maxMessageBytes: 10,
       protocols: ['v1'],
-      idleTimeoutMs: 50,
     })
     const url = await start(factory, { protocols: ['a'] })
     expect(await outcome(`${url}/own`, 'x'.repeat(11))).toBe(1009)
-    const socket = await open(`${url}/own`, { protocols: ['a', 'v1'] })
-    expect(socket.protocol).toBe('v1')
-    expect(await socket.closed).toMatchObject({ code: 1001 })
+    expect((await open(`${url}/own`, { protocols: ['a', 'v1'] })).protocol).toBe('v1')
+    const idle = await start(
+      Object.assign(() => echo, { idleTimeoutMs: 50 }),
+      {},
+    )
+    expect(await (await open(`${idle}/own`)).closed).toMatchObject({ code: 1001 })
   })
 })
 
@@ -245,7 +247,7 @@ describe('a wrong setting', () => {
     [{ autoPong: 1 as never }, TypeError, 'service.autoPong must be true or false, not 1'],
     [{ protocols: 'v1' as never }, TypeError, 'service.protocols must be an array of names, not "v1"'],
     [{ protocols: ['a b'] }, TypeError, 'service.protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
-    [{ protocols: ['a', 'a'] }, TypeError, 'service.protocols must hold each name once, and has "a" twice'],
+    [{ protocols: ['a', 'a'] }, TypeError, 'service.protocols must hold each name once, but has "a" twice'],
   ]
 
   test.each(WRONG)('is refused when the service is registered: %p', async (settings, kind, message) => {
