@@ -15,7 +15,7 @@ export {
   type UpgradeInfo,
 } from './server/service.js'
 export type { Route } from './server/route.js'
-export type { ServerStats, SocketList } from './server/stats.js'
+export type { ServerStats, SocketList } from './server/diagnostics.js'
 export type { ServerSocket } from './server/server-socket.js'
 export type { Group } from './hub/group.js'
 export type { ConnectionRegistry } from './hub/connection-registry.js'

@@ -19,3 +19,88 @@ export const CHANNELS = {
   close: channel('hawser:close'),
   error: channel('hawser:error'),
 } as const
+
+/** What went through a route, or a server, since it was made. */
+export interface ServerStats {
+  /** Open or closing now. */
+  readonly connections: number
+  readonly opened: number
+  readonly closed: number
+  /** Upgrades that were answered with anything but 101. Of a route: those that found it. */
+  readonly rejectedUpgrades: number
+  readonly messagesReceived: number
+  /** Messages taken to be sent, those of broadcasts included. */
+  readonly messagesSent: number
+  /** Received, and given to no handler: after a failure, or when the time of a closing connection was up. */
+  readonly messagesDropped: number
+  /** On the transports, their handshakes and frame headers included; as they are before TLS. */
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  /** Queued to be sent, and not taken by the system by the end of the connection. */
+  readonly bytesUnsent: number
+  /** Of peers, of the network and of handlers, invalid messages included. */
+  readonly errors: number
+}
+
+/**
+ * Connections that are open or closing, as they are while somebody looks: a loop sees none twice, none that is over, and
+ * may see those that come meanwhile.
+ */
+export interface SocketList<S> extends Iterable<S> {
+  /** How many there are. */
+  readonly size: number
+}
+
+/** What a connection counts by itself. */
+export interface Counted {
+  readonly messagesReceived: number
+  readonly driver: {
+    readonly messagesSent: number
+    readonly counter: object
+  }
+}
+
+/** Sums: connections count for themselves and are added when they are gone, or somebody asks. */
+export class Counters {
+  opened = 0
+  closed = 0
+  rejectedUpgrades = 0
+  errors = 0
+  messagesDropped = 0
+  bytesUnsent = 0
+  messagesReceived = 0
+  private messagesSent = 0
+  private bytesReceived = 0
+  private bytesSent = 0
+
+  /** Adds what a connection counted. */
+  add(one: Counted): void {
+    this.messagesReceived += one.messagesReceived
+    this.messagesSent += one.driver.messagesSent
+    const { bytesRead = 0, bytesWritten = 0 } = one.driver.counter as {
+      bytesRead?: number
+      bytesWritten?: number
+    }
+    this.bytesReceived += bytesRead
+    this.bytesSent += bytesWritten
+  }
+
+  /** The sums, with those that are there now. */
+  stats(connections: number, live: Iterable<Iterable<Counted>>): ServerStats {
+    const sum = new Counters()
+    for (const group of live) for (const one of group) sum.add(one)
+    return {
+      connections,
+      opened: this.opened,
+      closed: this.closed,
+      rejectedUpgrades: this.rejectedUpgrades,
+      messagesReceived: this.messagesReceived + sum.messagesReceived,
+      messagesSent: this.messagesSent + sum.messagesSent,
+      messagesDropped: this.messagesDropped,
+      bytesReceived: this.bytesReceived + sum.bytesReceived,
+      bytesSent: this.bytesSent + sum.bytesSent,
+      bytesUnsent: this.bytesUnsent,
+      errors: this.errors,
+    }
+  }
+}

@@ -10,24 +10,24 @@ import type { Transport } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
-/** Who keeps the connections of a route: one for all of them. */
+/** Gets the events of the connections of a route. An interface, so that a connection can be used without a server. */
 export interface SocketOwner {
   readonly hub: Hub<ServerSocket>
-  /** The connection is no longer open: once, when its end begins, by whatever it does. Before `gone`. */
+  /** The connection is no longer open: once, when its end begins, by whatever it does. Before `closed`. */
   closing(socket: ServerSocket): void
   /** The connection is over, before `onClose`. */
-  gone(socket: ServerSocket, info: CloseInfo): void
-  /** A message that came before the end is pulled after {@link gone}. */
+  closed(socket: ServerSocket, info: CloseInfo): void
+  /** A message that was received before the end is delivered after {@link closed}. */
   received(): void
-  /** So many of its messages reach no handler. */
+  /** This many messages reach no handler. */
   dropped(count: number): void
-  /** Nothing of it runs any more. */
-  done(socket: ServerSocket): void
-  /** Something went wrong; `isHeard`: the service was told, or need not be. */
+  /** No handler of the connection runs any more. */
+  finished(socket: ServerSocket): void
+  /** An error occurred; `isHeard`: the service has an `onError`, or need not hear it. */
   failed(socket: ServerSocket, error: Error, isHeard: boolean): void
 }
 
-/** What a connection keeps of the request that opened it. */
+/** The parts of the request that its connection keeps. */
 export interface Opening<Data, Params> {
   readonly info: SocketInfo
   readonly data: Data
@@ -159,13 +159,13 @@ export class ServerSocket<Data = unknown, Params = Readonly<Record<string, strin
 
   /** @internal */
   override handleDone(): void {
-    this.owner.done(this as unknown as ServerSocket)
+    this.owner.finished(this as unknown as ServerSocket)
   }
 
   protected override detach(info: CloseInfo): void {
     this.isGone = true
     if (CHANNELS.close.hasSubscribers) CHANNELS.close.publish({ socket: this, info })
-    this.owner.gone(this as unknown as ServerSocket, info)
+    this.owner.closed(this as unknown as ServerSocket, info)
   }
 
   protected override beginClosing(): void {

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { PeerCertificate } from 'node:tls'
 import type { HeaderFields } from '../handshake/header-fields.js'
+import type { UpgradeRequest } from '../handshake/server-handshake.js'
+import type { Params } from './path-matching.js'
 
 /** What `onUpgrade` decides on. */
 export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
@@ -22,4 +24,79 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   readonly signal: AbortSignal
   /** The request of node:http: always there with `attach` and `handleUpgrade`, never on a port of Hawser's own. */
   readonly raw: IncomingMessage | undefined
+}
+
+/** The parts of it that come from the connection. */
+type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'secure' | 'certificate' | 'raw'>
+
+/** The request as `onUpgrade` gets it. Parts that cost anything are made when they are first read. */
+export class RequestInfo implements UpgradeInfo {
+  readonly #source: UpgradeSource
+  readonly #request: UpgradeRequest
+  #aborter: AbortController | null = null
+  readonly params: Params
+  #isOver = false
+
+  constructor(source: UpgradeSource, request: UpgradeRequest, params: Params) {
+    this.#source = source
+    this.#request = request
+    this.params = params
+  }
+
+  get url(): string {
+    return this.#request.target
+  }
+
+  get path(): string {
+    return this.#request.path
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#request.search)
+  }
+
+  get headers(): HeaderFields {
+    return this.#request.headers
+  }
+
+  get protocols(): readonly string[] {
+    return this.#request.protocols
+  }
+
+  get origin(): string | undefined {
+    return this.#request.origin
+  }
+
+  get remoteAddress(): string {
+    return this.#source.remoteAddress
+  }
+
+  get secure(): boolean {
+    return this.#source.secure
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#source.certificate
+  }
+
+  get raw(): IncomingMessage | undefined {
+    return this.#source.raw
+  }
+
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController()
+    if (this.#isOver) this.#aborter.abort()
+    return this.#aborter.signal
+  }
+
+  /** Whether an error is the reason of the aborted signal. */
+  isAbort(error: unknown): boolean {
+    return this.#aborter?.signal.aborted === true && error === this.#aborter.signal.reason
+  }
+
+  /** Called when nobody waits for the decision any more. */
+  abort(): void {
+    this.#isOver = true
+    this.#aborter?.abort()
+  }
 }

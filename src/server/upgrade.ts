@@ -1,215 +1,135 @@
 import type { IncomingMessage } from 'node:http'
 import type { PeerCertificate } from 'node:tls'
-import { acceptOffer } from '../deflate/negotiation.js'
-import type { AgreedParameters } from '../deflate/negotiation.js'
+import { acceptOffer, type AgreedParameters } from '../deflate/negotiation.js'
 import { HandshakeError, toError } from '../errors.js'
-import { HeaderFields } from '../handshake/header-fields.js'
-import { DEFAULT_MAX_HEADER_COUNT } from '../handshake/http1.js'
-import {
-  formatRejection,
-  formatUpgradeResponse,
-  readUpgradeRequest,
-  type UpgradeRequest,
-} from '../handshake/server-handshake.js'
+import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../limits.js'
-import { isThenable } from '../socket/no-reply.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
+import { isThenable } from '../socket/no-reply.js'
+import type { SocketInfo } from '../socket/socket.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
-import type { Transport } from '../transport/transport.js'
+import type { Transport, TransportOwner } from '../transport/transport.js'
+import { CHANNELS } from './diagnostics.js'
 import { isOriginAllowed } from './origin.js'
-import type { ResolvedServerOptions, ResolvedServiceSettings } from './options.js'
-import type { Params } from './routing.js'
-import { Accept, Reject, type ServerService } from './service.js'
-import type { UpgradeInfo } from './upgrade-info.js'
-import type { UpgradePeer } from './upgrade-peer.js'
+import { NO_PARAMS, type Params } from './path-matching.js'
+import { checkMade } from './route.js'
+import type { ServedRoute, ServerCore } from './server-core.js'
+import { ServerSocket } from './server-socket.js'
+import { Accept, Reject } from './service.js'
+import { RequestInfo } from './upgrade-info.js'
 
-/** What came out of an upgrade that was accepted. */
-export interface AcceptedUpgrade {
-  readonly request: UpgradeRequest
-  readonly info: UpgradeInfo
-  readonly data: unknown
-  readonly protocol: string
-  readonly extensions: string
-  readonly deflate: AgreedParameters | null
-  /** What the connection goes over. */
-  readonly transport: Transport
-  /** What came behind the request. */
-  readonly early: Uint8Array
+/** Owns a connection that is cut before it has an owner. */
+const NOBODY: TransportOwner = {
+  receive: () => undefined,
+  receiveEnd: () => undefined,
+  transportLost: () => undefined,
+  unblock: () => undefined,
 }
 
-/** What of a route an upgrade is decided by. */
-interface Route {
-  readonly decider: Pick<ServerService, 'onUpgrade'>
-  readonly settings: ResolvedServiceSettings
-}
-
-/** Reads and checks the head of a request that node:http parsed. */
-export function readRequest(raw: IncomingMessage): UpgradeRequest | HandshakeError {
-  if (raw.rawHeaders.length / 2 > maxFieldsOf(raw)) {
-    return new HandshakeError('HAWSER_HEAD_TOO_LARGE', { detail: 'too many header fields' })
-  }
-  return readUpgradeRequest({
-    method: raw.method ?? '',
-    target: raw.url ?? '',
-    httpVersion: raw.httpVersion,
-    headers: HeaderFields.fromRawHeaders(raw.rawHeaders),
-  })
-}
-
-/**
- * How many header fields a request may have. Node drops those after its server's `maxHeadersCount` and tells nobody, and
- * a dropped field may be a second Host or the length of a body: a request that has as many is refused.
- */
-function maxFieldsOf(raw: IncomingMessage): number {
-  const { socket } = raw as { socket?: { server?: { maxHeadersCount?: unknown } } }
-  const kept = socket?.server?.maxHeadersCount
-  return typeof kept === 'number' && kept > 0
-    ? Math.min(DEFAULT_MAX_HEADER_COUNT, kept - 1)
-    : DEFAULT_MAX_HEADER_COUNT
-}
-
-/** The status of an error, and its words: they say nothing of this side. */
+/** The response for an error: its status and its message, which say nothing of this side. */
 export function rejectionOf(error: HandshakeError): Uint8Array {
   return formatRejection(error.httpStatus ?? 500, { body: `${error.message}\n` })
 }
 
-/** The decision where nobody else decides. */
+/** Decides where the service does not. */
 const ACCEPT = new Accept<undefined>({})
 
-/** What `onUpgrade` is given; what costs anything is made when it is asked for. */
-class Request implements UpgradeInfo {
-  readonly #peer: UpgradePeer
-  readonly #request: UpgradeRequest
-  #aborter: AbortController | null = null
-  readonly params: Params
-  #isOver = false
-
-  constructor(peer: UpgradePeer, request: UpgradeRequest, params: Params) {
-    this.#peer = peer
-    this.#request = request
-    this.params = params
-  }
-
-  get url(): string {
-    return this.#request.target
-  }
-
-  get path(): string {
-    return this.#request.path
-  }
-
-  get query(): URLSearchParams {
-    return new URLSearchParams(this.#request.search)
-  }
-
-  get headers(): HeaderFields {
-    return this.#request.headers
-  }
-
-  get protocols(): readonly string[] {
-    return this.#request.protocols
-  }
-
-  get origin(): string | undefined {
-    return this.#request.origin
-  }
-
-  get remoteAddress(): string {
-    return this.#peer.remoteAddress
-  }
-
-  get secure(): boolean {
-    return this.#peer.secure
-  }
-
-  get certificate(): PeerCertificate | undefined {
-    return this.#peer.certificate
-  }
-
-  get raw(): IncomingMessage | undefined {
-    return this.#peer.raw
-  }
-
-  get signal(): AbortSignal {
-    this.#aborter ??= new AbortController()
-    if (this.#isOver) this.#aborter.abort()
-    return this.#aborter.signal
-  }
-
-  /** Whether this is what an aborted signal rejects with. */
-  isAbort(error: unknown): boolean {
-    return this.#aborter?.signal.aborted === true && error === this.#aborter.signal.reason
-  }
-
-  /** Nobody waits for the decision any more. */
-  abort(): void {
-    this.#isOver = true
-    this.#aborter?.abort()
-  }
-}
+const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
 /**
- * One upgrade between request and response: decides, and answers. The peer may be gone at any point of it.
+ * One upgrade, from the request to `onOpen`, read from top to bottom: route, limits, origin, `onUpgrade`, subprotocol
+ * and extension, 101, open. The peer may be gone at any point of it. A subclass has the connection that it came by.
  */
-export class Upgrade implements Timed {
+export abstract class Upgrade implements Timed {
   timerSlot = -1
-  private readonly peer: UpgradePeer
-  private readonly options: ResolvedServerOptions
-  private readonly request: UpgradeRequest
-  private readonly info: Request
+  abstract readonly remoteAddress: string
+  abstract readonly secure: boolean
+  abstract readonly certificate: PeerCertificate | undefined
+  /** The request of node:http, where it came through an HTTP server that is not Hawser's own. */
+  abstract readonly raw: IncomingMessage | undefined
+  /** When the handshake began, of `monotonicNow`: its time runs from there. */
+  readonly startedAt: number
+  protected readonly core: ServerCore
+  private readonly target: string
+  private route: ServedRoute | null = null
+  private request: UpgradeRequest | null = null
+  private params: Params | null = NO_PARAMS
+  private lazyInfo: RequestInfo | null = null
+  /** The answer to a request that has no route, until it is its turn. */
+  private refusal: HandshakeError | null = null
+  /** Whether the upgrade is decided. */
   private isOver = false
-  private protocols: ResolvedServiceSettings['protocols'] = []
-  private readonly done: (accepted: AcceptedUpgrade | null) => void
+  /** The peer's address as it is counted: a socket that is closed has none. */
+  private countedAddress = ''
 
-  /** @param done told once: what was accepted, its response written; or null */
-  constructor(
-    peer: UpgradePeer,
-    request: UpgradeRequest,
-    params: Params,
-    options: ResolvedServerOptions,
-    done: (accepted: AcceptedUpgrade | null) => void,
-  ) {
-    this.peer = peer
-    this.options = options
+  /** @param target the request target, as sent */
+  constructor(core: ServerCore, target: string, startedAt: number) {
+    this.core = core
+    this.target = target
+    this.startedAt = startedAt
+  }
+
+  /**
+   * The route: of the request's path, or the one that is given. A request without one is left to other listeners of the
+   * same port, or else rejected.
+   * @param request the handshake, or the reason why it is not one
+   */
+  start(request: UpgradeRequest | HandshakeError, byHand?: ServedRoute): void {
+    const { core } = this
+    if (request instanceof HandshakeError) {
+      // Malformed as it is, a request for the path of a route is for this server.
+      const isOurs = core.hasRoute(pathOf(this.target))
+      if (isOurs || !this.isLeftToOthers(null)) this.rejectInTurn(request)
+      return
+    }
+    const found =
+      byHand === undefined ? core.routes.find(request.path) : { target: byHand, params: NO_PARAMS }
+    if (found === undefined) {
+      if (!this.isLeftToOthers(pathOf(this.target))) this.rejectInTurn(new HandshakeError('HAWSER_NOT_FOUND'))
+      return
+    }
     this.request = request
-    this.done = done
-    this.info = new Request(peer, request, params)
+    this.route = found.target
+    this.params = found.params
+    this.takeTurn()
   }
 
-  /** Rejects the upgrade, if it is still open. */
-  fail(error: HandshakeError): void {
-    if (this.isOver) return
-    this.peer.reject(rejectionOf(error))
-    this.finish(null)
+  /** The limits: from here on all earlier requests of the connection are answered. */
+  private admit(route: ServedRoute, request: UpgradeRequest): void {
+    const { core, remoteAddress } = this
+    const refusal =
+      this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(remoteAddress)
+    if (refusal !== null) {
+      route.counters.rejectedUpgrades++
+      this.refuse(refusal)
+      return
+    }
+    this.countedAddress = remoteAddress
+    core.countAddress(remoteAddress, 1)
+    core.undecided.add(this)
+    this.checkOrigin(route, request)
   }
 
-  timeIsUp(): void {
-    this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
-  }
-
-  /** Asks the service, and answers by what it says. */
-  decide({ decider: service, settings }: Route): void {
-    this.protocols = settings.protocols
+  private checkOrigin(route: ServedRoute, request: UpgradeRequest): void {
     try {
-      if (!isOriginAllowed(this.request.origin, this.options.origins)) {
-        this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))
-        return
-      }
-      const decision: unknown = service.onUpgrade === undefined ? ACCEPT : service.onUpgrade(this.info)
-      if (decision instanceof Accept || decision instanceof Reject) this.answer(decision)
-      else this.wait(decision)
+      if (isOriginAllowed(request.origin, this.core.options.origins)) this.ask(route, request)
+      else this.fail(new HandshakeError('HAWSER_FORBIDDEN_ORIGIN'))
     } catch (error) {
       this.failInternally(error)
     }
   }
 
-  /** The decision takes time, and not all of it there is. */
-  private wait(decision: unknown): void {
-    timerWheel.schedule(this, this.peer.startedAt + this.options.limits.handshakeTimeoutMs)
-    this.peer.watch(() => {
-      this.finish(null)
-    })
+  /** `onUpgrade` decides: now or, within the time of the handshake, later. */
+  private ask({ service }: ServedRoute, request: UpgradeRequest): void {
+    const decision: unknown =
+      service.onUpgrade === undefined ? ACCEPT : service.onUpgrade(this.infoOf(request))
+    if (decision instanceof Accept || decision instanceof Reject) {
+      this.answer(decision)
+      return
+    }
+    timerWheel.schedule(this, this.dueAt)
+    this.watch()
     Promise.resolve(decision).then(
       (value) => {
         this.answer(value)
@@ -221,14 +141,14 @@ export class Upgrade implements Timed {
   }
 
   private answer(decision: unknown): void {
-    if (this.isOver) return
+    const { route, request } = this
+    if (this.isOver || route === null || request === null) return
     try {
       if (decision instanceof Accept) {
-        this.accept(decision)
+        this.accept(route, request, decision)
       } else if (decision instanceof Reject) {
         const { status, body, headers } = decision
-        this.peer.reject(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
-        this.finish(null)
+        this.end(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
@@ -237,59 +157,201 @@ export class Upgrade implements Timed {
     }
   }
 
-  private accept(decision: Accept<unknown>): void {
-    const { request } = this
-    const protocol = decision.protocol ?? this.chooseProtocol()
+  /** Subprotocol and extension, then the 101. */
+  private accept(route: ServedRoute, request: UpgradeRequest, decision: Accept<unknown>): void {
+    const { core, secure, remoteAddress } = this
+    const { deflate: options, codecs } = core.options
+    const protocol = decision.protocol ?? this.chooseProtocol(route, request)
     const deflate =
-      this.options.deflate === null || request.extensions.length === 0
+      options === null || request.extensions.length === 0
         ? null
-        : acceptOffer(request.extensions, this.options.deflate, this.options.codecs?.hasRoomForContexts)
+        : acceptOffer(request.extensions, options, codecs?.hasRoomForContexts)
     const extensions = deflate === null ? '' : deflate.response
     const head = formatUpgradeResponse(request, {
       protocol,
       extensions,
       headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
     })
-    const { transport, early } = this.peer.accept(head)
-    this.finish({
-      request,
-      info: this.info,
-      data: decision.data,
-      protocol: protocol ?? '',
-      extensions,
-      deflate: deflate === null ? null : deflate.agreed,
-      transport,
-      early,
-    })
+    const transport = this.writeAccept(head)
+    this.settle()
+    core.connectionCount++
+    this.publish(true)
+    try {
+      const info = { url: request.target, protocol: protocol ?? '', extensions, secure, remoteAddress }
+      this.open(transport, route, request, info, decision.data, deflate === null ? null : deflate.agreed)
+    } catch (error) {
+      // The 101 is written: a connection that cannot be made is cut, for nobody would own it.
+      transport.setOwner(NOBODY)
+      transport.destroy()
+      core.disconnected(this.countedAddress)
+      core.options.onError(toError(error), 'the start of a connection')
+    }
   }
 
-  private chooseProtocol(): string | undefined {
-    const { protocols } = this
-    if (typeof protocols === 'function') {
-      const chosen: unknown = protocols(this.request.protocols, this.info)
-      if (isThenable(chosen)) {
-        Promise.resolve(chosen).catch(() => undefined)
-        throw new TypeError(
-          'protocols must return one of the subprotocols offered, or undefined, not a promise: decide in onUpgrade instead, which may be async',
-        )
-      }
-      return chosen as string | undefined
+  private chooseProtocol({ settings }: ServedRoute, request: UpgradeRequest): string | undefined {
+    const { protocols } = settings
+    if (typeof protocols !== 'function') {
+      return protocols.length === 0 ? undefined : chooseProtocol(request.protocols, protocols)
     }
-    return protocols.length === 0 ? undefined : chooseProtocol(this.request.protocols, protocols)
+    const chosen: unknown = protocols(request.protocols, this.infoOf(request))
+    if (!isThenable(chosen)) return chosen as string | undefined
+    Promise.resolve(chosen).catch(() => undefined)
+    throw new TypeError(
+      'protocols must return one of the subprotocols offered, or undefined, not a promise: decide in onUpgrade instead, which may be async',
+    )
+  }
+
+  /** The connection: its handlers, `onOpen`, and what the peer sent with its request. */
+  private open(
+    transport: Transport,
+    route: ServedRoute,
+    request: UpgradeRequest,
+    info: SocketInfo,
+    data: unknown,
+    deflate: AgreedParameters | null,
+  ): void {
+    const { codecs, slowConsumer, keepRequest } = this.core.options
+    const { limits, autoPong } = route.settings
+    const codec = deflate === null ? null : (codecs?.createCodec(deflate) ?? null)
+    const socket = new ServerSocket(
+      transport,
+      {
+        info,
+        data,
+        params: this.params ?? NO_PARAMS,
+        request: keepRequest ? this.infoOf(request) : undefined,
+      },
+      { role: 'server', limits, codec, autoPong },
+      { limits, slowConsumer },
+      route.service,
+      route,
+    )
+    route.opened(socket)
+    if (route.factory !== null) {
+      try {
+        socket.use(checkMade(route.factory(socket)))
+      } catch (error) {
+        socket.failToOpen(error)
+      }
+    }
+    socket.open(this.takeEarlyData())
+  }
+
+  /** Rejects the upgrade, if it is not decided. */
+  fail(error: HandshakeError): void {
+    if (!this.isOver) this.end(rejectionOf(error))
+  }
+
+  timeIsUp(_now: number): void {
+    this.fail(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'))
+  }
+
+  /** Called when the connection is closed while the decision takes time, or after a rejection. */
+  protected closed(): void {
+    this.core.removeRejected(this)
+    if (this.isOver || this.route === null) return
+    this.settle()
+    this.decidedAgainst()
+    this.countRejected()
+  }
+
+  /** Called when all earlier requests of the connection are answered, or (false) when the connection is over. */
+  protected turnCame(isInTurn: boolean): void {
+    const { refusal, route, request } = this
+    if (!isInTurn) {
+      if (route !== null) route.counters.rejectedUpgrades++
+      this.countRejected()
+    } else if (refusal !== null) {
+      this.refuse(refusal)
+    } else if (route !== null && request !== null) {
+      this.admit(route, request)
+    }
+  }
+
+  /** When the handshake fails if it is not done, of `monotonicNow`. */
+  protected get dueAt(): number {
+    return this.startedAt + this.core.options.limits.handshakeTimeoutMs
+  }
+
+  /** Takes the upgrade for this server, and has {@link turnCame} called when it may be answered (RFC 9112 9.3.2). */
+  protected abstract takeTurn(): void
+  /** From now on {@link closed} is called when the connection is closed. */
+  protected abstract watch(): void
+  /** @returns the transport of the connection from now on */
+  protected abstract writeAccept(head: string): Transport
+  /** The bytes that came after the request: they are the caller's, and not kept here. */
+  protected abstract takeEarlyData(): Uint8Array
+  /** Writes a rejection and ends the connection. A reset at any point of it harms nobody. */
+  protected abstract writeRejection(response: Uint8Array): void
+  protected abstract get isClosed(): boolean
+  abstract destroy(): void
+
+  /**
+   * Whether a request that is not for this server is for another listener on the same port, which then answers it.
+   * @param path the path of the request; null: the request is not a handshake
+   */
+  protected isLeftToOthers(_path: string | null): boolean {
+    return false
+  }
+
+  private rejectInTurn(error: HandshakeError): void {
+    this.refusal = error
+    this.takeTurn()
+  }
+
+  /** Rejects before there is anything to decide. */
+  private refuse(error: HandshakeError): void {
+    this.isOver = true
+    this.reject(rejectionOf(error))
+  }
+
+  /** Decides against the upgrade. */
+  private end(response: Uint8Array): void {
+    this.settle()
+    this.reject(response)
+    this.decidedAgainst()
   }
 
   private failInternally(error: unknown): void {
-    // Who stops because nobody waits for the decision any more has not failed.
-    if (this.isOver && this.info.isAbort(error)) return
+    // An application that stops since nobody waits for its decision has not failed.
+    if (this.isOver && this.lazyInfo?.isAbort(error) === true) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
-    this.options.onError(toError(error), 'the decision on an upgrade')
+    this.core.options.onError(toError(error), 'the decision on an upgrade')
   }
 
-  private finish(accepted: AcceptedUpgrade | null): void {
-    if (this.isOver) return
+  /** Marks the upgrade as decided. */
+  private settle(): void {
     this.isOver = true
     timerWheel.cancel(this)
-    if (accepted === null) this.info.abort()
-    this.done(accepted)
+    this.core.undecided.delete(this)
+  }
+
+  private decidedAgainst(): void {
+    this.lazyInfo?.abort()
+    this.core.countAddress(this.countedAddress, -1)
+    if (this.route !== null) this.route.counters.rejectedUpgrades++
+  }
+
+  private reject(response: Uint8Array): void {
+    this.writeRejection(response)
+    this.countRejected()
+    if (this.isClosed) return
+    this.core.addRejected(this)
+    this.watch()
+  }
+
+  private countRejected(): void {
+    this.core.counters.rejectedUpgrades++
+    this.publish(false)
+  }
+
+  private publish(isAccepted: boolean): void {
+    if (!CHANNELS.upgrade.hasSubscribers) return
+    CHANNELS.upgrade.publish({ url: this.target, remoteAddress: this.remoteAddress, isAccepted })
+  }
+
+  private infoOf(request: UpgradeRequest): RequestInfo {
+    this.lazyInfo ??= new RequestInfo(this, request, this.params ?? NO_PARAMS)
+    return this.lazyInfo
   }
 }

@@ -4,33 +4,28 @@ import type { Duplex } from 'node:stream'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { BackplaneStats } from '../backplane/backplane.js'
-import { createLocalNode, type LocalNode } from '../backplane/local-node.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
-import { Hub } from '../hub/hub.js'
 import { checkNumber } from '../limits.js'
 import type { Codec } from '../service/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { checkOptionNames } from '../socket/socket-options.js'
-import { Waiters } from '../socket/waiters.js'
-import { Gate } from './gate.js'
-import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js'
-import { Ports } from './ports.js'
-import type { PathParams } from './path-pattern.js'
-import { checkServerService, RouteEntry, SocketsOf, type Route, type RouteHost } from './route.js'
-import { Routes } from './routing.js'
-import { ServerSocket } from './server-socket.js'
+import type { ServerStats, SocketList } from './diagnostics.js'
+import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
+import { Listener } from './listener.js'
+import { resolveServerOptions, type ServerOptions } from './options.js'
+import type { PathParams } from './path-matching.js'
+import { checkServerService, type Route } from './route.js'
+import { ServedRoute, ServerCore } from './server-core.js'
+import type { ServerSocket } from './server-socket.js'
 import type { CodecService, ServerService, ServiceFactory } from './service.js'
-import { Tally, type ServerStats, type SocketList } from './stats.js'
-import { readRequest, type AcceptedUpgrade } from './upgrade.js'
-import { checkUpgrade, StreamPeer } from './upgrade-peer.js'
 
 export interface CloseOptions {
   /** The Close frame's code. Default 1001. */
   readonly code?: number
   readonly reason?: string
-  /** Connections that have not ended by then are cut. Default `limits.closeTimeoutMs`. */
+  /** Connections that have not ended within this time are cut. Default `limits.closeTimeoutMs`. */
   readonly timeoutMs?: number
 }
 
@@ -41,69 +36,28 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
 ] satisfies (keyof CloseOptions)[])
 
 /**
- * A WebSocket server: on a port of its own (`listen`), on that of an HTTP server (`attach`), or behind whatever
- * routes upgrades (`handleUpgrade`). Nothing that a peer does throws, and a handler that throws harms its own
- * connection alone.
+ * A WebSocket server: on a port of its own (`listen`), on the port of an HTTP server (`attach`), or for an application that
+ * routes upgrades itself (`handleUpgrade`). Nothing that a peer does throws, and a handler that throws ends its own connection
+ * alone.
  * @typeParam Data of `socket.data`, for `sockets`, `group(...)` and `connections`, which know nothing of routes: whoever
  *   gives all connections the same says it once, `new WebSocketServer<User>()`. Nothing checks it against what `accept` gives
  */
 export class WebSocketServer<Data = unknown> {
-  private readonly options: ResolvedServerOptions
-  private readonly table = new Routes<RouteEntry>()
-  private readonly host: RouteHost
-  /** This process as a node of the backplane; null without one. */
-  private readonly node: LocalNode | null
-  private readonly allSockets: SocketList<ServerSocket>
+  private readonly core: ServerCore
+  private readonly listener: Listener
   /** Services of upgrades that are taken by hand. */
-  private readonly byHand = new WeakMap<object, RouteEntry>()
-  /** Connections that are there, or of which a handler still runs; and who waits until there are none. */
-  private unfinished = 0
-  private readonly allFinished = new Waiters<void>()
+  private readonly byHand = new WeakMap<object, ServedRoute>()
   private readonly stopper = new AbortController()
-  private readonly gate: Gate
-  private readonly ports: Ports
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
-    this.options = resolveServerOptions(options)
-    const tally = new Tally()
-    this.gate = new Gate(this.options, this.table, tally, (route, accepted) => {
-      this.open(route, accepted)
-    })
-    this.node = createLocalNode(options.backplane, {
-      presenceTtlMs: options.presenceTtlMs,
-      onError: this.options.isErrorHeard ? this.options.onError : undefined,
-    })
-    const hub = new Hub<ServerSocket>({
-      remote: this.node,
-      limits: options.hubLimits,
-      owns: (socket) => socket instanceof ServerSocket && socket.isOf(this.host.hub),
-      reach: (path) => this.reach(path),
-    })
-    this.host = {
-      options: this.options,
-      tally,
-      hub,
-      inUse: new Set(),
-      everyone: null,
-      gone: (socket) => {
-        this.gate.left(socket.remoteAddress)
-        this.host.leaving.add(socket)
-      },
-      leaving: new Set(),
-      done: (socket) => {
-        this.host.leaving.delete(socket)
-        this.unfinished--
-        if (this.unfinished === 0) this.allFinished.resolveAll()
-      },
-    }
-    this.allSockets = new SocketsOf(this.host.inUse)
-    this.ports = new Ports(this.options, this.gate)
+    this.core = new ServerCore(resolveServerOptions(options), options)
+    this.listener = new Listener(this.core)
   }
 
   /** How many connections are open or closing. */
   get connectionCount(): number {
-    return this.gate.connectionCount
+    return this.core.connectionCount
   }
 
   /**
@@ -132,22 +86,22 @@ export class WebSocketServer<Data = unknown> {
   ): Route<D, PathParams<Path>>
   route(path: string, service: unknown): unknown {
     const checked = checkServerService(service)
-    const entry = new RouteEntry(path, checked, this.host)
-    this.table.add(path, entry)
+    const entry = new ServedRoute(path, checked, this.core)
+    this.core.routes.add(path, entry)
     return entry
   }
 
   /**
-   * Takes a path out; its connections stay.
-   * @returns whether there was one
+   * Removes a path; its connections stay.
+   * @returns whether the path had a service
    */
   unroute(path: string): boolean {
-    return this.table.delete(path)
+    return this.core.routes.delete(path)
   }
 
   /** The routes, in the order in which they were added. */
   routes(): Route[] {
-    return this.table.targets()
+    return this.core.routes.targets()
   }
 
   /** Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. */
@@ -156,7 +110,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   /**
-   * Listens on a port of its own. Requests that are no upgrade get 426 on the path of a route, else 404.
+   * Listens on a port of its own. Requests that are not upgrades get 426 on the path of a route, else 404.
    * @param port 0 takes a free one
    * @param host default: all addresses
    * @returns the address, once the server listens
@@ -168,16 +122,16 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   async listen(port = 0, host?: string): Promise<AddressInfo> {
-    const address = await this.ports.listen(port, host)
-    this.node?.start(this.host.hub)
+    const address = await this.listener.listen(port, host)
+    this.core.node?.start(this.core.hub)
     return address
   }
 
   /**
    * Shares the port of an http or https server: takes its upgrades to the paths of the routes. Other paths get 404,
-   * unless somebody else listens for upgrades there, who may take them. Several of these servers may share a port.
+   * unless the application listens for upgrades there as well, and may take them. Several of these servers may share a port.
    * Closing this server leaves the other one open.
-   * @throws TypeError for what is no server, InvalidStateError if it is attached already or this one was closed
+   * @throws TypeError for what is not such a server, InvalidStateError if it is attached already or this one was closed
    * @example
    * ```ts
    * const http = createServer((request, response) => response.end('hello over HTTP'))
@@ -186,13 +140,14 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   attach(httpServer: HttpServer): this {
-    this.ports.attach(httpServer)
-    this.node?.start(this.host.hub)
+    this.listener.attach(httpServer)
+    this.core.node?.start(this.core.hub)
     return this
   }
 
   /**
-   * Takes one upgrade, for those who route upgrades themselves: call it from an 'upgrade' listener, with what that got.
+   * Takes one upgrade, for applications that route upgrades themselves: call it from an 'upgrade' listener, with the
+   * arguments of that listener.
    * @param service default: that of the route for the request's path
    * @throws TypeError for arguments that are not those of an 'upgrade' event, and for a wrong service; InvalidStateError
    *   if the upgrade on this socket was taken already
@@ -205,9 +160,8 @@ export class WebSocketServer<Data = unknown> {
   ): void {
     const entry = service === undefined ? undefined : this.entryOf(service)
     checkUpgrade(request, socket, head)
-    if (!this.gate.isClosed) this.node?.startOrReport(this.host.hub)
-    const peer = new StreamPeer(request, socket, head, this.options.directIo, null)
-    this.gate.upgrade(readRequest(request), request.url ?? '', peer, entry, null)
+    if (!this.core.isClosing) this.core.node?.startOrReport(this.core.hub)
+    new HttpUpgrade(this.core, request, socket, head, null, null).start(readRequest(request), entry)
   }
 
   /**
@@ -215,12 +169,12 @@ export class WebSocketServer<Data = unknown> {
    * `handleUpgrade` was given.
    */
   get sockets(): SocketList<ServerSocket<Data>> {
-    return this.allSockets as SocketList<ServerSocket<Data>>
+    return this.core.sockets as SocketList<ServerSocket<Data>>
   }
 
   /** The connections that have names. */
   get connections(): ConnectionRegistry<ServerSocket<Data>> {
-    return this.host.hub.connections as unknown as ConnectionRegistry<ServerSocket<Data>>
+    return this.core.hub.connections as unknown as ConnectionRegistry<ServerSocket<Data>>
   }
 
   /**
@@ -228,12 +182,12 @@ export class WebSocketServer<Data = unknown> {
    * @throws TypeError or RangeError for a wrong name
    */
   group<D = Data>(name: string): Group<ServerSocket<D>> {
-    return this.host.hub.group(name) as unknown as Group<ServerSocket<D>>
+    return this.core.hub.group(name) as unknown as Group<ServerSocket<D>>
   }
 
   /** The names of the groups that have members in this process. */
   groups(): string[] {
-    return this.host.hub.groups()
+    return this.core.hub.groups()
   }
 
   /**
@@ -247,31 +201,27 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
-    return this.host.hub.broadcast(
-      this.openSockets(),
+    return this.core.hub.broadcast(
+      this.core.openSockets(),
       data,
       options as FanOutOptions<ServerSocket> | undefined,
     )
   }
 
-  /** What went through this server since it was made; counted by the connections themselves, and summed here. */
+  /** Counts since the server was made. Each connection counts for itself; the sums are made here. */
   stats(): ServerStats {
-    const { tally, inUse } = this.host
-    return tally.stats(
-      this.gate.connectionCount,
-      [...inUse].map((route) => route.sockets),
-    )
+    return this.core.stats()
   }
 
-  /** What became of what went over the backplane, its failures included; null where there is none. */
+  /** Counts of what was sent over the backplane, failures included; null without a backplane. */
   get backplaneStats(): BackplaneStats | null {
-    return this.node?.stats ?? null
+    return this.core.node?.stats ?? null
   }
 
   /**
-   * Stops to accept, closes every connection, waits for their ends, for the handlers that still run and for `onClose`,
-   * and after `timeoutMs` cuts what is left. Nothing keeps the process alive after it. A handler that waits for this
-   * waits for itself: until then.
+   * Stops accepting, closes every connection, waits for their ends, for running handlers and for `onClose`, and after
+   * `timeoutMs` cuts the rest. Nothing keeps the process alive after it. A handler that waits for this promise waits for
+   * itself, until the time is over.
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
@@ -279,36 +229,31 @@ export class WebSocketServer<Data = unknown> {
     const {
       code = CloseCode.GOING_AWAY,
       reason = '',
-      timeoutMs = this.options.limits.closeTimeoutMs,
+      timeoutMs = this.core.options.limits.closeTimeoutMs,
     } = options
     checkCloseArguments(code, reason)
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
     const deadline = performance.now() + timeoutMs
     const stopped = this.stop()
-    const ended: Promise<unknown>[] = [...this.allSockets].map((socket) =>
+    const ended: Promise<unknown>[] = [...this.core.sockets].map((socket) =>
       socket.close(code, reason, { timeoutMs }),
     )
-    this.ports.closeIdle()
-    ended.push(this.gate.rejectedLeft(timeoutMs))
+    this.listener.closeIdle()
+    ended.push(this.core.rejectedEnd(timeoutMs))
     await Promise.all(ended)
     this.cutStrays()
-    if (this.unfinished > 0) {
-      const timeLeftMs = Math.max(0, deadline - performance.now())
-      await this.allFinished.wait({ timeoutMs: timeLeftMs }).catch(() => undefined)
-      // What is left has had its time: no further handler begins.
-      for (const socket of [...this.host.leaving]) socket.terminate()
-    }
+    await this.core.handlersEnd(deadline)
     await stopped
-    await this.node?.close(Math.max(0, deadline - performance.now()))
+    await this.core.node?.close(Math.max(0, deadline - performance.now()))
   }
 
-  /** Cuts every connection, and stops to accept. */
+  /** Cuts every connection, and stops accepting. */
   terminate(): void {
     void this.stop()
-    for (const socket of [...this.allSockets, ...this.host.leaving]) socket.terminate()
+    for (const socket of [...this.core.sockets, ...this.core.ending]) socket.terminate()
     this.cutStrays()
-    // What it cannot say any more, others notice by its silence.
-    void this.node?.close()
+    // Other processes notice by its silence what it can no longer say.
+    void this.core.node?.close()
   }
 
   /** `await using`: closes and waits. */
@@ -316,63 +261,28 @@ export class WebSocketServer<Data = unknown> {
     await this.close()
   }
 
-  /** What a log shows: nothing of the options, which may hold a private key. */
+  /** For logs: without the options, which may hold a private key. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `WebSocketServer ${JSON.stringify({ connections: this.gate.connectionCount, address: this.ports.address })}`
+    return `WebSocketServer ${JSON.stringify({ connections: this.core.connectionCount, address: this.listener.address })}`
   }
 
-  /** All of them that are open now. */
-  private openSockets(): readonly ServerSocket[] {
-    this.host.everyone ??= [...this.host.inUse].flatMap((route) => route.members)
-    return this.host.everyone
-  }
-
-  /** Who gets a broadcast from elsewhere. */
-  private reach(path: string | null): readonly ServerSocket[] {
-    if (path === null) return this.openSockets()
-    return [...this.host.inUse].filter((route) => route.path === path).flatMap((route) => route.members)
-  }
-
-  private entryOf(service: ServerService | ServiceFactory): RouteEntry {
+  private entryOf(service: ServerService | ServiceFactory): ServedRoute {
     const known = this.byHand.get(service)
     if (known !== undefined) return known
-    const entry = new RouteEntry('', checkServerService(service), this.host)
+    const entry = new ServedRoute('', checkServerService(service), this.core)
     this.byHand.set(service, entry)
     return entry
   }
 
   private stop(): Promise<void> {
     this.stopper.abort()
-    this.gate.stop()
-    return this.ports.stop()
+    this.core.stopAccepting()
+    return this.listener.stop()
   }
 
-  /** Ends the connections that are no WebSockets. */
+  /** Cuts the connections that are not WebSockets. */
   private cutStrays(): void {
-    this.ports.cut()
-    this.gate.cut()
-  }
-
-  private open(route: RouteEntry, accepted: AcceptedUpgrade): void {
-    const { slowConsumer, keepRequest } = this.options
-    const { limits, autoPong } = route.settings
-    const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
-    const { secure, remoteAddress, params } = info
-    const codec = deflate === null ? null : (this.options.codecs?.createCodec(deflate) ?? null)
-    const socket = new ServerSocket(
-      transport,
-      {
-        info: { url: request.target, protocol, extensions, secure, remoteAddress },
-        data,
-        params,
-        request: keepRequest ? info : undefined,
-      },
-      { role: 'server', limits, codec, autoPong },
-      { limits, slowConsumer },
-      route.handlers,
-      route,
-    )
-    this.unfinished++
-    route.opened(socket, early)
+    this.listener.cut()
+    this.core.cutRejected()
   }
 }

@@ -3,13 +3,13 @@ import type { MessageCodec } from '../../src/deflate/codec.js'
 import { HandshakeError } from '../../src/errors.js'
 import { HeaderFields } from '../../src/handshake/header-fields.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../../src/handshake/server-handshake.js'
-import type { Gate } from '../../src/server/gate.js'
 import type { ServerOptions } from '../../src/server/options.js'
-import type { RouteEntry } from '../../src/server/route.js'
+import type { ServerCore } from '../../src/server/server-core.js'
 import type { ServiceFactory } from '../../src/server/service.js'
-import type { UpgradePeer } from '../../src/server/upgrade-peer.js'
+import { Upgrade } from '../../src/server/upgrade.js'
 import { WebSocketServer } from '../../src/server/websocket-server.js'
 import { monotonicNow } from '../../src/transport/timer-wheel.js'
+import type { Transport } from '../../src/transport/transport.js'
 import type { Line } from './model-line.js'
 
 /** The address of the peer, as the connection has it. */
@@ -30,25 +30,45 @@ function upgradeRequest(isCompressing: boolean): UpgradeRequest {
   return request
 }
 
-/** An upgrade that was read, whose connection goes over the line. */
-const upgradeBy = (line: Line): UpgradePeer => ({
-  remoteAddress: REMOTE_ADDRESS,
-  secure: false,
-  certificate: undefined,
-  raw: undefined,
-  startedAt: monotonicNow(),
-  isInTurn: true,
-  awaitTurn: (_, done) => done(true),
-  take: () => undefined,
-  watch: () => undefined,
-  accept: () => ({ transport: line.transport, early: new Uint8Array(0) }),
-  reject: () => {
+/** An upgrade whose connection goes over the line. */
+class LineUpgrade extends Upgrade {
+  readonly remoteAddress = REMOTE_ADDRESS
+  readonly secure = false
+  readonly certificate = undefined
+  readonly raw = undefined
+  protected readonly isClosed = false
+
+  constructor(
+    core: ServerCore,
+    private readonly line: Line,
+  ) {
+    super(core, '/', monotonicNow())
+  }
+
+  destroy(): void {
+    // The line ends by itself.
+  }
+
+  protected takeTurn(): void {
+    this.turnCame(true)
+  }
+
+  protected watch(): void {
+    throw new Error('the upgrade was not decided at once')
+  }
+
+  protected writeAccept(): Transport {
+    return this.line.transport
+  }
+
+  protected takeEarlyData(): Uint8Array {
+    return new Uint8Array(0)
+  }
+
+  protected writeRejection(): void {
     throw new Error('the upgrade was rejected')
-  },
-  leave: () => undefined,
-  whenGone: () => undefined,
-  destroy: () => undefined,
-})
+  }
+}
 
 /**
  * Makes a server and opens the connection.
@@ -62,12 +82,9 @@ export function serveLine(
   codec: MessageCodec | null = null,
 ): WebSocketServer {
   const server = new WebSocketServer({ ...options, perMessageDeflate: codec !== null })
-  const entry: unknown = server.route('/', makeHandlers)
-  const inside = server as unknown as {
-    gate: Gate
-    options: { codecs: { createCodec: () => MessageCodec | null; hasRoomForContexts: boolean } }
-  }
-  inside.options.codecs = { createCodec: () => codec, hasRoomForContexts: true }
-  inside.gate.upgrade(upgradeRequest(codec !== null), '/', upgradeBy(line), entry as RouteEntry, null)
+  server.route('/', makeHandlers)
+  const { core } = server as unknown as { core: ServerCore }
+  ;(core.options as { codecs: object | null }).codecs = { createCodec: () => codec, hasRoomForContexts: true }
+  new LineUpgrade(core, line).start(upgradeRequest(codec !== null))
   return server
 }

@@ -417,9 +417,9 @@ describe('connect and disconnect, over and over', () => {
       import { Socket } from 'node:net'
       import * as v8 from 'node:v8'
       import { Connection } from './src/connection/connection.js'
-      import { Upgrade } from './src/server/upgrade.js'
+      import { DirectUpgrade } from './src/server/direct-upgrade.js'
       import { SocketDriver } from './src/socket/socket-driver.js'
-      import { timerWheel } from './src/socket/timer-wheel.js'
+      import { timerWheel } from './src/transport/timer-wheel.js'
       const server = new WebSocketServer()
       server.route('/', { onMessage: (socket, message) => message })
       server.route('/bye', { onOpen: (socket) => void socket.close(4000) })
@@ -434,7 +434,7 @@ describe('connect and disconnect, over and over', () => {
         return process.memoryUsage().heapUsed
       }
       // Node 20.13 and later; what lives is found by a collection of its own.
-      const alive = () => [SocketDriver, Connection, Upgrade, Socket].map((type) => v8.queryObjects?.(type) ?? 0).join()
+      const alive = () => [SocketDriver, Connection, DirectUpgrade, Socket].map((type) => v8.queryObjects?.(type) ?? 0).join()
       console.log('begin')
       await round(200)
       const aliveBefore = alive()

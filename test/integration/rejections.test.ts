@@ -13,7 +13,9 @@ import { accept, reject, WebSocketServer, type ServerOptions } from '../../src/i
 import { handleKit, takeHandle } from '../../src/native/socket-handle.js'
 import { HandleTransport } from '../../src/transport/handle-transport.js'
 import { writeAndEnd } from '../../src/socket/handshake-io.js'
-import { HandlePeer } from '../../src/server/upgrade-peer.js'
+import { DirectUpgrade } from '../../src/server/direct-upgrade.js'
+import { resolveServerOptions } from '../../src/server/options.js'
+import { ServerCore } from '../../src/server/server-core.js'
 import { monotonicNow } from '../../src/transport/timer-wheel.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { RawPeer, requestHead } from '../helpers/raw-peer.js'
@@ -103,7 +105,9 @@ function rejectOver(way: string, near: Socket, response: Uint8Array): void {
   expect(handleKit()).not.toBeNull()
   const handle = takeHandle(near)
   if (handle === null) throw new Error('no handle')
-  new HandlePeer(new HandleTransport(handle, near), new Uint8Array(0), monotonicNow(), LINGER_MS).reject(
+  const core = new ServerCore(resolveServerOptions({}), {})
+  const transport = new HandleTransport(handle, near)
+  new DirectUpgrade(core, '/', transport, new Uint8Array(0), monotonicNow(), LINGER_MS).writeRejection(
     response,
   )
 }

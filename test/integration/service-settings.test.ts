@@ -161,13 +161,15 @@ describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
     const factory: ServiceFactory = Object.assign(() => echo, {
       maxMessageBytes: 10,
       protocols: ['v1'],
-      idleTimeoutMs: 50,
     })
     const url = await start(factory, { protocols: ['a'] })
     expect(await outcome(`${url}/own`, 'x'.repeat(11))).toBe(1009)
-    const socket = await open(`${url}/own`, { protocols: ['a', 'v1'] })
-    expect(socket.protocol).toBe('v1')
-    expect(await socket.closed).toMatchObject({ code: 1001 })
+    expect((await open(`${url}/own`, { protocols: ['a', 'v1'] })).protocol).toBe('v1')
+    const idle = await start(
+      Object.assign(() => echo, { idleTimeoutMs: 50 }),
+      {},
+    )
+    expect(await (await open(`${idle}/own`)).closed).toMatchObject({ code: 1001 })
   })
 })
 

@@ -10,7 +10,7 @@ import {
   type ServiceFactory,
 } from '../../../src/index.js'
 import { json, router } from '../../../src/json/index.js'
-import type { PathParams } from '../../../src/server/path-pattern.js'
+import type { PathParams } from '../../../src/server/path-matching.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>): void => undefined

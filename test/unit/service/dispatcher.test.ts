@@ -57,8 +57,8 @@ function serve(
       closing: () => undefined,
       received: () => undefined,
       dropped: (count) => told.push(`dropped ${count}`),
-      gone: () => told.push('gone'),
-      done: () => told.push('done'),
+      closed: () => told.push('gone'),
+      finished: () => told.push('done'),
       failed: (_, error, isHeard) => told.push(`failed ${error.message}${isHeard ? '' : ', unheard'}`),
     },
   )

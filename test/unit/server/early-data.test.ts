@@ -1,8 +1,8 @@
-import { EarlyBytes, MAX_EARLY_BYTES } from '../../../src/server/early-bytes.js'
+import { EarlyData, MAX_EARLY_DATA_BYTES } from '../../../src/server/early-data.js'
 
-describe('EarlyBytes', () => {
+describe('EarlyData', () => {
   it('joins chunks of any size in order, and keeps nothing once they are taken', () => {
-    const early = new EarlyBytes()
+    const early = new EarlyData()
     const chunks = [Buffer.from('a'), Buffer.alloc(0), Buffer.from('bcdef'), Buffer.alloc(1_000, 'z')]
     for (const chunk of chunks) expect(early.push(chunk)).toBe(true)
     expect(early.take()).toEqual(Buffer.concat(chunks))
@@ -10,7 +10,7 @@ describe('EarlyBytes', () => {
   })
 
   it('copies: what is done to a chunk later changes nothing', () => {
-    const early = new EarlyBytes()
+    const early = new EarlyData()
     const chunk = Buffer.from('abc')
     early.push(chunk)
     chunk.fill(0)
@@ -18,18 +18,20 @@ describe('EarlyBytes', () => {
   })
 
   it('says when there is enough', () => {
-    const early = new EarlyBytes()
-    expect(early.push(Buffer.alloc(MAX_EARLY_BYTES))).toBe(true)
+    const early = new EarlyData()
+    expect(early.push(Buffer.alloc(MAX_EARLY_DATA_BYTES))).toBe(true)
     expect(early.push(Buffer.alloc(1))).toBe(false)
   })
 
   it('moves each byte a bounded number of times, however small the chunks are', () => {
-    const early = new EarlyBytes()
+    const early = new EarlyData()
     const set = jest.spyOn(Buffer.prototype, 'copy')
-    for (let i = 0; i < MAX_EARLY_BYTES; i++) early.push(Buffer.of(i & 0xff))
+    for (let i = 0; i < MAX_EARLY_DATA_BYTES; i++) early.push(Buffer.of(i & 0xff))
     // Once for each doubling.
     expect(set.mock.calls.length).toBeLessThanOrEqual(18)
     set.mockRestore()
-    expect(early.take()).toEqual(Buffer.from(Array.from({ length: MAX_EARLY_BYTES }, (_, i) => i & 0xff)))
+    expect(early.take()).toEqual(
+      Buffer.from(Array.from({ length: MAX_EARLY_DATA_BYTES }, (_, i) => i & 0xff)),
+    )
   })
 })

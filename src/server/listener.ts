@@ -6,14 +6,12 @@ import { Server as TlsServer } from 'node:tls'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import { ignoreErrors, REJECTION_LINGER_MS, writeAndEnd } from '../socket/handshake-io.js'
-import { Arrivals } from './arrivals.js'
-import type { Gate } from './gate.js'
-import type { ResolvedServerOptions } from './options.js'
-import { OwnPort } from './own-port.js'
-import { watchOwedAnswers } from './owed-answers.js'
-import { joinPort, leavePort } from './shared-port.js'
-import { readRequest, rejectionOf } from './upgrade.js'
-import { HandlePeer, isTaken, StreamPeer } from './upgrade-peer.js'
+import { DirectAccept } from './direct-accept.js'
+import { HandshakeDeadlines } from './handshake-deadlines.js'
+import { HttpUpgrade, isTaken, joinPort, leavePort, readRequest } from './http-upgrade.js'
+import { watchOwedAnswers } from './pipelining.js'
+import type { ServerCore } from './server-core.js'
+import { rejectionOf } from './upgrade.js'
 
 /** Of HTTP/2 only with TLS and `allowHTTP1`; its class is not public, and `updateSettings` is its own. */
 const isHttpServer = (server: unknown): boolean =>
@@ -23,24 +21,22 @@ const isHttpServer = (server: unknown): boolean =>
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** Where upgrades come from: a port of the server's own, and the HTTP servers that it shares. */
-export class Ports {
-  private readonly options: ResolvedServerOptions
-  private readonly gate: Gate
-  private readonly arrivals: Arrivals
+/** Listens for upgrades: on a port of the server's own, and on the HTTP servers that it is attached to. */
+export class Listener {
+  private readonly core: ServerCore
+  private readonly deadlines: HandshakeDeadlines
   private readonly attached = new Map<HttpServer, UpgradeListener>()
-  /** Of a server with TLS: also those that are not through its handshake, which node:http does not know of. */
+  /** The connections of a server with TLS, those in their TLS handshake included: node:http does not know of these. */
   private readonly transports = new Set<Duplex>()
   private own: HttpServer | null = null
-  private direct: OwnPort | null = null
-  /** Connections of the own port that were told that they end: nothing behind that is a request (RFC 9112 9.6). */
+  private direct: DirectAccept | null = null
+  /** Connections of the own port that got their last response: nothing after it is a request (RFC 9112 9.6). */
   private readonly answered = new WeakSet<Duplex>()
   private isClosing = false
 
-  constructor(options: ResolvedServerOptions, gate: Gate) {
-    this.options = options
-    this.gate = gate
-    this.arrivals = new Arrivals(options.limits.handshakeTimeoutMs, (socket) => {
+  constructor(core: ServerCore) {
+    this.core = core
+    this.deadlines = new HandshakeDeadlines(core.options.limits.handshakeTimeoutMs, (socket) => {
       this.answered.add(socket)
       writeAndEnd(socket, rejectionOf(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT')))
     })
@@ -82,7 +78,7 @@ export class Ports {
       server.close()
       throw new InvalidStateError('the server was closed')
     }
-    server.on('error', this.options.onError)
+    server.on('error', this.core.options.onError)
     server.on('upgrade', this.upgradeOwn)
     this.openDirectly(server)
     return server.address() as AddressInfo
@@ -99,16 +95,16 @@ export class Ports {
       this.upgrade(request, socket, head, httpServer)
     }
     httpServer.on('upgrade', listener)
-    joinPort(httpServer, this.gate)
+    joinPort(httpServer, this.core)
     this.attached.set(httpServer, listener)
   }
 
-  /** Stops to accept. @returns when the own port is closed */
+  /** Stops accepting. @returns a promise that resolves when the own port is closed */
   stop(): Promise<void> {
     this.isClosing = true
     for (const [server, listener] of this.attached) {
       server.off('upgrade', listener)
-      leavePort(server, this.gate)
+      leavePort(server, this.core)
     }
     this.attached.clear()
     const { own } = this
@@ -120,13 +116,13 @@ export class Ports {
     })
   }
 
-  /** Connections that ask for nothing. */
+  /** Closes the connections without a request. */
   closeIdle(): void {
     this.direct?.close()
     this.own?.closeIdleConnections()
   }
 
-  /** Ends the connections that are no WebSockets: node:http knows some of them only. */
+  /** Cuts the connections that are not WebSockets: node:http knows only some of them. */
   cut(): void {
     this.direct?.close()
     this.own?.closeAllConnections()
@@ -134,7 +130,7 @@ export class Ports {
   }
 
   private createHttpServer(): HttpServer {
-    const { limits, tls } = this.options
+    const { limits, tls } = this.core.options
     const timeoutMs = limits.handshakeTimeoutMs === Infinity ? 0 : Math.ceil(limits.handshakeTimeoutMs)
     const http = {
       maxHeaderSize: Math.min(limits.maxHeaderBytes, 0x7fff_ffff),
@@ -151,7 +147,7 @@ export class Ports {
     if (tls === undefined) {
       const server = createServer(http, listener)
       server.on('connection', (socket: NetSocket) => {
-        this.arrivals.came(socket)
+        this.deadlines.came(socket)
       })
       return server
     }
@@ -160,61 +156,49 @@ export class Ports {
       listener,
     )
     server.on('secureConnection', (socket) => {
-      this.arrivals.secured(socket)
+      this.deadlines.secured(socket)
     })
     server.on('connection', (transport: NetSocket) => {
-      this.arrivals.cameForTls(transport)
+      this.deadlines.cameForTls(transport)
       this.transports.add(transport)
       transport.once('close', () => this.transports.delete(transport))
     })
     return server
   }
 
-  /** Without node:http between, where that can be. */
+  /** Takes the connections before node:http does, where this is possible. */
   private openDirectly(server: HttpServer): void {
-    const { directIo, tls, limits } = this.options
+    const { directIo, tls } = this.core.options
     if (!directIo || tls !== undefined) return
-    const port = new OwnPort(
-      server,
-      limits.maxHeaderBytes,
-      limits.handshakeTimeoutMs,
-      (request, transport, early, startedAt) => {
-        const peer = new HandlePeer(transport, early, startedAt)
-        this.gate.upgrade(request, request.target, peer, undefined, null)
-      },
-      (socket, startedAt) => {
-        this.arrivals.came(socket, startedAt)
-      },
-    )
-    if (port.open()) this.direct = port
+    const direct = new DirectAccept(server, this.core, this.deadlines)
+    if (direct.open()) this.direct = direct
   }
 
   private readonly upgradeOwn: UpgradeListener = (request, socket, head) => {
-    // node:http ends it behind the answer.
+    // node:http ends it after the response.
     if (this.answered.has(request.socket)) {
       ignoreErrors(socket)
       return
     }
-    const startedAt = this.arrivals.take(request.socket)
-    const peer = new StreamPeer(request, socket, head, this.options.directIo, startedAt)
-    this.gate.upgrade(readRequest(request), request.url ?? '', peer, undefined, null)
+    const startedAt = this.deadlines.take(request.socket)
+    const upgrade = new HttpUpgrade(this.core, request, socket, head, startedAt, null)
+    upgrade.start(readRequest(request))
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, sharedWith: HttpServer): void {
     // Another listener for upgrades took it by hand.
     if (isTaken(socket)) return
-    const peer = new StreamPeer(request, socket, head, this.options.directIo, null)
-    this.gate.upgrade(readRequest(request), request.url ?? '', peer, undefined, sharedWith)
+    new HttpUpgrade(this.core, request, socket, head, null, sharedWith).start(readRequest(request))
   }
 
-  /** A request without an upgrade: whoever sends it is told what there is here. */
+  /** Answers a request that is not an upgrade: 426 on the path of a route, else 404. */
   private answerPlainRequest(request: IncomingMessage, response: ServerResponse): void {
     const read = readRequest(request)
     const path = (request.url ?? '').split('?', 1)[0] as string
-    let error = !this.gate.claims(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
+    let error = !this.core.hasRoute(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
     if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
     response.shouldKeepAlive = false
-    this.arrivals.take(request.socket)
+    this.deadlines.take(request.socket)
     this.answered.add(request.socket)
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     if (error.httpStatus === 426) {

@@ -10,7 +10,7 @@ import {
   owedAnswer,
   watchOwedAnswers,
   type OwedAnswer,
-} from '../../../src/server/owed-answers.js'
+} from '../../../src/server/pipelining.js'
 import { openRaw, requestHead } from '../../helpers/raw-peer.js'
 
 describe.each<readonly [name: string, find: () => OwedAnswer]>([

@@ -1,5 +1,65 @@
 import { showValue } from '../limits.js'
-import { parsePattern, type PathPattern } from './path-pattern.js'
+
+type NameOf<Segment extends string> = Segment extends `:${infer Name}`
+  ? Name
+  : Segment extends `*${infer Name}`
+    ? Name
+    : never
+
+type NamesOf<Path extends string> = Path extends `${infer Head}/${infer Rest}`
+  ? NameOf<Head> | NamesOf<Rest>
+  : NameOf<Path>
+
+/** The parameters of a path, from its literal type: `PathParams<'/chat/:room'>` is `{ readonly room: string }`. */
+export type PathParams<Path extends string> = string extends Path
+  ? Readonly<Record<string, string>>
+  : { readonly [Name in NamesOf<Path>]: string }
+
+/** A path of a route, read: segments that are equal to those of the request, `:name`, and `*name` as the last. */
+export interface PathPattern {
+  readonly path: string
+  /** Null stands for a parameter. */
+  readonly segments: readonly (string | null)[]
+  readonly names: readonly string[]
+  /** The last parameter is what is left of the path, slashes included. */
+  readonly hasRest: boolean
+}
+
+/**
+ * Reads the path of a route.
+ * @throws TypeError for what is no such path
+ */
+export function parsePattern(path: string): PathPattern {
+  if (typeof path !== 'string' || !path.startsWith('/') || !/^[!-~]*$/.test(path) || /[?#]/.test(path)) {
+    throw new TypeError(
+      `path must start with a slash, be percent-encoded ASCII and have no query, fragment or space, not ${showValue(path)}`,
+    )
+  }
+  const names: string[] = []
+  let hasRest = false
+  const parts = path.slice(1).split('/')
+  const segments = parts.map((part, index) => {
+    if (!part.startsWith(':') && !part.startsWith('*')) return part
+    const name = part.slice(1)
+    if (!/^[A-Za-z_]\w*$/.test(name) || name === '__proto__') {
+      throw new TypeError(`path ${showValue(path)} has a parameter that is no name: ${showValue(part)}`)
+    }
+    if (names.includes(name)) {
+      throw new TypeError(`path ${showValue(path)} has two parameters named ${showValue(name)}`)
+    }
+    names.push(name)
+    if (part.startsWith('*')) {
+      hasRest = true
+      if (index !== parts.length - 1) {
+        throw new TypeError(
+          `path ${showValue(path)} has something behind ${showValue(part)}, which takes all`,
+        )
+      }
+    }
+    return null
+  })
+  return { path, segments, names, hasRest }
+}
 
 /** The parameters of a request, decoded. */
 export type Params = Readonly<Record<string, string>>
@@ -19,9 +79,9 @@ interface Leaf<Target> {
 }
 
 /** A place in a path, and what may follow. */
-class Node<Target> {
-  readonly exact = new Map<string, Node<Target>>()
-  any: Node<Target> | null = null
+class PathNode<Target> {
+  readonly exact = new Map<string, PathNode<Target>>()
+  any: PathNode<Target> | null = null
   rest: Leaf<Target> | null = null
   leaf: Leaf<Target> | null = null
 }
@@ -30,10 +90,10 @@ class Node<Target> {
  * Which target a path belongs to: paths without parameters in a Map, the others in a tree of segments, where what is
  * equal goes before a parameter and a parameter before a rest. Each node of the tree is looked at once at most.
  */
-export class Routes<Target> {
+export class RouteTable<Target> {
   private readonly paths = new Map<string, Target>()
   private readonly exact = new Map<string, Match<Target>>()
-  private root = new Node<Target>()
+  private root = new PathNode<Target>()
   private readonly leaves = new Map<string, Leaf<Target>>()
 
   /** @throws TypeError for what is no path, or one that has a target already, whatever its parameters are called */
@@ -58,7 +118,7 @@ export class Routes<Target> {
     if (!this.paths.delete(path)) return false
     if (this.exact.delete(path)) return true
     this.leaves.delete(path)
-    this.root = new Node()
+    this.root = new PathNode()
     for (const leaf of this.leaves.values()) this.insert(leaf)
     return true
   }
@@ -83,11 +143,11 @@ export class Routes<Target> {
     let node = this.root
     for (const segment of hasRest ? segments.slice(0, -1) : segments) {
       if (segment === null) {
-        node.any ??= new Node()
+        node.any ??= new PathNode()
         node = node.any
       } else {
         let next = node.exact.get(segment)
-        if (next === undefined) node.exact.set(segment, (next = new Node()))
+        if (next === undefined) node.exact.set(segment, (next = new PathNode()))
         node = next
       }
     }
@@ -104,7 +164,11 @@ export class Routes<Target> {
   }
 }
 
-function search<Target>(node: Node<Target>, segments: readonly string[], depth: number): Leaf<Target> | null {
+function search<Target>(
+  node: PathNode<Target>,
+  segments: readonly string[],
+  depth: number,
+): Leaf<Target> | null {
   const segment = segments[depth]
   if (segment === undefined) return node.leaf
   const next = node.exact.get(segment)

@@ -1,0 +1,308 @@
+import { createLocalNode, type LocalNode } from '../backplane/local-node.js'
+import { HandshakeError } from '../errors.js'
+import type { CloseInfo } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
+import { ReadyState } from '../connection/ready-state.js'
+import { Hub } from '../hub/hub.js'
+import { showValue } from '../limits.js'
+import type { Handlers } from '../service/service.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { Waiters } from '../socket/waiters.js'
+import { warnOnce } from '../socket/warnings.js'
+import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
+import {
+  resolveServiceSettings,
+  type ResolvedServerOptions,
+  type ResolvedServiceSettings,
+  type ServerOptions,
+} from './options.js'
+import { RouteTable } from './path-matching.js'
+import type { AnyService, Route } from './route.js'
+import { ServerSocket, type SocketOwner } from './server-socket.js'
+import type { ServerService, ServiceFactory } from './service.js'
+
+/** The state of a server: options, routes, connections, counts, and the hub of names and groups. */
+export class ServerCore {
+  readonly options: ResolvedServerOptions
+  readonly routes = new RouteTable<ServedRoute>()
+  readonly hub: Hub<ServerSocket>
+  /** This process as a node of the backplane; null without one. */
+  readonly node: LocalNode | null
+  readonly counters = new Counters()
+  /** All connections that are open or closing. */
+  readonly sockets: SocketList<ServerSocket>
+  /** How many connections are open or closing. */
+  connectionCount = 0
+  /** No upgrade is accepted any more. */
+  isClosing = false
+  /** Upgrades that are not decided yet. */
+  readonly undecided = new Set<{ fail(error: HandshakeError): void }>()
+  /** Connections that are over, while a handler of them still runs or a message waits. */
+  readonly ending = new Set<ServerSocket>()
+  /** The routes that have connections: also those that were removed, and those without a path. */
+  private readonly inUse = new Set<ServedRoute>()
+  private readonly perAddress = new Map<string, number>()
+  /** Rejected upgrades whose connections are not closed yet. */
+  private readonly rejected = new Set<{ destroy(): void }>()
+  private readonly rejectedClosed = new Waiters<void>()
+  /** Connections that exist, or of which a handler still runs. */
+  private unfinished = 0
+  private readonly allFinished = new Waiters<void>()
+  /** All open connections, for sending: made when it is first used after a change, and never modified. */
+  private openList: readonly ServerSocket[] | null = null
+
+  constructor(resolved: ResolvedServerOptions, options: ServerOptions) {
+    this.options = resolved
+    this.sockets = new SocketsOfRoutes(this.inUse)
+    this.node = createLocalNode(options.backplane, {
+      presenceTtlMs: options.presenceTtlMs,
+      onError: resolved.isErrorHeard ? resolved.onError : undefined,
+    })
+    this.hub = new Hub<ServerSocket>({
+      remote: this.node,
+      limits: options.hubLimits,
+      owns: (socket) => socket instanceof ServerSocket && socket.isOf(this.hub),
+      reach: (path) => this.openSockets(path),
+    })
+  }
+
+  /** Whether there is a route for a path. */
+  hasRoute(path: string): boolean {
+    return this.routes.find(path) !== undefined
+  }
+
+  /** The reason to reject another connection from an address; null: there is room for it. */
+  refusal(address: string): HandshakeError | null {
+    if (this.isClosing) return new HandshakeError('HAWSER_SERVER_CLOSING')
+    const { maxConnections, maxConnectionsPerAddress } = this.options
+    const isFull =
+      this.connectionCount + this.undecided.size >= maxConnections ||
+      (this.perAddress.get(address) ?? 0) >= maxConnectionsPerAddress
+    return isFull ? new HandshakeError('HAWSER_TOO_MANY_CONNECTIONS') : null
+  }
+
+  /** Counts connections and undecided upgrades by address, only where there is a limit. */
+  countAddress(address: string, change: 1 | -1): void {
+    if (this.options.maxConnectionsPerAddress === Infinity) return
+    const count = (this.perAddress.get(address) ?? 0) + change
+    if (count === 0) this.perAddress.delete(address)
+    else this.perAddress.set(address, count)
+  }
+
+  /** A connection is over, or could not be made after its 101. */
+  disconnected(address: string): void {
+    this.connectionCount--
+    this.countAddress(address, -1)
+  }
+
+  /** Accepts no more upgrades; those that are not decided get 503. */
+  stopAccepting(): void {
+    this.isClosing = true
+    for (const upgrade of [...this.undecided]) upgrade.fail(new HandshakeError('HAWSER_SERVER_CLOSING'))
+  }
+
+  addRejected(upgrade: { destroy(): void }): void {
+    this.rejected.add(upgrade)
+  }
+
+  removeRejected(upgrade: { destroy(): void }): void {
+    this.rejected.delete(upgrade)
+    if (this.rejected.size === 0) this.rejectedClosed.resolveAll()
+  }
+
+  /** Waits until the connections of rejected upgrades are closed, for at most this long. */
+  async rejectedEnd(timeoutMs: number): Promise<void> {
+    if (this.rejected.size > 0) await this.rejectedClosed.wait({ timeoutMs }).catch(() => undefined)
+  }
+
+  cutRejected(): void {
+    for (const upgrade of [...this.rejected]) upgrade.destroy()
+  }
+
+  opened(route: ServedRoute): void {
+    this.inUse.add(route)
+    this.unfinished++
+    this.counters.opened++
+  }
+
+  closed(socket: ServerSocket, route: ServedRoute): void {
+    if (route.sockets.size === 0) this.inUse.delete(route)
+    this.disconnected(socket.remoteAddress)
+    this.ending.add(socket)
+  }
+
+  finished(socket: ServerSocket): void {
+    this.ending.delete(socket)
+    this.unfinished--
+    if (this.unfinished === 0) this.allFinished.resolveAll()
+  }
+
+  /** Waits until no handler runs any more; what is left at `deadline`, of `performance.now()`, is cut. */
+  async handlersEnd(deadline: number): Promise<void> {
+    if (this.unfinished === 0) return
+    const timeoutMs = Math.max(0, deadline - performance.now())
+    await this.allFinished.wait({ timeoutMs }).catch(() => undefined)
+    // What is left has had its time: no further handler begins.
+    for (const socket of [...this.ending]) socket.terminate()
+  }
+
+  /** The connections that are open now, of all routes or of one path: a list that is never modified. */
+  openSockets(path: string | null = null): readonly ServerSocket[] {
+    if (path !== null) {
+      return [...this.inUse].filter((route) => route.path === path).flatMap((route) => route.openSockets)
+    }
+    this.openList ??= [...this.inUse].flatMap((route) => route.openSockets)
+    return this.openList
+  }
+
+  openSocketsChanged(): void {
+    this.openList = null
+  }
+
+  stats(): ServerStats {
+    return this.counters.stats(
+      this.connectionCount,
+      [...this.inUse].map((route) => route.sockets),
+    )
+  }
+}
+
+const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
+
+/** A route as its server has it: a service, and the connections that it has. */
+export class ServedRoute implements Route, SocketOwner {
+  readonly path: string
+  readonly sockets = new Set<ServerSocket>()
+  readonly counters = new Counters()
+  /** The service itself; without handlers where a function makes those of each connection. */
+  readonly service: ServerService
+  readonly factory: ServiceFactory | null
+  readonly settings: ResolvedServiceSettings
+  private readonly core: ServerCore
+  /** As {@link ServerCore.openSockets}, of this route. */
+  private openList: readonly ServerSocket[] | null = null
+
+  /**
+   * @param path empty: the service of upgrades that are taken by hand
+   * @throws TypeError or RangeError for a wrong setting of the service
+   */
+  constructor(path: string, service: AnyService, core: ServerCore) {
+    this.path = path
+    this.core = core
+    this.settings = resolveServiceSettings('service', service, core.options)
+    this.factory = typeof service === 'function' ? service : null
+    this.service = typeof service === 'function' ? (NO_HANDLERS as ServerService) : service
+  }
+
+  get connectionCount(): number {
+    return this.sockets.size
+  }
+
+  /** What a log shows: not the server inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Route ${JSON.stringify({ path: this.path, connections: this.connectionCount })}`
+  }
+
+  get hub(): Hub<ServerSocket> {
+    return this.core.hub
+  }
+
+  get openSockets(): readonly ServerSocket[] {
+    this.openList ??= [...this.sockets].filter((socket) => socket.readyState === ReadyState.OPEN)
+    return this.openList
+  }
+
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+    return this.hub.broadcast(this.openSockets, data, options, this.path)
+  }
+
+  stats(): ServerStats {
+    return this.counters.stats(this.sockets.size, [this.sockets])
+  }
+
+  opened(socket: ServerSocket): void {
+    this.sockets.add(socket)
+    this.openSocketsChanged()
+    this.counters.opened++
+    this.core.opened(this)
+  }
+
+  closing(socket: ServerSocket): void {
+    this.openSocketsChanged()
+    this.hub.forget(socket)
+  }
+
+  closed(socket: ServerSocket, info: CloseInfo): void {
+    this.sockets.delete(socket)
+    for (const counters of [this.counters, this.core.counters]) {
+      counters.closed++
+      counters.add(socket)
+      counters.bytesUnsent += info.unsentBytes
+    }
+    this.core.closed(socket, this)
+  }
+
+  received(): void {
+    this.counters.messagesReceived++
+    this.core.counters.messagesReceived++
+  }
+
+  dropped(count: number): void {
+    this.counters.messagesDropped += count
+    this.core.counters.messagesDropped += count
+  }
+
+  finished(socket: ServerSocket): void {
+    this.core.finished(socket)
+  }
+
+  failed(_socket: ServerSocket, error: Error, isHeard: boolean): void {
+    this.counters.errors++
+    this.core.counters.errors++
+    if (isHeard) return
+    const { options } = this.core
+    if (options.isErrorHeard) options.onError(error)
+    else this.warn(error)
+  }
+
+  private openSocketsChanged(): void {
+    this.openList = null
+    this.core.openSocketsChanged()
+  }
+
+  private warn(error: Error): void {
+    const name = this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`
+    warnOnce(
+      this,
+      'HAWSER_UNHANDLED_HANDLER_ERROR',
+      `a handler of ${name} failed, and no onError heard it`,
+      error,
+    )
+  }
+}
+
+/** The connections of several routes. */
+class SocketsOfRoutes implements SocketList<ServerSocket> {
+  private readonly routes: ReadonlySet<ServedRoute>
+
+  constructor(routes: ReadonlySet<ServedRoute>) {
+    this.routes = routes
+  }
+
+  get size(): number {
+    let size = 0
+    for (const { sockets } of this.routes) size += sockets.size
+    return size
+  }
+
+  /** What a log shows: not the routes inside. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `SocketList ${JSON.stringify({ size: this.size })}`
+  }
+
+  *[Symbol.iterator](): Generator<ServerSocket, void, undefined> {
+    // A copy of the routes: one that loses its last connection and gets another would come twice.
+    for (const { sockets } of [...this.routes]) yield* sockets
+  }
+}
