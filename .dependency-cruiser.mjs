@@ -97,7 +97,7 @@ export default {
 
     only('deflate', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
     builtins('deflate', ['buffer', 'zlib']),
-    builtins('deflate', ['zlib'], 'zlib-codec[^/]*[.]ts$'),
+    builtins('deflate', ['zlib'], '(deflater|inflater|window)[.]ts$'),
 
     only('connection', 'frame', 'native/buffer-text.ts', 'deflate/codec.ts'),
     builtins('connection', []),

@@ -12,7 +12,7 @@ import {
   verifyResponse,
   type AgreedParameters,
 } from '../deflate/negotiation.js'
-import { createCodecFactory } from '../deflate/zlib-codec.js'
+import { createCodecFactory } from '../deflate/deflate-codec.js'
 import { HandshakeError } from '../errors.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
 import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'

@@ -1,4 +1,4 @@
-import type { MessageCodec, SharedDeflate } from '../deflate/codec.js'
+import type { MessageCodec, SharedEncoder } from '../deflate/codec.js'
 import { FIN_BIT, frameHeaderBytes, RSV1_BIT, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import { writeUtf8 } from '../native/buffer-text.js'
@@ -96,7 +96,7 @@ export class SharedCompression {
 
 /** What {@link PreparedMessage.deflatedBy} made, by who made it. */
 interface Deflated {
-  readonly by: SharedDeflate
+  readonly by: SharedEncoder
   /** null: it does not shrink. */
   result: SharedFrame | SharedCompression | null
 }
@@ -156,23 +156,23 @@ export class PreparedMessage {
    * @returns null: it does not shrink; or, where it is large, the compression under way: join it
    */
   deflatedBy(codec: MessageCodec): SharedFrame | SharedCompression | null {
-    const by = codec.sharedDeflate
+    const by = codec.shared
     this.deflated ??= []
     for (const one of this.deflated) if (one.by === by) return one.result
     const deflated: Deflated = { by, result: null }
     if (this.deflated.length === MAX_DEFLATED) this.deflated.shift()
     this.deflated.push(deflated)
-    if (codec.prefersAsyncDeflate(this.byteLength)) {
+    if (by.isLarge(this.byteLength)) {
       deflated.result = this.compressLater(by, deflated)
     } else {
-      deflated.result = this.compressedFrame(by.deflate(this.payload))
+      deflated.result = this.compressedFrame(by.encode(this.payload))
     }
     return deflated.result
   }
 
-  private compressLater(by: SharedDeflate, deflated: Deflated): SharedCompression {
+  private compressLater(by: SharedEncoder, deflated: Deflated): SharedCompression {
     return new SharedCompression((done) => {
-      const cancel = by.deflateAsync(this.payload, (bytes) => {
+      const cancel = by.encodeLater(this.payload, (bytes) => {
         const frame = this.compressedFrame(bytes)
         deflated.result = frame
         done(frame)

@@ -1,91 +1,89 @@
 /**
- * The port between a connection and permessage-deflate (RFC 7692 section 7.2). Types only, so that the connection
- * knows nothing of zlib and another implementation can take its place.
+ * The port between a connection and permessage-deflate (RFC 7692 section 7.2). Types only: the connection knows nothing of
+ * zlib, and another implementation can take its place.
  */
 import type { LimitError, ProtocolError } from '../errors.js'
-import type { AgreedParameters } from './negotiation.js'
 
-/** What became of a compressed message: its bytes, or how the peer is to be failed. */
-export type InflateResult = Uint8Array | ProtocolError | LimitError
+/** A message decoded, or the error that fails the connection. */
+export type DecodeResult = Uint8Array | ProtocolError | LimitError
 
-/** Compresses messages by themselves, for all connections that do it alike. The identity says which these are. */
-export interface SharedDeflate {
-  /** @returns as `MessageCodec.deflate` */
-  deflate(message: Uint8Array): Uint8Array | null
+/** Learns the result of an `encode` that answered 'later'. */
+export interface EncodeListener {
   /**
-   * As `deflate`, on the thread pool.
-   * @param message nobody changes it until `done`
-   * @param done called later, at most once; what it gets is the receiver's
-   * @returns cancels the job: `done` is never called. Idempotent
+   * Called once, or never where the codec is closed before.
+   * @param payload the listener's own; null: the message goes out as it is
+   * @param message the message in bytes; nobody changes them any more
    */
-  deflateAsync(message: Uint8Array, done: (result: Uint8Array | null) => void): () => void
+  encoded(payload: Uint8Array | null, message: Uint8Array): void
+}
+
+/** Learns the result of a `decode` that answered 'later'. */
+export interface DecodeListener {
+  /**
+   * Called once, or never where the codec is closed before.
+   * @param result the listener's own
+   */
+  decoded(result: DecodeResult): void
 }
 
 /**
- * Compresses and decompresses the messages of one connection. Calls of one direction never overlap: after
- * `deflateAsync` (or `inflateAsync`) the caller waits for `done` before the next call of the same direction; the
- * two directions are independent. Nothing here throws on what a peer sent.
- *
- * Who owns the bytes: what is given is only read, until the call returns or, for the `Async` forms, until `done`.
- * A synchronous result is valid until the next call on any codec: it may be a view of memory that all codecs
- * share, so the caller writes, decodes or copies it at once, and never hands it on.
+ * Encodes messages that go to many: each by itself, once for all connections that encode alike. Those have the same
+ * object here.
  */
-export interface MessageCodec {
-  /** For messages that go to many: each compressed once, by itself. Whoever sends one then drops the context. */
-  readonly sharedDeflate: SharedDeflate
+export interface SharedEncoder {
+  /** Whether a message of this many bytes should be encoded. */
+  isWorth(byteLength: number): boolean
+  /** Whether a message of this many bytes should be encoded by `encodeLater`. */
+  isLarge(byteLength: number): boolean
+  /** @returns valid until the next call on any codec; null: the message goes out as it is */
+  encode(message: Uint8Array): Uint8Array | null
   /**
-   * Should a message that goes to many be compressed? Such a message is no sign that a connection is busy.
-   * @param byteLength of the message, uncompressed
+   * As `encode`, on the thread pool.
+   * @param message nobody changes it until `done`
+   * @param done called later, at most once, with bytes that are the receiver's
+   * @returns cancels the job: `done` is never called. Idempotent
    */
-  worthSharing(byteLength: number): boolean
-  /**
-   * Should this outgoing message be compressed at all? Asked once for each message: the answer counts as a sign
-   * that the connection is busy, on which contexts are lent.
-   * @param byteLength of the message, uncompressed
-   */
-  worthDeflating(byteLength: number): boolean
-  /** Is this outgoing message so large that `deflateAsync` should have it? */
-  prefersAsyncDeflate(byteLength: number): boolean
-  /** Is this incoming message (its length as compressed) so large that `inflateAsync` should have it? */
-  prefersAsyncInflate(byteLength: number): boolean
-  /**
-   * Compresses a message, at once (RFC 7692 section 7.2.1).
-   * @param message whole, uncompressed
-   * @returns the payload, without the tail 00 00 ff ff, to be sent with RSV1 set, in the order of the calls; or
-   *   null: it does not shrink, send it uncompressed
-   */
-  deflate(message: Uint8Array): Uint8Array | null
-  /**
-   * Decompresses a message, at once (RFC 7692 section 7.2.2).
-   * @param message the payload of all its fragments, without the tail 00 00 ff ff
-   * @param maxBytes the most that it may inflate to; the work stops one byte above
-   * @returns the message; ProtocolError HAWSER_INVALID_DEFLATE where it does not inflate or breaks off; LimitError
-   *   HAWSER_MESSAGE_TOO_BIG. After an error the connection is to be failed
-   */
-  inflate(message: Uint8Array, maxBytes: number): InflateResult
-  /** As `deflate`, on the thread pool. `done` is called later, at most once; what it gets is the receiver's. */
-  deflateAsync(message: Uint8Array, done: (result: Uint8Array | null) => void): void
-  /** As `inflate`, on the thread pool. `done` is called later, at most once; what it gets is the receiver's. */
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): void
-  /**
-   * Forgets the context of the messages sent. Needed where a compressed message that this codec did not make (one
-   * that is sent to many) goes to the peer: its inflater then knows what this codec does not.
-   */
-  dropDeflateContext(): void
-  /** Releases all that is held. Idempotent. A job under way ends quietly: its `done` is never called. */
-  close(): void
+  encodeLater(message: Uint8Array, done: (payload: Uint8Array | null) => void): () => void
 }
 
-/** Makes the codecs of one server, or of one client, and owns what they share. */
-export interface CodecFactory {
-  /** @param agreed what both ends keep to, from `acceptOffer` or `verifyResponse` */
-  createCodec(agreed: AgreedParameters): MessageCodec
-  /** What the compressors lent to connections hold now, in bytes; never above `maxSharedContextBytes`. */
-  readonly sharedContextBytes: number
-  /** What the decompressors lent to connections hold now, in bytes; never above `maxSharedInflaterBytes`. */
-  readonly sharedInflaterBytes: number
-  /** What is kept, in bytes, of messages received, for connections to which no decompressor is lent now. */
-  readonly inflateHistoryBytes: number
-  /** False: `maxInflateHistoryBytes` are kept. What then is to be agreed to: see `acceptOffer`. */
-  readonly hasRoomForContexts: boolean
+/**
+ * Encodes and decodes the messages of one connection. Calls of one direction do not overlap: after 'later' the caller
+ * waits for its listener before the next call of the same direction. The two directions are independent. Nothing here
+ * throws on what a peer sent.
+ *
+ * Ownership: what is given is only read. A result is valid until the next call on any codec: it may be a view of memory
+ * that all codecs share, so the caller writes, decodes or copies it at once.
+ */
+export interface MessageCodec {
+  /** For messages that go to many. After such a message was sent, `dropContext` must be called. */
+  readonly shared: SharedEncoder
+  /**
+   * Encodes an outgoing message, where that pays.
+   * @param message text, or bytes; the sender has at least its length to send
+   * @param isLasting whether nobody changes the bytes any more; else those that are worked on later are copied
+   * @returns the payload, to be sent in the order of the calls; null: the message goes out as it is; or 'later': the
+   *   work goes on after the call, and the listener gets the result
+   */
+  encode(
+    message: string | Uint8Array,
+    listener: EncodeListener,
+    isLasting?: boolean,
+  ): Uint8Array | null | 'later'
+  /**
+   * Decodes an incoming message.
+   * @param message the payload of all its frames
+   * @param maxBytes the most that the message may have; the work stops one byte above
+   * @param isLasting as for `encode`
+   * @returns the message or an error, after which the connection is to be failed; or 'later'
+   */
+  decode(
+    message: Uint8Array,
+    listener: DecodeListener,
+    maxBytes: number,
+    isLasting?: boolean,
+  ): DecodeResult | 'later'
+  /** Forgets the messages sent: the peer got one that this codec did not encode. */
+  dropContext(): void
+  /** Releases what is held. No listener is called any more. Idempotent. */
+  close(): void
 }

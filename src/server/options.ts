@@ -1,11 +1,10 @@
 import type { TlsOptions } from 'node:tls'
-import type { CodecFactory } from '../deflate/codec.js'
 import {
   resolveDeflateOptions,
   type PerMessageDeflateOptions,
   type ResolvedDeflateOptions,
 } from '../deflate/options.js'
-import { createCodecFactory } from '../deflate/zlib-codec.js'
+import { createCodecFactory, type CodecFactory } from '../deflate/deflate-codec.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   checkNumber,
