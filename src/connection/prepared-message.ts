@@ -1,5 +1,5 @@
-import type { MessageCodec, SharedEncoder } from '../deflate/codec.js'
-import { FIN_BIT, frameHeaderBytes, RSV1_BIT, writeFrameHeader } from '../frame/header.js'
+import type { SharedEncoder } from '../extension/message-codec.js'
+import { FIN_BIT, frameHeaderBytes, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import { writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
@@ -155,25 +155,24 @@ export class PreparedMessage {
    * @internal The frame with the message compressed by itself: made once for all codecs that compress alike.
    * @returns null: it does not shrink; or, where it is large, the compression under way: join it
    */
-  deflatedBy(codec: MessageCodec): SharedFrame | SharedCompression | null {
-    const by = codec.shared
+  deflatedBy(by: SharedEncoder, reservedBits: number): SharedFrame | SharedCompression | null {
     this.deflated ??= []
     for (const one of this.deflated) if (one.by === by) return one.result
     const deflated: Deflated = { by, result: null }
     if (this.deflated.length === MAX_DEFLATED) this.deflated.shift()
     this.deflated.push(deflated)
     if (by.isLarge(this.byteLength)) {
-      deflated.result = this.compressLater(by, deflated)
+      deflated.result = this.compressLater(by, reservedBits, deflated)
     } else {
-      deflated.result = this.compressedFrame(by.encode(this.payload))
+      deflated.result = this.compressedFrame(by.encode(this.payload), reservedBits)
     }
     return deflated.result
   }
 
-  private compressLater(by: SharedEncoder, deflated: Deflated): SharedCompression {
+  private compressLater(by: SharedEncoder, reservedBits: number, deflated: Deflated): SharedCompression {
     return new SharedCompression((done) => {
       const cancel = by.encodeLater(this.payload, (bytes) => {
-        const frame = this.compressedFrame(bytes)
+        const frame = this.compressedFrame(bytes, reservedBits)
         deflated.result = frame
         done(frame)
       })
@@ -184,7 +183,7 @@ export class PreparedMessage {
     })
   }
 
-  private compressedFrame(bytes: Uint8Array | null): SharedFrame | null {
-    return bytes === null ? null : new SharedFrame(this.firstByte | RSV1_BIT, bytes, this.isTransient)
+  private compressedFrame(bytes: Uint8Array | null, reservedBits: number): SharedFrame | null {
+    return bytes === null ? null : new SharedFrame(this.firstByte | reservedBits, bytes, this.isTransient)
   }
 }

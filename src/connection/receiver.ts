@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors.js'
-import type { DecodeListener, DecodeResult, MessageCodec } from '../deflate/codec.js'
+import type { DecodeListener, DecodeResult, MessageCodec } from '../extension/message-codec.js'
 import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
@@ -56,7 +56,7 @@ export class Receiver implements DecodeListener {
     this.waker = waker
     this.parser = new FrameParser({
       role,
-      allowRsv1: codec !== null,
+      reservedBits: codec === null ? 0 : codec.reservedBits,
       maxFrameBytes: limits.maxFrameBytes,
       maxMessageBytes: limits.maxMessageBytes,
     })
@@ -117,7 +117,8 @@ export class Receiver implements DecodeListener {
     const bytes = assembler.finish()
     if (bytes instanceof ProtocolError) return bytes
     const isText = assembler.opcode === Opcode.TEXT
-    if (assembler.isCompressed) return this.decode(assembler.keep(bytes), isText, true)
+    const { reservedBits } = assembler
+    if (reservedBits !== 0) return this.decode(assembler.keep(bytes), isText, true, reservedBits)
     if (!isText) return new MessageReceived(assembler.keep(bytes))
     // Validated as it came.
     const end = bytes.length
@@ -127,7 +128,9 @@ export class Receiver implements DecodeListener {
   }
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
-    if (part.rsv1) return this.decode(part.payload, part.opcode === Opcode.TEXT, !this.isBorrowed)
+    if (part.reservedBits !== 0) {
+      return this.decode(part.payload, part.opcode === Opcode.TEXT, !this.isBorrowed, part.reservedBits)
+    }
     if (part.opcode === Opcode.BINARY)
       return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
@@ -156,8 +159,14 @@ export class Receiver implements DecodeListener {
   }
 
   /** @param isLasting whether the bytes are ours to keep */
-  private decode(bytes: Buffer, isText: boolean, isLasting: boolean): MessageReceived | ProtocolError | null {
-    const result = (this.codec as MessageCodec).decode(bytes, this, this.maxMessageBytes, isLasting)
+  private decode(
+    bytes: Buffer,
+    isText: boolean,
+    isLasting: boolean,
+    reservedBits: number,
+  ): MessageReceived | ProtocolError | null {
+    const codec = this.codec as MessageCodec
+    const result = codec.decode(bytes, this, this.maxMessageBytes, isLasting, reservedBits)
     if (result !== 'later') return finishDecode(result, isText, false)
     this.decoding = isText ? 'text' : 'binary'
     return null

@@ -1,5 +1,5 @@
-import type { EncodeListener, MessageCodec } from '../deflate/codec.js'
-import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
+import type { EncodeListener, MessageCodec } from '../extension/message-codec.js'
+import { FIN_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { OutputQueue } from './output-queue.js'
@@ -61,7 +61,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
   sendText(text: string, compress: boolean): void {
     if (this.isCompressing) {
       this.behind().appendText(compress ? TEXT | TO_COMPRESS_BIT : TEXT, text)
-    } else if (!compress || this.codec === null || !this.encode(TEXT, text, this.codec, true)) {
+    } else if (this.codec === null || !this.encode(TEXT, text, this.codec, true, compress)) {
       this.output.appendText(TEXT, text)
     }
   }
@@ -75,15 +75,15 @@ export class Sender implements CompressionWaiter, EncodeListener {
     }
   }
 
-  /** A message that goes to many: its frame is shared with them, unless it must be masked. */
+  /** A message that goes to many: its frame is shared with them, unless it must be masked, or encoded for each. */
   sendPrepared(message: PreparedMessage): void {
     const { codec } = this
     if (this.isCompressing) {
       this.behind().appendPrepared(message)
-    } else if (this.isMasked) {
+    } else if (this.isMasked || (codec !== null && codec.shared === null)) {
       this.sendMessage(message.firstByte, message.payload, message.compress, true)
-    } else if (codec !== null && message.compress && codec.shared.isWorth(message.byteLength)) {
-      const deflated = message.deflatedBy(codec)
+    } else if (codec !== null && message.compress && codec.shared?.isWorth(message.byteLength) === true) {
+      const deflated = message.deflatedBy(codec.shared, codec.reservedBits)
       if (deflated instanceof SharedCompression) this.waitFor(deflated, message)
       else this.appendPrepared(message, deflated)
     } else {
@@ -122,7 +122,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
     this.encoding = 0
     this.encodingBytes = 0
     if (payload === null) this.output.appendBytes(firstByte, message)
-    else this.output.appendBytes(firstByte | RSV1_BIT, payload)
+    else this.output.appendBytes(firstByte | (this.codec as MessageCodec).encodedBits, payload)
     this.sendWaiting()
     this.waker.wake()
   }
@@ -156,7 +156,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
 
   /** @param isLasting whether nobody changes the payload any more */
   private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isLasting: boolean): void {
-    if (!compress || this.codec === null || !this.encode(firstByte, payload, this.codec, isLasting)) {
+    if (this.codec === null || !this.encode(firstByte, payload, this.codec, isLasting, compress)) {
       this.output.appendBytes(firstByte, payload)
     }
   }
@@ -167,14 +167,15 @@ export class Sender implements CompressionWaiter, EncodeListener {
     message: string | Uint8Array,
     codec: MessageCodec,
     isLasting: boolean,
+    compress: boolean,
   ): boolean {
-    const payload = codec.encode(message, this, isLasting)
+    const payload = codec.encode(message, this, isLasting, compress)
     if (payload === null) return false
     if (payload === 'later') {
       this.encoding = firstByte
       this.encodingBytes = typeof message === 'string' ? Buffer.byteLength(message) : message.length
     } else {
-      this.output.appendBytes(firstByte | RSV1_BIT, payload)
+      this.output.appendBytes(firstByte | codec.encodedBits, payload)
     }
     return true
   }

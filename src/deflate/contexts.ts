@@ -3,7 +3,7 @@
  * only); and what an inflater knows can be read out of it and put into another. So a bounded number of contexts serves any
  * number of connections: the busy ones have one.
  */
-import type { DecodeResult } from './codec.js'
+import type { DecodeResult } from '../extension/message-codec.js'
 import type { Deflater } from './deflater.js'
 import type { Inflater, SharedInflater } from './inflater.js'
 import { NO_HISTORY } from './window.js'

@@ -2,7 +2,13 @@
 import { InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import { canUseZlibHandles } from '../native/zlib-handle.js'
-import type { DecodeListener, DecodeResult, EncodeListener, MessageCodec, SharedEncoder } from './codec.js'
+import type {
+  DecodeListener,
+  DecodeResult,
+  EncodeListener,
+  MessageCodec,
+  SharedEncoder,
+} from '../extension/message-codec.js'
 import { ContextPool, IncomingContext, OutgoingContext, type SharedInflation } from './contexts.js'
 import {
   compressorBits,
@@ -16,6 +22,9 @@ import { Inflater, inflateLater, inflaterBytes, SharedInflater } from './inflate
 import type { AgreedParameters } from './negotiation.js'
 import type { ResolvedDeflateOptions } from './options.js'
 import { NO_HISTORY } from './window.js'
+
+/** RSV1 of a frame's first byte: the message is compressed (RFC 7692 section 6). */
+export const RSV1_BIT = 0x40
 
 /** An empty stored block less its tail: an empty message (RFC 7692 section 7.2.3.6). */
 const EMPTY_MESSAGE_OCTET = 0x00
@@ -69,6 +78,14 @@ export class DeflateCodec implements MessageCodec {
     this.#peerBits = peerTakeover ? peerBits : 0
   }
 
+  get reservedBits(): number {
+    return RSV1_BIT
+  }
+
+  get encodedBits(): number {
+    return RSV1_BIT
+  }
+
   get shared(): SharedEncoder {
     return this.#shared
   }
@@ -78,7 +95,9 @@ export class DeflateCodec implements MessageCodec {
     message: string | Uint8Array,
     listener: EncodeListener,
     isLasting = false,
+    mayCompress = true,
   ): Uint8Array | null | 'later' {
+    if (!mayCompress) return null
     const { config } = this.#factory
     const isShort = message.length < config.thresholdBytes
     if (isShort && message.length < config.contextThresholdBytes) return null

@@ -4,7 +4,7 @@
  */
 import { constants, createDeflateRaw, deflateRaw, deflateRawSync } from 'node:zlib'
 import { ZlibHandle } from '../native/zlib-handle.js'
-import type { SharedEncoder } from './codec.js'
+import type { SharedEncoder } from '../extension/message-codec.js'
 import { JOBS } from './jobs.js'
 
 const { Z_SYNC_FLUSH } = constants

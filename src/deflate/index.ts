@@ -17,6 +17,12 @@ export type {
 } from './negotiation.js'
 export { createCodecFactory } from './deflate-codec.js'
 export type { CodecFactory, DeflateCodec } from './deflate-codec.js'
-export type { DecodeListener, DecodeResult, EncodeListener, MessageCodec, SharedEncoder } from './codec.js'
+export type {
+  DecodeListener,
+  DecodeResult,
+  EncodeListener,
+  MessageCodec,
+  SharedEncoder,
+} from '../extension/message-codec.js'
 export { formatExtension, parseExtensionHeader } from '../handshake/extension-header.js'
 export type { ExtensionOffer } from '../handshake/extension-header.js'

@@ -6,7 +6,7 @@ import { constants, createInflateRaw, inflateRawSync } from 'node:zlib'
 import type { InflateRaw } from 'node:zlib'
 import { LimitError, ProtocolError } from '../errors.js'
 import { ZlibHandle } from '../native/zlib-handle.js'
-import type { DecodeResult } from './codec.js'
+import type { DecodeResult } from '../extension/message-codec.js'
 import { JOBS } from './jobs.js'
 import { NO_HISTORY, primeHandle, readWindow } from './window.js'
 

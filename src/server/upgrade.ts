@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PeerCertificate } from 'node:tls'
-import { acceptOffer } from '../deflate/negotiation.js'
-import type { AgreedParameters } from '../deflate/negotiation.js'
 import { HandshakeError, toError } from '../errors.js'
+import type { Agreement } from '../extension/extension.js'
 import { HeaderFields } from '../handshake/header-fields.js'
 import { DEFAULT_MAX_HEADER_COUNT } from '../handshake/http1.js'
 import {
@@ -30,8 +29,7 @@ export interface AcceptedUpgrade {
   readonly info: UpgradeInfo
   readonly data: unknown
   readonly protocol: string
-  readonly extensions: string
-  readonly deflate: AgreedParameters | null
+  readonly extensions: Agreement | null
   /** What the connection goes over. */
   readonly transport: Transport
   /** What came behind the request. */
@@ -240,14 +238,10 @@ export class Upgrade implements Timed {
   private accept(decision: Accept<unknown>): void {
     const { request } = this
     const protocol = decision.protocol ?? this.chooseProtocol()
-    const deflate =
-      this.options.deflate === null || request.extensions.length === 0
-        ? null
-        : acceptOffer(request.extensions, this.options.deflate, this.options.codecs?.hasRoomForContexts)
-    const extensions = deflate === null ? '' : deflate.response
+    const extensions = this.options.extensions.accept(request.extensions)
     const head = formatUpgradeResponse(request, {
       protocol,
-      extensions,
+      extensions: extensions?.response,
       headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
     })
     const { transport, early } = this.peer.accept(head)
@@ -257,7 +251,6 @@ export class Upgrade implements Timed {
       data: decision.data,
       protocol: protocol ?? '',
       extensions,
-      deflate: deflate === null ? null : deflate.agreed,
       transport,
       early,
     })

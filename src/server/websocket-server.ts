@@ -331,13 +331,19 @@ export class WebSocketServer<Data = unknown> {
   private open(route: RouteEntry, accepted: AcceptedUpgrade): void {
     const { slowConsumer, keepRequest } = this.options
     const { limits, autoPong } = route.settings
-    const { request, info, data, protocol, extensions, deflate, transport, early } = accepted
+    const { request, info, data, protocol, extensions, transport, early } = accepted
     const { secure, remoteAddress, params } = info
-    const codec = deflate === null ? null : (this.options.codecs?.createCodec(deflate) ?? null)
+    const codec = extensions === null ? null : extensions.createCodec()
     const socket = new ServerSocket(
       transport,
       {
-        info: { url: request.target, protocol, extensions, secure, remoteAddress },
+        info: {
+          url: request.target,
+          protocol,
+          extensions: extensions?.response ?? '',
+          secure,
+          remoteAddress,
+        },
         data,
         params,
         request: keepRequest ? info : undefined,

@@ -1,4 +1,9 @@
-import type { DecodeListener, DecodeResult, EncodeListener, MessageCodec } from '../../src/deflate/codec.js'
+import type {
+  DecodeListener,
+  DecodeResult,
+  EncodeListener,
+  MessageCodec,
+} from '../../src/extension/message-codec.js'
 import { LimitError, ProtocolError } from '../../src/errors.js'
 
 export interface ControlledCodecOptions {
@@ -76,6 +81,9 @@ export class ControlledCodec implements MessageCodec {
     return any
   }
 
+  readonly reservedBits = 0x40
+  readonly encodedBits = 0x40
+
   /** Its messages are numbered, so none of them can go to many. */
   readonly shared = {
     isWorth: (): boolean => false,
@@ -92,8 +100,10 @@ export class ControlledCodec implements MessageCodec {
     message: string | Uint8Array,
     listener: EncodeListener,
     isLasting = false,
+    mayCompress = true,
   ): Uint8Array | null | 'later' {
     this.checkOpen()
+    if (!mayCompress) return null
     this.asked++
     if (message.length < this.options.thresholdBytes) return null
     if (this.deflateJob !== null) throw new Error('encode while another message is encoded')

@@ -1,5 +1,6 @@
 /** A server whose one connection comes by a {@link Line}: everything is real but the system. */
-import type { MessageCodec } from '../../src/deflate/codec.js'
+import { Extensions, type Extension } from '../../src/extension/extension.js'
+import type { MessageCodec } from '../../src/extension/message-codec.js'
 import { HandshakeError } from '../../src/errors.js'
 import { HeaderFields } from '../../src/handshake/header-fields.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../../src/handshake/server-handshake.js'
@@ -50,6 +51,18 @@ const upgradeBy = (line: Line): UpgradePeer => ({
   destroy: () => undefined,
 })
 
+/** permessage-deflate by name, with a codec that the test controls. */
+function extensionOf(codec: MessageCodec): Extension {
+  const agreement = { response: 'permessage-deflate', createCodec: () => codec }
+  return {
+    name: 'permessage-deflate',
+    reservedBits: codec.reservedBits,
+    offer: () => agreement.response,
+    accept: () => agreement,
+    verify: () => agreement,
+  }
+}
+
 /**
  * Makes a server and opens the connection.
  * @param makeHandlers gets the connection before its `onOpen`
@@ -65,9 +78,9 @@ export function serveLine(
   const entry: unknown = server.route('/', makeHandlers)
   const inside = server as unknown as {
     gate: Gate
-    options: { codecs: { createCodec: () => MessageCodec | null; hasRoomForContexts: boolean } }
+    options: { extensions: Extensions }
   }
-  inside.options.codecs = { createCodec: () => codec, hasRoomForContexts: true }
+  if (codec !== null) inside.options.extensions = new Extensions([extensionOf(codec)])
   inside.gate.upgrade(upgradeRequest(codec !== null), '/', upgradeBy(line), entry as RouteEntry, null)
   return server
 }

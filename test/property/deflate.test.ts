@@ -1,7 +1,7 @@
 /** permessage-deflate: any messages, any windows, takeover or not, either way of using zlib, at once or later. */
 import fc from 'fast-check'
 import { inflateRawSync } from 'node:zlib'
-import type { DecodeResult } from '../../src/deflate/codec.js'
+import type { DecodeResult } from '../../src/extension/message-codec.js'
 import { bytes, deflateLater, WAYS, expectBytes, factory, inflateLater } from '../unit/deflate/codec-pair.js'
 import { inflatePlainly } from '../unit/deflate/max-distance.js'
 

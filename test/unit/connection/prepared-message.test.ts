@@ -2,7 +2,7 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import { Connection } from '../../../src/connection/connection.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
-import type { MessageCodec } from '../../../src/deflate/codec.js'
+import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { ControlledCodec } from '../../helpers/controlled-codec.js'
 import { closeFrame, frame, hex, OP, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 import { takeAll, takeFrames, takeLines } from '../../helpers/pull.js'

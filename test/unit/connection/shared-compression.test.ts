@@ -4,8 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Connection } from '../../../src/connection/connection.js'
 import { PreparedMessage, SharedCompression } from '../../../src/connection/prepared-message.js'
 import type { SharedFrame } from '../../../src/connection/prepared-message.js'
-import type { MessageCodec } from '../../../src/deflate/codec.js'
-import type { CodecFactory } from '../../../src/deflate/deflate-codec.js'
+import type { CodecFactory, DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 import { takeFrames } from '../../helpers/pull.js'
 import { WAYS, factory, json, noise, TAKEOVER } from '../deflate/codec-pair.js'
@@ -15,7 +14,7 @@ const OTHER = json(40_000, 7).toString()
 
 interface Member {
   readonly connection: Connection
-  readonly codec: MessageCodec
+  readonly codec: DeflateCodec
   woken: number
 }
 

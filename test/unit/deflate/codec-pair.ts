@@ -1,5 +1,5 @@
 /** Codecs for tests: over both ways of using zlib, and two joined as a server and its client. */
-import type { DecodeResult } from '../../../src/deflate/codec.js'
+import type { DecodeResult } from '../../../src/extension/message-codec.js'
 import {
   createCodecFactory,
   type CodecFactory,

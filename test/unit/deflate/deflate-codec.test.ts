@@ -1,7 +1,7 @@
 import { createCodecFactory, type DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { resolveDeflateOptions } from '../../../src/deflate/negotiation.js'
 import { canUseZlibHandles } from '../../../src/native/zlib-handle.js'
-import type { DecodeResult, EncodeListener } from '../../../src/deflate/codec.js'
+import type { DecodeResult, EncodeListener } from '../../../src/extension/message-codec.js'
 import { InvalidStateError, LimitError, ProtocolError } from '../../../src/errors.js'
 import {
   bytes,

@@ -1,6 +1,6 @@
 /**
- * The port between a connection and permessage-deflate (RFC 7692 section 7.2). Types only: the connection knows nothing of
- * zlib, and another implementation can take its place.
+ * The port between a connection and the extensions in use, which change its messages (RFC 6455 section 9). Types only: the
+ * connection knows nothing of zlib, nor of any other extension.
  */
 import type { LimitError, ProtocolError } from '../errors.js'
 
@@ -55,25 +55,35 @@ export interface SharedEncoder {
  * that all codecs share, so the caller writes, decodes or copies it at once.
  */
 export interface MessageCodec {
-  /** For messages that go to many. After such a message was sent, `dropContext` must be called. */
-  readonly shared: SharedEncoder
+  /** The reserved bits, RSV1_BIT to RSV3_BIT of a first byte, that frames of encoded messages may have. */
+  readonly reservedBits: number
+  /** Of these, those of the message that `encode` gave last: all of them, where one extension is in use. */
+  readonly encodedBits: number
+  /**
+   * For messages that go to many. After such a message was sent, `dropContext` must be called. Null: each message is
+   * encoded for its connection alone.
+   */
+  readonly shared: SharedEncoder | null
   /**
    * Encodes an outgoing message, where that pays.
    * @param message text, or bytes; the sender has at least its length to send
    * @param isLasting whether nobody changes the bytes any more; else those that are worked on later are copied
-   * @returns the payload, to be sent in the order of the calls; null: the message goes out as it is; or 'later': the
-   *   work goes on after the call, and the listener gets the result
+   * @param mayCompress whether the application wants it compressed, where that pays. Default true
+   * @returns the payload, to be sent with `encodedBits` in the order of the calls; null: the message goes out as it is; or
+   *   'later': the work goes on after the call, and the listener gets the result
    */
   encode(
     message: string | Uint8Array,
     listener: EncodeListener,
     isLasting?: boolean,
+    mayCompress?: boolean,
   ): Uint8Array | null | 'later'
   /**
    * Decodes an incoming message.
    * @param message the payload of all its frames
    * @param maxBytes the most that the message may have; the work stops one byte above
    * @param isLasting as for `encode`
+   * @param reservedBits those of its first frame, not 0. Default: all that it may have
    * @returns the message or an error, after which the connection is to be failed; or 'later'
    */
   decode(
@@ -81,8 +91,9 @@ export interface MessageCodec {
     listener: DecodeListener,
     maxBytes: number,
     isLasting?: boolean,
+    reservedBits?: number,
   ): DecodeResult | 'later'
-  /** Forgets the messages sent: the peer got one that this codec did not encode. */
+  /** Forgets the messages sent: the peer got one that `shared` encoded, and this codec did not. */
   dropContext(): void
   /** Releases what is held. No listener is called any more. Idempotent. */
   close(): void
