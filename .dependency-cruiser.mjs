@@ -96,18 +96,21 @@ export default {
     builtins('handshake', ['crypto']),
     builtins('handshake', ['crypto'], 'key[.]ts$'),
 
-    only('deflate', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
-    builtins('deflate', ['buffer', 'zlib']),
-    builtins('deflate', ['zlib'], 'zlib-codec[^/]*[.]ts$'),
+    only('extension', 'handshake/extension-header.ts'),
+    builtins('extension', ['buffer']),
 
-    only('connection', 'frame', 'native/buffer-text.ts', 'deflate/codec.ts'),
+    only('deflate', 'extension', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
+    builtins('deflate', ['buffer', 'zlib']),
+    builtins('deflate', ['zlib'], '(deflater|inflater|window)[.]ts$'),
+
+    only('connection', 'frame', 'native/buffer-text.ts', 'extension/message-codec.ts'),
     builtins('connection', []),
     {
       name: 'connection-port-types',
       comment: 'The connection knows the codec as a port: its types, not its code',
       severity: 'error',
       from: { path: room('connection') },
-      to: { path: room('deflate'), dependencyTypesNot: ['type-only'] },
+      to: { path: room('extension'), dependencyTypesNot: ['type-only'] },
     },
 
     only('native'),
@@ -146,6 +149,18 @@ export default {
       'transport',
       'native',
       'connection',
+      'extension',
+      'deflate',
+      'frame',
+      'handshake',
+    ),
+    only(
+      'client',
+      'service',
+      'socket',
+      'transport',
+      'connection',
+      'extension',
       'deflate',
       'frame',
       'handshake',
@@ -154,7 +169,6 @@ export default {
     builtins('endpoints', ['fs', 'module', 'path', 'url', 'async_hooks']),
     only('json', 'server', 'service', 'socket', 'connection'),
     builtins('json', []),
-    only('client', 'service', 'socket', 'transport', 'connection', 'deflate', 'frame', 'handshake'),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', []),
     {

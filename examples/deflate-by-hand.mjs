@@ -15,9 +15,9 @@ import {
 
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
-// Both ends decide what they want. `thresholdBytes: 0`: however short a message is, it is tried.
-const clientConfig = resolveDeflateOptions({ thresholdBytes: 0 }, 'client')
-const serverConfig = resolveDeflateOptions({ thresholdBytes: 0, serverMaxWindowBits: 12 }, 'server')
+// Both ends decide what they want.
+const clientConfig = resolveDeflateOptions(true, 'client')
+const serverConfig = resolveDeflateOptions({ serverMaxWindowBits: 12 }, 'server')
 
 // The client offers, in Sec-WebSocket-Extensions of its request.
 const offer = createOffer(clientConfig)
@@ -39,7 +39,7 @@ const client = createCodecFactory(clientConfig).createCodec(verified.agreed)
 /** One message from one end to the other; what goes over the wire is `payload`, with RSV1 set in the frame. */
 function exchange(name, sender, receiver, text) {
   const message = Buffer.from(text)
-  const deflated = sender.worthDeflating(message.length) ? sender.deflate(message) : null
+  const deflated = sender.deflate(message)
   if (deflated === null) return console.log(`${name}: ${message.length} bytes, better sent as they are`)
   // A result is valid until the next call on any codec: write it out at once, or copy it, as here.
   const payload = Buffer.from(deflated)

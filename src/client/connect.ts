@@ -1,21 +1,12 @@
 import { connect as connectTcp, isIP, type Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
-import {
-  resolveDeflateOptions,
-  type PerMessageDeflateOptions,
-  type ResolvedDeflateOptions,
-} from '../deflate/options.js'
-import {
-  createOffer,
-  PERMESSAGE_DEFLATE,
-  verifyResponse,
-  type AgreedParameters,
-} from '../deflate/negotiation.js'
-import { createCodecFactory } from '../deflate/zlib-codec.js'
+import { perMessageDeflate } from '../deflate/extension.js'
+import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { HandshakeError } from '../errors.js'
+import { Extensions, type Agreement } from '../extension/extension.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
-import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'
+import type { ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
 import {
@@ -66,7 +57,7 @@ interface ResolvedConnectOptions<Data> {
   readonly limits: Limits
   readonly shared: Required<SharedOptions>
   readonly protocols: readonly string[]
-  readonly deflate: ResolvedDeflateOptions | null
+  readonly extensions: Extensions
   readonly handlers: Handlers<ClientSocket<Data>>
   readonly incoming: Incoming
   readonly given: ConnectOptions<Data>
@@ -128,7 +119,7 @@ function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): R
     limits,
     shared: resolveSharedOptions(given),
     protocols: checkProtocols(typeof protocols === 'string' ? [protocols] : protocols),
-    deflate: resolveDeflateOptions(given.perMessageDeflate, 'client'),
+    extensions: new Extensions(perMessageDeflate(given.perMessageDeflate, 'client')),
     handlers: given.handlers === undefined ? NO_HANDLERS : checkService('handlers', given.handlers),
     incoming,
     given,
@@ -167,14 +158,14 @@ async function openWithin<Data>(
   signal: AbortSignal,
 ): Promise<ClientSocket<Data>> {
   const headers = await within(requestHeaders(options), signal)
-  const { target, protocols, deflate, given } = options
+  const { target, protocols, extensions, given } = options
   const key = createKey()
   const requestHead = formatUpgradeRequest({
     target: target.target,
     host: target.host,
     key,
     protocols,
-    extensions: deflate === null ? undefined : createOffer(deflate),
+    extensions: extensions.offer(),
     headers,
     origin: given.origin,
   })
@@ -185,11 +176,11 @@ async function openWithin<Data>(
   try {
     const response = await exchange(duplex, target.secure, requestHead, options.limits, signal)
     rest = response.rest
-    const offered = { key, protocols, extensionNames: deflate === null ? [] : [PERMESSAGE_DEFLATE] }
+    const offered = { key, protocols, extensionNames: extensions.names }
     const result = verifyUpgradeResponse(response.head, offered)
     if (result instanceof HandshakeError) throw await withBody(result, duplex, response, signal, given.signal)
-    const agreed = agree(result.extensions, deflate)
-    socket = makeSocket(options, duplex, result.protocol, result.extensions, agreed)
+    const agreed = agree(result.extensions, extensions)
+    socket = makeSocket(options, duplex, result.protocol, agreed)
   } catch (error) {
     duplex.on('error', () => undefined)
     duplex.destroy()
@@ -311,25 +302,20 @@ async function withBody(
   return new HandshakeError(error.code, { detail, response: { status, statusText, headers, body } })
 }
 
-function agree(
-  extensions: readonly ExtensionOffer[],
-  deflate: ResolvedDeflateOptions | null,
-): AgreedParameters | null {
-  if (deflate === null) return null
-  const result = verifyResponse(extensions, deflate)
-  if (result instanceof HandshakeError) throw result
-  return result.agreed
+function agree(answers: readonly ExtensionOffer[], extensions: Extensions): Agreement | null {
+  const agreed = extensions.verify(answers)
+  if (agreed instanceof HandshakeError) throw agreed
+  return agreed
 }
 
 function makeSocket<Data>(
   options: ResolvedConnectOptions<Data>,
   duplex: TcpSocket | TLSSocket,
   protocol: string,
-  extensions: readonly ExtensionOffer[],
-  agreed: AgreedParameters | null,
+  agreed: Agreement | null,
 ): ClientSocket<Data> {
-  const { target, limits, shared, deflate, given, handlers, incoming } = options
-  const codec = agreed === null || deflate === null ? null : createCodecFactory(deflate).createCodec(agreed)
+  const { target, limits, shared, given, handlers, incoming } = options
+  const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   duplex.off('error', ignore)
   return new ClientSocket<Data>(
@@ -337,7 +323,7 @@ function makeSocket<Data>(
     {
       url: target.href,
       protocol,
-      extensions: extensions.map(formatExtension).join(', '),
+      extensions: agreed === null ? '' : agreed.response,
       secure: target.secure,
       remoteAddress,
     },

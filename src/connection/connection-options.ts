@@ -1,4 +1,4 @@
-import type { MessageCodec } from '../deflate/codec.js'
+import type { MessageCodec } from '../extension/message-codec.js'
 import type { Role } from '../frame/frame-parser.js'
 import {
   checkNumber,

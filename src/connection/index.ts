@@ -18,5 +18,5 @@ export type {
 } from './events.js'
 export type { MessageData } from './message-data.js'
 export { PreparedMessage } from './prepared-message.js'
-export type { MessageCodec } from '../deflate/codec.js'
+export type { MessageCodec } from '../extension/message-codec.js'
 export type { Limits, LimitOptions } from '../limits.js'

@@ -1,5 +1,5 @@
-import type { MessageCodec, SharedDeflate } from '../deflate/codec.js'
-import { FIN_BIT, frameHeaderBytes, RSV1_BIT, writeFrameHeader } from '../frame/header.js'
+import type { SharedEncoder } from '../extension/message-codec.js'
+import { FIN_BIT, frameHeaderBytes, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import { writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
@@ -96,7 +96,7 @@ export class SharedCompression {
 
 /** A result of {@link PreparedMessage.deflatedBy}, with the compressor that made it. */
 interface Deflated {
-  readonly by: SharedDeflate
+  readonly by: SharedEncoder
   /** null if the message does not shrink. */
   result: SharedFrame | SharedCompression | null
 }
@@ -156,25 +156,24 @@ export class PreparedMessage {
    *   parameters.
    * @returns the frame; null if the message does not shrink; or, for a large message, the running compression to join
    */
-  deflatedBy(codec: MessageCodec): SharedFrame | SharedCompression | null {
-    const by = codec.sharedDeflate
+  deflatedBy(by: SharedEncoder, reservedBits: number): SharedFrame | SharedCompression | null {
     this.deflated ??= []
     for (const one of this.deflated) if (one.by === by) return one.result
     const deflated: Deflated = { by, result: null }
     if (this.deflated.length === MAX_DEFLATED) this.deflated.shift()
     this.deflated.push(deflated)
-    if (codec.prefersAsyncDeflate(this.byteLength)) {
-      deflated.result = this.compressLater(by, deflated)
+    if (by.isLarge(this.byteLength)) {
+      deflated.result = this.compressLater(by, reservedBits, deflated)
     } else {
-      deflated.result = this.compressedFrame(by.deflate(this.payload))
+      deflated.result = this.compressedFrame(by.encode(this.payload), reservedBits)
     }
     return deflated.result
   }
 
-  private compressLater(by: SharedDeflate, deflated: Deflated): SharedCompression {
+  private compressLater(by: SharedEncoder, reservedBits: number, deflated: Deflated): SharedCompression {
     return new SharedCompression((done) => {
-      const cancel = by.deflateAsync(this.payload, (bytes) => {
-        const frame = this.compressedFrame(bytes)
+      const cancel = by.encodeLater(this.payload, (bytes) => {
+        const frame = this.compressedFrame(bytes, reservedBits)
         deflated.result = frame
         done(frame)
       })
@@ -185,7 +184,7 @@ export class PreparedMessage {
     })
   }
 
-  private compressedFrame(bytes: Uint8Array | null): SharedFrame | null {
-    return bytes === null ? null : new SharedFrame(this.firstByte | RSV1_BIT, bytes, this.isTransient)
+  private compressedFrame(bytes: Uint8Array | null, reservedBits: number): SharedFrame | null {
+    return bytes === null ? null : new SharedFrame(this.firstByte | reservedBits, bytes, this.isTransient)
   }
 }

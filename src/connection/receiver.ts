@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors.js'
-import type { InflateResult, MessageCodec } from '../deflate/codec.js'
+import type { DecodeListener, DecodeResult, MessageCodec } from '../extension/message-codec.js'
 import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
@@ -27,8 +27,8 @@ export class ControlFrame {
   }
 }
 
-/** Frames to messages: assembles, inflates, decodes. Gives errors as values; after one it is of no more use. */
-export class Receiver {
+/** Frames to messages: assembles and decodes them. Gives errors as values; after one it is of no more use. */
+export class Receiver implements DecodeListener {
   private readonly parser: FrameParser
   private readonly codec: MessageCodec | null
   /** Whether received frames are masked. */
@@ -43,11 +43,12 @@ export class Receiver {
   private isBorrowed = false
   /** The parsed bytes of data frames; each header counts as 2 bytes. */
   dataBytes = 0
-  /** A message is inflated off the loop: nothing behind it is looked at until then. */
-  private inflating = false
-  private inflated: MessageReceived | ProtocolError | null = null
+  /** The kind of the message that is decoded off the loop: nothing after it is looked at until then. Null: there is none. */
+  private decoding: 'text' | 'binary' | null = null
+  /** What became of it, until {@link next} gives it. */
+  private ready: MessageReceived | ProtocolError | null = null
 
-  /** @param waker woken when a message came about by itself, at the end of an inflation off the loop */
+  /** @param waker woken when a message came about by itself, at the end of work off the loop */
   constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker) {
     this.isMasked = role === 'server'
     this.codec = codec
@@ -55,15 +56,15 @@ export class Receiver {
     this.waker = waker
     this.parser = new FrameParser({
       role,
-      allowRsv1: codec !== null,
+      reservedBits: codec === null ? 0 : codec.reservedBits,
       maxFrameBytes: limits.maxFrameBytes,
       maxMessageBytes: limits.maxMessageBytes,
     })
   }
 
-  /** Whether a message is inflated off the loop: feeding more only fills memory. */
+  /** Whether a message is decoded off the loop: feeding more only fills memory. */
   get isInflating(): boolean {
-    return this.inflating
+    return this.decoding !== null
   }
 
   /** @param chunk owned by the receiver from now on, or until {@link keepInput} if it is lent */
@@ -85,10 +86,10 @@ export class Receiver {
 
   /** The next message or control frame, or what the peer did wrong. Null: more bytes, or time, are needed. */
   next(): MessageReceived | ControlFrame | ProtocolError | null {
-    if (this.inflating) return null
-    if (this.inflated !== null) {
-      const result = this.inflated
-      this.inflated = null
+    if (this.decoding !== null) return null
+    if (this.ready !== null) {
+      const result = this.ready
+      this.ready = null
       return result
     }
     const opcode = this.parser.takeWhole()
@@ -99,7 +100,7 @@ export class Receiver {
       if (event.type === 'violation') return event.error
       const result = isControlOpcode(event.opcode) ? this.receiveControl(event) : this.receiveData(event)
       if (result !== null) return result
-      if (this.inflating) return null
+      if (this.isInflating) return null
     }
   }
 
@@ -116,7 +117,8 @@ export class Receiver {
     const bytes = assembler.finish()
     if (bytes instanceof ProtocolError) return bytes
     const isText = assembler.opcode === Opcode.TEXT
-    if (assembler.isCompressed) return this.inflate(assembler.keep(bytes), isText)
+    const { reservedBits } = assembler
+    if (reservedBits !== 0) return this.decode(assembler.keep(bytes), isText, true, reservedBits)
     if (!isText) return new MessageReceived(assembler.keep(bytes))
     // The assembler has validated it.
     const end = bytes.length
@@ -126,7 +128,9 @@ export class Receiver {
   }
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
-    if (part.rsv1) return this.inflate(part.payload, part.opcode === Opcode.TEXT)
+    if (part.reservedBits !== 0) {
+      return this.decode(part.payload, part.opcode === Opcode.TEXT, !this.isBorrowed, part.reservedBits)
+    }
     if (part.opcode === Opcode.BINARY)
       return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
@@ -146,30 +150,26 @@ export class Receiver {
     return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
   }
 
-  private inflate(bytes: Buffer, isText: boolean): MessageReceived | ProtocolError | null {
-    const codec = this.codec as MessageCodec
-    if (!codec.prefersAsyncInflate(bytes.length)) {
-      return this.finishInflate(codec.inflate(bytes, this.maxMessageBytes), isText, false)
-    }
-    this.inflating = true
-    const kept = this.isBorrowed ? Buffer.from(bytes) : bytes
-    codec.inflateAsync(kept, this.maxMessageBytes, (result) => {
-      this.inflating = false
-      this.inflated = this.finishInflate(result, isText, true)
-      this.waker.wake()
-    })
-    return null
+  /** The message that was decoded off the loop is there. */
+  decoded(result: DecodeResult): void {
+    const isText = this.decoding === 'text'
+    this.decoding = null
+    this.ready = finishDecode(result, isText, true)
+    this.waker.wake()
   }
 
-  private finishInflate(
-    result: InflateResult,
+  /** @param isLasting whether the bytes are ours to keep */
+  private decode(
+    bytes: Buffer,
     isText: boolean,
-    isOwned: boolean,
-  ): MessageReceived | ProtocolError {
-    if (result instanceof ProtocolError) return result
-    const bytes = asBuffer(result)
-    if (!isText) return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
-    return toText(bytes, 0, bytes.length)
+    isLasting: boolean,
+    reservedBits: number,
+  ): MessageReceived | ProtocolError | null {
+    const codec = this.codec as MessageCodec
+    const result = codec.decode(bytes, this, this.maxMessageBytes, isLasting, reservedBits)
+    if (result !== 'later') return finishDecode(result, isText, false)
+    this.decoding = isText ? 'text' : 'binary'
+    return null
   }
 
   private receiveControl(part: FramePart): ControlFrame | null {
@@ -183,6 +183,18 @@ export class Receiver {
     this.control = null
     return new ControlFrame(part.opcode, payload)
   }
+}
+
+/** @param isOwned whether the bytes are ours: the codec may write in others with its next call */
+function finishDecode(
+  result: DecodeResult,
+  isText: boolean,
+  isOwned: boolean,
+): MessageReceived | ProtocolError {
+  if (result instanceof ProtocolError) return result
+  const bytes = asBuffer(result)
+  if (isText) return toText(bytes, 0, bytes.length)
+  return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
 }
 
 /** Decodes a complete text. The error is the same as for a text that arrives in parts. */

@@ -1,5 +1,5 @@
-import type { MessageCodec } from '../deflate/codec.js'
-import { FIN_BIT, RSV1_BIT } from '../frame/header.js'
+import type { EncodeListener, MessageCodec } from '../extension/message-codec.js'
+import { FIN_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { WriteQueue } from './write-queue.js'
@@ -15,15 +15,16 @@ const CLOSE = FIN_BIT | Opcode.CLOSE
  * Turns messages into frames: decides which are compressed, and keeps their order while a large message is compressed
  * on the thread pool. Pings and pongs may pass messages that wait, Close may not (RFC 6455 sections 5.4 and 5.5.1).
  */
-export class Sender implements CompressionWaiter {
+export class Sender implements CompressionWaiter, EncodeListener {
   readonly output: WriteQueue
   private readonly isMasked: boolean
   private readonly codec: MessageCodec | null
   private readonly waker: Waker
-  /** A compression is under way off the loop; of so many bytes. */
-  private compressing = false
-  private compressingBytes = 0
-  /** The compression that is waited for if it is that of a prepared message, and that message. */
+  /** The first byte of the frame of the message that is encoded off the loop; 0: there is none. */
+  private encoding = 0
+  /** How many bytes that message has. */
+  private encodingBytes = 0
+  /** Where it is that of a message which goes to many: the message, and who compresses it. */
   private shared: SharedCompression | null = null
   private sharedMessage: PreparedMessage | null = null
   /** What was sent behind it; made when it is needed first. */
@@ -39,7 +40,7 @@ export class Sender implements CompressionWaiter {
 
   /** The bytes of frames that are not taken, and of messages that wait to be compressed or for a compression. */
   get byteLength(): number {
-    return this.output.byteLength + this.compressingBytes + (this.waiting?.byteLength ?? 0)
+    return this.output.byteLength + this.encodingBytes + (this.waiting?.byteLength ?? 0)
   }
 
   /**
@@ -49,43 +50,41 @@ export class Sender implements CompressionWaiter {
    */
   waitingBytes(hasRoom: boolean): number {
     const isFirst = hasRoom && this.output.byteLength === 0
-    return this.byteLength - (isFirst ? this.compressingBytes : 0)
+    return this.byteLength - (isFirst ? this.encodingBytes : 0)
   }
 
   /** Whether a compression is running, so that later messages wait for it. */
   get isCompressing(): boolean {
-    return this.compressing
+    return this.encoding !== 0
   }
 
   /** @param text encoded as UTF-8; lone surrogates become U+FFFD */
   sendText(text: string, compress: boolean): void {
-    if (this.compressing) {
+    if (this.isCompressing) {
       this.behind().appendText(compress ? TEXT | TO_COMPRESS_BIT : TEXT, text)
-    } else if (compress && this.codec?.worthDeflating(text.length) === true) {
-      this.sendCompressed(TEXT, Buffer.from(text), this.codec, true)
-    } else {
+    } else if (this.codec === null || !this.encode(TEXT, text, this.codec, true, compress)) {
       this.output.appendText(TEXT, text)
     }
   }
 
   /** @param bytes read during the call only */
   sendBytes(bytes: Uint8Array, compress: boolean): void {
-    if (this.compressing) {
+    if (this.isCompressing) {
       this.behind().appendBytes(compress ? BINARY | TO_COMPRESS_BIT : BINARY, bytes)
     } else {
       this.sendMessage(BINARY, bytes, compress, false)
     }
   }
 
-  /** Queues a prepared message. Connections share its frame, unless it must be masked. */
+  /** Queues a prepared message. Connections share its frame, unless it must be masked, or encoded for each. */
   sendPrepared(message: PreparedMessage): void {
     const { codec } = this
-    if (this.compressing) {
+    if (this.isCompressing) {
       this.behind().appendPrepared(message)
-    } else if (this.isMasked) {
+    } else if (this.isMasked || (codec !== null && codec.shared === null)) {
       this.sendMessage(message.firstByte, message.payload, message.compress, true)
-    } else if (codec !== null && message.compress && codec.worthSharing(message.byteLength)) {
-      const deflated = message.deflatedBy(codec)
+    } else if (codec !== null && message.compress && codec.shared?.isWorth(message.byteLength) === true) {
+      const deflated = message.deflatedBy(codec.shared, codec.reservedBits)
       if (deflated instanceof SharedCompression) this.waitFor(deflated, message)
       else this.appendPrepared(message, deflated)
     } else {
@@ -100,7 +99,7 @@ export class Sender implements CompressionWaiter {
 
   /** Queues the Close frame, which leaves after all earlier messages. */
   sendClose(payload: Buffer): void {
-    if (this.compressing) this.behind().appendBytes(CLOSE, payload)
+    if (this.isCompressing) this.behind().appendBytes(CLOSE, payload)
     else this.output.appendBytes(CLOSE, payload)
   }
 
@@ -109,18 +108,31 @@ export class Sender implements CompressionWaiter {
     const message = this.sharedMessage as PreparedMessage
     this.shared = null
     this.sharedMessage = null
-    this.compressing = false
-    this.compressingBytes = 0
+    this.encoding = 0
+    this.encodingBytes = 0
     this.appendPrepared(message, frame)
     this.sendWaiting()
     this.waker.wake()
   }
 
-  /** Drops all output and all waiting messages. No message can be sent after that. */
+  /** The message that was encoded off the loop goes out. */
+  encoded(payload: Uint8Array | null, message: Uint8Array): void {
+    const firstByte = this.encoding
+    // Dropped in the meantime, when the connection failed.
+    if (firstByte === 0) return
+    this.encoding = 0
+    this.encodingBytes = 0
+    if (payload === null) this.output.appendBytes(firstByte, message)
+    else this.output.appendBytes(firstByte | (this.codec as MessageCodec).encodedBits, payload)
+    this.sendWaiting()
+    this.waker.wake()
+  }
+
+  /** Drops what was not taken, and what waits for a compression. Of no more use for messages then. */
   clear(): void {
     this.output.clear()
-    this.compressing = false
-    this.compressingBytes = 0
+    this.encoding = 0
+    this.encodingBytes = 0
     this.waiting = null
     this.shared?.leave(this)
     this.shared = null
@@ -129,8 +141,8 @@ export class Sender implements CompressionWaiter {
   }
 
   private waitFor(compression: SharedCompression, message: PreparedMessage): void {
-    this.compressing = true
-    this.compressingBytes = message.byteLength
+    this.encoding = message.firstByte
+    this.encodingBytes = message.byteLength
     this.shared = compression
     this.sharedMessage = message
     compression.join(this)
@@ -138,42 +150,35 @@ export class Sender implements CompressionWaiter {
 
   private appendPrepared(message: PreparedMessage, deflated: SharedFrame | null): void {
     // The message enters the context of the peer's inflater, but not that of this side's compressor.
-    if (deflated !== null) this.codec?.dropDeflateContext()
+    if (deflated !== null) this.codec?.dropContext()
     const { buffer, start, end } = deflated ?? message.frame
     this.output.appendShared(buffer, start, end)
   }
 
-  private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isOwned: boolean): void {
-    if (compress && this.codec?.worthDeflating(payload.length) === true) {
-      this.sendCompressed(firstByte, payload, this.codec, isOwned)
-    } else {
+  /** @param isLasting whether nobody changes the payload any more */
+  private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isLasting: boolean): void {
+    if (this.codec === null || !this.encode(firstByte, payload, this.codec, isLasting, compress)) {
       this.output.appendBytes(firstByte, payload)
     }
   }
 
-  private sendCompressed(
+  /** @returns whether the message is out, or will be; false: it is to go out as it is */
+  private encode(
     firstByte: number,
-    payload: Uint8Array,
+    message: string | Uint8Array,
     codec: MessageCodec,
-    isOwned: boolean,
-  ): void {
-    if (!codec.prefersAsyncDeflate(payload.length)) {
-      this.appendDeflated(firstByte, payload, codec.deflate(payload))
-      return
+    isLasting: boolean,
+    compress: boolean,
+  ): boolean {
+    const payload = codec.encode(message, this, isLasting, compress)
+    if (payload === null) return false
+    if (payload === 'later') {
+      this.encoding = firstByte
+      this.encodingBytes = typeof message === 'string' ? Buffer.byteLength(message) : message.length
+    } else {
+      this.output.appendBytes(firstByte | codec.encodedBits, payload)
     }
-    // The work goes on after the call: the caller's bytes may change by then.
-    const kept = isOwned ? payload : Buffer.from(payload)
-    this.compressing = true
-    this.compressingBytes = kept.length
-    codec.deflateAsync(kept, (deflated) => {
-      // Dropped in the meantime, when the connection failed.
-      if (!this.compressing) return
-      this.compressing = false
-      this.compressingBytes = 0
-      this.appendDeflated(firstByte, kept, deflated)
-      this.sendWaiting()
-      this.waker.wake()
-    })
+    return true
   }
 
   private behind(): CompressionQueue {
@@ -196,11 +201,6 @@ export class Sender implements CompressionWaiter {
         const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
         this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress, true)
       }
-    } while (!this.compressing)
-  }
-
-  private appendDeflated(firstByte: number, payload: Uint8Array, deflated: Uint8Array | null): void {
-    if (deflated === null) this.output.appendBytes(firstByte, payload)
-    else this.output.appendBytes(firstByte | RSV1_BIT, deflated)
+    } while (!this.isCompressing)
   }
 }

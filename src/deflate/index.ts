@@ -15,7 +15,14 @@ export type {
   ResolvedDeflateOptions,
   WindowBits,
 } from './negotiation.js'
-export { createCodecFactory } from './zlib-codec.js'
-export type { CodecFactory, InflateResult, MessageCodec } from './codec.js'
+export { createCodecFactory } from './deflate-codec.js'
+export type { CodecFactory, DeflateCodec } from './deflate-codec.js'
+export type {
+  DecodeListener,
+  DecodeResult,
+  EncodeListener,
+  MessageCodec,
+  SharedEncoder,
+} from '../extension/message-codec.js'
 export { formatExtension, parseExtensionHeader } from '../handshake/extension-header.js'
 export type { ExtensionOffer } from '../handshake/extension-header.js'

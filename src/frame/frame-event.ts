@@ -10,8 +10,8 @@ export class FramePart {
   readonly type = 'part'
   /** FIN: whether this frame is the last of its message. */
   readonly fin: boolean
-  /** RSV1: with permessage-deflate, whether the message that this frame begins is compressed (RFC 7692 section 6). */
-  readonly rsv1: boolean
+  /** RSV1 to RSV3 as in the first byte. Those of a message's first frame belong to the message (RFC 6455 section 5.8). */
+  readonly reservedBits: number
   readonly opcode: Opcode
   /** The payload length of the whole frame in bytes, as its header announces it. */
   readonly payloadLength: number
@@ -44,7 +44,7 @@ export class FramePart {
     isLast: boolean,
   ) {
     this.fin = (firstByte & 0x80) !== 0
-    this.rsv1 = (firstByte & 0x40) !== 0
+    this.reservedBits = firstByte & 0x70
     this.opcode = opcode
     this.payloadLength = payloadLength
     this.source = source
@@ -55,6 +55,11 @@ export class FramePart {
     this.offset = offset
     this.isFirst = isFirst
     this.isLast = isLast
+  }
+
+  /** RSV1: with permessage-deflate, whether the message that this frame begins is compressed (RFC 7692 section 6). */
+  get rsv1(): boolean {
+    return (this.reservedBits & 0x40) !== 0
   }
 
   /** The length of this part in bytes. */

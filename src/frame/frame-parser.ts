@@ -11,9 +11,8 @@ import {
   OPCODE_BITS,
   PAYLOAD_LENGTH_16,
   PAYLOAD_LENGTH_64,
+  RESERVED_BITS,
   RSV1_BIT,
-  RSV2_BIT,
-  RSV3_BIT,
 } from './header.js'
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
 import { asBuffer } from './as-buffer.js'
@@ -26,6 +25,8 @@ export interface FrameParserOptions {
   readonly role: Role
   /** Whether an extension in use gives RSV1 a meaning (RFC 7692 section 6). Default false. */
   readonly allowRsv1?: boolean
+  /** All bits to which extensions in use give a meaning. Default: RSV1_BIT if `allowRsv1`, else 0. */
+  readonly reservedBits?: number
   /** The largest payload of one frame, in bytes. Default: no limit. */
   readonly maxFrameBytes?: number
   /**
@@ -34,7 +35,7 @@ export interface FrameParserOptions {
    */
   readonly maxMessageBytes?: number
   /**
-   * The limit for compressed messages (RSV1 on the first frame), in compressed bytes. Tiny fragments can be larger
+   * The limit for compressed messages (RSV1, or another reserved bit, on the first frame), in compressed bytes. Tiny fragments can be larger
    * compressed than inflated, so the default is 9/8 of `maxMessageBytes` plus 1024 bytes.
    */
   readonly maxCompressedBytes?: number
@@ -97,7 +98,8 @@ export class FrameParser {
     }
     const rule = { min: 0, integer: true }
     this.expectMask = role === 'server'
-    this.forbiddenBits = allowRsv1 ? RSV2_BIT | RSV3_BIT : RSV1_BIT | RSV2_BIT | RSV3_BIT
+    const { reservedBits: bits = allowRsv1 ? RSV1_BIT : 0 } = options
+    this.forbiddenBits = RESERVED_BITS & ~checkNumber('reservedBits', bits, { ...rule, max: RESERVED_BITS })
     this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
     checkNumber('maxMessageBytes', maxMessageBytes, rule)
     const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
@@ -270,8 +272,8 @@ export class FrameParser {
     } else if (this.inMessage) {
       return this.fail('HAWSER_EXPECTED_CONTINUATION')
     }
-    // Only the first frame of a message may have RSV1 (RFC 7692 section 6.1).
-    if ((firstByte & RSV1_BIT) !== 0 && (isControl || opcode === Opcode.CONTINUATION)) {
+    // Only the first frame of a message may have them (RFC 7692 section 6.1).
+    if ((firstByte & RESERVED_BITS) !== 0 && (isControl || opcode === Opcode.CONTINUATION)) {
       return this.fail('HAWSER_RESERVED_BITS')
     }
     if (end - start < 2) return 0
@@ -318,7 +320,7 @@ export class FrameParser {
     }
     const limit = this.inMessage
       ? this.messageLimit
-      : (firstByte & RSV1_BIT) !== 0
+      : (firstByte & RESERVED_BITS) !== 0
         ? this.maxCompressedBytes
         : this.maxMessageBytes
     const total = this.inMessage ? this.messageBytes + length : length
@@ -359,7 +361,7 @@ export class FrameParser {
       this.messageBytes += payloadLength
     } else {
       this.messageBytes = payloadLength
-      this.messageLimit = (firstByte & RSV1_BIT) !== 0 ? this.maxCompressedBytes : this.maxMessageBytes
+      this.messageLimit = (firstByte & RESERVED_BITS) !== 0 ? this.maxCompressedBytes : this.maxMessageBytes
     }
     this.inMessage = (firstByte & FIN_BIT) === 0
   }

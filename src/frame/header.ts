@@ -4,6 +4,8 @@ export const FIN_BIT = 0x80
 export const RSV1_BIT = 0x40
 export const RSV2_BIT = 0x20
 export const RSV3_BIT = 0x10
+/** All that RFC 6455 section 5.2 leaves to extensions. */
+export const RESERVED_BITS = RSV1_BIT | RSV2_BIT | RSV3_BIT
 export const OPCODE_BITS = 0x0f
 export const MASK_BIT = 0x80
 export const LENGTH_BITS = 0x7f

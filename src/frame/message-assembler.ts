@@ -14,8 +14,8 @@ const INITIAL_BYTES = 1024
  */
 export class MessageAssembler {
   readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
-  /** Whether the first frame has RSV1, so that the parts are compressed bytes (RFC 7692 section 6.2). */
-  readonly isCompressed: boolean
+  /** The reserved bits of the first frame. Where there are any, an extension encoded the message. */
+  readonly reservedBits: number
   private buffer: Buffer
   /** Whether `buffer` is from the buffer pool and must be returned to it. */
   private isBorrowed = false
@@ -29,9 +29,14 @@ export class MessageAssembler {
   /** @param first the first part of the first frame of a message */
   constructor(first: FramePart) {
     this.opcode = first.opcode === Opcode.TEXT ? Opcode.TEXT : Opcode.BINARY
-    this.isCompressed = first.rsv1
-    this.ascii = this.opcode === Opcode.TEXT && !first.rsv1
+    this.reservedBits = first.reservedBits
+    this.ascii = this.opcode === Opcode.TEXT && first.reservedBits === 0
     this.buffer = Buffer.allocUnsafe(0)
+  }
+
+  /** Whether the parts are compressed bytes (RFC 7692 section 6.2), or encoded by another extension. */
+  get isCompressed(): boolean {
+    return this.reservedBits !== 0
   }
 
   /** The bytes received so far. */

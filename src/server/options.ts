@@ -1,11 +1,7 @@
 import type { TlsOptions } from 'node:tls'
-import type { CodecFactory } from '../deflate/codec.js'
-import {
-  resolveDeflateOptions,
-  type PerMessageDeflateOptions,
-  type ResolvedDeflateOptions,
-} from '../deflate/options.js'
-import { createCodecFactory } from '../deflate/zlib-codec.js'
+import { perMessageDeflate } from '../deflate/extension.js'
+import type { PerMessageDeflateOptions } from '../deflate/options.js'
+import { Extensions } from '../extension/extension.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   checkNumber,
@@ -111,9 +107,8 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
 export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly tls: TlsOptions | undefined
   readonly origins: readonly OriginRule[] | undefined
-  readonly deflate: ResolvedDeflateOptions | null
-  /** What makes the codecs of this server's connections, and knows whether there is room for more contexts. */
-  readonly codecs: CodecFactory | null
+  /** Those that are agreed to where the client offers them. */
+  readonly extensions: Extensions
   readonly slowConsumer: SlowConsumerPolicy
   readonly directIo: boolean
   readonly maxConnections: number
@@ -160,14 +155,12 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   if (typeof keepRequest !== 'boolean') {
     throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
   }
-  const deflate = resolveDeflateOptions(options.perMessageDeflate, 'server')
   return {
     limits: gatherLimits(options, SERVER_LIMITS),
     tls,
     origins: checkOrigins(options.origins),
     protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols),
-    deflate,
-    codecs: deflate === null ? null : createCodecFactory(deflate),
+    extensions: new Extensions(perMessageDeflate(options.perMessageDeflate, 'server')),
     slowConsumer,
     autoPong,
     directIo,

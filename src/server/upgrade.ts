@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PeerCertificate } from 'node:tls'
-import { acceptOffer, type AgreedParameters } from '../deflate/negotiation.js'
 import { HandshakeError, toError } from '../errors.js'
+import type { Agreement } from '../extension/extension.js'
 import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../limits.js'
@@ -160,16 +160,11 @@ export abstract class Upgrade implements Timed {
   /** Subprotocol and extension, then the 101. */
   private accept(route: ServedRoute, request: UpgradeRequest, decision: Accept<unknown>): void {
     const { core, secure, remoteAddress } = this
-    const { deflate: options, codecs } = core.options
     const protocol = decision.protocol ?? this.chooseProtocol(route, request)
-    const deflate =
-      options === null || request.extensions.length === 0
-        ? null
-        : acceptOffer(request.extensions, options, codecs?.hasRoomForContexts)
-    const extensions = deflate === null ? '' : deflate.response
+    const agreement = core.options.extensions.accept(request.extensions)
     const head = formatUpgradeResponse(request, {
       protocol,
-      extensions,
+      extensions: agreement?.response,
       headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
     })
     const transport = this.writeAccept(head)
@@ -177,8 +172,9 @@ export abstract class Upgrade implements Timed {
     core.connectionCount++
     this.publish(true)
     try {
+      const extensions = agreement?.response ?? ''
       const info = { url: request.target, protocol: protocol ?? '', extensions, secure, remoteAddress }
-      this.open(transport, route, request, info, decision.data, deflate === null ? null : deflate.agreed)
+      this.open(transport, route, request, info, decision.data, agreement)
     } catch (error) {
       // The 101 is written: a connection that cannot be made is cut, for nobody would own it.
       transport.setOwner(NOBODY)
@@ -208,11 +204,11 @@ export abstract class Upgrade implements Timed {
     request: UpgradeRequest,
     info: SocketInfo,
     data: unknown,
-    deflate: AgreedParameters | null,
+    agreement: Agreement | null,
   ): void {
-    const { codecs, slowConsumer, keepRequest } = this.core.options
+    const { slowConsumer, keepRequest } = this.core.options
     const { limits, autoPong } = route.settings
-    const codec = deflate === null ? null : (codecs?.createCodec(deflate) ?? null)
+    const codec = agreement?.createCodec() ?? null
     const socket = new ServerSocket(
       transport,
       {

@@ -2,7 +2,6 @@ import { deflateRawSync } from 'node:zlib'
 import { Connection } from '../../src/connection/connection.js'
 import type { ConnectionEvent } from '../../src/connection/events.js'
 import { createCodecFactory, resolveDeflateOptions, type MessageCodec } from '../../src/deflate/index.js'
-import { createEngine } from '../../src/deflate/zlib-codec.js'
 import { LimitError } from '../../src/errors.js'
 import { ControlledCodec, encodeRuns } from '../helpers/controlled-codec.js'
 import { fragments, frame, frameHeader, KEY, OP } from '../helpers/frame-builder.js'
@@ -148,7 +147,7 @@ describe('SECURITY.md: inflate bombs, with zlib', () => {
   const zlib = (kept: boolean, asyncThresholdBytes: number): MessageCodec =>
     createCodecFactory(
       resolveDeflateOptions({ asyncThresholdBytes, clientNoContextTakeover: false }, 'server')!,
-      createEngine(kept),
+      kept,
     ).createCodec(AGREED)
 
   /** All events for some bytes, including those after work on the thread pool. */

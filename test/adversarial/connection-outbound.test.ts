@@ -1,6 +1,5 @@
 import { Connection } from '../../src/connection/connection.js'
 import { createCodecFactory, resolveDeflateOptions, type MessageCodec } from '../../src/deflate/index.js'
-import { createEngine } from '../../src/deflate/zlib-codec.js'
 import type { MessageData } from '../../src/connection/message-data.js'
 import { ControlledCodec } from '../helpers/controlled-codec.js'
 import { takeFrames } from '../helpers/pull.js'
@@ -107,7 +106,7 @@ const AGREED = {
 const zlib = (kept: boolean, asyncThresholdBytes: number): MessageCodec =>
   createCodecFactory(
     resolveDeflateOptions({ thresholdBytes: 0, asyncThresholdBytes }, 'server')!,
-    createEngine(kept),
+    kept,
   ).createCodec(AGREED)
 const inflater = (): MessageCodec =>
   createCodecFactory(resolveDeflateOptions({ asyncThresholdBytes: Infinity }, 'client')!).createCodec(AGREED)

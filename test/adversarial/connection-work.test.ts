@@ -5,7 +5,6 @@ import vm from 'node:vm'
 import { Connection } from '../../src/connection/connection.js'
 import type { ConnectionEvent } from '../../src/connection/events.js'
 import { createCodecFactory, resolveDeflateOptions, type CodecFactory } from '../../src/deflate/index.js'
-import { createEngine } from '../../src/deflate/zlib-codec.js'
 import { LimitError, TransportError } from '../../src/errors.js'
 import { closeFrame, frame, KEY, readFrames } from '../helpers/frame-builder.js'
 import { pullAll } from '../helpers/pull.js'
@@ -123,9 +122,9 @@ describe('SECURITY.md: closed while work runs on the thread pool', () => {
     const factories = {
       server: createCodecFactory(
         resolveDeflateOptions({ asyncThresholdBytes: 100, clientNoContextTakeover: false }, 'server')!,
-        createEngine(kept),
+        kept,
       ),
-      client: createCodecFactory(resolveDeflateOptions({ thresholdBytes: 0 }, 'client')!, createEngine(kept)),
+      client: createCodecFactory(resolveDeflateOptions({ thresholdBytes: 0 }, 'client')!, kept),
     }
     const how = kept ? 'kept handles' : 'documented calls'
 

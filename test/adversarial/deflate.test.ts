@@ -1,14 +1,14 @@
 // slow: memory of 10,000 codecs
 /** permessage-deflate under hostile peers: bombs, streams gone wrong, memory, keys of Object.prototype. */
 import zlib from 'node:zlib'
-import type { MessageCodec } from '../../src/deflate/codec.js'
+import type { DeflateCodec } from '../../src/deflate/deflate-codec.js'
 import { acceptOffer, resolveDeflateOptions, verifyResponse } from '../../src/deflate/negotiation.js'
 import { HandshakeError, LimitError, ProtocolError } from '../../src/errors.js'
 import { parseExtensionHeader } from '../../src/handshake/extension-header.js'
 import {
   bytes,
   deflateLater,
-  ENGINES,
+  WAYS,
   expectBytes,
   factory,
   inflateLater,
@@ -47,7 +47,7 @@ function bytesAllocated(run: () => void): number {
   return sum
 }
 
-describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
+describe.each(WAYS)('inflate bombs, with %s', (_, usesHandles) => {
   /** 64 MiB in 64 KiB: 1000 to 1. */
   const bomb = zlib
     .deflateRawSync(Buffer.alloc(64 * MIB), { finishFlush: zlib.constants.Z_SYNC_FLUSH })
@@ -59,7 +59,7 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
   ])('%s', (_name, agreed) => {
     test('a message of 1000 : 1 is stopped at the limit, synchronously and on the thread pool', async () => {
       expect(bomb.length * 1000).toBeLessThan(64 * MIB)
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       for (const result of [codec.inflate(bomb, MIB), await inflateLater(codec, bomb, MIB)]) {
         expect(result).toBeInstanceOf(LimitError)
         expect(result).toMatchObject({ closeCode: 1009, limit: MIB, actual: MIB + 1 })
@@ -68,7 +68,7 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
     })
 
     test('a bomb holds no more memory than the limit and a chunk', () => {
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       for (const maxBytes of [0, 1, 1000, 100_000, MIB]) {
         const allocated = bytesAllocated(() =>
           expect(codec.inflate(bomb, maxBytes)).toBeInstanceOf(LimitError),
@@ -80,7 +80,7 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
     })
 
     test('repeated bombs are stopped, also between honest messages', async () => {
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       const hello = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
       for (let i = 0; i < 20; i++) {
         expect(codec.inflate(bomb, 1000)).toBeInstanceOf(LimitError)
@@ -93,7 +93,7 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
     test('the limit counts all final blocks of a message together', async () => {
       const part = zlib.deflateRawSync(Buffer.alloc(100_000))
       const payload = Buffer.concat([part, part, part, part, Buffer.of(0x00)])
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       expect(bytes(codec.inflate(payload, 400_000))).toHaveLength(400_000)
       expect(codec.inflate(payload, 399_999)).toBeInstanceOf(LimitError)
       expect(await inflateLater(codec, payload, 399_999)).toBeInstanceOf(LimitError)
@@ -102,7 +102,7 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
 
     test('a megabyte of empty final blocks is stopped early', async () => {
       const payload = Buffer.alloc(MIB, Buffer.from([0x03, 0x00]))
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       for (const result of [codec.inflate(payload, MIB), await inflateLater(codec, payload, MIB)]) {
         expect(result).toMatchObject({ code: 'HAWSER_INVALID_DEFLATE' })
       }
@@ -114,15 +114,15 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
         Buffer.alloc(5 * 200_000, Buffer.from([0x00, 0x00, 0x00, 0xff, 0xff])),
         Buffer.of(0),
       ])
-      const codec = factory('server', engine).createCodec(agreed)
+      const codec = factory('server', usesHandles).createCodec(agreed)
       expect(bytes(codec.inflate(payload, 0))).toHaveLength(0)
       codec.close()
     })
   })
 
   test('corrupt messages of one peer do not disturb others, synchronously and on the thread pool', async () => {
-    const codecs = factory('server', engine)
-    const peers = factory('client', engine)
+    const codecs = factory('server', usesHandles)
+    const peers = factory('client', usesHandles)
     const good = codecs.createCodec(NO_TAKEOVER)
     const peer = peers.createCodec(NO_TAKEOVER)
     for (let i = 0; i < 50; i++) {
@@ -142,13 +142,13 @@ describe.each(ENGINES)('inflate bombs, with %s', (_, engine) => {
 })
 
 describe('the memory of many connections', () => {
-  const [, engine] = ENGINES[0]!
+  const [, usesHandles] = WAYS[0]!
   const message = json(200)
   /** The default of maxSharedContextBytes. */
   const BOUND = 16 * MIB
 
   test('10,000 busy codecs hold no more contexts than the limit allows, and none after they are closed', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const connections = Array.from({ length: 10_000 }, () => codecs.createCodec(TAKEOVER))
     let most = 0
     for (let round = 0; round < 3; round++) {
@@ -165,8 +165,8 @@ describe('the memory of many connections', () => {
   })
 
   test('the limit holds for windows of mixed sizes, and while connections open and close', () => {
-    const codecs = factory('server', engine, { maxSharedContextBytes: MIB })
-    const open: MessageCodec[] = []
+    const codecs = factory('server', usesHandles, { maxSharedContextBytes: MIB })
+    const open: DeflateCodec[] = []
     const random = noise(4000, 7)
     for (let i = 0; i < 2000; i++) {
       const windowBits = 8 + (random[i]! % 8)
@@ -180,7 +180,7 @@ describe('the memory of many connections', () => {
   })
 
   test('10,000 codecs that each sent one message hold no memory', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const connections = Array.from({ length: 10_000 }, () => codecs.createCodec(TAKEOVER))
     for (const codec of connections) codec.deflate(message)
     expect(codecs.sharedContextBytes).toBe(0)
@@ -188,7 +188,7 @@ describe('the memory of many connections', () => {
   })
 
   test('one zlib stream serves all codecs whose peers keep no context', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const payload = bytes(codecs.createCodec(NO_TAKEOVER).deflate(message))
     for (const made of Object.values(created)) made.mockClear()
     for (let i = 0; i < 1000; i++) {
@@ -200,8 +200,8 @@ describe('the memory of many connections', () => {
   })
 
   test('codecs whose peers keep their context hold no memory while silent, and within the limits while busy', () => {
-    const codecs = factory('server', engine)
-    const peers = factory('client', engine)
+    const codecs = factory('server', usesHandles)
+    const peers = factory('client', usesHandles)
     const bound = 16 * MIB
     // One peer's messages stand for those of all: each is the same for each connection.
     const peer = peers.createCodec(TAKEOVER)
@@ -233,7 +233,7 @@ describe('the memory of many connections', () => {
     created.inflate.mockClear()
     const done = jest.fn()
     const large = json(300_000)
-    const maker = factory('client', engine).createCodec(NO_TAKEOVER)
+    const maker = factory('client', usesHandles).createCodec(NO_TAKEOVER)
     const payloads = [
       bytes(maker.deflate(large)),
       noise(100_000),
@@ -242,7 +242,7 @@ describe('the memory of many connections', () => {
     for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
       for (const payload of payloads) {
         for (let turns = 0; turns < 12; turns++) {
-          const codec = factory('server', engine).createCodec(agreed)
+          const codec = factory('server', usesHandles).createCodec(agreed)
           codec.inflateAsync(payload, MIB, done)
           codec.deflateAsync(large, done)
           for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))

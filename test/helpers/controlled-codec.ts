@@ -1,4 +1,9 @@
-import type { InflateResult, MessageCodec } from '../../src/deflate/codec.js'
+import type {
+  DecodeListener,
+  DecodeResult,
+  EncodeListener,
+  MessageCodec,
+} from '../../src/extension/message-codec.js'
 import { LimitError, ProtocolError } from '../../src/errors.js'
 
 export interface ControlledCodecOptions {
@@ -8,7 +13,7 @@ export interface ControlledCodecOptions {
   readonly asyncDeflateBytes?: number
   /** Messages whose compressed form is so long are inflated when the test says so. Default: none. */
   readonly asyncInflateBytes?: number
-  /** Calls `done` also after `close`, which the port forbids. Default false. */
+  /** Calls its listeners also after `close`, which the port forbids. Default false. */
   readonly isRude?: boolean
 }
 
@@ -22,7 +27,7 @@ const SCRATCH = Buffer.alloc(4 * 1024 * 1024)
  * breaks the port's rules: calls of one direction that overlap, or calls after `close`.
  */
 export class ControlledCodec implements MessageCodec {
-  /** How often the connection asked whether a message is worth it. */
+  /** How often the connection gave it a message that may be compressed. */
   asked = 0
   isClosed = false
   private readonly options: Required<ControlledCodecOptions>
@@ -76,60 +81,57 @@ export class ControlledCodec implements MessageCodec {
     return any
   }
 
+  readonly reservedBits = 0x40
+  readonly encodedBits = 0x40
+
   /** Its messages are numbered, so none of them can go to many. */
-  readonly sharedDeflate = {
-    deflate: (): null => {
+  readonly shared = {
+    isWorth: (): boolean => false,
+    isLarge: (): boolean => false,
+    encode: (): null => {
       throw new Error('a numbered message cannot be shared')
     },
-    deflateAsync: (): never => {
+    encodeLater: (): never => {
       throw new Error('a numbered message cannot be shared')
     },
   }
 
-  worthSharing(): boolean {
-    return false
-  }
-
-  worthDeflating(byteLength: number): boolean {
+  encode(
+    message: string | Uint8Array,
+    listener: EncodeListener,
+    isLasting = false,
+    mayCompress = true,
+  ): Uint8Array | null | 'later' {
     this.checkOpen()
+    if (!mayCompress) return null
     this.asked++
-    return byteLength >= this.options.thresholdBytes
+    if (message.length < this.options.thresholdBytes) return null
+    if (this.deflateJob !== null) throw new Error('encode while another message is encoded')
+    const bytes = typeof message === 'string' ? Buffer.from(message) : message
+    if (bytes.length < this.options.asyncDeflateBytes) return share(this.deflate(bytes))
+    const kept = isLasting ? bytes : Buffer.from(bytes)
+    this.deflateJob = () => listener.encoded(this.deflate(kept), kept)
+    return 'later'
   }
 
-  prefersAsyncDeflate(byteLength: number): boolean {
-    return byteLength >= this.options.asyncDeflateBytes
-  }
-
-  prefersAsyncInflate(byteLength: number): boolean {
-    return byteLength >= this.options.asyncInflateBytes
-  }
-
-  deflate(message: Uint8Array): Uint8Array | null {
+  decode(
+    message: Uint8Array,
+    listener: DecodeListener,
+    maxBytes: number,
+    isLasting = false,
+  ): DecodeResult | 'later' {
     this.checkOpen()
-    if (this.deflateJob !== null) throw new Error('deflate while another message is deflated')
-    return share(this.encode(message))
+    if (this.inflateJob !== null) throw new Error('decode while another message is decoded')
+    if (message.length < this.options.asyncInflateBytes) {
+      const result = this.inflate(message, maxBytes)
+      return result instanceof Error ? result : (share(result) as Uint8Array)
+    }
+    const kept = isLasting ? message : Buffer.from(message)
+    this.inflateJob = () => listener.decoded(this.inflate(kept, maxBytes))
+    return 'later'
   }
 
-  inflate(message: Uint8Array, maxBytes: number): InflateResult {
-    this.checkOpen()
-    if (this.inflateJob !== null) throw new Error('inflate while another message is inflated')
-    const result = this.decode(message, maxBytes)
-    return result instanceof Error ? result : (share(result) as Uint8Array)
-  }
-
-  deflateAsync(message: Uint8Array, done: (result: Uint8Array | null) => void): void {
-    this.checkOpen()
-    if (this.deflateJob !== null) throw new Error('deflateAsync while another message is deflated')
-    this.deflateJob = () => done(this.encode(message))
-  }
-
-  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: InflateResult) => void): void {
-    this.checkOpen()
-    if (this.inflateJob !== null) throw new Error('inflateAsync while another message is inflated')
-    this.inflateJob = () => done(this.decode(message, maxBytes))
-  }
-
-  dropDeflateContext(): void {
+  dropContext(): void {
     this.checkOpen()
   }
 
@@ -144,14 +146,15 @@ export class ControlledCodec implements MessageCodec {
     if (this.isClosed) throw new Error('used after close')
   }
 
-  private encode(message: Uint8Array): Uint8Array | null {
+  private deflate(message: Uint8Array): Uint8Array | null {
     const bytes = encodeRuns(message, this.deflated)
     if (bytes.length >= message.length) return null
     this.deflated++
     return bytes
   }
 
-  private decode(message: Uint8Array, maxBytes: number): InflateResult {
+  /** A message back from what {@link encodeRuns} made of it, at once. */
+  inflate(message: Uint8Array, maxBytes: number): DecodeResult {
     if (message.length % 2 !== 1 || message[0] !== this.inflated % 256) {
       return new ProtocolError('HAWSER_INVALID_DEFLATE')
     }

@@ -1,5 +1,6 @@
 /** A server whose one connection comes by a {@link Line}: everything is real but the system. */
-import type { MessageCodec } from '../../src/deflate/codec.js'
+import { Extensions, type Extension } from '../../src/extension/extension.js'
+import type { MessageCodec } from '../../src/extension/message-codec.js'
 import { HandshakeError } from '../../src/errors.js'
 import { HeaderFields } from '../../src/handshake/header-fields.js'
 import { readUpgradeRequest, type UpgradeRequest } from '../../src/handshake/server-handshake.js'
@@ -70,6 +71,18 @@ class LineUpgrade extends Upgrade {
   }
 }
 
+/** permessage-deflate by name, with a codec that the test controls. */
+function extensionOf(codec: MessageCodec): Extension {
+  const agreement = { response: 'permessage-deflate', createCodec: () => codec }
+  return {
+    name: 'permessage-deflate',
+    reservedBits: codec.reservedBits,
+    offer: () => agreement.response,
+    accept: () => agreement,
+    verify: () => agreement,
+  }
+}
+
 /**
  * Makes a server and opens the connection.
  * @param makeHandlers gets the connection before its `onOpen`
@@ -84,7 +97,9 @@ export function serveLine(
   const server = new WebSocketServer({ ...options, perMessageDeflate: codec !== null })
   server.route('/', makeHandlers)
   const { core } = server as unknown as { core: ServerCore }
-  ;(core.options as { codecs: object | null }).codecs = { createCodec: () => codec, hasRoomForContexts: true }
+  if (codec !== null) {
+    ;(core.options as { extensions: Extensions }).extensions = new Extensions([extensionOf(codec)])
+  }
   new LineUpgrade(core, line).start(upgradeRequest(codec !== null))
   return server
 }

@@ -55,10 +55,10 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
   ['src/frame/masking.ts', "import 'node:crypto'"],
   ['src/handshake/key.ts', "import 'node:crypto'"],
   ['src/deflate/options.ts', "import '../handshake/extension-header.js'"],
-  ['src/deflate/zlib-codec-public.ts', "import 'node:zlib'"],
+  ['src/deflate/inflater.ts', "import 'node:zlib'"],
   [
     'src/connection/connection.ts',
-    "import type { leaf } from '../deflate/codec.js'\nimport '../frame/header.js'\nexport type Port = typeof leaf",
+    "import type { leaf } from '../extension/message-codec.js'\nimport '../frame/header.js'\nexport type Port = typeof leaf",
   ],
   ['src/native/probe.ts', "import 'node:net'\nimport 'node:zlib'"],
   [
@@ -135,7 +135,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['connection-imports', 'src/connection/reaches-socket.ts', "import '../socket/socket.js'"],
   ['connection-builtins', 'src/connection/clock.ts', "import 'node:perf_hooks'"],
   ['connection-builtins', 'src/connection/clock-by-require.ts', "process.getBuiltinModule('node:timers')"],
-  ['connection-port-types', 'src/connection/runs-codec.ts', "import '../deflate/codec.js'"],
+  ['connection-port-types', 'src/connection/runs-codec.ts', "import '../extension/message-codec.js'"],
   ['socket-imports', 'src/socket/reaches-server.ts', "import '../server/path-matching.js'"],
   [
     'socket-streams',

@@ -1,15 +1,8 @@
 /** permessage-deflate: any messages, any windows, takeover or not, either way of using zlib, at once or later. */
 import fc from 'fast-check'
 import { inflateRawSync } from 'node:zlib'
-import type { InflateResult } from '../../src/deflate/codec.js'
-import {
-  bytes,
-  deflateLater,
-  ENGINES,
-  expectBytes,
-  factory,
-  inflateLater,
-} from '../unit/deflate/codec-pair.js'
+import type { DecodeResult } from '../../src/extension/message-codec.js'
+import { bytes, deflateLater, WAYS, expectBytes, factory, inflateLater } from '../unit/deflate/codec-pair.js'
 import { inflatePlainly } from '../unit/deflate/max-distance.js'
 
 const WINDOW_BITS = [8, 9, 10, 11, 12, 13, 14, 15]
@@ -41,7 +34,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 8 },
 )
 
-describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
+describe.each(WAYS)('RFC 7692 section 7.2, with %s', (_, usesHandles) => {
   describe.each([
     ['context takeover', false],
     ['no context takeover', true],
@@ -58,8 +51,8 @@ describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
           }
           await fc.assert(
             fc.asyncProperty(steps, async (sequence) => {
-              const server = factory('server', engine).createCodec(agreed)
-              const client = factory('client', engine).createCodec(agreed)
+              const server = factory('server', usesHandles).createCodec(agreed)
+              const client = factory('client', usesHandles).createCodec(agreed)
               for (const step of sequence) {
                 const [sender, receiver] = step.fromServer ? [server, client] : [client, server]
                 const payload = step.deflatesLater
@@ -68,7 +61,7 @@ describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
                 if (payload === null) continue
                 expect(payload.length < step.message.length || step.message.length === 0).toBe(true)
                 const copy = Buffer.from(payload)
-                const result: InflateResult = step.inflatesLater
+                const result: DecodeResult = step.inflatesLater
                   ? await inflateLater(receiver, copy, MAX)
                   : receiver.inflate(copy, MAX)
                 expectBytes(result, step.message)
@@ -91,7 +84,7 @@ describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
           fc.array(message, { minLength: 2, maxLength: 12 }),
           fc.integer({ min: 1, max: 9 }),
           (messages, level) => {
-            const codec = factory('server', engine, { level }).createCodec({
+            const codec = factory('server', usesHandles, { level }).createCodec({
               serverNoContextTakeover: false,
               clientNoContextTakeover: true,
               serverMaxWindowBits: windowBits,
@@ -120,7 +113,7 @@ describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
   )
 
   test('any bytes inflate or give an error value, and the codec can be used again', async () => {
-    const receiver = factory('server', engine)
+    const receiver = factory('server', usesHandles)
     const hello = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
     await fc.assert(
       fc.asyncProperty(
@@ -149,7 +142,7 @@ describe.each(ENGINES)('RFC 7692 section 7.2, with %s', (_, engine) => {
   })
 
   test('a message that is cut anywhere gives an error, never a part of the message', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     fc.assert(
       fc.property(message, fc.nat(), fc.boolean(), (whole, at, noTakeover) => {
         const codec = codecs.createCodec({

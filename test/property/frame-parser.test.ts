@@ -30,7 +30,7 @@ interface Outcome {
  * The rules of RFC 6455 section 5 over bytes that are all there, in the order of the bytes, with no state but
  * the position: what the parser must find, in whatever pieces the bytes come.
  */
-function model(bytes: Buffer, options: Required<FrameParserOptions>): Outcome {
+function model(bytes: Buffer, options: Required<Omit<FrameParserOptions, 'reservedBits'>>): Outcome {
   const outcome: Outcome = { frames: [], violation: null }
   const masked = options.role === 'server'
   let at = 0
@@ -146,7 +146,7 @@ function run(
 
 const octet = fc.integer({ min: 0, max: 255 })
 
-const anyOptions: fc.Arbitrary<Required<FrameParserOptions>> = fc.record({
+const anyOptions: fc.Arbitrary<Required<Omit<FrameParserOptions, 'reservedBits'>>> = fc.record({
   role: fc.constantFrom('client', 'server'),
   allowRsv1: fc.boolean(),
   maxFrameBytes: fc.constantFrom(Infinity, 200, 70_000),
@@ -217,7 +217,10 @@ const anyFrame: fc.Arbitrary<Buffer> = fc
     })
   })
 
-function wire(specs: readonly FrameSpec[], { role, allowRsv1 }: Required<FrameParserOptions>): Buffer {
+function wire(
+  specs: readonly FrameSpec[],
+  { role, allowRsv1 }: Required<Omit<FrameParserOptions, 'reservedBits'>>,
+): Buffer {
   return Buffer.concat(
     specs.map(({ key, rsv1, ...rest }) =>
       frame({

@@ -9,7 +9,7 @@ import { parseExtensionHeader } from '../../src/handshake/extension-header.js'
 import {
   bytes,
   deflateLater,
-  ENGINES,
+  WAYS,
   factory,
   inflateLater,
   NO_TAKEOVER,
@@ -29,8 +29,8 @@ const VECTORS: readonly (readonly [section: string, payload: string])[] = [
   ],
 ]
 
-describe.each(ENGINES)('RFC 7692 section 7.2.3, by %s', (_, engine) => {
-  const client = factory('client', engine)
+describe.each(WAYS)('RFC 7692 section 7.2.3, by %s', (_, usesHandles) => {
+  const client = factory('client', usesHandles)
 
   describe.each([
     ['with context takeover', TAKEOVER],

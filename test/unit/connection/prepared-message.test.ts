@@ -2,11 +2,11 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import { Connection } from '../../../src/connection/connection.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
-import type { MessageCodec } from '../../../src/deflate/codec.js'
+import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { ControlledCodec } from '../../helpers/controlled-codec.js'
 import { closeFrame, frame, hex, OP, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 import { takeAll, takeFrames, takeLines } from '../../helpers/pull.js'
-import { ENGINES, factory, json, NO_TAKEOVER, noise, TAKEOVER } from '../deflate/codec-pair.js'
+import { WAYS, factory, json, NO_TAKEOVER, noise, TAKEOVER } from '../deflate/codec-pair.js'
 
 const SIZES = [0, 1, 125, 126, 127, 16_000, 65_535, 65_536, 100_000]
 const KINDS = SIZES.flatMap((size) => [
@@ -198,17 +198,17 @@ describe('the memory of prepared messages', () => {
   })
 })
 
-describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, engine) => {
+describe.each(WAYS)('RFC 7692 6.1: a prepared message compressed by %s', (_, usesHandles) => {
   const text = json(3000).toString()
 
   test('is compressed once for all codecs with the same parameters, transient or not', () => {
     for (const message of [new PreparedMessage(text), brief(text)]) {
       const codecs = [TAKEOVER, NO_TAKEOVER, TAKEOVER].map((agreed) =>
-        factory('server', engine).createCodec(agreed),
+        factory('server', usesHandles).createCodec(agreed),
       )
-      const shared = codecs[0]!.sharedDeflate
-      expect(codecs.every((codec) => codec.sharedDeflate === shared)).toBe(true)
-      const deflate = jest.spyOn(shared, 'deflate')
+      const shared = codecs[0]!.shared
+      expect(codecs.every((codec) => codec.shared === shared)).toBe(true)
+      const deflate = jest.spyOn(shared, 'encode')
       const outputs = codecs.map((codec) => {
         const connection = server(codec)
         connection.send(message)
@@ -228,7 +228,7 @@ describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, 
     const message = new PreparedMessage(text)
     // Nine: the first was given up for the last, and is made again.
     for (const level of [1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) {
-      const codec = factory('server', engine, { level }).createCodec(TAKEOVER)
+      const codec = factory('server', usesHandles, { level }).createCodec(TAKEOVER)
       const connection = server(codec)
       connection.send(message)
       expect(inflateAll(takeFrames(connection))).toBe(text)
@@ -237,7 +237,7 @@ describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, 
   })
 
   test('7.2.3.2: a later compressed message still inflates at a peer that keeps its context', () => {
-    const codec = factory('server', engine).createCodec(TAKEOVER)
+    const codec = factory('server', usesHandles).createCodec(TAKEOVER)
     const connection = server(codec)
     const sent: string[] = []
     const message = new PreparedMessage(json(2000, 7).toString())
@@ -256,9 +256,9 @@ describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, 
   })
 
   test('is not compressed if it does not shrink, is too short, or compress is false', () => {
-    const codec = factory('server', engine, { thresholdBytes: 100 }).createCodec(TAKEOVER)
+    const codec = factory('server', usesHandles, { thresholdBytes: 100 }).createCodec(TAKEOVER)
     const noisy = new PreparedMessage(noise(300))
-    const deflate = jest.spyOn(codec.sharedDeflate, 'deflate')
+    const deflate = jest.spyOn(codec.shared, 'encode')
     const connection = server(codec)
     connection.send(noisy)
     connection.send(noisy)
@@ -272,11 +272,11 @@ describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, 
   })
 
   test('may be empty', () => {
-    const codec = factory('server', engine).createCodec(TAKEOVER)
+    const codec = factory('server', usesHandles).createCodec(TAKEOVER)
     const connection = server(codec)
     connection.send(new PreparedMessage(''))
     connection.send(text)
-    const peer = factory('client', engine).createCodec(TAKEOVER)
+    const peer = factory('client', usesHandles).createCodec(TAKEOVER)
     const received = takeFrames(connection).map(({ rsv1, payload }) =>
       rsv1 ? Buffer.from(peer.inflate(payload, 10_000) as Uint8Array).toString() : payload.toString(),
     )
@@ -286,7 +286,7 @@ describe.each(ENGINES)('RFC 7692 6.1: a prepared message compressed by %s', (_, 
   })
 
   test('is compressed by a client with its own context, and masked', () => {
-    const codec = factory('client', engine).createCodec(TAKEOVER)
+    const codec = factory('client', usesHandles).createCodec(TAKEOVER)
     const connection = client(codec)
     const message = new PreparedMessage(text)
     for (let i = 0; i < 4; i++) connection.send(message)

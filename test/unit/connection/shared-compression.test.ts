@@ -4,17 +4,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Connection } from '../../../src/connection/connection.js'
 import { PreparedMessage, SharedCompression } from '../../../src/connection/prepared-message.js'
 import type { SharedFrame } from '../../../src/connection/prepared-message.js'
-import type { CodecFactory, MessageCodec } from '../../../src/deflate/codec.js'
+import type { CodecFactory, DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
 import { takeFrames } from '../../helpers/pull.js'
-import { ENGINES, factory, json, noise, TAKEOVER } from '../deflate/codec-pair.js'
+import { WAYS, factory, json, noise, TAKEOVER } from '../deflate/codec-pair.js'
 
 const LARGE = json(50_000).toString()
 const OTHER = json(40_000, 7).toString()
 
 interface Member {
   readonly connection: Connection
-  readonly codec: MessageCodec
+  readonly codec: DeflateCodec
   woken: number
 }
 
@@ -55,16 +55,16 @@ function read(frames: readonly WireFrame[]): string[] {
   })
 }
 
-describe.each(ENGINES)('a prepared message above asyncThresholdBytes, compressed by %s', (_, engine) => {
+describe.each(WAYS)('a prepared message above asyncThresholdBytes, compressed by %s', (_, usesHandles) => {
   const open = (): CodecFactory =>
-    factory('server', engine, { asyncThresholdBytes: 10_000, thresholdBytes: 100 })
+    factory('server', usesHandles, { asyncThresholdBytes: 10_000, thresholdBytes: 100 })
 
   test('is compressed once on the thread pool, and counts in each connection meanwhile', async () => {
     const codecs = open()
     const members = Array.from({ length: 50 }, () => join(codecs))
-    const shared = members[0]!.codec.sharedDeflate
-    const atOnce = jest.spyOn(shared, 'deflate')
-    const later = jest.spyOn(shared, 'deflateAsync')
+    const shared = members[0]!.codec.shared
+    const atOnce = jest.spyOn(shared, 'encode')
+    const later = jest.spyOn(shared, 'encodeLater')
     const message = new PreparedMessage(LARGE, undefined, true)
     for (const { connection } of members) {
       connection.send(message)
@@ -92,8 +92,8 @@ describe.each(ENGINES)('a prepared message above asyncThresholdBytes, compressed
   test('leaves before every message that was sent after it', async () => {
     const codecs = open()
     const members = Array.from({ length: 5 }, () => join(codecs))
-    const shared = members[0]!.codec.sharedDeflate
-    const later = jest.spyOn(shared, 'deflateAsync')
+    const shared = members[0]!.codec.shared
+    const later = jest.spyOn(shared, 'encodeLater')
     const expected = members.map((): string[] => [])
     for (let round = 0; round < 4; round++) {
       const forAll = [LARGE, OTHER, 'short', json(500, round).toString()].map(
@@ -189,7 +189,7 @@ describe.each(ENGINES)('a prepared message above asyncThresholdBytes, compressed
   })
 
   test('is compressed by each client with its own context, because masked frames cannot be shared', async () => {
-    const codec = factory('client', engine, { asyncThresholdBytes: 10_000 }).createCodec(TAKEOVER)
+    const codec = factory('client', usesHandles, { asyncThresholdBytes: 10_000 }).createCodec(TAKEOVER)
     let woken = 0
     const connection = new Connection({ role: 'client', codec, waker: { wake: () => woken++ } })
     connection.send(new PreparedMessage(LARGE))

@@ -1,13 +1,17 @@
 /** Codecs for tests: over both ways of using zlib, and two joined as a server and its client. */
-import type { CodecFactory, InflateResult, MessageCodec } from '../../../src/deflate/codec.js'
-import type { ZlibEngine } from '../../../src/deflate/engine.js'
+import type { DecodeResult } from '../../../src/extension/message-codec.js'
+import {
+  createCodecFactory,
+  type CodecFactory,
+  type DeflateCodec,
+} from '../../../src/deflate/deflate-codec.js'
 import { resolveDeflateOptions } from '../../../src/deflate/negotiation.js'
 import type { AgreedParameters, PerMessageDeflateOptions } from '../../../src/deflate/negotiation.js'
-import { createCodecFactory, createEngine } from '../../../src/deflate/zlib-codec.js'
 
-export const ENGINES: readonly (readonly [string, ZlibEngine])[] = [
-  ['kept handles', createEngine(true)],
-  ['documented calls', createEngine(false)],
+/** Whether zlib's native handles are used, which every test but those of the environment can decide for itself. */
+export const WAYS: readonly (readonly [string, boolean])[] = [
+  ['native handles', true],
+  ['documented calls', false],
 ]
 
 export const TAKEOVER: AgreedParameters = {
@@ -26,25 +30,25 @@ export const NO_TAKEOVER: AgreedParameters = {
 /** Every message is worth compressing, unless said otherwise. */
 export function factory(
   role: 'client' | 'server',
-  engine: ZlibEngine,
+  usesHandles: boolean,
   options: PerMessageDeflateOptions = {},
 ): CodecFactory {
-  return createCodecFactory(resolveDeflateOptions({ thresholdBytes: 0, ...options }, role)!, engine)
+  return createCodecFactory(resolveDeflateOptions({ thresholdBytes: 0, ...options }, role)!, usesHandles)
 }
 
 export interface Pair {
-  readonly server: MessageCodec
-  readonly client: MessageCodec
+  readonly server: DeflateCodec
+  readonly client: DeflateCodec
   close(): void
 }
 
 export function pair(
-  engine: ZlibEngine,
+  usesHandles: boolean,
   agreed: AgreedParameters,
   options: PerMessageDeflateOptions = {},
 ): Pair {
-  const server = factory('server', engine, options).createCodec(agreed)
-  const client = factory('client', engine, options).createCodec(agreed)
+  const server = factory('server', usesHandles, options).createCodec(agreed)
+  const client = factory('client', usesHandles, options).createCodec(agreed)
   return {
     server,
     client,
@@ -56,21 +60,21 @@ export function pair(
 }
 
 /** A copy of a result that must be bytes: what a call gives is valid only until the next. */
-export function bytes(result: InflateResult | null): Buffer {
+export function bytes(result: DecodeResult | null): Buffer {
   if (result === null) throw new Error('null instead of bytes')
   if (result instanceof Error) throw result
   return Buffer.from(result)
 }
 
-export function deflateLater(codec: MessageCodec, message: Uint8Array): Promise<Uint8Array | null> {
+export function deflateLater(codec: DeflateCodec, message: Uint8Array): Promise<Uint8Array | null> {
   return new Promise((resolve) => codec.deflateAsync(message, resolve))
 }
 
 export function inflateLater(
-  codec: MessageCodec,
+  codec: DeflateCodec,
   message: Uint8Array,
   maxBytes: number,
-): Promise<InflateResult> {
+): Promise<DecodeResult> {
   return new Promise((resolve) => codec.inflateAsync(message, maxBytes, resolve))
 }
 
@@ -100,7 +104,7 @@ export function json(length: number, seed = 1): Buffer {
 }
 
 /** As `expect(bytes(result)).toEqual(expected)`, which takes seconds for large buffers. */
-export function expectBytes(result: InflateResult | null, expected: Uint8Array): void {
+export function expectBytes(result: DecodeResult | null, expected: Uint8Array): void {
   const actual = bytes(result)
   if (actual.equals(expected)) return
   expect(actual.subarray(0, 100).toString('latin1')).toBe(

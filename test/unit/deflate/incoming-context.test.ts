@@ -1,8 +1,8 @@
 import { constants, createDeflateRaw, type DeflateRaw } from 'node:zlib'
-import type { MessageCodec } from '../../../src/deflate/codec.js'
-import { inflaterBytes } from '../../../src/deflate/engine.js'
+import type { DeflateCodec } from '../../../src/deflate/deflate-codec.js'
+import { inflaterBytes } from '../../../src/deflate/inflater.js'
 import { ProtocolError } from '../../../src/errors.js'
-import { bytes, ENGINES, expectBytes, factory, inflateLater, json, TAKEOVER } from './codec-pair.js'
+import { bytes, WAYS, expectBytes, factory, inflateLater, json, TAKEOVER } from './codec-pair.js'
 
 const MAX = 1 << 24
 const HELLO = Buffer.from([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])
@@ -34,10 +34,10 @@ class Peer {
   }
 }
 
-describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2), by %s', (_, engine) => {
+describe.each(WAYS)('the context of what a peer sends (RFC 7692 section 7.2.2), by %s', (_, usesHandles) => {
   test.each([8, 9, 10, 15])('of 2^%d bytes survives any change of who inflates', async (windowBits) => {
     // Room for one decompressor and three connections: it goes round, and copies stand in for it.
-    const codecs = factory('server', engine, { maxSharedInflaterBytes: inflaterBytes(windowBits) })
+    const codecs = factory('server', usesHandles, { maxSharedInflaterBytes: inflaterBytes(windowBits) })
     const agreed = { ...TAKEOVER, clientMaxWindowBits: windowBits }
     const connections = Array.from({ length: 3 }, () => ({
       codec: codecs.createCodec(agreed),
@@ -61,7 +61,7 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
   })
 
   test('is nothing before the first compressed message, and the message itself after it', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const open = Array.from({ length: 100 }, () => codecs.createCodec(TAKEOVER))
     expect(codecs.inflateHistoryBytes).toBe(0)
     for (const codec of open) expect(bytes(codec.inflate(HELLO, MAX)).toString()).toBe('Hello')
@@ -72,7 +72,7 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
   })
 
   test('starts anew after a final block, and is empty after a message of nothing else', () => {
-    const codecs = factory('server', engine, { maxSharedInflaterBytes: 0 })
+    const codecs = factory('server', usesHandles, { maxSharedInflaterBytes: 0 })
     const codec = codecs.createCodec(TAKEOVER)
     codec.inflate(HELLO, MAX)
     codec.inflate(Buffer.concat([FINAL_HELLO, HELLO]), MAX)
@@ -85,7 +85,7 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
 
   test('is empty after an error, at once and later', async () => {
     for (const options of [{}, { maxSharedInflaterBytes: 0 }]) {
-      const codecs = factory('server', engine, options)
+      const codecs = factory('server', usesHandles, options)
       const codec = codecs.createCodec(TAKEOVER)
       for (let i = 0; i < 3; i++) codec.inflate(HELLO, MAX)
       for (const fail of [
@@ -102,7 +102,7 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
   })
 
   test('an empty message leaves it as it was', async () => {
-    const codecs = factory('server', engine, { maxSharedInflaterBytes: 0 })
+    const codecs = factory('server', usesHandles, { maxSharedInflaterBytes: 0 })
     const codec = codecs.createCodec(TAKEOVER)
     codec.inflate(HELLO, MAX)
     for (const empty of [codec.inflate(Buffer.of(0), MAX), await inflateLater(codec, Buffer.of(0), MAX)]) {
@@ -113,7 +113,7 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
   })
 
   test('says when there is no room for another', () => {
-    const codecs = factory('server', engine, { maxInflateHistoryBytes: 10, maxSharedInflaterBytes: 0 })
+    const codecs = factory('server', usesHandles, { maxInflateHistoryBytes: 10, maxSharedInflaterBytes: 0 })
     const [first, second] = [codecs.createCodec(TAKEOVER), codecs.createCodec(TAKEOVER)]
     expect(codecs.hasRoomForContexts).toBe(true)
     first.inflate(HELLO, MAX)
@@ -125,14 +125,14 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
     first.close()
     expect(codecs.hasRoomForContexts).toBe(true)
     second.close()
-    expect(factory('server', engine, { maxInflateHistoryBytes: 0 }).hasRoomForContexts).toBe(false)
-    expect(factory('server', engine, { maxInflateHistoryBytes: Infinity }).hasRoomForContexts).toBe(true)
+    expect(factory('server', usesHandles, { maxInflateHistoryBytes: 0 }).hasRoomForContexts).toBe(false)
+    expect(factory('server', usesHandles, { maxInflateHistoryBytes: Infinity }).hasRoomForContexts).toBe(true)
   })
 
   test('a result stays valid until the next call, whoever inflates', () => {
-    const codecs = factory('server', engine, { maxSharedInflaterBytes: inflaterBytes(15) })
+    const codecs = factory('server', usesHandles, { maxSharedInflaterBytes: inflaterBytes(15) })
     const [first, second] = [codecs.createCodec(TAKEOVER), codecs.createCodec(TAKEOVER)]
-    const maker = factory('client', engine, { maxSharedContextBytes: 0 }).createCodec(TAKEOVER)
+    const maker = factory('client', usesHandles, { maxSharedContextBytes: 0 }).createCodec(TAKEOVER)
     const message = json(3000)
     const payload = bytes(maker.deflate(message))
     for (const codec of [first, first, first, second, second, first, first]) {
@@ -143,15 +143,15 @@ describe.each(ENGINES)('the context of what a peer sends (RFC 7692 section 7.2.2
 })
 
 describe('decompressors lent', () => {
-  const [, engine] = ENGINES[0]!
+  const [, usesHandles] = WAYS[0]!
   const message = json(2000)
 
-  const inflate = async (codec: MessageCodec, peer: Peer): Promise<void> => {
+  const inflate = async (codec: DeflateCodec, peer: Peer): Promise<void> => {
     expectBytes(codec.inflate(await peer.deflate(message), MAX), message)
   }
 
   test('go to a connection with its second message, and its copy goes', async () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const codec = codecs.createCodec(TAKEOVER)
     const peer = new Peer()
     await inflate(codec, peer)
@@ -165,7 +165,7 @@ describe('decompressors lent', () => {
   })
 
   test('go back before a message on the thread pool, which is inflated by what they knew', async () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const codec = codecs.createCodec(TAKEOVER)
     const peer = new Peer()
     for (let i = 0; i < 3; i++) await inflate(codec, peer)
@@ -180,7 +180,7 @@ describe('decompressors lent', () => {
   })
 
   test('of a connection that is closed while its message is on the thread pool leave nothing behind', async () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', usesHandles)
     const [codec, other] = [codecs.createCodec(TAKEOVER), codecs.createCodec(TAKEOVER)]
     const peer = new Peer()
     for (let i = 0; i < 3; i++) await inflate(codec, peer)
@@ -196,7 +196,7 @@ describe('decompressors lent', () => {
   })
 
   test('by the documented calls there are none', async () => {
-    const codecs = factory('server', ENGINES[1]![1])
+    const codecs = factory('server', false)
     const codec = codecs.createCodec(TAKEOVER)
     const peer = new Peer()
     for (let i = 0; i < 20; i++) await inflate(codec, peer)

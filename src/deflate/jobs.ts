@@ -1,15 +1,17 @@
 /** Bounds how many jobs are on the thread pool at once; the others wait in order. */
-import type { Cancel } from './engine.js'
+
+/** Asks a job to end early. Until it has ended it holds a thread and memory. Idempotent. */
+export type Cancel = () => void
 
 /** Starts the work. `finished` must be called when it has ended, also where it was cancelled. */
-type Start = (finished: () => void) => Cancel
+type Start = (finished: () => void) => Cancel | void
 
 /**
  * libuv has four threads unless told otherwise; twice as many jobs keep them busy while results are handed over.
  * Without a bound, each large message of each connection would hold a compressor of its own (268 KiB) while it
  * waits for a thread.
  */
-export const MAX_JOBS = 8
+const MAX_JOBS = 8
 
 /** A queue of jobs, first come, first served. */
 export class JobQueue {
@@ -34,8 +36,8 @@ export class JobQueue {
 
   /**
    * Starts the job now, or when others have finished.
-   * @returns cancels it: it never starts; or, where it runs, its work is asked to end early and keeps its place
-   *   until it has ended
+   * @returns cancels it: a job that waits never starts; one that runs is asked to end early, and keeps its place until
+   *   it has ended
    */
   add(start: Start): Cancel {
     let isFinished = false
@@ -54,7 +56,7 @@ export class JobQueue {
       this.#running++
       const cancelWork = start(finish)
       cancel = () => {
-        if (!isFinished) cancelWork()
+        if (!isFinished) cancelWork?.()
       }
     }
     if (this.#running < this.#limit) run()
@@ -62,3 +64,6 @@ export class JobQueue {
     return () => cancel()
   }
 }
+
+/** The thread pool is the process's, and so is the queue before it. */
+export const JOBS = new JobQueue(MAX_JOBS)

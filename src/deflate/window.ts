@@ -1,13 +1,15 @@
 /**
- * What an inflater knows of earlier messages, put in and taken out. zlib has calls for both, but node:zlib reaches
- * neither of them on a stream that was used; deflate itself can do it (RFC 1951): a stored block puts bytes into the
- * window, and references as far back as its beginning repeat all that is in it.
+ * Puts bytes into the window of an inflater, and reads them out. zlib has calls for both, but node:zlib reaches neither of
+ * them on a stream that was used; deflate itself can do it (RFC 1951): a stored block puts bytes into the window, and
+ * references as far back as its beginning repeat all that is in it.
  */
 import { constants } from 'node:zlib'
 import type { ZlibHandle } from '../native/zlib-handle.js'
-import { NO_HISTORY } from './engine.js'
 
 const { Z_SYNC_FLUSH } = constants
+
+/** The context of a connection that has none. */
+export const NO_HISTORY = Buffer.alloc(0)
 
 /** RFC 1951 section 3.2.4: a stored block that is not the last; the rest of the first byte is padding. */
 const STORED_HEADER_BYTES = 5

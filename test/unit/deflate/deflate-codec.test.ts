@@ -1,14 +1,13 @@
-import type { MessageCodec } from '../../../src/deflate/codec.js'
-import { createCodecFactory, createEngine } from '../../../src/deflate/zlib-codec.js'
-import { HandleEngine } from '../../../src/deflate/zlib-codec-kept.js'
-import { PublicEngine } from '../../../src/deflate/zlib-codec-public.js'
+import { createCodecFactory, type DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { resolveDeflateOptions } from '../../../src/deflate/negotiation.js'
+import { canUseZlibHandles } from '../../../src/native/zlib-handle.js'
+import type { DecodeResult, EncodeListener } from '../../../src/extension/message-codec.js'
 import { InvalidStateError, LimitError, ProtocolError } from '../../../src/errors.js'
 import {
   bytes,
   expectBytes,
   deflateLater,
-  ENGINES,
+  WAYS,
   factory,
   inflateLater,
   json,
@@ -20,15 +19,44 @@ import {
 
 const MAX = 1 << 24
 
+const noisy = Buffer.concat([noise(1500), json(1500)])
+
+function encodeNow(
+  codec: DeflateCodec,
+  message: string | Uint8Array,
+  listener: EncodeListener,
+): Uint8Array | null {
+  const payload = codec.encode(message, listener)
+  if (payload === 'later') throw new Error('it was to be encoded at once')
+  return payload
+}
+
+function encodeLater(
+  codec: DeflateCodec,
+  message: string | Uint8Array,
+  isLasting: boolean,
+): Promise<{ payload: Uint8Array | null; message: Uint8Array }> {
+  return new Promise((resolve) => {
+    const encoded = (payload: Uint8Array | null, kept: Uint8Array): void => {
+      resolve({ payload, message: kept })
+    }
+    expect(codec.encode(message, { encoded }, isLasting)).toBe('later')
+  })
+}
+
+/** Whether a message of so many bytes, which shrinks, is encoded. */
+const isEncoded = (codec: DeflateCodec, length: number): boolean =>
+  encodeNow(codec, 'a'.repeat(length), { encoded: jest.fn() }) !== null
+
 const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
 
-describe.each(ENGINES)('a codec by %s', (_, engine) => {
+describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
   describe('compression (RFC 7692 section 7.2.1)', () => {
     test.each([
       ['with context takeover', TAKEOVER],
       ['without', NO_TAKEOVER],
     ])('both ends understand each other, %s', (_name, agreed) => {
-      const { server, client, close } = pair(engine, agreed)
+      const { server, client, close } = pair(usesHandles, agreed)
       for (let i = 0; i < 20; i++) {
         const message = json(100 + i * 331, i)
         expectBytes(client.inflate(bytes(server.deflate(message)), MAX), message)
@@ -38,7 +66,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('the tail 00 00 ff ff is not sent', () => {
-      const { server, close } = pair(engine, NO_TAKEOVER)
+      const { server, close } = pair(usesHandles, NO_TAKEOVER)
       expect(
         bytes(server.deflate(Buffer.from('HelloHelloHello')))
           .subarray(-4)
@@ -48,7 +76,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('messages of all sizes around the shared memory', () => {
-      const { server, client, close } = pair(engine, NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
       for (const length of [65_531, 65_532, 65_535, 65_536, 65_537, 131_072, 300_000]) {
         const message = json(length)
         expectBytes(client.inflate(bytes(server.deflate(message)), MAX), message)
@@ -57,14 +85,14 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('a result larger than the shared memory', () => {
-      const { server, client, close } = pair(engine, NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
       const message = Buffer.concat([noise(200_000), Buffer.alloc(20_000)])
       expectBytes(client.inflate(bytes(server.deflate(message)), MAX), message)
       close()
     })
 
     test('the bytes given are not changed', () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const message = json(5000)
       const before = Buffer.from(message)
       const payload = bytes(server.deflate(message))
@@ -76,7 +104,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('what was inflated can be deflated as it is', () => {
-      const { server, client, close } = pair(engine, NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
       const message = json(5000)
       const inflated = client.inflate(bytes(server.deflate(message)), MAX) as Uint8Array
       expectBytes(server.inflate(bytes(client.deflate(inflated)), MAX), message)
@@ -84,7 +112,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('a plain Uint8Array in the middle of its buffer', () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const message = Uint8Array.from(json(3000)).subarray(7, 1507)
       const padded = new Uint8Array(5000)
       const payload = bytes(server.deflate(message))
@@ -101,14 +129,14 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
       ['noise', noise(1000)],
       ['noise beyond the shared memory', noise(200_000)],
     ])('is not compressed: %s', async (_name, message) => {
-      const { server, close } = pair(engine, NO_TAKEOVER)
+      const { server, close } = pair(usesHandles, NO_TAKEOVER)
       expect(server.deflate(message)).toBeNull()
       await expect(deflateLater(server, message)).resolves.toBeNull()
       close()
     })
 
     test('leaves nothing behind in the context, since the peer never sees it', () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const secret = noise(500)
       for (let i = 0; i < 4; i++) {
         const text = json(400, i)
@@ -124,7 +152,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
 
   describe('an empty message (RFC 7692 section 7.2.3.6)', () => {
     test('is a single 00, and leaves the context as it was', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       for (let i = 0; i < 3; i++) {
         const empty = bytes(server.deflate(Buffer.alloc(0)))
         expect(empty).toEqual(Buffer.from([0x00]))
@@ -138,8 +166,8 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('no payload at all is not one', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
-      const alone = factory('server', engine).createCodec(NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
+      const alone = factory('server', usesHandles).createCodec(NO_TAKEOVER)
       expect(client.inflate(Buffer.alloc(0), MAX)).toBeInstanceOf(ProtocolError)
       expect(alone.inflate(Buffer.alloc(0), MAX)).toBeInstanceOf(ProtocolError)
       expect(await inflateLater(client, Buffer.alloc(0), MAX)).toBeInstanceOf(ProtocolError)
@@ -154,7 +182,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     test('a message of exactly the limit passes, one more byte does not', async () => {
       for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
         for (const length of [1, 1000, 65_535, 65_536, 65_537, 200_000]) {
-          const { server, client, close } = pair(engine, agreed)
+          const { server, client, close } = pair(usesHandles, agreed)
           const message = Buffer.alloc(length, 'ab')
           const payload = length === 1 ? Buffer.from([0x4a, 0x04, 0x00]) : bytes(server.deflate(message))
           expect(bytes(client.inflate(payload, length))).toHaveLength(length)
@@ -177,14 +205,14 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('a limit of 0 lets the empty message pass', () => {
-      const { client, close } = pair(engine, TAKEOVER)
+      const { client, close } = pair(usesHandles, TAKEOVER)
       expect(bytes(client.inflate(Buffer.from([0x00]), 0))).toHaveLength(0)
       expect(client.inflate(Buffer.from([0x4a, 0x04, 0x00]), 0)).toBeInstanceOf(LimitError)
       close()
     })
 
     test('Infinity is no limit', async () => {
-      const { server, client, close } = pair(engine, NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
       const payload = bytes(server.deflate(Buffer.alloc(3_000_000)))
       expect(bytes(client.inflate(payload, Infinity))).toHaveLength(3_000_000)
       expect(bytes(await inflateLater(client, payload, Infinity))).toHaveLength(3_000_000)
@@ -209,7 +237,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
 
     test.each(CORRUPT)('%s is an error value', async (_name, octets) => {
       for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
-        const { client, close } = pair(engine, agreed)
+        const { client, close } = pair(usesHandles, agreed)
         for (const result of [
           client.inflate(Buffer.from(octets), MAX),
           await inflateLater(client, Buffer.from(octets), MAX),
@@ -226,9 +254,9 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test.each(CORRUPT)('%s from one peer does the others no harm', (_name, octets) => {
-      const codecs = factory('server', engine)
+      const codecs = factory('server', usesHandles)
       const [bad, good] = [codecs.createCodec(NO_TAKEOVER), codecs.createCodec(NO_TAKEOVER)]
-      const { client, close } = pair(engine, NO_TAKEOVER)
+      const { client, close } = pair(usesHandles, NO_TAKEOVER)
       const message = json(2000)
       for (let i = 0; i < 3; i++) {
         expect(bad.inflate(Buffer.from(octets), MAX)).toBeInstanceOf(ProtocolError)
@@ -246,7 +274,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
 
     test('what follows one in the same message is another stream', async () => {
       for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
-        const { client, close } = pair(engine, agreed)
+        const { client, close } = pair(usesHandles, agreed)
         const payload = Buffer.concat([FINAL, FINAL, HELLO])
         expect(bytes(client.inflate(payload, MAX)).toString()).toBe('HelloHelloHello')
         expect(bytes(await inflateLater(client, payload, MAX)).toString()).toBe('HelloHelloHello')
@@ -257,7 +285,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('the context starts anew behind one', () => {
-      const { client, close } = pair(engine, TAKEOVER)
+      const { client, close } = pair(usesHandles, TAKEOVER)
       expect(bytes(client.inflate(Buffer.concat([FINAL, Buffer.of(0)]), MAX)).toString()).toBe('Hello')
       // RFC 7692 section 7.2.3.2, second message: refers to the "Hello" before it.
       expect(client.inflate(Buffer.from([0xf2, 0x00, 0x11, 0x00, 0x00]), MAX)).toBeInstanceOf(ProtocolError)
@@ -267,8 +295,8 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('1024 in a message are enough for any sender', async () => {
-      const { client, close } = pair(engine, NO_TAKEOVER)
-      const kept = pair(engine, TAKEOVER)
+      const { client, close } = pair(usesHandles, NO_TAKEOVER)
+      const kept = pair(usesHandles, TAKEOVER)
       const emptyFinal = Buffer.from([0x03, 0x00])
       const most = Buffer.concat([...Array.from({ length: 1024 }, () => emptyFinal), HELLO])
       for (const codec of [client, kept.client]) {
@@ -286,18 +314,50 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
   })
 
   describe('on the thread pool', () => {
-    test('messages longer than asyncThresholdBytes are to go there', () => {
-      const codec = factory('server', engine, { asyncThresholdBytes: 1000 }).createCodec(TAKEOVER)
-      expect([codec.prefersAsyncDeflate(1000), codec.prefersAsyncDeflate(1001)]).toEqual([false, true])
-      expect([codec.prefersAsyncInflate(1000), codec.prefersAsyncInflate(1001)]).toEqual([false, true])
-      codec.close()
+    test('messages longer than asyncThresholdBytes go there, and the listener gets what comes of them', async () => {
+      const { server, client, close } = pair(usesHandles, TAKEOVER, { asyncThresholdBytes: 1000 })
+      const [short, long] = [json(1000), json(1001)]
+      const never = { encoded: jest.fn(), decoded: jest.fn() }
+      expectBytes(client.decode(bytes(encodeNow(server, short, never)), never, MAX) as Uint8Array, short)
+      for (const [message, isLasting] of [
+        [long, false],
+        [long, true],
+        [long.toString(), false],
+      ] as const) {
+        const { payload, message: kept } = await encodeLater(server, message, isLasting)
+        expectBytes(kept, long)
+        expect(kept === message).toBe(isLasting)
+        expectBytes(client.inflate(bytes(payload), MAX), long)
+      }
+      const compressed = Buffer.concat([bytes(server.deflate(noisy)), Buffer.alloc(0)])
+      expect(compressed.length).toBeGreaterThan(1000)
+      for (const isLasting of [false, true]) {
+        const given = Buffer.from(compressed)
+        const later = new Promise<DecodeResult>((decoded) => {
+          expect(client.decode(given, { decoded }, MAX, isLasting)).toBe('later')
+        })
+        if (!isLasting) given.fill(0xff)
+        expectBytes(await later, noisy)
+      }
+      expect([never.encoded.mock.calls.length, never.decoded.mock.calls.length]).toEqual([0, 0])
+      close()
+    })
+
+    test('bytes that the caller changes after the call are copied before', async () => {
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER, { asyncThresholdBytes: 1000 })
+      const message = json(5000)
+      const given = Buffer.from(message)
+      const later = encodeLater(server, given, false)
+      given.fill(0)
+      expectBytes(client.inflate(bytes((await later).payload), MAX), message)
+      close()
     })
 
     test.each([
       ['with context takeover', TAKEOVER],
       ['without', NO_TAKEOVER],
     ])('and at once, in any mixture, %s', async (_name, agreed) => {
-      const { server, client, close } = pair(engine, agreed)
+      const { server, client, close } = pair(usesHandles, agreed)
       for (let i = 0; i < 24; i++) {
         const message =
           i % 5 === 4 ? noise(2000, i) : json(500 + ((i * 7919) % 3000) * (i % 3 === 0 ? 100 : 1), i)
@@ -311,7 +371,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('results are the receiver’s', async () => {
-      const { server, client, close } = pair(engine, NO_TAKEOVER)
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
       const messages = [json(5000, 1), json(5000, 2)] as const
       const first = await deflateLater(server, messages[0])
       const second = await deflateLater(server, messages[1])
@@ -322,7 +382,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('done may start the next job, or close the codec', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const message = json(100_000)
       await new Promise<void>((resolve) => {
         server.deflateAsync(message, (first) => {
@@ -342,7 +402,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('both directions at once', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const message = json(200_000)
       const payload = bytes(client.deflate(message))
       const [deflated, inflated] = await Promise.all([
@@ -355,7 +415,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('more jobs than run at once all come to their end', async () => {
-      const codecs = Array.from({ length: 30 }, () => pair(engine, TAKEOVER))
+      const codecs = Array.from({ length: 30 }, () => pair(usesHandles, TAKEOVER))
       const message = json(100_000)
       const payloads = await Promise.all(codecs.map(({ server }) => deflateLater(server, message)))
       const results = await Promise.all(
@@ -368,7 +428,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     test('closing while jobs run or wait: done is never called', async () => {
       const done = jest.fn()
       for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
-        const codecs = Array.from({ length: 30 }, () => pair(engine, agreed))
+        const codecs = Array.from({ length: 30 }, () => pair(usesHandles, agreed))
         const message = json(300_000)
         const payload = bytes(codecs[0]!.server.deflate(message))
         for (const { server, client } of codecs) {
@@ -381,18 +441,18 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
       await nextTurn()
       expect(done).not.toHaveBeenCalled()
       // The queue goes on for others.
-      const { server, close } = pair(engine, TAKEOVER)
+      const { server, close } = pair(usesHandles, TAKEOVER)
       await expect(deflateLater(server, json(100_000))).resolves.toBeInstanceOf(Uint8Array)
       close()
     })
 
     test('closing while a corrupt message, or a bomb, is under way', async () => {
       const done = jest.fn()
-      const { server, close } = pair(engine, NO_TAKEOVER)
+      const { server, close } = pair(usesHandles, NO_TAKEOVER)
       const bomb = bytes(server.deflate(Buffer.alloc(5_000_000)))
       for (const agreed of [TAKEOVER, NO_TAKEOVER]) {
         for (const payload of [noise(100_000), bomb]) {
-          const other = pair(engine, agreed)
+          const other = pair(usesHandles, agreed)
           other.client.inflateAsync(payload, 1000, done)
           other.close()
         }
@@ -403,27 +463,34 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
   })
 
-  describe('is it worth it?', () => {
-    test('without a context, from thresholdBytes on', () => {
-      const codecs = createCodecFactory(resolveDeflateOptions({}, 'server')!, engine)
-      const codec = codecs.createCodec(NO_TAKEOVER)
+  describe('what encode leaves as it is', () => {
+    test('shorter than thresholdBytes, where no context may be kept', () => {
+      const codec = createCodecFactory(resolveDeflateOptions({}, 'server')!, usesHandles).createCodec(
+        NO_TAKEOVER,
+      )
       for (let i = 0; i < 3; i++) {
-        expect([codec.worthDeflating(1023), codec.worthDeflating(1024)]).toEqual([false, true])
+        expect([isEncoded(codec, 1023), isEncoded(codec, 1024)]).toEqual([false, true])
       }
       codec.close()
     })
 
-    test('nothing is, that is shorter than both thresholds', () => {
-      const codecs = createCodecFactory(resolveDeflateOptions({ thresholdBytes: 10 }, 'server')!, engine)
+    test('shorter than a threshold that is given, whether a context is kept or not', () => {
+      const codecs = createCodecFactory(resolveDeflateOptions({ thresholdBytes: 10 }, 'server')!, usesHandles)
       const codec = codecs.createCodec(TAKEOVER)
-      expect([codec.worthDeflating(9), codec.worthDeflating(10)]).toEqual([false, true])
+      for (let i = 0; i < 3; i++) expect([isEncoded(codec, 9), isEncoded(codec, 10)]).toEqual([false, true])
       codec.close()
+    })
+
+    test('what does not shrink', () => {
+      const { server, close } = pair(usesHandles, TAKEOVER)
+      expect(encodeNow(server, noise(500), { encoded: jest.fn() })).toBeNull()
+      close()
     })
   })
 
   describe('what the caller does wrong', () => {
     test('throws at once', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       for (const wrong of [
         'text',
         null,
@@ -447,7 +514,7 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('a call while a job of the same direction runs', async () => {
-      const { server, client, close } = pair(engine, TAKEOVER)
+      const { server, client, close } = pair(usesHandles, TAKEOVER)
       const message = json(100_000)
       const payload = bytes(client.deflate(message))
       const jobs = Promise.all([deflateLater(server, message), inflateLater(server, payload, MAX)])
@@ -462,29 +529,28 @@ describe.each(ENGINES)('a codec by %s', (_, engine) => {
     })
 
     test('a call on a codec that is closed', () => {
-      const { server, close } = pair(engine, TAKEOVER)
+      const { server, close } = pair(usesHandles, TAKEOVER)
       close()
       close()
       expect(() => server.deflate(Buffer.of(1))).toThrow(InvalidStateError)
       expect(() => server.deflateAsync(Buffer.of(1), () => {})).toThrow(InvalidStateError)
       expect(() => server.inflate(Buffer.of(1), MAX)).toThrow('the codec is closed')
       expect(() => server.inflateAsync(Buffer.of(1), MAX, () => {})).toThrow(InvalidStateError)
-      expect(() => server.dropDeflateContext()).not.toThrow()
+      expect(() => server.dropContext()).not.toThrow()
     })
   })
 })
 
 describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)', () => {
-  const engine = createEngine(true)
   /** What one context of window 15 and memLevel 8 is reckoned at. */
   const CONTEXT_BYTES = 282_624
   const message = json(400)
 
   /** The length of a message as compressed: a few bytes where the context knows it. */
-  const size = (codec: MessageCodec): number => bytes(codec.deflate(message)).length
+  const size = (codec: DeflateCodec): number => bytes(codec.deflate(message)).length
 
   test('a connection is lent one from its second message on', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', true)
     const codec = codecs.createCodec(TAKEOVER)
     expect(codecs.sharedContextBytes).toBe(0)
     const alone = size(codec)
@@ -496,18 +562,18 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
     expect(codecs.sharedContextBytes).toBe(0)
   })
 
-  test('and short messages are worth compressing from then on', () => {
-    const codecs = createCodecFactory(resolveDeflateOptions({}, 'server')!, engine)
+  test('and short messages are encoded from then on', () => {
+    const codecs = createCodecFactory(resolveDeflateOptions({}, 'server')!, true)
     const codec = codecs.createCodec(TAKEOVER)
-    expect(codec.worthDeflating(64)).toBe(false)
-    expect([codec.worthDeflating(63), codec.worthDeflating(64)]).toEqual([false, true])
+    expect(isEncoded(codec, 64)).toBe(false)
+    expect([isEncoded(codec, 63), isEncoded(codec, 64)]).toEqual([false, true])
     expect(codecs.sharedContextBytes).toBe(CONTEXT_BYTES)
     codec.close()
-    expect(codec.worthDeflating(64)).toBe(false)
+    expect(() => isEncoded(codec, 64)).toThrow(InvalidStateError)
   })
 
   test('no context is lent where the connection agreed to none', () => {
-    const codecs = factory('server', engine)
+    const codecs = factory('server', true)
     const codec = codecs.createCodec(NO_TAKEOVER)
     const alone = size(codec)
     for (let i = 0; i < 5; i++) expect(size(codec)).toBe(alone)
@@ -516,7 +582,7 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('nor by the documented calls, where it costs more than it saves', () => {
-    const codecs = factory('server', createEngine(false))
+    const codecs = factory('server', false)
     const codec = codecs.createCodec(TAKEOVER)
     const alone = size(codec)
     for (let i = 0; i < 5; i++) expect(size(codec)).toBe(alone)
@@ -525,8 +591,8 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('the bound holds, and who has none compresses each message by itself', () => {
-    const codecs = factory('server', engine, { maxSharedContextBytes: 2 * CONTEXT_BYTES })
-    const peers = factory('client', engine)
+    const codecs = factory('server', true, { maxSharedContextBytes: 2 * CONTEXT_BYTES })
+    const peers = factory('client', true)
     const connections = Array.from(
       { length: 5 },
       () => [codecs.createCodec(TAKEOVER), peers.createCodec(TAKEOVER)] as const,
@@ -547,11 +613,11 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('one that becomes busier takes the context of the least recently used', () => {
-    const codecs = factory('server', engine, { maxSharedContextBytes: CONTEXT_BYTES })
-    const peers = factory('client', engine)
+    const codecs = factory('server', true, { maxSharedContextBytes: CONTEXT_BYTES })
+    const peers = factory('client', true)
     const [first, second] = [codecs.createCodec(TAKEOVER), codecs.createCodec(TAKEOVER)]
     const [firstPeer, secondPeer] = [peers.createCodec(TAKEOVER), peers.createCodec(TAKEOVER)]
-    const exchange = (codec: MessageCodec, peer: MessageCodec): number => {
+    const exchange = (codec: DeflateCodec, peer: DeflateCodec): number => {
       const payload = bytes(codec.deflate(message))
       expectBytes(peer.inflate(payload, MAX), message)
       return payload.length
@@ -565,7 +631,7 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('a message on the thread pool leaves the context behind the peer’s, and so it is dropped', async () => {
-    const { server, client, close } = pair(engine, TAKEOVER)
+    const { server, client, close } = pair(true, TAKEOVER)
     for (let i = 0; i < 3; i++) expectBytes(client.inflate(bytes(server.deflate(message)), MAX), message)
     const large = json(100_000)
     expectBytes(client.inflate(bytes(await deflateLater(server, large)), MAX), large)
@@ -574,7 +640,7 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('one that did not shrink there was never sent, and the context stays', async () => {
-    const { server, close } = pair(engine, TAKEOVER)
+    const { server, close } = pair(true, TAKEOVER)
     for (let i = 0; i < 3; i++) size(server)
     await expect(deflateLater(server, noise(100_000))).resolves.toBeNull()
     expect(size(server)).toBeLessThan(20)
@@ -582,13 +648,13 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
   })
 
   test('the context can be dropped, when something else was sent', () => {
-    const { server, client, close } = pair(engine, TAKEOVER)
+    const { server, client, close } = pair(true, TAKEOVER)
     for (let i = 0; i < 3; i++) bytes(client.inflate(bytes(server.deflate(message)), MAX))
     // A message made for many: longer than what a window holds, so that no old reference could be right.
-    const alone = factory('server', engine).createCodec(NO_TAKEOVER)
+    const alone = factory('server', true).createCodec(NO_TAKEOVER)
     const forMany = json(60_000, 9)
     bytes(client.inflate(bytes(alone.deflate(forMany)), MAX))
-    server.dropDeflateContext()
+    server.dropContext()
     expectBytes(client.inflate(bytes(server.deflate(message)), MAX), message)
     alone.close()
     close()
@@ -596,17 +662,13 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
 })
 
 describe('the way zlib is used', () => {
-  test('kept handles where they work, else the documented calls', () => {
-    expect(createEngine(true)).toBeInstanceOf(HandleEngine)
-    expect(createEngine(false)).toBeInstanceOf(PublicEngine)
-  })
-
-  test('is chosen without being told', () => {
-    for (let i = 0; i < 2; i++) {
-      const codec = createCodecFactory(resolveDeflateOptions({}, 'client')!).createCodec(NO_TAKEOVER)
-      const message = json(2000)
-      expectBytes(codec.inflate(bytes(codec.deflate(message)), MAX), message)
-      codec.close()
-    }
+  test('is chosen without being told: native handles where they may be used', () => {
+    const codecs = createCodecFactory(resolveDeflateOptions({ thresholdBytes: 0 }, 'client')!)
+    const codec = codecs.createCodec(TAKEOVER)
+    const message = json(2000)
+    for (let i = 0; i < 2; i++) expectBytes(codec.inflate(bytes(codec.deflate(message)), MAX), message)
+    // By documented calls alone no context is lent.
+    expect(codecs.sharedContextBytes > 0).toBe(canUseZlibHandles())
+    codec.close()
   })
 })

@@ -1,5 +1,5 @@
-import { Borrower, ContextPool } from '../../../src/deflate/context-pool.js'
-import { contextBytes } from '../../../src/deflate/engine.js'
+import { Borrower, ContextPool } from '../../../src/deflate/contexts.js'
+import { contextBytes } from '../../../src/deflate/deflater.js'
 
 const LARGE = { windowBits: 15, level: 6, memLevel: 8 }
 const SMALL = { windowBits: 9, level: 6, memLevel: 8 }
@@ -37,7 +37,7 @@ function harness(maxBytes: number) {
   /** As many messages, one after another. */
   const send = (borrower: Connection, messages = 1): boolean => {
     let has = false
-    for (let i = 0; i < messages; i++) has = pool.touch(borrower)
+    for (let i = 0; i < messages; i++) has = pool.borrow(borrower) !== null
     return has
   }
   return { pool, log, moves, send }

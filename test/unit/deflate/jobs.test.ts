@@ -1,4 +1,4 @@
-import { JobQueue } from '../../../src/deflate/job-queue.js'
+import { JobQueue } from '../../../src/deflate/jobs.js'
 
 /** A queue, and jobs in it by name: `log` says what happened to them. */
 function harness(limit: number) {

@@ -1,5 +1,5 @@
 import { deflateRawSync } from 'node:zlib'
-import { compressorBits, contextBytes } from '../../../src/deflate/engine.js'
+import { compressorBits, contextBytes } from '../../../src/deflate/deflater.js'
 import { json } from './codec-pair.js'
 import { inflatePlainly } from './max-distance.js'
 
