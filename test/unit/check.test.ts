@@ -49,9 +49,9 @@ describe('readOptions', () => {
   it('does not compile without a check for each option, nor with one for something else', () => {
     const { name, ...rest } = CHECKS
     // @ts-expect-error no check for `name`
-    expect(() => readOptions('Options', { name: 'x' } as Options, rest)).toThrow(/has no option "name"/)
+    expect(() => readOptions('Options', { name: 'x' }, rest)).toThrow(/has no option "name"/)
     // @ts-expect-error there is no option `more`
-    expect(readOptions('Options', {} as Options, { ...CHECKS, more: name })).toHaveProperty('more', 'nobody')
+    expect(readOptions('Options', {}, { ...CHECKS, more: name })).toHaveProperty('more', 'nobody')
   })
 })
 

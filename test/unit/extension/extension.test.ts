@@ -106,7 +106,7 @@ describe('RFC 6455 9.1: extensions are negotiated', () => {
     ] as const) {
       const result = client.verify(parse(answer))
       expect(result).toMatchObject({ code: 'HAWSER_UNEXPECTED_EXTENSION' })
-      expect(String(result)).toContain(detail)
+      expect((result as Error).message).toContain(detail)
     }
   })
 })
