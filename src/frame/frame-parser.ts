@@ -2,6 +2,7 @@ import { LimitError, ProtocolError, type ProtocolErrorCode } from '../errors.js'
 import { checkNumber, showValue } from '../limits.js'
 import { FramePart, FrameViolation, type FrameEvent } from './frame-event.js'
 import {
+  checkReservedBits,
   FIN_BIT,
   LENGTH_BITS,
   MASKING_KEY_BYTES,
@@ -25,7 +26,7 @@ export interface FrameParserOptions {
   readonly role: Role
   /** Whether an extension in use gives RSV1 a meaning (RFC 7692 section 6). Default false. */
   readonly allowRsv1?: boolean
-  /** All bits to which extensions in use give a meaning. Default: RSV1_BIT if `allowRsv1`, else 0. */
+  /** The bits to which extensions in use give a meaning, a sum of 0x40, 0x20 and 0x10. Default: that of `allowRsv1`. */
   readonly reservedBits?: number
   /** The largest payload of one frame, in bytes. Default: no limit. */
   readonly maxFrameBytes?: number
@@ -35,7 +36,7 @@ export interface FrameParserOptions {
    */
   readonly maxMessageBytes?: number
   /**
-   * The limit for compressed messages (RSV1, or another reserved bit, on the first frame), in compressed bytes. Tiny fragments can be larger
+   * The limit for messages with a reserved bit on the first frame, in bytes on the wire. Tiny fragments can be larger
    * compressed than inflated, so the default is 9/8 of `maxMessageBytes` plus 1024 bytes.
    */
   readonly maxCompressedBytes?: number
@@ -71,9 +72,7 @@ export class FrameParser {
   private scratch: Buffer | null = null
   private scratchLength = 0
 
-  /**
-   * The current frame, while its payload is not complete. `remaining` counts the payload bytes still to be received.
-   */
+  /** The current frame, while its payload is not complete: `remaining` counts the bytes still to be received. */
   private remaining = 0
   private firstByte = 0
   private payloadLength = 0
@@ -98,8 +97,8 @@ export class FrameParser {
     }
     const rule = { min: 0, integer: true }
     this.expectMask = role === 'server'
-    const { reservedBits: bits = allowRsv1 ? RSV1_BIT : 0 } = options
-    this.forbiddenBits = RESERVED_BITS & ~checkNumber('reservedBits', bits, { ...rule, max: RESERVED_BITS })
+    this.forbiddenBits =
+      RESERVED_BITS & ~checkReservedBits(options.reservedBits ?? (allowRsv1 ? RSV1_BIT : 0))
     this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
     checkNumber('maxMessageBytes', maxMessageBytes, rule)
     const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options

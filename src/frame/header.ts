@@ -1,4 +1,5 @@
 /** The bits and widths of a frame header (RFC 6455 section 5.2). */
+import { checkNumber } from '../limits.js'
 
 export const FIN_BIT = 0x80
 export const RSV1_BIT = 0x40
@@ -21,6 +22,17 @@ export const MASKING_KEY_BYTES = 4
 export const MAX_CONTROL_PAYLOAD_BYTES = 125
 /** A control payload minus the two bytes of the close code. */
 export const MAX_CLOSE_REASON_BYTES = 123
+
+/**
+ * Checks which reserved bits have a meaning.
+ * @returns the same
+ * @throws TypeError or RangeError for anything but a sum of RSV1_BIT, RSV2_BIT and RSV3_BIT
+ */
+export function checkReservedBits(bits: unknown): number {
+  const checked = checkNumber('reservedBits', bits, { min: 0, max: RESERVED_BITS, integer: true })
+  if ((checked & ~RESERVED_BITS) === 0) return checked
+  throw new RangeError(`reservedBits must be a sum of 16, 32 and 64, not ${String(checked)}`)
+}
 
 /** The length of a frame's header in bytes. */
 export function frameHeaderBytes(payloadLength: number, masked: boolean): number {

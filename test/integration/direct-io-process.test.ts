@@ -12,7 +12,7 @@ const START = `
   import http from 'node:http'
   import { once } from 'node:events'
   import { WebSocketServer, connect } from './src/index.js'
-  import { handleKit } from './src/socket/handle.js'
+  import { handleKit } from './src/native/socket-handle.js'
   const way = (socket) => socket.driver.transport.constructor.name
   const until = async (isSo) => { while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5)) }
 `

@@ -120,7 +120,10 @@ describe('what throws after the 101', () => {
       import { connect, WebSocketServer } from './src/index.js'
       const server = new WebSocketServer({ onError: (error) => console.log('told', error.message) })
       server.route('/', {})
-      server.core.options.codecs.createCodec = () => { throw new Error('no memory') }
+      server.core.options.extensions.accept = () => ({
+        response: 'permessage-deflate',
+        createCodec: () => { throw new Error('no memory') },
+      })
       const { port } = await server.listen(0, '127.0.0.1')
       for (const directIo of [true, false]) {
         const socket = await connect('ws://127.0.0.1:' + port + '/').catch((error) => error)

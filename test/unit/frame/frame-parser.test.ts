@@ -552,6 +552,17 @@ describe('a wrong argument throws at once', () => {
     [{}, TypeError, `role must be 'client' or 'server', not undefined`],
     [{ role: 'client', allowRsv1: 1 }, TypeError, 'allowRsv1 must be true or false, not 1'],
     [
+      { role: 'client', reservedBits: '64' },
+      TypeError,
+      'reservedBits must be an integer from 0 to 112, not "64"',
+    ],
+    [
+      { role: 'client', reservedBits: 128 },
+      RangeError,
+      'reservedBits must be an integer from 0 to 112, not 128',
+    ],
+    [{ role: 'client', reservedBits: 1 }, RangeError, 'reservedBits must be a sum of 16, 32 and 64, not 1'],
+    [
       { role: 'client', maxFrameBytes: -1 },
       RangeError,
       'maxFrameBytes must be an integer from 0 to Infinity, not -1',
