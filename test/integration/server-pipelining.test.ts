@@ -6,6 +6,7 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connect as connectTls } from 'node:tls'
+import { isNativeOn } from '../../src/native/native-switch.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { Programs, type Program } from '../helpers/child.js'
 import { closeFrame, frame, KEY, OP } from '../helpers/frame-builder.js'
@@ -289,14 +290,9 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
 })
 
 describe.each(WAYS)('%s: code that kept the socket of a connection', (way) => {
-  // Node resets TCP alone: over TLS this throws at once.
-  const calls = [
-    'end',
-    'destroy',
-    'destroySoon',
-    'error',
-    ...(way.endsWith('tls') ? [] : ['resetAndDestroy']),
-  ]
+  // Node resets TCP alone: over TLS, and over a Unix socket that still has its handle, this throws at once.
+  const canReset = !way.endsWith('tls') && (isNativeOn || !way.endsWith('unix'))
+  const calls = ['end', 'destroy', 'destroySoon', 'error', ...(canReset ? ['resetAndDestroy'] : [])]
   it.each(calls)('%s() on it ends the connection', async (call) => {
     const peer = await open(way)
     peer.write(upgrade)
@@ -325,8 +321,10 @@ describe.each(['attach handle', 'attach stream', 'hand handle'] as const)(
   },
 )
 
-describe.each(['attach handle', 'hand handle'] as const)('%s: code that kept the socket', (way) => {
-  it('write() on it changes nothing, for its handle was taken', async () => {
+// Where src/native is off no handle is taken, and what is written to the socket goes out, as everywhere in Node.
+const WAYS_THAT_TAKE = isNativeOn ? (['attach handle', 'hand handle'] as const) : []
+it('write() on a socket whose handle was taken changes nothing', async () => {
+  for (const way of WAYS_THAT_TAKE) {
     const peer = await open(way)
     peer.write(upgrade)
     await peer.readHead()
@@ -335,7 +333,8 @@ describe.each(['attach handle', 'hand handle'] as const)('%s: code that kept the
     peer.write(text('write more'))
     expect((await peer.readFrame()).text).toBe('done')
     await expectEcho(peer, 'as before')
-  })
+  }
+  expect(WAYS_THAT_TAKE).toHaveLength(isNativeOn ? 2 : 0)
 })
 
 it('the process lived through all of it, said nothing, and ends by itself', async () => {
