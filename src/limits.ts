@@ -4,8 +4,6 @@
 
 import { checkNumber, showValue } from './check.js'
 
-export { checkNumber, showValue } from './check.js'
-
 /** The bounds, as a connection uses them. All sizes in bytes, all times in (fractions of) milliseconds. */
 export interface Limits {
   /** A message, after inflate and across fragments. Default: server 1 MiB, client 16 MiB. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { toError } from '../errors.js'
 import type { Change, Claim, Local, OutgoingAction, Remote, RemoteClaim } from '../hub/remote.js'
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import type { Backplane, BackplaneStats } from './backplane.js'
 import {
   BACKPLANE_VERSION,

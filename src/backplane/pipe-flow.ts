@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import { sizeOf, type Pipe, type PipeMessage, type PipeMessageBody } from './pipe.js'
 
 export interface BackplaneOptions {

@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { Backplane } from './backplane.js'
 import { memoryPipes } from './memory-pipe.js'
 import { PipeBackplane } from './pipe-backplane.js'

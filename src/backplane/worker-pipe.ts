@@ -1,5 +1,5 @@
 import { parentPort, type MessagePort, type Worker } from 'node:worker_threads'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { Backplane } from './backplane.js'
 import { PipeBackplane } from './pipe-backplane.js'
 import { checkBackplaneOptions, type BackplaneOptions } from './pipe-flow.js'

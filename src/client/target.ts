@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 
 /** The target of a URL: the address of the transport, and parts of the request head. */
 export interface Target {

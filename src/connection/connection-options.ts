@@ -1,14 +1,7 @@
 import type { MessageCodec } from '../extension/message-codec.js'
 import type { Role } from '../frame/frame-parser.js'
-import {
-  checkNumber,
-  CLIENT_LIMITS,
-  resolveLimits,
-  SERVER_LIMITS,
-  showValue,
-  type LimitOptions,
-  type Limits,
-} from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
+import { CLIENT_LIMITS, resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from '../limits.js'
 import type { Waker } from './events.js'
 
 export interface ConnectionOptions {

@@ -1,5 +1,5 @@
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 
 /** A message to send: text, or bytes in any of their JavaScript forms. */
 export type MessageData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | ArrayBufferView

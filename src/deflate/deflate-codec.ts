@@ -1,6 +1,6 @@
 /** permessage-deflate over node:zlib: one codec for each connection, and what the codecs of one server share. */
 import { InvalidStateError } from '../errors.js'
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import { canUseZlibHandles } from '../native/zlib-handle.js'
 import type {
   DecodeListener,

@@ -2,7 +2,7 @@
 import { HandshakeError } from '../errors.js'
 import { formatExtension } from '../handshake/extension-header.js'
 import type { ExtensionOffer } from '../handshake/extension-header.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { ResolvedDeflateOptions } from './options.js'
 
 export { resolveDeflateOptions } from './options.js'

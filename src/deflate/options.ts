@@ -1,5 +1,5 @@
 /** The options of permessage-deflate: defaults, validation. */
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 
 /** An LZ77 window of 2^8 to 2^15 bytes (RFC 7692 section 7.1.2). */
 export type WindowBits = 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15

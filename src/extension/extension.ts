@@ -5,7 +5,7 @@
  */
 import { HandshakeError } from '../errors.js'
 import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { CodecChain } from './codec-chain.js'
 import type { MessageCodec } from './message-codec.js'
 

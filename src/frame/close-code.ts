@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { ProtocolError } from '../errors.js'
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import { MAX_CLOSE_REASON_BYTES } from './header.js'
 
 /** Status codes of a Close frame (RFC 6455 section 7.4.1 and the IANA registry). */

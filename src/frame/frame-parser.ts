@@ -1,5 +1,5 @@
 import { LimitError, ProtocolError, type ProtocolErrorCode } from '../errors.js'
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import { FramePart, FrameViolation, type FrameEvent } from './frame-event.js'
 import {
   checkReservedBits,

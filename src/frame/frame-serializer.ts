@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import {
   FIN_BIT,
   frameHeaderBytes,

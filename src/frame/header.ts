@@ -1,5 +1,5 @@
 /** The bits and widths of a frame header (RFC 6455 section 5.2). */
-import { checkNumber } from '../limits.js'
+import { checkNumber } from '../check.js'
 
 export const FIN_BIT = 0x80
 export const RSV1_BIT = 0x40

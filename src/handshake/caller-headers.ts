@@ -3,7 +3,7 @@
  * appear twice.
  */
 
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { isFieldValue, isToken } from './tokens.js'
 
 /** Headers as names and values: an array of pairs, a `Map`, a `Headers`, or the `entries()` of HeaderFields. */

@@ -2,7 +2,7 @@
 
 import { HandshakeError } from '../errors.js'
 import type { HandshakeErrorCode } from '../errors.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { checkFieldValue, formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
 import { parseExtensionHeader, readExtensions } from './extension-header.js'

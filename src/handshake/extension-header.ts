@@ -1,6 +1,6 @@
 /** Reads and writes the Sec-WebSocket-Extensions header (RFC 6455 section 9.1). */
 
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { HeaderFields } from './header-fields.js'
 import {
   BACKSLASH,

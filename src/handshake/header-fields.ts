@@ -1,6 +1,6 @@
 /** Header fields as a peer sent them (RFC 9110 section 5). */
 
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { equalsIgnoringCase } from './tokens.js'
 
 const NONE: readonly string[] = Object.freeze([])

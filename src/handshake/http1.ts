@@ -4,7 +4,8 @@
  */
 
 import { HandshakeError, InvalidStateError } from '../errors.js'
-import { checkNumber, SERVER_LIMITS, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
+import { SERVER_LIMITS } from '../limits.js'
 import { sliceLatin1 } from '../native/buffer-text.js'
 import { HeaderFields } from './header-fields.js'
 import { COLON, CR, isDigitCode, isFieldValueCode, isTokenCode, LF, SP, trimOws } from './tokens.js'

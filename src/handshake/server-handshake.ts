@@ -1,7 +1,7 @@
 /** The server's side of the opening handshake (RFC 6455 section 4.2): checks the request, writes the response. */
 
 import { HandshakeError } from '../errors.js'
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import { formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
 import { parseExtensionHeader, readExtensions } from './extension-header.js'

@@ -1,6 +1,6 @@
 /** Reads and chooses subprotocols: Sec-WebSocket-Protocol (RFC 6455 sections 1.9, 4.1 and 11.3.4). */
 
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { isToken, trimOws } from './tokens.js'
 
 /**

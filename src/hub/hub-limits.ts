@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 
 /** The limits of names and groups. */
 export interface HubLimits {

@@ -1,6 +1,6 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { ConnectionRegistry } from './connection-registry.js'
 import { Group } from './group.js'

@@ -2,7 +2,7 @@
  * Whether this room is in use: all of it or nothing of it. Read once, when the room is loaded, so that no check is left on
  * the paths that run for each message.
  */
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 
 /** Platforms on which the room was tried. Elsewhere `HAWSER_NATIVE=on` turns it on. */
 const PLATFORMS: readonly string[] = ['linux']

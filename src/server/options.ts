@@ -3,12 +3,11 @@ import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { Extensions } from '../extension/extension.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
+import { checkNumber, showValue } from '../check.js'
 import {
-  checkNumber,
   gatherLimits,
   overrideLimits,
   SERVER_LIMITS,
-  showValue,
   TIMEOUT_NAMES,
   type LimitOptions,
   type Limits,
@@ -17,7 +16,8 @@ import {
 import type { Backplane } from '../backplane/backplane.js'
 import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
-import { checkOptionNames, resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { checkOptionNames } from '../check.js'
+import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from './origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'

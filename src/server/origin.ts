@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { isThenable } from '../socket/no-reply.js'
 
 /**

@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 
 type NameOf<Segment extends string> = Segment extends `:${infer Name}`
   ? Name

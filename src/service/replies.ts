@@ -1,6 +1,6 @@
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
 import { NoReply } from '../socket/no-reply.js'

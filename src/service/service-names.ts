@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 
 export const HANDLER_NAMES: readonly string[] = [
   'onOpen',

@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../limits.js'
+import { checkNumber, showValue } from '../check.js'
 import type { InvalidMessageError, ProtocolError, TransportError } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'

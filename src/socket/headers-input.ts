@@ -1,4 +1,4 @@
-import { showValue } from '../limits.js'
+import { showValue } from '../check.js'
 import type { HeaderPairs } from '../handshake/caller-headers.js'
 
 /** The value of a header, or several values of one name: see {@link HeadersInput}. */

@@ -14,8 +14,6 @@ export interface SharedOptions {
   readonly directIo?: boolean
 }
 
-export { checkOptionNames } from '../check.js'
-
 const SHARED = {
   slowConsumer: oneOf<SlowConsumerPolicy>(['close', 'drop', 'buffer'], 'close'),
   autoPong: boolean(true),

@@ -1,5 +1,5 @@
-import { checkNumber, showValue } from '../limits.js'
-import { checkOptionNames } from './socket-options.js'
+import { checkNumber, showValue } from '../check.js'
+import { checkOptionNames } from '../check.js'
 
 /** For calls that wait. */
 export interface WaitOptions {

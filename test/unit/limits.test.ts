@@ -1,13 +1,12 @@
 import { constants } from 'node:buffer'
+import { checkNumber, showValue } from '../../src/check.js'
 import {
-  checkNumber,
   CLIENT_LIMITS,
   gatherLimits,
   LIMIT_NAMES,
   MAX_MESSAGE_BYTES_CEILING,
   resolveLimits,
   SERVER_LIMITS,
-  showValue,
   type LimitOptions,
   type Limits,
 } from '../../src/limits.js'
