@@ -9,7 +9,7 @@ import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client
 import type { ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { showValue } from '../check.js'
+import { checkOptionNames, showValue } from '../check.js'
 import {
   CLIENT_LIMITS,
   gatherLimits,
@@ -21,7 +21,6 @@ import {
 import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
 import { toHeaderPairs, type HeaderPair, type HeadersInput } from '../socket/headers-input.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
-import { checkOptionNames } from '../check.js'
 import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { ClientSocket, type Incoming } from './client-socket.js'

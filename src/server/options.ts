@@ -3,7 +3,7 @@ import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { Extensions } from '../extension/extension.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { checkNumber, showValue } from '../check.js'
+import { checkNumber, checkOptionNames, showValue } from '../check.js'
 import {
   gatherLimits,
   overrideLimits,
@@ -16,7 +16,6 @@ import {
 import type { Backplane } from '../backplane/backplane.js'
 import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
-import { checkOptionNames } from '../check.js'
 import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from './origin.js'

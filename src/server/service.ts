@@ -1,7 +1,6 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptionNames } from '../check.js'
 import type { Codec } from '../service/codec.js'
 import type { HeadersInput } from '../socket/headers-input.js'
-import { checkOptionNames } from '../check.js'
 import type { Service } from '../service/service.js'
 import type { ServerSocket } from './server-socket.js'
 import type { ServiceSettings } from './options.js'

@@ -1,5 +1,4 @@
-import { checkNumber, showValue } from '../check.js'
-import { checkOptionNames } from '../check.js'
+import { checkNumber, checkOptionNames, showValue } from '../check.js'
 
 /** For calls that wait. */
 export interface WaitOptions {
