@@ -23,6 +23,7 @@ import { toHeaderPairs, type HeaderPair, type HeadersInput } from '../socket/hea
 import { checkService, type Handlers, type Service } from '../service/service.js'
 import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../transport/handle-transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import { ClientSocket, type Incoming } from './client-socket.js'
 import { parseTarget, type Target } from './target.js'
 
@@ -134,21 +135,21 @@ async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<Client
     attempt.abort(given.signal?.reason)
   }
   given.signal?.addEventListener('abort', abort)
-  const timer =
-    limits.handshakeTimeoutMs === Infinity
-      ? undefined
-      : setTimeout(
-          () => {
-            attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }))
-          },
-          Math.min(limits.handshakeTimeoutMs, 0x7fff_ffff),
-        )
+  const deadline: Timed = {
+    timerSlot: -1,
+    timeIsUp: () => {
+      attempt.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }))
+    },
+  }
+  timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)
+  timerWheel.keepAlive()
   try {
     return await openWithin(options, attempt.signal)
   } catch (error) {
     throw error instanceof HandshakeError ? error.at(options.target.shown) : error
   } finally {
-    clearTimeout(timer)
+    timerWheel.cancel(deadline)
+    timerWheel.letGo()
     given.signal?.removeEventListener('abort', abort)
   }
 }

@@ -9,6 +9,9 @@ export interface Timed {
 /** How late a timer may be, at most, besides the lateness of the event loop itself. */
 const SLOT_MS = 16
 
+/** Time that the event loop lost before a deadline is given back up to this: a blocked loop does not count against a peer. */
+const MAX_GRACE_MS = 1_000
+
 /** The clock of the wheel: milliseconds, monotonic. */
 export const monotonicNow = (): number => performance.now()
 
@@ -22,6 +25,7 @@ export class TimerWheel {
   /** The numbers of the slots in use, the first to come last. */
   private order: number[] = []
   private timer: NodeJS.Timeout | null = null
+  private immediate: NodeJS.Immediate | null = null
   private armedSlot = Infinity
   /** The slot that fires, or fired last: who is scheduled by then waits in a later one. */
   private firedSlot = -1
@@ -101,7 +105,9 @@ export class TimerWheel {
 
   private disarm(): void {
     if (this.timer !== null) clearTimeout(this.timer)
+    if (this.immediate !== null) clearImmediate(this.immediate)
     this.timer = null
+    this.immediate = null
     this.armedSlot = Infinity
   }
 
@@ -111,13 +117,39 @@ export class TimerWheel {
     // setTimeout holds at most 2^31 - 1 ms; what is later is looked at then, and armed again.
     const delay = Math.min(Math.max(number * SLOT_MS - monotonicNow(), 0), 0x7fff_ffff)
     this.timer = setTimeout(() => {
-      this.fire()
+      this.wake()
     }, delay)
+    if (this.keepers === 0) this.timer.unref()
+  }
+
+  /**
+   * Timers run before the event loop reads and writes. If the loop was blocked, what the peers sent and what the system took
+   * meanwhile is still to be seen: the deadlines are judged after that, and after as much time as the loop lost.
+   */
+  private wake(): void {
+    const lateMs = monotonicNow() - this.armedSlot * SLOT_MS
+    // Until then nothing arms the timer anew.
+    this.armedSlot = -Infinity
+    this.timer = null
+    if (lateMs < SLOT_MS) {
+      // Referenced: the event loop does not sleep before it.
+      this.immediate = setImmediate(() => {
+        this.fire()
+      })
+      return
+    }
+    this.timer = setTimeout(
+      () => {
+        this.fire()
+      },
+      Math.min(lateMs, MAX_GRACE_MS),
+    )
     if (this.keepers === 0) this.timer.unref()
   }
 
   private fire(): void {
     this.timer = null
+    this.immediate = null
     this.armedSlot = Infinity
     const now = monotonicNow()
     try {
