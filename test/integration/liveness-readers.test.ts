@@ -17,18 +17,19 @@ describe.each(ENDS)('%s, %s', (...end) => {
         end,
         {},
         {
-          sendTimeoutMs: 700,
-          heartbeatIntervalMs: 350,
-          heartbeatTimeoutMs: 350,
-          closeTimeoutMs: 700,
+          // Far above what a busy machine takes away from the peer at once.
+          sendTimeoutMs: 1_200,
+          heartbeatIntervalMs: 600,
+          heartbeatTimeoutMs: 600,
+          closeTimeoutMs: 1_200,
         },
       )
       peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
       const startedAt = performance.now()
-      socket.send(Buffer.alloc(1_200 * KIB, 'x'))
+      socket.send(Buffer.alloc(1_900 * KIB, 'x'))
       const closed = socket.close(1000)
       const info = await ended()
-      expect(performance.now() - startedAt).toBeGreaterThan(1_500)
+      expect(performance.now() - startedAt).toBeGreaterThan(3 * 1_200)
       expect(info).toEqual({
         code: 1000,
         reason: '',
@@ -42,7 +43,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
       const found = peer.frames.filter(({ op }) => op !== 9)
       expect(found).toMatchObject([
-        { op: 2, length: 1_200 * KIB },
+        { op: 2, length: 1_900 * KIB },
         { op: 8, code: 1000 },
       ])
     },
