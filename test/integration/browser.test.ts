@@ -2,10 +2,10 @@
 /** The page of the `hawser` command in a real browser. */
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
-import { DemoServer } from '../../src/cli/demo-server.js'
+import { DemoServer } from '../../demo/demo-server.js'
 import { findChromium, launchChromium, type Browser, type Locator, type Page } from '../helpers/chromium.js'
 
-const pageDirectory = path.join(__dirname, '../../src/cli/page')
+const pageDirectory = path.join(__dirname, '../../demo/page')
 const executablePath = findChromium()
 const HOW = 'Install one (Debian: apt-get install chromium), or set HAWSER_CHROMIUM.'
 // In CI nothing is skipped: without a browser the tests fail.

@@ -2,7 +2,7 @@
 /** The `hawser` command as a process of its own, built for this test. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -17,7 +17,9 @@ const running = new Set<ChildProcess>()
 
 beforeAll(async () => {
   temp = await mkdtemp(path.join(tmpdir(), 'hawser-command-'))
-  command = path.join(temp, 'dist/esm/cli/main.js')
+  command = path.join(temp, 'dist/demo/main.js')
+  // It imports hawser by its name, which Node looks for in the package.json above it.
+  await copyFile(path.join(root, 'package.json'), path.join(temp, 'package.json'))
   const build = path.join(root, 'scripts/build.mjs')
   const { code, output } = await run([build, '--out', path.join(temp, 'dist'), '--code-only'])
   if (code !== 0) throw new Error(`the build failed:\n${output}`)

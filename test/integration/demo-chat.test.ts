@@ -1,13 +1,13 @@
 /** The chat that the `hawser` command serves, over real sockets. */
 import path from 'node:path'
 import { connect, type ClientSocket, type ConnectOptions } from '../../src/index.js'
-import { DemoServer } from '../../src/cli/demo-server.js'
+import { DemoServer } from '../../demo/demo-server.js'
 
 let server: DemoServer
 const sockets: ClientSocket[] = []
 
 beforeAll(async () => {
-  const pageDirectory = path.join(__dirname, '../../src/cli/page')
+  const pageDirectory = path.join(__dirname, '../../demo/page')
   server = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
 })
 afterEach(() => {
@@ -80,7 +80,7 @@ test.each([
 })
 
 test('the end of the command closes it with 1001', async () => {
-  const pageDirectory = path.join(__dirname, '../../src/cli/page')
+  const pageDirectory = path.join(__dirname, '../../demo/page')
   const ending = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
   const socket = await connect(`ws://localhost:${String(ending.port)}/chat/lobby?name=Ada`)
   sockets.push(socket)

@@ -11,13 +11,13 @@ import {
   ConnectionClosedError,
   type ConnectOptions,
 } from '../../src/index.js'
-import { DemoServer, type DemoOptions } from '../../src/cli/demo-server.js'
-import type { FeedMessage } from '../../src/cli/frame-feed.js'
-import type { FrameReport, WireReport } from '../../src/cli/frame-tap.js'
-import { ListenError } from '../../src/cli/listen.js'
+import { DemoServer, type DemoOptions } from '../../demo/demo-server.js'
+import type { FeedMessage } from '../../demo/frame-feed.js'
+import type { FrameReport, WireReport } from '../../demo/frame-tap.js'
+import { ListenError } from '../../demo/listen.js'
 import { frame, KEY, OP } from '../helpers/frame-builder.js'
 
-const pageDirectory = path.join(__dirname, '../../src/cli/page')
+const pageDirectory = path.join(__dirname, '../../demo/page')
 const OPTIONS: DemoOptions = { host: 'localhost', port: 0, pageDirectory }
 
 const newId = (): string => randomBytes(16).toString('hex')
