@@ -67,7 +67,7 @@ export default {
     },
     {
       name: 'src-imports-src',
-      comment: 'Tests, benchmarks and tools use src, never the other way',
+      comment: 'The demo, tests, benchmarks and tools use src, never the other way',
       severity: 'error',
       from: { path: '^src/' },
       to: { pathNot: '^src/', dependencyTypes: ['local', 'aliased'] },
@@ -84,8 +84,8 @@ export default {
       name: 'surface',
       comment: 'src/index.ts is the way in for users; inside, import the file that holds the thing',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/' },
-      to: { path: '^src/(index[.]ts$|cli/)' },
+      from: { path: '^src/' },
+      to: { path: '^src/index[.]ts$' },
     },
 
     only('frame', 'native/buffer-text.ts'),
@@ -186,15 +186,19 @@ export default {
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
     {
-      name: 'cli-imports',
+      name: 'demo-imports',
       comment:
-        'The command is built on what every user has: src/index.ts, and the public rooms by their index.ts',
+        'The demo is a user of the package: it imports `hawser` and its subpaths by name, and no file of src',
       severity: 'error',
-      from: { path: room('cli') },
-      to: {
-        path: '^src/',
-        pathNot: [room('cli'), '^src/((frame|handshake|deflate|connection)/)?index[.]ts$'],
-      },
+      from: { path: '^demo/' },
+      to: { path: '^(src|test)/', dependencyTypesNot: ['aliased'] },
+    },
+    {
+      name: 'demo-packages',
+      comment: 'The command is installed with the package, which has no dependency',
+      severity: 'error',
+      from: { path: '^demo/' },
+      to: { path: 'node_modules' },
     },
 
     {

@@ -12,7 +12,7 @@ const HANDLES_ALONE = ['!**/test/integration/handle-transport.test.ts']
 export default {
   testEnvironment: 'node',
   // src too: a file that no test loads then counts against the coverage floor.
-  roots: ['<rootDir>/src', '<rootDir>/test'],
+  roots: ['<rootDir>/src', '<rootDir>/demo', '<rootDir>/test'],
   testMatch: ['**/*.test.ts', ...(process.env.HAWSER_NATIVE === 'off' ? HANDLES_ALONE : [])],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',
@@ -40,7 +40,7 @@ export default {
   // Many tests wait more than they work: two at a time also where there are two cores.
   maxWorkers: Math.max(2, availableParallelism() - 1),
   testTimeout: 20_000,
-  collectCoverageFrom: ['src/**/*.ts', '!src/cli/**'],
+  collectCoverageFrom: ['src/**/*.ts'],
   coverageReporters: ['text', 'lcov'],
   coverageThreshold: {
     './src/frame/': whole,

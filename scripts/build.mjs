@@ -1,8 +1,9 @@
 /**
- * Builds the package. The code is there once, as CommonJS in `dist/cjs`, with its types; `dist/esm` has for each subpath
- * a module that exports the same things by name, and the command. So whoever loads Hawser by `import` and whoever does by
- * `require` get the same classes (docs/adr/0005). Everything is made beside `dist` and moved there only when whole, so
- * that a failed build leaves the last good one, and nobody who runs it meanwhile sees half of one.
+ * Builds the package. The code exists once, as CommonJS in `dist/cjs`, with its types; `dist/esm` has for each subpath a
+ * module that exports the same things by name. So a program gets the same classes whether it loads Hawser by `import` or by
+ * `require` (docs/adr/0005). `dist/demo` is the command and its page: ES modules that import `hawser` by its name, as every
+ * user does; Node finds it by the package.json above. The build writes beside `dist`, and moves the result there when it is
+ * whole: a failed build leaves the last good one, and a program that runs meanwhile never sees half of one.
  *
  * node scripts/build.mjs [--out DIR] [--code-only]     --code-only: for tests, which check the types apart: no types
  */
@@ -16,10 +17,11 @@ import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const source = path.join(root, 'src')
+const demo = path.join(root, 'demo')
 const require = createRequire(import.meta.url)
 
-/** Checks src and writes the types. @returns what tsc reported: empty when all is well */
-function writeTypes(outDir) {
+/** Checks src and demo, and writes their types. @returns what tsc reported: empty when all is well */
+function compileTypes(outDir) {
   return new Promise((resolve, reject) => {
     const pretty = String(process.stdout.isTTY === true)
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
@@ -45,6 +47,15 @@ async function write(file, text) {
   await writeFile(file, text)
 }
 
+/** The types of src, beside the code. Nobody imports the command: its types are checked, and not kept. */
+async function writeTypes(cjs, staging) {
+  const types = path.join(staging, 'types')
+  const report = await compileTypes(types)
+  if (report !== '') throw new Error(`the sources do not compile\n${report}`)
+  await rename(path.join(types, 'src'), cjs)
+  await rm(types, { recursive: true })
+}
+
 /** One file in JavaScript. @param ending 'cts' or 'mts': what it becomes. `import()` stays what it is in both */
 function transpile(file, text, ending) {
   const { outputText } = ts.transpileModule(text, {
@@ -54,19 +65,16 @@ function transpile(file, text, ending) {
   return outputText
 }
 
-/** The code: CommonJS; but for the command, which is of ES modules, with what lies beside it, the page. */
-async function writeCode(cjs, esm) {
-  for (const file of await listFiles(source)) {
-    const from = path.join(source, file)
-    const [out, ending] = file.startsWith('cli/') ? [esm, 'mts'] : [cjs, 'cts']
+/** A folder of sources in JavaScript, with the files that lie beside them. */
+async function writeCode(from, to, ending) {
+  for (const file of await listFiles(from)) {
     if (file.endsWith('.ts')) {
-      const code = transpile(file, await readFile(from, 'utf8'), ending)
-      await write(path.join(out, file.replace(/ts$/, 'js')), code)
-    } else if (out === esm) {
-      await cp(from, path.join(esm, file))
+      const code = transpile(file, await readFile(path.join(from, file), 'utf8'), ending)
+      await write(path.join(to, file.replace(/ts$/, 'js')), code)
+    } else if (!file.endsWith('.md')) {
+      await cp(path.join(from, file), path.join(to, file))
     }
   }
-  await chmod(path.join(esm, 'cli/main.js'), 0o755)
 }
 
 /** For each subpath of the manifest a module that exports by name what the CommonJS one has. */
@@ -88,11 +96,11 @@ async function build(out, codeOnly) {
   const esm = path.join(staging, 'esm')
   const cjs = path.join(staging, 'cjs')
   try {
-    const report = codeOnly ? '' : await writeTypes(cjs)
-    if (report !== '') throw new Error(`src does not compile\n${report}`)
-    // Nobody imports the command.
-    await rm(path.join(cjs, 'cli'), { recursive: true, force: true })
-    await writeCode(cjs, esm)
+    await mkdir(staging, { recursive: true })
+    if (!codeOnly) await writeTypes(cjs, staging)
+    await writeCode(source, cjs, 'cts')
+    await writeCode(demo, path.join(staging, 'demo'), 'mts')
+    await chmod(path.join(staging, 'demo/main.js'), 0o755)
     // The nearest package.json says how Node reads a file, and to bundlers whether importing it has side effects.
     await write(path.join(esm, 'package.json'), '{"type":"module","sideEffects":false}\n')
     await write(path.join(cjs, 'package.json'), '{"type":"commonjs","sideEffects":false}\n')

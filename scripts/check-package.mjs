@@ -33,7 +33,7 @@ const EXPECTED_FILES = [
   /^examples\/([a-z0-9-]+\.mjs|README\.md)$/,
   /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js)$/,
   /^dist\/(esm|cjs)\/package\.json$/,
-  /^dist\/esm\/cli\/([a-z0-9-]+\/)*[a-z0-9-]+\.(html|css|svg)$/,
+  /^dist\/demo\/([a-z0-9-]+\/)*[a-z0-9-]+\.(js|html|css|svg)$/,
 ]
 const REQUIRED_FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/cjs/package.json']
 
@@ -113,15 +113,13 @@ async function checkFiles(installed) {
 
   const sources = (await listFiles(path.join(root, 'src'))).filter((file) => file.endsWith('.ts'))
   const built = sources.flatMap((file) =>
-    file.startsWith('cli/')
-      ? [`dist/esm/${file.replace(/ts$/, 'js')}`]
-      : ['js', 'd.ts'].map((ending) => `dist/cjs/${file.replace(/ts$/, ending)}`),
+    ['js', 'd.ts'].map((ending) => `dist/cjs/${file.replace(/ts$/, ending)}`),
   )
   const entries = SUBPATHS.map((name) => path.posix.join('dist/esm', name.replace('hawser', ''), 'index'))
   built.push(...entries.flatMap((entry) => [`${entry}.js`, `${entry}.d.ts`]))
-  // The page of the command: copied as it is.
-  const assets = (await listFiles(path.join(root, 'src/cli'))).filter((file) => !file.endsWith('.ts'))
-  built.push(...assets.map((file) => `dist/esm/cli/${file}`))
+  // The command, and its page, which is copied as it is.
+  const demo = await listFiles(path.join(root, 'demo'))
+  built.push(...demo.map((file) => `dist/demo/${file.replace(/ts$/, 'js')}`))
   const missing = [...REQUIRED_FILES, ...built].filter((file) => !files.includes(file))
   check(missing.length === 0, `files that are missing:\n${show(missing)}`)
   const stale = files.filter((file) => /^dist\/.*\.(js|d\.ts)$/.test(file) && !built.includes(file))

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const build = fileURLToPath(new URL('build.mjs', import.meta.url))
-const command = new URL('../dist/esm/cli/main.js', import.meta.url)
+const command = new URL('../dist/demo/main.js', import.meta.url)
 
 console.log('Building hawser ...')
 const { status } = spawnSync(process.execPath, [build], { stdio: ['ignore', 'inherit', 'inherit'] })

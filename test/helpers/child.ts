@@ -29,8 +29,7 @@ export class Programs {
   constructor(others: readonly string[] = []) {
     writeFileSync(path.join(this.folder, 'package.json'), '{ "type": "module" }')
     for (const name of readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
-      if (name.endsWith('.ts') && !name.startsWith(`cli${path.sep}`))
-        this.transpile(path.join('src', name), name)
+      if (name.endsWith('.ts')) this.transpile(path.join('src', name), name)
     }
     for (const name of others)
       this.transpile(`test/helpers/${name}.ts`, path.join('../helpers', `${name}.ts`))

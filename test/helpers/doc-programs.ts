@@ -35,7 +35,7 @@ export function installHawser(directory: string, packages: readonly string[]): v
   const target = path.join(directory, 'node_modules/hawser')
   const source = path.join(root, 'src')
   for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts') || name.startsWith(`cli${path.sep}`)) continue
+    if (!name.endsWith('.ts')) continue
     const file = path.join(target, 'dist/esm', name.replace(/\.ts$/, '.js'))
     mkdirSync(path.dirname(file), { recursive: true })
     writeFileSync(file, transpile(readFileSync(path.join(source, name), 'utf8')))

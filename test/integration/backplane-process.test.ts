@@ -27,7 +27,7 @@ const NODE = `
   }
 `
 
-it('a worker of node:cluster that joined before the primary relays is reached, and reaches others', async () => {
+it('a worker of node:cluster that joins before the primary relays sends to and receives from the others', async () => {
   const { ended } = programs.run(`${START} ${NODE}
     import cluster from 'node:cluster'
     if (cluster.isPrimary) {
@@ -60,7 +60,7 @@ it('a worker of node:cluster that joined before the primary relays is reached, a
   expect([status, errors, [...lines].sort()]).toEqual([0, '', ['from 1', 'from 2']])
 })
 
-it('a thread that joined before its parent relays is reached, and reaches others', async () => {
+it('a thread that joins before its parent relays sends to and receives from the others', async () => {
   const { ended } = programs.run(`${START} ${NODE}
     import { Worker, isMainThread, parentPort } from 'node:worker_threads'
     if (isMainThread) {
@@ -105,7 +105,7 @@ const FAILING = `
   }
 `
 
-it('a backplane whose methods reject ends nothing, and onError of the server is called once for each failure', async () => {
+it("a backplane whose methods reject ends no connection, and the server's onError is called once for each failure", async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     let heard = 0
     const server = new WebSocketServer({ backplane, onError: (error) => { if (error.message === 'no broker') heard++ } })
@@ -115,7 +115,7 @@ it('a backplane whose methods reject ends nothing, and onError of the server is 
   expect(await ended).toMatchObject({ status: 0, lines: ['alive', 'true true'], errors: '' })
 })
 
-it('a backplane whose methods reject is one warning of the process without an onError', async () => {
+it('a backplane whose methods reject causes one process warning when the server has no onError', async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     process.on('warning', ({ code, message }) => console.log(code, message))
     await use(new WebSocketServer({ backplane }))
@@ -125,7 +125,7 @@ it('a backplane whose methods reject is one warning of the process without an on
   expect([status, [...lines].sort()]).toEqual([0, [warning, 'alive']])
 })
 
-it('a backplane whose start throws does not end the process of a server that is given upgrades by hand', async () => {
+it('a backplane whose start throws does not end the process of a server that uses handleUpgrade', async () => {
   const { ended } = programs.run(`${START} ${FAILING}
     backplane.start = () => { throw new Error('no broker at all') }
     const server = new WebSocketServer({ backplane, onError: (error) => console.log(error.message) })

@@ -67,7 +67,7 @@ const numberOf = (message: string | Buffer): number => Number.parseInt(String(me
 describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
   const COUNT = 1_000
 
-  it('a loop that waits with drained sends all rows in order, and never holds more than the mark and one row', async () => {
+  it('a loop that awaits drained sends all rows in order, and never queues more than the high-water mark and one row', async () => {
     const { socket, client } = await line(way, 24 * MIB)
     let most = 0
     let waits = 0
@@ -90,7 +90,7 @@ describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
     expect(most).toBeLessThanOrEqual(64 * KIB + 64 * KIB + 2 * 17 * KIB)
   })
 
-  it('the same from the client to the server', async () => {
+  it("a client's loop that awaits drained sends all rows in order to the server", async () => {
     const got: number[] = []
     const { client } = await line(way, 24 * MIB, {
       onTextMessage: (_, text) => void got.push(numberOf(text)),
@@ -100,7 +100,7 @@ describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
     expect(got).toEqual(Array.from({ length: COUNT }, (_, i) => i))
   })
 
-  it('rows that a handler returns as an async iterable wait for room by themselves', async () => {
+  it('the parts of an async iterable that a handler returns wait for room by themselves', async () => {
     let most = 0
     const { client } = await line(way, 24 * MIB, {
       async *onTextMessage(socket, text) {
@@ -117,7 +117,7 @@ describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
     expect(await client.close(1000)).toMatchObject({ wasClean: true })
   })
 
-  it('onDrain tells when there is room again, once for each time that send said false', async () => {
+  it('onDrain is called once for each time that send returned false', async () => {
     const log: string[] = []
     const { socket, client } = await line(way, 24 * MIB, {
       onDrain: (of) => void log.push(`drain ${of.bufferedAmount <= 64 * KIB}`),
@@ -138,7 +138,7 @@ describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
 })
 
 describe.each(WAYS)('over a network that fails, %s', (way) => {
-  it('a network that stalls: drained waits, and goes on with it', async () => {
+  it('drained waits while the network stalls, and resolves when it goes on', async () => {
     const { socket, client, proxy } = await line(way, Infinity)
     proxy.stall()
     let isDrained = false
@@ -151,7 +151,7 @@ describe.each(WAYS)('over a network that fails, %s', (way) => {
     expect(await drained).toBe(true)
   })
 
-  it('a network that stalls for sendTimeoutMs: drained rejects, the signal is aborted, closed says 1006', async () => {
+  it('a network that stalls for sendTimeoutMs makes drained reject, aborts the signal, and closes with 1006', async () => {
     const { socket, proxy } = await line(way, Infinity, {}, { sendTimeoutMs: 300 })
     proxy.stall()
     socket.send(Buffer.alloc(24 * MIB))
@@ -165,7 +165,7 @@ describe.each(WAYS)('over a network that fails, %s', (way) => {
     expect(info.unsentBytes).toBeGreaterThan(MIB)
   })
 
-  it('a network that is cut: drained and closed settle at both ends', async () => {
+  it('drained and closed settle at both ends when the network is cut', async () => {
     const { socket, client, proxy } = await line(way, 8 * MIB)
     socket.send(Buffer.alloc(16 * MIB))
     const drained = socket.drained().catch((error: unknown) => (error as Error).name)
@@ -181,7 +181,7 @@ describe.each(WAYS)('over a network that fails, %s', (way) => {
 })
 
 describe.each(ENDS)('the mark and the limits, %s, %s', (...end) => {
-  it('send says true up to the high-water mark and false above it, and the message was taken', async () => {
+  it('send returns true up to the high-water mark and false above it, and takes the message in both cases', async () => {
     const { socket, peer } = await open(end, {}, { limits: { highWaterMarkBytes: 32 * KIB } })
     expect(socket.send('x')).toBe(true)
     await pause(20)
@@ -196,7 +196,7 @@ describe.each(ENDS)('the mark and the limits, %s, %s', (...end) => {
     expect(peer.frames.map(({ length }) => length)).toEqual([1, 8 * MIB, 1, 1])
   })
 
-  it('drained gives up by timeoutMs and by its signal, and leaves the connection as it is', async () => {
+  it('drained rejects after timeoutMs and by its signal, and leaves the connection open', async () => {
     const { socket } = await open(end)
     socket.send(Buffer.alloc(MIB))
     await expect(socket.drained({ timeoutMs: 20 })).rejects.toMatchObject({ name: 'TimeoutError' })
@@ -205,7 +205,7 @@ describe.each(ENDS)('the mark and the limits, %s, %s', (...end) => {
     expect(socket.readyState).toBe(1)
   })
 
-  it('who waits for drained after each false is never refused, however small the limit', async () => {
+  it('no message is refused while the caller awaits drained after each false, however small the limit', async () => {
     const { socket, peer, journal } = await open(
       end,
       {},

@@ -49,7 +49,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.terminate()
 })
 
-test('a port of its own, or that of an HTTP server, shared with REST; port 0 and its address', async () => {
+test('a server listens on a port of its own, or shares that of an HTTP server, and port 0 takes a free one', async () => {
   const server = create()
   server.route('/echo', { onMessage: (_, message) => message })
   const own = await server.listen(0, '127.0.0.1')
@@ -68,7 +68,7 @@ test('a port of its own, or that of an HTTP server, shared with REST; port 0 and
   await new Promise((resolve) => http.close(resolve))
 })
 
-test('TLS on the listener; mutual TLS, the certificate of the peer in onUpgrade', async () => {
+test('a listener uses TLS, and onUpgrade gets the certificate of the client', async () => {
   const server = create({ tls: { ...SERVER_TLS, ...DEMAND_CLIENT } })
   server.route('/', {
     onUpgrade: ({ certificate }) => accept({ data: certificate !== undefined }),
@@ -81,7 +81,7 @@ test('TLS on the listener; mutual TLS, the certificate of the peer in onUpgrade'
   expect(await socket.receive()).toBe('true true')
 })
 
-test('path and query parameters; several routes on one port; 404 when nothing matches', async () => {
+test('several routes on one port read path and query parameters, and other paths get 404', async () => {
   const server = create()
   server.route('/chat/:room', {
     onOpen: (socket) => void socket.send(`${socket.params.room} ${socket.query.get('name') ?? ''}`),
@@ -93,7 +93,7 @@ test('path and query parameters; several routes on one port; 404 when nothing ma
   expect((await refused(`${url}/none`)).httpStatus).toBe(404)
 })
 
-test('onUpgrade accepts with headers, rejects with a status, sync and async; a throw is 500 and says nothing', async () => {
+test('onUpgrade accepts with headers or rejects with a status, sync and async, and its error becomes a 500 without details', async () => {
   const errors: string[] = []
   const server = create({ onError: (error) => void errors.push(error.message) })
   server.route('/:how', {
@@ -119,14 +119,14 @@ test('onUpgrade accepts with headers, rejects with a status, sync and async; a t
   expect(errors).toEqual(['secret', 'secret'])
 })
 
-test('subprotocols: the first that the client lists and the server has', async () => {
+test('the subprotocol is the first that the client lists and the server has', async () => {
   const server = create({ protocols: ['b', 'a'] })
   server.route('/', {})
   const url = await listen(server)
   expect((await join(url, { protocols: ['x', 'a', 'b'] })).protocol).toBe('a')
 })
 
-test('origins: 403 for others', async () => {
+test('origins that are not listed get 403', async () => {
   const server = create({ origins: ['https://app.example', /\.test$/] })
   server.route('/', {})
   const url = await listen(server)
@@ -137,7 +137,7 @@ test('origins: 403 for others', async () => {
   expect(await status('https://evil.example')).toBe(403)
 })
 
-test('per-connection state: socket.data from accept, or a function that makes the handlers', async () => {
+test('state of a connection is socket.data from accept, or lives in a function that makes the handlers', async () => {
   const server = create()
   server.route('/data/:name', {
     onUpgrade: ({ params }) => accept({ data: { name: params.name, count: 0 } }),
@@ -162,7 +162,7 @@ test('per-connection state: socket.data from accept, or a function that makes th
   ])
 })
 
-test('onOpen is awaited: no message is delivered before it returns', async () => {
+test('onOpen is awaited, and no message is delivered before it returns', async () => {
   const journal = new Journal()
   let go = (): void => undefined
   const gate = new Promise<void>((resolve) => (go = resolve))
@@ -196,7 +196,7 @@ test('onTextMessage and onBinaryMessage; onMessage excludes both, by name', asyn
   }
 })
 
-test('data binding: a codec reads the message; what it cannot read closes with 1003', async () => {
+test('a codec reads messages, and one that it cannot read closes with 1003', async () => {
   const socket = await open({
     codec: json(),
     onMessage: (_: unknown, message: unknown) => ({ got: message }),
@@ -207,7 +207,7 @@ test('data binding: a codec reads the message; what it cannot read closes with 1
   await expect(socket.receive()).rejects.toMatchObject({ closeCode: 1003 })
 })
 
-test('dispatcherKey: a field of the message chooses the handler; unknown values go to onUnknown', async () => {
+test('a field of the message chooses the handler, and unknown values go to onUnknown (dispatcherKey)', async () => {
   const socket = await open(
     router('event', { subscribe: () => 'subscribed' }, { onUnknown: () => 'unknown' }) as never,
   )
@@ -216,7 +216,7 @@ test('dispatcherKey: a field of the message chooses the handler; unknown values 
   expect([await socket.receive(), await socket.receive()]).toEqual(['"subscribed"', '"unknown"'])
 })
 
-test('the returned value is the reply: string, bytes, a stream, a close', async () => {
+test('the value that a handler returns is the reply: a string, bytes, a stream or a close', async () => {
   const socket = await open({
     onMessage: (_, message) =>
       message === 'string'
@@ -239,7 +239,7 @@ test('the returned value is the reply: string, bytes, a stream, a close', async 
   await expect(socket.receive()).rejects.toMatchObject({ closeCode: 4000, reason: 'bye' })
 })
 
-test('one message at a time, in order; control frames never wait', async () => {
+test('messages are handled one at a time and in order, and control frames never wait', async () => {
   const journal = new Journal()
   const gates: (() => void)[] = []
   const socket = await open({
@@ -262,7 +262,7 @@ test('one message at a time, in order; control frames never wait', async () => {
   expect(journal.lines).toEqual(['begin a', 'ping', 'end a', 'begin b', 'end b'])
 })
 
-test('onPing and onPong observe: pings are answered anyway', async () => {
+test('onPing and onPong observe, and pings are answered anyway', async () => {
   const journal = new Journal()
   const server = create()
   server.route('/', {
@@ -293,7 +293,7 @@ test("onIdleTimeout closes with 1001 unless the handler returns 'keep'", async (
   expect(asked).toBe(3)
 })
 
-test('onClose exactly once, whoever begins; onError behind the Close frame and before it', async () => {
+test('onClose is called exactly once, whichever side begins, and onError before it', async () => {
   const journal = new Journal()
   const server = create()
   server.route('/', {
@@ -322,7 +322,7 @@ test('onClose exactly once, whoever begins; onError behind the Close frame and b
   peer.socket.destroy()
 })
 
-test('close(code, reason, timeout) waits for the peer, and is idempotent; terminate cuts', async () => {
+test('close(code, reason, timeout) waits for the peer and is idempotent, and terminate cuts', async () => {
   const ends: unknown[] = []
   const server = create()
   const route = server.route('/', {
@@ -341,7 +341,7 @@ test('close(code, reason, timeout) waits for the peer, and is idempotent; termin
   await expect(other.receive()).rejects.toMatchObject({ closeCode: 1006 })
 })
 
-test('writeTextMessage, writeBinaryMessage, writeMessage, ping, pong: send, sendJson, drained', async () => {
+test('send, sendJson, ping and drained take the place of writeTextMessage, writeBinaryMessage, writeMessage and ping', async () => {
   const socket = await open({
     async onOpen(there) {
       expect(there.send('text')).toBe(true)
@@ -358,13 +358,13 @@ test('writeTextMessage, writeBinaryMessage, writeMessage, ping, pong: send, send
   ])
 })
 
-test('maxFrameSize and validation: limits', async () => {
+test('limits take the place of maxFrameSize and validation', async () => {
   const socket = await open({}, { limits: { maxFrameBytes: 10 } })
   socket.send('x'.repeat(11), { compress: false })
   await expect(socket.receive()).rejects.toMatchObject({ closeCode: 1009 })
 })
 
-test('attributes, connection id, subprotocol, isSecure, isOpen: data, id, protocol, secure, readyState, request', async () => {
+test('data, id, protocol, secure, readyState and request take the place of attributes, connection id, subprotocol, isSecure and isOpen', async () => {
   const socket = await open(
     {
       onOpen(there) {
@@ -393,12 +393,12 @@ test('attributes, connection id, subprotocol, isSecure, isOpen: data, id, protoc
   ])
 })
 
-test('compression on by default, one switch', async () => {
+test('compression is on by default, and one option turns it off', async () => {
   expect((await open({})).extensions).toContain('permessage-deflate')
   expect((await open({}, { perMessageDeflate: false })).extensions).toBe('')
 })
 
-test('auth: onUpgrade decides', async () => {
+test('onUpgrade decides about authentication', async () => {
   const server = create()
   server.route('/', {
     onUpgrade: ({ headers }) =>
@@ -411,7 +411,7 @@ test('auth: onUpgrade decides', async () => {
   expect((await refused(url.replace('//', '//ada:secret@'))).httpStatus).toBe(101)
 })
 
-test('gracefulStop, immediateStop: close waits for all, terminate does not', async () => {
+test('close waits for all connections and terminate does not (gracefulStop, immediateStop)', async () => {
   const server = create()
   server.route('/', {})
   const url = await listen(server)
@@ -421,7 +421,7 @@ test('gracefulStop, immediateStop: close waits for all, terminate does not', asy
   await expect(join(url)).rejects.toThrow()
 })
 
-test('detach a service without touching its connections: unroute', async () => {
+test('unroute detaches a service without touching its connections', async () => {
   const server = create()
   server.route('/', { onMessage: (_, message) => message })
   const url = await listen(server)
@@ -432,7 +432,7 @@ test('detach a service without touching its connections: unroute', async () => {
   expect((await refused(url)).httpStatus).toBe(404)
 })
 
-test('metrics: requests, connections, messages, errors', async () => {
+test('metrics count requests, connections, messages and errors', async () => {
   const server = create()
   server.route('/', { onMessage: (_, message) => message })
   const url = await listen(server)

@@ -2,10 +2,10 @@
 /** The page of the `hawser` command in a real browser. */
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
-import { DemoServer } from '../../src/cli/demo-server.js'
+import { DemoServer } from '../../demo/demo-server.js'
 import { findChromium, launchChromium, type Browser, type Locator, type Page } from '../helpers/chromium.js'
 
-const pageDirectory = path.join(__dirname, '../../src/cli/page')
+const pageDirectory = path.join(__dirname, '../../demo/page')
 const executablePath = findChromium()
 const HOW = 'Install one (Debian: apt-get install chromium), or set HAWSER_CHROMIUM.'
 // In CI nothing is skipped: without a browser the tests fail.
@@ -105,7 +105,7 @@ inBrowser('the page in Chromium', () => {
     await page.locator('#send').click()
   }
 
-  test('connects by itself, and shows what was agreed', async () => {
+  test('the page connects by itself, and shows the agreed protocol and extensions', async () => {
     expect(await page.locator('#state').textContent()).toMatch(/Open/)
     expect(await page.locator('#endpoint').textContent()).toBe(`ws://localhost:${server.port}/echo`)
     expect(await page.locator('#extension').textContent()).toMatch(/^permessage-deflate/)
@@ -113,7 +113,7 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#buffered').textContent()).toBe('0 B')
   })
 
-  test('sends text and shows its echo, with time', async () => {
+  test('the page sends text, and shows its echo with the time', async () => {
     await sendText('Hello ⚓')
     await received().waitFor()
     expect(await received().locator('pre').textContent()).toBe('Hello ⚓')
@@ -123,14 +123,14 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#messages-note').textContent()).toBe('1 sent, 1 received')
   })
 
-  test('Enter sends', async () => {
+  test('the Enter key sends the message', async () => {
     await page.locator('#input').fill('by key')
     await page.locator('#input').press('Enter')
     await received().waitFor()
     expect(await received().locator('pre').textContent()).toBe('by key')
   })
 
-  test('shows TEXT frames both ways: the one of the browser masked, the other not', async () => {
+  test("the page shows the TEXT frames of both directions, the browser's masked and the server's not", async () => {
     await sendText('abc')
     const sent = await cells(frames('client', 'TEXT'))
     const back = await cells(frames('server', 'TEXT'))
@@ -150,7 +150,7 @@ inBrowser('the page in Chromium', () => {
     ])
   })
 
-  test('shows a compressed frame as one', async () => {
+  test('the page marks a compressed frame as compressed', async () => {
     await page.locator('[data-sample="text"][data-size="65536"]').click()
     const back = await cells(frames('server', 'TEXT'))
     expect(back[3]).toBe('FIN RSV1')
@@ -158,7 +158,7 @@ inBrowser('the page in Chromium', () => {
     expect(await received().locator('.size').textContent()).toBe('64 KiB')
   })
 
-  test('measures the round trip by itself, and when asked', async () => {
+  test('the page measures the round trip by itself, and when the user asks', async () => {
     await textOf('#rtt', /^\d+(\.\d+)? m?s$/)
     await frames('client', 'PONG').nth(0).waitFor()
     await page.locator('#ping').click()
@@ -167,7 +167,7 @@ inBrowser('the page in Chromium', () => {
     expect((await cells(frames('client', 'PONG').nth(1)))[4]).toMatch(/^yes /)
   })
 
-  test('sends binary, written in hexadecimal', async () => {
+  test('the page sends binary messages that are written in hexadecimal', async () => {
     await page.locator('.choice label').filter({ hasText: 'Binary' }).click()
     await sendText('00 ff 0x10')
     await received().waitFor()
@@ -180,7 +180,7 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#messages-note').textContent()).toBe('1 sent, 1 received')
   })
 
-  test('shows the start of megabytes, and stays usable', async () => {
+  test('the page shows the start of a message of megabytes, and stays usable', async () => {
     await page.locator('[data-sample="binary"][data-size="8388608"]').click()
     await page.locator('[data-sample="text"][data-size="8388608"]').click()
     await received().nth(1).waitFor()
@@ -192,7 +192,7 @@ inBrowser('the page in Chromium', () => {
     await textOf('#buffered', /^0 B$/)
   })
 
-  test('keeps the end of a long list', async () => {
+  test('the page keeps the end of a long list', async () => {
     await page.evaluate(`
       const input = document.getElementById('input')
       for (let i = 0; i < 600; i++) {
@@ -208,7 +208,7 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#frames tr').count()).toBeLessThanOrEqual(400)
   })
 
-  test('shows whatever comes as text, never as markup', async () => {
+  test('the page shows received text as text, never as markup', async () => {
     const markup = '<img src=x onerror="document.title=1"><b>bold</b>'
     await sendText(markup)
     await received().waitFor()
@@ -216,7 +216,7 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#messages img, #messages b').count()).toBe(0)
   })
 
-  test('closes, says how, and connects again', async () => {
+  test('the page closes, says with which code, and connects again', async () => {
     await page.locator('#toggle').click()
     await stateIs('closed')
     expect(await page.locator('#toggle').textContent()).toBe('Connect')
@@ -244,7 +244,7 @@ inBrowser('the page in Chromium', () => {
   const start = (options: { port?: number; origins?: string[] } = {}): Promise<DemoServer> =>
     DemoServer.start({ host: 'localhost', port: 0, pageDirectory, ...options })
 
-  test('a server that stops is told of, and the page connects again by itself when it is back', async () => {
+  test('the page says that the server stopped, and connects again by itself when it is back', async () => {
     const first = await start()
     await page.goto(first.url)
     await stateIs('open')
@@ -279,7 +279,7 @@ inBrowser('the page in Chromium', () => {
     expectUnanswered()
   })
 
-  test('works behind a forwarded port of the same machine', async () => {
+  test('the page works behind a forwarded port of the same machine', async () => {
     const forwarder = await forward(server.port)
     await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
     await stateIs('open')
@@ -293,7 +293,7 @@ inBrowser('the page in Chromium', () => {
     expectUnanswered()
   })
 
-  test('says what to do where its origin is not one that the server knows', async () => {
+  test('the page says what to do when the server does not allow its origin', async () => {
     const forwarder = await forward(server.port)
     const origin = `http://hawser.localhost:${String(forwarder.port)}`
     await page.goto(`${origin}/`)
@@ -312,7 +312,7 @@ inBrowser('the page in Chromium', () => {
     expectUnanswered()
   })
 
-  test('says so where HTTP passes and no WebSocket does', async () => {
+  test('the page says that HTTP passes and WebSockets do not, when that is so', async () => {
     const forwarder = await forward(server.port, 0, true)
     await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
     await event(`Refused: 127.0.0.1:${String(forwarder.port)} answers, but no WebSocket passes`)
@@ -325,22 +325,25 @@ inBrowser('the page in Chromium', () => {
     [1280, 1100],
     [1024, 800],
     [375, 800],
-  ])('fits at %i by %i pixels: neither the page nor the frames move sideways', async (width, height) => {
-    await page.setViewportSize({ width, height })
-    await sendText('0123456789abcdef')
-    await page.locator('.choice label').filter({ hasText: 'Binary' }).click()
-    await sendText('ff '.repeat(20))
-    await page.locator('[data-sample="binary"][data-size="8388608"]').click()
-    await received().nth(2).waitFor()
-    await page.locator('#toggle').click()
-    await stateIs('closed')
-    await frames('server', 'CLOSE').waitFor()
-    const wide = (await page.evaluate(`
+  ])(
+    'the page fits at %i by %i pixels, and neither it nor the frames scroll sideways',
+    async (width, height) => {
+      await page.setViewportSize({ width, height })
+      await sendText('0123456789abcdef')
+      await page.locator('.choice label').filter({ hasText: 'Binary' }).click()
+      await sendText('ff '.repeat(20))
+      await page.locator('[data-sample="binary"][data-size="8388608"]').click()
+      await received().nth(2).waitFor()
+      await page.locator('#toggle').click()
+      await stateIs('closed')
+      await frames('server', 'CLOSE').waitFor()
+      const wide = (await page.evaluate(`
       [document.documentElement, document.getElementById('frames-scroll')]
         .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
     `)) as number[]
-    expect(wide).toEqual([0, 0])
-  })
+      expect(wide).toEqual([0, 0])
+    },
+  )
 
   const joinRoom = async (of: Page, room: string, name: string): Promise<void> => {
     await of.locator('#chat-room').fill(room)
@@ -358,7 +361,7 @@ inBrowser('the page in Chromium', () => {
   }
   const heard = (of: Page): Locator => of.locator('#chat-messages .received')
 
-  test('two pages in a room see what the other says; another room does not', async () => {
+  test("two pages in a room see each other's messages, and a page in another room does not", async () => {
     const [second, third] = [await browser.newPage(), await browser.newPage()]
     for (const other of [second, third]) {
       other.on('pageerror', (error) => complaints.push(error.message))
@@ -386,7 +389,7 @@ inBrowser('the page in Chromium', () => {
     await third.close()
   })
 
-  test('a room is left, and another one joined', async () => {
+  test('the page leaves a room and joins another one', async () => {
     expect(await page.locator('#chat-send').isDisabled()).toBe(true)
     expect(await page.locator('#chat-room').getAttribute('maxlength')).toBe('32')
     await joinRoom(page, 'dogs', 'Ada')

@@ -66,7 +66,7 @@ const failure = async (attempt: Promise<ClientSocket>): Promise<HandshakeError> 
 }
 
 describe('connect: the request (RFC 6455 section 4.1)', () => {
-  test('what is asked for is what is sent', async () => {
+  test('connect sends the path, headers and subprotocols that the caller gives', async () => {
     let seen = ''
     const { url } = await listenRaw((socket, head) => {
       seen = head
@@ -105,7 +105,7 @@ describe('connect: the request (RFC 6455 section 4.1)', () => {
     socket.terminate()
   })
 
-  test('an Authorization of the caller is not overruled by the URL', async () => {
+  test("connect prefers the caller's Authorization header to the credentials of the URL", async () => {
     let seen = ''
     const { url } = await listenRaw((socket, head) => {
       seen = head
@@ -116,7 +116,7 @@ describe('connect: the request (RFC 6455 section 4.1)', () => {
     socket.terminate()
   })
 
-  test('over a Unix socket', async () => {
+  test('connect works over a Unix socket', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'hawser-unix-'))
     cleanups.push(() => {
       rmSync(folder, { recursive: true })
@@ -139,7 +139,7 @@ describe('connect: the request (RFC 6455 section 4.1)', () => {
 })
 
 describe('connect: the response', () => {
-  test('a message in the same segment as the 101 arrives, for readers and for handlers', async () => {
+  test('a message in the same segment as the 101 reaches readers and handlers', async () => {
     const { url } = await listenRaw((socket, head) => {
       socket.write(Buffer.concat([Buffer.from(accepted(head)), frame({ opcode: OP.TEXT, payload: 'early' })]))
     })
@@ -152,7 +152,7 @@ describe('connect: the response', () => {
     reader.terminate()
   })
 
-  test('byte by byte, behind interim responses', async () => {
+  test('connect reads a response that arrives byte by byte after interim responses', async () => {
     const { url } = await listenRaw((socket, head) => {
       const bytes = Buffer.concat([
         Buffer.from('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'),
@@ -187,14 +187,14 @@ describe('connect: the response', () => {
       '',
     ],
     ['200', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 200, 'HAWSER_UNEXPECTED_STATUS', 'ok'],
-  ])('%s', async (_, response, status, code, body) => {
+  ])('connect rejects a response with status %s', async (_, response, status, code, body) => {
     const { url } = await listenRaw((socket) => socket.end(response))
     const error = await failure(connect(url))
     expect(error).toMatchObject({ code, httpStatus: status, response: { status } })
     expect(Buffer.from(error.response?.body ?? []).toString()).toBe(body)
   })
 
-  test('only the start of a long body is kept', async () => {
+  test('the error keeps only the start of a long body', async () => {
     const { url } = await listenRaw((socket) => {
       socket.write('HTTP/1.1 500 Oops\r\n\r\n')
       socket.write(Buffer.alloc(1024 * 1024, 'x'))
@@ -224,7 +224,7 @@ describe('connect: the response', () => {
       'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n',
       'HAWSER_UNEXPECTED_EXTENSION',
     ],
-  ])('%s fails the client', async (_, accept, more, code) => {
+  ])('connect rejects %s', async (_, accept, more, code) => {
     const ended: Promise<unknown>[] = []
     const { url } = await listenRaw((socket, head) => {
       ended.push(once(socket, 'end'))
@@ -238,7 +238,7 @@ describe('connect: the response', () => {
   test.each([
     ['garbage', 'SSH-2.0-OpenSSH\r\n\r\n', 'HAWSER_MALFORMED_RESPONSE'],
     ['a head without end', `HTTP/1.1 101 Yes\r\nX: ${'x'.repeat(20_000)}`, 'HAWSER_RESPONSE_TOO_LARGE'],
-  ])('%s', async (_, response, code) => {
+  ])('connect rejects %s', async (_, response, code) => {
     const { url } = await listenRaw((socket) => socket.write(response))
     await expect(failure(connect(url))).resolves.toMatchObject({ code })
   })
@@ -247,7 +247,7 @@ describe('connect: the response', () => {
     ['a FIN', (socket: TcpSocket) => socket.end()],
     ['a reset', (socket: TcpSocket) => socket.resetAndDestroy()],
     ['a FIN in the middle of the head', (socket: TcpSocket) => socket.end('HTTP/1.1 101')],
-  ])('%s instead of a response', async (_, answer) => {
+  ])('connect rejects when it gets %s instead of a response', async (_, answer) => {
     const { url } = await listenRaw(answer)
     await expect(failure(connect(url))).resolves.toMatchObject({
       code: 'HAWSER_CONNECTION_FAILED',
@@ -255,7 +255,7 @@ describe('connect: the response', () => {
     })
   })
 
-  test('nobody listens: the system says why', async () => {
+  test('connect rejects with the reason of the system when nobody listens', async () => {
     const { url, server } = await listenRaw(() => undefined)
     await new Promise((resolve) => server.close(resolve))
     const error = await failure(connect(url))
@@ -264,7 +264,7 @@ describe('connect: the response', () => {
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' })
   })
 
-  test('a name that does not resolve', async () => {
+  test('connect rejects a host name that does not resolve', async () => {
     await expect(
       failure(connect('ws://does-not-exist.invalid/', { handshakeTimeoutMs: 5000 })),
     ).resolves.toMatchObject({
@@ -274,7 +274,7 @@ describe('connect: the response', () => {
 })
 
 describe('connect: time and signals', () => {
-  test('handshakeTimeoutMs is for the whole, against a peer that says nothing', async () => {
+  test('handshakeTimeoutMs ends the handshake with a peer that sends nothing', async () => {
     const ended: Promise<unknown>[] = []
     const { url } = await listenRaw((socket) => ended.push(once(socket, 'end')))
     await expect(failure(connect(url, { handshakeTimeoutMs: 50 }))).resolves.toMatchObject({
@@ -283,7 +283,7 @@ describe('connect: time and signals', () => {
     await Promise.all(ended)
   })
 
-  test('and against one that dribbles', async () => {
+  test('handshakeTimeoutMs ends the handshake with a peer that sends a byte now and then', async () => {
     const { url } = await listenRaw((socket) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nX: ')
       const timer = setInterval(() => socket.write('x'), 5)
@@ -296,7 +296,7 @@ describe('connect: time and signals', () => {
     })
   })
 
-  test('and for headers that never come', async () => {
+  test('handshakeTimeoutMs ends a handshake whose function for headers never settles', async () => {
     const { url } = await listenRaw(() => undefined)
     const headers = (): Promise<never> => new Promise(() => undefined)
     await expect(failure(connect(url, { handshakeTimeoutMs: 20, headers }))).resolves.toMatchObject({
@@ -304,7 +304,7 @@ describe('connect: time and signals', () => {
     })
   })
 
-  test('a signal before, during and after', async () => {
+  test('an abort rejects before and during the handshake, and does nothing after it', async () => {
     const reason = new Error('changed my mind')
     const { url } = await listenRaw(() => undefined)
     await expect(connect(url, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
@@ -325,7 +325,7 @@ describe('connect: time and signals', () => {
     await socket.close()
   })
 
-  test('headers that throw reject the attempt', async () => {
+  test('connect rejects when the function for headers throws', async () => {
     const { url } = await listenRaw(() => undefined)
     const headers = (): never => {
       throw new Error('no token')
@@ -354,11 +354,11 @@ describe('connect: what the caller does wrong throws at once', () => {
       'handlers has both onMessage and onTextMessage',
     ],
     [{ reconect: true }, /^ConnectOptions has no option "reconect"; there are limits, /],
-  ])('%j', (options, message) => {
+  ])('connect throws at once for the arguments %j', (options, message) => {
     expect(() => connect('ws://127.0.0.1:1', options as never)).toThrow(message)
   })
 
-  test('headers that nobody may set reject', async () => {
+  test('connect rejects headers that the caller must not set', async () => {
     const { url } = await listenRaw(() => undefined)
     await expect(connect(url, { headers: { host: 'x' } })).rejects.toThrow('headers must not have Host')
     for (const headers of [

@@ -40,22 +40,19 @@ const UNHEARD = 'HAWSER_UNHANDLED_HANDLER_ERROR a handler of a client failed, an
 it.each([
   ['throws', throws('mine')],
   ['rejects', () => Promise.reject(new Error('mine'))],
-])(
-  'a message handler that %s is a warning of the process where there is no onError',
-  async (_, onMessage) => {
-    await fail({ onMessage })
-    expect(await heard()).toEqual([`${UNHEARD}: mine`])
-  },
-)
+])('a message handler that %s causes a process warning when there is no onError', async (_, onMessage) => {
+  await fail({ onMessage })
+  expect(await heard()).toEqual([`${UNHEARD}: mine`])
+})
 
-it('onError hears it, and then there is no warning', async () => {
+it('an error that onError receives causes no warning', async () => {
   const errors: string[] = []
   await fail({ onMessage: throws('mine'), onError: (_, error) => void errors.push(error.message) })
   expect(errors).toEqual(['mine'])
   expect(await heard()).toEqual([])
 })
 
-it('what onError throws is a warning, and the error that it was given was heard', async () => {
+it('an onError that throws causes a warning, and still received the first error', async () => {
   await fail({ onMessage: throws('mine'), onError: throws('in onError') })
   expect(await heard()).toEqual([`${UNHEARD}: in onError`])
 })
@@ -66,7 +63,7 @@ it('many connections with the same handlers warn once', async () => {
   expect(await heard()).toEqual([`${UNHEARD}: mine`])
 })
 
-it('connect rejects with what onOpen throws: neither onError nor a warning says it again, and onClose comes', async () => {
+it('connect rejects with the error of onOpen, neither onError nor a warning repeats it, and onClose is called', async () => {
   const events: string[] = []
   const { url } = await serve({})
   for (const onOpen of [throws('mine'), () => Promise.reject(new Error('mine'))]) {
@@ -83,7 +80,7 @@ it('connect rejects with what onOpen throws: neither onError nor a warning says 
   expect(await heard()).toEqual([])
 })
 
-it('an onOpen that fails after nobody waits for connect any more is a warning', async () => {
+it('an onOpen that fails after connect has rejected causes a warning', async () => {
   const { url } = await serve({})
   const onOpen = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 80))

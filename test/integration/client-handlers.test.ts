@@ -41,7 +41,7 @@ it('onClose is called when the connection is reset while a reply waits for room'
   expect((await journal.until(/^closed/)).at(-1)).toBe('closed 1006 unclean remote')
 })
 
-it('the end is clean when this side closes while a reply waits for room', async () => {
+it('the connection ends cleanly when the client closes while a reply waits for room', async () => {
   const journal = new Journal()
   const { peer, socket } = await stuck(journal)
   void socket.close(1000)

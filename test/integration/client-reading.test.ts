@@ -39,7 +39,7 @@ async function pair(
 }
 
 describe('receive', () => {
-  test('messages that came before, in order; then the next to come', async () => {
+  test('receive returns the messages that wait, in order, and then waits for the next', async () => {
     const { client, peer } = await pair()
     for (const message of ['a', 'b', Buffer.from([1, 2])]) peer.send(message)
     await expect(client.receive()).resolves.toBe('a')
@@ -50,7 +50,7 @@ describe('receive', () => {
     await expect(next).resolves.toBe('c')
   })
 
-  test('a read that gives up leaves the connection open, and the late message to the next', async () => {
+  test('a receive that times out leaves the connection open, and the late message goes to the next receive', async () => {
     const { client, peer } = await pair()
     await expect(client.receive({ timeoutMs: 5 })).rejects.toMatchObject({ name: 'TimeoutError' })
     const aborter = new AbortController()
@@ -64,7 +64,7 @@ describe('receive', () => {
     })
   })
 
-  test('after the end: what came is still there, then every read fails with code and reason', async () => {
+  test('receive returns the messages that wait after the end, and then rejects with code and reason', async () => {
     const { client, peer } = await pair()
     const waiting = [client.receive(), client.receive(), client.receive()]
     peer.send('one')
@@ -77,14 +77,14 @@ describe('receive', () => {
     await expect(client.drained()).rejects.toThrow(ConnectionClosedError)
   })
 
-  test('on a connection with handlers it rejects', async () => {
+  test('receive rejects on a connection with handlers', async () => {
     const { client } = await pair({}, { handlers: { onMessage: () => undefined } })
     await expect(client.receive()).rejects.toMatchObject({ code: 'HAWSER_INVALID_STATE' })
   })
 })
 
 describe('for await', () => {
-  test.each([1000, 1001, undefined])('ends with %p', async (code) => {
+  test.each([1000, 1001, undefined])('ends when the connection closes with %p', async (code) => {
     const { client, peer } = await pair()
     peer.send('x')
     peer.send('y')
@@ -94,7 +94,7 @@ describe('for await', () => {
     expect(seen).toEqual(['x', 'y'])
   })
 
-  test('throws with any other code, behind the messages', async () => {
+  test('throws for any other close code, after the messages', async () => {
     const { client, peer } = await pair()
     peer.send('x')
     void peer.close(1011, 'broken')
@@ -122,8 +122,8 @@ describe('for await', () => {
   })
 })
 
-describe('nobody reads', () => {
-  test('pings and closes are served all the same', async () => {
+describe('a client that does not read', () => {
+  test('answers pings and Close frames all the same', async () => {
     const { client, peer, closed } = await pair({}, {})
     peer.send('unread')
     peer.ping('are you there')
@@ -133,7 +133,7 @@ describe('nobody reads', () => {
     await expect(client.receive()).resolves.toBe('unread')
   })
 
-  test('the queue is bounded and stops the reading; reading on brings everything, in order', async () => {
+  test('stops reading from the network when its queue is full, and loses nothing when it reads on', async () => {
     const { client, peer } = await pair({}, { limits: { maxQueuedMessages: 8 }, perMessageDeflate: false })
     const count = 400
     let sent = 0
@@ -154,7 +154,7 @@ describe('nobody reads', () => {
     await sending
   })
 
-  test('closing with a full queue reaches the Close frame behind it', async () => {
+  test('closes cleanly with a full queue, though the Close frame lies behind it', async () => {
     const { client, peer } = await pair({}, { limits: { maxQueuedMessages: 2 } })
     for (let i = 0; i < 200; i++) peer.send(`message ${String(i)}`)
     peer.ping()
@@ -167,7 +167,7 @@ describe('nobody reads', () => {
     await expect(client.receive()).resolves.toBe('message 0')
   })
 
-  test('a connection that is lost while the queue is full still gives what came', async () => {
+  test('still returns the received messages when the connection is lost while the queue is full', async () => {
     const { client, peer } = await pair({}, { limits: { maxQueuedMessages: 2 } })
     for (let i = 0; i < 10; i++) peer.send(`message ${String(i)}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -184,7 +184,7 @@ describe('nobody reads', () => {
 })
 
 describe('handlers of a client', () => {
-  test('the same as on the server, onOpen first, one at a time, replies sent', async () => {
+  test('run onOpen first, then one message at a time, and send their replies', async () => {
     const log: string[] = []
     const { client, peer } = await pair(
       { onTextMessage: (_, text) => void log.push(`server got ${text}`) },
@@ -215,7 +215,7 @@ describe('handlers of a client', () => {
     expect(client.readyState).toBe(3)
   })
 
-  test('pause inside a handler holds back the messages that wait already', async () => {
+  test('deliver no waiting message after a handler calls pause', async () => {
     const got: string[] = []
     const { client, peer } = await pair(
       {},
@@ -237,7 +237,7 @@ describe('handlers of a client', () => {
     expect(got).toEqual(['1', '2', '3'])
   })
 
-  test('every form of bytes is a reply', async () => {
+  test('may return every form of bytes as a reply', async () => {
     const shared = new SharedArrayBuffer(2)
     new Uint8Array(shared).set([7, 8])
     const replies = [
@@ -253,7 +253,7 @@ describe('handlers of a client', () => {
     }
   })
 
-  test('one that throws closes with 1011, and tells onError', async () => {
+  test('close with 1011 and call onError when one of them throws', async () => {
     const errors: Error[] = []
     const { peer, closed } = await pair(
       {},
@@ -273,7 +273,7 @@ describe('handlers of a client', () => {
 })
 
 describe('closing', () => {
-  test('close waits for the peer, twice the same, and wrong codes throw at once', async () => {
+  test('close waits for the peer, returns the same promise twice, and throws at once for wrong codes', async () => {
     const { client, closed } = await pair()
     expect(() => client.close(1006)).toThrow(RangeError)
     expect(() => client.close(undefined, 'why')).toThrow(TypeError)
@@ -288,13 +288,13 @@ describe('closing', () => {
     expect(client.ping()).toBe(false)
   })
 
-  test('await using', async () => {
+  test('await using closes the socket', async () => {
     const { client, closed } = await pair()
     await client[Symbol.asyncDispose]()
     await expect(closed).resolves.toMatchObject({ code: 1000, wasClean: true })
   })
 
-  test('what is sent in one go before close arrives, also megabytes', async () => {
+  test('messages that are sent just before close arrive, megabytes too', async () => {
     const sizes: number[] = []
     const { client, closed } = await pair({ onBinaryMessage: (_, bytes) => void sizes.push(bytes.length) })
     client.send(Buffer.alloc(5 * 1024 * 1024))
@@ -304,7 +304,7 @@ describe('closing', () => {
     expect(sizes).toEqual([5 * 1024 * 1024, 10])
   })
 
-  test('pause stops the messages; close while paused still ends cleanly', async () => {
+  test('pause stops the messages, and close still ends cleanly while paused', async () => {
     const got: string[] = []
     const { client, peer } = await pair({}, { handlers: { onTextMessage: (_, text) => void got.push(text) } })
     client.pause()
@@ -317,7 +317,7 @@ describe('closing', () => {
     await expect(client.close(1000)).resolves.toMatchObject({ wasClean: true })
   })
 
-  test('a loop over send and drained ends with the connection: also while it is closing', async () => {
+  test('a loop over send and drained ends with the connection, also while it is closing', async () => {
     const { client, peer } = await pair()
     peer.pause()
     const loop = async (): Promise<never> => {
@@ -333,7 +333,7 @@ describe('closing', () => {
     await expect(other.client.drained()).rejects.toMatchObject({ closeCode: 4001 })
   })
 
-  test('a signal ends the wait for the end, not the end', async () => {
+  test('the signal of close ends the wait of the caller, and the connection closes all the same', async () => {
     const { client, closed } = await pair()
     const aborter = new AbortController()
     const waiting = client.close(4002, '', { signal: aborter.signal })
@@ -342,7 +342,7 @@ describe('closing', () => {
     await expect(closed).resolves.toMatchObject({ code: 4002, wasClean: true })
   })
 
-  test('what a reader gets at the end says what was wrong', async () => {
+  test('the error that a reader gets at the end says what was wrong', async () => {
     const { client, peer } = await pair({}, { limits: { maxMessageBytes: 10 } })
     peer.send('x'.repeat(11))
     await expect(client.receive()).rejects.toMatchObject({
@@ -352,7 +352,7 @@ describe('closing', () => {
     await expect(client.receive()).rejects.toMatchObject({ cause: { limit: 10 } })
   })
 
-  test('an abrupt end is 1006', async () => {
+  test('an abrupt end is reported as 1006', async () => {
     const { client, peer } = await pair()
     const read = client.receive()
     peer.terminate()

@@ -72,7 +72,7 @@ describe('HandshakeError.response', () => {
     expect(bodyOf(error)).toBe('never!')
   })
 
-  it('does not wait for the end of the connection where the length of the body is told', async () => {
+  it('does not wait for the end of the connection when the response has a Content-Length', async () => {
     const url = await serveHttp((_, response) => {
       response.statusCode = 401
       response.end('who are you?')
@@ -80,7 +80,7 @@ describe('HandshakeError.response', () => {
     expect(bodyOf(await failure(url))).toBe('who are you?')
   })
 
-  it('nor where the body comes in chunks, whose frame is no part of it', async () => {
+  it('does not wait for the end of the connection when the body is chunked, and leaves the framing out', async () => {
     const url = await serveHttp((_, response) => {
       response.statusCode = 503
       response.write('busy, ')
@@ -95,21 +95,21 @@ describe('HandshakeError.response', () => {
     ['204', 'HTTP/1.1 204 No Content\r\n\r\n'],
     ['304', 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'],
     ['205', 'HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n'],
-  ])('nor where there can be none: %s', async (status, response) => {
+  ])('does not wait for a body when there can be none: %s', async (status, response) => {
     const { url } = await answering(response)
     const error = await failure(url)
     expect(error.httpStatus).toBe(Number(status))
     expect(bodyOf(error)).toBe('')
   })
 
-  it('is told when the time is up, with what came of the body by then', async () => {
+  it('is set when the handshake times out, with the received part of the body', async () => {
     const { url } = await answering('HTTP/1.1 500 Oops\r\nContent-Length: 1000\r\n\r\nthe start')
     const error = await failure(url, { handshakeTimeoutMs: 100 })
     expect(error).toMatchObject({ code: 'HAWSER_UNEXPECTED_STATUS', httpStatus: 500 })
     expect(bodyOf(error)).toBe('the start')
   })
 
-  it('and when the connection ends too early', async () => {
+  it('is set when the connection ends before the body does', async () => {
     const { url } = await serveRaw(async (peer) => {
       await peer.readHead()
       peer.write('HTTP/1.1 502 Bad\r\nContent-Length: 1000\r\n\r\nhalf')
@@ -120,7 +120,7 @@ describe('HandshakeError.response', () => {
     expect(bodyOf(error)).toBe('half')
   })
 
-  it('a signal of the caller is what the caller gets, all the same', async () => {
+  it('is not reported when the caller aborts: connect rejects with the reason of the signal', async () => {
     const aborter = new AbortController()
     const { url } = await serveRaw(async (peer) => {
       await peer.readHead()
@@ -142,7 +142,7 @@ describe('HandshakeError.response', () => {
     ['with a size beyond all bounds', ['ffffffffffffffffffff\r\nrest'], ''],
     ['with a size that never ends', [`4\r\nWiki\r\n${'0'.repeat(5000)}`], 'Wiki'],
     ['with a chunk longer than it says', ['2\r\nWiki\r\n0\r\n\r\n'], 'Wi'],
-  ])('chunks %s', async (_, parts, body) => {
+  ])('handles chunks %s', async (_, parts, body) => {
     const { url } = await serveRaw(async (peer) => {
       await peer.readHead()
       peer.write('HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -156,7 +156,7 @@ describe('HandshakeError.response', () => {
     expect(bodyOf(error)).toBe(body)
   })
 
-  it('keeps 16 KiB at most, in chunks too, and hangs up', async () => {
+  it('keeps 16 KiB of the body at most, in chunks too, and ends the connection', async () => {
     let hungUp: Promise<unknown> = Promise.resolve()
     const { url } = await serveRaw(async (peer) => {
       hungUp = peer.left()
@@ -171,7 +171,7 @@ describe('HandshakeError.response', () => {
 
 describe('redirects', () => {
   // security.md: credentials kept across a redirect. None is followed, so none can carry them along.
-  it.each([301, 302, 303, 307, 308])('%d is not followed, whereever it leads', async (status) => {
+  it.each([301, 302, 303, 307, 308])('%d is not followed, wherever it leads', async (status) => {
     const reached: string[] = []
     const other = await serveRaw((peer) => reached.push(peer.socket.remoteAddress ?? ''))
     const locations = [
@@ -196,7 +196,7 @@ describe('redirects', () => {
 })
 
 describe('a response before the response', () => {
-  it('interim ones are passed over, up to maxHeaderBytes in all', async () => {
+  it('is skipped when it is interim, up to maxHeaderBytes in total', async () => {
     const { url } = await serveRaw(async (peer) => {
       const request = await peer.readHead()
       const key = request.get('sec-websocket-key') ?? ''
@@ -214,22 +214,25 @@ describe('a response before the response', () => {
   it.each([
     ['small', 'HTTP/1.1 103 X\r\n\r\n'],
     ['large', `HTTP/1.1 103 X\r\nA: ${'a'.repeat(1000)}\r\n\r\n`],
-  ])('without end, %s ones: the client gives up by their bytes, not by the time', async (_, interim) => {
-    const { url } = await serveRaw(async (peer) => {
-      await peer.readHead()
-      const more = (): void => {
-        while (!peer.isClosed && peer.socket.write(interim.repeat(100)));
-      }
-      peer.socket.on('drain', more)
-      more()
-    })
-    const error = await failure(url, { handshakeTimeoutMs: 15_000 })
-    expect(error.code).toBe('HAWSER_RESPONSE_TOO_LARGE')
-  })
+  ])(
+    'counts by its bytes, so that a client gives up on endless %s ones before the timeout',
+    async (_, interim) => {
+      const { url } = await serveRaw(async (peer) => {
+        await peer.readHead()
+        const more = (): void => {
+          while (!peer.isClosed && peer.socket.write(interim.repeat(100)));
+        }
+        peer.socket.on('drain', more)
+        more()
+      })
+      const error = await failure(url, { handshakeTimeoutMs: 15_000 })
+      expect(error.code).toBe('HAWSER_RESPONSE_TOO_LARGE')
+    },
+  )
 })
 
-describe('the caller changes its mind', () => {
-  it('in the function that gives the headers, which then throws: the reason of the signal, and nothing else', async () => {
+describe('an abort by the caller', () => {
+  it('in the function for headers, which then throws, rejects with the reason of the signal alone', async () => {
     const { url } = await serveRaw(() => undefined)
     const aborter = new AbortController()
     const unhandled: unknown[] = []
@@ -245,7 +248,7 @@ describe('the caller changes its mind', () => {
     expect(unhandled).toEqual([])
   })
 
-  it('at any turn of the handshake: it rejects with the reason, and the connection is gone', async () => {
+  it('at any turn of the handshake rejects with its reason and ends the connection', async () => {
     for (let turns = 0; turns < 12; turns++) {
       const server = await serveRaw((peer) => acceptRaw(peer))
       const aborter = new AbortController()

@@ -66,7 +66,7 @@ describe('a Close frame without a code', () => {
     expect([proxy.stats().errors, behind.stats().errors]).toEqual([0, 0])
   })
 
-  it('is no way for 1006, whose error says what there is', async () => {
+  it('is not sent for 1006, and the error says what to use instead', async () => {
     const { url } = await serve({ onMessage: (_, message) => message })
     const client = await connect(url)
     ends.push(() => {

@@ -99,8 +99,8 @@ const framesOf = (peer: RawPeer): number => readFrames(Buffer.concat(peer.chunks
 const untilFrames = (peer: RawPeer, count: number): Promise<true> =>
   peer.until(() => (framesOf(peer) >= count ? true : null))
 
-describe.each(CASES)('%s, %s', (_role, _way, open, secure, directIo) => {
-  it('writes once for 100 messages, a ping and a Close frame of one turn', async () => {
+describe.each(CASES)('a socket, %s, %s', (_role, _way, open, secure, directIo) => {
+  it('writes once for 100 messages, a ping and a Close frame that are sent in one turn', async () => {
     const pair = await open(secure, directIo)
     const { socket, peer } = pair
     await settled(pair)
@@ -122,7 +122,7 @@ describe.each(CASES)('%s, %s', (_role, _way, open, secure, directIo) => {
     if (records !== null) expect(records()).toBe(1)
   })
 
-  it('writes again for what is sent in the next turn', async () => {
+  it('writes again for a message that is sent in the next turn', async () => {
     const pair = await open(secure, directIo)
     const { socket, peer } = pair
     await settled(pair)
@@ -133,7 +133,7 @@ describe.each(CASES)('%s, %s', (_role, _way, open, secure, directIo) => {
     expect(peer.chunks).toHaveLength(5)
   })
 
-  it('joins what is sent in microtasks and in promises of the same turn', async () => {
+  it('writes once for messages that are sent in microtasks and promises of one turn', async () => {
     const pair = await open(secure, directIo)
     const { socket, peer } = pair
     await settled(pair)
@@ -171,36 +171,39 @@ describe.each(CASES)('%s, %s', (_role, _way, open, secure, directIo) => {
 })
 
 describe('one write for each connection', () => {
-  it.each(WAYS)('of a broadcast, and what each is sent besides: %s', async (_name, secure, directIo) => {
-    const server = new WebSocketServer(secure ? { tls: SERVER_TLS } : { directIo })
-    const sockets: ServerSocket[] = []
-    server.route('/', { onOpen: (socket) => void sockets.push(socket) })
-    cleanups.push(() => server.terminate())
-    const { port } = await server.listen(0, '127.0.0.1')
-    const peers = await Promise.all(
-      Array.from({ length: 5 }, async () => {
-        const peer = await (secure ? openRawTls(port) : openRaw(port))
-        cleanups.push(() => peer.socket.destroy())
-        peer.write(requestHead())
-        await peer.readHead()
-        return peer
-      }),
-    )
-    while (sockets.length < 5) await new Promise((resolve) => setImmediate(resolve))
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    for (const peer of peers) peer.chunks.length = 0
-    for (let i = 0; i < 10; i++) {
-      server.broadcast(`to all ${i}`)
-      for (const socket of sockets) socket.send(`to one ${i}`)
-    }
-    await Promise.all(peers.map((peer) => untilFrames(peer, 20)))
-    expect(peers.map(({ chunks }) => chunks.length)).toEqual([1, 1, 1, 1, 1])
-    const texts = readFrames(Buffer.concat(peers[0]?.chunks ?? [])).frames.map(({ text }) => text)
-    expect(texts).toEqual(Array.from({ length: 10 }, (_, i) => [`to all ${i}`, `to one ${i}`]).flat())
-  })
+  it.each(WAYS)(
+    'holds a broadcast and the messages to that connection alone: %s',
+    async (_name, secure, directIo) => {
+      const server = new WebSocketServer(secure ? { tls: SERVER_TLS } : { directIo })
+      const sockets: ServerSocket[] = []
+      server.route('/', { onOpen: (socket) => void sockets.push(socket) })
+      cleanups.push(() => server.terminate())
+      const { port } = await server.listen(0, '127.0.0.1')
+      const peers = await Promise.all(
+        Array.from({ length: 5 }, async () => {
+          const peer = await (secure ? openRawTls(port) : openRaw(port))
+          cleanups.push(() => peer.socket.destroy())
+          peer.write(requestHead())
+          await peer.readHead()
+          return peer
+        }),
+      )
+      while (sockets.length < 5) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      for (const peer of peers) peer.chunks.length = 0
+      for (let i = 0; i < 10; i++) {
+        server.broadcast(`to all ${i}`)
+        for (const socket of sockets) socket.send(`to one ${i}`)
+      }
+      await Promise.all(peers.map((peer) => untilFrames(peer, 20)))
+      expect(peers.map(({ chunks }) => chunks.length)).toEqual([1, 1, 1, 1, 1])
+      const texts = readFrames(Buffer.concat(peers[0]?.chunks ?? [])).frames.map(({ text }) => text)
+      expect(texts).toEqual(Array.from({ length: 10 }, (_, i) => [`to all ${i}`, `to one ${i}`]).flat())
+    },
+  )
 })
 
-it('the bytes on the wire are those that the server counts', async () => {
+it('has the bytes that the server counts', async () => {
   const server = new WebSocketServer()
   const sockets: ServerSocket[] = []
   server.route('/', { onOpen: (socket) => void sockets.push(socket) })

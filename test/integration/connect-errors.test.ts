@@ -75,7 +75,7 @@ describe('the error of a failed connect', () => {
     },
   )
 
-  it('names it where nobody listens, with the reason of the system, also for a Unix socket', async () => {
+  it('names the URL when nobody listens, with the reason of the system, also for a Unix socket', async () => {
     const port = await listen(() => undefined)
     for (const cleanup of cleanups.splice(0)) await cleanup()
     const error = await failure(`ws://127.0.0.1:${String(port)}/a`)
@@ -85,7 +85,7 @@ describe('the error of a failed connect', () => {
     expect(unix.message).toMatch(/ENOENT.* [(]ws[+]unix:.*no.such.socket:.chat[)]$/)
   })
 
-  it('shows no credentials where the URL itself is wrong', () => {
+  it('shows no credentials when the URL itself is wrong', () => {
     for (const url of ['ws://ada:secret@host/#fragment', 'ftp://ada:secret@host/', 'ws://ada:secret@:x/']) {
       expect(() => void connect(url)).toThrow(SyntaxError)
       expect(() => void connect(url)).toThrow(/[*]{3}@/)
@@ -111,7 +111,7 @@ async function sent(headers: ConnectOptions['headers'], name: string): Promise<s
 }
 
 describe('headers with several values', () => {
-  it('are one field each, but for Cookie, whose values are joined', async () => {
+  it('are sent as one field each, but joined for Cookie', async () => {
     expect(await sent({ Cookie: ['a=1', 'b=2'] }, 'cookie')).toEqual(['a=1; b=2'])
     expect(await sent([['cookie', ['a=1', 'b=2']]], 'cookie')).toEqual(['a=1; b=2'])
     expect(await sent(() => ({ 'X-Trace': ['a', 'b'] }), 'x-trace')).toEqual(['a', 'b'])
@@ -127,12 +127,12 @@ describe('headers with several values', () => {
     [{ Host: ['a', 'b'] }, 'headers must not have Host'],
     [[5], 'headers must hold pairs of name and value, not 5'],
     [[['X-A']], 'headers must hold pairs of name and value'],
-  ])('are refused where they are wrong: %p', async (headers, message) => {
+  ])('are refused when they are wrong: %p', async (headers, message) => {
     await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(TypeError)
     await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(message)
   })
 
-  it('of an answer are one field each: Set-Cookie of accept and of reject', async () => {
+  it('are sent as one Set-Cookie field each by accept and by reject', async () => {
     const server = new WebSocketServer()
     cleanups.push(() => {
       server.terminate()

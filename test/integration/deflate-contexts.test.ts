@@ -99,14 +99,14 @@ const MESSAGES = Array.from({ length: 40 }, (_, i) =>
 )
 
 describe.each(WAYS)('permessage-deflate over %s', (_, way) => {
-  test('demands nothing of the client, and both keep their context', async () => {
+  test('demands nothing of the client, and both sides keep their context', async () => {
     const { url } = await serve(way)
     const socket = await dial(url)
     expect(socket.extensions).toBe('permessage-deflate')
     await echo(socket, MESSAGES)
   })
 
-  test('is not agreed to when there is no room for more contexts, until there is', async () => {
+  test('is declined while there is no room for more contexts, and agreed to again later', async () => {
     const { url } = await serve(way, { perMessageDeflate: { maxInflateHistoryBytes: 1000 } })
     const first = await dial(url)
     await echo(first, [json(1500).toString()])
@@ -120,7 +120,7 @@ describe.each(WAYS)('permessage-deflate over %s', (_, way) => {
     await echo(third, MESSAGES)
   })
 
-  test('a large broadcast is compressed off the loop, in order with all else, and without who left', async () => {
+  test('compresses a large broadcast in the thread pool, in order with other messages, and skips connections that ended', async () => {
     // All of it waits at first.
     const { server, url } = await serve(way, { limits: { maxBufferedOutputBytes: 8 * 1024 * 1024 } })
     const sockets = await Promise.all([dial(url), dial(url), dial(url)])

@@ -23,7 +23,7 @@ const READER = `
   })
   socket.on('close', () => process.stdout.write('closed', () => process.exit()))`
 
-test('a write that was queued and left at once is told of by itself: its request is not used again', async () => {
+test('a write request that completed at once is not used again before its own callback', async () => {
   const MIB = 1024 * 1024
   const count = 24
   const server = new WebSocketServer({
@@ -47,7 +47,7 @@ test('a write that was queued and left at once is told of by itself: its request
   expect(said.toString()).toBe('all')
 })
 
-test('who destroys the socket that http gave out ends the connection', async () => {
+test('code that destroys the socket from the http server ends the connection', async () => {
   const http = createServer()
   const transports: TcpSocket[] = []
   http.on('connection', (transport: TcpSocket) => transports.push(transport))
@@ -64,7 +64,7 @@ test('who destroys the socket that http gave out ends the connection', async () 
   expect(server.connectionCount).toBe(0)
 })
 
-test('a streamed reply that never waits leaves others their turn', async () => {
+test('a streamed reply that never waits leaves other connections their turn', async () => {
   const server = new WebSocketServer({ perMessageDeflate: false, closeTimeoutMs: 500 })
   cleanups.push(() => server.terminate())
   server.route('/', {
@@ -81,7 +81,7 @@ test('a streamed reply that never waits leaves others their turn', async () => {
   expect(info.code).toBe(1000)
 })
 
-test('what comes while onOpen is under way, behind an async onUpgrade, waits in the network', async () => {
+test('messages that arrive during onOpen, after an async onUpgrade, wait in the network', async () => {
   const server = new WebSocketServer({ perMessageDeflate: false })
   cleanups.push(() => server.terminate())
   let open = (): void => undefined

@@ -17,7 +17,7 @@ const START = `
   const until = async (isSo) => { while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5)) }
 `
 
-describe('a Node that does it in another way', () => {
+describe('a Node whose internals differ', () => {
   it.each<readonly [name: string, broken: string]>([
     [
       'a socket that cannot write to such a handle',
@@ -34,7 +34,7 @@ describe('a Node that does it in another way', () => {
     ],
     ['no symbols', 'Object.getOwnPropertySymbols = () => []'],
   ])(
-    '%s: all goes by the stream',
+    'makes Hawser use the stream when %s',
     async (_, broken) => {
       const { ended } = programs.run(
         `${START}
@@ -75,7 +75,7 @@ describe('a Node that does it in another way', () => {
 
 describe.each([true, false])('2,000 connections without a listener, directIo %p', (directIo) => {
   it.each(['listen', 'attach'])(
-    'opened and reset at %s: no handle and no memory is left',
+    'leave no handle and no memory when they are opened and reset at %s',
     async (port) => {
       const { ended } = programs.run(
         `${START}

@@ -114,11 +114,11 @@ const ways = (['listen', 'attach', 'a Unix socket'] as const).flatMap((port) =>
   [true, false].map((directIo) => [port, directIo] as const),
 )
 
-it('handles are used in this Node if and only if src/native is on', () => {
+it('Hawser uses handles in this Node if and only if src/native is on', () => {
   expect(handleKit() !== null).toBe(isNativeOn)
 })
 
-describe.each(ways)('at %s, directIo %p', (port, directIo) => {
+describe.each(ways)('a server at %s, directIo %p', (port, directIo) => {
   it.each([0, 1, 125, 126, 65_535, 65_536, 1_000_000])('echoes %i bytes', async (size) => {
     const { target } = await start(port, directIo, { onMessage: (_, message) => message })
     const peer = await upgrade(target)
@@ -131,7 +131,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     expect((await peer.readFrame()).payload.equals(payload)).toBe(true)
   })
 
-  it('what a handler keeps of a message stays as it was', async () => {
+  it('leaves a message that a handler keeps unchanged', async () => {
     const kept: Buffer[] = []
     const journal = new Journal()
     const onBinaryMessage = (_: ServerSocket, bytes: Buffer): void => {
@@ -147,7 +147,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     kept.forEach((bytes, i) => expect(bytes.equals(Buffer.alloc(3_000, i))).toBe(true))
   })
 
-  it('a send of 8 MiB, which the system takes in parts, arrives whole and in order', async () => {
+  it('sends 8 MiB, which the system takes in parts, whole and in order', async () => {
     const { target, opened } = await start(
       port,
       directIo,
@@ -179,7 +179,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     expect(socket.bufferedAmount).toBe(0)
   })
 
-  it('a peer that never reads: bounded, and closed', async () => {
+  it('bounds the output of a peer that never reads, and closes the connection', async () => {
     const { service, end } = ending()
     const { target, opened } = await start(port, directIo, service, { perMessageDeflate: false })
     const peer = await upgrade(target)
@@ -194,7 +194,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     expect(await end()).toMatch(/^closed 1008 .*unclean/)
   })
 
-  it('pause() stops reading in fact; resume() goes on', async () => {
+  it('stops reading from the network on pause() and reads on after resume()', async () => {
     const count = 64
     const journal = new Journal()
     const { target, opened } = await start(port, directIo, {
@@ -216,7 +216,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     expect(journal.lines).toEqual(Array.from({ length: count }, (_, i) => String(i)))
   })
 
-  it('closes by the peer, and by itself', async () => {
+  it('closes when the peer does, and by itself', async () => {
     const { service, end } = ending()
     const { target } = await start(port, directIo, service)
     const peer = await upgrade(target)
@@ -246,7 +246,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
       'a reset in the middle of a message',
       (peer) => (port === 'a Unix socket' ? peer.socket.destroy() : peer.reset()),
     ],
-  ])('%s ends it with 1006, once', async (_, act) => {
+  ])('reports 1006 once after %s', async (_, act) => {
     const { service, end } = ending()
     const { server, target, opened, http } = await start(port, directIo, service)
     const peer = await upgrade(target)
@@ -261,7 +261,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     if (http !== null) await new Promise<void>((resolve) => http.close(() => resolve()))
   })
 
-  it('a FIN behind the request, before the answer to an async onUpgrade: still answered', async () => {
+  it('still answers when a FIN follows the request before an async onUpgrade decides', async () => {
     const journal = new Journal()
     let decide = (): void => undefined
     const decided = new Promise<void>((resolve) => (decide = resolve))
@@ -285,7 +285,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
 
   // Nobody can reset a Unix socket.
   if (port === 'a Unix socket') return
-  it('a reset during onUpgrade: nobody is let in, and the next one is served', async () => {
+  it('opens no connection after a reset during onUpgrade, and serves the next one', async () => {
     const journal = new Journal()
     const { server, target } = await start(port, directIo, {
       onUpgrade: async ({ signal }) => {
@@ -305,7 +305,7 @@ describe.each(ways)('at %s, directIo %p', (port, directIo) => {
     ;(await upgrade(target)).reset()
   })
 
-  it('a reset while a sync onUpgrade decides, and right behind the request', async () => {
+  it('opens no connection after a reset while a sync onUpgrade decides, or right after the request', async () => {
     const { service, end } = ending()
     let peer: RawPeer | null = null
     const onUpgrade = (): ReturnType<typeof accept> => {
@@ -326,7 +326,7 @@ describe.each([true, false])('attach, directIo %p', (directIo) => {
   it.each<readonly [string, (peer: RawPeer) => void]>([
     ['a close', (peer) => (peer.write(bye), peer.end())],
     ['a reset', (peer) => peer.reset()],
-  ])("the HTTP server's own socket is closed behind %s, and counted off", async (_, act) => {
+  ])("closes the HTTP server's own socket after %s, so that the server counts it off", async (_, act) => {
     const { http, target } = await start('attach', directIo)
     const closed = new Promise<void>((resolve) => {
       http?.on('connection', (socket) => socket.once('close', () => resolve()))
@@ -346,7 +346,7 @@ describe.each([
   [false, true],
   [false, false],
 ])('a client with directIo %p at a server with directIo %p', (client, server) => {
-  it('talks, pauses, closes and is cut', async () => {
+  it('exchanges messages, pauses, closes and terminates', async () => {
     const { target, opened } = await start('listen', server, { onMessage: (_, message) => message })
     const open = (): Promise<ClientSocket> =>
       connect(`ws://127.0.0.1:${String(target)}/`, { directIo: client, heartbeatIntervalMs: false })

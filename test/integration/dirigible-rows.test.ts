@@ -58,11 +58,14 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     expect(listEndpoints(server)).toHaveLength(2)
   })
 
-  it.each(['', '/a', 'a/', '..', 'a/../b', 'a b', ':a', '*', 5])('%p is no name', (name) => {
-    expect(() => serveEndpoint(create(), name as string, {})).toThrow(/^name must be letters/)
-  })
+  it.each(['', '/a', 'a/', '..', 'a/../b', 'a b', ':a', '*', 5])(
+    'serveEndpoint refuses %p as a name',
+    (name) => {
+      expect(() => serveEndpoint(create(), name as string, {})).toThrow(/^name must be letters/)
+    },
+  )
 
-  it('and wrong handlers, options and descriptions are refused', () => {
+  it('serveEndpoint refuses wrong handlers, options and descriptions', () => {
     expect(() => serveEndpoint(create(), 'a', { default: { onMesage: () => '' } })).toThrow(
       /no handler named/,
     )
@@ -74,7 +77,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     )
   })
 
-  it('serveDirectory loads the files of a directory, and what changes, for new connections', async () => {
+  it('serveDirectory loads the files of a directory, and uses changed files for new connections', async () => {
     const directory = path.join(folder, 'live')
     mkdirSync(directory)
     const program = programs.run(`
@@ -125,7 +128,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     expect(status).toBe(0)
   })
 
-  it('serveDirectory rejects with what is wrong', async () => {
+  it('serveDirectory rejects with an error that says what is wrong', async () => {
     await expect(serveDirectory(create(), path.join(folder, 'none'))).rejects.toMatchObject({
       code: 'ENOENT',
     })
@@ -151,7 +154,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
       { handler: 'bad.cjs', endpoint: 'two' },
       /^2\.websocket\.json: service must be/,
     ],
-  ])('serveDirectory is all or nothing: %s', async (name, second, message) => {
+  ])('serveDirectory registers nothing when one file is wrong: %s', async (name, second, message) => {
     const directory = path.join(folder, name.replaceAll(' ', '-'))
     mkdirSync(directory)
     const put = (file: string, text: string): void => writeFileSync(path.join(directory, file), text)
@@ -171,7 +174,7 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
 })
 
 describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handlerâ€™s context', () => {
-  it('currentEvent() tells code deep below which handler it runs for; opt-in', async () => {
+  it('currentEvent() returns the handler that the calling code runs for, when tracking is on', async () => {
     const server = create()
     const deep = async (): Promise<string> => {
       await new Promise((resolve) => setImmediate(resolve))
@@ -202,7 +205,7 @@ describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handlerâ€
 })
 
 describe('one handler module with `onOpen`, `onMessage`, `onError`, `onClose`', () => {
-  it('is the Service type', async () => {
+  it('fits the Service type', async () => {
     const server = create()
     const told: string[] = []
     const closed = new Promise<void>((resolve) => {

@@ -25,7 +25,7 @@ function slowHandler(): { handled: string[]; onTextMessage(socket: Socket, text:
 }
 
 describe.each(ENDS)('%s, %s', (...end) => {
-  it.concurrent('500 messages to an async handler, then a local close: all are handled', async () => {
+  it.concurrent('handles all of 500 messages to an async handler after a local close', async () => {
     const { handled, onTextMessage } = slowHandler()
     const { peer, socket, server, ended } = await open(end, { onTextMessage })
     peer.readAll()
@@ -39,56 +39,48 @@ describe.each(ENDS)('%s, %s', (...end) => {
     if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
   })
 
-  it.concurrent(
-    '500 messages to an async handler, then the peer is gone while the inbox is full: what came is handled',
-    async () => {
-      const { handled, onTextMessage } = slowHandler()
-      const { opened, open: letGo } = gate()
-      const { peer, ended, server } = await open(end, {
-        onTextMessage: async (of, text) => {
-          await opened
-          await onTextMessage(of, text)
-        },
-      })
-      peer.sendTexts(...texts)
-      peer.do({ do: 'fin' })
-      await peer.event('written')
-      await pause(50)
-      letGo()
-      expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
-      expect(handled).toEqual(texts)
-      if (server !== null)
-        expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
-    },
-  )
+  it.concurrent('handles all received messages when the peer is gone while the inbox is full', async () => {
+    const { handled, onTextMessage } = slowHandler()
+    const { opened, open: letGo } = gate()
+    const { peer, ended, server } = await open(end, {
+      onTextMessage: async (of, text) => {
+        await opened
+        await onTextMessage(of, text)
+      },
+    })
+    peer.sendTexts(...texts)
+    peer.do({ do: 'fin' })
+    await peer.event('written')
+    await pause(50)
+    letGo()
+    expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
+    expect(handled).toEqual(texts)
+    if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
+  })
 
-  it.concurrent(
-    '500 messages to an async handler, then a reset is noticed by what is sent: what came is handled, and counted',
-    async () => {
-      const { handled, onTextMessage } = slowHandler()
-      const { opened, open: letGo } = gate()
-      const { peer, socket, ended, server } = await open(end, {
-        onTextMessage: async (of, text) => {
-          await opened
-          await onTextMessage(of, text)
-        },
-      })
-      peer.sendTexts(...texts)
-      await peer.event('written')
-      await pause(50)
-      socket.send(Buffer.alloc(1_000_000))
-      await pause(50)
-      peer.do({ do: 'reset' })
-      expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })
-      letGo()
-      expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
-      expect(handled).toEqual(texts)
-      if (server !== null)
-        expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
-    },
-  )
+  it.concurrent('handles and counts all received messages when a send notices the reset', async () => {
+    const { handled, onTextMessage } = slowHandler()
+    const { opened, open: letGo } = gate()
+    const { peer, socket, ended, server } = await open(end, {
+      onTextMessage: async (of, text) => {
+        await opened
+        await onTextMessage(of, text)
+      },
+    })
+    peer.sendTexts(...texts)
+    await peer.event('written')
+    await pause(50)
+    socket.send(Buffer.alloc(1_000_000))
+    await pause(50)
+    peer.do({ do: 'reset' })
+    expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })
+    letGo()
+    expect(await ended()).toMatchObject({ code: 1006, wasClean: false, droppedMessages: 0 })
+    expect(handled).toEqual(texts)
+    if (server !== null) expect(server.stats()).toMatchObject({ messagesReceived: COUNT, messagesDropped: 0 })
+  })
 
-  it.concurrent('replies of async handlers, when the peer sends and then closes: 5 of 5', async () => {
+  it.concurrent('sends all replies of async handlers when the peer sends and then closes', async () => {
     const { peer, ended } = await open(end, {
       onTextMessage: async (_, text) => {
         await pause(10)
@@ -108,7 +100,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await ended()).toMatchObject({ code: 1000, wasClean: true, initiator: 'remote' })
   })
 
-  it.concurrent('the same with a concurrency above 1', async () => {
+  it.concurrent('sends all replies of async handlers with a concurrency above 1', async () => {
     const { peer } = await open(end, {
       concurrency: 4,
       onTextMessage: async (_, text) => (await pause(20 - Number(text)), `reply ${text}`),
@@ -124,7 +116,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(found[5]).toBe('Close')
   })
 
-  it.concurrent('parts of async streams, when the peer sends and then closes: all of them', async () => {
+  it.concurrent('sends all parts of async streams when the peer sends and then closes', async () => {
     const { peer, ended } = await open(end, {
       async *onTextMessage(_, text) {
         for (const part of ['a', 'b', 'c']) {
@@ -149,24 +141,21 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await ended()).toMatchObject({ code: 1000, wasClean: true })
   })
 
-  it.concurrent(
-    'a FIN behind the Close frame while 12 MB are queued: all 12 MB and the answer arrive',
-    async () => {
-      const { peer, socket, ended } = await open(end, {}, { slowConsumer: 'buffer' })
-      for (let i = 0; i < 12; i++) socket.send(Buffer.alloc(1_000_000, i))
-      await pause(50)
-      peer.sendClose(1000)
-      peer.do({ do: 'fin' })
-      await pause(50)
-      peer.readAll()
-      expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
-      expect(peer.frames).toHaveLength(13)
-      expect(peer.frames.at(-1)).toMatchObject({ op: 8, code: 1000 })
-      expect(await ended()).toMatchObject({ wasClean: true, unsentBytes: 0 })
-    },
-  )
+  it.concurrent('sends all of 12 MB and the answer when a FIN follows the Close frame', async () => {
+    const { peer, socket, ended } = await open(end, {}, { slowConsumer: 'buffer' })
+    for (let i = 0; i < 12; i++) socket.send(Buffer.alloc(1_000_000, i))
+    await pause(50)
+    peer.sendClose(1000)
+    peer.do({ do: 'fin' })
+    await pause(50)
+    peer.readAll()
+    expect(await peer.ended()).toMatchObject({ how: 'fin', inFrame: false })
+    expect(peer.frames).toHaveLength(13)
+    expect(peer.frames.at(-1)).toMatchObject({ op: 8, code: 1000 })
+    expect(await ended()).toMatchObject({ wasClean: true, unsentBytes: 0 })
+  })
 
-  it.concurrent('after a 1003 no message that waits reaches a handler', async () => {
+  it.concurrent('delivers no waiting message after a 1003', async () => {
     const handled: string[] = []
     const { opened, open: letGo } = gate()
     const { peer, ended } = await open(end, {
@@ -195,7 +184,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
 describe.each(WAYS)('server.close that gives up, %s', (way) => {
   it.concurrent(
-    'tells onClose of all messages that were received, those included that nobody looked at',
+    "counts in the CloseInfo all dropped messages, those in the network's buffer too",
     async () => {
       const { server, socket, peer, ended } = await open(
         ['server', way],
@@ -213,7 +202,7 @@ describe.each(WAYS)('server.close that gives up, %s', (way) => {
 })
 
 describe.each(WAYS)('a large rejection, %s', (way) => {
-  it.concurrent('arrives whole, though the peer is slow and has ended its side', async () => {
+  it.concurrent('arrives whole when the peer is slow and has ended its side', async () => {
     const body = 'no '.repeat(200_000)
     const tls = way === 'over TLS'
     const server = new WebSocketServer({
@@ -252,7 +241,7 @@ describe('connect with an onOpen that waits', () => {
     await expect(connecting).rejects.toBe(reason)
   })
 
-  it.concurrent('settles when the peer is gone', async () => {
+  it.concurrent('rejects when the peer is gone', async () => {
     const peer = await SlowPeer.listen()
     const ends: CloseInfo[] = []
     const connecting = connect(`ws://127.0.0.1:${peer.port}/`, {

@@ -49,12 +49,12 @@ const KINDS = WAYS.flatMap((way) =>
   [true, false].map((deflate) => [way, { perMessageDeflate: deflate }] as const),
 )
 
-describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
+describe.each(KINDS)('a peer that reads, %s, %p', (way, options) => {
   it.each([
     ['2 MiB of zeros', Buffer.alloc(2 * MIB)],
     ['8 MB of zeros', Buffer.alloc(8_000_000)],
     ['8 MB of noise', randomBytes(8_000_000)],
-  ])('send(%s) and send("ready") both reach a reader', async (_, large) => {
+  ])('receives both send(%s) and send("ready")', async (_, large) => {
     const { join } = await pair(
       way,
       {
@@ -72,7 +72,7 @@ describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
     expect(await client.close(1000)).toMatchObject({ code: 1000, wasClean: true })
   })
 
-  it('a client that sends so loses nothing either', async () => {
+  it('receives everything also when it is the server', async () => {
     const lengths: number[] = []
     const { join } = await pair(
       way,
@@ -86,7 +86,7 @@ describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
     expect(lengths).toEqual([8 * MIB, 5])
   })
 
-  it('a broadcast during the large message of one reader costs nobody the connection', async () => {
+  it("is not closed by a broadcast during another's large message", async () => {
     const large = randomBytes(8 * MIB)
     const { opened: all, open: tell } = gate<object[]>()
     const { server, join } = await pair(
@@ -114,7 +114,7 @@ describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
     }
   })
 
-  it('replies with a concurrency above 1 wait for room, whatever they are together', async () => {
+  it('receives all replies with a concurrency above 1, whatever their size in total', async () => {
     const { join } = await pair(
       way,
       {
@@ -140,7 +140,7 @@ describe.each(KINDS)('a reader that reads, %s, %p', (way, options) => {
 })
 
 describe.each(ENDS)('%s, %s', (...end) => {
-  it('with a concurrency above 1 replies to a slow reader never close the connection', async () => {
+  it('never closes the connection to a slow reader by replies with a concurrency above 1', async () => {
     const { peer, socket, journal } = await open(end, {
       concurrency: 8,
       onTextMessage: (_, text) => Promise.resolve(text.padEnd(300 * KIB, 'r')),
@@ -155,7 +155,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it.each(['close', 'drop'] as const)(
-    'compression above asyncThresholdBytes is counted, policy %s: who requests and never reads holds no memory',
+    'counts messages that are being compressed, so that a peer that never reads holds no memory (policy %s)',
     async (slowConsumer) => {
       const report = randomBytes(300 * KIB)
       let most = 0
@@ -181,7 +181,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it('the heartbeat does not cut who reads slowly and steadily', async () => {
+  it('does not cut a slow and steady reader by the heartbeat', async () => {
     const { socket, peer, journal } = await open(
       end,
       {},
@@ -193,7 +193,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(journal.lines).toEqual([])
   })
 
-  it('closeTimeoutMs does not cut the tail of a connection that moves', async () => {
+  it('does not cut a connection that makes progress by closeTimeoutMs', async () => {
     const { socket, peer } = await open(end, {}, { closeTimeoutMs: 700 })
     peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
     socket.send(Buffer.alloc(MIB))

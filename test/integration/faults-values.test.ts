@@ -26,10 +26,10 @@ async function seen({ socket, peer }: Opened): Promise<(string | undefined)[]> {
 describe.each([
   ['without a codec', undefined],
   ['with a JSON codec', json()],
-])('what handlers return %s', (_, codec) => {
+])('the value that a handler returns %s', (_, codec) => {
   const END = ['server', 'by the handle'] as const
 
-  it('onOpen, onPing, onPong, onDrain and onIdleTimeout never reply', async () => {
+  it('is ignored for onOpen, onPing, onPong, onDrain and onIdleTimeout', async () => {
     const called: string[] = []
     const returns = (name: string) => (): never => {
       called.push(name)
@@ -56,7 +56,7 @@ describe.each([
     expect(texts).toEqual(['one'])
   })
 
-  it('what Hawser’s own methods return is no reply', async () => {
+  it('is not a reply when it comes from one of Hawser’s own methods', async () => {
     const connection = await open(END, {
       ...(codec === undefined ? {} : { codec }),
       onOpen: (socket: Socket) => join(socket, 'room'),
@@ -75,8 +75,8 @@ describe.each([
   })
 })
 
-describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => {
-  it('undefined, null, booleans and numbers are ignored', async () => {
+describe.each(ENDS)('the value that a handler returns without a codec: %s, %s', (...end) => {
+  it('is ignored when it is undefined, null, a boolean or a number', async () => {
     const values = [undefined, null, true, false, 0, 1, Number.NaN]
     const connection = await open(end, { onTextMessage: (_, text) => values[Number(text)] })
     connection.peer.sendTexts(...values.map((_, i) => String(i)))
@@ -85,7 +85,7 @@ describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => 
     expect(connection.journal.lines).toEqual([])
   })
 
-  it('strings, bytes, a PreparedMessage, a Blob and iterables reply, in order', async () => {
+  it('is sent, in order, when it is a string, bytes, a PreparedMessage, a Blob or an iterable', async () => {
     const values: (() => unknown)[] = [
       () => 'text',
       () => Buffer.from('bytes'),
@@ -121,7 +121,7 @@ describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => 
     expect(connection.journal.lines).toEqual([])
   })
 
-  it('closeWith closes', async () => {
+  it('closes the connection when it is closeWith', async () => {
     const { peer, ended } = await open(end, { onTextMessage: () => closeWith(4001, 'enough') })
     peer.readAll()
     peer.sendTexts('1')
@@ -132,7 +132,7 @@ describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => 
   it.each([
     ['a plain object', { hello: true }],
     ['a Date', new Date(0)],
-  ])('%s is a TypeError that names the handler', async (_, value) => {
+  ])('causes a TypeError that names the handler when it is %s', async (_, value) => {
     const errors: Error[] = []
     const { peer, ended } = await open(end, {
       onTextMessage: () => value as never,
@@ -149,10 +149,10 @@ describe.each(ENDS)('what handlers return without a codec: %s, %s', (...end) => 
   })
 })
 
-describe.each(ENDS)('bytes are the receiver’s for ever: %s, %s', (...end) => {
+describe.each(ENDS)('a received message: %s, %s', (...end) => {
   const SIZES = [0, 1, 20, 125, 126, 4 * KIB, 65_535, 65_536, 200 * KIB]
 
-  it('a message owns its memory, small and large, and keeps no more alive', async () => {
+  it('owns its memory, small and large, and keeps no more alive', async () => {
     const got: Buffer[] = []
     const { peer } = await open(end, { onBinaryMessage: (_, bytes) => void got.push(bytes) })
     peer.do({ do: 'send', frames: SIZES.map((size) => ({ op: 2, size })) })
@@ -165,7 +165,7 @@ describe.each(ENDS)('bytes are the receiver’s for ever: %s, %s', (...end) => {
     }
   })
 
-  it('a message that a handler hands to a worker takes nothing with it', async () => {
+  it('can be transferred to a worker without harm to later messages', async () => {
     const code = `const { parentPort } = require('node:worker_threads')
       parentPort.on('message', (bytes) => parentPort.postMessage(bytes.length))`
     const worker = new Worker(code, { eval: true })
@@ -200,7 +200,7 @@ describe.each(ENDS)('bytes are the receiver’s for ever: %s, %s', (...end) => {
 })
 
 it.each([true, false])(
-  'payloads of pings and pongs, and of fragments, are the receiver’s as well, directIo %p',
+  'the payloads of pings, pongs and fragments own their memory, directIo %p',
   async (directIo) => {
     const got: Buffer[] = []
     const { port } = await serve(
@@ -225,12 +225,12 @@ it.each([true, false])(
   },
 )
 
-describe('an idle connection pins nothing', () => {
+describe('an idle connection', () => {
   const programs = new Programs()
   afterAll(() => programs.remove())
 
   it.each([true, false])(
-    'neither small messages that were kept nor buffers of reads, directIo %p',
+    'keeps alive neither read buffers nor small messages that were kept, directIo %p',
     async (directIo) => {
       const program = programs.run(
         `

@@ -54,8 +54,8 @@ async function openPair(): Promise<Pair> {
   return { transport, peer, told, until }
 }
 
-describe('RFC 6455 7.1.1: a transport whose both sides ended is over', () => {
-  it('when the peer ends last', async () => {
+describe('RFC 6455 7.1.1: a transport ends when both sides have ended', () => {
+  it('and the peer is the last to end', async () => {
     const { transport, peer, told, until } = await openPair()
     transport.write(Buffer.from('last words'))
     transport.end()
@@ -70,7 +70,7 @@ describe('RFC 6455 7.1.1: a transport whose both sides ended is over', () => {
     expect(told).toEqual(['answer', 'end', 'lost'])
   })
 
-  it('when this side ends last', async () => {
+  it('and this side is the last to end', async () => {
     const { transport, peer, told, until } = await openPair()
     peer.end()
     await until('end')
@@ -84,7 +84,7 @@ describe('RFC 6455 7.1.1: a transport whose both sides ended is over', () => {
     await peer.closed()
   })
 
-  it('when this side ends last, and what it wrote had to wait', async () => {
+  it('and this side is the last to end, after output that had to wait', async () => {
     const { transport, peer, told, until } = await openPair()
     peer.end()
     await until('end')

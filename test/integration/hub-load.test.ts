@@ -23,7 +23,7 @@ const SERVE = `
 
 describe('a member of a group of 1,000 that does not read', () => {
   test.each(['drop', 'close'])(
-    'with slowConsumer %s the others get all messages, and what waits for it is limited',
+    'does not keep messages from the others, and its output is limited, with slowConsumer %s',
     async (policy) => {
       const { lines, ...outcome } = await programs.run(
         `
@@ -86,7 +86,7 @@ describe('connections that were opened, named, joined to three groups and closed
     }
   `
 
-  test('leave the heap as it was: 100,000 of them over streams in memory', async () => {
+  test('leave the heap as it was after 100,000 of them over streams in memory', async () => {
     const { lines, ...outcome } = await programs.run(
       `
       ${SERVE}
@@ -131,7 +131,7 @@ describe('connections that were opened, named, joined to three groups and closed
     expect(lines[1]).toBe('left 0 0')
   }, 60_000)
 
-  test('leave the heap as it was: 5,000 of them over real sockets', async () => {
+  test('leave the heap as it was after 5,000 of them over real sockets', async () => {
     const { lines, ...outcome } = await programs.run(
       `
       ${SERVE}

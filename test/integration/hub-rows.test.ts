@@ -7,8 +7,8 @@ import { upgradeRaw } from '../helpers/raw-peer.js'
 
 afterEach(stopHubs)
 
-describe('stored connections, groups, broadcast', () => {
-  test('pushText sends to one connection', async () => {
+describe('stored connections, groups and broadcasts', () => {
+  test('send takes the place of pushText, to one connection', async () => {
     const { client, socket } = await (await serveHub()).open()
     expect(socket.send('hello')).toBe(true)
     expect(await client.receive()).toBe('hello')
@@ -114,7 +114,7 @@ describe('stored connections, groups, broadcast', () => {
       await expect(client.receive()).rejects.toMatchObject({ closeCode: 1000, reason: 'over' })
   })
 
-  test('groups and their members can be listed, and a membership asked for', async () => {
+  test('groups and their members can be listed, and a membership can be asked for', async () => {
     const { server, open } = await serveHub()
     const [a, b] = [await open(), await open()]
     a.socket.join('dogs')
@@ -129,7 +129,7 @@ describe('stored connections, groups, broadcast', () => {
     ]).toEqual([false, true, 2])
   })
 
-  test('a connection has no groups and no names when its onClose runs, and nothing of it is kept', async () => {
+  test('a connection has left its groups and names when its onClose runs, and nothing of it is kept', async () => {
     const { server, open, leftovers } = await serveHub()
     const { client, socket } = await open()
     socket.join('dogs')

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { connect, PreparedMessage, WebSocketServer, type ServerSocket } from '../../src/index.js'
 
 describe('what console.log shows', () => {
-  it('shows a socket, a server, a route, a group and what has names without what they hold inside', async () => {
+  it('shows sockets, servers, routes, groups and named connections without their internals', async () => {
     const server = new WebSocketServer()
     const opened: ServerSocket[] = []
     const route = server.route('/a', {
@@ -35,7 +35,7 @@ describe('what console.log shows', () => {
     await server.close()
   })
 
-  it('shows the length of a prepared message, and not its bytes', () => {
+  it('shows the length of a prepared message and not its bytes', () => {
     expect(inspect(new PreparedMessage('secret'))).toBe('PreparedMessage {"byteLength":6}')
   })
 })

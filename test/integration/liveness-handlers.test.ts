@@ -12,7 +12,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   const [role] = end
 
   it.concurrent(
-    'a handler that never returns: messages wait, pings are answered, and at the end it is told by its signal',
+    'a handler that never returns: messages wait, pings are answered, and its signal is aborted at the end',
     async () => {
       const handled: string[] = []
       let signal: AbortSignal | undefined
@@ -49,7 +49,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'a handler that never returns: the inbox stays within its bounds, and TCP tells the peer',
+    'a handler that never returns: the inbox stays within its bounds, and TCP slows the peer down',
     async () => {
       let handled = 0
       const { socket, peer, ended } = await open(
@@ -77,7 +77,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'a handler that never returns: a handler that gives its signal on never outlives its connection',
+    'a handler that never returns: an operation that gets its signal never outlives the connection',
     async () => {
       const log: string[] = []
       const { peer, ended } = await open(end, {
@@ -133,7 +133,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it.concurrent('`onOpen` that waits: the Close frame is answered, and the end is told', async () => {
+  it.concurrent('`onOpen` that waits: the Close frame is answered, and the end is reported', async () => {
     const { peer, socket, ended } = await open(end, { onOpen: never }, { closeTimeoutMs: 300 })
     peer.readAll()
     peer.sendClose(1000)
@@ -145,7 +145,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await socket.closed).toEqual(info)
   })
 
-  it.concurrent('`onOpen` that waits: a close of its own that it waits for is done at once', async () => {
+  it.concurrent('`onOpen` that waits: a close that it awaits itself is done at once', async () => {
     const { opened: closed, open: tell } = gate<unknown>()
     const startedAt = performance.now()
     const { peer, ended } = await open(end, {
@@ -158,7 +158,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it.concurrent(
-    '`onOpen` that waits: a peer that is gone is gone, by a reset and by its silence',
+    '`onOpen` that waits: a peer that is gone is noticed, by a reset and by its silence',
     async () => {
       for (const how of ['reset', 'silence'] as const) {
         const members: number[] = []
@@ -184,7 +184,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it.concurrent('`onOpen` that waits: limits act', async () => {
+  it.concurrent('`onOpen` that waits: limits hold', async () => {
     const { peer, journal } = await open(
       end,
       { onOpen: never, onMessage: () => undefined },

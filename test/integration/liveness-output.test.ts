@@ -6,7 +6,7 @@ import { ENDS, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness
 afterEach(stopAll)
 
 describe.each(ENDS)('%s, %s', (...end) => {
-  it('large message on its way: what follows it is taken, and all arrives in order', async () => {
+  it('large message on its way: the next message is taken, and all arrive in order', async () => {
     const { socket, peer, journal, ended } = await open(end)
     socket.send(Buffer.alloc(8 * MIB))
     expect(socket.send('ready')).toBe(false)
@@ -50,7 +50,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(peer.frames.map(({ length }) => length)).toEqual([2 * MIB, ...Array(4).fill(64 * KIB), 3])
   })
 
-  it('large message on its way: a small one too is told by drained when it left', async () => {
+  it('large message on its way: drained resolves when a small message has left too', async () => {
     const { socket, peer } = await open(end)
     socket.send(Buffer.alloc(MIB))
     socket.send('x')
@@ -62,7 +62,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(socket.bufferedAmount).toBeLessThanOrEqual(64 * KIB)
   })
 
-  it('compression under way: it is counted, and what is sent after it waits in order', async () => {
+  it('compression under way: the message is counted, and later messages wait in order', async () => {
     const { socket, peer } = await open(end, {}, { perMessageDeflate: true }, { deflate: true })
     peer.readAll()
     const bytes = randomBytes(512 * KIB).toString('hex')
@@ -80,7 +80,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     await until('nothing waits', () => socket.bufferedAmount === 0)
   })
 
-  it('compression under way: drop leaves out what is over the limit, and memory stays bounded', async () => {
+  it('compression under way: drop leaves out messages above the limit, and memory stays bounded', async () => {
     const { socket, peer, journal } = await open(
       end,
       {},
@@ -106,7 +106,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(journal.lines).toEqual([])
   })
 
-  it('compression under way: close fails the connection with 1008, and drops what waits', async () => {
+  it('compression under way: close fails the connection with 1008, and drops the waiting messages', async () => {
     const { socket, peer, journal, ended } = await open(
       end,
       {},
@@ -134,7 +134,7 @@ describe.each(ENDS)('Admission: %s, %s', (...end) => {
   const large = Buffer.alloc(512 * KIB)
   const block = Buffer.alloc(64 * KIB)
 
-  it("slowConsumer 'close': the next message is not taken, what waits is dropped, 1008", async () => {
+  it("slowConsumer 'close': the next message is not taken, the waiting ones are dropped, and the code is 1008", async () => {
     const { socket, peer, journal, ended } = await open(end, {}, { limits, closeTimeoutMs: 1_000 })
     socket.send(large)
     for (let i = 0; i < 4; i++) socket.send(block)
@@ -168,7 +168,7 @@ describe.each(ENDS)('Admission: %s, %s', (...end) => {
     expect(journal.lines).toEqual([])
   })
 
-  it("slowConsumer 'buffer': it is taken, whatever waits", async () => {
+  it("slowConsumer 'buffer': the next message is taken, however many bytes wait", async () => {
     const { socket, peer, journal } = await open(end, {}, { limits, slowConsumer: 'buffer' })
     socket.send(large)
     for (let i = 0; i < 30; i++) socket.send(block)

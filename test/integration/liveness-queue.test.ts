@@ -15,7 +15,7 @@ const CUT = ['error HAWSER_SEND_TIMEOUT', 'closed 1006 unclean engine']
 
 describe.each(ENDS)('%s, %s', (...end) => {
   it.concurrent(
-    'slow but steady: with a full buffer of the system a reader is not cut, and who stops is',
+    "slow but steady: a reader is not cut while the system's buffer is full, and is cut when it stops",
     async () => {
       const { socket, peer, journal, ended } = await open(
         end,
@@ -40,7 +40,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'slow but steady: a close waits for a reader of what lies in the buffer of the system',
+    "slow but steady: a close waits for the peer to read the bytes in the system's buffer",
     async () => {
       const { socket, peer, ended } = await open(end, {}, { closeTimeoutMs: 1_000 }, { largeBuffers: true })
       socket.send(Buffer.alloc(1_536 * KIB))
@@ -59,7 +59,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'stalled: a close does not wait for a peer that leaves megabytes in the buffer of the system',
+    "stalled: a close does not wait for a peer that leaves megabytes in the system's buffer",
     async () => {
       const { socket, journal, ended } = await open(end, {}, { closeTimeoutMs: 500 }, { largeBuffers: true })
       socket.send(Buffer.alloc(1_536 * KIB))

@@ -83,7 +83,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'stalled: who reads a quarter of the time only, but enough each time, is not cut',
+    'stalled: a peer that reads for a quarter of the time, and enough each time, is not cut',
     async () => {
       const { socket, peer, journal } = await open(end, {}, { sendTimeoutMs: 900 })
       socket.send(Buffer.alloc(MIB))
@@ -102,7 +102,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'never reads: cut within sendTimeoutMs, and its memory is within the bound while it lasts',
+    'never reads: the peer is cut within sendTimeoutMs, and its memory stays within the bound until then',
     async () => {
       const block = Buffer.alloc(64 * KIB)
       const { socket, journal, ended, server } = await open(
@@ -166,7 +166,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'floods and does not read the replies: with replies by send the policy holds them, and it is cut all the same',
+    'floods and does not read the replies: the policy bounds replies by send, and the peer is cut all the same',
     async () => {
       const report = Buffer.alloc(32 * KIB)
       let most = 0

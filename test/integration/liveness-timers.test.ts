@@ -19,7 +19,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     peer.do({ do: 'raw', hex: '00'.repeat(200), bytes: 1, everyMs: 60 })
   }
 
-  it.concurrent('sendTimeoutMs: nobody is cut while nothing waits, however silent', async () => {
+  it.concurrent('sendTimeoutMs: a silent peer is not cut while nothing waits for it', async () => {
     const { socket, peer, journal } = await open(end, {}, { sendTimeoutMs: 150 })
     socket.send('small')
     await pause(500)
@@ -39,7 +39,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it.concurrent(
-    'heartbeatIntervalMs: a ping after the silence, and another after each further interval',
+    'heartbeatIntervalMs: a ping is sent after the silence, and another after each further interval',
     async () => {
       for (const heartbeatTimeoutMs of [20_000, false] as const) {
         const { peer, journal } = await open(end, {}, { heartbeatIntervalMs: 100, heartbeatTimeoutMs })
@@ -54,18 +54,21 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it.concurrent('heartbeatIntervalMs: no ping while the peer takes what waits, or sends', async () => {
-    const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 800, heartbeatTimeoutMs: 800 })
-    socket.send(Buffer.alloc(700 * KIB))
-    peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
-    await peer.frame(({ op }) => op === 2)
-    upload(peer)
-    await pause(1_200)
-    expect(peer.frames).toHaveLength(1)
-    expect(socket.readyState).toBe(1)
-  })
+  it.concurrent(
+    'heartbeatIntervalMs: no ping is sent while the peer reads waiting output, or sends',
+    async () => {
+      const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 800, heartbeatTimeoutMs: 800 })
+      socket.send(Buffer.alloc(700 * KIB))
+      peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
+      await peer.frame(({ op }) => op === 2)
+      upload(peer)
+      await pause(1_200)
+      expect(peer.frames).toHaveLength(1)
+      expect(socket.readyState).toBe(1)
+    },
+  )
 
-  it.concurrent('heartbeatTimeoutMs: silence for both times is the end', async () => {
+  it.concurrent('heartbeatTimeoutMs: silence for both times ends the connection', async () => {
     const { peer, journal, ended } = await open(
       end,
       {},
@@ -82,7 +85,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(peer.frames.some(({ op }) => op === 9)).toBe(true)
   })
 
-  it.concurrent('heartbeatTimeoutMs: one byte of an upload now and then is no silence', async () => {
+  it.concurrent('heartbeatTimeoutMs: one byte of an upload now and then is not silence', async () => {
     const { socket, peer, journal } = await open(
       end,
       {},
@@ -109,7 +112,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   it.concurrent(
-    'idleTimeoutMs: control frames do not count, nor do our own heartbeat’s pongs: Close 1001',
+    'idleTimeoutMs: control frames do not count, nor pongs for the heartbeat, and the code is 1001',
     async () => {
       const { peer, journal } = await open(
         end,
@@ -184,7 +187,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'closeTimeoutMs: after the peer’s Close frame it is a total, then the answer is sent',
+    'closeTimeoutMs: after the peer’s Close frame it is a total, and then the answer is sent',
     async () => {
       const { opened, open: letGo } = gate()
       const { peer } = await open(end, { onTextMessage: () => opened }, { closeTimeoutMs: 300 })
@@ -199,7 +202,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'closeTimeoutMs: after the end it is a total, then onClose is called and what waits is counted',
+    'closeTimeoutMs: after the end it is a total, then onClose is called and waiting messages are counted',
     async () => {
       const { peer, ended, socket } = await open(
         end,
@@ -218,7 +221,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   )
 
   it.concurrent(
-    'close({ timeoutMs }): a total from the call, also for a peer that keeps reading',
+    'close({ timeoutMs }): the time is a total from the call, also for a peer that keeps reading',
     async () => {
       const { socket, peer, server } = await open(end, {}, { slowConsumer: 'buffer', closeTimeoutMs: 5_000 })
       peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })

@@ -94,7 +94,7 @@ const VIOLATIONS: readonly (readonly [name: string, bytes: Buffer, code: number]
 ]
 
 describe('a server with no listener anywhere', () => {
-  it('outlives every violation, and answers each by its code', async () => {
+  it('survives every violation, and answers each with its close code', async () => {
     const outcome = await withServer(async (port) => {
       const deflate = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
       const codes = await Promise.all(
@@ -115,7 +115,7 @@ describe('a server with no listener anywhere', () => {
     expect(outcome).toMatchObject(CLEAN)
   })
 
-  it('outlives a reset and a FIN behind each byte of the handshake, on every path', async () => {
+  it('survives a reset and a FIN after each byte of the handshake, on every path', async () => {
     const outcome = await withServer(async (port) => {
       const head = requestHead('/PATH', { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
       for (const path of ['/', '/later', '/never', '/throws', '/async', '/nowhere', '/fails']) {
@@ -138,7 +138,7 @@ describe('a server with no listener anywhere', () => {
     expect(outcome).toMatchObject(CLEAN)
   }, 30_000)
 
-  it('outlives a reset at every stage behind the handshake', async () => {
+  it('survives a reset at every stage after the handshake', async () => {
     const outcome = await withServer(async (port) => {
       const stages: readonly ((peer: RawPeer) => unknown)[] = [
         () => undefined,
@@ -178,7 +178,7 @@ describe('a server with no listener anywhere', () => {
     expect(outcome).toMatchObject(CLEAN)
   })
 
-  it('outlives what is no WebSocket at all', async () => {
+  it('survives bytes that are not a WebSocket handshake', async () => {
     const outcome = await withServer(async (port) => {
       const inputs: (string | Buffer)[] = [
         '',
@@ -234,7 +234,7 @@ describe('a client with no listener anywhere', () => {
     ([name, bytes]) => [name, unmask(bytes)] as const,
   )
 
-  it('outlives every violation of its server, and exits by itself', async () => {
+  it('survives every violation of its server, and exits by itself', async () => {
     const closes: number[] = []
     let count = 0
     const serving = async (peer: RawPeer): Promise<void> => {
@@ -295,7 +295,7 @@ describe('a client with no listener anywhere', () => {
       },
     ],
     ['no HTTP', (peer: RawPeer) => peer.write(Buffer.alloc(70_000, 0xff))],
-  ])('outlives %s', async (_, serving) => {
+  ])('survives %s', async (_, serving) => {
     await serve(serving, async (url) => {
       const { lines, ...outcome } = await programs.run(CLIENT(url)).ended
       expect(outcome).toMatchObject(CLEAN)
@@ -325,7 +325,7 @@ function unmask(bytes: Buffer): Buffer {
   return Buffer.concat(out)
 }
 
-describe('a process ends by itself', () => {
+describe('a process ends by itself,', () => {
   const BOTH = `
     import { connect, WebSocketServer } from './src/index.js'
     const server = new WebSocketServer({ idleTimeoutMs: 60_000 })
@@ -379,7 +379,7 @@ describe('a process ends by itself', () => {
     expect(lines).toEqual(['done'])
   })
 
-  it('though a peer neither reads nor ends: when the close timeout is over', async () => {
+  it('after the close timeout, when a peer neither reads nor ends', async () => {
     const program = programs.run(`
       import { WebSocketServer } from './src/index.js'
       const server = new WebSocketServer({ closeTimeoutMs: 100 })
@@ -397,7 +397,7 @@ describe('a process ends by itself', () => {
   })
 })
 
-describe('connect and disconnect, over and over', () => {
+describe('connecting and disconnecting many times', () => {
   it.each([
     ['closed by the client', 'await (await connect(url)).close(1000)'],
     ['terminated', '(await connect(url)).terminate()'],
@@ -410,7 +410,7 @@ describe('connect and disconnect, over and over', () => {
       'with messages, compressed, and cut in the middle of the work',
       "const c = await connect(url); c.send('y'.repeat(2000)); await c.receive(); c.send('x'.repeat(100_000)); c.terminate()",
     ],
-  ])('%s: heap and handles return to where they were', async (_, code) => {
+  ])('leaves heap and handles as they were: %s', async (_, code) => {
     const { lines, ...outcome } = await programs.run(
       `
       import { connect, WebSocketServer } from './src/index.js'

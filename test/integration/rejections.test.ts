@@ -60,7 +60,7 @@ async function openSocket(way: Way, port: number): Promise<Socket> {
 const BODY_BYTES = 24 << 20
 
 describe.each(WAYS)('%s: a large rejection', (way) => {
-  it('leaves whole, though the peer ends its side at once and reads late', async () => {
+  it('arrives whole when the peer ends its side at once and reads late', async () => {
     const server = new WebSocketServer(optionsOf(way))
     server.route('/', { onUpgrade: () => reject(403, Buffer.alloc(BODY_BYTES, 'z')) })
     const socket = await openSocket(way, await start(way, server))
@@ -113,7 +113,7 @@ function rejectOver(way: string, near: Socket, response: Uint8Array): void {
 }
 
 describe.each(isNativeOn ? ['handle', 'stream'] : ['stream'])('a rejection by the %s', (way) => {
-  it('goes on for longer than the linger time to a peer that reads slowly and steadily', async () => {
+  it('is sent for longer than the linger time to a peer that reads slowly and steadily', async () => {
     const [near, far] = await pair()
     far.pause()
     rejectOver(way, near, Buffer.alloc(BODY_BYTES, 'z'))
@@ -134,7 +134,7 @@ describe.each(isNativeOn ? ['handle', 'stream'] : ['stream'])('a rejection by th
     expect(count).toBe(BODY_BYTES)
   })
 
-  it('is cut if the peer takes nothing of it', async () => {
+  it('is cut when the peer reads nothing of it', async () => {
     const [near, far] = await pair()
     far.pause()
     const startedAt = performance.now()
@@ -144,8 +144,8 @@ describe.each(isNativeOn ? ['handle', 'stream'] : ['stream'])('a rejection by th
   })
 })
 
-describe.each(WAYS.slice(0, 3))('%s: the time of a handshake', (way) => {
-  it('runs from the accept on, head and decision included', async () => {
+describe.each(WAYS.slice(0, 3))('%s: the timeout of a handshake', (way) => {
+  it('runs from the accept on, over head and decision together', async () => {
     const server = new WebSocketServer({ ...optionsOf(way), handshakeTimeoutMs: 600 })
     server.route('/', {
       onUpgrade: async () => {
@@ -166,7 +166,7 @@ describe.each(WAYS.slice(0, 3))('%s: the time of a handshake', (way) => {
     expect(performance.now() - startedAt).toBeLessThan(6_000)
   })
 
-  it('ends for half a head after a silence, with 408', async () => {
+  it('ends half a head with 408', async () => {
     const server = new WebSocketServer({ ...optionsOf(way), handshakeTimeoutMs: 600 })
     const port = await start(way, server)
     const startedAt = performance.now()

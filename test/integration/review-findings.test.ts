@@ -43,7 +43,7 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 
 describe.each(WAYS)('%s', (...way) => {
   it.each([true, false])(
-    'small, large and small again reach a reader that reads, both ways (compression: %p)',
+    'delivers a small, a large and a small message to a peer that reads, both ways (compression: %p)',
     async (perMessageDeflate) => {
       const inbound: number[] = []
       const { open } = await start(
@@ -70,7 +70,7 @@ describe.each(WAYS)('%s', (...way) => {
     },
   )
 
-  it('broadcasts around a large message to each cost nobody the connection', async () => {
+  it('closes no connection for broadcasts around a large message to each', async () => {
     const { server, open } = await start(way, {})
     const clients = await Promise.all(Array.from({ length: 5 }, () => open()))
     server.broadcast('tick')
@@ -83,7 +83,7 @@ describe.each(WAYS)('%s', (...way) => {
     }
   })
 
-  it('no handler begins after server.close resolved, and what none got is counted', async () => {
+  it('begins no handler after server.close resolved, and counts the messages that none received', async () => {
     let started = 0
     let isClosed = false
     let late = 0
@@ -110,11 +110,11 @@ describe.each(WAYS)('%s', (...way) => {
   })
 })
 
-describe('values of Hawser itself that an arrow function returns', () => {
+describe("values of Hawser's own methods that an arrow function returns", () => {
   it.each([
     ['without a codec', undefined],
     ['under a codec', json()],
-  ])('are no replies, %s', async (_, codec) => {
+  ])('are not replies, %s', async (_, codec) => {
     const errors: string[] = []
     const infos: number[] = []
     const { server, url } = await serve({
@@ -136,7 +136,7 @@ describe('values of Hawser itself that an arrow function returns', () => {
     expect([errors, infos]).toEqual([[], [1000]])
   })
 
-  it('what the signal of an ended connection made a handler throw is nobody’s error', async () => {
+  it('an error that a handler throws because its signal is aborted is not reported', async () => {
     const errors: string[] = []
     let ended = 0
     const { server, url } = await serve(
@@ -176,7 +176,7 @@ describe('a client that reads', () => {
   }
   const options = { limits: { maxQueuedMessages: 100 }, closeTimeoutMs: 300 }
 
-  it('gets onClose though its loop never goes on, with the count of what nobody got', async () => {
+  it('gets onClose when its loop never goes on, with the count of unread messages', async () => {
     const { url } = await serve(flood)
     const infos: { droppedMessages: number }[] = []
     const client = await connect(url, {
@@ -197,7 +197,7 @@ describe('a client that reads', () => {
     expect(infos[0]?.droppedMessages).toBeGreaterThan(0)
   })
 
-  it('that closes and reads once more ends cleanly, and onClose counts what nobody read', async () => {
+  it('that closes and reads once more ends cleanly, and onClose counts the unread messages', async () => {
     const { url } = await serve(flood)
     const infos: { droppedMessages: number }[] = []
     const client = await connect(url, {
@@ -212,7 +212,7 @@ describe('a client that reads', () => {
   })
 })
 
-it('a drain that always sends again leaves others their turn', async () => {
+it('leaves others their turn when its onDrain always sends again', async () => {
   let drains = 0
   const { url } = await serve(
     {
@@ -233,7 +233,7 @@ it('a drain that always sends again leaves others their turn', async () => {
   expect(performance.now() - startedAt).toBeLessThan(15_000)
 })
 
-it('a signal that onOpen itself aborts ends the wait of connect', async () => {
+it('rejects connect when onOpen itself aborts the signal', async () => {
   const { url } = await serve({})
   const aborter = new AbortController()
   const onOpen = async (): Promise<void> => {

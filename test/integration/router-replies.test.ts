@@ -60,7 +60,7 @@ describe('onFailure of a router', () => {
     return { error: error.message, of: (message as { type: string }).type }
   }
 
-  it('gives the reply to a call that throws, rejects, or breaks off, and the connection stays open', async () => {
+  it('gives the reply to a call that throws, rejects or fails within its stream, and the connection stays open', async () => {
     const errors: Error[] = []
     const client = await start({
       ...router('type', handlers, { onFailure }),
@@ -78,7 +78,7 @@ describe('onFailure of a router', () => {
     await expect(client.receive()).rejects.toMatchObject({ closeCode: 4000, reason: 'bye' })
   })
 
-  it('may be async, and answers what onUnknown throws as well', async () => {
+  it('may be async, and also answers when onUnknown throws', async () => {
     const onUnknown = (): never => {
       throw new Error('what is this')
     }
@@ -91,7 +91,7 @@ describe('onFailure of a router', () => {
   })
 
   it.each(['sync', 'async', 'parts'])(
-    'that throws itself ends the connection with 1011: %s',
+    'ends the connection with 1011 when it throws itself: %s',
     async (type) => {
       const errors: string[] = []
       const client = await start({
@@ -109,14 +109,14 @@ describe('onFailure of a router', () => {
     },
   )
 
-  it('is a function', () => {
+  it('has to be a function', () => {
     expect(() => router('type', { a: () => 1 }, { onFailure: 5 as never })).toThrow(
       new TypeError('onFailure must be a function, not 5'),
     )
   })
 })
 
-describe('what is wrong with a message to a router', () => {
+describe('a wrong message to a router', () => {
   const schema = z.discriminatedUnion('type', [
     z.object({ type: z.literal('add'), a: z.number(), b: z.number() }),
     z.object({ type: z.literal('unserved') }),
@@ -128,7 +128,7 @@ describe('what is wrong with a message to a router', () => {
     closeCode,
   ]
 
-  it('is told by its kind: unreadable, of an unknown type, or with a wrong value', async () => {
+  it('is reported by its kind: unreadable, of an unknown type, or with a wrong value', async () => {
     const client = await start({ ...router('type', handlers, { schema }), onInvalidMessage })
     expect(await ask(client, { type: 'add', a: 1, b: 2 })).toBe(3)
     expect(await ask(client, { type: 'add', a: 1, b: 'x' })).toEqual(['invalidValue', true, 1007])
@@ -140,7 +140,7 @@ describe('what is wrong with a message to a router', () => {
     expect(JSON.parse(String(await client.receive()))).toEqual(['unreadable', false, 1003])
   })
 
-  it('is told the same by an async schema', async () => {
+  it('is reported in the same way by an async schema', async () => {
     const slow = schema.refine((value) => Promise.resolve(value.type !== 'add' || value.b !== 0))
     const client = await start({ ...router('type', handlers as never, { schema: slow }), onInvalidMessage })
     expect(await ask(client, { type: 'add', a: 1, b: 2 })).toBe(3)
@@ -148,7 +148,7 @@ describe('what is wrong with a message to a router', () => {
     expect(await ask(client, { type: 'subtract' })).toEqual(['unknownType', true, 1007])
   })
 
-  it('goes to onUnknown, as it came, where the schema does not know its type either', async () => {
+  it('goes to onUnknown unchanged when the schema does not know its type either', async () => {
     const client = await start({
       ...router('type', handlers, { schema, onUnknown: (_, message) => ['unknown', message] }),
       onInvalidMessage,
@@ -159,7 +159,7 @@ describe('what is wrong with a message to a router', () => {
     expect(await ask(client, { type: 'add', a: 1 })).toEqual(['invalidValue', true, 1007])
   })
 
-  it('closes with 1007 where nobody hears of it, whatever its kind', async () => {
+  it('closes with 1007 when no handler takes it, whatever its kind', async () => {
     const client = await start(router('type', handlers, { schema }))
     client.sendJson({ type: 'subtract' })
     await expect(client.receive()).rejects.toMatchObject({

@@ -46,7 +46,7 @@ const LEAVES = [
   'src/backplane/backplane.ts',
   'src/backplane/local-node.ts',
   'src/backplane/relay.ts',
-  'src/cli/page.ts',
+  'demo/page.ts',
   'test/helpers/bytes.ts',
 ]
 
@@ -94,7 +94,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     "import 'node:net'\nimport 'node:tls'\nimport './backplane.js'\nimport '../hub/remote.js'\nimport '../connection/prepared-message.js'",
   ],
   ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
-  ['src/cli/main.ts', "import '../index.js'\nimport '../frame/index.js'\nimport './page.js'"],
+  ['demo/main.ts', "import 'hawser'\nimport 'hawser/frame'\nimport './page.js'\nimport 'node:http'"],
   ['test/helpers/frame-builder.ts', "import './bytes.js'"],
 ]
 
@@ -115,7 +115,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['leaves', 'src/limits.ts', "import 'node:buffer'"],
   ['leaves', 'src/check.ts', "import './errors.js'"],
   ['surface', 'src/server/from-the-top.ts', "import '../index.js'"],
-  ['surface', 'src/socket/from-cli.ts', "import '../cli/page.js'"],
+  ['src-imports-src', 'src/socket/from-demo.ts', "import '../../demo/page.js'"],
   ['frame-imports', 'src/frame/reaches-handshake.ts', "import '../handshake/tokens.js'"],
   ['frame-builtins', 'src/frame/reaches-net.ts', "import 'node:net'"],
   ['frame-builtins', 'src/frame/reaches-timers.ts', "import 'timers/promises'"],
@@ -172,9 +172,11 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['backplane-builtins-worker_threads', 'src/backplane/ports.ts', "import 'node:worker_threads'"],
   ['server-imports', 'src/server/reaches-relay.ts', "import '../backplane/relay.js'"],
   ['hub-socket-types', 'src/hub/runs-socket.ts', "import '../socket/socket.js'"],
-  ['cli-imports', 'src/cli/reaches-frame.ts', "import '../frame/header.js'"],
-  ['cli-imports', 'src/cli/reaches-server.ts', "import type {} from '../server/path-matching.js'"],
-  ['cli-imports', 'src/cli/reaches-errors.ts', "import '../errors.js'"],
+  ['demo-imports', 'demo/reaches-frame.ts', "import '../src/frame/header.js'"],
+  ['demo-imports', 'demo/reaches-server.ts', "import type {} from '../src/server/path-matching.js'"],
+  ['demo-imports', 'demo/by-path.ts', "import '../src/index.js'"],
+  ['demo-imports', 'demo/helped.ts', "import '../test/helpers/bytes.js'"],
+  ['demo-packages', 'demo/peer.ts', "import 'ws'"],
   ['independent-frame-builder', 'test/helpers/frame-builder-2.ts', "import '../../src/frame/header.js'"],
 ]
 
@@ -194,7 +196,16 @@ async function cruise(
       await writeFile(full, `${statement}\nexport const leaf = 0\n`)
     }
     const command = path.join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
-    const args = [command, '--config', '.dependency-cruiser.mjs', '--output-type', 'json', 'src', 'test']
+    const args = [
+      command,
+      '--config',
+      '.dependency-cruiser.mjs',
+      '--output-type',
+      'json',
+      'src',
+      'demo',
+      'test',
+    ]
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: tree, maxBuffer: 64 << 20 })
     const { violations, ruleSetUsed } = (JSON.parse(stdout) as Cruise).summary
     return {
@@ -229,7 +240,7 @@ describe('the rooms that the rules name', () => {
     '.dependency-cruiser.mjs',
     'return subject.default.forbidden',
   ) as readonly Rule[]
-  const files = ['src', 'test'].flatMap((top) =>
+  const files = ['src', 'demo', 'test'].flatMap((top) =>
     readdirSync(path.join(root, top), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => `${top}/${name}`),
@@ -248,7 +259,7 @@ describe('the rooms that the rules name', () => {
     Object.entries(side)
       .filter(([key]) => key === 'path' || key === 'pathNot')
       .flatMap(([, value]) => value as string | string[])
-      .filter((pattern) => /^\^(src|test)\//.test(pattern))
+      .filter((pattern) => /^\^(src|demo|test)\//.test(pattern))
 
   it('are there, every file and room of every rule', () => {
     const missing = rules.flatMap(({ name, from, to }) =>

@@ -21,9 +21,12 @@ interface Manifest {
 const readText = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 const manifest = JSON.parse(readText('package.json')) as Manifest
 
-/** The source of a built file: dist/esm/frame/index.d.ts comes from src/frame/index.ts. */
+/** The source of a built file: dist/esm/frame/index.d.ts comes from src/frame/index.ts, dist/demo/main.js from demo/main.ts. */
 const sourceOf = (target: string): string =>
-  target.replace(/^\.\/dist\/(esm|cjs)\//, 'src/').replace(/(\.d\.ts|\.js)$/, '.ts')
+  target
+    .replace(/^\.\/dist\/(esm|cjs)\//, 'src/')
+    .replace(/^\.\/dist\/demo\//, 'demo/')
+    .replace(/(\.d\.ts|\.js)$/, '.ts')
 
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],

@@ -1,4 +1,4 @@
-import { FrameTap, SHOWN_BYTES, type WireReport } from '../../../src/cli/frame-tap.js'
+import { FrameTap, SHOWN_BYTES, type WireReport } from '../../../demo/frame-tap.js'
 import { closeFrame, fragments, frame, frameHeader, hex, KEY, OP } from '../../helpers/frame-builder.js'
 
 const RESPONSE = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'

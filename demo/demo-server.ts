@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { closeWith, WebSocketServer, type ServerService } from '../index.js'
+import { closeWith, WebSocketServer, type ServerService } from 'hawser'
 import { hostInUrl, isLoopbackOrigin, isWildcard, ownOrigins } from './allowed-origins.js'
 import { CHAT_PATH, createChat } from './chat.js'
 import { listenOnHost } from './listen.js'

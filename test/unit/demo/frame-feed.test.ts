@@ -1,5 +1,5 @@
-import { FrameFeed, MAX_WAITING_REPORTS, type FeedMessage } from '../../../src/cli/frame-feed.js'
-import type { FrameReport } from '../../../src/cli/frame-tap.js'
+import { FrameFeed, MAX_WAITING_REPORTS, type FeedMessage } from '../../../demo/frame-feed.js'
+import type { FrameReport } from '../../../demo/frame-tap.js'
 
 const report = (payloadLength: number): FrameReport => ({
   kind: 'frame',

@@ -1,4 +1,4 @@
-import type { ServerSocket } from '../index.js'
+import type { ServerSocket } from 'hawser'
 import type { WireReport } from './frame-tap.js'
 
 /** What the page is sent, as JSON text. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { TappedDuplex } from '../../../src/cli/tapped-duplex.js'
+import { TappedDuplex } from '../../../demo/tapped-duplex.js'
 
 /** Both ends of a TCP connection, one of them tapped. */
 async function pair(): Promise<{

@@ -1,4 +1,4 @@
-import { HELP, readArguments, UsageError } from '../../../src/cli/arguments.js'
+import { HELP, readArguments, UsageError } from '../../../demo/arguments.js'
 
 const serve = { kind: 'serve', host: 'localhost', port: 8080, origins: [] }
 

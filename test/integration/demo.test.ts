@@ -11,13 +11,13 @@ import {
   ConnectionClosedError,
   type ConnectOptions,
 } from '../../src/index.js'
-import { DemoServer, type DemoOptions } from '../../src/cli/demo-server.js'
-import type { FeedMessage } from '../../src/cli/frame-feed.js'
-import type { FrameReport, WireReport } from '../../src/cli/frame-tap.js'
-import { ListenError } from '../../src/cli/listen.js'
+import { DemoServer, type DemoOptions } from '../../demo/demo-server.js'
+import type { FeedMessage } from '../../demo/frame-feed.js'
+import type { FrameReport, WireReport } from '../../demo/frame-tap.js'
+import { ListenError } from '../../demo/listen.js'
 import { frame, KEY, OP } from '../helpers/frame-builder.js'
 
-const pageDirectory = path.join(__dirname, '../../src/cli/page')
+const pageDirectory = path.join(__dirname, '../../demo/page')
 const OPTIONS: DemoOptions = { host: 'localhost', port: 0, pageDirectory }
 
 const newId = (): string => randomBytes(16).toString('hex')
@@ -101,7 +101,7 @@ const framesOf = (reports: readonly WireReport[], opcode: FrameReport['opcode'])
   reports.filter((report): report is FrameReport => report.kind === 'frame' && report.opcode === opcode)
 
 describe('the page', () => {
-  test('is one file of HTML with all that it needs from here', async () => {
+  test('loads nothing from another server', async () => {
     const { status, headers, body } = await fetch('/')
     expect(status).toBe(200)
     expect(headers).toMatchObject({
@@ -118,7 +118,7 @@ describe('the page', () => {
     for (const link of links) expect((await fetch(link)).status).toBe(200)
   })
 
-  test('each module of the script is there', async () => {
+  test('has each module that its script imports', async () => {
     const seen = new Set(['/page.js'])
     for (const name of seen) {
       const { status, headers, body } = await fetch(name)
@@ -128,7 +128,7 @@ describe('the page', () => {
     expect(seen.size).toBeGreaterThan(3)
   })
 
-  test('HEAD has the same headers and no body', async () => {
+  test('answers HEAD with the same headers and without a body', async () => {
     const { status, headers, body } = await fetch('/', 'HEAD')
     expect([status, body]).toEqual([200, ''])
     expect(Number(headers['content-length'])).toBeGreaterThan(1000)
@@ -142,13 +142,13 @@ describe('the page', () => {
     ['GET', '/../main.ts', 404],
     ['GET', '/%2e%2e/main.ts', 404],
     ['GET', '/page', 404],
-  ])('%s %s is answered with %i', async (method, target, status) => {
+  ])('answers %s %s with %i', async (method, target, status) => {
     expect(await fetch(target, method)).toMatchObject({ status, body: expect.stringMatching(/^[^\n]+\n$/) })
   })
 })
 
 describe('the echo', () => {
-  test('gives back text and bytes, with compression and the subprotocol', async () => {
+  test('returns text and bytes, with compression and the subprotocol', async () => {
     const socket = await open('/echo', { protocols: ['other', 'echo.hawser'] })
     expect([socket.protocol, socket.extensions]).toEqual([
       'echo.hawser',
@@ -161,7 +161,7 @@ describe('the echo', () => {
     await socket.close(1000)
   })
 
-  test('gives back megabytes, watched or not', async () => {
+  test('returns messages of megabytes, whether a page watches or not', async () => {
     const bytes = randomBytes(6 * 1024 * 1024)
     const plain = await open('/echo')
     plain.send(bytes)
@@ -176,13 +176,13 @@ describe('the echo', () => {
     await echo.close(1000)
   })
 
-  test('nothing is at other paths', async () => {
+  test('is at no other path', async () => {
     const error = await open('/').catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(HandshakeError)
     expect((error as HandshakeError).response?.status).toBe(404)
   })
 
-  test('bytes that come with the request are echoed and reported', async () => {
+  test('returns and reports frames that arrive with the request', async () => {
     const id = newId()
     const watcher = await open(`/frames?id=${id}`)
     const socket = connectTcp(server.port, 'localhost')
@@ -209,7 +209,7 @@ describe('the echo', () => {
 })
 
 describe('the frames of a connection', () => {
-  test('both ways, with flags, length, masking and bytes', async () => {
+  test('are reported for both directions, with flags, length, masking key and bytes', async () => {
     const { echo, reports, until } = await watch(undefined, { perMessageDeflate: false })
     echo.send('Hello')
     await echo.receive()
@@ -226,7 +226,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('compressed ones are reported as they pass', async () => {
+  test('are reported compressed, as they pass', async () => {
     const { echo, reports, until } = await watch()
     const text = 'all the same '.repeat(1000)
     echo.send(text)
@@ -238,7 +238,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('the round trip is measured at once, and whenever the page asks', async () => {
+  test('give the round trip at once, and whenever the page asks', async () => {
     const { echo, watcher, messages, reports, until } = await watch()
     await until(() => messages.some(({ rttMs }) => rttMs !== null))
     expect(messages.at(-1)?.rttMs).toBeGreaterThan(0)
@@ -249,7 +249,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('end with the Close frames of both sides; then the reports end with 1000', async () => {
+  test('end with the Close frames of both sides, and then the reports end with 1000', async () => {
     const { echo, watcher, reports, until } = await watch()
     await echo.close(4001, 'enough')
     await until(() => framesOf(reports, 'CLOSE').length === 2)
@@ -260,7 +260,7 @@ describe('the frames of a connection', () => {
     expect(await closeOf(watcher)).toEqual({ code: 1000, reason: '' })
   })
 
-  test('a flood is counted, not kept: nothing is lost from the count', async () => {
+  test('are counted and not kept during a flood, and the count is right', async () => {
     const { echo, messages, until } = await watch(undefined, { perMessageDeflate: false })
     const sent = 5_000
     for (let i = 0; i < sent; i++) echo.send('x')
@@ -274,7 +274,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('a page that goes away leaves the connection as it is', async () => {
+  test('leave the connection as it is when the page that watches goes away', async () => {
     const { echo, watcher } = await watch()
     await watcher.close(1000)
     echo.send('still here')
@@ -282,7 +282,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('one connection alone has an id: a second one is echoed, unwatched', async () => {
+  test('belong to one connection for each id: a second one is echoed and not watched', async () => {
     const id = newId()
     const { echo, reports, until } = await watch(id, { perMessageDeflate: false })
     const second = await open(`/echo?id=${id}`)
@@ -301,11 +301,11 @@ describe('the frames of a connection', () => {
     ['no id', ''],
     ['a short one', '?id=abc'],
     ['one that is no hexadecimal', `?id=${'g'.repeat(32)}`],
-  ])('%s is refused with 1008', async (_name, query) => {
+  ])('are not reported for %s, which is refused with 1008', async (_name, query) => {
     expect(await closeOf(await open(`/frames${query}`))).toMatchObject({ code: 1008 })
   })
 
-  test('an id that somebody watches is refused, and his reports go on', async () => {
+  test('are not reported to a second page for the same id, and the reports of the first go on', async () => {
     const id = newId()
     const { echo, reports, until } = await watch(id)
     expect(await closeOf(await open(`/frames?id=${id}`))).toEqual({ code: 1008, reason: 'this id is in use' })
@@ -314,7 +314,7 @@ describe('the frames of a connection', () => {
     await echo.close(1000)
   })
 
-  test('any other request is refused with 1008', async () => {
+  test('are not reported for any other request, which is refused with 1008', async () => {
     const watcher = await open(`/frames?id=${newId()}`)
     watcher.send('format the disk')
     expect(await closeOf(watcher)).toMatchObject({ code: 1008 })
@@ -322,7 +322,7 @@ describe('the frames of a connection', () => {
 })
 
 describe('pages of other origins (RFC 6455 section 10.2)', () => {
-  test.each(['/echo', '/frames'])('%s refuses them, and tells the user once', async (target) => {
+  test.each(['/echo', '/frames'])('are refused by %s, and the user is told once', async (target) => {
     refused.length = 0
     const origin = `https://foreign.example${target.length}`
     for (let i = 0; i < 2; i++) {
@@ -332,7 +332,7 @@ describe('pages of other origins (RFC 6455 section 10.2)', () => {
     expect(refused).toEqual([origin])
   })
 
-  test('the page itself by all its names, those that were allowed, and programs are let in', async () => {
+  test('are refused, but not the page itself by all its names, allowed origins, and programs', async () => {
     const { port } = server
     const origins = ['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}:${port}`)
     for (const origin of [...origins, 'https://friend.example']) {
@@ -342,13 +342,13 @@ describe('pages of other origins (RFC 6455 section 10.2)', () => {
   })
 })
 
-describe('/origin tells a page whether its origin may connect', () => {
+describe('/origin says whether the origin of a page may connect', () => {
   test.each([
     ['https://friend.example', true],
     ['http://localhost:9000', true],
     ['https://foreign.example', false],
     ['', false],
-  ])('%j: %j', async (origin, isAllowed) => {
+  ])('answers %j with %j', async (origin, isAllowed) => {
     const { status, headers, body } = await fetch(`/origin?of=${encodeURIComponent(origin)}`)
     expect([status, headers['content-type']]).toEqual([200, 'application/json'])
     expect(JSON.parse(body)).toEqual({ isAllowed })
@@ -356,7 +356,7 @@ describe('/origin tells a page whether its origin may connect', () => {
 })
 
 describe('listening', () => {
-  test('a port in use is told in one line', async () => {
+  test('reports a port in use in one line', async () => {
     const error: unknown = await DemoServer.start({ ...OPTIONS, port: server.port }).catch(
       (reason: unknown) => reason,
     )
@@ -366,7 +366,7 @@ describe('listening', () => {
     )
   })
 
-  test('a port in use on one address of the name alone counts as well', async () => {
+  test('reports a port that is in use on one address of the host name alone', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -378,11 +378,11 @@ describe('listening', () => {
     ['no-such-host.invalid', /^there is no host named no-such-host\.invalid/],
     // TEST-NET-1 (RFC 5737): nobody has it.
     ['192.0.2.1', /^192\.0\.2\.1 is no address of this machine/],
-  ])('%s is told in one line', async (host, message) => {
+  ])('reports %s in one line', async (host, message) => {
     await expect(DemoServer.start({ ...OPTIONS, host })).rejects.toThrow(message)
   })
 
-  test('the URL is one that a browser can open', async () => {
+  test('gives a URL that a browser can open', async () => {
     const all = await DemoServer.start({ ...OPTIONS, host: '0.0.0.0' })
     expect([server.url, all.url]).toEqual([
       `http://localhost:${server.port}/`,
@@ -393,7 +393,7 @@ describe('listening', () => {
 })
 
 describe('the end', () => {
-  test('all connections are closed with 1001, and the port is free', async () => {
+  test('closes all connections with 1001, and frees the port', async () => {
     const ending = await DemoServer.start(OPTIONS)
     const id = newId()
     const watcher = await connect(`ws://localhost:${ending.port}/frames?id=${id}`)
@@ -409,7 +409,7 @@ describe('the end', () => {
     await (await DemoServer.start({ ...OPTIONS, port: ending.port })).close()
   })
 
-  test('terminate cuts them', async () => {
+  test('cuts all connections after terminate', async () => {
     const ending = await DemoServer.start(OPTIONS)
     const echo = await connect(`ws://localhost:${ending.port}/echo`)
     ending.terminate()

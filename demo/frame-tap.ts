@@ -7,8 +7,8 @@ import {
   ProtocolError,
   type ClosePayload,
   type FramePart,
-} from '../frame/index.js'
-import { HeadScanner, parseExtensionHeader, type ResponseHead } from '../handshake/index.js'
+} from 'hawser/frame'
+import { HeadScanner, parseExtensionHeader, type ResponseHead } from 'hawser/handshake'
 import type { ByteTap } from './tapped-duplex.js'
 
 export type Sender = 'client' | 'server'

@@ -2,7 +2,7 @@
 /** The `hawser` command as a process of its own, built for this test. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -17,7 +17,9 @@ const running = new Set<ChildProcess>()
 
 beforeAll(async () => {
   temp = await mkdtemp(path.join(tmpdir(), 'hawser-command-'))
-  command = path.join(temp, 'dist/esm/cli/main.js')
+  command = path.join(temp, 'dist/demo/main.js')
+  // It imports hawser by its name, which Node looks for in the package.json above it.
+  await copyFile(path.join(root, 'package.json'), path.join(temp, 'package.json'))
   const build = path.join(root, 'scripts/build.mjs')
   const { code, output } = await run([build, '--out', path.join(temp, 'dist'), '--code-only'])
   if (code !== 0) throw new Error(`the build failed:\n${output}`)
@@ -71,7 +73,7 @@ describe('a wrong command line', () => {
       'hawser: --port must be a whole number from 0 to 65535, not "abc" (hawser --help lists the flags)\n',
     ],
     [['start'], 'hawser: unexpected argument "start" (hawser --help lists the flags)\n'],
-  ])('%j gets one line, and exit code 2', async (argv, errors) => {
+  ])('%j prints one line and ends with exit code 2', async (argv, errors) => {
     expect(await run([command, ...argv])).toEqual({ code: 2, output: '', errors })
   })
 })
@@ -82,7 +84,7 @@ test('--help prints the flags', async () => {
   expect(output).toMatch(/^Serves a WebSocket echo[^]*--host NAME[^]*--port, -p PORT/)
 })
 
-test('a port in use gets one line, and exit code 1', async () => {
+test('a port in use makes the command print one line and end with exit code 1', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
@@ -95,7 +97,7 @@ test('a port in use gets one line, and exit code 1', async () => {
 })
 
 describe('the server', () => {
-  test('says where it is in one line, and serves the page and the echo there', async () => {
+  test('prints its URL in one line, and serves the page and the echo there', async () => {
     const { child, line, port } = await serve()
     expect(line).toBe(`Hawser serves http://localhost:${port}/ (Ctrl+C ends it)\n`)
     const page = await (await fetch(`http://localhost:${port}/`)).text()
@@ -108,7 +110,7 @@ describe('the server', () => {
   })
 
   test.each(['SIGINT', 'SIGTERM'] as const)(
-    '%s closes connections with 1001, and ends with 0',
+    'closes connections with 1001 and ends with 0 after %s',
     async (signal) => {
       const { child, port } = await serve()
       const socket = await connect(`ws://localhost:${port}/echo`)
@@ -119,7 +121,7 @@ describe('the server', () => {
     },
   )
 
-  test('a second signal does not wait for peers that do not answer', async () => {
+  test('does not wait for peers that do not answer after a second signal', async () => {
     const { child, port } = await serve()
     const socket = await connect(`ws://localhost:${port}/echo`)
     // Its Close frame is not read, and so never answered.

@@ -1,4 +1,4 @@
-import { accept, reject, WebSocketServer, type ServerOptions } from '../index.js'
+import { accept, reject, WebSocketServer, type ServerOptions } from 'hawser'
 
 export const CHAT_PROTOCOL = 'chat.hawser'
 /** What the paths of rooms begin with: `/chat/` and the room's name, percent-encoded; the query has `name`. */

@@ -1,4 +1,4 @@
-import type { ServerService, ServerSocket } from '../index.js'
+import type { ServerService, ServerSocket } from 'hawser'
 import { FrameFeed } from './frame-feed.js'
 import { FrameTap } from './frame-tap.js'
 

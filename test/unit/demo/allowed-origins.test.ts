@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { hostInUrl, isLoopbackOrigin, ownOrigins } from '../../../src/cli/allowed-origins.js'
+import { hostInUrl, isLoopbackOrigin, ownOrigins } from '../../../demo/allowed-origins.js'
 
 test.each([
   ['http://localhost:9000', true],

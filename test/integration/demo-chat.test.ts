@@ -1,13 +1,13 @@
 /** The chat that the `hawser` command serves, over real sockets. */
 import path from 'node:path'
 import { connect, type ClientSocket, type ConnectOptions } from '../../src/index.js'
-import { DemoServer } from '../../src/cli/demo-server.js'
+import { DemoServer } from '../../demo/demo-server.js'
 
 let server: DemoServer
 const sockets: ClientSocket[] = []
 
 beforeAll(async () => {
-  const pageDirectory = path.join(__dirname, '../../src/cli/page')
+  const pageDirectory = path.join(__dirname, '../../demo/page')
   server = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
 })
 afterEach(() => {
@@ -30,7 +30,7 @@ const statusOf = (promise: Promise<unknown>): Promise<number> =>
     (error: unknown) => (error as { httpStatus: number }).httpStatus,
   )
 
-test('who is in a room sees who comes, what is said, and who goes; others do not', async () => {
+test('members of a room see who joins, what is said, and who leaves, and other rooms do not', async () => {
   const ada = await join('dogs', 'Ada', { protocols: 'chat.hawser' })
   expect(ada.protocol).toBe('chat.hawser')
   expect(await next(ada)).toEqual({ kind: 'welcome', name: 'Ada', people: 1 })
@@ -58,11 +58,11 @@ test.each([
   ['one that turns the text around', 'lobby', 'a\u202eb'],
   ['a long room', 'x'.repeat(33), 'Ada'],
   ['a blank room', ' ', 'Ada'],
-])('%s is refused with 400', async (_what, room, name) => {
+])('the chat refuses %s with 400', async (_what, room, name) => {
   expect(await statusOf(join(room, name))).toBe(400)
 })
 
-test('a page of another origin, no room and two rooms are refused', async () => {
+test('the chat refuses a page of another origin, and a path with no room or with two', async () => {
   expect(await statusOf(join('lobby', 'Eve', { origin: 'https://evil.example' }))).toBe(403)
   expect(await statusOf(join('', 'Ada'))).toBe(404)
   expect(await statusOf(connect(`ws://localhost:${String(server.port)}/chat/a/b?name=c`))).toBe(404)
@@ -72,15 +72,15 @@ test('a page of another origin, no room and two rooms are refused', async () => 
 test.each([
   ['bytes', Buffer.from('x'), 1003],
   ['a long message', 'x'.repeat(4097), 1009],
-] as const)('%s close the connection', async (_what, message, closeCode) => {
+] as const)('the chat closes the connection for %s', async (_what, message, closeCode) => {
   const socket = await join('lobby', 'Ada')
   await next(socket)
   socket.send(message)
   await expect(socket.receive()).rejects.toMatchObject({ closeCode })
 })
 
-test('the end of the command closes it with 1001', async () => {
-  const pageDirectory = path.join(__dirname, '../../src/cli/page')
+test('the chat closes connections with 1001 when the command ends', async () => {
+  const pageDirectory = path.join(__dirname, '../../demo/page')
   const ending = await DemoServer.start({ host: 'localhost', port: 0, pageDirectory })
   const socket = await connect(`ws://localhost:${String(ending.port)}/chat/lobby?name=Ada`)
   sockets.push(socket)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { listenOnAll } from '../../../src/cli/listen.js'
+import { listenOnAll } from '../../../demo/listen.js'
 
 const addressOf = (server: Server): AddressInfo => server.address() as AddressInfo
 // TEST-NET-1 (RFC 5737): no machine has it.
