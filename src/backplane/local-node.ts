@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { PreparedMessage } from '../connection/prepared-message.js'
+import { firstByteOf, payloadOf, type PreparedMessage } from '../connection/prepared-message.js'
 import { toError } from '../errors.js'
 import type { Change, Claim, Local, OutgoingAction, Remote, RemoteClaim } from '../hub/remote.js'
 import { checkNumber, showValue } from '../check.js'
@@ -336,8 +336,8 @@ const nameChanges = (claims: Iterable<readonly [name: string, claim: Claim | nul
 /** The payload of an envelope: text where the message is text, else bytes in a buffer of their own. */
 function toPayload(message: string | PreparedMessage): Payload {
   if (typeof message === 'string') return message
-  const { payload } = message
-  return (message.firstByte & OPCODE_BITS) === TEXT ? payload.toString() : new Uint8Array(payload)
+  const payload = payloadOf(message)
+  return (firstByteOf(message) & OPCODE_BITS) === TEXT ? payload.toString() : new Uint8Array(payload)
 }
 
 /** What one envelope of changes, or of a snapshot, carries. */

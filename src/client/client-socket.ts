@@ -1,203 +1,25 @@
-import { ConnectionClosedError, InvalidStateError, toError } from '../errors.js'
-import type { ConnectionOptions } from '../connection/connection.js'
-import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
-import { CloseCode } from '../frame/close-code.js'
-import { Dispatcher } from '../service/dispatcher.js'
-import type { Handlers } from '../service/service.js'
-import { Socket, type EventSink, type SocketInfo } from '../socket/socket.js'
-import type { DriverOptions } from '../socket/driver-owner.js'
-import type { Transport } from '../transport/transport.js'
+import type { Socket } from '../socket/socket.js'
 import type { WaitOptions } from '../socket/waiters.js'
-import { warnOnce } from '../socket/warnings.js'
-import { MessageReader } from './message-reader.js'
-
-/** Ends that are no failure: iteration just ends. */
-const NORMAL_ENDS: readonly number[] = [
-  CloseCode.NORMAL_CLOSURE,
-  CloseCode.GOING_AWAY,
-  CloseCode.NO_STATUS_RECEIVED,
-]
-
-/** What becomes of messages that no handler takes. */
-export type Incoming = 'queue' | 'discard'
-
-/** Where events go on a connection whose messages are read one by one, beside handlers for everything else. */
-class ReaderAndHandlers implements EventSink {
-  private readonly reader: MessageReader
-  private readonly handlers: EventSink
-
-  constructor(reader: MessageReader, handlers: EventSink) {
-    this.reader = reader
-    this.handlers = handlers
-  }
-
-  get droppedMessages(): number {
-    return this.reader.droppedMessages + this.handlers.droppedMessages
-  }
-
-  handleEvent(event: ConnectionEvent): void {
-    if (event.type === 'message') {
-      this.reader.handleEvent(event)
-      return
-    }
-    // Idle is a question to the handlers alone, and they answer a Close frame once nothing of theirs runs.
-    if (event.type !== 'idleTimeout' && event.type !== 'closeReceived') this.reader.handleEvent(event)
-    this.handlers.handleEvent(event)
-  }
-
-  handleDrain(): void {
-    this.handlers.handleDrain()
-  }
-
-  handleResume(): void {
-    this.handlers.handleResume()
-  }
-
-  handleTerminated(): void {
-    // What came can still be read.
-    this.handlers.handleTerminated()
-  }
-
-  handleSendingOver(): void {
-    this.reader.handleSendingOver()
-    this.handlers.handleSendingOver()
-  }
-
-  handleEnd(info: CloseInfo): void {
-    this.handlers.handleEnd(info)
-  }
-}
 
 /** A connection as a client has it: with handlers, or read message by message. */
-export class ClientSocket<Data = unknown> extends Socket<Data> implements AsyncIterable<string | Buffer> {
-  /** @internal */
-  protected readonly sink: EventSink
-  private readonly reader: MessageReader | null
-  private readonly dispatcher: Dispatcher<ClientSocket<Data>>
-  private readonly handlers: object
-
-  /** @internal Made by `connect`. */
-  constructor(
-    transport: Transport,
-    info: SocketInfo,
-    data: Data,
-    connection: ConnectionOptions,
-    options: DriverOptions,
-    handlers: Handlers<ClientSocket<Data>>,
-    incoming: Incoming,
-  ) {
-    super(transport, info, data, connection, options)
-    this.handlers = handlers
-    this.dispatcher = new Dispatcher(this, handlers, options.limits)
-    if (this.dispatcher.handlesMessages || incoming === 'discard') {
-      this.reader = null
-      this.sink = this.dispatcher
-    } else {
-      this.reader = new MessageReader(this.driver, options.limits)
-      this.sink = new ReaderAndHandlers(this.reader, this.dispatcher)
-    }
-  }
-
+export interface ClientSocket<Data = unknown> extends Socket<Data> {
   /**
-   * @internal Begins to read, and calls `onOpen`.
-   * @param within ends the wait for `onOpen`: the connection is cut, and the reason is thrown
-   * @throws what `onOpen` throws, then the connection has failed; ConnectionClosedError if the connection ended before
-   */
-  async open(head: Uint8Array, within: AbortSignal): Promise<void> {
-    let failure: { readonly error: unknown } | null = null
-    let isWaitedFor = true
-    const opened = this.dispatcher.open((error) => {
-      if (isWaitedFor) failure = { error }
-      else this.handleFailure(toError(error), false)
-    })
-    this.driver.start(head)
-    try {
-      if (opened !== undefined) await this.untilOpen(opened, within)
-    } finally {
-      isWaitedFor = false
-    }
-    if (failure !== null) throw (failure as { readonly error: unknown }).error
-  }
-
-  /**
-   * Waits for the next message; those that came before are given first, in order. A late message goes to the next
-   * call when this one gives up.
+   * Waits for the next message; messages that were received before are given first, in order. If this call gives up, a
+   * later message goes to the next call.
+   * @returns text as a string, bytes as a Buffer that belongs to the caller
    * @throws ConnectionClosedError, with code and reason, once the connection is over and all messages are read; the
-   *   signal's reason; a `TimeoutError`; InvalidStateError where a handler gets the messages, or `incoming` is 'discard'
+   *   signal's reason; a `TimeoutError`; InvalidStateError if handlers get the messages, or `incoming` is 'discard'
    * @example
    * ```ts
    * socket.send('hello')
    * const reply = await socket.receive({ timeoutMs: 5000 })
    * ```
    */
-  receive(options: WaitOptions = {}): Promise<string | Buffer> {
-    if (this.reader === null) {
-      return Promise.reject(
-        new InvalidStateError('the messages of this connection go to its handlers, or are discarded'),
-      )
-    }
-    return this.reader.receive(options)
-  }
+  receive(options?: WaitOptions): Promise<string | Buffer>
 
   /**
-   * The messages, until the connection ends: with 1000, 1001 or no code the loop ends, with any other it throws
+   * The messages, until the connection ends: with 1000, 1001 or no code the loop ends, with any other code it throws
    * ConnectionClosedError. Leaving the loop leaves the connection open.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
-    const endLoop = this.reader?.beginLoop()
-    try {
-      for (;;) {
-        let message
-        try {
-          message = await this.receive()
-        } catch (error) {
-          if (error instanceof ConnectionClosedError && NORMAL_ENDS.includes(error.closeCode)) return
-          throw error
-        }
-        yield message
-      }
-    } finally {
-      endLoop?.()
-    }
-  }
-
-  /** @internal */
-  override handleTimeUp(): void {
-    this.reader?.giveUp()
-  }
-
-  /** @internal */
-  override handleFailure(error: Error, isHeard: boolean): void {
-    if (isHeard) return
-    const what = 'a handler of a client failed, and no onError heard it'
-    warnOnce(this.handlers, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, error)
-  }
-
-  protected override detach(): void {
-    // A client keeps no list of its connections.
-  }
-
-  /** Waits for `onOpen`, but not for ever: the end of the connection, a signal and the time end the wait. */
-  private async untilOpen(opened: Promise<void>, within: AbortSignal): Promise<void> {
-    const ended = this.closed.then((info) => {
-      throw new ConnectionClosedError(info.code, info.reason)
-    })
-    // Nobody waits for it once the connection is open.
-    ended.catch(() => undefined)
-    let abort: (() => void) | undefined
-    const aborted = new Promise<never>((_, reject) => {
-      abort = (): void => {
-        this.terminate()
-        reject(within.reason as Error)
-      }
-      within.addEventListener('abort', abort)
-      // `onOpen` itself may have aborted it.
-      if (within.aborted) abort()
-    })
-    try {
-      await Promise.race([opened, ended, aborted])
-    } finally {
-      if (abort !== undefined) within.removeEventListener('abort', abort)
-    }
-  }
+  [Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined>
 }

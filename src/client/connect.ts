@@ -24,7 +24,8 @@ import { checkService, type Handlers, type Service } from '../service/service.js
 import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
-import { ClientSocket, type Incoming } from './client-socket.js'
+import type { ClientSocket } from './client-socket.js'
+import { ClientSocketCore, type Incoming } from './connected-socket.js'
 import { parseTarget, type Target } from './target.js'
 
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
@@ -172,7 +173,7 @@ async function openWithin<Data>(
   })
   signal.throwIfAborted()
   const duplex = openTransport(target, given.tls)
-  let socket
+  let core
   let rest
   try {
     const response = await exchange(duplex, target.secure, requestHead, options.limits, signal)
@@ -181,15 +182,15 @@ async function openWithin<Data>(
     const result = verifyUpgradeResponse(response.head, offered)
     if (result instanceof HandshakeError) throw await withBody(result, duplex, response, signal, given.signal)
     const agreed = agree(result.extensions, extensions)
-    socket = makeSocket(options, duplex, result.protocol, agreed)
+    core = makeCore(options, duplex, result.protocol, agreed)
   } catch (error) {
     duplex.on('error', () => undefined)
     duplex.destroy()
     throw error
   }
-  // From here on the socket owns the transport, and ends it.
-  await socket.open(rest, signal)
-  return socket
+  // From here on the core owns the transport, and ends it.
+  await core.open(rest, signal)
+  return core.socket
 }
 
 async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<HeaderPair[]> {
@@ -309,17 +310,17 @@ function agree(answers: readonly ExtensionOffer[], extensions: Extensions): Agre
   return agreed
 }
 
-function makeSocket<Data>(
+function makeCore<Data>(
   options: ResolvedConnectOptions<Data>,
   duplex: TcpSocket | TLSSocket,
   protocol: string,
   agreed: Agreement | null,
-): ClientSocket<Data> {
+): ClientSocketCore<Data> {
   const { target, limits, shared, given, handlers, incoming } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   duplex.off('error', ignore)
-  return new ClientSocket<Data>(
+  return new ClientSocketCore<Data>(
     transportOver(duplex, shared.directIo),
     {
       url: target.href,

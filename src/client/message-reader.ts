@@ -2,7 +2,7 @@ import { ConnectionClosedError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { Limits } from '../limits.js'
 import { Inbox } from '../service/inbox.js'
-import type { EventSink } from '../socket/socket.js'
+import type { EventSink } from '../socket/socket-core.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from '../socket/waiters.js'
 

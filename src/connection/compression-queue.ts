@@ -1,6 +1,6 @@
 import { LENGTH_BITS, PAYLOAD_LENGTH_16, PAYLOAD_LENGTH_64, RSV2_BIT } from '../frame/header.js'
 import { WriteQueue } from './write-queue.js'
-import { PreparedMessage } from './prepared-message.js'
+import { frameOf, PreparedMessage } from './prepared-message.js'
 
 /** Marks a frame that is to be compressed, in its first byte. No frame on the wire has this bit. */
 export const TO_COMPRESS_BIT = RSV2_BIT
@@ -14,7 +14,10 @@ export interface WaitingFrame {
 }
 
 /** The length of a prepared message's uncompressed frame in bytes. */
-const frameBytes = ({ frame }: PreparedMessage): number => frame.end - frame.start
+function frameBytes(message: PreparedMessage): number {
+  const { start, end } = frameOf(message)
+  return end - start
+}
 
 /**
  * Messages that wait until the compression of an earlier message ends. They are kept as serialized frames, one after

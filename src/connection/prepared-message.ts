@@ -1,6 +1,7 @@
 import type { SharedEncoder } from '../extension/message-codec.js'
 import { FIN_BIT, frameHeaderBytes, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
+import { showAs } from '../inspect.js'
 import { writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
 import { viewBytes, type MessageData } from './message-data.js'
@@ -94,12 +95,33 @@ export class SharedCompression {
   }
 }
 
-/** A result of {@link PreparedMessage.deflatedBy}, with the compressor that made it. */
+/** A result of {@link deflatedBy}, with the compressor that made it. */
 interface Deflated {
   readonly by: SharedEncoder
   /** null if the message does not shrink. */
   result: SharedFrame | SharedCompression | null
 }
+
+// What connections use of a prepared message, and the application does not get.
+
+/** The frame of the message, not compressed. */
+export let frameOf: (message: PreparedMessage) => SharedFrame
+/** FIN and the opcode. */
+export let firstByteOf: (message: PreparedMessage) => number
+/** The message without its header. */
+export let payloadOf: (message: PreparedMessage) => Buffer
+/**
+ * The frame of the message compressed without a context, made once for all codecs with the same parameters.
+ * @returns the frame; null if the message does not shrink; or, for a large message, the running compression to join
+ */
+export let deflatedBy: (
+  message: PreparedMessage,
+  by: SharedEncoder,
+  reservedBits: number,
+) => SharedFrame | SharedCompression | null
+
+/** The third argument of the constructor that {@link prepareTransient} gives. */
+const TRANSIENT = Symbol('transient')
 
 /**
  * A message that is encoded once and sent to many connections, or many times. Pass it to `send`, `broadcast` or a
@@ -108,16 +130,23 @@ interface Deflated {
  * client masks each frame anew (RFC 6455 section 5.3), so it only saves the encoding of the text.
  */
 export class PreparedMessage {
-  /** @internal */
-  readonly frame: SharedFrame
-  /** @internal Whether the message may be compressed. */
+  static {
+    frameOf = (message) => message.#frame
+    firstByteOf = (message) => message.#firstByte
+    payloadOf = (message) => message.#payload
+    deflatedBy = (message, by, reservedBits) => message.#deflatedBy(by, reservedBits)
+    // Not the bytes.
+    showAs(PreparedMessage, 'PreparedMessage', ({ byteLength }) => ({ byteLength }))
+  }
+
+  /** Whether the message may be compressed. */
   readonly compress: boolean
-  /** @internal FIN and the opcode. */
-  readonly firstByte: number
   /** The length of the message in bytes, without the frame's header. */
   readonly byteLength: number
-  private readonly isTransient: boolean
-  private deflated: Deflated[] | null = null
+  readonly #frame: SharedFrame
+  readonly #firstByte: number
+  readonly #isTransient: boolean
+  #deflated: Deflated[] | null = null
 
   /**
    * @param data copied; a string is sent as text, anything else as bytes
@@ -125,66 +154,63 @@ export class PreparedMessage {
    * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
    */
   constructor(data: MessageData, options?: SendOptions)
-  /** @internal `isTransient`: whether the message is short-lived, so that it may share a slab with others. */
-  constructor(data: MessageData, options: SendOptions | undefined, isTransient: boolean)
-  constructor(data: MessageData, options?: SendOptions, isTransient = false) {
+  constructor(data: MessageData, options?: SendOptions, lifetime?: typeof TRANSIENT) {
     const payload = typeof data === 'string' ? data : viewBytes('data', data)
     this.compress = options === undefined || wantsCompression(options)
-    this.firstByte = FIN_BIT | (typeof payload === 'string' ? Opcode.TEXT : Opcode.BINARY)
-    this.isTransient = isTransient
-    this.frame = new SharedFrame(this.firstByte, payload, isTransient)
-    const { start, end } = this.frame
+    this.#firstByte = FIN_BIT | (typeof payload === 'string' ? Opcode.TEXT : Opcode.BINARY)
+    this.#isTransient = lifetime === TRANSIENT
+    this.#frame = new SharedFrame(this.#firstByte, payload, this.#isTransient)
+    const { start, end } = this.#frame
     const length = end - start
     // The header has one of three lengths, which follows from the length of the frame.
     const headerBytes = length - 2 <= 125 ? 2 : length - 4 <= 0xffff ? 4 : 10
     this.byteLength = length - headerBytes
   }
 
-  /** What a log shows: not the bytes. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `PreparedMessage ${JSON.stringify({ byteLength: this.byteLength })}`
-  }
-
-  /** @internal The message without its header. */
-  get payload(): Buffer {
-    const { buffer, end } = this.frame
+  get #payload(): Buffer {
+    const { buffer, end } = this.#frame
     return buffer.subarray(end - this.byteLength, end)
   }
 
-  /**
-   * @internal The frame of the message compressed without a context, made once for all codecs with the same
-   *   parameters.
-   * @returns the frame; null if the message does not shrink; or, for a large message, the running compression to join
-   */
-  deflatedBy(by: SharedEncoder, reservedBits: number): SharedFrame | SharedCompression | null {
-    this.deflated ??= []
-    for (const one of this.deflated) if (one.by === by) return one.result
+  #deflatedBy(by: SharedEncoder, reservedBits: number): SharedFrame | SharedCompression | null {
+    this.#deflated ??= []
+    for (const one of this.#deflated) if (one.by === by) return one.result
     const deflated: Deflated = { by, result: null }
-    if (this.deflated.length === MAX_DEFLATED) this.deflated.shift()
-    this.deflated.push(deflated)
+    if (this.#deflated.length === MAX_DEFLATED) this.#deflated.shift()
+    this.#deflated.push(deflated)
     if (by.isLarge(this.byteLength)) {
-      deflated.result = this.compressLater(by, reservedBits, deflated)
+      deflated.result = this.#compressLater(by, reservedBits, deflated)
     } else {
-      deflated.result = this.compressedFrame(by.encode(this.payload), reservedBits)
+      deflated.result = this.#compressedFrame(by.encode(this.#payload), reservedBits)
     }
     return deflated.result
   }
 
-  private compressLater(by: SharedEncoder, reservedBits: number, deflated: Deflated): SharedCompression {
+  #compressLater(by: SharedEncoder, reservedBits: number, deflated: Deflated): SharedCompression {
     return new SharedCompression((done) => {
-      const cancel = by.encodeLater(this.payload, (bytes) => {
-        const frame = this.compressedFrame(bytes, reservedBits)
+      const cancel = by.encodeLater(this.#payload, (bytes) => {
+        const frame = this.#compressedFrame(bytes, reservedBits)
         deflated.result = frame
         done(frame)
       })
       return () => {
-        this.deflated = (this.deflated as Deflated[]).filter((one) => one !== deflated)
+        this.#deflated = (this.#deflated as Deflated[]).filter((one) => one !== deflated)
         cancel()
       }
     })
   }
 
-  private compressedFrame(bytes: Uint8Array | null, reservedBits: number): SharedFrame | null {
-    return bytes === null ? null : new SharedFrame(this.firstByte | reservedBits, bytes, this.isTransient)
+  #compressedFrame(bytes: Uint8Array | null, reservedBits: number): SharedFrame | null {
+    return bytes === null ? null : new SharedFrame(this.#firstByte | reservedBits, bytes, this.#isTransient)
   }
 }
+
+const Transient = PreparedMessage as new (
+  data: MessageData,
+  options: SendOptions | undefined,
+  lifetime: typeof TRANSIENT,
+) => PreparedMessage
+
+/** Makes a message that is short-lived, so that it may share a slab with others. */
+export const prepareTransient = (data: MessageData, options?: SendOptions): PreparedMessage =>
+  new Transient(data, options, TRANSIENT)

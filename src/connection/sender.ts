@@ -3,7 +3,14 @@ import { FIN_BIT } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Waker } from './events.js'
 import { WriteQueue } from './write-queue.js'
-import { PreparedMessage, SharedCompression } from './prepared-message.js'
+import {
+  deflatedBy,
+  firstByteOf,
+  frameOf,
+  payloadOf,
+  PreparedMessage,
+  SharedCompression,
+} from './prepared-message.js'
 import type { CompressionWaiter, SharedFrame } from './prepared-message.js'
 import { TO_COMPRESS_BIT, CompressionQueue } from './compression-queue.js'
 
@@ -82,9 +89,9 @@ export class Sender implements CompressionWaiter, EncodeListener {
     if (this.isCompressing) {
       this.behind().appendPrepared(message)
     } else if (this.isMasked || (codec !== null && codec.shared === null)) {
-      this.sendMessage(message.firstByte, message.payload, message.compress, true)
+      this.sendMessage(firstByteOf(message), payloadOf(message), message.compress, true)
     } else if (codec !== null && message.compress && codec.shared?.isWorth(message.byteLength) === true) {
-      const deflated = message.deflatedBy(codec.shared, codec.reservedBits)
+      const deflated = deflatedBy(message, codec.shared, codec.reservedBits)
       if (deflated instanceof SharedCompression) this.waitFor(deflated, message)
       else this.appendPrepared(message, deflated)
     } else {
@@ -141,7 +148,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
   }
 
   private waitFor(compression: SharedCompression, message: PreparedMessage): void {
-    this.encoding = message.firstByte
+    this.encoding = firstByteOf(message)
     this.encodingBytes = message.byteLength
     this.shared = compression
     this.sharedMessage = message
@@ -151,7 +158,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
   private appendPrepared(message: PreparedMessage, deflated: SharedFrame | null): void {
     // The message enters the context of the peer's inflater, but not that of this side's compressor.
     if (deflated !== null) this.codec?.dropContext()
-    const { buffer, start, end } = deflated ?? message.frame
+    const { buffer, start, end } = deflated ?? frameOf(message)
     this.output.appendShared(buffer, start, end)
   }
 

@@ -3,7 +3,8 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { UnknownConnectionError } from '../errors.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
 import { showValue } from '../check.js'
-import { prepare } from '../socket/fan-out.js'
+import { showAs } from '../inspect.js'
+import { DELIVER, prepare } from '../socket/fan-out.js'
 import type { Member } from './member.js'
 import type { NameConflictPolicy, Names } from './names.js'
 import { outgoingPayload } from './outgoing.js'
@@ -23,40 +24,73 @@ const POLICIES: readonly unknown[] = ['replace', 'reject', 'closePrevious'] sati
  * Connections by name. A name has one connection. A connection may have several names, and loses them when its end begins,
  * from either side: a connection that is closing has no name.
  */
-export class ConnectionRegistry<S extends Member> {
+export interface ConnectionRegistry<S> {
+  /** The number of names in this process. */
+  readonly size: number
+
+  /** The names in this process, in the order in which they were set. */
+  names(): string[]
+
+  /**
+   * Gives a connection a name. Giving the same name to the same connection again changes nothing.
+   * @param name 1 to `hubLimits.maxNameLength` UTF-16 units
+   * @returns false: the connection is no longer open, and nothing was changed
+   * @throws NameTakenError (HAWSER_NAME_TAKEN) with `onConflict: 'reject'`, if an open connection has the name, in
+   *   another process as announced last; RangeError above `maxNamesPerConnection`; TypeError or RangeError for a wrong
+   *   name, socket or option
+   */
+  set(name: string, socket: S, options?: SetOptions): boolean
+
+  /** The open connection of a name in this process; undefined if there is none. */
+  get(name: string): S | undefined
+
+  /** Whether a connection has this name: in another process as announced last. */
+  has(name: string): boolean
+
+  /**
+   * Sends a message to the connection of a name, in this process or another.
+   * @returns true: the connection took the message, or it was sent on to another process, at most once. False: the
+   *   connection reads too slowly, by its slow-consumer policy
+   * @throws UnknownConnectionError (HAWSER_UNKNOWN_CONNECTION) if no connection has the name; TypeError for anything
+   *   that is neither text nor bytes
+   */
+  send(name: string, data: MessageData | PreparedMessage): boolean
+
+  /**
+   * Takes a name away; its connection stays open.
+   * @returns whether a connection had it
+   */
+  delete(name: string): boolean
+
+  /**
+   * Closes the connection of a name, and takes the name away at once.
+   * @param code and `reason` as for the `close` of a socket
+   * @returns whether a connection had it
+   * @throws TypeError or RangeError for a code that must not be sent
+   */
+  close(name: string, code?: number, reason?: string): boolean
+}
+
+/** The names of one hub. */
+export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
   readonly #names: Names<S>
   readonly #remote: Remote | null
   readonly #owns: (socket: unknown) => boolean
 
-  /** Made by the hub. */
   constructor(names: Names<S>, remote: Remote | null, owns: (socket: unknown) => boolean) {
     this.#names = names
     this.#remote = remote
     this.#owns = owns
   }
 
-  /** What a log shows: not the hub inside. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `ConnectionRegistry ${JSON.stringify({ size: this.size })}`
-  }
-
-  /** How many names there are in this process. */
   get size(): number {
     return this.#names.size
   }
 
-  /** The names in this process, in the order in which they were set. */
   names(): string[] {
     return this.#names.list()
   }
 
-  /**
-   * Gives a connection a name. Giving the same name to the same connection again changes nothing.
-   * @returns false: the connection is no longer open, and nothing was changed
-   * @throws NameTakenError (HAWSER_NAME_TAKEN) with `onConflict: 'reject'`, if an open connection has the name, in
-   *   another process as announced last; RangeError above `maxNamesPerConnection`; TypeError or RangeError for a wrong
-   *   name, socket or option
-   */
   set(name: string, socket: S, options: SetOptions = {}): boolean {
     this.#names.check(name)
     const onConflict = checkSetOptions(options)
@@ -66,29 +100,20 @@ export class ConnectionRegistry<S extends Member> {
     return this.#names.set(name, socket, onConflict)
   }
 
-  /** The open connection of a name in this process; undefined if there is none. */
   get(name: string): S | undefined {
     this.#names.check(name)
     return this.#names.get(name)
   }
 
-  /** Whether a connection has this name: in another process as announced last. */
   has(name: string): boolean {
     return this.get(name) !== undefined || this.#remote?.findClaim(name) !== undefined
   }
 
-  /**
-   * Sends a message to the connection of a name, in this process or another.
-   * @returns true: the connection took the message, or it was sent on to another process, at most once. False: the
-   *   connection reads too slowly, by its slow-consumer policy
-   * @throws UnknownConnectionError (HAWSER_UNKNOWN_CONNECTION) if no connection has the name; TypeError for anything
-   *   that is neither text nor bytes
-   */
   send(name: string, data: MessageData | PreparedMessage): boolean {
     this.#names.check(name)
     const message = prepare(data)
     const socket = this.#names.get(name)
-    if (socket !== undefined) return socket.deliver(message) === 'sent'
+    if (socket !== undefined) return socket[DELIVER](message) === 'sent'
     const claim = this.#remote?.findClaim(name)
     if (claim === undefined) throw new UnknownConnectionError(name)
     this.#remote?.send(
@@ -98,10 +123,6 @@ export class ConnectionRegistry<S extends Member> {
     return true
   }
 
-  /**
-   * Takes a name away; its connection stays open.
-   * @returns whether a connection had it
-   */
   delete(name: string): boolean {
     this.#names.check(name)
     if (this.#names.free(name) !== undefined) return true
@@ -111,12 +132,6 @@ export class ConnectionRegistry<S extends Member> {
     return true
   }
 
-  /**
-   * Closes the connection of a name, and takes the name away at once.
-   * @param code and `reason` as for the `close` of a socket
-   * @returns whether a connection had it
-   * @throws TypeError or RangeError for a code that must not be sent
-   */
   close(name: string, code?: number, reason?: string): boolean {
     this.#names.check(name)
     checkCloseArguments(code, reason)
@@ -134,6 +149,7 @@ export class ConnectionRegistry<S extends Member> {
     return true
   }
 }
+showAs(HubRegistry, 'ConnectionRegistry', ({ size }) => ({ size }))
 
 /** @throws TypeError with the option's name and value */
 function checkSetOptions(options: SetOptions): NameConflictPolicy {

@@ -1,6 +1,7 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
+import { showAs } from '../inspect.js'
 import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { Member } from './member.js'
 import type { Memberships } from './memberships.js'
@@ -12,43 +13,19 @@ import type { Remote } from './remote.js'
  * name and no members, so it may be kept, and getting it again costs nothing. A group without members is like one that
  * never existed: a message to it reaches no connection.
  */
-export class Group<S extends Member> {
+export interface Group<S> {
+  /** The name, as it was given. */
   readonly name: string
-  readonly #memberships: Memberships<S>
-  readonly #remote: Remote | null
-
-  /** Made by the hub. */
-  constructor(name: string, memberships: Memberships<S>, remote: Remote | null) {
-    memberships.check(name)
-    this.name = name
-    this.#memberships = memberships
-    this.#remote = remote
-  }
-
-  /** What a log shows: not the hub inside. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `Group ${JSON.stringify({ name: this.name, size: this.size })}`
-  }
-
-  /** How many members there are in this process. */
-  get size(): number {
-    return this.#memberships.size(this.name)
-  }
-
-  /** How many members there are in all processes: in the others as announced last. */
-  get sizeEverywhere(): number {
-    return this.size + (this.#remote?.groupSize(this.name) ?? 0)
-  }
+  /** The number of members in this process. */
+  readonly size: number
+  /** The number of members in all processes: in the others as announced last. */
+  readonly sizeEverywhere: number
 
   /** The members in this process, in the order in which they joined. The list belongs to the caller. */
-  members(): S[] {
-    return [...this.#memberships.members(this.name)]
-  }
+  members(): S[]
 
   /** Whether a connection is a member. */
-  has(socket: S): boolean {
-    return this.#memberships.has(socket, this.name)
-  }
+  has(socket: S): boolean
 
   /**
    * Sends a message to all that are members now: encoded once, compressed once. A member that is slow, closing or broken
@@ -58,6 +35,52 @@ export class Group<S extends Member> {
    * @returns what became of it in this process
    * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
    */
+  send(data: MessageData | PreparedMessage, options?: FanOutOptions<S>): Delivery
+
+  /**
+   * Takes all members out, in all processes; their connections stay open. A later `join` makes a new group.
+   * @returns whether there were members: in other processes as announced last
+   */
+  delete(): boolean
+
+  /**
+   * Closes the connections of all members, in all processes, and takes them out at once.
+   * @param code and `reason` as for the `close` of a socket
+   * @returns how many connections are closed in this process
+   * @throws TypeError or RangeError for a code that must not be sent
+   */
+  close(code?: number, reason?: string): number
+}
+
+/** A group of one hub. */
+export class HubGroup<S extends Member> implements Group<S> {
+  readonly name: string
+  readonly #memberships: Memberships<S>
+  readonly #remote: Remote | null
+
+  constructor(name: string, memberships: Memberships<S>, remote: Remote | null) {
+    memberships.check(name)
+    this.name = name
+    this.#memberships = memberships
+    this.#remote = remote
+  }
+
+  get size(): number {
+    return this.#memberships.size(this.name)
+  }
+
+  get sizeEverywhere(): number {
+    return this.size + (this.#remote?.groupSize(this.name) ?? 0)
+  }
+
+  members(): S[] {
+    return [...this.#memberships.members(this.name)]
+  }
+
+  has(socket: S): boolean {
+    return this.#memberships.has(socket, this.name)
+  }
+
   send(data: MessageData | PreparedMessage, options?: FanOutOptions<S>): Delivery {
     const members = this.#memberships.members(this.name)
     if (this.#remote === null) return fanOut(members, data, options)
@@ -70,22 +93,12 @@ export class Group<S extends Member> {
     return delivery
   }
 
-  /**
-   * Takes all members out, in all processes; their connections stay open. A later `join` makes a new group.
-   * @returns whether there were members: in other processes as announced last
-   */
   delete(): boolean {
     const isRemote = this.#remote !== null && this.#remote.groupSize(this.name) > 0
     this.#remote?.send({ kind: 'deleteGroup', group: this.name }, null)
     return this.#memberships.empty(this.name).length > 0 || isRemote
   }
 
-  /**
-   * Closes the connections of all members, in all processes, and takes them out at once.
-   * @param code and `reason` as for the `close` of a socket
-   * @returns how many connections are closed in this process
-   * @throws TypeError or RangeError for a code that must not be sent
-   */
   close(code?: number, reason?: string): number {
     checkCloseArguments(code, reason)
     this.#remote?.send(
@@ -102,3 +115,4 @@ export class Group<S extends Member> {
     return members.length
   }
 }
+showAs(HubGroup, 'Group', ({ name, size }) => ({ name, size }))

@@ -2,8 +2,8 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { showValue } from '../check.js'
 import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
-import { ConnectionRegistry } from './connection-registry.js'
-import { Group } from './group.js'
+import { HubRegistry, type ConnectionRegistry } from './connection-registry.js'
+import { HubGroup, type Group } from './group.js'
 import { resolveHubLimits, type HubLimitOptions, type HubLimits } from './hub-limits.js'
 import type { Member } from './member.js'
 import { Memberships } from './memberships.js'
@@ -53,7 +53,7 @@ export class Hub<S extends Member> implements Local {
     this.remote = remote
     this.memberships = new Memberships(this.limits, remote)
     this.names = new Names(this.limits, remote)
-    this.connections = new ConnectionRegistry(this.names, remote, owns)
+    this.connections = new HubRegistry(this.names, remote, owns)
   }
 
   /**
@@ -84,7 +84,7 @@ export class Hub<S extends Member> implements Local {
    * @throws TypeError or RangeError for a wrong name
    */
   group(name: string): Group<S> {
-    return new Group(name, this.memberships, this.remote)
+    return new HubGroup(name, this.memberships, this.remote)
   }
 
   /** The names of the groups that have members in this process. */

@@ -6,6 +6,7 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
 import { showValue } from '../check.js'
+import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
@@ -19,19 +20,25 @@ import {
 } from './options.js'
 import { RouteTable } from './path-matching.js'
 import type { AnyService, Route } from './route.js'
-import { ServerSocket, type SocketOwner } from './server-socket.js'
+import {
+  isSocketOf,
+  type AcceptedSocket,
+  type ServerSocketCore,
+  type SocketOwner,
+} from './accepted-socket.js'
+import type { ServerSocket } from './server-socket.js'
 import type { ServerService, ServiceFactory } from './service.js'
 
 /** The state of a server: options, routes, connections, counts, and the hub of names and groups. */
 export class ServerCore {
   readonly options: ResolvedServerOptions
   readonly routes = new RouteTable<ServedRoute>()
-  readonly hub: Hub<ServerSocket>
+  readonly hub: Hub<AcceptedSocket>
   /** This process as a node of the backplane; null without one. */
   readonly node: LocalNode | null
   readonly counters = new Counters()
   /** All connections that are open or closing. */
-  readonly sockets: SocketList<ServerSocket>
+  readonly sockets: SocketList<AcceptedSocket>
   /** How many connections are open or closing. */
   connectionCount = 0
   /** No upgrade is accepted any more. */
@@ -39,7 +46,7 @@ export class ServerCore {
   /** Upgrades that are not decided yet. */
   readonly undecided = new Set<{ fail(error: HandshakeError): void }>()
   /** Connections that are over, while a handler of them still runs or a message waits. */
-  readonly ending = new Set<ServerSocket>()
+  readonly ending = new Set<ServerSocketCore>()
   /** The routes that have connections: also those that were removed, and those without a path. */
   private readonly inUse = new Set<ServedRoute>()
   private readonly perAddress = new Map<string, number>()
@@ -50,19 +57,19 @@ export class ServerCore {
   private unfinished = 0
   private readonly allFinished = new Waiters<void>()
   /** All open connections, for sending: made when it is first used after a change, and never modified. */
-  private openList: readonly ServerSocket[] | null = null
+  private openList: readonly AcceptedSocket[] | null = null
 
   constructor(resolved: ResolvedServerOptions, options: ServerOptions) {
     this.options = resolved
-    this.sockets = new SocketsOfRoutes(this.inUse)
+    this.sockets = new SocketsView(this.inUse)
     this.node = createLocalNode(options.backplane, {
       presenceTtlMs: options.presenceTtlMs,
       onError: resolved.isErrorHeard ? resolved.onError : undefined,
     })
-    this.hub = new Hub<ServerSocket>({
+    this.hub = new Hub<AcceptedSocket>({
       remote: this.node,
       limits: options.hubLimits,
-      owns: (socket) => socket instanceof ServerSocket && socket.isOf(this.hub),
+      owns: (socket) => isSocketOf(this.hub, socket),
       reach: (path) => this.openSockets(path),
     })
   }
@@ -126,14 +133,14 @@ export class ServerCore {
     this.counters.opened++
   }
 
-  closed(socket: ServerSocket, route: ServedRoute): void {
-    if (route.sockets.size === 0) this.inUse.delete(route)
-    this.disconnected(socket.remoteAddress)
-    this.ending.add(socket)
+  closed(connection: ServerSocketCore, route: ServedRoute): void {
+    if (route.connections.size === 0) this.inUse.delete(route)
+    this.disconnected(connection.remoteAddress)
+    this.ending.add(connection)
   }
 
-  finished(socket: ServerSocket): void {
-    this.ending.delete(socket)
+  finished(connection: ServerSocketCore): void {
+    this.ending.delete(connection)
     this.unfinished--
     if (this.unfinished === 0) this.allFinished.resolveAll()
   }
@@ -144,11 +151,11 @@ export class ServerCore {
     const timeoutMs = Math.max(0, deadline - performance.now())
     await this.allFinished.wait({ timeoutMs }).catch(() => undefined)
     // What is left has had its time: no further handler begins.
-    for (const socket of [...this.ending]) socket.terminate()
+    for (const connection of [...this.ending]) connection.terminate()
   }
 
   /** The connections that are open now, of all routes or of one path: a list that is never modified. */
-  openSockets(path: string | null = null): readonly ServerSocket[] {
+  openSockets(path: string | null = null): readonly AcceptedSocket[] {
     if (path !== null) {
       return [...this.inUse].filter((route) => route.path === path).flatMap((route) => route.openSockets)
     }
@@ -163,7 +170,7 @@ export class ServerCore {
   stats(): ServerStats {
     return this.counters.stats(
       this.connectionCount,
-      [...this.inUse].map((route) => route.sockets),
+      [...this.inUse].map((route) => route.connections),
     )
   }
 }
@@ -171,9 +178,12 @@ export class ServerCore {
 const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
 
 /** A route as its server has it: a service, and the connections that it has. */
-export class ServedRoute implements Route, SocketOwner {
+export class ServedRoute implements SocketOwner {
   readonly path: string
-  readonly sockets = new Set<ServerSocket>()
+  /** The route as the application has it. */
+  readonly view: Route = new RouteView(this)
+  /** The connections that are open or closing. */
+  readonly connections = new Set<ServerSocketCore>()
   readonly counters = new Counters()
   /** The service itself; without handlers where a function makes those of each connection. */
   readonly service: ServerService
@@ -181,7 +191,7 @@ export class ServedRoute implements Route, SocketOwner {
   readonly settings: ResolvedServiceSettings
   private readonly core: ServerCore
   /** As {@link ServerCore.openSockets}, of this route. */
-  private openList: readonly ServerSocket[] | null = null
+  private openList: readonly AcceptedSocket[] | null = null
 
   /**
    * @param path empty: the service of upgrades that are taken by hand
@@ -195,52 +205,47 @@ export class ServedRoute implements Route, SocketOwner {
     this.service = typeof service === 'function' ? (NO_HANDLERS as ServerService) : service
   }
 
-  get connectionCount(): number {
-    return this.sockets.size
-  }
-
-  /** What a log shows: not the server inside. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `Route ${JSON.stringify({ path: this.path, connections: this.connectionCount })}`
-  }
-
-  get hub(): Hub<ServerSocket> {
+  get hub(): Hub<AcceptedSocket> {
     return this.core.hub
   }
 
-  get openSockets(): readonly ServerSocket[] {
-    this.openList ??= [...this.sockets].filter((socket) => socket.readyState === ReadyState.OPEN)
+  get openSockets(): readonly AcceptedSocket[] {
+    this.openList ??= [...this.connections]
+      .map(({ socket }) => socket)
+      .filter((socket) => socket.readyState === ReadyState.OPEN)
     return this.openList
   }
 
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
-    return this.hub.broadcast(this.openSockets, data, options, this.path)
+    // Its filter gets sockets of this server.
+    const forSockets = options as FanOutOptions<object> | undefined
+    return this.hub.broadcast(this.openSockets, data, forSockets, this.path)
   }
 
   stats(): ServerStats {
-    return this.counters.stats(this.sockets.size, [this.sockets])
+    return this.counters.stats(this.connections.size, [this.connections])
   }
 
-  opened(socket: ServerSocket): void {
-    this.sockets.add(socket)
+  opened(connection: ServerSocketCore): void {
+    this.connections.add(connection)
     this.openSocketsChanged()
     this.counters.opened++
     this.core.opened(this)
   }
 
-  closing(socket: ServerSocket): void {
+  closing({ socket }: ServerSocketCore): void {
     this.openSocketsChanged()
     this.hub.forget(socket)
   }
 
-  closed(socket: ServerSocket, info: CloseInfo): void {
-    this.sockets.delete(socket)
+  closed(connection: ServerSocketCore, info: CloseInfo): void {
+    this.connections.delete(connection)
     for (const counters of [this.counters, this.core.counters]) {
       counters.closed++
-      counters.add(socket)
+      counters.add(connection)
       counters.bytesUnsent += info.unsentBytes
     }
-    this.core.closed(socket, this)
+    this.core.closed(connection, this)
   }
 
   received(): void {
@@ -253,11 +258,11 @@ export class ServedRoute implements Route, SocketOwner {
     this.core.counters.messagesDropped += count
   }
 
-  finished(socket: ServerSocket): void {
-    this.core.finished(socket)
+  finished(connection: ServerSocketCore): void {
+    this.core.finished(connection)
   }
 
-  failed(_socket: ServerSocket, error: Error, isHeard: boolean): void {
+  failed(_connection: ServerSocketCore, error: Error, isHeard: boolean): void {
     this.counters.errors++
     this.core.counters.errors++
     if (isHeard) return
@@ -282,27 +287,55 @@ export class ServedRoute implements Route, SocketOwner {
   }
 }
 
-/** The connections of several routes. */
-class SocketsOfRoutes implements SocketList<ServerSocket> {
-  private readonly routes: ReadonlySet<ServedRoute>
+/** A route as the application has it: what {@link Route} says, and nothing else. */
+class RouteView implements Route {
+  readonly #route: ServedRoute
+  readonly #sockets: SocketList<ServerSocket>
 
-  constructor(routes: ReadonlySet<ServedRoute>) {
-    this.routes = routes
+  constructor(route: ServedRoute) {
+    this.#route = route
+    this.#sockets = new SocketsView([route])
+  }
+
+  get path(): string {
+    return this.#route.path
+  }
+
+  get sockets(): SocketList<ServerSocket> {
+    return this.#sockets
+  }
+
+  get connectionCount(): number {
+    return this.#route.connections.size
+  }
+
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+    return this.#route.broadcast(data, options)
+  }
+
+  stats(): ServerStats {
+    return this.#route.stats()
+  }
+}
+showAs(RouteView, 'Route', ({ path, connectionCount }) => ({ path, connections: connectionCount }))
+
+/** The connections of one route or several, as the application has them. */
+class SocketsView implements SocketList<AcceptedSocket> {
+  readonly #routes: Iterable<ServedRoute>
+
+  constructor(routes: Iterable<ServedRoute>) {
+    this.#routes = routes
   }
 
   get size(): number {
     let size = 0
-    for (const { sockets } of this.routes) size += sockets.size
+    for (const { connections } of this.#routes) size += connections.size
     return size
   }
 
-  /** What a log shows: not the routes inside. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `SocketList ${JSON.stringify({ size: this.size })}`
-  }
-
-  *[Symbol.iterator](): Generator<ServerSocket, void, undefined> {
+  *[Symbol.iterator](): Generator<AcceptedSocket, void, undefined> {
     // A copy of the routes: one that loses its last connection and gets another would come twice.
-    for (const { sockets } of [...this.routes]) yield* sockets
+    for (const { connections } of [...this.#routes]) for (const { socket } of connections) yield socket
   }
 }
+showAs(SocketsView, 'SocketList', ({ size }) => ({ size }))

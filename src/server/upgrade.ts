@@ -7,7 +7,7 @@ import { chooseProtocol } from '../handshake/subprotocol.js'
 import { showValue } from '../check.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
 import { isThenable } from '../socket/no-reply.js'
-import type { SocketInfo } from '../socket/socket.js'
+import type { SocketInfo } from '../socket/socket-core.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
@@ -15,7 +15,7 @@ import { isOriginAllowed } from './origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import { checkMade } from './route.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
-import { ServerSocket } from './server-socket.js'
+import { ServerSocketCore } from './accepted-socket.js'
 import { Accept, Reject } from './service.js'
 import { RequestInfo } from './upgrade-info.js'
 
@@ -209,7 +209,7 @@ export abstract class Upgrade implements Timed {
     const { slowConsumer, keepRequest } = this.core.options
     const { limits, autoPong } = route.settings
     const codec = agreement?.createCodec() ?? null
-    const socket = new ServerSocket(
+    const core = new ServerSocketCore(
       transport,
       {
         info,
@@ -222,15 +222,15 @@ export abstract class Upgrade implements Timed {
       route.service,
       route,
     )
-    route.opened(socket)
+    route.opened(core)
     if (route.factory !== null) {
       try {
-        socket.use(checkMade(route.factory(socket)))
+        core.use(checkMade(route.factory(core.socket)))
       } catch (error) {
-        socket.failToOpen(error)
+        core.failToOpen(error)
       }
     }
-    socket.open(this.takeEarlyData())
+    core.open(this.takeEarlyData())
   }
 
   /** Rejects the upgrade, if it is not decided. */

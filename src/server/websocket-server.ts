@@ -8,6 +8,7 @@ import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
 import { checkNumber, checkOptionNames } from '../check.js'
+import { showAs } from '../inspect.js'
 import type { Codec } from '../service/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
@@ -42,21 +43,29 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
  *   gives all connections the same says it once, `new WebSocketServer<User>()`. Nothing checks it against what `accept` gives
  */
 export class WebSocketServer<Data = unknown> {
-  private readonly core: ServerCore
-  private readonly listener: Listener
+  static {
+    // Without the options, which may hold a private key.
+    showAs<WebSocketServer>(WebSocketServer, 'WebSocketServer', (server) => ({
+      connections: server.connectionCount,
+      address: server.#listener.address,
+    }))
+  }
+
+  readonly #core: ServerCore
+  readonly #listener: Listener
   /** Services of upgrades that are taken by hand. */
-  private readonly byHand = new WeakMap<object, ServedRoute>()
-  private readonly stopper = new AbortController()
+  readonly #byHand = new WeakMap<object, ServedRoute>()
+  readonly #stopper = new AbortController()
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
-    this.core = new ServerCore(resolveServerOptions(options), options)
-    this.listener = new Listener(this.core)
+    this.#core = new ServerCore(resolveServerOptions(options), options)
+    this.#listener = new Listener(this.#core)
   }
 
   /** How many connections are open or closing. */
   get connectionCount(): number {
-    return this.core.connectionCount
+    return this.#core.connectionCount
   }
 
   /**
@@ -85,9 +94,9 @@ export class WebSocketServer<Data = unknown> {
   ): Route<D, PathParams<Path>>
   route(path: string, service: unknown): unknown {
     const checked = checkServerService(service)
-    const entry = new ServedRoute(path, checked, this.core)
-    this.core.routes.add(path, entry)
-    return entry
+    const entry = new ServedRoute(path, checked, this.#core)
+    this.#core.routes.add(path, entry)
+    return entry.view
   }
 
   /**
@@ -95,17 +104,17 @@ export class WebSocketServer<Data = unknown> {
    * @returns whether the path had a service
    */
   unroute(path: string): boolean {
-    return this.core.routes.delete(path)
+    return this.#core.routes.delete(path)
   }
 
   /** The routes, in the order in which they were added. */
   routes(): Route[] {
-    return this.core.routes.targets()
+    return this.#core.routes.targets().map(({ view }) => view)
   }
 
   /** Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. */
   get signal(): AbortSignal {
-    return this.stopper.signal
+    return this.#stopper.signal
   }
 
   /**
@@ -121,8 +130,8 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   async listen(port = 0, host?: string): Promise<AddressInfo> {
-    const address = await this.listener.listen(port, host)
-    this.core.node?.start(this.core.hub)
+    const address = await this.#listener.listen(port, host)
+    this.#core.node?.start(this.#core.hub)
     return address
   }
 
@@ -139,8 +148,8 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   attach(httpServer: HttpServer): this {
-    this.listener.attach(httpServer)
-    this.core.node?.start(this.core.hub)
+    this.#listener.attach(httpServer)
+    this.#core.node?.start(this.#core.hub)
     return this
   }
 
@@ -157,10 +166,10 @@ export class WebSocketServer<Data = unknown> {
     head: Buffer,
     service?: ServerService | ServiceFactory,
   ): void {
-    const entry = service === undefined ? undefined : this.entryOf(service)
+    const entry = service === undefined ? undefined : this.#entryOf(service)
     checkUpgrade(request, socket, head)
-    if (!this.core.isClosing) this.core.node?.startOrReport(this.core.hub)
-    new HttpUpgrade(this.core, request, socket, head, null, null).start(readRequest(request), entry)
+    if (!this.#core.isClosing) this.#core.node?.startOrReport(this.#core.hub)
+    new HttpUpgrade(this.#core, request, socket, head, null, null).start(readRequest(request), entry)
   }
 
   /**
@@ -168,12 +177,12 @@ export class WebSocketServer<Data = unknown> {
    * `handleUpgrade` was given.
    */
   get sockets(): SocketList<ServerSocket<Data>> {
-    return this.core.sockets as SocketList<ServerSocket<Data>>
+    return this.#core.sockets as SocketList<ServerSocket<Data>>
   }
 
   /** The connections that have names. */
   get connections(): ConnectionRegistry<ServerSocket<Data>> {
-    return this.core.hub.connections as unknown as ConnectionRegistry<ServerSocket<Data>>
+    return this.#core.hub.connections as unknown as ConnectionRegistry<ServerSocket<Data>>
   }
 
   /**
@@ -181,12 +190,12 @@ export class WebSocketServer<Data = unknown> {
    * @throws TypeError or RangeError for a wrong name
    */
   group<D = Data>(name: string): Group<ServerSocket<D>> {
-    return this.core.hub.group(name) as unknown as Group<ServerSocket<D>>
+    return this.#core.hub.group(name) as unknown as Group<ServerSocket<D>>
   }
 
   /** The names of the groups that have members in this process. */
   groups(): string[] {
-    return this.core.hub.groups()
+    return this.#core.hub.groups()
   }
 
   /**
@@ -200,21 +209,21 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
-    return this.core.hub.broadcast(
-      this.core.openSockets(),
+    return this.#core.hub.broadcast(
+      this.#core.openSockets(),
       data,
-      options as FanOutOptions<ServerSocket> | undefined,
+      options as FanOutOptions<object> | undefined,
     )
   }
 
   /** Counts since the server was made. Each connection counts for itself; the sums are made here. */
   stats(): ServerStats {
-    return this.core.stats()
+    return this.#core.stats()
   }
 
   /** Counts of what was sent over the backplane, failures included; null without a backplane. */
   get backplaneStats(): BackplaneStats | null {
-    return this.core.node?.stats ?? null
+    return this.#core.node?.stats ?? null
   }
 
   /**
@@ -228,31 +237,31 @@ export class WebSocketServer<Data = unknown> {
     const {
       code = CloseCode.GOING_AWAY,
       reason = '',
-      timeoutMs = this.core.options.limits.closeTimeoutMs,
+      timeoutMs = this.#core.options.limits.closeTimeoutMs,
     } = options
     checkCloseArguments(code, reason)
     checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
     const deadline = performance.now() + timeoutMs
-    const stopped = this.stop()
-    const ended: Promise<unknown>[] = [...this.core.sockets].map((socket) =>
+    const stopped = this.#stop()
+    const ended: Promise<unknown>[] = [...this.#core.sockets].map((socket) =>
       socket.close(code, reason, { timeoutMs }),
     )
-    this.listener.closeIdle()
-    ended.push(this.core.rejectedEnd(timeoutMs))
+    this.#listener.closeIdle()
+    ended.push(this.#core.rejectedEnd(timeoutMs))
     await Promise.all(ended)
-    this.cutStrays()
-    await this.core.handlersEnd(deadline)
+    this.#cutStrays()
+    await this.#core.handlersEnd(deadline)
     await stopped
-    await this.core.node?.close(Math.max(0, deadline - performance.now()))
+    await this.#core.node?.close(Math.max(0, deadline - performance.now()))
   }
 
   /** Cuts every connection, and stops accepting. */
   terminate(): void {
-    void this.stop()
-    for (const socket of [...this.core.sockets, ...this.core.ending]) socket.terminate()
-    this.cutStrays()
+    void this.#stop()
+    for (const socket of [...this.#core.sockets, ...this.#core.ending]) socket.terminate()
+    this.#cutStrays()
     // Other processes notice by its silence what it can no longer say.
-    void this.core.node?.close()
+    void this.#core.node?.close()
   }
 
   /** `await using`: closes and waits. */
@@ -260,28 +269,23 @@ export class WebSocketServer<Data = unknown> {
     await this.close()
   }
 
-  /** For logs: without the options, which may hold a private key. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `WebSocketServer ${JSON.stringify({ connections: this.core.connectionCount, address: this.listener.address })}`
-  }
-
-  private entryOf(service: ServerService | ServiceFactory): ServedRoute {
-    const known = this.byHand.get(service)
+  #entryOf(service: ServerService | ServiceFactory): ServedRoute {
+    const known = this.#byHand.get(service)
     if (known !== undefined) return known
-    const entry = new ServedRoute('', checkServerService(service), this.core)
-    this.byHand.set(service, entry)
+    const entry = new ServedRoute('', checkServerService(service), this.#core)
+    this.#byHand.set(service, entry)
     return entry
   }
 
-  private stop(): Promise<void> {
-    this.stopper.abort()
-    this.core.stopAccepting()
-    return this.listener.stop()
+  #stop(): Promise<void> {
+    this.#stopper.abort()
+    this.#core.stopAccepting()
+    return this.#listener.stop()
   }
 
   /** Cuts the connections that are not WebSockets. */
-  private cutStrays(): void {
-    this.listener.cut()
-    this.core.cutRejected()
+  #cutStrays(): void {
+    this.#listener.cut()
+    this.#core.cutRejected()
   }
 }

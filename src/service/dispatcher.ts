@@ -10,7 +10,8 @@ import { Replies, type RepliesOwner } from './replies.js'
 import { isThenable } from '../socket/no-reply.js'
 import { ServiceEnd, type EndOwner } from './service-end.js'
 import type { Handlers } from './service.js'
-import type { EventSink, Socket } from '../socket/socket.js'
+import type { EventSink, SocketCore } from '../socket/socket-core.js'
+import type { Socket } from '../socket/socket.js'
 
 type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
 
@@ -20,9 +21,9 @@ type Observation = Extract<ConnectionEvent, { type: 'ping' | 'pong' }>
  */
 export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>, RepliesOwner, EndOwner {
   droppedMessages = 0
-  readonly socket: S
   handlers: Handlers<S>
   isCalling = false
+  private readonly core: SocketCore<S>
   private readonly limits: Limits
   /** Created when a handler first returns something. */
   private replies: Replies | null = null
@@ -40,10 +41,15 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   /** Created at the end. */
   private end: ServiceEnd | null = null
 
-  constructor(socket: S, handlers: Handlers<S>, limits: Limits) {
-    this.socket = socket
+  constructor(core: SocketCore<S>, handlers: Handlers<S>, limits: Limits) {
+    this.core = core
     this.handlers = handlers
     this.limits = limits
+  }
+
+  /** The socket, as handlers get it. */
+  get socket(): S {
+    return this.core.socket
   }
 
   /** Replaces the handlers. Legal before the first of them is called. */
@@ -132,7 +138,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   handleEnd(info: CloseInfo): void {
-    this.serviceEnd.begin(info, this.socket.driver.timeLeftMs)
+    this.serviceEnd.begin(info, this.core.driver.timeLeftMs)
   }
 
   get isWorking(): boolean {
@@ -141,12 +147,12 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
 
   callOnClose(info: CloseInfo): unknown {
     // With the final count: messages may have been dropped since the end.
-    return this.handlers.onClose?.(this.socket, this.socket.finalInfo(info))
+    return this.handlers.onClose?.(this.socket, this.core.finalInfo(info))
   }
 
   handleTimeUp(): void {
     this.dropMessages()
-    this.socket.handleTimeUp()
+    this.core.handleTimeUp()
   }
 
   handleTerminated(): void {
@@ -154,7 +160,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   handleEnded(): void {
-    if (this.streamCount === 0) this.socket.handleDone()
+    if (this.streamCount === 0) this.core.handleDone()
   }
 
   /** A handler failed: this connection alone closes with 1011, with a reason that gives nothing away. */
@@ -162,12 +168,12 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     // An error that `socket.signal` caused is not reported again.
     if (isOfTheEnd(this.socket, error)) return
     this.failConnection()
-    reportError(this.socket, this.handlers, toError(error))
+    reportError(this.core, this.handlers, toError(error))
   }
 
   streamEnded(): void {
     this.release()
-    if (this.end?.isDone === true && this.streamCount === 0) this.socket.handleDone()
+    if (this.end?.isDone === true && this.streamCount === 0) this.core.handleDone()
   }
 
   private get concurrency(): number {
@@ -175,7 +181,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   private get sentReplies(): Replies {
-    this.replies ??= new Replies(this.socket, this.handlers.codec, this)
+    this.replies ??= new Replies(this.core, this.handlers.codec, this)
     return this.replies
   }
 
@@ -229,7 +235,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
       case 'error':
         // RFC 6455 section 7.1.7: a failed connection delivers no more messages. A lost one does.
         if (!isLoss(event.error)) this.dropMessages()
-        callOnError(this.socket, this.handlers, event.error)
+        callOnError(this.core, this.handlers, event.error)
         break
       case 'closeReceived':
         this.owesClose = true
@@ -305,7 +311,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   private begin(message: string | Buffer): void {
     this.running++
     if (this.concurrency === 1) return
-    this.inbox ??= new Inbox(this.limits, this.socket.driver)
+    this.inbox ??= new Inbox(this.limits, this.core.driver)
     this.inbox.begin(message)
   }
 
@@ -332,18 +338,18 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
 
   invalidMessage(error: InvalidMessageError): void {
     this.dropMessages()
-    this.socket.driver.fail(error.closeCode, error.message)
-    reportError(this.socket, this.handlers, error, true)
+    this.core.driver.fail(error.closeCode, error.message)
+    reportError(this.core, this.handlers, error, true)
   }
 
   unsupportedMessage(code: number, reason: string): void {
     this.dropMessages()
-    this.socket.driver.fail(code, reason)
+    this.core.driver.fail(code, reason)
   }
 
   private failConnection(): void {
     this.dropMessages()
-    this.socket.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
+    this.core.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')
   }
 
   /** Drops the waiting messages and those that follow. */
@@ -356,7 +362,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   private drop(count: number): void {
     if (count === 0) return
     this.droppedMessages += count
-    this.socket.handleDropped(count)
+    this.core.handleDropped(count)
   }
 
   /** Watches a handler whose result is not used: it may be async, and fail. */
@@ -368,7 +374,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   private enqueue(message: string | Buffer): void {
-    this.inbox ??= new Inbox(this.limits, this.socket.driver)
+    this.inbox ??= new Inbox(this.limits, this.core.driver)
     this.inbox.push(message)
   }
 
@@ -385,7 +391,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     if (this.isCalling) return
     const { inbox } = this
     if (inbox !== null) {
-      while (!this.isBusy && !this.socket.driver.isPausedByCaller) {
+      while (!this.isBusy && !this.core.driver.isPausedByCaller) {
         const message = inbox.shift()
         if (message === undefined) break
         this.deliver(message)
@@ -403,6 +409,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   private answerIfDone(): void {
     if (!this.owesClose || this.hasWork || this.streamCount > 0) return
     this.owesClose = false
-    this.socket.driver.answerClose()
+    this.core.driver.answerClose()
   }
 }

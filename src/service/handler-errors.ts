@@ -3,6 +3,7 @@ import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
 import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
+import type { SocketCore } from '../socket/socket-core.js'
 import type { Socket } from '../socket/socket.js'
 
 /** Whether a handler failed only because the end of its connection aborted what it waited for. */
@@ -14,22 +15,26 @@ export function isOfTheEnd(socket: Socket, error: unknown): boolean {
 
 /** Reports an error once: to `onError`, or, if there is none, to whoever has the socket. */
 export function reportError<S extends Socket>(
-  socket: S,
+  core: SocketCore<S>,
   handlers: Handlers<S>,
   error: Error,
   isOfPeer = false,
 ): void {
-  socket.handleFailure(error, isOfPeer || handlers.onError !== undefined)
-  callOnError(socket, handlers, error)
+  core.handleFailure(error, isOfPeer || handlers.onError !== undefined)
+  callOnError(core, handlers, error)
 }
 
 /** Calls `onError`. An error that it throws, now or later, is reported to whoever has the socket. */
-export function callOnError<S extends Socket>(socket: S, handlers: Handlers<S>, error: Error): void {
+export function callOnError<S extends Socket>(
+  core: SocketCore<S>,
+  handlers: Handlers<S>,
+  error: Error,
+): void {
   const failed = (later: unknown): void => {
-    socket.handleFailure(toError(later), false)
+    core.handleFailure(toError(later), false)
   }
   try {
-    const result: unknown = handlers.onError?.(socket, error)
+    const result: unknown = handlers.onError?.(core.socket, error)
     if (isThenable(result)) Promise.resolve(result).catch(failed)
   } catch (thrown) {
     failed(thrown)

@@ -6,7 +6,7 @@ import { ReplyStreams, type StreamOwner } from './reply-streams.js'
 import { NoReply } from '../socket/no-reply.js'
 import { isBytes, isStream } from './reply-values.js'
 import { CloseReply } from './service.js'
-import type { Socket } from '../socket/socket.js'
+import type { SocketCore } from '../socket/socket-core.js'
 
 /** A reply that waits for room, and the message that it answers. */
 interface ReadyReply {
@@ -32,17 +32,17 @@ export class Replies implements StreamOwner {
   isWaiting = false
   /** Whether nothing can be sent any more; {@link stop} follows where there is something to stop. */
   isOver: boolean
-  private readonly socket: Socket
+  private readonly core: SocketCore
   private readonly codec: Codec | null
   private readonly owner: RepliesOwner
   private streams: ReplyStreams | null = null
   private ready: ReadyReply[] | null = null
 
-  constructor(socket: Socket, codec: Codec | undefined, owner: RepliesOwner) {
-    this.socket = socket
+  constructor(core: SocketCore, codec: Codec | undefined, owner: RepliesOwner) {
+    this.core = core
     this.codec = codec ?? null
     this.owner = owner
-    this.isOver = !socket.driver.connection.isSendable
+    this.isOver = !core.driver.connection.isSendable
   }
 
   /** The number of streams that have not ended. */
@@ -58,7 +58,7 @@ export class Replies implements StreamOwner {
   /** Whether {@link send} can take a reply now: there is room, or the reply needs none. */
   hasRoomFor(value: unknown): boolean {
     if (value === undefined || this.isOver) return true
-    if (!this.isWaiting && this.socket.driver.hasRoom) return true
+    if (!this.isWaiting && this.core.driver.hasRoom) return true
     return !isSent(value, this.codec)
   }
 
@@ -101,11 +101,11 @@ export class Replies implements StreamOwner {
     // Hawser's own calls return booleans, and a short arrow function returns what it calls.
     if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
     if (value instanceof CloseReply) {
-      void this.socket.close(value.code, value.reason)
+      void this.core.close(value.code, value.reason)
     } else if (value instanceof PreparedMessage || (codec === null && isMessage(value))) {
       this.sendMessage(value)
     } else if (isStream(value, codec === null)) {
-      this.streams ??= new ReplyStreams(this.socket, this)
+      this.streams ??= new ReplyStreams(this.core, this)
       if (this.isOver) this.streams.stop()
       this.streams.start(value)
     } else if (codec !== null) {
@@ -117,13 +117,13 @@ export class Replies implements StreamOwner {
 
   sendPart(part: unknown): boolean {
     if (part instanceof CloseReply) {
-      void this.socket.close(part.code, part.reason)
+      void this.core.close(part.code, part.reason)
       return false
     }
-    if (this.codec !== null) this.socket.send(encodeWith(this.codec, part))
-    else if (isMessage(part)) this.socket.send(part)
+    if (this.codec !== null) this.core.driver.send(encodeWith(this.codec, part))
+    else if (isMessage(part)) this.core.driver.send(part)
     else throw noReply(part, 'a part of a stream')
-    return this.socket.driver.connection.isSendable
+    return this.core.driver.connection.isSendable
   }
 
   streamFailed(error: unknown): void {
@@ -136,12 +136,12 @@ export class Replies implements StreamOwner {
 
   private sendMessage(data: MessageData | PreparedMessage): void {
     // A peer that does not take replies gets no more messages handled.
-    if (!this.socket.send(data) && this.socket.driver.connection.isSendable) this.waitForRoom()
+    if (!this.core.driver.send(data) && this.core.driver.connection.isSendable) this.waitForRoom()
   }
 
   private waitForRoom(): void {
     this.isWaiting = true
-    this.socket.driver.requestDrain()
+    this.core.driver.requestDrain()
   }
 }
 

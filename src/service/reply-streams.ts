@@ -1,5 +1,5 @@
 import type { AnyIterable } from './reply-values.js'
-import type { Socket } from '../socket/socket.js'
+import type { SocketCore } from '../socket/socket-core.js'
 
 /** After so many parts a stream lets others have their turn. */
 const PARTS_A_TURN = 64
@@ -22,15 +22,15 @@ export interface StreamOwner {
 
 /** The reply streams of a connection. They run beside everything else and are cancelled when the connection closes. */
 export class ReplyStreams {
-  private readonly socket: Socket
+  private readonly core: SocketCore
   private readonly owner: StreamOwner
   private readonly running = new Set<AnyIterator>()
   /** The number of streams that have not ended, including cancelled ones that still clean up. */
   count = 0
   private isOver = false
 
-  constructor(socket: Socket, owner: StreamOwner) {
-    this.socket = socket
+  constructor(core: SocketCore, owner: StreamOwner) {
+    this.core = core
     this.owner = owner
   }
 
@@ -97,13 +97,13 @@ export class ReplyStreams {
 
   /** Whether the next part has to wait for room. Checked again after each wait: others may have taken the room. */
   private get isFull(): boolean {
-    const { driver } = this.socket
+    const { driver } = this.core
     return !this.isOver && driver.connection.isSendable && !driver.hasRoom
   }
 
   /** Waits for room, or for the end, which `stop` reports. Later parts are not made meanwhile. */
   private async room(): Promise<void> {
-    await this.socket.drained().catch(() => undefined)
+    await this.core.drained({}).catch(() => undefined)
   }
 
   /** Cancels an iterator. Never rejects: the stream was given up, so an error of its clean-up has no recipient. */

@@ -1,17 +1,24 @@
 import { showValue } from '../check.js'
+import { showAs } from '../inspect.js'
 import type { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
-import { PreparedMessage } from '../connection/prepared-message.js'
+import { PreparedMessage, prepareTransient } from '../connection/prepared-message.js'
 import type { DeliveryOutcome } from './driver-owner.js'
 import { isThenable, NoReply } from './no-reply.js'
 
 /** The outcome of a message to many. A handler that returns it does not reply with it. */
-export class Delivery extends NoReply {
+export interface Delivery {
   /** The number of connections that took the message; they receive it as fast as they read. */
   readonly sent: number
   /** The number of connections that read too slowly and did not take it: see `slowConsumer`. */
   readonly dropped: number
   /** The number of connections that were no longer open. */
+  readonly failed: number
+}
+
+class DeliveryCounts extends NoReply implements Delivery {
+  readonly sent: number
+  readonly dropped: number
   readonly failed: number
 
   constructor(sent: number, dropped: number, failed: number) {
@@ -21,6 +28,7 @@ export class Delivery extends NoReply {
     this.failed = failed
   }
 }
+showAs(DeliveryCounts, 'Delivery', ({ sent, dropped, failed }) => ({ sent, dropped, failed }))
 
 /** Any connection, with any type of `data`, so that a server with any type of `data` is a server. */
 interface Excepted {
@@ -39,9 +47,12 @@ export interface FanOutOptions<S> {
   readonly compress?: boolean | undefined
 }
 
+/** The key of the method that takes a message to many: no name that the application could meet on a socket. */
+export const DELIVER = Symbol('deliver')
+
 /** A recipient of a message to many. */
-export interface Receiver {
-  deliver(message: PreparedMessage): DeliveryOutcome
+export interface Recipient {
+  [DELIVER](message: PreparedMessage): DeliveryOutcome
 }
 
 const NAMES: ReadonlySet<string> = new Set([
@@ -74,7 +85,7 @@ function checkOptions<S>(options: FanOutOptions<S>): void {
 /** The message, encoded once: as the caller prepared it, or prepared here. */
 export function prepare(data: MessageData | PreparedMessage, compress?: boolean): PreparedMessage {
   if (!(data instanceof PreparedMessage)) {
-    return new PreparedMessage(data, compress === undefined ? undefined : { compress }, true)
+    return prepareTransient(data, compress === undefined ? undefined : { compress })
   }
   if (compress !== undefined) throw new TypeError('compress belongs to the PreparedMessage itself')
   return data
@@ -86,7 +97,7 @@ export function prepare(data: MessageData | PreparedMessage, compress?: boolean)
  * @throws TypeError for anything that is neither text nor bytes, for wrong options and for a `filter` that returns a
  *   promise; what `filter` throws. Then nothing is sent
  */
-export function fanOut<S extends Receiver>(
+export function fanOut<S extends Recipient>(
   members: Iterable<S>,
   data: MessageData | PreparedMessage,
   options?: FanOutOptions<S>,
@@ -100,12 +111,12 @@ export function fanOut<S extends Receiver>(
   let failed = 0
   for (const member of chosen) {
     if (isExcepted?.(member) === true) continue
-    const outcome = member.deliver(message)
+    const outcome = member[DELIVER](message)
     if (outcome === 'sent') sent++
     else if (outcome === 'dropped') dropped++
     else failed++
   }
-  return new Delivery(sent, dropped, failed)
+  return new DeliveryCounts(sent, dropped, failed)
 }
 
 /** The recipients as a list: a filter that fails for one fails for all. */

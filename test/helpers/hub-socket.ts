@@ -6,16 +6,17 @@ import type { Limits } from '../../src/limits.js'
 import type { Hub } from '../../src/hub/hub.js'
 import type { SlowConsumerPolicy } from '../../src/socket/driver-owner.js'
 import { StreamTransport } from '../../src/transport/stream-transport.js'
-import { Socket, type EventSink } from '../../src/socket/socket.js'
+import { BaseSocket } from '../../src/socket/base-socket.js'
+import { SocketCore, type EventSink } from '../../src/socket/socket-core.js'
 import { MemoryDuplex } from './memory-duplex.js'
 
 const INFO = { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' }
 
-export class HubSocket extends Socket {
-  onClose: () => unknown = () => undefined
+class HubSocketCore extends SocketCore<HubSocket> {
+  readonly socket: HubSocket = new HubSocket(this, null)
   protected readonly sink: EventSink = {
     handleEvent: (event) => {
-      if (event.type === 'closed') this.onClose()
+      if (event.type === 'closed') this.socket.onClose()
     },
     handleDrain: () => undefined,
     handleResume: () => undefined,
@@ -27,7 +28,7 @@ export class HubSocket extends Socket {
   private readonly hub: Hub<HubSocket>
 
   constructor(hub: Hub<HubSocket>, duplex: MemoryDuplex, limits: Limits, slowConsumer: SlowConsumerPolicy) {
-    super(new StreamTransport(duplex), INFO, null, { role: 'server', limits }, { limits, slowConsumer })
+    super(new StreamTransport(duplex), INFO, { role: 'server', limits }, { limits, slowConsumer })
     this.hub = hub
     this.driver.start(new Uint8Array(0))
   }
@@ -48,8 +49,12 @@ export class HubSocket extends Socket {
   }
 
   private leaveOpen(): void {
-    if (this.readyState !== ReadyState.OPEN) this.hub.forget(this)
+    if (this.socket.readyState !== ReadyState.OPEN) this.hub.forget(this.socket)
   }
+}
+
+export class HubSocket extends BaseSocket<unknown> {
+  onClose: () => unknown = () => undefined
 }
 
 /** Opens a connection that the hub is told of when its end begins. */
@@ -59,5 +64,5 @@ export function openMember(
   slowConsumer: SlowConsumerPolicy,
 ): { socket: HubSocket; wire: MemoryDuplex } {
   const wire = new MemoryDuplex()
-  return { socket: new HubSocket(hub, wire, limits, slowConsumer), wire }
+  return { socket: new HubSocketCore(hub, wire, limits, slowConsumer).socket, wire }
 }

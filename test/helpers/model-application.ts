@@ -4,10 +4,12 @@
  */
 import type { ClientSocket } from '../../src/client/client-socket.js'
 import type { CloseInfo } from '../../src/connection/events.js'
-import { PreparedMessage } from '../../src/connection/prepared-message.js'
+import { payloadOf, PreparedMessage } from '../../src/connection/prepared-message.js'
 import type { LimitOptions } from '../../src/limits.js'
 import { closeWith } from '../../src/service/service.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from '../../src/socket/driver-owner.js'
+import { coreOf } from '../../src/socket/base-socket.js'
+import type { SocketCore } from '../../src/socket/socket-core.js'
 import type { Socket } from '../../src/socket/socket.js'
 import type { LineKind } from './model-line.js'
 
@@ -103,7 +105,7 @@ export class ModelApplication {
   /** The connection is made; nothing was called yet. */
   begin(socket: Socket): void {
     this.socket = socket
-    const { driver } = socket
+    const { driver } = coreOf(socket) as SocketCore
     const send = driver.send.bind(driver)
     driver.send = (data, options) => {
       const before = driver.messagesSent
@@ -163,7 +165,8 @@ export class ModelApplication {
 
   send(byteLength: number, kind: 'text' | 'binary' | 'prepared', compress: boolean): void {
     const text = padded(`s${this.labelCount++} `, byteLength)
-    if (kind === 'prepared') this.socket.deliver(new PreparedMessage(text, { compress }))
+    if (kind === 'prepared')
+      (coreOf(this.socket) as SocketCore).driver.deliver(new PreparedMessage(text, { compress }))
     else if (kind === 'text') this.socket.send(text, { compress })
     else {
       const bytes = Buffer.from(text)
@@ -232,7 +235,7 @@ export class ModelApplication {
   private wasTaken(data: unknown, hadRoom: boolean): void {
     const bytes =
       data instanceof PreparedMessage
-        ? Buffer.from(data.payload)
+        ? Buffer.from(payloadOf(data))
         : Buffer.from(data as string | Uint8Array as string)
     const header = bytes.length < 126 ? 2 : bytes.length < 65_536 ? 4 : 10
     const frameBytes = bytes.length + header + (this.options.role === 'server' ? 0 : 4)

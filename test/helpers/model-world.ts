@@ -2,7 +2,7 @@
  * A connection under test between an application and a peer, both by hand, with a clock of its own: what each of them
  * did is kept, and after every step it is checked against docs/backpressure.md.
  */
-import { ClientSocket } from '../../src/client/client-socket.js'
+import { ClientSocketCore } from '../../src/client/connected-socket.js'
 import { CLIENT_LIMITS, resolveLimits, SERVER_LIMITS, type Limits } from '../../src/limits.js'
 import type { WebSocketServer } from '../../src/server/websocket-server.js'
 import type { Socket } from '../../src/socket/socket.js'
@@ -112,7 +112,7 @@ export class World implements Observed {
 
   private openClient(): void {
     const { options, limits, codec, app } = this
-    const socket = new ClientSocket(
+    const core = new ClientSocketCore(
       this.line.transport,
       {
         url: 'ws://192.0.2.1/',
@@ -127,9 +127,10 @@ export class World implements Observed {
       app.handlers,
       'queue',
     )
+    const { socket } = core
     this.socket = socket
     app.begin(socket)
-    app.promise('open', socket.open(new Uint8Array(0), new AbortController().signal))
+    app.promise('open', core.open(new Uint8Array(0), new AbortController().signal))
     if (options.role === 'reader') app.readAll(socket)
   }
 }

@@ -13,7 +13,8 @@ const START = `
   import { once } from 'node:events'
   import { WebSocketServer, connect } from './src/index.js'
   import { handleKit } from './src/native/socket-handle.js'
-  const way = (socket) => socket.driver.transport.constructor.name
+  import { coreOf } from './src/socket/base-socket.js'
+  const way = (socket) => coreOf(socket).driver.transport.constructor.name
   const until = async (isSo) => { while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5)) }
 `
 

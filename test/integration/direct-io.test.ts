@@ -15,6 +15,7 @@ import {
   type Socket,
 } from '../../src/index.js'
 import { handleKit } from '../../src/native/socket-handle.js'
+import { coreOf } from '../../src/socket/base-socket.js'
 import { HandleTransport } from '../../src/transport/handle-transport.js'
 import { StreamTransport } from '../../src/transport/stream-transport.js'
 import { closeFrame, fragments, frame, frameHeader, KEY, OP } from '../helpers/frame-builder.js'
@@ -36,7 +37,7 @@ const bye = closeFrame(1000, '', { key: KEY })
 
 /** By what a connection reads and writes. */
 function transportOf(socket: Socket): object {
-  return (socket as unknown as { driver: { transport: object } }).driver.transport
+  return (coreOf(socket) as unknown as { driver: { transport: object } }).driver.transport
 }
 
 type Port = 'listen' | 'attach' | 'a Unix socket'

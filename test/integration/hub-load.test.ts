@@ -92,23 +92,26 @@ describe('connections that were opened, named, joined to three groups and closed
       ${SERVE}
       ${MEASURE}
       import { SERVER_LIMITS } from './src/limits.js'
-      import { Socket } from './src/socket/socket.js'
+      import { BaseSocket } from './src/socket/base-socket.js'
+      import { SocketCore } from './src/socket/socket-core.js'
       import { StreamTransport } from './src/transport/stream-transport.js'
       import { MemoryDuplex } from './helpers/memory-duplex.js'
       const info = { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' }
       const nobody = { handleEvent() {}, handleDrain() {}, handleResume() {}, handleSendingOver() {}, handleTerminated() {}, handleEnd() {}, droppedMessages: 0 }
-      class Member extends Socket {
+      class Member extends BaseSocket {}
+      class Core extends SocketCore {
         sink = nobody
+        socket = new Member(this, null)
         constructor() {
-          super(new StreamTransport(new MemoryDuplex()), info, null, { role: 'server', limits: SERVER_LIMITS }, { limits: SERVER_LIMITS, slowConsumer: 'close' })
+          super(new StreamTransport(new MemoryDuplex()), info, { role: 'server', limits: SERVER_LIMITS }, { limits: SERVER_LIMITS, slowConsumer: 'close' })
           this.driver.start(new Uint8Array(0))
         }
-        detach() { hub.forget(this) }
+        detach() { hub.forget(this.socket) }
       }
       const round = async (count) => {
         for (let i = 0; i < count; i += 1000) {
           const members = Array.from({ length: 1000 }, (_, j) => {
-            const member = new Member()
+            const member = new Core().socket
             hub.connections.set('name ' + (i + j), member)
             for (const group of ['all', 'part ' + j % 10, 'own ' + (i + j)]) hub.join(member, group)
             return member

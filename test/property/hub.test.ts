@@ -3,18 +3,19 @@ import fc from 'fast-check'
 import { Hub } from '../../src/hub/hub.js'
 import type { Member } from '../../src/hub/member.js'
 import { ReadyState } from '../../src/connection/connection.js'
+import { DELIVER } from '../../src/socket/fan-out.js'
 
 /** A connection that is open until it is closed, and counts what it gets. */
 class TestMember implements Member {
   readyState: ReadyState = ReadyState.OPEN
   got = 0
-  deliver(): 'sent' | 'failed' {
+  close(): void {
+    this.readyState = ReadyState.CLOSING
+  }
+  [DELIVER](): 'sent' | 'failed' {
     if (this.readyState !== ReadyState.OPEN) return 'failed'
     this.got++
     return 'sent'
-  }
-  close(): void {
-    this.readyState = ReadyState.CLOSING
   }
 }
 

@@ -1,5 +1,9 @@
 import { WriteQueue } from '../../../src/connection/write-queue.js'
-import { TO_COMPRESS_BIT, CompressionQueue } from '../../../src/connection/compression-queue.js'
+import {
+  TO_COMPRESS_BIT,
+  CompressionQueue,
+  type WaitingFrame,
+} from '../../../src/connection/compression-queue.js'
 
 describe('messages that wait for a compression', () => {
   test('leave unchanged and in order', () => {
@@ -10,7 +14,7 @@ describe('messages that wait for a compression', () => {
       else waiting.appendText(0x81, 'x'.repeat(size))
     }
     for (const [i, size] of sizes.entries()) {
-      const frame = waiting.next()!
+      const frame = waiting.next() as WaitingFrame
       expect(frame.firstByte).toBe(i % 2 === 0 ? 0xa2 : 0x81)
       expect(frame.payload.equals(Buffer.alloc(size, i % 2 === 0 ? i : 'x'))).toBe(true)
     }
@@ -25,10 +29,10 @@ describe('messages that wait for a compression', () => {
     for (let i = 0; i < 2000; i++) {
       waiting.appendText(0x81, `m${sent++}`)
       waiting.appendText(0x81, `m${sent++}`)
-      seen.push(waiting.next()!.payload.toString())
+      seen.push((waiting.next() as WaitingFrame).payload.toString())
     }
     for (let frame = waiting.next(); frame !== null; frame = waiting.next())
-      seen.push(frame.payload.toString())
+      seen.push((frame as WaitingFrame).payload.toString())
     expect(seen).toEqual(Array.from({ length: 4000 }, (_, i) => `m${i}`))
   })
 
@@ -37,7 +41,7 @@ describe('messages that wait for a compression', () => {
     waiting.appendText(0x81, 'abc')
     const output = new WriteQueue(false)
     output.appendText(0x81, 'abc')
-    expect(waiting.next()!.payload.buffer).not.toBe(output.take()!.buffer)
+    expect((waiting.next() as WaitingFrame).payload.buffer).not.toBe(output.take()!.buffer)
   })
 
   test('are counted with their headers', () => {

@@ -1,7 +1,7 @@
 /** A message that is encoded once, and what goes over the wire of each connection that it is sent to. */
 import { constants, inflateRawSync } from 'node:zlib'
 import { Connection } from '../../../src/connection/connection.js'
-import { PreparedMessage } from '../../../src/connection/prepared-message.js'
+import { frameOf, PreparedMessage, prepareTransient } from '../../../src/connection/prepared-message.js'
 import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { ControlledCodec } from '../../helpers/controlled-codec.js'
 import { closeFrame, frame, hex, OP, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
@@ -18,7 +18,7 @@ const server = (codec: MessageCodec | null = null): Connection => new Connection
 const client = (codec: MessageCodec | null = null): Connection => new Connection({ role: 'client', codec })
 
 /** Made for a moment, as `broadcast` does it. */
-const brief = (data: string | Uint8Array): PreparedMessage => new PreparedMessage(data, undefined, true)
+const brief = (data: string | Uint8Array): PreparedMessage => prepareTransient(data)
 
 /** The compressed messages of a connection, inflated by zlib itself with its context kept from one to the next. */
 function inflateAll(frames: readonly WireFrame[]): string {
@@ -92,7 +92,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
     ['for a moment', true],
   ])('a later change of the source does not change the message: %s', (_, isTransient) => {
     const source = Buffer.from('Hello')
-    const message = new PreparedMessage(source, undefined, isTransient)
+    const message = isTransient ? prepareTransient(source) : new PreparedMessage(source)
     source.fill(0xaa)
     const connection = server()
     connection.send(message)
@@ -133,19 +133,19 @@ describe('the memory of prepared messages', () => {
     const [shared, copied] = [free.takeOutput()!, blocked.takeOutput()!]
     expect(shared).toEqual(hex('81 05 48 65 6c 6c 6f'))
     expect(copied).toEqual(shared)
-    expect(shared.buffer).toBe(message.frame.buffer.buffer)
-    expect(copied.buffer).not.toBe(message.frame.buffer.buffer)
+    expect(shared.buffer).toBe(frameOf(message).buffer.buffer)
+    expect(copied.buffer).not.toBe(frameOf(message).buffer.buffer)
   })
 
   test('transient messages lie next to each other and leave in one piece', () => {
     const [a, b, c] = [brief('first'), brief('second'), brief('third')]
-    expect(b.frame.buffer).toBe(a.frame.buffer)
-    expect(c.frame.buffer).toBe(a.frame.buffer)
-    expect([b.frame.start, c.frame.start]).toEqual([a.frame.end, b.frame.end])
+    expect(frameOf(b).buffer).toBe(frameOf(a).buffer)
+    expect(frameOf(c).buffer).toBe(frameOf(a).buffer)
+    expect([frameOf(b).start, frameOf(c).start]).toEqual([frameOf(a).end, frameOf(b).end])
     const connection = server()
     for (const message of [a, b, c]) connection.send(message)
     const output = connection.takeOutput()!
-    expect(output.buffer).toBe(a.frame.buffer.buffer)
+    expect(output.buffer).toBe(frameOf(a).buffer.buffer)
     expect(readFrames(output).frames.map(({ text }) => text)).toEqual(['first', 'second', 'third'])
     expect(connection.takeOutput()).toBeNull()
   })
@@ -172,7 +172,7 @@ describe('the memory of prepared messages', () => {
   test('a full slab is replaced, and its messages do not change', () => {
     const texts = Array.from({ length: 30 }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(10_000))
     const messages = texts.map(brief)
-    expect(new Set(messages.map((one) => one.frame.buffer)).size).toBeGreaterThan(4)
+    expect(new Set(messages.map((one) => frameOf(one).buffer)).size).toBeGreaterThan(4)
     const connection = server()
     for (const message of messages) connection.send(message)
     expect(takeFrames(connection).map(({ text }) => text)).toEqual(texts)
@@ -180,7 +180,7 @@ describe('the memory of prepared messages', () => {
 
   test('a large message and a kept message have buffers of their own', () => {
     for (const message of [brief('x'.repeat(20_000)), new PreparedMessage('Hello')]) {
-      const { buffer, start, end } = message.frame
+      const { buffer, start, end } = frameOf(message)
       expect([start, end]).toEqual([0, buffer.length])
       expect(buffer.buffer.byteLength).toBe(buffer.length)
     }

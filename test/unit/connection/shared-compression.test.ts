@@ -2,7 +2,12 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Connection } from '../../../src/connection/connection.js'
-import { PreparedMessage, SharedCompression } from '../../../src/connection/prepared-message.js'
+import {
+  frameOf,
+  PreparedMessage,
+  prepareTransient,
+  SharedCompression,
+} from '../../../src/connection/prepared-message.js'
 import type { SharedFrame } from '../../../src/connection/prepared-message.js'
 import type { CodecFactory, DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { hex, readFrames, type WireFrame } from '../../helpers/frame-builder.js'
@@ -65,7 +70,7 @@ describe.each(WAYS)('a prepared message above asyncThresholdBytes, compressed by
     const shared = members[0]!.codec.shared
     const atOnce = jest.spyOn(shared, 'encode')
     const later = jest.spyOn(shared, 'encodeLater')
-    const message = new PreparedMessage(LARGE, undefined, true)
+    const message = prepareTransient(LARGE)
     for (const { connection } of members) {
       connection.send(message)
       expect(connection.takeOutput()).toBeNull()
@@ -97,7 +102,7 @@ describe.each(WAYS)('a prepared message above asyncThresholdBytes, compressed by
     const expected = members.map((): string[] => [])
     for (let round = 0; round < 4; round++) {
       const forAll = [LARGE, OTHER, 'short', json(500, round).toString()].map(
-        (text) => [text, new PreparedMessage(text, undefined, true)] as const,
+        (text) => [text, prepareTransient(text)] as const,
       )
       for (const [i, { connection }] of members.entries()) {
         const own = [`own ${String(i)}`, json(2000, i % 3).toString(), json(20_000, i).toString()]
@@ -205,7 +210,7 @@ describe.each(WAYS)('a prepared message above asyncThresholdBytes, compressed by
 })
 
 describe('connections that wait for one shared compression', () => {
-  const frame = new PreparedMessage('x').frame
+  const frame = frameOf(new PreparedMessage('x'))
 
   /** A compression that ends when the test says so. */
   function begin() {

@@ -3,7 +3,8 @@ import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { InvalidMessageError } from '../../../src/errors.js'
 import { Hub } from '../../../src/hub/hub.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
-import { ServerSocket } from '../../../src/server/server-socket.js'
+import { ServerSocketCore, type AcceptedSocket } from '../../../src/server/accepted-socket.js'
+import type { ServerSocket } from '../../../src/server/server-socket.js'
 import { json } from '../../../src/json/json-codec.js'
 import type { Codec } from '../../../src/service/codec.js'
 import { closeWith, type Handlers } from '../../../src/service/service.js'
@@ -41,7 +42,7 @@ function serve(
   opened.push(stream)
   const limits = resolveLimits(limitOptions, SERVER_LIMITS)
   const told: string[] = []
-  const socket = new ServerSocket(
+  const core = new ServerSocketCore(
     new StreamTransport(stream),
     {
       info: { url: '/', protocol: '', extensions: '', secure: false, remoteAddress: '' },
@@ -53,7 +54,7 @@ function serve(
     { limits, slowConsumer: 'close' },
     make(told),
     {
-      hub: new Hub<ServerSocket>(),
+      hub: new Hub<AcceptedSocket>(),
       closing: () => undefined,
       received: () => undefined,
       dropped: (count) => told.push(`dropped ${count}`),
@@ -62,7 +63,8 @@ function serve(
       failed: (_, error, isHeard) => told.push(`failed ${error.message}${isHeard ? '' : ', unheard'}`),
     },
   )
-  socket.open(head)
+  core.open(head)
+  const { socket } = core
   const lines = (): string[] =>
     readFrames(stream.written).frames.map((one) =>
       one.opcode === OP.CLOSE ? `8 ${one.closeCode} ${one.closeReason}`.trim() : `${one.opcode} ${one.text}`,

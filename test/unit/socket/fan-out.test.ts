@@ -2,7 +2,7 @@
 import type { ReadyState } from '../../../src/connection/connection.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
-import { fanOut, prepare, type FanOutOptions } from '../../../src/socket/fan-out.js'
+import { DELIVER, fanOut, prepare, type FanOutOptions } from '../../../src/socket/fan-out.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
 import { StreamTransport } from '../../../src/transport/stream-transport.js'
@@ -13,7 +13,7 @@ interface Member {
   readonly readyState: ReadyState
   readonly driver: SocketDriver
   readonly stream: MemoryDuplex
-  deliver: SocketDriver['deliver']
+  [DELIVER]: SocketDriver['deliver']
 }
 
 const opened: MemoryDuplex[] = []
@@ -43,7 +43,7 @@ function join(limitOptions: LimitOptions = {}, slowConsumer: SlowConsumerPolicy 
   )
   driver.start(new Uint8Array(0))
   const { readyState } = driver.connection
-  return { driver, stream, readyState, deliver: (message) => driver.deliver(message) }
+  return { driver, stream, readyState, [DELIVER]: (message) => driver.deliver(message) }
 }
 
 const three = (): [Member, Member, Member] => [join(), join(), join()]

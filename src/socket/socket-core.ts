@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto'
+import { ConnectionClosedError } from '../errors.js'
+import type { ConnectionOptions } from '../connection/connection.js'
+import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import { checkCloseArguments } from '../frame/close-code.js'
+import type { Transport } from '../transport/transport.js'
+import { CloseInfo as EndOfConnection } from './close-info.js'
+import type { DriverOptions, DriverOwner } from './driver-owner.js'
+import { SocketDriver } from './socket-driver.js'
+import type { Socket } from './socket.js'
+import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
+
+/** What both ends know of a connection once its handshake is done. */
+export interface SocketInfo {
+  /** Server: the request target; client: the URL. */
+  readonly url: string
+  /** The subprotocol in use, or empty. */
+  readonly protocol: string
+  /** The extensions in use, as the server's answer named them, or empty. */
+  readonly extensions: string
+  /** Whether the transport is TLS. */
+  readonly secure: boolean
+  /** The peer's IP address; empty for a Unix socket. */
+  readonly remoteAddress: string
+}
+
+/** Receives the events of a socket. Must not throw. */
+export interface EventSink {
+  /** Messages that were received and that nobody got. */
+  readonly droppedMessages: number
+  handleEvent(event: ConnectionEvent): void
+  handleDrain(): void
+  /** The caller wants messages again, after `pause`. Nothing of the application is called inside this call. */
+  handleResume(): void
+  /** The caller gave the connection up: messages that wait are dropped. */
+  handleTerminated(): void
+  /** Nothing can be sent any more. Nothing of the application is called inside this call. */
+  handleSendingOver(): void
+  /** The connection is over; messages that were received before may still follow. Once. */
+  handleEnd(info: CloseInfo): void
+}
+
+/** The state of a socket, and what happens to it. The application gets {@link socket} alone, which holds this. */
+export abstract class SocketCore<S extends Socket = Socket> implements DriverOwner, SocketInfo {
+  /** The socket as the application has it. */
+  abstract readonly socket: S
+  readonly driver: SocketDriver
+  readonly url: string
+  readonly protocol: string
+  readonly extensions: string
+  readonly secure: boolean
+  readonly remoteAddress: string
+  protected abstract readonly sink: EventSink
+  private lazyId = ''
+  private closeInfo: CloseInfo | null = null
+  private closeWaiters: Waiters<CloseInfo> | null = null
+  private drainWaiters: Waiters<void> | null = null
+  private lazyClosed: Promise<CloseInfo> | null = null
+  private lazyAborter: AbortController | null = null
+
+  constructor(transport: Transport, info: SocketInfo, connection: ConnectionOptions, options: DriverOptions) {
+    // Copied: an object less for each connection.
+    this.url = info.url
+    this.protocol = info.protocol
+    this.extensions = info.extensions
+    this.secure = info.secure
+    this.remoteAddress = info.remoteAddress
+    this.driver = new SocketDriver(transport, connection, options, this)
+  }
+
+  get id(): string {
+    if (this.lazyId === '') this.lazyId = randomUUID()
+    return this.lazyId
+  }
+
+  get closed(): Promise<CloseInfo> {
+    this.lazyClosed ??= this.whenClosed({})
+    return this.lazyClosed
+  }
+
+  get signal(): AbortSignal {
+    if (this.lazyAborter === null) {
+      this.lazyAborter = new AbortController()
+      if (this.closeInfo !== null) this.lazyAborter.abort(closedError(this.closeInfo))
+    }
+    return this.lazyAborter.signal
+  }
+
+  async drained(options: WaitOptions): Promise<void> {
+    checkWaitOptions(options)
+    if (this.closeInfo !== null) throw closedError(this.closeInfo)
+    const { isSendable } = this.driver.connection
+    if (isSendable && this.driver.hasRoom) return
+    this.drainWaiters ??= new Waiters()
+    if (isSendable) this.driver.requestDrain()
+    await this.drainWaiters.wait(options)
+  }
+
+  resume(): void {
+    this.driver.resume()
+    this.sink.handleResume()
+  }
+
+  close(code: number | undefined, reason: string | undefined, options: WaitOptions = {}): Promise<CloseInfo> {
+    checkCloseArguments(code, reason)
+    checkWaitOptions(options)
+    const { timeoutMs, signal } = options
+    const ended = this.whenClosed({ signal })
+    if (this.closeInfo === null) this.driver.close(code, reason, timeoutMs)
+    return ended
+  }
+
+  terminate(): void {
+    this.driver.terminate()
+    this.sink.handleTerminated()
+  }
+
+  handleEvent(event: ConnectionEvent): void {
+    if (event.type !== 'closed') {
+      this.sink.handleEvent(event)
+      return
+    }
+    if (this.closeInfo === null) this.end(event)
+    // One end, the same for all.
+    this.sink.handleEvent({ ...event, ...this.closeInfo })
+  }
+
+  handleDrain(): void {
+    this.drainWaiters?.resolveAll()
+    this.sink.handleDrain()
+  }
+
+  handleGone(): void {
+    // Handlers may still have messages to work through; who waits for the end of the connection need not.
+    if (this.closeInfo === null) this.end(this.driver.connection.closeInfo)
+  }
+
+  handleClosing(): void {
+    this.beginClosing()
+  }
+
+  handleSendingOver(): void {
+    this.sink.handleSendingOver()
+  }
+
+  /** The final count, for `onClose`. */
+  finalInfo(info: CloseInfo): CloseInfo {
+    return new EndOfConnection(info, this.sink.droppedMessages)
+  }
+
+  /** Handlers had their time after the end: nobody waits for messages any more. */
+  handleTimeUp(): void {
+    // Where messages are read one by one, their reader has had its time as well.
+  }
+
+  /** This many messages were received and reach nobody. */
+  handleDropped(_count: number): void {
+    // A server sums them.
+  }
+
+  /** A handler failed, or a message was invalid; `isHeard`: the service has an `onError`. */
+  handleFailure(_error: Error, _isHeard: boolean): void {
+    // Who serves many connections counts them.
+  }
+
+  /** `onClose` is done, and so is all else that ran for this connection. */
+  handleDone(): void {
+    // Who waits for the handlers of many connections counts them.
+  }
+
+  /** Whether the connection is over: {@link detach} was called. */
+  protected get isOver(): boolean {
+    return this.closeInfo !== null
+  }
+
+  /** The connection begins to close: it is in no group and has no name any more. Once, before {@link detach}. */
+  protected beginClosing(): void {
+    // A client is in none.
+  }
+
+  /** Takes the connection out of whatever keeps it: before `onClose`, once. */
+  protected abstract detach(info: CloseInfo): void
+
+  private whenClosed(options: WaitOptions): Promise<CloseInfo> {
+    if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
+    this.closeWaiters ??= new Waiters()
+    return this.closeWaiters.wait(options)
+  }
+
+  private end(ended: CloseInfo): void {
+    const info = new EndOfConnection(ended, this.sink.droppedMessages)
+    this.closeInfo = info
+    this.detach(info)
+    this.sink.handleEnd(info)
+    this.closeWaiters?.resolveAll(info)
+    this.drainWaiters?.rejectAll(closedError(info))
+    this.lazyAborter?.abort(closedError(info))
+  }
+}
+
+const closedError = (info: CloseInfo): ConnectionClosedError =>
+  new ConnectionClosedError(info.code, info.reason)
