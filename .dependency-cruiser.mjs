@@ -100,8 +100,9 @@ export default {
     builtins('extension', ['buffer']),
 
     only('deflate', 'extension', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
-    builtins('deflate', ['buffer', 'zlib']),
-    builtins('deflate', ['zlib'], '(deflater|inflater|window)[.]ts$'),
+    builtins('deflate', ['buffer', 'crypto', 'zlib']),
+    builtins('deflate', ['crypto'], 'inflater[.]ts$'),
+    builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|window)[.]ts$'),
 
     only('connection', 'frame', 'native/buffer-text.ts', 'extension/message-codec.ts'),
     builtins('connection', []),

@@ -18,7 +18,8 @@ import {
   sharedDeflater,
   type SharedDeflater,
 } from './deflater.js'
-import { Inflater, inflateLater, inflaterBytes, SharedInflater } from './inflater.js'
+import { inflateLater } from './inflate-job.js'
+import { Inflater, inflaterBytes, SharedInflater } from './inflater.js'
 import type { AgreedParameters } from './negotiation.js'
 import type { ResolvedDeflateOptions } from './options.js'
 import { NO_HISTORY } from './window.js'

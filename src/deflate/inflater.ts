@@ -2,28 +2,27 @@
  * Decompression over node:zlib (RFC 7692 section 7.2.2). Where the native handle of a stream may be used, streams are kept
  * and run at once; else documented calls make a stream for each message. The thread pool has documented streams either way.
  */
+import { randomBytes } from 'node:crypto'
 import { constants, createInflateRaw, inflateRawSync } from 'node:zlib'
 import type { InflateRaw } from 'node:zlib'
 import { LimitError, ProtocolError } from '../errors.js'
 import { ZlibHandle } from '../native/zlib-handle.js'
 import type { DecodeResult } from '../extension/message-codec.js'
-import { JOBS } from './jobs.js'
 import { NO_HISTORY, primeHandle, readWindow } from './window.js'
 
 const { Z_SYNC_FLUSH, Z_FINISH, Z_BLOCK } = constants
 
-/**
- * The tail 00 00 ff ff put back (RFC 7692 section 7.2.2), and an empty final block after it: zlib then tells whether the
- * message was whole.
- */
-const TAIL_AND_FINAL_BLOCK = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff)
-/** The same, and one byte that is left unread when the final block ended the stream. */
-const TAIL_FINAL_BLOCK_AND_PROBE = Uint8Array.of(...TAIL_AND_FINAL_BLOCK, 0x00)
+/** What a sender takes off the end of a message (RFC 7692 section 7.2.1): the lengths of an empty stored block. */
+const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
+/** An empty stored block, the last one (RFC 1951 section 3.2.4): by it zlib tells whether all before it was whole. */
+export const FINAL_BLOCK = Uint8Array.of(0x01, 0x00, 0x00, 0xff, 0xff)
+/** The tail put back (RFC 7692 section 7.2.2), and a final block. */
+export const TAIL_AND_FINAL_BLOCK = Uint8Array.of(...TAIL, ...FINAL_BLOCK)
 /** The tail put back, and one byte that is left unread when zlib stops at the end of a block. */
-const TAIL_AND_PROBE = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x00)
+const TAIL_AND_PROBE = Uint8Array.of(...TAIL, 0x00)
 
 /** A window of 32 KiB inflates what any smaller one was agreed for. */
-const LARGEST_WINDOW_BITS = 15
+export const LARGEST_WINDOW_BITS = 15
 
 /**
  * RFC 7692 section 7.2.1 allows blocks with BFINAL set, any number of them in a message. Each makes zlib start
@@ -40,7 +39,7 @@ const MAX_CHUNK_BYTES = 1024 * 1024
 /** The smallest that node:zlib takes: the native handle does not use the buffer of its stream. */
 const UNUSED_CHUNK_BYTES = 64
 /** What one trip to the thread pool gives at most, and one step of the documented call. */
-const STREAM_CHUNK_BYTES = 64 * 1024
+export const STREAM_CHUNK_BYTES = 64 * 1024
 const MAX_OUTPUT_BYTES = 0x7fffffff
 
 /**
@@ -52,12 +51,12 @@ export function inflaterBytes(windowBits: number): number {
 }
 
 /** @param detail zlib's words, or ours */
-function invalidDeflate(detail: string): ProtocolError {
+export function invalidDeflate(detail: string): ProtocolError {
   return new ProtocolError('HAWSER_INVALID_DEFLATE', detail)
 }
 
 /** The message breaks off inside a block, or has no block after a final one. */
-function brokenOff(): ProtocolError {
+export function brokenOff(): ProtocolError {
   return invalidDeflate('it breaks off')
 }
 
@@ -70,21 +69,30 @@ function messageTooBig(maxBytes: number): LimitError {
   return new LimitError('HAWSER_MESSAGE_TOO_BIG', maxBytes, maxBytes + 1)
 }
 
-/** How a message is ended: the bytes after it, how zlib is to read them, and how many of them must be left. */
+/**
+ * How a message is ended: the bytes after it, how zlib is to read them, and how many of them must be left. The empty block of
+ * which the tail is the end may have BFINAL set, since RFC 7692 section 7.2.1 allows it: zlib stops after that block.
+ */
 interface Ending {
   readonly tail: Uint8Array
   readonly flush: number
   readonly left: number
+  readonly leftAfterFinal: number
 }
 
 /** Nothing follows the message: zlib itself checks that the blocks are whole. */
-const FINISH: Ending = { tail: TAIL_AND_FINAL_BLOCK, flush: Z_FINISH, left: 0 }
+const FINISH: Ending = {
+  tail: TAIL_AND_FINAL_BLOCK,
+  flush: Z_FINISH,
+  left: 0,
+  leftAfterFinal: FINAL_BLOCK.length,
+}
 
 /**
  * The context goes on: zlib stops at the end of the tail's block, before the probe. Were the message broken off,
  * the tail would be read as something else, and the probe with it, or there would be output.
  */
-const GO_ON: Ending = { tail: TAIL_AND_PROBE, flush: Z_BLOCK, left: 1 }
+const GO_ON: Ending = { tail: TAIL_AND_PROBE, flush: Z_BLOCK, left: 1, leftAfterFinal: 1 }
 
 /** After an error the handle is to be reset. */
 function inflateThrough(
@@ -119,7 +127,11 @@ function inflateThrough(
       chunk = Buffer.allocUnsafeSlow(Math.min(total, MAX_CHUNK_BYTES, maxBytes + 1 - total))
       used = 0
     } else if (totalBeforeTail >= 0) {
-      if (handle.inputLeft !== ending.left || total !== totalBeforeTail) return brokenOff()
+      if (total !== totalBeforeTail) return brokenOff()
+      if (handle.inputLeft !== ending.left) {
+        if (handle.inputLeft !== ending.leftAfterFinal) return brokenOff()
+        handle.outputBytes = 0
+      }
       if (chunks === null) return SCRATCH.subarray(0, total)
       chunks.push(chunk.subarray(0, used))
       return Buffer.concat(chunks, total)
@@ -180,23 +192,23 @@ export class Inflater {
 }
 
 /** The output of a message on its way through one stream after another: each final block ends one. */
-class Inflation {
+export class Inflation {
   /** How many of the last bytes, of history and output together, the next message may refer to. */
   reachBytes: number
   total = 0
-  readonly #maxBytes: number
+  readonly maxBytes: number
   readonly #chunks: Buffer[] = []
   #finalBlocks = 0
 
   constructor(maxBytes: number, history: Uint8Array) {
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
     this.reachBytes = history.length
   }
 
   add(chunk: Buffer): LimitError | null {
     this.total += chunk.length
     this.reachBytes += chunk.length
-    if (this.total > this.#maxBytes) return messageTooBig(this.#maxBytes)
+    if (this.total > this.maxBytes) return messageTooBig(this.maxBytes)
     this.#chunks.push(chunk)
     return null
   }
@@ -207,9 +219,26 @@ class Inflation {
     return ++this.#finalBlocks > MAX_FINAL_BLOCKS ? tooManyFinalBlocks() : null
   }
 
-  finish(): Buffer {
+  /** @param endsInFinalBlock whether the block of the tail ended the stream: the next message may refer to nothing */
+  finish(endsInFinalBlock: boolean): Buffer {
+    if (endsInFinalBlock) this.reachBytes = 0
     return Buffer.concat(this.#chunks, this.total)
   }
+}
+
+/** Bytes that no peer knows: no message can make zlib produce them. */
+const MARK = randomBytes(8)
+/** RFC 1951 section 3.2.4: the lengths of a stored block that holds the mark. The header bits are the end of the message. */
+const MARK_HEADER = Uint8Array.of(MARK.length, 0x00, MARK.length ^ 0xff, 0xff)
+/** Takes the place of the tail. The output ends in the mark only if zlib reads these as blocks: if the message is whole. */
+const MARK_AND_FINAL_BLOCK = Buffer.concat([MARK_HEADER, MARK, FINAL_BLOCK])
+
+/** Whether the bytes before `at` are these. */
+function endsIn(bytes: Uint8Array, at: number, end: Uint8Array): boolean {
+  const start = at - end.length
+  if (start < 0) return false
+  for (let i = 0; i < end.length; i++) if (bytes[start + i] !== end[i]) return false
+  return true
 }
 
 /** What node:zlib gives with `info`: the output, and the stream, which knows how much it read. */
@@ -218,41 +247,52 @@ interface InflatedWithInfo {
   readonly engine: InflateRaw
 }
 
+/** One documented call, up to the end of the input or of a final block. Throws what zlib does not take. */
+function callInflate(
+  input: Uint8Array,
+  dictionary: Uint8Array,
+  maxOutputLength: number,
+  finishFlush: number,
+): InflatedWithInfo {
+  return inflateRawSync(input, {
+    info: true,
+    finishFlush,
+    windowBits: LARGEST_WINDOW_BITS,
+    maxOutputLength: Math.min(maxOutputLength, MAX_OUTPUT_BYTES),
+    chunkSize: STREAM_CHUNK_BYTES,
+    ...(dictionary.length > 0 && { dictionary }),
+  }) as unknown as InflatedWithInfo
+}
+
 /**
- * Inflates a message by documented calls. One that breaks off exactly four bytes before the end of a stored block is taken
- * to end in the bytes of the tail; the other two ways see the difference.
+ * Inflates a message by documented calls. One call gives the output of message and ending together; the mark divides them.
  */
-function inflateByCalls(
-  message: Uint8Array,
-  maxBytes: number,
-  history: Uint8Array,
-): { result: DecodeResult; reachBytes: number } {
-  const inflation = new Inflation(maxBytes, history)
-  const input = Buffer.concat([message, TAIL_AND_FINAL_BLOCK])
+function inflateByCalls(message: Uint8Array, history: Uint8Array, inflation: Inflation): DecodeResult {
+  const input = Buffer.concat([message, MARK_AND_FINAL_BLOCK])
   let dictionary = history
-  let offset = 0
-  let error: ProtocolError | null = null
-  while (error === null) {
-    try {
-      const { buffer, engine } = inflateRawSync(input.subarray(offset), {
-        info: true,
-        windowBits: LARGEST_WINDOW_BITS,
-        // Never 0, which node:zlib does not take.
-        maxOutputLength: Math.min(Math.max(maxBytes - inflation.total, 1), MAX_OUTPUT_BYTES),
-        chunkSize: STREAM_CHUNK_BYTES,
-        ...(dictionary.length > 0 && { dictionary }),
-      }) as unknown as InflatedWithInfo
-      offset += engine.bytesWritten
-      error = inflation.add(buffer)
-    } catch (thrown) {
-      error = toResult(thrown, maxBytes)
+  let start = 0
+  try {
+    for (;;) {
+      const room = inflation.maxBytes - inflation.total + MARK.length
+      const { buffer, engine } = callInflate(input.subarray(start), dictionary, room, Z_FINISH)
+      const end = start + engine.bytesWritten
+      const left = input.length - end
+      const length = buffer.length - MARK.length
+      // A stored block that lacks as many bytes as that of the mark has takes them as its own, lengths and mark.
+      const isWhole =
+        (left === 0 || left === FINAL_BLOCK.length) &&
+        endsIn(buffer, buffer.length, MARK) &&
+        (!endsIn(buffer, length, MARK_HEADER) ||
+          callInflate(message.subarray(start), dictionary, room, Z_SYNC_FLUSH).buffer.length === length)
+      if (isWhole) return inflation.add(buffer.subarray(0, length)) ?? inflation.finish(left > 0)
+      const error = inflation.add(buffer) ?? (end < message.length ? inflation.startAnew() : brokenOff())
+      if (error !== null) return error
+      dictionary = NO_HISTORY
+      start = end
     }
-    if (error !== null) break
-    if (offset === input.length) return { result: inflation.finish(), reachBytes: inflation.reachBytes }
-    error = offset >= message.length ? brokenOff() : inflation.startAnew()
-    dictionary = NO_HISTORY
+  } catch (thrown) {
+    return toResult(thrown, inflation.maxBytes)
   }
-  return { result: error, reachBytes: 0 }
 }
 
 function toResult(thrown: unknown, maxBytes: number): ProtocolError {
@@ -277,115 +317,14 @@ export class SharedInflater {
   /** @param history the bytes inflated before it, at most 32 KiB; none where the peer keeps no context. Only read */
   inflate(message: Uint8Array, maxBytes: number, history: Uint8Array): DecodeResult {
     if (this.#inflater === null) {
-      const { result, reachBytes } = inflateByCalls(message, maxBytes, history)
-      this.reachBytes = reachBytes
+      const inflation = new Inflation(maxBytes, history)
+      const result = inflateByCalls(message, history, inflation)
+      this.reachBytes = result instanceof Error ? 0 : inflation.reachBytes
       return result
     }
     this.#inflater.prime(history)
     const result = this.#inflater.inflateLast(message, maxBytes)
     this.reachBytes = result instanceof Error ? 0 : this.#inflater.reachBytes
     return result
-  }
-}
-
-/** Learns the end of a job, once: the message, and how many of the last bytes the next may refer to. */
-type InflateDone = (result: DecodeResult, reachBytes: number) => void
-
-/** A message on its way through the thread pool, by a documented stream, or by several where final blocks end them. */
-class InflateJob {
-  readonly #done: InflateDone
-  readonly #inflation: Inflation
-  #stream: InflateRaw
-  #isCancelled = false
-  #isOver = false
-
-  constructor(message: Uint8Array, maxBytes: number, history: Uint8Array, done: InflateDone) {
-    this.#done = done
-    this.#inflation = new Inflation(maxBytes, history)
-    this.#stream = this.#feed(message, history)
-  }
-
-  /** The trip under way to the thread pool is the last. */
-  cancel(): void {
-    this.#isCancelled = true
-  }
-
-  #feed(input: Uint8Array, dictionary: Uint8Array): InflateRaw {
-    const stream = createInflateRaw({
-      windowBits: LARGEST_WINDOW_BITS,
-      chunkSize: STREAM_CHUNK_BYTES,
-      ...(dictionary.length > 0 && { dictionary }),
-    })
-    stream.on('error', (error) => this.#finish(invalidDeflate(error.message)))
-    stream.on('data', (chunk: Buffer) => {
-      const error = this.#isCancelled ? brokenOff() : this.#inflation.add(chunk)
-      if (error !== null) this.#finish(error)
-    })
-    stream.write(input, () => this.#written(input))
-    return stream
-  }
-
-  #written(input: Uint8Array): void {
-    if (this.#isOver) return
-    const rest = input.subarray(this.#stream.bytesWritten)
-    if (this.#isCancelled) {
-      this.#finish(brokenOff())
-    } else if (rest.length === 0) {
-      this.#end()
-    } else {
-      const error = this.#inflation.startAnew()
-      if (error !== null) {
-        this.#finish(error)
-        return
-      }
-      this.#stream.destroy()
-      this.#stream = this.#feed(rest, NO_HISTORY)
-    }
-  }
-
-  #end(): void {
-    const stream = this.#stream
-    const inflation = this.#inflation
-    const { total } = inflation
-    const expected = stream.bytesWritten + TAIL_AND_FINAL_BLOCK.length
-    stream.write(TAIL_FINAL_BLOCK_AND_PROBE, () => {
-      const isWhole = stream.bytesWritten === expected && inflation.total === total
-      this.#finish(isWhole ? inflation.finish() : brokenOff())
-    })
-  }
-
-  #finish(result: DecodeResult): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#stream.destroy()
-    this.#done(result, result instanceof Error ? 0 : this.#inflation.reachBytes)
-  }
-}
-
-/**
- * As `SharedInflater.inflate`, on the thread pool, once a place there is free.
- * @param message nobody changes it, nor the history, until `done`
- * @param done called later, at most once, with bytes that are the receiver's
- * @returns cancels: `done` is never called; work under way keeps its place until it has ended
- */
-export function inflateLater(
-  message: Uint8Array,
-  maxBytes: number,
-  history: Uint8Array,
-  done: InflateDone,
-): () => void {
-  let isCancelled = false
-  const cancel = JOBS.add((finished) => {
-    const job = new InflateJob(message, maxBytes, history, (result, reachBytes) => {
-      finished()
-      if (!isCancelled) done(result, reachBytes)
-    })
-    return () => {
-      job.cancel()
-    }
-  })
-  return () => {
-    isCancelled = true
-    cancel()
   }
 }

@@ -108,7 +108,8 @@ function repeatBlock(distance: number): Buffer {
 }
 
 /**
- * A copy of the last bytes that a handle inflated. The handle is inside a block then, and must be reset.
+ * A copy of the last bytes that a handle inflated; empty after a final block, and inside a block. The handle is inside a
+ * block then, and must be reset.
  * @param maxBytes the most that are wanted; at most the handle's window
  * @param scratch overwritten; not smaller than `maxBytes`
  */
@@ -117,6 +118,8 @@ export function readWindow(handle: ZlibHandle, maxBytes: number, scratch: Buffer
   if (length === 0) return NO_HISTORY
   const input = repeatBlock(length)
   handle.write(Z_SYNC_FLUSH, input, 0, input.length, scratch, 0, length)
+  // The scratch then holds bytes that another connection sent.
+  if (handle.error !== null || handle.outputLeft !== 0) return NO_HISTORY
   const history = Buffer.allocUnsafeSlow(length)
   scratch.copy(history, 0, 0, length)
   return history

@@ -129,6 +129,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['deflate-imports', 'src/deflate/reaches-frame.ts', "import '../frame/header.js'"],
   ['deflate-builtins', 'src/deflate/reaches-fs.ts', "import 'node:fs'"],
   ['deflate-builtins-zlib', 'src/deflate/pool.ts', "import 'node:zlib'"],
+  ['deflate-builtins-crypto', 'src/deflate/mark.ts', "import 'node:crypto'"],
   [
     'connection-imports',
     'src/connection/reaches-negotiation.ts',

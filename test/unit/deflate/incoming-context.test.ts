@@ -1,4 +1,4 @@
-import { constants, createDeflateRaw, type DeflateRaw } from 'node:zlib'
+import { constants, createDeflateRaw, deflateRawSync, type DeflateRaw } from 'node:zlib'
 import type { DeflateCodec } from '../../../src/deflate/deflate-codec.js'
 import { inflaterBytes } from '../../../src/deflate/inflater.js'
 import { ProtocolError } from '../../../src/errors.js'
@@ -177,6 +177,23 @@ describe('decompressors lent', () => {
     expect(codecs.inflateHistoryBytes).toBe(0)
     codec.close()
     peer.close()
+  })
+
+  test('give no byte of another connection away after a message that ends in a final block', async () => {
+    const codecs = factory('server', usesHandles)
+    const [codec, other] = [codecs.createCodec(TAKEOVER), codecs.createCodec(TAKEOVER)]
+    for (let i = 0; i < 10; i++) codec.inflate(HELLO, MAX)
+    // RFC 1951 section 3.2.4: the header bits of an empty stored block that is the last; the tail has its lengths.
+    expect(bytes(codec.inflate(Buffer.of(0x01), MAX))).toHaveLength(0)
+    const secret = Buffer.from('what another connection sent')
+    const plain = { finishFlush: constants.Z_SYNC_FLUSH }
+    bytes(other.inflate(deflateRawSync(secret, plain).subarray(0, -4), MAX))
+    // A message that refers to the first of 50 bytes before it, which is all that was received before the final block.
+    const dictionary = Buffer.concat([secret, Buffer.alloc(50 - secret.length)])
+    const payload = deflateRawSync(secret, { ...plain, dictionary }).subarray(0, -4)
+    expect(await inflateLater(codec, payload, MAX)).toBeInstanceOf(ProtocolError)
+    codec.close()
+    other.close()
   })
 
   test('of a connection that is closed while its message is on the thread pool leave nothing behind', async () => {

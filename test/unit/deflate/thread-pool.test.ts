@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Deflater, deflateLater } from '../../../src/deflate/deflater.js'
-import { inflateLater } from '../../../src/deflate/inflater.js'
+import { inflateLater } from '../../../src/deflate/inflate-job.js'
 import { JOBS } from '../../../src/deflate/jobs.js'
 import { NO_HISTORY } from '../../../src/deflate/window.js'
 import { bytes, json, noise } from './codec-pair.js'

@@ -56,6 +56,18 @@ describe('the window of an inflater (RFC 1951 section 3.2)', () => {
     handle.close()
   })
 
+  test.each([
+    ['after a final block', [0x01, 0x00, 0x00, 0xff, 0xff]],
+    ['in the lengths of a stored block', [0x00]],
+  ])('is empty %s, and what lay in the scratch does not get into it', (_where, octets) => {
+    const handle = open()
+    primeHandle(handle, noise(100), scratch)
+    inflate(handle, Buffer.from(octets))
+    scratch.fill('what another connection sent')
+    expect(readWindow(handle, 100, scratch)).toHaveLength(0)
+    handle.close()
+  })
+
   test.each([8, 9, 12, 15])(
     'of 2^%d bytes moves from one handle to another, message after message',
     (bits) => {
