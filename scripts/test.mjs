@@ -27,8 +27,8 @@ if (wantsAll) {
   )
 } else if (!isChosen) {
   console.log(
-    `The quick tests: ${files(quick.length)}, from the sources, about two minutes on two cores.\n` +
-      `Left to "npm run check": ${files(slow.length)} that take longer, such as load, slow peers and the browser.`,
+    `The quick tests: ${files(quick.length)}, from the sources, within two minutes on two cores.\n` +
+      `Left to "npm run check": ${files(slow.length)} that take longer, such as load, slow peers, the browser and the linter.`,
   )
 }
 

@@ -320,8 +320,9 @@ describe('closing', () => {
   test('a loop over send and drained ends with the connection, also while it is closing', async () => {
     const { client, peer } = await pair()
     peer.pause()
+    const block = Buffer.alloc(64 * 1024)
     const loop = async (): Promise<never> => {
-      for (;;) if (!client.send(Buffer.alloc(1024))) await client.drained()
+      for (;;) if (!client.send(block)) await client.drained()
     }
     const looping = loop()
     setTimeout(() => {

@@ -204,10 +204,12 @@ describe.each(ways)('a server at %s, directIo %p', (port, directIo) => {
     const peer = await upgrade(target)
     const socket = await opened()
     socket.pause()
+    const rest = frame({ opcode: OP.CONTINUATION, payload: Buffer.alloc(512 * KIB), key: KEY })
     for (let i = 0; i < count; i++) {
-      const payload = Buffer.alloc(512 * KIB)
+      const payload = Buffer.alloc(4)
       payload.writeUInt32BE(i)
-      peer.write(frame({ opcode: OP.BINARY, payload, key: KEY }))
+      peer.write(frame({ opcode: OP.BINARY, payload, key: KEY, fin: false }))
+      peer.write(rest)
     }
     for (let i = 0; i < 300; i++) await turn()
     expect(peer.socket.writableLength).toBeGreaterThan(8 * MIB)

@@ -260,10 +260,12 @@ describe('a peer that writes more than handlers take', () => {
     const peer = await upgradeRaw((http.address() as AddressInfo).port)
     cleanups.push(() => peer.socket.destroy())
     const transport = transports[0] as TcpSocket
+    const rest = frame({ opcode: OP.CONTINUATION, payload: Buffer.alloc(KIB), key: KEY })
     for (let i = 0; i < count; i++) {
-      const payload = Buffer.alloc(KIB)
+      const payload = Buffer.alloc(4)
       payload.writeUInt32BE(i)
-      peer.socket.write(frame({ opcode: OP.BINARY, payload, key: KEY }))
+      const start = frame({ opcode: OP.BINARY, payload, key: KEY, fin: false })
+      peer.socket.write(Buffer.concat([start, rest]))
     }
     while (!transport.isPaused()) await turn()
     for (let i = 0; i < 100; i++) await turn()

@@ -1,3 +1,4 @@
+// slow: compiles the examples with the types of the whole project
 /** The `@example`s of docstrings compile, and run against a real server in the order in which a program needs them. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,3 +1,4 @@
+// slow: compiles and runs the tutorial, and starts a browser
 /**
  * The tutorial works as it stands. A block after `<!-- file: name -->` is that file, and a later one replaces it; the text after
  * `<!-- try: ... -->` is what a client prints. The packed package is tried with the same files by `npm run package:check`.

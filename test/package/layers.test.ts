@@ -1,3 +1,4 @@
+// slow: starts the layer check twice
 /** The layer rules of `.dependency-cruiser.mjs` bite: each is broken once, in a tree made for it. */
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// slow: starts the linter, with the types of the whole project
 /** The lint rule that keeps what Node does not document in src/native bites: each form of use is tried once. */
 import { execFile } from 'node:child_process'
 import path from 'node:path'

@@ -1,3 +1,4 @@
+// slow: builds the package
 /** The built package is one copy of the code, whichever way it is loaded (docs/adr/0005). */
 import { execFile } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'

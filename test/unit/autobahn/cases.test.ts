@@ -1,3 +1,4 @@
+// slow: starts a process for each call
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { call, evaluate } from './evaluate.js'

@@ -1,3 +1,4 @@
+// slow: starts a process for each call
 import { call } from './evaluate.js'
 
 const DEFAULTS = {

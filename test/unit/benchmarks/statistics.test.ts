@@ -1,3 +1,4 @@
+// slow: starts a process for each call
 import { evaluate } from './evaluate.js'
 
 function run(body: string, input: unknown = null): unknown {
