@@ -39,7 +39,7 @@ async function pair(
 }
 
 describe('receive', () => {
-  test('receive returns the messages that wait, in order, and then waits for the next', async () => {
+  test('returns the messages that wait, in order, and then waits for the next', async () => {
     const { client, peer } = await pair()
     for (const message of ['a', 'b', Buffer.from([1, 2])]) peer.send(message)
     await expect(client.receive()).resolves.toBe('a')
@@ -64,7 +64,7 @@ describe('receive', () => {
     })
   })
 
-  test('receive returns the messages that wait after the end, and then rejects with code and reason', async () => {
+  test('returns the messages that wait after the end, and then rejects with code and reason', async () => {
     const { client, peer } = await pair()
     const waiting = [client.receive(), client.receive(), client.receive()]
     peer.send('one')
@@ -77,7 +77,7 @@ describe('receive', () => {
     await expect(client.drained()).rejects.toThrow(ConnectionClosedError)
   })
 
-  test('receive rejects on a connection with handlers', async () => {
+  test('rejects on a connection with handlers', async () => {
     const { client } = await pair({}, { handlers: { onMessage: () => undefined } })
     await expect(client.receive()).rejects.toMatchObject({ code: 'HAWSER_INVALID_STATE' })
   })

@@ -138,7 +138,7 @@ describe('HandshakeError.response', () => {
     ],
     ['with extensions and trailers', ['4;a=b;c="d"\r\nWiki\r\n0\r\nX: y\r\n\r\n'], 'Wiki'],
     ['with a size in capitals and zeros before it', ['000A\r\n0123456789\r\n00\r\n\r\n'], '0123456789'],
-    ['with a size that is none', ['4\r\nWiki\r\nxyz\r\nrest\r\n'], 'Wiki'],
+    ['with a malformed size', ['4\r\nWiki\r\nxyz\r\nrest\r\n'], 'Wiki'],
     ['with a size beyond all bounds', ['ffffffffffffffffffff\r\nrest'], ''],
     ['with a size that never ends', [`4\r\nWiki\r\n${'0'.repeat(5000)}`], 'Wiki'],
     ['with a chunk longer than it says', ['2\r\nWiki\r\n0\r\n\r\n'], 'Wi'],

@@ -34,7 +34,7 @@ const failure = async (url: string, options: ConnectOptions = {}): Promise<Hands
     () => undefined,
     (reason: unknown) => reason,
   )
-  if (!(error instanceof HandshakeError)) throw new Error('it is no HandshakeError', { cause: error })
+  if (!(error instanceof HandshakeError)) throw new Error('it is not a HandshakeError', { cause: error })
   return error
 }
 

@@ -299,8 +299,8 @@ describe('the frames of a connection', () => {
 
   test.each([
     ['no id', ''],
-    ['a short one', '?id=abc'],
-    ['one that is no hexadecimal', `?id=${'g'.repeat(32)}`],
+    ['a short id', '?id=abc'],
+    ['an id that is not hexadecimal', `?id=${'g'.repeat(32)}`],
   ])('are not reported for %s, which is refused with 1008', async (_name, query) => {
     expect(await closeOf(await open(`/frames${query}`))).toMatchObject({ code: 1008 })
   })

@@ -21,7 +21,7 @@ const START = `
 describe('a Node whose internals differ', () => {
   it.each<readonly [name: string, broken: string]>([
     [
-      'a socket that cannot write to such a handle',
+      'a socket cannot write to such a handle',
       `const { write } = net.Socket.prototype
        net.Socket.prototype.write = function (...given) {
          if (this._handle && this._handle.isStreamBase !== true) throw new Error('no')
@@ -29,11 +29,11 @@ describe('a Node whose internals differ', () => {
        }`,
     ],
     [
-      'a function that needs more of its owner than is known',
+      'a function needs more of its owner than is known',
       `const { toString } = Function.prototype
        Function.prototype.toString = function () { return toString.call(this) + ' stream.somethingNew' }`,
     ],
-    ['no symbols', 'Object.getOwnPropertySymbols = () => []'],
+    ['there are no symbols', 'Object.getOwnPropertySymbols = () => []'],
   ])(
     'makes Hawser use the stream when %s',
     async (_, broken) => {

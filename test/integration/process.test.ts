@@ -261,7 +261,7 @@ describe('a client with no listener anywhere', () => {
 
   it.each([
     ['a reset at once', (peer: RawPeer) => peer.reset()],
-    ['a reset behind the request', (peer: RawPeer) => peer.readHead().then(() => peer.reset())],
+    ['a reset after the request', (peer: RawPeer) => peer.readHead().then(() => peer.reset())],
     [
       'a reset within the response',
       async (peer: RawPeer) => {
@@ -279,7 +279,7 @@ describe('a client with no listener anywhere', () => {
       },
     ],
     [
-      'a reset behind the response',
+      'a reset after the response',
       async (peer: RawPeer) => {
         const request = await peer.readHead()
         peer.write(responseHead(request))
@@ -287,14 +287,14 @@ describe('a client with no listener anywhere', () => {
       },
     ],
     [
-      'a reset behind a message',
+      'a reset after a message',
       async (peer: RawPeer) => {
         const request = await peer.readHead()
         peer.write(responseHead(request), frame({ opcode: OP.TEXT, payload: 'x' }))
         setTimeout(() => peer.reset(), 20)
       },
     ],
-    ['no HTTP', (peer: RawPeer) => peer.write(Buffer.alloc(70_000, 0xff))],
+    ['bytes that are not HTTP', (peer: RawPeer) => peer.write(Buffer.alloc(70_000, 0xff))],
   ])('survives %s', async (_, serving) => {
     await serve(serving, async (url) => {
       const { lines, ...outcome } = await programs.run(CLIENT(url)).ended
@@ -337,7 +337,7 @@ describe('a process ends by itself,', () => {
   it.each([
     ['after server.close(), clients open', 'const c = await connect(url); await server.close()'],
     ['after server.terminate()', 'const c = await connect(url); server.terminate()'],
-    ['after a server that nobody used was closed', 'await server.close()'],
+    ['after an unused server is closed', 'await server.close()'],
     [
       'after messages, pings and large ones, compressed off the loop',
       `const c = await connect(url)

@@ -58,7 +58,7 @@ describe('attach', () => {
     await socket.close()
   })
 
-  it('may be attached to several servers, and listen as well', async () => {
+  it('one server may be attached to several HTTP servers, and listen as well', async () => {
     const [first, second] = [createServer(), createServer()]
     const server = create()
     server.route('/', echo)
@@ -70,7 +70,7 @@ describe('attach', () => {
     await Promise.all(sockets.map((socket) => socket.close()))
   })
 
-  it('answers 404 where no route is, 405, 400 and 426 what is no handshake', async () => {
+  it('answers 404 for a path without a route, and 405, 400 or 426 for a request that is not a handshake', async () => {
     const http = createServer()
     create().attach(http).route('/ws', echo)
     const port = await listen(http)
@@ -82,7 +82,7 @@ describe('attach', () => {
     expect(old.head.get('sec-websocket-version')).toBe('13')
   })
 
-  it('leaves other paths, and other protocols, to another listener for upgrades', async () => {
+  it('leaves other paths and other protocols to another listener for upgrades', async () => {
     const http = createServer()
     create().attach(http).route('/ws', echo)
     http.on('upgrade', (request, socket) => {
@@ -102,7 +102,7 @@ describe('attach', () => {
     await socket.close()
   })
 
-  it('two servers share one port: each its routes, and 404 for what neither has', async () => {
+  it('two servers share one port, each with its routes, and other paths get 404', async () => {
     const http = createServer()
     create()
       .attach(http)
@@ -122,7 +122,7 @@ describe('attach', () => {
     expect(plain.status).toBe(400)
   })
 
-  it('throws for what is no server, and InvalidStateError for the same one twice or after close', async () => {
+  it('throws for a value that is not a server, and throws InvalidStateError for the same server twice or after close', async () => {
     const server = create()
     for (const wrong of [null, undefined, 8080, {}, { on: 'x' }]) {
       expect(() => server.attach(wrong as never)).toThrow(/^httpServer must be an http or https server, not /)
@@ -134,7 +134,7 @@ describe('attach', () => {
     expect(() => server.attach(createServer())).toThrow(InvalidStateError)
   })
 
-  it('close detaches, closes its own connections, and leaves the HTTP server as it was', async () => {
+  it('close detaches, closes its own connections, and leaves the HTTP server unchanged', async () => {
     const http = createServer((_, response) => response.end('rest'))
     const server = create()
     server.route('/', echo)
@@ -151,7 +151,7 @@ describe('attach', () => {
     expect((await askRaw(port, requestHead('/', { Connection: 'close' }))).body).toBe('rest')
   })
 
-  it('unroute takes out the path, and leaves its connections', async () => {
+  it('unroute removes the path and leaves its connections open', async () => {
     const http = createServer()
     const server = create()
     server.route('/', echo)
@@ -170,7 +170,7 @@ describe('attach', () => {
 })
 
 describe('handleUpgrade', () => {
-  it('takes an upgrade with the route of its path, or a service of its own', async () => {
+  it('uses the route of the path, or a service that the caller gives', async () => {
     const server = create()
     server.route('/a', { onOpen: (socket) => void socket.send('route') })
     const http = createServer()
@@ -186,7 +186,7 @@ describe('handleUpgrade', () => {
     expect(server.connectionCount).toBe(2)
   })
 
-  it('works some turns later, with all that came by then', async () => {
+  it('works some turns later, with all bytes that arrived until then', async () => {
     const server = create()
     server.route('/', echo)
     const http = createServer()
@@ -203,7 +203,7 @@ describe('handleUpgrade', () => {
     peer.reset()
   })
 
-  it('of a connection that is gone by then: nothing throws, nothing stays', async () => {
+  it('of a connection that has ended does not throw and keeps nothing', async () => {
     const server = create({ maxConnections: 5 })
     server.route('/', echo)
     const http = createServer()
@@ -237,7 +237,7 @@ describe('handleUpgrade', () => {
     expect(body).toBe('the server is closing\n')
   })
 
-  it('throws for a service that is none, before it touches the socket', async () => {
+  it('throws for a value that is not a service, before it touches the socket', async () => {
     const server = create()
     const socket = new Duplex()
     for (const wrong of [null, 5, { onOpen: 'x' }, { onMesage: () => 0 }]) {
@@ -285,8 +285,8 @@ const upgradeFields = {
   'Sec-WebSocket-Version': '13',
 }
 
-describe('an upgrade that nobody takes', () => {
-  it('does not end the process by its reset: the error has a listener', async () => {
+describe('an upgrade that no listener takes', () => {
+  it('does not end the process by its reset, because the error has a listener', async () => {
     const http = createServer()
     create().attach(http).route('/a', echo)
     let unclaimed: Duplex | undefined
@@ -299,7 +299,7 @@ describe('an upgrade that nobody takes', () => {
     peer.reset()
   })
 
-  it('a taken one works on beside it', async () => {
+  it('does not disturb another upgrade that was taken', async () => {
     const http = createServer()
     create().attach(http).route('/', echo)
     const port = await listen(http)

@@ -59,7 +59,7 @@ async function readAll(peer: RawPeer): Promise<readonly WireFrame[]> {
 }
 
 describe('send, drained and onDrain', () => {
-  it('true up to the high-water mark, false above, and a drain when the peer reads', async () => {
+  it('send returns true up to the high-water mark and false above it, and onDrain is called when the peer reads', async () => {
     const journal = new Journal()
     const { peer, socket } = await silent(
       { slowConsumer: 'buffer' },
@@ -80,14 +80,14 @@ describe('send, drained and onDrain', () => {
     expect(socket.send('z')).toBe(true)
   })
 
-  it('highWaterMarkBytes moves the mark', async () => {
+  it('highWaterMarkBytes sets the mark', async () => {
     const { socket } = await silent({ limits: { highWaterMarkBytes: 0 } })
     expect(socket.send('x')).toBe(false)
     await socket.drained()
     expect(socket.bufferedAmount).toBe(0)
   })
 
-  it('drained gives up by timeoutMs, by its signal and at the end of the connection', async () => {
+  it('drained rejects after timeoutMs, by its signal and at the end of the connection', async () => {
     const { peer, socket } = await silent({ slowConsumer: 'buffer' })
     socket.send(HUGE)
     await expect(socket.drained({ timeoutMs: 10 })).rejects.toMatchObject({ name: 'TimeoutError' })
@@ -101,7 +101,7 @@ describe('send, drained and onDrain', () => {
     await expect(ended).resolves.toMatchObject({ name: 'ConnectionClosedError', closeCode: 1006 })
   })
 
-  it('a reply that does not leave holds up the next message, pings are answered behind it', async () => {
+  it('a reply that does not leave delays the next message, and pings are answered after it', async () => {
     const journal = new Journal()
     const { peer, socket } = await silent(
       { slowConsumer: 'buffer' },
@@ -125,7 +125,7 @@ describe('send, drained and onDrain', () => {
 describe('slowConsumer', () => {
   const block = Buffer.alloc(64 * KIB)
 
-  it('close: 1008 behind whole frames, bounded memory, onError and onClose', async () => {
+  it('close ends the connection with 1008 after whole frames, bounds memory, and calls onError and onClose', async () => {
     const journal = new Journal()
     const { peer, socket } = await silent(
       {},
@@ -152,7 +152,7 @@ describe('slowConsumer', () => {
     expect(journal.lines[1]).toMatch(/^closed 1008 ".*maxBufferedOutputBytes.*" unclean engine$/)
   })
 
-  it('close: a peer that never reads is cut after closeTimeoutMs', async () => {
+  it('close cuts a peer that never reads after closeTimeoutMs', async () => {
     const journal = new Journal()
     const { socket } = await silent(
       { closeTimeoutMs: 30 },
@@ -163,7 +163,7 @@ describe('slowConsumer', () => {
     expect(socket.readyState).toBe(3)
   })
 
-  it('drop: what is over the limit is left out whole, and the connection lives', async () => {
+  it('drop leaves out whole messages above the limit, and the connection stays open', async () => {
     const { peer, socket } = await silent({ slowConsumer: 'drop' })
     const count = 1_000
     for (let i = 0; i < count; i++) {
@@ -187,7 +187,7 @@ describe('slowConsumer', () => {
     expect(numbers).toEqual(numbers.map((_, i) => i))
   })
 
-  it('buffer: nothing is left out', async () => {
+  it('buffer leaves out nothing', async () => {
     const { peer, socket } = await silent({ slowConsumer: 'buffer' })
     const count = 400
     for (let i = 0; i < count; i++) {
@@ -202,7 +202,7 @@ describe('slowConsumer', () => {
     expect(numbers).toEqual(Array.from({ length: count }, (_, i) => i))
   })
 
-  it('pings of a peer that does not read: few pongs are kept, and the newest is answered', async () => {
+  it('few pongs are kept for a peer that pings and does not read, and the newest ping is answered', async () => {
     const pings: string[] = []
     const journal = new Journal()
     const { peer, socket } = await silent(
@@ -235,8 +235,8 @@ describe('slowConsumer', () => {
   })
 })
 
-describe('a peer that writes more than handlers take', () => {
-  it('is not read any more, and gets all through in the end', async () => {
+describe('a peer that writes faster than the handlers work', () => {
+  it('is no longer read, and all its messages are handled in the end', async () => {
     const http = createServer()
     const transports: TcpSocket[] = []
     http.on('connection', (transport) => transports.push(transport))
@@ -323,7 +323,7 @@ describe('many messages in one go', () => {
     return counters.map((counter, i) => ({ counter, socket: sockets[i] as ServerSocket }))
   }
 
-  it('100 sends in one turn are one write', async () => {
+  it('100 sends in one turn leave in one write', async () => {
     const [one] = await counted(1)
     const { counter, socket } = one as { counter: Counter; socket: ServerSocket }
     for (let i = 0; i < 100; i++) socket.send(`message ${i}`)
@@ -334,14 +334,14 @@ describe('many messages in one go', () => {
     expect(sent).toEqual(Array.from({ length: 100 }, (_, i) => `message ${i}`))
   })
 
-  it('100 messages to each of 10 are one write each', async () => {
+  it('100 messages to each of 10 connections leave in one write for each', async () => {
     const all = await counted(10)
     for (let i = 0; i < 100; i++) for (const { socket } of all) socket.send('to all')
     await turn()
     expect(all.map(({ counter }) => counter.writes.length)).toEqual(Array.from({ length: 10 }, () => 1))
   })
 
-  it('the replies to 100 messages of one read come in one read', async () => {
+  it('the replies to 100 messages of one read leave together', async () => {
     const { port } = await serve({ onMessage: (_, message) => message }, { perMessageDeflate: false })
     const peer = await upgradeRaw(port)
     cleanups.push(() => peer.socket.destroy())

@@ -8,7 +8,7 @@ import { serve, stopServing } from '../helpers/serving.js'
 afterEach(stopServing)
 
 describe('a handler that returns a thenable of its own making', () => {
-  test('which calls back at once: the next message comes, and onClose', async () => {
+  test('gets its next message and onClose when the thenable calls back at once', async () => {
     const closed = new Promise<CloseInfo>((resolve) => {
       void serve({
         onTextMessage: (_, text) =>
@@ -28,7 +28,7 @@ describe('a handler that returns a thenable of its own making', () => {
     await expect(closed).resolves.toMatchObject({ code: 1000 })
   })
 
-  test('which throws: 1011, onError and onClose', async () => {
+  test('fails with 1011, onError and onClose when the thenable throws', async () => {
     const log: string[] = []
     const closed = new Promise<void>((resolve) => {
       const thenable = {
@@ -53,7 +53,7 @@ describe('a handler that returns a thenable of its own making', () => {
     expect(log).toEqual(['error then', 'close 1011'])
   })
 
-  test('a throw of what has no text is told all the same', async () => {
+  test('is reported when it throws a value that has no text', async () => {
     const errors: Error[] = []
     const service: ServerService = {
       onTextMessage: () => {
@@ -70,7 +70,7 @@ describe('a handler that returns a thenable of its own making', () => {
 })
 
 describe('closing', () => {
-  test('a full inbox behind a slow handler does not hide the Close frame of the peer', async () => {
+  test("a full inbox and a slow handler do not hide the peer's Close frame", async () => {
     let finish = (): void => undefined
     const { url, server } = await serve(
       { onTextMessage: () => new Promise<void>((resolve) => (finish = resolve)) },
@@ -86,7 +86,7 @@ describe('closing', () => {
     finish()
   })
 
-  test('what close resolves with is what onClose gets', async () => {
+  test('close resolves with the CloseInfo that onClose gets', async () => {
     const told = new Promise<[CloseInfo, CloseInfo]>((resolve) => {
       let result: Promise<CloseInfo>
       void serve(
@@ -115,7 +115,7 @@ describe('closing', () => {
     expect(onClose).toMatchObject({ code: 1006, wasClean: false, initiator: 'local' })
   })
 
-  test('close while listen is under way settles both', async () => {
+  test('close while listen is under way settles both promises', async () => {
     const server = new WebSocketServer()
     const listening = server.listen(0, '127.0.0.1')
     const outcome = listening.then(
@@ -127,7 +127,7 @@ describe('closing', () => {
   })
 })
 
-test('on a shared port, a wrong handshake for a path of ours is answered by us', async () => {
+test('a wrong handshake on a shared port is answered by the server that has its path', async () => {
   const server = new WebSocketServer()
   server.route('/ours', {})
   const http = createServer()

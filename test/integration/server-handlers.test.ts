@@ -69,7 +69,7 @@ const spanned = (
 })
 
 describe('each handler', () => {
-  it('is told in the order of the wire, whatever came in one read', async () => {
+  it('is called in the order of the wire, however many frames arrive in one read', async () => {
     const journal = new Journal()
     const { port } = await serve(journaling(journal))
     const peer = await join(port)
@@ -95,7 +95,7 @@ describe('each handler', () => {
     ])
   })
 
-  it('onTextMessage and onBinaryMessage get each their type', async () => {
+  it('gets messages of its own type alone', async () => {
     const journal = new Journal()
     const { port } = await serve({
       onTextMessage: (_, message) => journal.add(`text ${message}`),
@@ -108,7 +108,7 @@ describe('each handler', () => {
   it.each([
     ['onTextMessage', bytes('x')],
     ['onBinaryMessage', text('x')],
-  ])('with %s alone, the other type closes with 1003', async (name, message) => {
+  ])('closes with 1003 for a message of the other type when %s stands alone', async (name, message) => {
     const journal = new Journal()
     const { port } = await serve({
       [name]: () => journal.add('message'),
@@ -126,7 +126,7 @@ describe('each handler', () => {
     ])
   })
 
-  it('none at all: messages are taken, pings answered', async () => {
+  it('may be left out, and then messages are ignored and pings answered', async () => {
     const { port } = await serve({})
     const peer = await join(port)
     peer.write(text('x'), bytes('y'), ping('z'))
@@ -139,12 +139,12 @@ describe('each handler', () => {
     [{ onMesage: ignore }, /no handler named "onMesage"/],
     [{ onMessage: 'x' }, /service\.onMessage must be a function, not "x"/],
     [null, /service must be an object with handlers, not null/],
-  ])('route refuses what is no service %#', (service, message) => {
+  ])('is checked by route, which refuses a value that is not a service (%#)', (service, message) => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(TypeError)
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(message)
   })
 
-  it('may be methods of a class, `this` and all', async () => {
+  it('may be a method of a class, and keeps its `this`', async () => {
     class Room {
       private readonly prefix = 'room:'
       onMessage(_: ServerSocket, message: string | Buffer): string {
@@ -158,7 +158,7 @@ describe('each handler', () => {
   })
 })
 
-describe('what a handler returns', () => {
+describe('the value that a handler returns', () => {
   it.each([
     ['text', 'reply', OP.TEXT, 'reply'],
     ['empty text', '', OP.TEXT, ''],
@@ -166,7 +166,7 @@ describe('what a handler returns', () => {
     ['a view', new Uint16Array([0x6161, 0x6262]).subarray(1), OP.BINARY, 'bb'],
     ['an ArrayBuffer', new TextEncoder().encode('ab').buffer, OP.BINARY, 'ab'],
     ['a promise of text', Promise.resolve('later'), OP.TEXT, 'later'],
-  ])('%s is sent', async (_, reply, opcode, expected) => {
+  ])('is sent when it is %s', async (_, reply, opcode, expected) => {
     const { port } = await serve({ onMessage: (): Reply | Promise<Reply> => reply })
     const peer = await join(port)
     peer.write(text('x'))
@@ -174,7 +174,7 @@ describe('what a handler returns', () => {
   })
 
   it.each([[undefined], [null], [true], [7], [Promise.resolve(null)], [false]])(
-    'nothing is sent for %p',
+    'is not sent when it is %p',
     async (result) => {
       const { port } = await serve({ onMessage: () => result as null })
       const peer = await join(port)
@@ -183,7 +183,7 @@ describe('what a handler returns', () => {
     },
   )
 
-  it('closeWith closes, behind what was sent before', async () => {
+  it('closes the connection after the earlier messages when it is closeWith', async () => {
     const { port } = await serve({
       onMessage: (socket) => {
         socket.send('last')
@@ -196,7 +196,7 @@ describe('what a handler returns', () => {
     expect(await peer.readFrame()).toMatchObject({ opcode: OP.CLOSE, closeCode: 4000, closeReason: 'done' })
   })
 
-  it('what onOpen sends comes first, and what it returns is no reply', async () => {
+  it('is not a reply when it comes from onOpen, whose own messages are sent first', async () => {
     const onOpen = (socket: ServerSocket): string => (socket.send('welcome'), 'not sent')
     const { port } = await serve({ onOpen, onMessage: () => 'reply' })
     const peer = await openRaw(port)
@@ -207,8 +207,8 @@ describe('what a handler returns', () => {
   })
 })
 
-describe('async handlers', () => {
-  it('onOpen: nothing is delivered before it ends', async () => {
+describe('an async handler', () => {
+  it('delays all messages until it ends when it is onOpen', async () => {
     const journal = new Journal()
     const { opened, open } = gate()
     const { port } = await serve({
@@ -239,7 +239,7 @@ describe('async handlers', () => {
     expect((await peer.readFrame()).text).toBe('hello')
   })
 
-  it('run one at a time and in order, while pings are answered', async () => {
+  it('runs before the next one begins, while pings are answered', async () => {
     const journal = new Journal()
     const gates = [gate(), gate(), gate()]
     let next = 0
@@ -260,7 +260,7 @@ describe('async handlers', () => {
     expect(journal.lines).toEqual(['begin 1', 'end 1', 'begin 2', 'end 2', 'begin 3', 'end 3'])
   })
 
-  it('of one connection do not hold up another', async () => {
+  it('does not delay another connection', async () => {
     const { port } = await serve({
       onTextMessage: (_, message) => (message === 'never' ? new Promise<never>(() => undefined) : message),
     })
@@ -271,7 +271,7 @@ describe('async handlers', () => {
     expect((await other.readFrame()).text).toBe('x')
   })
 
-  it('finish before onClose is called, and the messages behind them as well', async () => {
+  it('ends before onClose is called, and so do those of later messages', async () => {
     const journal = new Journal()
     const { opened, open } = gate()
     const { port, server } = await serve(
@@ -298,7 +298,7 @@ describe('async handlers', () => {
   it.each([
     ['pause and resume', (socket: ServerSocket) => (socket.pause(), socket.resume())],
     ['resume', (socket: ServerSocket) => socket.resume()],
-  ])('one that calls %s is not called again before it returns', async (_, act) => {
+  ])('that calls %s is not called again before it returns', async (_, act) => {
     const journal = new Journal()
     const { opened, open } = gate()
     const { port } = await serve(
@@ -316,7 +316,7 @@ describe('async handlers', () => {
     expect(journal.lines.slice(0, 6)).toEqual(['begin 1', 'end 1', 'begin 2', 'end 2', 'begin 3', 'end 3'])
   })
 
-  it('one that calls terminate is the last: what waits is dropped and counted', async () => {
+  it('that calls terminate is the last one, and waiting messages are dropped and counted', async () => {
     const journal = new Journal()
     const { port } = await serve({
       ...spanned(journal, async (socket) => {
@@ -353,7 +353,7 @@ describe('a handler that fails', () => {
     )
   }
 
-  it.each(cases)('%s: 1011 on that connection, the others live', async (_, service, input) => {
+  it.each(cases)('closes its connection with 1011 and no other when %s', async (_, service, input) => {
     const journal = new Journal()
     let victim: ServerSocket | null = null
     const { port } = await serve({
@@ -392,7 +392,7 @@ describe('a handler that fails', () => {
   it.each([
     ['throws', raise],
     ['rejects', rejectLater],
-  ])('onClose %s: onError is told, behind it', async (_, fail) => {
+  ])('is reported to onError when onClose %s', async (_, fail) => {
     const journal = new Journal()
     const { port } = await serve({
       onClose: () => {
@@ -411,7 +411,7 @@ describe('a handler that fails', () => {
   it.each([
     ['throws', raise],
     ['rejects', rejectLater],
-  ])('onError %s itself: a warning of the process says so', async (_, fail) => {
+  ])('causes a process warning when onError itself %s', async (_, fail) => {
     const heard = warnings()
     const journal = new Journal()
     const { port } = await serve({
@@ -428,7 +428,7 @@ describe('a handler that fails', () => {
     expect(heard).toEqual([`a handler of the route "/" failed, and no onError heard it: ${boom.message}`])
   })
 
-  it('what is no Error becomes one', async () => {
+  it('is reported with an Error when it throws another value', async () => {
     const told = new Promise<Error>((resolve) => {
       void serve({
         onMessage: () => {
@@ -440,7 +440,7 @@ describe('a handler that fails', () => {
     expect(await told).toEqual(new Error('a string'))
   })
 
-  it('messages behind it are not delivered', async () => {
+  it('stops the delivery of later messages', async () => {
     const journal = new Journal()
     const { opened, open } = gate()
     const { port } = await serve({
@@ -463,7 +463,7 @@ describe('a handler that fails', () => {
   })
 })
 
-describe('onClose, once for each end', () => {
+describe('onClose is called once', () => {
   const FAST = { closeTimeoutMs: 50, heartbeatIntervalMs: 20, heartbeatTimeoutMs: 30 }
   const ends: [
     name: string,
@@ -585,7 +585,7 @@ describe('onClose, once for each end', () => {
   it.each([
     ['reset', (peer: RawPeer) => peer.reset()],
     ['terminated', (_: RawPeer, socket: ServerSocket) => socket.terminate()],
-  ])('also when it is %s while a reply waits for room and the inbox is full', async (_, end) => {
+  ])('when the connection is %s while a reply waits for room and the inbox is full', async (_, end) => {
     const journal = new Journal()
     const { peer, socket, server } = await stuck(journal)
     end(peer, socket)
@@ -597,7 +597,7 @@ describe('onClose, once for each end', () => {
     expect(server.connectionCount).toBe(0)
   })
 
-  it('and it is a clean one when this side closes while a reply waits for room and the inbox is full', async () => {
+  it('for a clean end when this side closes while a reply waits for room and the inbox is full', async () => {
     const journal = new Journal()
     const { peer, socket } = await stuck(journal)
     void socket.close(1000)
@@ -609,7 +609,7 @@ describe('onClose, once for each end', () => {
 })
 
 describe('idleTimeoutMs', () => {
-  it('without a handler: 1001', async () => {
+  it('closes with 1001 without a handler', async () => {
     const journal = new Journal()
     const { port } = await serve(
       { onClose: (_, info) => journal.add(showInfo(info)) },
@@ -621,7 +621,7 @@ describe('idleTimeoutMs', () => {
     await journal.until('closed 1001 clean local')
   })
 
-  it("'keep' keeps, and is asked again; anything else closes", async () => {
+  it("keeps the connection for 'keep' and asks again later, and closes it for any other value", async () => {
     const journal = new Journal()
     const { port } = await serve(
       {
@@ -637,7 +637,7 @@ describe('idleTimeoutMs', () => {
     expect(journal.lines).toEqual(['idle', 'idle', 'idle'])
   })
 
-  it('a throw of it: 1011, and onError hears it', async () => {
+  it('closes with 1011 and calls onError when the handler throws', async () => {
     const errors: string[] = []
     const { port } = await serve(
       {
@@ -652,7 +652,7 @@ describe('idleTimeoutMs', () => {
     expect(errors).toEqual(['no'])
   })
 
-  it('a connection with a heartbeat alone is idle: pongs are no messages', async () => {
+  it('does not count the pongs of a heartbeat as messages', async () => {
     const { port } = await serve({}, { idleTimeoutMs: 100, heartbeatIntervalMs: 20 })
     const peer = await join(port)
     let next = await peer.readFrame()
@@ -665,7 +665,7 @@ describe('idleTimeoutMs', () => {
 })
 
 describe('pause', () => {
-  it('from a message on: what came with it waits, and comes in order behind resume', async () => {
+  it('makes the messages that arrived together wait, and resume delivers them in order', async () => {
     const journal = new Journal()
     const sockets: ServerSocket[] = []
     const { port } = await serve({
@@ -689,7 +689,7 @@ describe('pause', () => {
     expect(journal.lines).toEqual(['1', '2', '3', '4'])
   })
 
-  it('what is sent meanwhile goes out, and the peer is not taken for dead', async () => {
+  it('does not stop sending, and the peer is not taken for dead', async () => {
     const sockets: ServerSocket[] = []
     const { port } = await serve(
       {
@@ -719,7 +719,7 @@ describe('pause', () => {
     }
   })
 
-  it('a close from this side reads on: the end is clean', async () => {
+  it('does not prevent a clean end when this side closes', async () => {
     const journal = new Journal()
     const { port } = await serve({
       onTextMessage: (socket) => {

@@ -113,7 +113,7 @@ describe.each(WAYS)('%s', (way) => {
   })
 
   it.each([1, 200])(
-    'gives raw by the way alone, however the head of %i more fields is cut',
+    'gives request.raw by the configuration alone, however the head of %i more fields is cut',
     async (count) => {
       const { server, open } = await start(way)
       const seen: boolean[] = []
@@ -138,7 +138,7 @@ describe.each(WAYS)('%s', (way) => {
   it.each([
     ['empty', 'Sec-WebSocket-Extensions: \r\n'],
     ['empty twice', 'Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions:  \r\n'],
-  ])('takes a Sec-WebSocket-Extensions field that is %s as none', async (_, lines) => {
+  ])('treats a Sec-WebSocket-Extensions field that is %s as absent', async (_, lines) => {
     const { server, open } = await start(way)
     server.route('/', {})
     const peer = await open()
@@ -148,37 +148,40 @@ describe.each(WAYS)('%s', (way) => {
   })
 })
 
-describe('maxHeadersCount of the application', () => {
-  it.each(['attach', 'by hand'])('%s: a request that may have lost fields to it is refused', async (way) => {
-    const http = createServer()
-    http.maxHeadersCount = 20
-    const server = new WebSocketServer()
-    server.route('/', {})
-    cleanups.push(() => server.terminate())
-    if (way === 'attach') server.attach(http)
-    else http.on('upgrade', (request, socket, head) => server.handleUpgrade(request, socket, head))
-    const port = await listen(http)
-    for (const [count, status] of [
-      [10, 101],
-      [60, 431],
-    ] as const) {
-      const peer = await openRaw(port)
-      cleanups.push(() => peer.socket.destroy())
-      peer.write(having(fields(count)))
-      expect((await peer.readHead()).status).toBe(status)
-    }
-  })
+describe('the maxHeadersCount of the application', () => {
+  it.each(['attach', 'by hand'])(
+    'makes Hawser refuse a request that may have lost fields: %s',
+    async (way) => {
+      const http = createServer()
+      http.maxHeadersCount = 20
+      const server = new WebSocketServer()
+      server.route('/', {})
+      cleanups.push(() => server.terminate())
+      if (way === 'attach') server.attach(http)
+      else http.on('upgrade', (request, socket, head) => server.handleUpgrade(request, socket, head))
+      const port = await listen(http)
+      for (const [count, status] of [
+        [10, 101],
+        [60, 431],
+      ] as const) {
+        const peer = await openRaw(port)
+        cleanups.push(() => peer.socket.destroy())
+        peer.write(having(fields(count)))
+        expect((await peer.readHead()).status).toBe(status)
+      }
+    },
+  )
 })
 
-describe('what the caller gives', () => {
-  it('attach refuses servers that never have an upgrade', () => {
+describe('arguments of the caller', () => {
+  it('attach refuses servers that never emit an upgrade', () => {
     const server = new WebSocketServer()
     for (const wrong of [createNetServer(), createPlainTlsServer(), new Duplex()]) {
       expect(() => server.attach(wrong as never)).toThrow(/^httpServer must be an http or https server, not /)
     }
   })
 
-  it('handleUpgrade names what is wrong', async () => {
+  it('handleUpgrade names the wrong argument', async () => {
     const server = new WebSocketServer()
     server.route('/', {})
     cleanups.push(() => server.terminate())

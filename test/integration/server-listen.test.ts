@@ -27,7 +27,7 @@ async function openPeer(port: number): Promise<RawPeer> {
 const echo = { onMessage: (_: unknown, message: string | Buffer): string | Buffer => message }
 
 describe('listen', () => {
-  it('takes a free port for 0, tells the address, and works there', async () => {
+  it('takes a free port for 0, returns the address, and serves there', async () => {
     const server = create()
     server.route('/', echo)
     const address = await server.listen(0, '127.0.0.1')
@@ -40,7 +40,7 @@ describe('listen', () => {
     await socket.close()
   })
 
-  it('rejects with the EADDRINUSE of the system, and may try again', async () => {
+  it('rejects with the EADDRINUSE of the system, and may be called again', async () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const { port } = other.address() as AddressInfo
@@ -64,14 +64,14 @@ describe('listen', () => {
     await expect(listening).rejects.toThrow(/^port must be an integer from 0 to 65535, not /)
   })
 
-  it('rejects a host that is none', async () => {
+  it('rejects a wrong host', async () => {
     await expect(create().listen(0, 5 as never)).rejects.toThrow('host must be a string, not 5')
     await expect(create().listen(0, 'does-not-exist.invalid')).rejects.toMatchObject({
       code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) as string,
     })
   })
 
-  it('throws InvalidStateError when it listens already, or was closed', async () => {
+  it('throws InvalidStateError when the server listens already or was closed', async () => {
     const server = create()
     await server.listen(0, '127.0.0.1')
     await expect(server.listen(0)).rejects.toThrow(InvalidStateError)
@@ -79,7 +79,7 @@ describe('listen', () => {
     await expect(server.listen(0)).rejects.toThrow(new InvalidStateError('the server was closed'))
   })
 
-  it('does not begin to listen when it is closed meanwhile', async () => {
+  it('does not open the port when the server is closed meanwhile', async () => {
     const server = create()
     // A name is looked up first: the port is not yet open when close is called.
     const listening = server.listen(0, 'localhost')
@@ -99,14 +99,14 @@ describe('listen', () => {
     await socket.close()
   })
 
-  it('rejects when tls is no good', async () => {
+  it('rejects wrong tls options', async () => {
     await expect(create({ tls: { cert: 'no certificate', key: 'no key' } }).listen(0)).rejects.toThrow(
       /PEM|asn1/i,
     )
   })
 })
 
-describe('what is no upgrade, on a port of its own', () => {
+describe('a port of its own answers a request that is not an upgrade', () => {
   let port = 0
   beforeEach(async () => {
     const server = create({ limits: { maxHeaderBytes: 4096 } })
@@ -115,7 +115,7 @@ describe('what is no upgrade, on a port of its own', () => {
   })
   const plain = (line: string, fields = 'Host: localhost\r\n'): string => `${line} HTTP/1.1\r\n${fields}\r\n`
 
-  it('426 on a route, with what is needed', async () => {
+  it('with 426 on a route, and names the missing header fields', async () => {
     for (const target of ['/chat', '/chat?room=1']) {
       const { head, body } = await askRaw(port, plain(`GET ${target}`))
       expect(head.startLine).toBe('HTTP/1.1 426 Upgrade Required')
@@ -129,41 +129,41 @@ describe('what is no upgrade, on a port of its own', () => {
     }
   })
 
-  it('404 elsewhere', async () => {
+  it('with 404 on another path', async () => {
     const { head, body } = await askRaw(port, plain('GET /'))
     expect(head.startLine).toBe('HTTP/1.1 404 Not Found')
     expect(head.get('connection')).toBe('close')
     expect(body).toBe('no route for this path\n')
   })
 
-  it('405 with Allow for another method, a body and all', async () => {
+  it('with 405 and Allow for another method, with a body', async () => {
     const { head } = await askRaw(port, `${plain('POST /chat', 'Host: x\r\nContent-Length: 3\r\n')}abc`)
     expect(head.startLine).toBe('HTTP/1.1 405 Method Not Allowed')
     expect(head.get('allow')).toBe('GET')
   })
 
-  it('answers HEAD without a body', async () => {
+  it('without a body for HEAD', async () => {
     const peer = await openPeer(port)
     peer.write(plain('HEAD /chat'))
     expect((await peer.readHead()).status).toBe(405)
     expect((await peer.ended()).toString()).toBe('')
   })
 
-  it('431 for a head above maxHeaderBytes', async () => {
+  it('with 431 for a head above maxHeaderBytes', async () => {
     const peer = await openPeer(port)
     peer.write(plain('GET /chat', `Host: localhost\r\nX: ${'x'.repeat(5000)}\r\n`))
     expect((await peer.readHead()).status).toBe(431)
     await peer.ended()
   })
 
-  it('400 for what is no HTTP', async () => {
+  it('with 400 for bytes that are not HTTP', async () => {
     const peer = await openPeer(port)
     peer.write('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n')
     expect((await peer.readHead()).status).toBe(400)
     await peer.ended()
   })
 
-  it('an answered connection is not kept open', async () => {
+  it('and does not keep the connection open', async () => {
     const peer = await openPeer(port)
     peer.write(plain('GET /chat', 'Host: localhost\r\nConnection: keep-alive\r\n'))
     await peer.readHead()
@@ -172,7 +172,7 @@ describe('what is no upgrade, on a port of its own', () => {
 })
 
 describe('handshakeTimeoutMs, on a port of its own', () => {
-  it('408 for a head that does not end, and the connection ends', async () => {
+  it('answers 408 to a head that does not end, and ends the connection', async () => {
     const server = create({ handshakeTimeoutMs: 100 })
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -182,7 +182,7 @@ describe('handshakeTimeoutMs, on a port of its own', () => {
     await peer.ended()
   })
 
-  it('ends a connection that says nothing', async () => {
+  it('ends a connection that sends nothing', async () => {
     const server = create({ handshakeTimeoutMs: 100 })
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -191,7 +191,7 @@ describe('handshakeTimeoutMs, on a port of its own', () => {
     expect(response.split('\r\n', 1)).toEqual([isNativeOn ? '' : 'HTTP/1.1 408 Request Timeout'])
   })
 
-  it('ends one that does not begin TLS', async () => {
+  it('ends a connection that does not begin TLS', async () => {
     const server = create({ handshakeTimeoutMs: 100, tls: SERVER_TLS })
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -211,7 +211,7 @@ describe('handshakeTimeoutMs, on a port of its own', () => {
 })
 
 describe('close', () => {
-  it('sends 1001 to all, waits for them, and frees the port', async () => {
+  it('sends 1001 to all connections, waits for them, and frees the port', async () => {
     const server = create()
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -227,7 +227,7 @@ describe('close', () => {
     })
   })
 
-  it('sends another code and reason where it is told to', async () => {
+  it('sends the code and reason that the caller gives', async () => {
     const server = create()
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -243,7 +243,7 @@ describe('close', () => {
     [{ timeoutMs: -1 }, RangeError],
     [{ timeoutMs: '1' }, TypeError],
     [{ reason: 5 }, TypeError],
-  ])('rejects %p, and goes on to serve', async (options, type) => {
+  ])('rejects %p, and the server goes on', async (options, type) => {
     const server = create()
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -266,7 +266,7 @@ describe('close', () => {
     await expect(other.listen(0, '127.0.0.1')).rejects.toThrow(InvalidStateError)
   })
 
-  it('cuts what does not end in time', async () => {
+  it('cuts connections that do not end in time', async () => {
     const server = create()
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -277,7 +277,7 @@ describe('close', () => {
     await peer.ended()
   })
 
-  it('cuts in time also what began to close before, with more time', async () => {
+  it('also cuts in time connections that began to close earlier with a longer timeout', async () => {
     const closing: Promise<unknown>[] = []
     const server = create()
     server.route('/', { onOpen: (socket) => void closing.push(socket.close(1000)) })
@@ -341,7 +341,7 @@ describe('close', () => {
     expect(body).toBe('the server is closing\n')
   })
 
-  it('await using', async () => {
+  it('await using closes the server', async () => {
     const server = create()
     server.route('/', echo)
     const { port } = await server.listen(0, '127.0.0.1')
@@ -353,7 +353,7 @@ describe('close', () => {
 })
 
 describe('terminate', () => {
-  it('cuts all at once, without Close frames', async () => {
+  it('cuts all connections at once, without Close frames', async () => {
     const closes: unknown[] = []
     const server = create()
     server.route('/', { onClose: (_, info) => void closes.push(info) })

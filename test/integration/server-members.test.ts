@@ -79,7 +79,7 @@ const ENDS: readonly [name: string, end: End][] = [
 ]
 
 describe.each(WAYS)('a connection that came %s', (way) => {
-  test.each(ENDS)('is no member from when %s', async (_, end) => {
+  test.each(ENDS)('is not a member from the moment when %s', async (_, end) => {
     const opened: ServerSocket[] = []
     const told: string[] = []
     const { server, port } = await serve(
@@ -120,7 +120,7 @@ describe.each(WAYS)('a connection that came %s', (way) => {
     expect(server.sockets.size).toBe(1)
   })
 
-  test('is no member when terminate returns', async () => {
+  test('is not a member when terminate returns', async () => {
     let opened: ServerSocket | undefined
     const { server, port } = await serve(way, {
       onOpen(socket) {
@@ -136,7 +136,7 @@ describe.each(WAYS)('a connection that came %s', (way) => {
 })
 
 describe('server.sockets', () => {
-  test('holds the connections of all routes and of services taken by hand, and is live', async () => {
+  test('holds the connections of all routes and of handleUpgrade, and is live', async () => {
     const { server, port } = await serve('by hand', {})
     server.route('/', {})
     server.route('/b/:name', {})
@@ -157,14 +157,14 @@ describe('server.sockets', () => {
     expect([sockets.size, [...sockets], server.connectionCount]).toEqual([0, [], 0])
   })
 
-  test('keeps those of a route that was taken out', async () => {
+  test('keeps the connections of a route that was removed', async () => {
     const { server, port } = await serve('handle', {})
     await openPeer('handle', port)
     server.unroute('/')
     expect([server.sockets.size, [...server.sockets].map(({ url }) => url)]).toEqual([1, ['/']])
   })
 
-  test('shows a loop no connection twice, when those that it ends are followed by others', async () => {
+  test('shows a loop no connection twice when new ones replace those that the loop ends', async () => {
     const { server, port } = await serve('handle', {})
     await openPeer('handle', port)
     const seen: ServerSocket[] = []

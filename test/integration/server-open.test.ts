@@ -15,8 +15,8 @@ async function serve(service: ServerService): Promise<string> {
   return `ws://127.0.0.1:${String(port)}`
 }
 
-describe('what onOpen may do, before reading starts', () => {
-  test('pause and resume: nothing is lost', async () => {
+describe('onOpen, before reading starts,', () => {
+  test('may pause and resume without loss', async () => {
     const url = await serve({
       onOpen: async (socket) => {
         socket.pause()
@@ -33,7 +33,7 @@ describe('what onOpen may do, before reading starts', () => {
     await socket.close()
   })
 
-  test('pause: nothing is read until resume', async () => {
+  test('may pause, and nothing is read until resume', async () => {
     const got: string[] = []
     let resume = (): void => undefined
     const url = await serve({
@@ -57,7 +57,7 @@ describe('what onOpen may do, before reading starts', () => {
     await socket.close()
   })
 
-  test.each(['close', 'an async close'])('%s: the handshake of the end is clean', async (name) => {
+  test.each(['close', 'an async close'])('may call %s, and the closing handshake is clean', async (name) => {
     const url = await serve({
       onOpen: (socket) => {
         void socket.close(4001, 'not now')
@@ -69,7 +69,7 @@ describe('what onOpen may do, before reading starts', () => {
     expect(await socket.close()).toMatchObject({ wasClean: true, initiator: 'remote' })
   })
 
-  test('throw: 1011, and onError hears it', async () => {
+  test('may throw: the code is 1011, and onError gets the error', async () => {
     const errors: string[] = []
     const url = await serve({
       onOpen: () => {
@@ -82,7 +82,7 @@ describe('what onOpen may do, before reading starts', () => {
     expect(errors).toEqual(['no'])
   })
 
-  test('terminate: onClose all the same', async () => {
+  test('may terminate, and onClose is called all the same', async () => {
     const closed = new Promise((resolve) => {
       void serve({
         onOpen: (socket) => {
@@ -97,8 +97,8 @@ describe('what onOpen may do, before reading starts', () => {
   })
 })
 
-describe('what a log shows', () => {
-  test('neither the engine inside nor a private key', async () => {
+describe('a log of a socket', () => {
+  test('shows neither the engine inside nor a private key', async () => {
     const server = new WebSocketServer({ tls: { key: 'PRIVATE KEY' } })
     expect(inspect({ server })).toBe('{ server: WebSocketServer {"connections":0,"address":null} }')
     const url = await serve({ onOpen: (socket) => void socket.send(inspect(socket)) })
@@ -111,12 +111,12 @@ describe('what a log shows', () => {
   })
 })
 
-describe('arguments that are wrong', () => {
+describe('wrong arguments are refused', () => {
   test.each([
     [20, 'options must be an object, not 20'],
     [null, 'options must be an object, not null'],
     [{ timeout: 20 }, 'options has no option "timeout"; there are signal, timeoutMs'],
-  ])('waits with %j', async (options, message) => {
+  ])('by a wait with %j', async (options, message) => {
     const url = await serve({})
     const socket = await connect(url)
     await expect(socket.receive(options as never)).rejects.toThrow(message)
@@ -129,7 +129,7 @@ describe('arguments that are wrong', () => {
     [null, 'send options must be an object with compress, not null'],
     [() => undefined, 'send options must be an object with compress, not a function'],
     [{ compress: 'yes' }, 'compress must be true or false, not "yes"'],
-  ])('send with %p', async (options, message) => {
+  ])('by send with %p', async (options, message) => {
     const url = await serve({ onTextMessage: (_, text) => text })
     const socket = await connect(url)
     expect(() => socket.send('x', options as never)).toThrow(message)
@@ -138,7 +138,7 @@ describe('arguments that are wrong', () => {
     await socket.close()
   })
 
-  test('server.close, route and listeners that throw', async () => {
+  test('by server.close and route, and listeners that throw harm no connection', async () => {
     const server = new WebSocketServer({
       onError: () => {
         throw new Error('the listener for errors')

@@ -215,7 +215,7 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
     await expectEcho(peer, 'x')
   })
 
-  it('waits for an answer that is streamed', async () => {
+  it('waits for a streamed answer', async () => {
     const peer = await open(way)
     peer.write(plain('/stream'), upgrade)
     expect((await peer.readHead()).get('transfer-encoding')).toBe('chunked')
@@ -224,7 +224,7 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
     await expectEcho(peer, 'x')
   })
 
-  it('an answer that waits for room goes on, whole', async () => {
+  it('does not cut an earlier answer that waits for room', async () => {
     const peer = await open(way)
     peer.pause()
     peer.write(plain('/large'), upgrade)
@@ -242,28 +242,28 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
     [426, requestHead('/ws', { 'Sec-WebSocket-Version': '8' })],
     [400, requestHead('/ws', { 'Sec-WebSocket-Key': 'short' })],
     [101, requestHead('/later')],
-  ])('a %i does not overtake either', async (status, request) => {
+  ])('does not overtake when it gets %i', async (status, request) => {
     const peer = await open(way)
     peer.write(plain('/slow'), request)
     expect(await readBody(peer)).toBe('slow')
     expect((await peer.readHead()).status).toBe(status)
   })
 
-  it('an answer that is destroyed ends the connection, and nothing else', async () => {
+  it('is not answered when the earlier answer is destroyed, which ends the connection alone', async () => {
     const peer = await open(way)
     peer.write(plain('/destroy'), upgrade)
     expect(await statusLines(peer)).toEqual([])
     await expectAlive(way)
   })
 
-  it('after an answer with Connection: close nothing is answered', async () => {
+  it('is not answered after an answer with Connection: close', async () => {
     const peer = await open(way)
     peer.write(plain('/last'), upgrade)
     expect(await statusLines(peer)).toEqual(['HTTP/1.1 200'])
     await expectAlive(way)
   })
 
-  it('a peer that resets while the answer is owed harms nobody', async () => {
+  it('has no effect when the peer resets while the earlier answer is owed', async () => {
     const peer = await open(way)
     peer.write(plain('/slow'), upgrade)
     await new Promise((resolve) => setTimeout(resolve, 5))
@@ -277,7 +277,7 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
     ['never comes', '/never', []],
     ['never ends', '/half', ['HTTP/1.1 200']],
   ])(
-    'an answer that %s: the connection ends at the handshake timeout, without a second answer',
+    'ends the connection at the handshake timeout without a second answer when the earlier answer %s',
     async (_, target, lines) => {
       const peer = await open(way, ' short')
       const startedAt = performance.now()
@@ -289,11 +289,11 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
   )
 })
 
-describe.each(WAYS)('%s: code that kept the socket of a connection', (way) => {
+describe.each(WAYS)('%s: application code that kept the socket of a connection', (way) => {
   // Node resets TCP alone: over TLS, and over a Unix socket that still has its handle, this throws at once.
   const canReset = !way.endsWith('tls') && (isNativeOn || !way.endsWith('unix'))
   const calls = ['end', 'destroy', 'destroySoon', 'error', ...(canReset ? ['resetAndDestroy'] : [])]
-  it.each(calls)('%s() on it ends the connection', async (call) => {
+  it.each(calls)('ends the connection by %s()', async (call) => {
     const peer = await open(way)
     peer.write(upgrade)
     await peer.readHead()
@@ -307,9 +307,9 @@ describe.each(WAYS)('%s: code that kept the socket of a connection', (way) => {
 })
 
 describe.each(['attach handle', 'attach stream', 'hand handle'] as const)(
-  '%s: code that kept the socket',
+  '%s: application code that kept the socket',
   (way) => {
-    it('resetAndDestroy() on it sends a RST', async () => {
+    it('sends a RST by resetAndDestroy()', async () => {
       const peer = await open(way)
       peer.write(upgrade)
       await peer.readHead()
@@ -323,7 +323,7 @@ describe.each(['attach handle', 'attach stream', 'hand handle'] as const)(
 
 // Where src/native is off no handle is taken, and what is written to the socket goes out, as everywhere in Node.
 const WAYS_THAT_TAKE = isNativeOn ? (['attach handle', 'hand handle'] as const) : []
-it('write() on a socket whose handle was taken changes nothing', async () => {
+it('changes nothing by write() on a socket whose handle Hawser took', async () => {
   for (const way of WAYS_THAT_TAKE) {
     const peer = await open(way)
     peer.write(upgrade)
@@ -337,7 +337,7 @@ it('write() on a socket whose handle was taken changes nothing', async () => {
   expect(WAYS_THAT_TAKE).toHaveLength(isNativeOn ? 2 : 0)
 })
 
-it('the process lived through all of it, said nothing, and ends by itself', async () => {
+it('does not end the process or cause a warning, and the process ends by itself', async () => {
   for (const way of WAYS) await expectAlive(way)
   for (const peer of peers.splice(0)) peer.socket.destroy()
   program.tell('end')

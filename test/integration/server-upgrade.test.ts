@@ -65,7 +65,7 @@ async function failure(url: string, options: Parameters<typeof connect>[1] = {})
 
 const bodyOf = (error: HandshakeError): string => Buffer.from(error.response?.body ?? []).toString()
 
-describe('requests that are wrong', () => {
+describe('a wrong request', () => {
   test.each<[string, string, number, string]>([
     ['HTTP/1.0', request(FIELDS, 'GET / HTTP/1.0'), 505, 'HTTP/1.1'],
     ['POST', request(FIELDS, 'POST / HTTP/1.1'), 405, 'GET'],
@@ -89,7 +89,7 @@ describe('requests that are wrong', () => {
     ['malformed extensions', request([...FIELDS, ['Sec-WebSocket-Extensions', 'a; "']]), 400, 'Extensions'],
     ['too large a head', request([...FIELDS, ['X', 'x'.repeat(20_000)]]), 431, ''],
     ['garbage', '\x16\x03\x01\x02\x00garbage\r\n\r\n', 400, ''],
-  ])('%s', async (_, bytes, status, words) => {
+  ])('is refused: %s', async (_, bytes, status, words) => {
     const { port, server } = await serve({})
     const response = await exchange(port, bytes)
     expect(statusOf(response)).toBe(status)
@@ -100,7 +100,7 @@ describe('requests that are wrong', () => {
     expect(server.connectionCount).toBe(0)
   })
 
-  test('security.md, ws 8.17.1: 2,000 headers, and the server serves on', async () => {
+  test('with 2,000 header fields is refused, and the server goes on (the flaw of ws 8.17.1)', async () => {
     const { port, url } = await serve(
       { onTextMessage: (_, text) => text },
       { limits: { maxHeaderBytes: 1e6 } },
@@ -113,14 +113,14 @@ describe('requests that are wrong', () => {
     await expect(socket.receive()).resolves.toBe('alive')
   })
 
-  test('the absolute form counts by its path', async () => {
+  test('is not one in absolute form, whose path counts', async () => {
     const { port } = await serve({})
     expect(statusOf(await exchange(port, request(FIELDS, 'GET http://other.example/ HTTP/1.1'), is101))).toBe(
       101,
     )
   })
 
-  test('Connection: keep-alive, Upgrade; upgrade: WebSocket; several Connection headers', async () => {
+  test('is not one with `Connection: keep-alive, Upgrade`, `upgrade: WebSocket` or several Connection fields', async () => {
     const { port } = await serve({})
     const fields = FIELDS.filter(([name]) => name !== 'Connection' && name !== 'Upgrade')
     for (const more of [
@@ -138,7 +138,7 @@ describe('requests that are wrong', () => {
     }
   })
 
-  test('no route: 404 for upgrades and for plain requests, 426 for a plain request to a route', async () => {
+  test('without a route gets 404, and a plain request to a route gets 426', async () => {
     const { url, port } = await serve({})
     await expect(failure(`${url}nowhere`)).resolves.toMatchObject({ httpStatus: 404 })
     expect(bodyOf(await failure(`${url}nowhere`))).toBe(`${new HandshakeError('HAWSER_NOT_FOUND').message}\n`)
@@ -151,7 +151,7 @@ describe('requests that are wrong', () => {
 })
 
 describe('onUpgrade', () => {
-  test('what it gets', async () => {
+  test("gets the request, its signal and the peer's address", async () => {
     let seen: UpgradeInfo | undefined
     const { url } = await serve({
       onUpgrade: (info) => {
@@ -180,7 +180,7 @@ describe('onUpgrade', () => {
     expect(seen?.raw).toBeUndefined()
   })
 
-  test.each(['sync', 'async'])('accept with data, headers and protocol, %s', async (kind) => {
+  test.each(['sync', 'async'])('may accept with data, headers and protocol, %s', async (kind) => {
     const decision = accept({ data: { user: 'ann' }, headers: { 'Set-Cookie': 'a=b' }, protocol: 'y' })
     const service: ServerService<{ user: string }> = {
       onUpgrade: () => (kind === 'sync' ? decision : Promise.resolve(decision)),
@@ -194,7 +194,7 @@ describe('onUpgrade', () => {
     expect(await exchange(port, request([...FIELDS, offer]), is101)).toContain('\r\nSet-Cookie: a=b\r\n')
   })
 
-  test('reject with status, body and headers', async () => {
+  test('may reject with status, body and headers', async () => {
     const { url } = await serve({
       onUpgrade: () => reject(401, 'who are you', new Map([['WWW-Authenticate', 'Basic realm="x"']])),
     })
@@ -215,10 +215,10 @@ describe('onUpgrade', () => {
     ['rejects', () => Promise.reject(new Error('the database password'))],
     ['returns nothing', () => undefined],
     ['returns rubbish, late', () => Promise.resolve({ data: 5 })],
-    ['accepts a protocol that nobody offered', () => accept({ protocol: 'z' })],
+    ['accepts a protocol that the client did not offer', () => accept({ protocol: 'z' })],
     ['accepts with a header that cannot be', () => accept({ headers: { 'X-A': 'a\r\nX-B: b' } })],
     ['rejects with a header of the handshake', () => reject(400, '', { Upgrade: 'x' })],
-  ])('that %s is 500, which says nothing of why; onError is told', async (_, onUpgrade) => {
+  ])('that %s gives a 500 without details, and onError gets the error', async (_, onUpgrade) => {
     const errors: Error[] = []
     const options: ServerOptions = { onError: (error) => errors.push(error) }
     const { url, server } = await serve({ onUpgrade } as ServerService, options)
@@ -229,7 +229,7 @@ describe('onUpgrade', () => {
     expect(server.connectionCount).toBe(0)
   })
 
-  test('that never returns is 408 in the end, its signal aborted', async () => {
+  test('that never returns gives a 408, and its signal is aborted', async () => {
     let signal: AbortSignal | undefined
     const { url } = await serve(
       {
@@ -245,7 +245,7 @@ describe('onUpgrade', () => {
     expect(signal?.aborted).toBe(true)
   })
 
-  test('whose peer resets meanwhile: its signal is aborted, and a late accept opens nothing', async () => {
+  test('whose peer resets meanwhile gets an aborted signal, and a late accept opens nothing', async () => {
     let decide = (): void => undefined
     const events: string[] = []
     const asked = new Promise<UpgradeInfo>((resolve) => {
@@ -272,7 +272,7 @@ describe('onUpgrade', () => {
     expect(events).toEqual([])
   })
 
-  test('what came with the handshake, and while it was decided on, is delivered in order', async () => {
+  test('messages that arrive with the handshake and during onUpgrade are delivered in order', async () => {
     const { port } = await serve({
       onUpgrade: async () => {
         await new Promise((resolve) => setTimeout(resolve, 30))
@@ -296,7 +296,7 @@ describe('onUpgrade', () => {
     socket.destroy()
   })
 
-  test('byte by byte', async () => {
+  test('a handshake and messages may arrive byte by byte', async () => {
     const { port } = await serve({})
     const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true })
     for (const byte of request()) {
@@ -310,7 +310,7 @@ describe('onUpgrade', () => {
 })
 
 describe('who may connect', () => {
-  test('origins: 403 for any other, and for none', async () => {
+  test('origins give 403 for any other origin, and for none', async () => {
     const { url } = await serve({}, { origins: ['https://a.test', /^https:\/\/.*\.b\.test$/] })
     for (const origin of ['https://a.test', 'https://x.b.test']) (await connect(url, { origin })).terminate()
     await expect(failure(url, { origin: 'https://evil.test' })).resolves.toMatchObject({ httpStatus: 403 })
@@ -319,7 +319,7 @@ describe('who may connect', () => {
     expect(bodyOf(error)).toBe(`${new HandshakeError('HAWSER_FORBIDDEN_ORIGIN').message}\n`)
   })
 
-  test('protocols: the first that the client lists and the server has; or a function', async () => {
+  test('protocols choose the first that the client lists and the server has, or a function chooses', async () => {
     const list = await serve({}, { protocols: ['b', 'a'] })
     expect((await connect(list.url, { protocols: ['x', 'a', 'b'] })).protocol).toBe('a')
     expect((await connect(list.url, { protocols: ['x'] })).protocol).toBe('')
@@ -331,7 +331,7 @@ describe('who may connect', () => {
     expect((await connect(chosen.url, { protocols: ['x', 'y'] })).protocol).toBe('y')
   })
 
-  test('maxConnections: 503 above it, and room again behind one that leaves', async () => {
+  test('maxConnections gives 503 above it, and there is room again after one leaves', async () => {
     const { url, server } = await serve({}, { maxConnections: 2 })
     const sockets = [await connect(url), await connect(url)]
     const error = await failure(url)
@@ -342,7 +342,7 @@ describe('who may connect', () => {
     await connect(url)
   })
 
-  test('maxConnectionsPerAddress: upgrades that fail count no longer', async () => {
+  test('maxConnectionsPerAddress no longer counts upgrades that failed', async () => {
     let answer = (): ReturnType<NonNullable<ServerService['onUpgrade']>> => reject(400)
     const { url, server } = await serve({ onUpgrade: () => answer() }, { maxConnectionsPerAddress: 1 })
     for (let i = 0; i < 3; i++) await expect(failure(url)).resolves.toMatchObject({ httpStatus: 400 })
@@ -354,7 +354,7 @@ describe('who may connect', () => {
     await connect(url)
   })
 
-  test('a server that closes: 503 for upgrades under way, by whoever hands them over', async () => {
+  test('a server that closes gives 503 to upgrades under way, on each way in', async () => {
     const { url, server } = await serve({ onUpgrade: () => new Promise<never>(() => undefined) })
     const http = createServer()
     http.on('upgrade', (raw, socket, head: Buffer) => {
@@ -374,7 +374,7 @@ describe('who may connect', () => {
   })
 })
 
-describe('options that are wrong throw at construction, with name, value and range', () => {
+describe('wrong options throw at construction, with name, value and range', () => {
   test.each<[object, string | RegExp]>([
     [
       { limits: { maxMessageBytes: '1' } },

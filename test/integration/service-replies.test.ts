@@ -54,7 +54,7 @@ function latch(): Latch {
 const noop = (): void => undefined
 
 describe('codec: json', () => {
-  it('gives what the text says, and sends what is returned, bytes as they are', async () => {
+  it('parses text, and sends the returned value, bytes unchanged', async () => {
     const { client } = await start({
       codec: json(),
       onOpen: (socket: ServerSocket) => void socket.sendJson({ hello: true }),
@@ -83,7 +83,7 @@ describe('codec: json', () => {
   ] as const
 
   it.each(schemas)(
-    '%s: what validates is handled, in order; what does not closes with 1007',
+    'handles messages that validate, in order, and closes with 1007 for another: %s',
     async (_, schema) => {
       const errors: Error[] = []
       const { client } = await start({
@@ -112,7 +112,7 @@ describe('codec: json', () => {
     expect(server.stats().errors).toBe(1)
   })
 
-  it('onInvalidMessage decides instead: its reply is sent, and the connection lives', async () => {
+  it('lets onInvalidMessage decide: its reply is sent, and the connection stays open', async () => {
     const { client } = await start({
       codec: json(z.object({ n: z.number() })),
       onMessage: () => 'ok',
@@ -137,7 +137,7 @@ describe('codec: json', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('database down'))],
-  ])('a schema that %s is no fault of the peer: 1011', async (_, validate) => {
+  ])('closes with 1011 for a schema that %s, because the peer is not to blame', async (_, validate) => {
     const errors: Error[] = []
     const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const
     const { client } = await start({
@@ -150,13 +150,13 @@ describe('codec: json', () => {
     expect(errors.map((error) => error.message)).toEqual(['database down'])
   })
 
-  it('what a handler returns and JSON has no text for is the handler failing', async () => {
+  it('fails the handler when it returns a value that JSON cannot express', async () => {
     const { client } = await start({ codec: json(), onMessage: () => noop, onError: noop })
     client.send('1')
     expect(await end(client)).toBe('1011 internal error')
   })
 
-  it('a codec of one’s own: what it throws is a message that does not parse', async () => {
+  it("takes an error of the application's own codec for a message that does not parse", async () => {
     const { client } = await start({
       codec: {
         decode: (message: string | Buffer) => {
@@ -197,18 +197,18 @@ describe('codec: json', () => {
       } {})(),
       /^service has no handler named "onCloze"/,
     ],
-  ])('%p is a wrong service', (service, message) => {
+  ])('refuses %p as a service', (service, message) => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(message)
   })
 
   it.each([5, null, {}, { '~standard': {} }, { '~standard': { version: 2, validate: noop } }])(
-    '%p is no schema',
+    'refuses %p as a schema',
     (schema) => {
       expect(() => json(schema as never)).toThrow(/^schema must follow Standard Schema version 1/)
     },
   )
 
-  it('an InvalidMessageError takes a code that may be sent for it', () => {
+  it('lets an InvalidMessageError have a close code that may be sent', () => {
     expect(() => new InvalidMessageError(1000, 'x')).toThrow(RangeError)
     expect(new InvalidMessageError(4001, 'x').closeCode).toBe(4001)
   })
@@ -221,7 +221,7 @@ describe('router', () => {
     { onUnknown: (_, message) => ({ unknown: message }) },
   )
 
-  it('chooses by the field; names of a message reach nothing but the handlers given', async () => {
+  it('chooses by the field, and names in a message reach the given handlers alone', async () => {
     const { client } = await start(part)
     client.send('{"type":"add","a":1,"b":2}')
     expect(await client.receive()).toBe('3')
@@ -240,7 +240,7 @@ describe('router', () => {
     }
   })
 
-  it('without onUnknown such a message is invalid: 1007, or onInvalidMessage', async () => {
+  it('treats a message of unknown type as invalid without onUnknown: 1007, or onInvalidMessage', async () => {
     const strict = router('type', { a: () => 'a' })
     const { client } = await start(strict)
     client.send('{"type":"b"}')
@@ -250,7 +250,7 @@ describe('router', () => {
     expect(await other.receive()).toBe('"what?"')
   })
 
-  it('with a schema only what validates gets there', async () => {
+  it('calls a handler only for a message that validates, with a schema', async () => {
     const schema = z.discriminatedUnion('type', [z.object({ type: z.literal('n'), n: z.number() })])
     const { client } = await start(router('type', { n: (_, message) => message.n * 2 }, { schema }))
     client.send('{"type":"n","n":4}')
@@ -265,13 +265,13 @@ describe('router', () => {
     [['type', { a: 5 }], /^handlers\.a must be a function, not 5/],
     [['type', {}, { onUnknwn: noop }], /^options has no option "onUnknwn"/],
     [['type', {}, { onUnknown: 5 }], /^onUnknown must be a function, not 5/],
-  ])('%j is wrong', (args, message) => {
+  ])('refuses %j', (args, message) => {
     expect(() => (router as (...all: unknown[]) => unknown)(...args)).toThrow(message)
   })
 })
 
 describe('a stream as the reply', () => {
-  it('each part is sent, and messages that come meanwhile are handled', async () => {
+  it('is sent part by part, while other messages are handled', async () => {
     const gate = latch()
     const { client } = await start({
       onMessage: (_: unknown, message: string) =>
@@ -322,7 +322,7 @@ describe('a stream as the reply', () => {
       },
     ],
     [
-      'with a part that is no message',
+      'with a part that is not a message',
       async function* () {
         yield 'a'
         yield 5
@@ -336,7 +336,7 @@ describe('a stream as the reply', () => {
         },
       }),
     ],
-  ])('one %s closes with 1011, and onError is told', async (_, onMessage) => {
+  ])('%s closes with 1011, and onError gets the error', async (_, onMessage) => {
     const errors: Error[] = []
     const { client } = await start({
       onMessage,
@@ -347,7 +347,7 @@ describe('a stream as the reply', () => {
     expect(errors).toHaveLength(1)
   })
 
-  it('goes at the pace of the peer, and is cancelled when the connection ends', async () => {
+  it('follows the pace of the peer, and is cancelled when the connection ends', async () => {
     let made = 0
     const cancelled = latch()
     const { client } = await start(
@@ -381,7 +381,7 @@ describe('a stream as the reply', () => {
     await cancelled.opened
   })
 
-  it('a peer has at most maxQueuedMessages of them: its next message waits for the end of one', async () => {
+  it('is one of at most maxQueuedMessages, and above that the next message waits for the end of one', async () => {
     const journal = new Journal()
     const ends: (() => void)[] = []
     const { client } = await start(
@@ -430,7 +430,7 @@ describe('concurrency', () => {
     return { journal, gates, client }
   }
 
-  it('two at a time: the third begins when one is done, replies leave as they come', async () => {
+  it('of two handles two messages at a time, and replies leave as they are ready', async () => {
     const { journal, gates, client } = await run(2)
     for (const message of ['a', 'b', 'c']) client.send(message)
     await journal.until(2)
@@ -443,7 +443,7 @@ describe('concurrency', () => {
     expect([await client.receive(), await client.receive()].sort()).toEqual(['a', 'c'])
   })
 
-  it('Infinity is maxQueuedMessages; onClose comes behind all of them', async () => {
+  it('of Infinity means maxQueuedMessages, and onClose is called after all of them', async () => {
     const { journal, gates, client } = await run(Infinity, { maxQueuedMessages: 3 })
     for (const message of ['a', 'b', 'c', 'd']) client.send(message)
     await journal.until(3)
@@ -458,7 +458,7 @@ describe('concurrency', () => {
     await journal.until(/^closed 1006/)
   })
 
-  it('messages under way are bounded in bytes, too', async () => {
+  it('is also bounded by the bytes of the messages under way', async () => {
     const { journal, gates, client } = await run(10, { maxQueuedBytes: 1000 })
     for (const message of ['a', 'b', 'c']) client.send(message.repeat(600))
     await journal.until(2)
@@ -471,7 +471,7 @@ describe('concurrency', () => {
 })
 
 describe('handlers that fail', () => {
-  it('one that throws, rejects or never returns harms its own connection alone', async () => {
+  it('harm their own connection alone when they throw, reject or never return', async () => {
     const { client, url } = await start({
       onMessage: (_: unknown, message: string) => {
         if (message === 'throw') throw new Error('mine')
@@ -490,7 +490,7 @@ describe('handlers that fail', () => {
     }
   })
 
-  it('one that rejects after the close: onError is told, before onClose, and nothing else happens', async () => {
+  it('reach onError, before onClose, when they reject after the close', async () => {
     const journal = new Journal()
     const gate = latch()
     const { client } = await start({
@@ -511,7 +511,7 @@ describe('handlers that fail', () => {
     expect(journal.lines).toEqual(['begin', 'error late', 'close'])
   })
 
-  it('without onError the server is told', async () => {
+  it("reach the server's onError when the service has none", async () => {
     const errors: Error[] = []
     const service = {
       onMessage: () => {
@@ -525,7 +525,7 @@ describe('handlers that fail', () => {
   })
 })
 
-describe('the warning for a handler that nobody hears', () => {
+describe("the warning for a handler's error without any onError", () => {
   const programs = new Programs()
   afterAll(() => {
     programs.remove()
@@ -588,7 +588,7 @@ describe('a route with a function', () => {
       'the function of a route must return handlers, not a promise',
     ],
     ['misspells', () => ({ onMesage: noop }), 'handlers has no handler named "onMesage"'],
-  ])('one that %s: 1011, and the server is told', async (_, factory, message) => {
+  ])("that %s closes with 1011, and the server's onError gets the error", async (_, factory, message) => {
     const errors: Error[] = []
     const { client } = await start(factory, { onError: (error) => void errors.push(error) })
     expect(await end(client)).toBe('1011 internal error')
@@ -620,7 +620,7 @@ describe('server.close', () => {
     expect(journal.lines).toEqual(['begin', 'end', 'closed', 'server closed'])
   })
 
-  it('not for ever: timeoutMs bounds it', async () => {
+  it('does not wait longer than timeoutMs', async () => {
     const journal = new Journal()
     const { client, server } = await start({
       onMessage: () => {
@@ -636,7 +636,7 @@ describe('server.close', () => {
 })
 
 describe('onIdleTimeout', () => {
-  it('may be async: not asked again before it is done, and then it decides', async () => {
+  it('may be async, is not called again before it settles, and then decides', async () => {
     const journal = new Journal()
     const gate = latch()
     const { client } = await start(

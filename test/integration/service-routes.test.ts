@@ -42,7 +42,7 @@ const status = (url: string): Promise<number> =>
   )
 
 describe('paths with parameters', () => {
-  it('reads them, percent-decoded, and gives them to onUpgrade and to the socket', async () => {
+  it('are decoded, and given to onUpgrade and to the socket', async () => {
     const server = create()
     server.route('/chat/:room/of/:user', {
       onUpgrade: ({ params }) => accept({ data: params.room }),
@@ -67,23 +67,26 @@ describe('paths with parameters', () => {
     ['/', 'all '],
     ['/other', 'all other'],
     ['/a', 'all a'],
-  ])('%s leads to %s: what is equal goes before a parameter, that before a rest', async (path, expected) => {
-    const server = create()
-    server.route('/*all', { onOpen: (socket) => void socket.send(`all ${socket.params.all}`) })
-    server.route('/a/*rest', { onOpen: (socket) => void socket.send(`rest ${socket.params.rest}`) })
-    server.route('/a/:one/c', { onOpen: (socket) => void socket.send('one') })
-    server.route('/a/b/:two', { onOpen: (socket) => void socket.send('two') })
-    server.route('/a/b/c', { onOpen: (socket) => void socket.send('exact') })
-    expect(await first(`${await listen(server)}${path}`)).toBe(expected)
-  })
+  ])(
+    'lead %s to %s: an equal segment goes before a parameter, and that before a rest',
+    async (path, expected) => {
+      const server = create()
+      server.route('/*all', { onOpen: (socket) => void socket.send(`all ${socket.params.all}`) })
+      server.route('/a/*rest', { onOpen: (socket) => void socket.send(`rest ${socket.params.rest}`) })
+      server.route('/a/:one/c', { onOpen: (socket) => void socket.send('one') })
+      server.route('/a/b/:two', { onOpen: (socket) => void socket.send('two') })
+      server.route('/a/b/c', { onOpen: (socket) => void socket.send('exact') })
+      expect(await first(`${await listen(server)}${path}`)).toBe(expected)
+    },
+  )
 
-  it.each(['/b', '/chat', '/chat/', '/chat/a/', '/chat/a/b', '/Chat/a'])('%s is 404', async (path) => {
+  it.each(['/b', '/chat', '/chat/', '/chat/a/', '/chat/a/b', '/Chat/a'])('give 404 for %s', async (path) => {
     const server = create()
     server.route('/chat/:room', {})
     expect(await status(`${await listen(server)}${path}`)).toBe(404)
   })
 
-  it.each(['%', '%zz', '%ff', '%e2%82'])('%s in a parameter is 400', async (part) => {
+  it.each(['%', '%zz', '%ff', '%e2%82'])('give 400 for %s in a parameter', async (part) => {
     const server = create()
     server.route('/chat/:room', {})
     const { port } = await server.listen(0, '127.0.0.1')
@@ -92,7 +95,7 @@ describe('paths with parameters', () => {
     expect(server.stats().rejectedUpgrades).toBe(1)
   })
 
-  it('a parameter of a peer reaches no prototype', async () => {
+  it('cannot reach a prototype', async () => {
     const server = create()
     server.route('/:a', {
       onOpen: (socket) => void socket.send(`${socket.params.a} ${String(Object.keys(socket.params))}`),
@@ -109,11 +112,11 @@ describe('paths with parameters', () => {
     ['/:__proto__', /a parameter that is no name/],
     ['/:a/:a', /two parameters named "a"/],
     ['/*rest/b', /something behind "\*rest"/],
-  ])('%s is no path of a route', (path, message) => {
+  ])('are refused when wrong: %s', (path, message) => {
     expect(() => create().route(path, {})).toThrow(message)
   })
 
-  it('two that differ by the names of parameters alone are the same, until one is taken out', () => {
+  it('are the same when they differ by the names of parameters alone, until one is removed', () => {
     const server = create()
     server.route('/a/:x', {})
     expect(() => server.route('/a/:x', {})).toThrow(/has a service already/)
@@ -127,7 +130,7 @@ describe('paths with parameters', () => {
 })
 
 describe('unroute', () => {
-  it('takes a path out and leaves its connections and its Route as they are', async () => {
+  it('removes a path, and leaves its connections and its Route as they are', async () => {
     const server = create()
     const route = server.route('/a/:b', { onMessage: (_, message) => message })
     const url = await listen(server)
@@ -144,7 +147,7 @@ describe('unroute', () => {
 })
 
 describe('route.sockets and route.broadcast', () => {
-  it('reach the connections of this route alone, those excepted and filtered out not', async () => {
+  it('reach the connections of this route alone, without those excepted and filtered out', async () => {
     const server = create()
     const a = server.route('/a/:name', {})
     const b = server.route('/b', {})
@@ -170,7 +173,7 @@ describe('route.sockets and route.broadcast', () => {
 })
 
 describe('socket.request', () => {
-  it('is there with keepRequest, and nothing is kept without', async () => {
+  it('is set with keepRequest, and is not kept without it', async () => {
     const kept: unknown[] = []
     for (const keepRequest of [true, false]) {
       const server = create({ keepRequest })
@@ -190,7 +193,7 @@ describe('socket.request', () => {
 })
 
 describe('stats', () => {
-  it('counts by route and by server, of those that are there and of those that are gone', async () => {
+  it('count by route and by server, for open and for ended connections', async () => {
     const server = create({ perMessageDeflate: false })
     const a = server.route('/a', { onMessage: (_, message) => message })
     const b = server.route('/b', { onUpgrade: () => reject(403) })
@@ -226,7 +229,7 @@ describe('stats', () => {
 })
 
 describe('diagnostics_channel', () => {
-  it('is told of upgrades, opens, messages, errors and closes', async () => {
+  it('reports upgrades, opens, messages, errors and closes', async () => {
     const journal = new Journal()
     const names = ['upgrade', 'open', 'message', 'error', 'close']
     const show: Record<string, (told: never) => string> = {

@@ -101,7 +101,7 @@ async function outcome(url: string, message: string, options: ConnectOptions = {
 }
 
 describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
-  test('has its own bounds for messages and frames; other services have those of the server', async () => {
+  test('has its own bounds for messages and frames, and other services have those of the server', async () => {
     const url = await start({ ...echo, maxMessageBytes: 10 }, { limits: { maxMessageBytes: 100 } })
     expect(await outcome(`${url}/own`, 'x'.repeat(10))).toBe(10)
     expect(await outcome(`${url}/own`, 'x'.repeat(11))).toBe(1009)
@@ -117,7 +117,7 @@ describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
     expect(await outcome(`${url}/`, 'x'.repeat(51), { perMessageDeflate: false })).toBe(1009)
   })
 
-  test('has its own idle time: 1001, while a connection of another service stays', async () => {
+  test('has its own idle time, and closes with 1001 while a connection of another service stays', async () => {
     const url = await start({ ...echo, idleTimeoutMs: 50 }, {})
     const other = await open(`${url}/`)
     const socket = await open(`${url}/own`)
@@ -157,7 +157,7 @@ describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
     expect(pongs).toEqual(['/ hi'])
   })
 
-  test('made by a function has the settings of that function', async () => {
+  test('has the settings of the function that makes it', async () => {
     const factory: ServiceFactory = Object.assign(() => echo, {
       maxMessageBytes: 10,
       protocols: ['v1'],
@@ -176,7 +176,7 @@ describe.each(Object.entries(WAYS))('a service on %s', (_, start) => {
 const byHandle = WAYS['a port of its own, by the handle'] as Way
 
 describe('the settings of a service', () => {
-  test('stand beside a codec, in a class and in a service with trackEvents', async () => {
+  test('may stand beside a codec, in a class, and in a service with trackEvents', async () => {
     class Small {
       readonly maxMessageBytes = 10
       readonly codec = json()
@@ -195,7 +195,7 @@ describe('the settings of a service', () => {
     }
   })
 
-  test('are read once: what is changed in the service later changes nothing', async () => {
+  test('are read once, and later changes of the service have no effect', async () => {
     const service = { ...echo, maxMessageBytes: 10, protocols: ['v1'] }
     const url = await byHandle(service, {})
     service.maxMessageBytes = 1000
@@ -214,13 +214,13 @@ describe('the settings of a service', () => {
     expect((await open(`${last}/own`, { protocols: ['a', 'b'] })).protocol).toBe('b')
   })
 
-  test('leave the last word on the subprotocol to onUpgrade', async () => {
+  test('give way to the subprotocol that onUpgrade chooses', async () => {
     const service: ServerService = { ...echo, protocols: ['v1'], onUpgrade: () => accept({ protocol: 'v3' }) }
     const url = await byHandle(service, {})
     expect((await open(`${url}/own`, { protocols: ['v1', 'v3'] })).protocol).toBe('v3')
   })
 
-  test('come too late in what a function makes: 1011, and the error says where they belong', async () => {
+  test('are refused with 1011 in a service that a function makes, and the error says where they belong', async () => {
     const errors: string[] = []
     const factory = (() => ({ ...echo, autoPong: false })) as ServiceFactory
     const url = await byHandle(factory, { onError: ({ message }) => void errors.push(message) })
@@ -279,7 +279,7 @@ describe('a wrong setting', () => {
     expect(await thrown).toEqual(error)
   })
 
-  test('is told by its name, also where it is a slip', () => {
+  test('is named in the error, also when it is a typing mistake', () => {
     const server = new WebSocketServer()
     expect(() => server.route('/', { ...echo, idleTimeout: 5 } as never)).toThrow(
       /^service has no handler or option named "idleTimeout"; there are onOpen, .*autoPong; is idleTimeoutMs meant\?$/,

@@ -51,8 +51,8 @@ const failureOf = async (attempt: Promise<unknown>): Promise<HandshakeError> => 
   return error as HandshakeError
 }
 
-describe('both ends', () => {
-  it('talk, and know that they are secure', async () => {
+describe('both ends of a TLS connection', () => {
+  it('exchange messages, and report that they are secure', async () => {
     const seen = new Journal()
     const { url } = await serve({
       ...echo,
@@ -70,7 +70,7 @@ describe('both ends', () => {
     expect(seen.lines).toEqual(['upgrade true undefined', 'open true 127.0.0.1'])
   })
 
-  it('are used as well through https: in the URL, and by address', async () => {
+  it('accept https: in the URL, and an address as the host', async () => {
     const { url, port } = await serve()
     for (const one of [url.replace('wss:', 'https:'), `wss://127.0.0.1:${port}/`]) {
       const socket = await open(one)
@@ -137,7 +137,7 @@ describe('certificates of clients', () => {
     await expect(socket.close()).resolves.toMatchObject({ wasClean: true })
   })
 
-  it('may be asked for and left out', async () => {
+  it('may be asked for and not given', async () => {
     const names: unknown[] = []
     const { url } = await serve(
       { onUpgrade: ({ certificate }) => (names.push(certificate?.subject.CN), accept()) },
@@ -150,7 +150,7 @@ describe('certificates of clients', () => {
 })
 
 describe('the certificate of the server', () => {
-  it('fails connect where nobody trusts it, before anything is sent', async () => {
+  it('fails connect when it is not trusted, before anything is sent', async () => {
     const requests = new Journal()
     const server = await listenRawTls(async (peer) => requests.add((await peer.readHead()).startLine))
     cleanups.push(() => server.close())
@@ -160,7 +160,7 @@ describe('the certificate of the server', () => {
     expect(requests.lines).toEqual([])
   })
 
-  it('fails connect where it is for another name', async () => {
+  it('fails connect when it is for another name', async () => {
     const { url } = await serve()
     const error = await failureOf(connect(url, { tls: { ...TRUST_SERVER, servername: 'other.example' } }))
     expect((error.cause as NodeJS.ErrnoException).code).toBe('ERR_TLS_CERT_ALTNAME_INVALID')
@@ -203,8 +203,8 @@ describe('the certificate of the server', () => {
   })
 })
 
-describe('TLS meets what is no TLS', () => {
-  it('fails a ws: client at a wss: port, and serves the next', async () => {
+describe('a peer that does not speak TLS', () => {
+  it('gets an error as a ws: client at a wss: port, which serves the next client', async () => {
     const { port, url } = await serve()
     const error = await failureOf(connect(`ws://127.0.0.1:${port}/`))
     expect(['HAWSER_CONNECTION_FAILED', 'HAWSER_MALFORMED_RESPONSE']).toContain(error.code)
@@ -212,7 +212,7 @@ describe('TLS meets what is no TLS', () => {
   })
 
   it.each([true, false])(
-    'fails a wss: client at a ws: port, and serves the next: directIo %p',
+    'makes connect fail for wss: at a ws: port, which serves the next client: directIo %p',
     async (directIo) => {
       const server = new WebSocketServer({ directIo })
       server.route('/', echo)
@@ -229,7 +229,7 @@ describe('TLS meets what is no TLS', () => {
     ['zeros', Buffer.alloc(1_000)],
     ['a ClientHello cut off', Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])],
     ['nothing', ''],
-  ])('outlives bytes that are no TLS: %s', async (_, bytes) => {
+  ])('does not end the server by bytes that are not TLS: %s', async (_, bytes) => {
     const { port, url, server } = await serve()
     for (const end of ['reset', 'end'] as const) {
       const peer = await openRaw(port)
@@ -244,7 +244,7 @@ describe('TLS meets what is no TLS', () => {
     expect(server.connectionCount).toBe(1)
   })
 
-  it('settles connect where the server resets during the TLS handshake', async () => {
+  it('makes connect reject by a reset during the TLS handshake', async () => {
     const server = await RawServer.start(async (peer) => {
       await peer.until(() => (peer.unreadBytes > 0 ? true : null))
       peer.reset()
@@ -254,7 +254,7 @@ describe('TLS meets what is no TLS', () => {
     expect(error.code).toBe('HAWSER_CONNECTION_FAILED')
   })
 
-  it('settles connect in time where the server never answers the TLS handshake', async () => {
+  it('makes connect reject in time when it never answers the TLS handshake', async () => {
     const server = await RawServer.start(() => undefined)
     cleanups.push(() => server.close())
     const attempt = connect(server.url.replace('ws:', 'wss:'), { tls: TRUST_SERVER, handshakeTimeoutMs: 100 })
@@ -276,7 +276,7 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
     return { peer, info, port }
   }
 
-  it('answers a Close frame, ends with close_notify, and calls it clean', async () => {
+  it('answers a Close frame, ends with close_notify, and reports a clean end', async () => {
     const { peer, info } = await served()
     peer.write(closeFrame(3210, 'bye', { key: KEY }))
     expect((await peer.readToClose()).closeCode).toBe(3210)
@@ -290,26 +290,26 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
     })
   })
 
-  it('takes a close_notify without a Close frame as 1006', async () => {
+  it('reports 1006 for a close_notify without a Close frame', async () => {
     const { peer, info } = await served()
     peer.end()
     await expect(info).resolves.toMatchObject({ code: 1006, wasClean: false })
     await peer.closed()
   })
 
-  it('takes a FIN without close_notify as 1006', async () => {
+  it('reports 1006 for a FIN without close_notify', async () => {
     const { peer, info } = await served()
     peer.below.end()
     await expect(info).resolves.toMatchObject({ code: 1006, wasClean: false })
   })
 
-  it('takes a reset as 1006', async () => {
+  it('reports 1006 for a reset', async () => {
     const { peer, info } = await served()
     peer.reset()
     await expect(info).resolves.toMatchObject({ code: 1006, wasClean: false })
   })
 
-  it('delivers what came before a close_notify in the same segment', async () => {
+  it('delivers messages that come before a close_notify in the same segment', async () => {
     const seen = new Journal()
     const { port } = await serve({
       onMessage: (_, message) => seen.add(String(message)),
@@ -324,7 +324,7 @@ describe('RFC 6455 section 7: the end, over TLS', () => {
     expect(await seen.until(/^closed/)).toEqual(['a', 'b', 'c', 'closed 1006'])
   })
 
-  it('ends a client whose server ends its side, with the Close frame answered before', async () => {
+  it('ends a client whose server ends its side, after the answer to the Close frame', async () => {
     const answered = new Journal()
     const server = await listenRawTls(async (peer) => {
       await acceptRaw(peer, {}, frame({ opcode: OP.TEXT, payload: 'last' }), closeFrame(1001, 'going'))

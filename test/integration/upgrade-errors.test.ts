@@ -31,7 +31,7 @@ async function lines(options: string, service: string, times = 1): Promise<reado
 const TOLD = '{ onError: (error) => console.log("told", error.message) }'
 const throws = "{ onUpgrade() { throw new Error('x') } }"
 
-describe('what onUpgrade does wrong', () => {
+describe('an error of onUpgrade', () => {
   const because = 'the decision on an upgrade failed, and the server has no onError'
 
   it.each([
@@ -42,7 +42,7 @@ describe('what onUpgrade does wrong', () => {
       '{ onUpgrade() {} }',
       'onUpgrade must return accept(...) or reject(...), not undefined',
     ],
-  ])('%s: is told to onError, else one warning', async (_, service, message) => {
+  ])('is reported to onError, or by one warning without it: %s', async (_, service, message) => {
     expect(await lines(TOLD, service)).toEqual([`told ${message}`, '500'])
     const printed = await lines('{}', service, 3)
     expect(printed.filter((line) => line === '500')).toHaveLength(3)
@@ -52,7 +52,7 @@ describe('what onUpgrade does wrong', () => {
   })
 
   it.each(["() => { throw new Error('y') }", "async () => { throw new Error('y') }"])(
-    'an onError that fails is a warning: %s',
+    'causes a warning when onError itself fails: %s',
     async (onError) => {
       const printed = await lines(`{ onError: ${onError} }`, throws)
       expect(printed.filter((line) => line !== '500')).toEqual([
@@ -61,7 +61,7 @@ describe('what onUpgrade does wrong', () => {
     },
   )
 
-  it('stopping because the peer is gone is no error', async () => {
+  it('is not reported when onUpgrade stops because the peer is gone', async () => {
     const program = programs.run(`
       import { connect as netConnect } from 'node:net'
       import { WebSocketServer } from './src/index.js'
@@ -84,7 +84,7 @@ describe('what onUpgrade does wrong', () => {
   })
 })
 
-describe('async functions where synchronous ones are wanted', () => {
+describe('an async function in place of a synchronous one', () => {
   const promise = /not a promise/
 
   it.each([
@@ -92,7 +92,7 @@ describe('async functions where synchronous ones are wanted', () => {
     ['protocols that rejects', "protocols: async () => { throw new Error('x') }"],
     ['origins that resolves with true', 'origins: [async () => true]'],
     ['origins that rejects', "origins: [async () => { throw new Error('x') }]"],
-  ])('%s: 500, a TypeError that says so, and no unhandled rejection', async (_, option) => {
+  ])('gives a 500 and a TypeError that says so, and no unhandled rejection: %s', async (_, option) => {
     const printed = await lines(
       `{ ${option}, onError: (error) => console.log(error.constructor.name, error.message) }`,
       '{}',
@@ -106,7 +106,7 @@ describe('async functions where synchronous ones are wanted', () => {
   it.each([
     ['protocols', "protocols: () => { throw new Error('x') }"],
     ['origins', "origins: [() => { throw new Error('x') }]"],
-  ])('%s that throws: 500, and onError is told', async (_, option) => {
+  ])('gives a 500, and onError gets the error, when it throws: %s', async (_, option) => {
     expect(await lines(`{ ${option}, onError: (error) => console.log(error.message) }`, '{}')).toEqual([
       'x',
       '500',
@@ -114,8 +114,8 @@ describe('async functions where synchronous ones are wanted', () => {
   })
 })
 
-describe('what throws after the 101', () => {
-  it('ends the connection, counts nothing, and is told', async () => {
+describe('an error after the 101', () => {
+  it('ends the connection, counts no open connection, and is reported', async () => {
     const program = programs.run(`
       import { connect, WebSocketServer } from './src/index.js'
       const server = new WebSocketServer({ onError: (error) => console.log('told', error.message) })
