@@ -28,7 +28,7 @@ describe('RFC 6455 10.4: the defaults', () => {
     idleTimeoutMs: Infinity,
   }
 
-  test('of a server are tight, of a client wider', () => {
+  test('are tight for a server, and wider for a client', () => {
     expect(SERVER_LIMITS).toEqual({ maxMessageBytes: 1_048_576, ...shared })
     expect(CLIENT_LIMITS).toEqual({ maxMessageBytes: 16_777_216, ...shared })
   })
@@ -39,45 +39,45 @@ describe('RFC 6455 10.4: the defaults', () => {
     expect([...LIMIT_NAMES].sort()).toEqual(Object.keys(SERVER_LIMITS).sort())
   })
 
-  test('the ceiling of a message is no more than the longest string that this Node has', () => {
+  test('allow no message that is longer than the longest string of this Node', () => {
     expect(MAX_MESSAGE_BYTES_CEILING).toBeLessThanOrEqual(constants.MAX_STRING_LENGTH)
   })
 })
 
 describe('resolveLimits', () => {
-  test('nothing given: the defaults themselves', () => {
+  test('returns the defaults themselves when nothing is given', () => {
     expect(resolveLimits(undefined, SERVER_LIMITS)).toBe(SERVER_LIMITS)
     expect(resolveLimits({}, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
     expect(resolveLimits({ maxHeaderBytes: undefined }, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
   })
 
-  test('any part of them replaces the default, and the result is frozen', () => {
+  test('replaces each given default, and freezes the result', () => {
     const limits = resolveLimits({ maxMessageBytes: 5, closeTimeoutMs: 0.25 }, SERVER_LIMITS)
     expect(limits).toEqual({ ...SERVER_LIMITS, maxMessageBytes: 5, closeTimeoutMs: 0.25 })
     expect(Object.isFrozen(limits)).toBe(true)
     expect(SERVER_LIMITS.maxMessageBytes).toBe(1_048_576)
   })
 
-  test('what was resolved is not checked again', () => {
+  test('does not check resolved limits again', () => {
     const limits = resolveLimits({ maxMessageBytes: 5 }, SERVER_LIMITS)
     expect(resolveLimits(limits, CLIENT_LIMITS)).toBe(limits)
     expect(resolveLimits(SERVER_LIMITS, CLIENT_LIMITS)).toBe(SERVER_LIMITS)
   })
 
-  test('what the caller keeps and changes later changes nothing', () => {
+  test("is not affected by later changes of the caller's object", () => {
     const options: { maxMessageBytes: number } = { maxMessageBytes: 5 }
     const limits = resolveLimits(options, SERVER_LIMITS)
     options.maxMessageBytes = 6
     expect(limits.maxMessageBytes).toBe(5)
   })
 
-  test.each(LIMIT_NAMES)('%s: Infinity and false mean off', (name) => {
+  test.each(LIMIT_NAMES)('takes Infinity and false for off: %s', (name) => {
     const off = name === 'maxMessageBytes' ? MAX_MESSAGE_BYTES_CEILING : Infinity
     expect(resolveLimits({ [name]: Infinity }, SERVER_LIMITS)[name]).toBe(off)
     expect(resolveLimits({ [name]: false }, SERVER_LIMITS)[name]).toBe(off)
   })
 
-  test('a message never has more bytes than a string can have', () => {
+  test('never allows a message more bytes than a string can have', () => {
     const { maxMessageBytes } = resolveLimits({ maxMessageBytes: 2 ** 40 }, SERVER_LIMITS)
     expect(maxMessageBytes).toBe(MAX_MESSAGE_BYTES_CEILING)
     const exact = resolveLimits({ maxMessageBytes: MAX_MESSAGE_BYTES_CEILING - 1 }, SERVER_LIMITS)
@@ -101,7 +101,7 @@ describe('resolveLimits', () => {
     idleTimeoutMs: 0,
   }
 
-  test.each(LIMIT_NAMES)('%s: the smallest passes, less does not', (name) => {
+  test.each(LIMIT_NAMES)('takes the smallest value and refuses less: %s', (name) => {
     const least = smallest[name]
     expect(resolveLimits({ [name]: least }, SERVER_LIMITS)[name]).toBe(least)
     const kind = name.endsWith('Ms') ? 'a number' : 'an integer'
@@ -114,7 +114,7 @@ describe('resolveLimits', () => {
     }
   })
 
-  test.each(LIMIT_NAMES)('%s: a fraction is for times alone', (name) => {
+  test.each(LIMIT_NAMES)('takes a fraction for times alone: %s', (name) => {
     const run = (): Limits => resolveLimits({ [name]: 100.5 }, SERVER_LIMITS)
     if (name.endsWith('Ms')) expect(run()[name]).toBe(100.5)
     else expect(run).toThrow(RangeError)
@@ -127,7 +127,7 @@ describe('resolveLimits', () => {
     [5n, 'a value of type bigint'],
     [{}, 'a value of type object'],
     [() => 5, 'a function'],
-  ])('what is no number: %p', (value, shown) => {
+  ])('refuses a value that is not a number: %p', (value, shown) => {
     const run = (): Limits =>
       resolveLimits({ maxFrameBytes: value } as unknown as LimitOptions, SERVER_LIMITS)
     expect(run).toThrow(TypeError)
@@ -135,7 +135,7 @@ describe('resolveLimits', () => {
   })
 
   test.each(['maxMesageBytes', 'constructor', '__proto__', 'toString', 'hasOwnProperty'])(
-    'an unknown name: %s',
+    'refuses an unknown name: %s',
     (name) => {
       const run = (): Limits => resolveLimits(JSON.parse(`{ "${name}": 5 }`) as LimitOptions, SERVER_LIMITS)
       expect(run).toThrow(TypeError)
@@ -149,7 +149,7 @@ describe('resolveLimits', () => {
     [true, 'true'],
     ['1 MiB', '"1 MiB"'],
     [() => ({}), 'a function'],
-  ])('what is no object: %p', (value, shown) => {
+  ])('refuses a value that is not an object: %p', (value, shown) => {
     const run = (): Limits => resolveLimits(value as unknown as LimitOptions, SERVER_LIMITS)
     expect(run).toThrow(TypeError)
     expect(run).toThrow(`limits must be an object, not ${shown}`)
@@ -157,19 +157,19 @@ describe('resolveLimits', () => {
 })
 
 describe('checkNumber', () => {
-  test('gives the number back', () => {
+  test('returns the number', () => {
     expect(checkNumber('n', 5, { min: 5, max: 5, integer: true })).toBe(5)
     expect(checkNumber('n', 5.5, { min: 5, max: 6, integer: false })).toBe(5.5)
     expect(checkNumber('n', Infinity, { min: 0, integer: true })).toBe(Infinity)
   })
 
-  test.each([4, 7, 5.5, Infinity, -Infinity, NaN])('%p is out of range', (value) => {
+  test.each([4, 7, 5.5, Infinity, -Infinity, NaN])('refuses %p as out of range', (value) => {
     const run = (): number => checkNumber('level', value, { min: 5, max: 6, integer: true })
     expect(run).toThrow(RangeError)
     expect(run).toThrow(`level must be an integer from 5 to 6, not ${String(value)}`)
   })
 
-  test('a Number object is no number', () => {
+  test('refuses a Number object', () => {
     expect(() => checkNumber('n', Object(5), { min: 0, integer: true })).toThrow(TypeError)
   })
 })
@@ -192,13 +192,13 @@ describe('showValue', () => {
     [['secret'], 'a value of type object'],
     [function secret() {}, 'a function'],
     [class {}, 'a function'],
-  ])('%p is shown as %s', (value, shown) => {
+  ])('shows %p as %s', (value, shown) => {
     expect(showValue(value)).toBe(shown)
   })
 })
 
 describe('gatherLimits: the times may stand beside limits', () => {
-  test('by themselves, in limits, and neither', () => {
+  test('by themselves, in limits, or not at all', () => {
     const limits = gatherLimits(
       { limits: { maxMessageBytes: 5, idleTimeoutMs: 7 }, closeTimeoutMs: 1.5, heartbeatIntervalMs: false },
       SERVER_LIMITS,
@@ -215,7 +215,7 @@ describe('gatherLimits: the times may stand beside limits', () => {
     expect(gatherLimits({ closeTimeoutMs: undefined }, CLIENT_LIMITS)).toEqual(CLIENT_LIMITS)
   })
 
-  test('a wrong one, and one given twice, are named', () => {
+  test('and the error names a wrong one, and one that is given twice', () => {
     expect(() => gatherLimits({ closeTimeoutMs: -1 }, SERVER_LIMITS)).toThrow(
       new RangeError('closeTimeoutMs must be a number from 0 to Infinity, not -1'),
     )
@@ -226,7 +226,7 @@ describe('gatherLimits: the times may stand beside limits', () => {
 })
 
 describe('highWaterMarkBytes against maxBufferedOutputBytes', () => {
-  test('the default follows a smaller limit; a mark above the limit is refused', () => {
+  test('follows a smaller limit by default, and is refused above the limit', () => {
     expect(resolveLimits({ maxBufferedOutputBytes: 1000 }, SERVER_LIMITS).highWaterMarkBytes).toBe(1000)
     const both = { maxBufferedOutputBytes: 1000, highWaterMarkBytes: 1001 }
     expect(() => resolveLimits(both, SERVER_LIMITS)).toThrow(

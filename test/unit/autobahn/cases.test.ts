@@ -11,13 +11,13 @@ function readExpected(role: string): Record<string, unknown> {
 }
 
 describe('the selection of cases', () => {
-  test('no pattern selects all, in the order of the numbers', () => {
+  test('takes all in the order of the numbers without a pattern', () => {
     expect(call('cases.mjs', 'selectCases', KNOWN, [])).toEqual([
       ...['1.1.1', '1.1.2', '1.1.10', '6.4.1', '6.4.2', '10.1.1', '12.1.1', '12.1.10', '12.2.1'],
     ])
   })
 
-  test('a pattern fits whole ids, and a case is selected once', () => {
+  test('matches whole ids, and takes a case once', () => {
     expect(call('cases.mjs', 'selectCases', KNOWN, ['1.*', '6.4.1', '6.4.*'])).toEqual([
       ...['1.1.1', '1.1.2', '1.1.10', '6.4.1', '6.4.2'],
     ])
@@ -25,14 +25,14 @@ describe('the selection of cases', () => {
     expect(call('cases.mjs', 'selectCases', KNOWN, ['12.*.1'])).toEqual(['12.1.1', '12.2.1'])
   })
 
-  test('a pattern that fits nothing is refused', () => {
+  test('refuses a pattern that matches nothing', () => {
     expect(call('cases.mjs', 'selectCases', KNOWN, ['1.*', '99.*'])).toEqual({
       threw: '--cases 99.* fits no case of the suite (a whole group is written 9.*)',
       exitCode: 2,
     })
   })
 
-  test('the sample: all 301 cases of 1 to 10, and four of each setting of 12 and 13', () => {
+  test('takes all 301 cases of 1 to 10, and four of each setting of 12 and 13, as the sample', () => {
     const sample = evaluate('cases.mjs', 'return subject.selectCases(input, subject.SAMPLE_PATTERNS)', [
       ...Object.keys(readExpected('server')),
     ]) as string[]
@@ -43,7 +43,7 @@ describe('the selection of cases', () => {
 
 describe('the committed expectation', () => {
   test.each(['server', 'client'])(
-    '%s: 517 cases, all OK but three that can only be informational',
+    'has 517 cases, all OK except three that can only be informational: %s',
     (role) => {
       const expected = readExpected(role)
       const informational = ['7.1.6', '7.13.1', '7.13.2']

@@ -23,12 +23,12 @@ function kindOf(expected: Result, actual: Result): unknown {
 }
 
 describe('expected against actual', () => {
-  test('the same is no drift, and cases that were not selected do not count', () => {
+  test('find no drift in equal results, and ignore cases that were not selected', () => {
     const expected = { '1.1.1': OK, '7.1.6': INFORMATIONAL, '9.1.1': OK }
     expect(compare(expected, { '1.1.1': OK, '7.1.6': INFORMATIONAL }, ['1.1.1', '7.1.6'])).toEqual([])
   })
 
-  test('worse and better both count', () => {
+  test('count worse and better results', () => {
     expect(kindOf(OK, FAILED)).toEqual(['worse'])
     expect(kindOf(OK, NON_STRICT)).toEqual(['worse'])
     expect(kindOf(OK, INFORMATIONAL)).toEqual(['worse'])
@@ -36,7 +36,7 @@ describe('expected against actual', () => {
     expect(kindOf(FAILED, INFORMATIONAL)).toEqual(['better'])
   })
 
-  test('the close alone counts too, unless no close is expected in particular', () => {
+  test('count the close alone too, unless no particular close is expected', () => {
     const unclean = { behavior: 'OK', behaviorClose: 'UNCLEAN' }
     expect(compare({ '1.1.1': OK }, { '1.1.1': unclean }, ['1.1.1'])).toEqual([
       { id: '1.1.1', kind: 'worse', expected: 'OK', actual: 'OK, close UNCLEAN' },
@@ -45,13 +45,13 @@ describe('expected against actual', () => {
     expect(kindOf(OK, { behavior: 'OK' })).toEqual(['worse'])
   })
 
-  test('another failure is a change; better here and worse there is worse; a word never heard of is worse', () => {
+  test('call another failure a change, and better with worse, or an unknown word, worse', () => {
     expect(kindOf(unclean(), { behavior: 'OK', behaviorClose: 'WRONG CODE' })).toEqual(['changed'])
     expect(kindOf({ ...NON_STRICT }, { behavior: 'OK', behaviorClose: 'UNCLEAN' })).toEqual(['worse'])
     expect(kindOf(FAILED, { behavior: 'SPLENDID', behaviorClose: 'OK' })).toEqual(['worse'])
   })
 
-  test('missing and extra cases are told, in the order of the cases', () => {
+  test('name missing and extra cases in the order of the cases', () => {
     const actual = { '10.1.1': OK, '99.1': OK, '2.1': FAILED }
     expect(compare({ '2.1': OK, '9.1.1': OK, '10.1.1': OK }, actual, ['2.1', '9.1.1', '10.1.1'])).toEqual([
       { id: '2.1', kind: 'worse', expected: 'OK', actual: 'FAILED' },
@@ -66,7 +66,7 @@ describe('expected against actual', () => {
 })
 
 describe("the suite's index.json", () => {
-  test('gives behaviours, without what changes from run to run', () => {
+  test('gives behaviours, without values that change from run to run', () => {
     const reported = { ...OK, duration: 3, remoteCloseCode: 1000, reportfile: 'hawser_case_1_1_1.json' }
     const index = { hawser: { '1.1.1': reported, '1.1.2': { behavior: 'FAILED' } } }
     expect(call('run-folder.mjs', 'pickResults', index, 'hawser')).toEqual({

@@ -32,11 +32,11 @@ function environment(more: Readonly<Record<string, string>> = {}): Record<string
 }
 
 describe('the search for a Python 2.7', () => {
-  test('there is none', () => {
+  test('finds none when there is none', () => {
     expect(evaluate('find-python.mjs', FIND_PYTHON2, null, environment())).toBeNull()
   })
 
-  test('a name on the path that does not run, or is another version, is passed by', () => {
+  test('skips a program on the path that does not run or is another version', () => {
     write('bin/python2.7', SHIM)
     write('bin/python2', 'printf 3.11.7')
     expect(evaluate('find-python.mjs', FIND_PYTHON2, null, environment())).toBeNull()
@@ -44,20 +44,20 @@ describe('the search for a Python 2.7', () => {
     expect(evaluate('find-python.mjs', FIND_PYTHON2, null, environment())).toBe('python2')
   })
 
-  test('versions that pyenv has installed are found behind its shim', () => {
+  test('finds versions that pyenv has installed behind its shim', () => {
     write('bin/python2.7', SHIM)
     write('.pyenv/versions/3.12.1/bin/python2.7', 'printf 2.7.18')
     const python = write('.pyenv/versions/2.7.18/bin/python2.7', 'printf 2.7.18')
     expect(evaluate('find-python.mjs', FIND_PYTHON2, null, environment())).toBe(python)
   })
 
-  test('a root that pyenv itself names is looked into as well', () => {
+  test('looks into the root that pyenv names', () => {
     write('bin/pyenv', `echo ${home}/elsewhere`)
     const python = write('elsewhere/versions/2.7.18/bin/python2.7', 'printf 2.7.18')
     expect(evaluate('find-python.mjs', FIND_PYTHON2, null, environment())).toBe(python)
   })
 
-  test('HAWSER_PYTHON2 is taken before all others, and refused where it is not a 2.7', () => {
+  test('prefers HAWSER_PYTHON2, and refuses it when it is not a 2.7', () => {
     write('bin/python2.7', 'printf 2.7.18')
     const own = write('own', 'printf 2.7.17')
     const wrong = write('wrong', 'printf 3.11.7')
@@ -80,7 +80,7 @@ describe('the suite', () => {
     const suite = await subject.findSuite({ env: process.env, venvDir: input, log() {} })
     return { version: suite.version, outdir: suite.outdir('/run'), ...suite.command('fuzzingserver', '/run') }`
 
-  test('neither Docker nor Python: one line that says what to install', () => {
+  test('prints one line that says what to install without Docker and Python', () => {
     write('bin/docker', 'echo Cannot connect >&2; exit 1')
     const { threw, exitCode } = evaluate('find-suite.mjs', FIND_SUITE, home, environment()) as Record<
       string,
@@ -92,7 +92,7 @@ describe('the suite', () => {
     expect(exitCode).toBe(2)
   })
 
-  test('an environment that holds the suite is used as it is', () => {
+  test('uses an environment that holds the suite as it is', () => {
     write('bin/python', 'echo Autobahn 0.10.9; echo AutobahnTestSuite 25.10.1')
     expect(evaluate('find-suite.mjs', FIND_SUITE, home, environment())).toEqual({
       version: 'autobahntestsuite 25.10.1',
@@ -102,14 +102,14 @@ describe('the suite', () => {
     })
   })
 
-  test('one of another version, or broken, is not', () => {
+  test('does not use an environment that is broken or of another version', () => {
     write('bin/python', 'echo AutobahnTestSuite 0.8.2')
     expect(evaluate('find-suite.mjs', FIND_SUITE, home, environment())).toHaveProperty('exitCode', 2)
     write('bin/python', 'exit 1')
     expect(evaluate('find-suite.mjs', FIND_SUITE, home, environment())).toHaveProperty('exitCode', 2)
   })
 
-  test('a Docker engine that answers is preferred, with the folder of the run inside the container', () => {
+  test('prefers a Docker engine that answers, with the folder of the run in the container', () => {
     write('bin/docker', 'echo 28.0.1')
     const found = evaluate('find-suite.mjs', FIND_SUITE, home, environment()) as { args: string[] }
     expect(found).toMatchObject({

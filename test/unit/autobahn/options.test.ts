@@ -16,11 +16,11 @@ function parse(...args: readonly string[]): unknown {
 }
 
 describe('the flags of npm run autobahn', () => {
-  test('none: both roles of Hawser, all cases', () => {
+  test('mean both roles of Hawser and all cases by default', () => {
     expect(parse()).toEqual(DEFAULTS)
   })
 
-  test('one role, another contender, a new expectation', () => {
+  test('choose one role, another contender and a new expectation', () => {
     expect(parse('--role', 'client', '--contender=ws', '--update-expected')).toEqual({
       ...DEFAULTS,
       roles: ['client'],
@@ -29,18 +29,18 @@ describe('the flags of npm run autobahn', () => {
     })
   })
 
-  test('cases are given with commas, or several times, or both', () => {
+  test('take cases with commas, several times, or both', () => {
     expect(parse('--cases', '1.*, 6.4.*', '--cases', '9.1.1')).toEqual({
       ...DEFAULTS,
       patterns: ['1.*', '6.4.*', '9.1.1'],
     })
   })
 
-  test('--sample and --help', () => {
+  test('may be --sample and --help', () => {
     expect(parse('--sample', '-h')).toEqual({ ...DEFAULTS, sample: true, help: true })
   })
 
-  test('--stream, with all cases, with some and with the sample', () => {
+  test('combine --stream with all cases, with some and with the sample', () => {
     expect(parse('--stream')).toEqual({ ...DEFAULTS, stream: true })
     expect(parse('--stream', '--sample')).toEqual({ ...DEFAULTS, stream: true, sample: true })
     expect(parse('--stream', '--cases', '1.*', '--role', 'server')).toEqual({
@@ -69,7 +69,7 @@ describe('the flags of npm run autobahn', () => {
     [['--fast'], "Unknown option '--fast'; --help lists the flags"],
     [['--role'], "Option '--role <value>' argument missing; --help lists the flags"],
     [['1.*'], "Unexpected argument '1.*'; --help lists the flags"],
-  ])('%j is refused in one line', (args, message) => {
+  ])('are refused in one line: %j', (args, message) => {
     const { threw, exitCode } = parse(...args) as { threw: string; exitCode: number }
     expect(threw).toContain(message)
     expect(threw).not.toContain('\n')

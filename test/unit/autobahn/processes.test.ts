@@ -34,7 +34,7 @@ async function waitUntilGone(pid: number): Promise<void> {
 
 describe('child processes', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    '%s ends them, and what they started',
+    'end after %s, and so do their own children',
     async (signal) => {
       const script = `
       import { startChild } from ${JSON.stringify(CHILDREN)}
@@ -50,7 +50,7 @@ describe('child processes', () => {
     },
   )
 
-  test('a command that does not exist, one that fails, one that lasts too long', () => {
+  test('report a command that does not exist, one that fails, and one that takes too long', () => {
     const body = 'return (await subject.runCommand(...input))'
     expect(evaluate('children.mjs', body, ['/nowhere/command', []])).toMatchObject({ ok: false })
     expect(evaluate('children.mjs', body, ['/bin/sh', ['-c', 'echo said; exit 3']])).toEqual({
@@ -79,7 +79,7 @@ describe('a role whose suite misbehaves', () => {
     )
   }
 
-  test('one that hangs is ended, with the case that it hung in', () => {
+  test('is ended when it hangs, and the error names the case', () => {
     const hang = 'echo "Running test case ID 1.1.2 for agent ws from peer tcp4:1"; sleep 60'
     expect(runRole('server', hang, 5_000)).toEqual({
       threw: expect.stringMatching(
@@ -93,14 +93,14 @@ describe('a role whose suite misbehaves', () => {
     })
   })
 
-  test('one that ends without a report is told, with its exit status', () => {
+  test('is reported with its exit status when it ends without a report', () => {
     const told = /^the suite ended \(exit status 5\) before the first case.*: see .*wstest\.log$/
     for (const role of ['server', 'client'] as const) {
       expect(runRole(role, 'exit 5')).toEqual({ threw: expect.stringMatching(told) as string, exitCode: 1 })
     }
   })
 
-  test('its report is read', () => {
+  test('has its report read', () => {
     const index = '{"ws":{"1.1.1":{"behavior":"OK","behaviorClose":"OK","duration":3}}}'
     expect(runRole('server', `echo '${index}' > ${dir}/index.json`)).toEqual({
       results: { '1.1.1': { behavior: 'OK', behaviorClose: 'OK' } },
@@ -110,7 +110,7 @@ describe('a role whose suite misbehaves', () => {
 })
 
 describe('the age of a build', () => {
-  test('is that of its newest file, at any depth; 0 where there is none', () => {
+  test('is that of its newest file, at any depth, and 0 without a file', () => {
     mkdirSync(join(dir, 'a/b'), { recursive: true })
     expect(call('prepare-contender.mjs', 'newestChangeMs', dir)).toBe(0)
     expect(call('prepare-contender.mjs', 'newestChangeMs', join(dir, 'absent'))).toBe(0)

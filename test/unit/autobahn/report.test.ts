@@ -30,7 +30,7 @@ const OTHER = {
 }
 
 describe('the summary', () => {
-  test('counts behaviours, also one never heard of', () => {
+  test('counts behaviours, also an unknown one', () => {
     expect(call('report.mjs', 'countBehaviors', { ...CASES, '2.1': { behavior: 'SPLENDID' } })).toEqual({
       OK: 2,
       INFORMATIONAL: 0,
@@ -41,7 +41,7 @@ describe('the summary', () => {
     })
   })
 
-  test('for a terminal: counts, time, and every case that is not OK', () => {
+  test('shows counts, time and every case that is not OK on a terminal', () => {
     expect(call('report.mjs', 'formatSummary', OTHER)).toBe(
       [
         'ws server: 2 OK, 1 NON-STRICT, 1 FAILED (10:00)',
@@ -52,7 +52,7 @@ describe('the summary', () => {
     )
   })
 
-  test('RESULTS.md stands beside the other contender', () => {
+  test('puts RESULTS.md beside the other contender', () => {
     expect(call('report.mjs', 'formatMarkdown', OWN, OTHER)).toBe(
       [
         '# Autobahn results',
@@ -83,7 +83,7 @@ describe('the summary', () => {
     expect(call('report.mjs', 'formatMarkdown', OWN, null)).not.toContain('| ws |')
   })
 
-  test('a record survives writing and reading', () => {
+  test('has records that can be written and read', () => {
     const text = call('store.mjs', 'formatRecord', OTHER) as string
     expect(JSON.parse(text)).toEqual(OTHER)
     expect(text).toContain('\n        "9.3.1": { "behavior": "FAILED", "behaviorClose": "FAILED" },\n')
@@ -103,7 +103,7 @@ describe('progress', () => {
     progress.close()
     return written`
 
-  test('without a terminal: a line at each 5 %, never two within 10 s, one in 60 s at least', () => {
+  test('prints a line at each 5 %, never two within 10 s and at least one in 60 s, without a terminal', () => {
     const updates = [
       [1, 'server', 0],
       [1, 'client', 0],
@@ -121,7 +121,7 @@ describe('progress', () => {
     ])
   })
 
-  test('on a terminal: one line, rewritten', () => {
+  test('rewrites one line on a terminal', () => {
     const updates = [
       [0, 'client', 0],
       [1, 'client', 1],

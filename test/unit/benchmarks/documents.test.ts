@@ -56,7 +56,7 @@ const fill = (results: object): string =>
   }) as string
 
 describe('docs/performance.md', () => {
-  test('holds what benchmarks/results/latest.json holds', () => {
+  test('has the figures of benchmarks/results/latest.json', () => {
     const script = join(ROOT, 'benchmarks/fill-docs.mjs')
     const output = execFileSync(process.execPath, [script, '--check'], { encoding: 'utf8', stdio: 'pipe' })
     expect(output).toBe('docs/performance.md is as the results say\n')
@@ -85,19 +85,19 @@ describe('docs/performance.md', () => {
     expect(PAGE.match(/🔴 \*\*BELOW\*\*/g) ?? []).toHaveLength(red.length)
   })
 
-  test('has no empty table, and no figure that somebody wrote', () => {
+  test('has no empty table, and no figure that was written by hand', () => {
     expect(PAGE).not.toMatch(/^\|[ |:-]+\|\n(?!\|)/m)
     const figures = outside(PAGE).match(/\d[\d.,]*\s?(?:x|times|%|µs|us|ms|ns|[KMG]i?B|B)(?![\w])/g) ?? []
     // A size of a message is not a result.
     expect(figures.filter((figure) => figure !== '1 KiB')).toEqual([])
   })
 
-  test('a row that misses its floor by little does not read like it', () => {
+  test('does not show a row that misses its floor by little as equal to it', () => {
     const rows = [{ ...RESULTS.rows[0], contenders: { hawser: one(1_499), ws: one(1_000), bun: one(2_000) } }]
     expect(fill({ ...RESULTS, rows })).toContain('| echo, 32 B | 1.499 | 1.5 | 0.75 |')
   })
 
-  test('has a place for every table of the results, and nothing outside of them changes', () => {
+  test('has a place for every table of the results, and nothing else changes', () => {
     const filled = evaluate(
       'doc-tables.mjs',
       'return subject.fillRegions(input.page, subject.makeRegions(input.results))',
@@ -117,7 +117,7 @@ describe('docs/performance.md', () => {
     expect(outside(filled)).toBe(outside(PAGE))
   })
 
-  test('a page that has lost a marker is refused', () => {
+  test('is refused when it has lost a marker', () => {
     const page = PAGE.replace('<!-- /bench:memory -->', '')
     expect(
       evaluate('doc-tables.mjs', "return subject.fillRegions(input, { memory: 'x' })", page),
@@ -126,7 +126,7 @@ describe('docs/performance.md', () => {
 })
 
 describe('the charts', () => {
-  test('every figure that there is becomes a mark, and what failed none', () => {
+  test('have a mark for every figure, and none for a failed row', () => {
     expect(
       evaluate(
         'chart-data.mjs',

@@ -16,7 +16,7 @@ function readAll(...lines: readonly (readonly string[])[]): unknown {
 }
 
 describe('the flags of npm run bench', () => {
-  test('none: the three main contenders, five rounds of three seconds, every row', () => {
+  test('mean the three main contenders, five rounds of 3 s and every row by default', () => {
     expect(readAll([])).toEqual([
       {
         only: [],
@@ -33,20 +33,20 @@ describe('the flags of npm run bench', () => {
     ])
   })
 
-  test('quick is one short round, unless told otherwise', () => {
+  test('make one short round with --quick, unless another flag says otherwise', () => {
     expect(readAll(['--quick'], ['--quick', '--rounds', '2', '--seconds=0.2'])).toMatchObject([
       { rounds: 1, seconds: 0.5 },
       { rounds: 2, seconds: 0.2 },
     ])
   })
 
-  test('rows by name: parted by a comma, but not by the comma and space that names have', () => {
+  test('take names of rows with commas, but not with the comma and space that names contain', () => {
     expect(readAll(['--only', 'echo, 32 B,handshakes', '--only', 'idle'])).toMatchObject([
       { only: ['echo, 32 B', 'handshakes', 'idle'] },
     ])
   })
 
-  test('Hawser is always among the contenders', () => {
+  test('always have Hawser among the contenders', () => {
     expect(readAll(['--contenders', 'deno,ws'], ['--contenders', 'all'])).toMatchObject([
       { contenders: ['hawser', 'ws', 'deno'] },
       {
@@ -66,7 +66,7 @@ describe('the flags of npm run bench', () => {
     ])
   })
 
-  test('a wrong value is told with the flag, the value and what there is', () => {
+  test('are refused with the flag, the value and the legal values', () => {
     expect(
       readAll(
         ['--rounds', '0'],
@@ -100,7 +100,7 @@ describe('the flags of npm run bench', () => {
     expect(stderr).toMatch(message)
   })
 
-  test('the help and the page name every flag', () => {
+  test('are all named by the help and the page', () => {
     const { stdout } = spawnSync(process.execPath, [join(BENCHMARKS, 'run.mjs'), '--help'], {
       encoding: 'utf8',
     })

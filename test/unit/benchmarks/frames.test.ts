@@ -13,14 +13,14 @@ afterEach(() => {
   rmSync(dir, { recursive: true })
 })
 
-describe('what the load generator sends', () => {
-  test('a masked frame, RFC 6455 section 5.2', () => {
+describe('the load generator', () => {
+  test('sends a masked frame (RFC 6455 section 5.2)', () => {
     expect(evaluate('frames.mjs', "return subject.makeFrame(1, Buffer.from('Hello')).toString('hex')")).toBe(
       '8185' + '12345678' + '5a513a147d',
     )
   })
 
-  test('the file: counts, offsets, and batches of messages', () => {
+  test('writes a file of counts, offsets and batches of messages', () => {
     const file = join(dir, 'batches')
     evaluate(
       'frames.mjs',
@@ -35,7 +35,7 @@ describe('what the load generator sends', () => {
     expect(bytes.subarray(24).toString('hex')).toBe(message + message)
   })
 
-  test('the first reply is compared: as it is, inflated, or unmasked; and nothing else passes', () => {
+  test('compares the first reply as it is, inflated or unmasked, and accepts nothing else', () => {
     expect(
       evaluate(
         'frames.mjs',
@@ -63,7 +63,7 @@ describe('what the load generator sends', () => {
     ).toEqual(['ok', 'ok', 'ok', 'a reply that is not what was sent', 'no whole reply came'])
   })
 
-  test('varied JSON is the same in each run, and no message is like another', () => {
+  test('makes the same varied JSON in each run, and no two messages alike', () => {
     const [first, again, other] = evaluate(
       'frames.mjs',
       "return [1, 1, 2].map((seed) => subject.makeJson(128, seed).toString('latin1'))",

@@ -6,17 +6,17 @@ function run(body: string, input: unknown = null): unknown {
 }
 
 describe('the statistics of the benchmarks', () => {
-  test('the median is the middle one, or the mean of the two in the middle, and changes nothing', () => {
+  test('take the middle value, or the mean of the two in the middle, as the median', () => {
     expect(
       run('const given = [9, 1, 5]; return [subject.median(given), subject.median([4, 1, 3, 2]), given]'),
     ).toEqual([5, 2.5, [9, 1, 5]])
   })
 
-  test('the spread is half the distance of the extremes, as a share of the median', () => {
+  test('give the spread as half the distance of the extremes, as a share of the median', () => {
     expect(run('return [[90, 100, 110], [7], [0, 0]].map(subject.spread)')).toEqual([0.1, 0, 0])
   })
 
-  test('rounds become one: numbers by their median, round trips point by point, texts as they were', () => {
+  test('join rounds by the median of numbers, round trips point by point, and texts unchanged', () => {
     const rounds = [
       { value: 10, cpuMicros: 3, latency: { p50: 1, p99: 9 }, extensions: 'a' },
       { value: 30, cpuMicros: 1, latency: { p50: 3, p99: 7 }, extensions: 'a' },
@@ -32,7 +32,7 @@ describe('the statistics of the benchmarks', () => {
     })
   })
 
-  test('a ratio is above 1 where Hawser is better, whatever the unit', () => {
+  test('give a ratio above 1 when Hawser is better, whatever the unit', () => {
     expect(
       run(`
         const [slow, fast] = [{ median: 10 }, { median: 40 }]
@@ -41,7 +41,7 @@ describe('the statistics of the benchmarks', () => {
     ).toEqual([4, 4, 0.25])
   })
 
-  test('there is no ratio to what did not run, failed, or did not take anything', () => {
+  test('give no ratio to a row that did not run, failed, or took nothing', () => {
     expect(
       run(`
         const one = { median: 1 }

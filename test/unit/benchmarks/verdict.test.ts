@@ -13,7 +13,7 @@ function judge(contenders: Contenders, floor: unknown, lowerIsBetter = false): u
 }
 
 describe('the floors of the benchmarks', () => {
-  test('at the floor is ok, below it is not, and both sides are looked at', () => {
+  test('pass a row at its floor and fail one below it, on both sides', () => {
     const floor = { ws: 2, bun: 0.5 }
     const others = { ws: { median: 100 }, bun: { median: 400 } }
     expect(judge({ hawser: { median: 200 }, ...others }, floor)).toEqual({ status: 'ok', why: [] })
@@ -23,7 +23,7 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
-  test('a row that is below by less than is shown does not read like its floor', () => {
+  test('do not show a row that is slightly below its floor as equal to it', () => {
     const contenders = { hawser: { median: 134_922 }, ws: { median: 100_000 } }
     expect(judge(contenders, { ws: 1.35 })).toEqual({
       status: 'BELOW',
@@ -31,19 +31,19 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
-  test('where less is better, the ratio is turned', () => {
+  test('turn the ratio when less is better', () => {
     const contenders = { hawser: { median: 50 }, ws: { median: 100 } }
     expect(judge(contenders, { ws: 2 }, true)).toEqual({ status: 'ok', why: [] })
     expect(judge(contenders, { ws: 2.1 }, true)).toMatchObject({ status: 'BELOW' })
   })
 
-  test('the slack of a level floor', () => {
+  test('give a level floor some slack', () => {
     const contenders = { hawser: { median: 96 }, ws: { median: 100 } }
     expect(judge(contenders, { ws: 1, slack: 0.05 })).toMatchObject({ status: 'ok' })
     expect(judge(contenders, { ws: 1, slack: 0.03 })).toMatchObject({ status: 'BELOW' })
   })
 
-  test('a bound by another contender, and by a value', () => {
+  test('may be bounds by another contender and by a value', () => {
     const contenders = { hawser: { median: 7000 }, net: { median: 6000 } }
     expect(judge(contenders, { atMost: { contender: 'net', plus: 1024 } }, true)).toMatchObject({
       status: 'ok',
@@ -62,7 +62,7 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
-  test('what failed or did not run is never ok', () => {
+  test('never pass a row that failed or did not run', () => {
     const hawser = { median: 100 }
     expect(judge({ hawser: { error: 'it broke' }, ws: hawser }, { ws: 1 })).toEqual({
       status: 'not measured',
@@ -75,7 +75,7 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
-  test('Bun is optional: absent or not asked for, its floors do not count', () => {
+  test('do not count for Bun when it is absent or not asked for', () => {
     const hawser = { median: 100 }
     expect(judge({ hawser, ws: hawser }, { ws: 1, bun: 9 })).toMatchObject({ status: 'ok' })
     expect(
@@ -83,20 +83,20 @@ describe('the floors of the benchmarks', () => {
     ).toMatchObject({ status: 'ok' })
   })
 
-  test('what this machine cannot measure is told apart', () => {
+  test('mark a row that this machine cannot measure', () => {
     expect(judge({ hawser: { error: 'no compiler', isAbsent: true } }, { ws: 1 })).toEqual({
       status: 'not here',
       why: ['no compiler'],
     })
   })
 
-  test('a row without a floor is told apart', () => {
+  test('mark a row without a floor', () => {
     expect(judge({ hawser: { median: 1 } }, null)).toEqual({ status: 'no floor', why: [] })
   })
 })
 
 describe('the rows and their floors', () => {
-  test('every row over sockets has a floor, and every floor a row', () => {
+  test('match: every row over sockets has a floor, and every floor a row', () => {
     const result = evaluate(
       'verdict.mjs',
       `

@@ -50,7 +50,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('receive', () => {
-  it('gives the messages that came before, in order and with their type', async () => {
+  it('returns waiting messages in order and with their type', async () => {
     const { reader, stream } = read()
     stream.deliver(text('one'), frame({ opcode: OP.BINARY, payload: [1, 2] }), text(''))
     await nextTurn()
@@ -59,7 +59,7 @@ describe('receive', () => {
     await expect(reader.receive({})).resolves.toBe('')
   })
 
-  it('waits for the next to come: the first who asks gets the first', async () => {
+  it('waits for the next message, and the first caller gets the first', async () => {
     const { reader, stream } = read()
     const waits = [reader.receive({}), reader.receive({}), reader.receive({})]
     expect(await isPending(waits[0] as Promise<unknown>)).toBe(true)
@@ -82,7 +82,7 @@ describe('receive', () => {
     await expect(reader.receive({})).resolves.toBe('late')
   })
 
-  it('takes no message where the signal was aborted before', async () => {
+  it('takes no message when the signal is already aborted', async () => {
     const { reader, stream } = read()
     stream.deliver(text('kept'))
     await nextTurn()
@@ -105,7 +105,7 @@ describe('receive', () => {
 })
 
 describe('the end of the connection', () => {
-  it('comes after the messages before it, with code and reason, again and again', async () => {
+  it('is reported after the messages before it, with code and reason, at each call', async () => {
     // The stream in memory does not say that its own side has ended: the time for that runs out.
     const { reader, stream } = read({ closeTimeoutMs: 50 })
     stream.deliver(text('last'), closeFrame(4001, 'so long'))
@@ -120,7 +120,7 @@ describe('the end of the connection', () => {
     }
   })
 
-  it('rejects all who wait, with what was wrong as the cause', async () => {
+  it('rejects all waiting calls, with the error as the cause', async () => {
     const { reader, stream } = read()
     const waits = [reader.receive({}), reader.receive({})]
     stream.deliver(frame({ opcode: 3 }))
@@ -133,7 +133,7 @@ describe('the end of the connection', () => {
     }
   })
 
-  it('is 1006 where the stream is lost, with its error as the cause', async () => {
+  it('is 1006 when the stream is lost, with its error as the cause', async () => {
     const { reader, stream } = read()
     const wait = reader.receive({})
     stream.destroy(new Error('the cable was cut'))
@@ -144,7 +144,7 @@ describe('the end of the connection', () => {
   })
 })
 
-describe('a queue that nobody reads', () => {
+describe('a queue that is not read', () => {
   /** A peer that sends without end, until reading stops. */
   async function untilStopped({ stream }: Read, source: () => Uint8Array): Promise<void> {
     stream.supply(source)
@@ -170,7 +170,7 @@ describe('a queue that nobody reads', () => {
     expect(one.stream.suppliedBytes).toBeGreaterThan(supplied)
   })
 
-  it('bothers neither pings nor what is sent', async () => {
+  it('delays neither pings nor sent messages', async () => {
     const { stream, driver, reader } = read({ maxQueuedMessages: 3 })
     stream.deliver(text('a'), text('b'), frame({ opcode: OP.PING, payload: 'still there?' }))
     await nextTurn()

@@ -17,12 +17,12 @@ describe('parseTarget (RFC 6455 section 3)', () => {
     ['ws+unix:/run/app.sock', { socketPath: '/run/app.sock', target: '/', host: 'localhost', secure: false }],
     ['ws+unix:///run/a%20b.sock:/chat?room=1', { socketPath: '/run/a b.sock', target: '/chat?room=1' }],
     ['wss+unix:/run/app.sock:/a:b', { socketPath: '/run/app.sock', target: '/a:b', secure: true }],
-  ])('%s', (url, expected) => {
+  ])('reads the host, port and path of %s', (url, expected) => {
     expect(parseTarget(url)).toMatchObject(expected)
     expect(parseTarget(new URL(url))).toMatchObject(expected)
   })
 
-  test('credentials become basic authentication, and leave the href', () => {
+  test('turns credentials into basic authentication, and removes them from the href', () => {
     const target = parseTarget('ws://us%40er:p%3Ass@example.com/x')
     expect(target.authorization).toBe(`Basic ${Buffer.from('us@er:p:ss').toString('base64')}`)
     expect(target.href).toBe('ws://example.com/x')
@@ -40,12 +40,12 @@ describe('parseTarget (RFC 6455 section 3)', () => {
     ['ws+unix:', /url must name a socket/],
     ['ws+unix://tmp/x', /url must name a socket by its whole path/],
     ['ws://%zz@example.com', /url must have credentials that are percent-encoded UTF-8/],
-  ])('%p is a SyntaxError', (url, message) => {
+  ])('throws a SyntaxError for %p', (url, message) => {
     expect(() => parseTarget(url)).toThrow(SyntaxError)
     expect(() => parseTarget(url)).toThrow(message)
   })
 
-  test.each([undefined, null, 5, {}])('%p is a TypeError', (url) => {
+  test.each([undefined, null, 5, {}])('throws a TypeError for %p', (url) => {
     expect(() => parseTarget(url as never)).toThrow(/^url must be a string or a URL, not /)
   })
 })

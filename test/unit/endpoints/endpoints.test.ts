@@ -7,7 +7,7 @@ import { WebSocketServer } from '../../../src/index.js'
 
 const service = { onOpen: () => undefined }
 
-describe('what the endpoints stand on', () => {
+describe('the base of the endpoints', () => {
   it('lists the routes of a server in the order in which they were added', () => {
     const server = new WebSocketServer()
     const routes = ['/a', '/b/:name', '/c'].map((at) => server.route(at, service))
@@ -55,7 +55,7 @@ describe('hawser/endpoints', () => {
     expect(listEndpoints(server).map(({ name }) => name)).toEqual(['b'])
   })
 
-  it('warns of a file that is wrong after a change, where no onError was given', async () => {
+  it('warns of a file that is wrong after a change when there is no onError', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'hawser-endpoints-'))
     const server = new WebSocketServer()
     const emit = jest.spyOn(process, 'emitWarning')

@@ -86,12 +86,12 @@ describe('RFC 6455 9.1: extensions are negotiated', () => {
     }
   })
 
-  test('of two that need the same reserved bit the server takes the first', () => {
+  test('the server takes the first of two that need the same reserved bit', () => {
     const rival = xorExtension(1, { name: 'x-rival' })
     expect(negotiate([rival, xorExtension(2)], [xorExtension(0), rival]).header).toBe('x-xor; key=2')
   })
 
-  test('a client fails an answer that was not offered, stands twice, shares a bit or has wrong parameters', () => {
+  test('the client fails an answer that was not offered, appears twice, shares a bit or has wrong parameters', () => {
     const client = new Extensions([
       xorExtension(1),
       xorExtension(2, { name: 'x-rival' }),
@@ -112,7 +112,7 @@ describe('RFC 6455 9.1: extensions are negotiated', () => {
 })
 
 describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
-  test('one extension alone, also where the application wants no compression and in messages to many', async () => {
+  test('through one extension alone, also without compression and in messages to many', async () => {
     const { client, server, received, bits, pass } = joined(negotiate([xorExtension(9)], [xorExtension(0)]))
     client.send('Hello')
     expect(takeFrames(client)[0]).toMatchObject({ rsv2: true, payload: xor(Buffer.from('Hello'), 9) })
@@ -124,7 +124,7 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
     expect(bits).toEqual([RSV2, RSV2, RSV2])
   })
 
-  test('in the order of the answer: x-xor(permessage-deflate(data)) is what the wire has', () => {
+  test('in the order of the answer, so that the wire has x-xor(permessage-deflate(data))', () => {
     const both = negotiate([...deflate('client'), xorExtension(9)], [...deflate('server'), xorExtension(0)])
     const { server } = joined(both)
     const message = json(500)
@@ -148,7 +148,7 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
         [...deflate('server'), xorExtension(0, { isLater })],
       )
 
-    test('every message comes back as it was, in order, whatever is compressed and where', async () => {
+    test('return every message unchanged and in order, whatever is compressed', async () => {
       const { client, server, received, bits, pass } = joined(agreed())
       const sent = [
         'short',
@@ -169,7 +169,7 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
       expect(new Set(bits)).toEqual(new Set([RSV2, RSV2 | 0x40]))
     })
 
-    test('an error of one fails the connection, and closing ends the work', async () => {
+    test('fail the connection for an error of one, and stop working at the close', async () => {
       const { server } = joined(agreed())
       const rubbish = xor(Buffer.from([0xff, 0xff, 0xff]), 9)
       server.receiveBytes(frame({ opcode: OP.BINARY, rsv1: true, rsv2: true, key: KEY, payload: rubbish }))
@@ -183,7 +183,7 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
     })
   })
 
-  test('a bit that no extension in use has is a violation', () => {
+  test('report a violation for a bit that no extension in use has', () => {
     const { server } = joined(negotiate([xorExtension(9)], [xorExtension(0)]))
     server.receiveBytes(frame({ opcode: OP.TEXT, rsv1: true, key: KEY, payload: 'x' }))
     expect(server.nextEvent()).toMatchObject({ type: 'error', error: { code: 'HAWSER_RESERVED_BITS' } })

@@ -12,7 +12,7 @@ describe.each(['on', 'off'] as const)('text in and out of a Buffer, HAWSER_NATIV
     expect(bytes).toEqual(Buffer.concat([Buffer.alloc(2), Buffer.from(text), Buffer.alloc(4)]))
   })
 
-  test('has U+FFFD for a lone surrogate, written and read', () => {
+  test('has U+FFFD for a lone surrogate, when written and when read', () => {
     const bytes = Buffer.alloc(3)
     expect(writeUtf8(bytes, '\ud800', 0)).toBe(3)
     expect(bytes).toEqual(Buffer.of(0xef, 0xbf, 0xbd))

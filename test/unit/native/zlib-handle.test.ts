@@ -46,15 +46,15 @@ function writing(
 }
 
 describe('handles of zlib are tried out before they are trusted', () => {
-  test('they work in this Node', () => {
+  test('and work in this Node', () => {
     expect(zlibHandlesWork()).toBe(true)
   })
 
-  test('they are used if and only if src/native is on', () => {
+  test('and are used if and only if src/native is on', () => {
     expect(canUseZlibHandles()).toBe(isNativeOn)
   })
 
-  test('the streams of the trial are closed', () => {
+  test('on streams that are closed afterwards', () => {
     const streams = nodeWith({})
     expect(zlibHandlesWork(streams)).toBe(true)
     expect(streams.made.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
@@ -127,7 +127,7 @@ describe('handles of zlib are tried out before they are trusted', () => {
         }),
       },
     ],
-  ])('where %s, they are not used', (_name, change) => {
+  ])('and not used when %s', (_name, change) => {
     expect(zlibHandlesWork(nodeWith(change))).toBe(false)
   })
 })
@@ -141,7 +141,7 @@ describe('a handle of zlib', () => {
     expect(() => handle.reset()).toThrow('this zlib handle is closed')
   })
 
-  test('notes an error, tells of it, and is of use again after a reset', () => {
+  test('reports an error, and can be used again after a reset', () => {
     const handle = new ZlibHandle(createInflateRaw())
     const output = Buffer.alloc(64)
     const told: string[] = []
@@ -160,7 +160,7 @@ describe('a handle of zlib', () => {
     handle.close()
   })
 
-  test('an error emitted by its stream ends nothing', async () => {
+  test('does not end the process by an error that its stream emits', async () => {
     const handle = new ZlibHandle(createInflateRaw())
     handle.stream.destroy(new Error('lost'))
     await new Promise((resolve) => handle.stream.once('close', resolve))

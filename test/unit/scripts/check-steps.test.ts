@@ -39,7 +39,7 @@ describe('the checks', () => {
     expect(list({}).map(({ name }) => name)).toEqual(ALWAYS)
   })
 
-  test('are with a sample of Autobahn where that is asked for', () => {
+  test('are with a sample of Autobahn when the flag asks for it', () => {
     expect(list({ autobahn: 'sample' }).slice(ALWAYS.length)).toEqual([
       { name: 'autobahn (sample)', script: 'autobahn', flags: ['--sample'], needs: 'build' },
     ])
@@ -98,7 +98,7 @@ describe('the checks', () => {
   })
 })
 
-test('every test runs once, with the floors of the coverage, and with --all a second time without src/native', () => {
+test('run every test once, with the floors of the coverage, and with --all a second time without src/native', () => {
   expect(list({ all: true }).filter(({ script }) => script === 'test' || script === 'coverage')).toEqual([
     {
       name: 'tests',
@@ -114,7 +114,7 @@ test('every test runs once, with the floors of the coverage, and with --all a se
   ])
 })
 
-test('a file of the quick tests that took more than 12 s is named', () => {
+test('name a quick test file that took more than 12 s', () => {
   const took = (name: string, seconds: number): object => ({
     name: `/home/ada/hawser/test/${name}`,
     startTime: 1_000,
@@ -153,7 +153,7 @@ describe('the count of tests', () => {
   })
 })
 
-test('the failures that the end of the log names are tests, and files that did not load', () => {
+test('names the tests that failed, and the files that did not load', () => {
   const testResults = [
     {
       name: '/a/fails.test.ts',

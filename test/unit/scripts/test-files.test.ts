@@ -29,7 +29,7 @@ function filesOf(...args: readonly string[]): string[] {
 }
 
 describe('a test file', () => {
-  it('is slow where its first line gives a reason, and quick otherwise', () => {
+  it('is slow when its first line gives a reason, and quick otherwise', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-tests-'))
     try {
       mkdirSync(path.join(tree, 'test/unit'), { recursive: true })
@@ -46,7 +46,7 @@ describe('a test file', () => {
     }
   })
 
-  it('that speaks of itself as slow is understood', () => {
+  it('is understood when it calls itself slow', () => {
     const { slow } = listTests(root)
     const marked = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter(
       (name) =>
@@ -68,7 +68,7 @@ describe('npm test', () => {
     expect(filesOf('--all')).toEqual([...quick, ...slow.map(({ file }) => file)].sort())
   })
 
-  it('runs what is asked for by name, though it is slow', () => {
+  it('runs a slow test that is named', () => {
     const file = slow[0]?.file ?? ''
     expect(filesOf(file)).toEqual([file])
   })

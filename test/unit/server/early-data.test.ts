@@ -1,7 +1,7 @@
 import { EarlyData, MAX_EARLY_DATA_BYTES } from '../../../src/server/early-data.js'
 
 describe('EarlyData', () => {
-  it('joins chunks of any size in order, and keeps nothing once they are taken', () => {
+  it('joins chunks of any size in order, and keeps nothing after they are taken', () => {
     const early = new EarlyData()
     const chunks = [Buffer.from('a'), Buffer.alloc(0), Buffer.from('bcdef'), Buffer.alloc(1_000, 'z')]
     for (const chunk of chunks) expect(early.push(chunk)).toBe(true)
@@ -9,7 +9,7 @@ describe('EarlyData', () => {
     expect(early.take()).toHaveLength(0)
   })
 
-  it('copies: what is done to a chunk later changes nothing', () => {
+  it('copies each chunk, so that later changes to it have no effect', () => {
     const early = new EarlyData()
     const chunk = Buffer.from('abc')
     early.push(chunk)
@@ -17,7 +17,7 @@ describe('EarlyData', () => {
     expect(early.take().toString()).toBe('abc')
   })
 
-  it('says when there is enough', () => {
+  it('reports when it is full', () => {
     const early = new EarlyData()
     expect(early.push(Buffer.alloc(MAX_EARLY_DATA_BYTES))).toBe(true)
     expect(early.push(Buffer.alloc(1))).toBe(false)

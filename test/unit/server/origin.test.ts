@@ -1,12 +1,12 @@
 import { checkOrigins, isOriginAllowed } from '../../../src/server/origin.js'
 
 describe('origins (RFC 6455 section 10.2)', () => {
-  test('no list means any origin', () => {
+  test('any origin is allowed without a list', () => {
     expect(isOriginAllowed('https://evil.example', undefined)).toBe(true)
     expect(isOriginAllowed(undefined, undefined)).toBe(true)
   })
 
-  test('strings are equal but for case, expressions match, functions decide', () => {
+  test('strings match without regard to case, expressions match, and functions decide', () => {
     const rules = ['https://App.example', /^https:\/\/[a-z]+\.test$/g, (origin?: string) => origin === 'null']
     for (const origin of ['https://app.example', 'https://APP.example', 'https://a.test', 'null']) {
       // Twice: a RegExp with the flag g remembers where it stood.
@@ -33,7 +33,7 @@ describe('origins (RFC 6455 section 10.2)', () => {
     )
   })
 
-  test('what browsers send passes', () => {
+  test('origins as browsers send them are accepted', () => {
     const rules = [
       'null',
       'http://localhost:8080',

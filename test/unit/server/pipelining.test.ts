@@ -17,7 +17,7 @@ describe.each<readonly [name: string, find: () => OwedAnswer]>([
   ['by the way that is chosen in this process', () => (watchOwedAnswers(), owedAnswer)],
   ['by the channel of node:http, which is used where Node keeps it elsewhere', followRequests],
 ])('the answer owed, %s', (_, choose) => {
-  it('is that of each earlier request in turn, then none, and never that to the upgrade itself', async () => {
+  it('is that to each earlier request in turn, then none, and never that to the upgrade itself', async () => {
     const find = choose()
     const responses: ServerResponse[] = []
     const http = createServer((__, response) => responses.push(response))

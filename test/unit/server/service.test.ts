@@ -4,7 +4,7 @@ import { json, router } from '../../../src/json/index.js'
 import { trackEvents } from '../../../src/endpoints/index.js'
 
 describe('accept', () => {
-  test('takes its options, and tells of a name that is none', () => {
+  test('takes its options, and refuses an unknown name', () => {
     expect(accept()).toMatchObject({ data: undefined })
     expect(accept({ data: 1, protocol: 'a' })).toMatchObject({ data: 1, protocol: 'a' })
     expect(() => accept({ date: 1 } as never)).toThrow(
@@ -12,7 +12,7 @@ describe('accept', () => {
     )
   })
 
-  test.each([null, 5, 'x', [[]]])('%p is no object of options', (options) => {
+  test.each([null, 5, 'x', [[]]])('refuses %p as options', (options) => {
     expect(() => accept(options as never)).toThrow(/^AcceptOptions must be an object, not /)
   })
 })
@@ -32,11 +32,11 @@ describe('route', () => {
       { codec: json(), onInvalidMessage: noop },
       'service has codec and no onMessage: a codec needs onMessage',
     ],
-  ])('%p is no service', (service, message) => {
+  ])('refuses %p as a service', (service, message) => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(new TypeError(message))
   })
 
-  test('a module whose exports are the handlers is one', () => {
+  test('takes a module whose exports are the handlers', () => {
     const service = Object.assign(Object.create(null) as object, {
       [Symbol.toStringTag]: 'Module',
       onOpen: noop,
@@ -46,7 +46,7 @@ describe('route', () => {
 })
 
 describe('router', () => {
-  test('needs a handler, or onUnknown', () => {
+  test('needs a handler or onUnknown', () => {
     const message = 'handlers must have at least one function, or options an onUnknown'
     expect(() => router('type', {})).toThrow(new TypeError(message))
     expect(() => router('type', { add: undefined } as never)).toThrow(new TypeError(message))
@@ -62,11 +62,11 @@ describe('router', () => {
     [new Map([['add', noop]]), 'handlers must be a plain object with functions, not one of a class'],
     [new Handlers(), 'handlers must be a plain object with functions, not one of a class'],
     [{ add: 5 }, 'handlers.add must be a function, not 5'],
-  ])('%p is no plain object of functions', (handlers, message) => {
+  ])('refuses %p as handlers', (handlers, message) => {
     expect(() => router('type', handlers as never)).toThrow(new TypeError(message))
   })
 
-  test.each([null, undefined, noop, 'x'])('%p is no object', (handlers) => {
+  test.each([null, undefined, noop, 'x'])('refuses %p as options', (handlers) => {
     expect(() => router('type', handlers as never)).toThrow(
       /^handlers must be an object with functions, not /,
     )
@@ -74,11 +74,11 @@ describe('router', () => {
 })
 
 describe('trackEvents', () => {
-  test.each([null, undefined, noop, 5])('%p is no service', (service) => {
+  test.each([null, undefined, noop, 5])('refuses %p as a service', (service) => {
     expect(() => trackEvents(service as never)).toThrow(/^service must be an object with handlers, not /)
   })
 
-  test('checks as route does', () => {
+  test('checks a service as route does', () => {
     expect(() => trackEvents({ onMesage: noop })).toThrow(/^service has no handler named "onMesage"/)
     expect(() => trackEvents({ onUpgrade: () => accept(), onOpen: noop })).not.toThrow()
   })

@@ -16,7 +16,7 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 const same = <A, B>(_: Same<A, B>): void => undefined
 
 describe('the types of a route', () => {
-  test('params come from the literal path', () => {
+  test('give params the names in the literal path', () => {
     same<PathParams<'/chat/:room/of/:user'>, { readonly room: string; readonly user: string }>(true)
     same<PathParams<'/files/*rest'>, { readonly rest: string }>(true)
     same<PathParams<string>, Readonly<Record<string, string>>>(true)
@@ -41,12 +41,12 @@ describe('the types of a route', () => {
     expect(route.path).toBe('/chat/:room')
   })
 
-  test('a service without a path is one of any path', () => {
+  test('let a service without a path have any params', () => {
     const service: ServerService = { onMessage: (_, message) => message }
     expect(new WebSocketServer().route('/a/:b', service).connectionCount).toBe(0)
   })
 
-  test('the schema of a codec types the message; without one it is text or bytes', () => {
+  test("give the message the type of the codec's schema, or text or bytes without one", () => {
     const server = new WebSocketServer()
     server.route('/zod', {
       codec: json(z.object({ n: z.number() })),
@@ -83,7 +83,7 @@ describe('the types of a route', () => {
     expect(wrong.codec).toThrow(TypeError)
   })
 
-  test('a service has settings of its own, beside a codec or a router as well; what a function makes has none', () => {
+  test('let a service have settings, also beside a codec or a router, but not a service that a function makes', () => {
     const server = new WebSocketServer()
     server.route('/a/:id', {
       idleTimeoutMs: false,
@@ -108,7 +108,7 @@ describe('the types of a route', () => {
     expect(() => server.route('/d', { idleTimeoutMs: '5', onMessage: () => '' })).toThrow(TypeError)
   })
 
-  test('the union of a schema types the handlers of a router', () => {
+  test("give the handlers of a router the types of the schema's union", () => {
     const schema = z.discriminatedUnion('type', [
       z.object({ type: z.literal('add'), a: z.number() }),
       z.object({ type: z.literal('say'), text: z.string() }),
@@ -138,7 +138,7 @@ describe('the types of a route', () => {
     expect(typeof part.onMessage).toBe('function')
   })
 
-  test('data comes from accept beside a codec, a router or both; with route<Data> a message is what is declared', () => {
+  test('take data from accept beside a codec, a router or both, and the message from the declaration with route<Data>', () => {
     interface Data {
       user: string
     }
@@ -183,7 +183,7 @@ describe('the types of a route', () => {
     expect(server.routes().at(-1)?.path).toBe('/h')
   })
 
-  test('the data of members and of named connections is what the server, or the call, says', () => {
+  test('take the data of members and of named connections from the server or from the call', () => {
     interface User {
       user: string
     }

@@ -88,7 +88,7 @@ const control = (opcode: number, payload: string): Buffer => frame({ opcode, pay
 const close = (code: number, reason = ''): Buffer => closeFrame(code, reason, { key: KEY })
 
 describe('messages', () => {
-  test('go to the handler of their type, and what it returns is the reply', async () => {
+  test('go to the handler of their type, and its return value is the reply', async () => {
     const { stream, lines } = serve(() => ({
       onTextMessage: (_, message) => message.toUpperCase(),
       onBinaryMessage: (_, message) => Buffer.concat([message, message]),
@@ -98,7 +98,7 @@ describe('messages', () => {
     expect(lines()).toEqual(['1 A', '2 bb', '1 C'])
   })
 
-  test('that come with the handshake are the first', async () => {
+  test('that arrive with the handshake are the first', async () => {
     const { stream, lines } = serve(() => ({ onMessage: (_, message) => message }), {}, text('head'))
     stream.deliver(text('behind'))
     await turns()
@@ -108,21 +108,24 @@ describe('messages', () => {
   test.each([
     ['binary', bytes('x'), { onTextMessage: (): undefined => undefined }],
     ['text', text('x'), { onBinaryMessage: (): undefined => undefined }],
-  ])('RFC 6455 7.4.1: %s that only the other handler is there for: 1003', async (_, message, handlers) => {
-    const { stream, lines } = serve(() => handlers)
-    stream.deliver(message)
-    await turns()
-    expect(lines()).toEqual(['8 1003 this type of message is not supported'])
-  })
+  ])(
+    'RFC 6455 7.4.1: close with 1003 when %s has no handler and the other type has one',
+    async (_, message, handlers) => {
+      const { stream, lines } = serve(() => handlers)
+      stream.deliver(message)
+      await turns()
+      expect(lines()).toEqual(['8 1003 this type of message is not supported'])
+    },
+  )
 
-  test('that nobody wants are dropped', async () => {
+  test('are dropped without a handler', async () => {
     const { stream, lines } = serve(() => ({}))
     stream.deliver(text('a'), bytes('b'), control(OP.PING, 'p'))
     await turns()
     expect(lines()).toEqual(['10 p'])
   })
 
-  test.each([undefined, null, true, false, 0])('%p is no reply', async (value) => {
+  test.each([undefined, null, true, false, 0])('are not answered with %p', async (value) => {
     const { stream, lines } = serve(() => ({ onMessage: () => value }))
     stream.deliver(text('a'), text('b'))
     await turns()
@@ -133,7 +136,7 @@ describe('messages', () => {
     [{}, 'a value of type object'],
     [() => 1, 'a function'],
     [10n, 'a value of type bigint'],
-  ])('%p without a codec is a TypeError that names the handler', async (value, shown) => {
+  ])('cause a TypeError that names the handler for %p without a codec', async (value, shown) => {
     const { stream, told, lines } = serve(() => ({ onMessage: () => value }))
     stream.deliver(text('a'), text('b'))
     await turns()
@@ -142,7 +145,7 @@ describe('messages', () => {
     expect(told[0]).toContain(shown)
   })
 
-  test('a PreparedMessage, a Blob, and the parts of an array or a generator are replies', async () => {
+  test('are answered with a PreparedMessage, a Blob, or the parts of an array or a generator', async () => {
     const replies: unknown[] = [
       new PreparedMessage('prepared'),
       new Blob(['blob']),
@@ -161,7 +164,7 @@ describe('messages', () => {
     expect(lines()).toEqual(['1 prepared', '2 blob', '1 one', '1 two', '1 three', '2 four'])
   })
 
-  test('under a codec booleans are no replies, and arrays are values', async () => {
+  test('are not answered with booleans under a codec, and an array is one value', async () => {
     const replies: unknown[] = [true, false, undefined, ['a', true], 0, null]
     const { stream, lines } = serve(() => ({ codec: json(), onMessage: () => replies.shift() }))
     stream.deliver(...Array.from({ length: 6 }, () => text('{}')))
@@ -169,7 +172,7 @@ describe('messages', () => {
     expect(lines()).toEqual(['1 ["a",true]', '1 0', '1 null'])
   })
 
-  test('a reply that closes', async () => {
+  test('are answered with a close by closeWith', async () => {
     const { stream, lines } = serve(() => ({ onMessage: () => closeWith(4000, 'enough') }))
     stream.deliver(text('a'))
     await turns()
@@ -178,7 +181,7 @@ describe('messages', () => {
 })
 
 describe('one at a time', () => {
-  test('the next message waits for the handler; pings do not, and their pongs go out', async () => {
+  test('the next message waits for the handler, and pings are answered meanwhile', async () => {
     const gates = [gate(), gate()]
     const { stream, told, lines } = serve((list) => ({
       onMessage: async (_, message) => {
@@ -203,7 +206,7 @@ describe('one at a time', () => {
     expect(lines()).toEqual(['10 a', '1 0', '1 1', '1 2'])
   })
 
-  test('with concurrency 2 two are handled, and replies leave as they come', async () => {
+  test('two messages are handled with a concurrency of 2, and replies leave as they are ready', async () => {
     const gates = Array.from({ length: 3 }, gate)
     const { stream, told, lines } = serve((list) => ({
       concurrency: 2,
@@ -226,7 +229,7 @@ describe('one at a time', () => {
     expect(lines()).toEqual(['1 1', '1 2', '1 0'])
   })
 
-  test('while the inbox is full nothing is read; it goes on where there is room', async () => {
+  test('reading stops while the inbox is full, and goes on when there is room', async () => {
     const wait = gate()
     let handled = 0
     const { stream } = serve(
@@ -249,7 +252,7 @@ describe('one at a time', () => {
     expect(handled).toBe(50)
   })
 
-  test('pause holds what was read already, until resume', async () => {
+  test('pause keeps messages that were read already until resume', async () => {
     const { socket, stream, told } = serve((list) => ({
       onMessage: (one, message) => {
         list.push(String(message))
@@ -264,7 +267,7 @@ describe('one at a time', () => {
     expect(told).toEqual(['1', '2', '3'])
   })
 
-  test('a reply that the peer does not take holds the next message until it has left', async () => {
+  test('a reply that the peer does not take delays the next message until it has left', async () => {
     const { stream, told, lines } = serve(
       (list) => ({
         onMessage: (_, message) => {
@@ -287,7 +290,7 @@ describe('one at a time', () => {
 })
 
 describe('the opening', () => {
-  test('nothing is delivered before onOpen is done, and what it returns goes first', async () => {
+  test('nothing is delivered before onOpen ends, and its messages leave first', async () => {
     const wait = gate()
     const { stream, told, lines } = serve((list) => ({
       onOpen: async () => {
@@ -313,7 +316,7 @@ describe('the opening', () => {
   test.each([
     ['throws', () => fails()],
     ['rejects', () => Promise.reject(new Error('no'))],
-  ])('RFC 6455 7.4.1: an onOpen that %s: 1011, and no message', async (_, onOpen) => {
+  ])('RFC 6455 7.4.1: an onOpen that %s closes with 1011, and no message is delivered', async (_, onOpen) => {
     const { stream, told, lines } = serve((list) => ({
       onOpen,
       onMessage: () => void list.push('message'),
@@ -337,7 +340,7 @@ describe('RFC 6455 7.4.1: a handler that fails', () => {
     ['throws', fails],
     ['rejects', () => Promise.reject(new Error('no'))],
   ])(
-    '%s: 1011 with a reason that gives nothing away; told to onError, then onClose',
+    'closes with 1011 and a reason without details, and onError is called before onClose: %s',
     async (_, onMessage) => {
       const { stream, told, lines } = serve((list) => ({
         onMessage,
@@ -355,7 +358,7 @@ describe('RFC 6455 7.4.1: a handler that fails', () => {
     },
   )
 
-  test('so does one that nobody waits for, and one for errors is the last', async () => {
+  test('closes also when it is not awaited, and onError itself is not called again', async () => {
     const { stream, told, lines } = serve(() => ({
       onPing: () => Promise.reject(new Error('later')),
       onError: fails,
@@ -367,7 +370,7 @@ describe('RFC 6455 7.4.1: a handler that fails', () => {
     expect(told).toEqual(['failed later', 'failed no, unheard'])
   })
 
-  test('a reply that cannot be sent is a failure of the handler', async () => {
+  test('has failed when its reply cannot be sent', async () => {
     const codec: Codec = { decode: String, encode: () => 5 as unknown as string }
     const { stream, lines } = serve(() => ({ codec, onMessage: () => 'x' }))
     stream.deliver(text('a'))
@@ -387,7 +390,7 @@ describe('a codec', () => {
     encode: (value) => `<${String(value)}>`,
   }
 
-  test('reads messages, now or later, and writes replies, in order', async () => {
+  test('decodes messages, sync or async, and encodes replies, in order', async () => {
     const { stream, lines } = serve(() => ({ codec, onMessage: (_, value) => (value as number) + 1 }))
     stream.deliver(text('1'), text('100'), bytes('2'))
     await turns()
@@ -397,14 +400,14 @@ describe('a codec', () => {
   test.each([
     ['x', '8 1003 a message that the codec cannot read'],
     ['13', '8 1008 unlucky'],
-  ])('a message %s that it does not take closes', async (message, line) => {
+  ])('closes for a message %s that it refuses', async (message, line) => {
     const { stream, lines } = serve(() => ({ codec, onMessage: () => 'never' }))
     stream.deliver(text(message), text('1'))
     await turns()
     expect(lines()).toEqual([line])
   })
 
-  test('or goes to onInvalidMessage, as it came', async () => {
+  test('passes a refused message to onInvalidMessage unchanged', async () => {
     const { stream, lines } = serve(() => ({
       codec,
       onMessage: (_, value) => value,
@@ -432,7 +435,7 @@ describe('a reply in parts', () => {
     expect(lines().filter((line) => line.startsWith('1 b'))).toEqual(['1 b0', '1 b1', '1 b2'])
   })
 
-  test('is given up at the end of the connection, and the end waits for its cleaning up', async () => {
+  test('is cancelled at the end of the connection, and onClose waits for its cleanup', async () => {
     const [wait, clean] = [gate(), gate()]
     const { stream, told } = serve((list) => ({
       async *onMessage() {
@@ -460,7 +463,7 @@ describe('a reply in parts', () => {
     expect(told).toEqual(['gone', 'close', 'clean', 'cleaned', 'done'])
   })
 
-  test('that fails: 1011', async () => {
+  test('closes with 1011 when it fails', async () => {
     const { stream, lines } = serve(() => ({
       async *onMessage() {
         yield 'first'
@@ -475,7 +478,7 @@ describe('a reply in parts', () => {
 })
 
 describe('RFC 6455 7.1.4: the end', () => {
-  test('onClose is called once, behind all messages that came, and done behind it', async () => {
+  test('onClose is called once, after all received messages, and the connection is done after it', async () => {
     const [message, end] = [gate(), gate()]
     const { stream, told, lines } = serve((list) => ({
       onMessage: async (_, data) => {
@@ -505,7 +508,7 @@ describe('RFC 6455 7.1.4: the end', () => {
     expect(lines()).toEqual(['1 1', '1 2', '8 3000'])
   })
 
-  test('an onClose that fails is told, and the connection is done all the same', async () => {
+  test('an onClose that fails is reported, and the connection is done all the same', async () => {
     for (const onClose of [fails, () => Promise.reject(new Error('no'))]) {
       const { stream, told } = serve(() => ({ onClose }))
       stream.destroy()
@@ -514,7 +517,7 @@ describe('RFC 6455 7.1.4: the end', () => {
     }
   })
 
-  test('an error of the network comes before it', async () => {
+  test('an error of the network is reported before onClose', async () => {
     const { stream, told } = serve((list) => ({
       onError: (_, error) => void list.push(`error ${error.message}`),
       onClose: (_, { code }) => void list.push(`close ${code}`),
@@ -530,7 +533,7 @@ describe('RFC 6455 7.1.4: the end', () => {
     ])
   })
 
-  test('close by this side while a handler runs: its reply no longer goes out', async () => {
+  test('the reply of a running handler does not leave after a local close', async () => {
     const wait = gate()
     const { socket, stream, lines } = serve(() => ({
       onMessage: async (_, message) => {
@@ -572,7 +575,7 @@ describe('a connection without messages', () => {
     expect(asked).toBe(3)
   })
 
-  test('is closed with 1011 where the handler fails later', async () => {
+  test('is closed with 1011 when the handler fails later', async () => {
     const { lines } = serve(() => ({ onIdleTimeout: () => Promise.reject(new Error('no')) }), {
       idleTimeoutMs: 5,
     })

@@ -14,7 +14,7 @@ class Source {
 }
 
 describe('Inbox', () => {
-  test('holds its source at its number of messages, and lets go at half of it', () => {
+  test('holds its source at its number of messages, and releases it at half of that', () => {
     const source = new Source()
     const inbox = new Inbox(resolveLimits({ maxQueuedMessages: 4 }, SERVER_LIMITS), source)
     for (const text of ['a', 'b', 'c']) inbox.push(text)
@@ -32,7 +32,7 @@ describe('Inbox', () => {
     expect(inbox.length).toBe(2)
   })
 
-  test('holds its source at its number of bytes, an overhead for each message counted, and lets go when it is cleared', () => {
+  test('holds its source at its number of bytes, with an overhead for each message, and releases it when it is cleared', () => {
     const source = new Source()
     const inbox = new Inbox(resolveLimits({ maxQueuedBytes: 1000 }, SERVER_LIMITS), source)
     inbox.push(Buffer.alloc(900))
@@ -46,7 +46,7 @@ describe('Inbox', () => {
     expect(inbox.shift()).toBeUndefined()
   })
 
-  test('lets go on request, and holds again at the next message that finds it full', () => {
+  test('releases its source on request, and holds it again at the next message that finds it full', () => {
     const source = new Source()
     const inbox = new Inbox(resolveLimits({ maxQueuedMessages: 1 }, SERVER_LIMITS), source)
     inbox.letGo()
@@ -57,7 +57,7 @@ describe('Inbox', () => {
     expect(source.asked).toEqual(['hold', 'unhold', 'hold'])
   })
 
-  test('is busy while the messages that are being handled have as many bytes as may wait', () => {
+  test('is busy while the messages in handlers have as many bytes as may wait', () => {
     const inbox = new Inbox(resolveLimits({ maxQueuedBytes: 1000 }, SERVER_LIMITS), new Source())
     const message = 'x'.repeat(936)
     inbox.begin('')
@@ -85,7 +85,7 @@ describe('Inbox', () => {
     )
   })
 
-  test('one that never runs empty keeps nothing of what was taken', () => {
+  test('keeps nothing of the messages that were taken, also when it never runs empty', () => {
     const inbox = new Inbox(SERVER_LIMITS, new Source())
     inbox.push('x')
     for (let i = 0; i < 100_000; i++) {

@@ -95,7 +95,7 @@ const ENDS: Record<string, (served: Served) => void> = {
 describe.each(Object.keys(ENDS))('a reply stream, and %s', (name) => {
   const end = ENDS[name] as (served: Served) => void
 
-  it('is told by return() once while it waits for room, and is not asked for a part after it', async () => {
+  it('gets one return() while it waits for room, and is not asked for a part after it', async () => {
     const parts = new Parts(large)
     const served = await serveParts(parts)
     const before = parts.asked.length
@@ -108,7 +108,7 @@ describe.each(Object.keys(ENDS))('a reply stream, and %s', (name) => {
     expect(parts.asked.slice(before)).toEqual(['return'])
   })
 
-  it('is told by return() once while it makes a part that never comes', async () => {
+  it('gets one return() while it makes a part that never comes', async () => {
     const parts = new Parts(never)
     const served = await serveParts(parts)
     end(served)
@@ -118,7 +118,7 @@ describe.each(Object.keys(ENDS))('a reply stream, and %s', (name) => {
 })
 
 describe('a reply stream, and the Close frame of the peer', () => {
-  it('goes on until closeTimeoutMs, is then told by return() once, and onClose comes', async () => {
+  it('goes on until closeTimeoutMs, then gets one return(), and onClose is called', async () => {
     const parts = new Parts(never)
     const served = await serveParts(parts)
     served.line.deliver(closeFrame(1000, '', { key: KEY }))

@@ -11,20 +11,20 @@ describe('the names of a plain object', () => {
     ['concurency', 'service has no handler or option named "concurency"', '; is concurrency meant?'],
     ['onmessage', 'service has no handler named "onmessage"', '; is onMessage meant?'],
     ['users', 'service has no handler or option named "users"', 'onError, codec, concurrency'],
-  ])('must be handlers or options: %s is refused, with what there is', (key, start, end) => {
+  ])('must be handlers or options: %s is refused, and the error lists the known names', (key, start, end) => {
     const run = (): unknown => check({ onOpen: noop, [key]: noop })
     expect(run).toThrow(TypeError)
     expect(run).toThrow(new RegExp(`^${start}; there are onOpen, onMessage, `))
     expect(run).toThrow(new RegExp(`${end.replace('?', '[?]')}$`))
   })
 
-  test('are its own that are enumerable: symbols, hidden ones and those that it inherits are nobody’s business', () => {
+  test('are checked when they are its own and enumerable, but not symbols, hidden and inherited ones', () => {
     const service = Object.create({ users: 1 }, { hidden: { value: 1 } }) as object
     expect(() => check(Object.assign(service, { onOpen: noop, [Symbol('x')]: 1 }))).not.toThrow()
     expect(() => check(Object.assign(Object.create(null) as object, { open: noop }))).toThrow('"open"')
   })
 
-  test('are told apart by what the service is for: a client has no onUpgrade', () => {
+  test('depend on the role: a client has no onUpgrade', () => {
     expect(() => check({ onUpgrade: noop }, ['onUpgrade'])).not.toThrow()
     expect(() => check({ onUpgrade: noop })).toThrow(/"onUpgrade"; there are .*concurrency$/)
     expect(() => check({ upgrade: noop })).toThrow(/"upgrade"; there are .*concurrency$/)
@@ -32,7 +32,7 @@ describe('the names of a plain object', () => {
 })
 
 describe('the names of an instance of a class', () => {
-  test('are its own business, methods and state alike', () => {
+  test('are free, for methods and state alike', () => {
     class Chat {
       readonly users = new Set<string>()
       readonly code = 5
@@ -113,7 +113,7 @@ describe('the names of an instance of a class', () => {
         }
       })(),
     ],
-  ])('are refused where they are nearly those of a handler or an option: %s', (key, service) => {
+  ])('are refused when they nearly match a handler or an option: %s', (key, service) => {
     expect(() => check(service)).toThrow(TypeError)
     expect(() => check(service)).toThrow(`named "${key}"; there are`)
     // Remembered, and the same.

@@ -16,17 +16,17 @@ describe('checkService', () => {
     expect(() => checkService('service', { onUpgrade: noop }, ['onUpgrade'])).not.toThrow()
   })
 
-  test.each(['onTextMessage', 'onBinaryMessage'])('onMessage excludes %s, by name', (other) => {
+  test.each(['onTextMessage', 'onBinaryMessage'])('refuses onMessage beside %s, and names both', (other) => {
     expect(() => checkService('service', { onMessage: noop, [other]: noop })).toThrow(
       new TypeError(`service has both onMessage and ${other}: onMessage gets every message`),
     )
   })
 
-  test.each([null, undefined, 5, 'x', noop])('%p is no service', (service) => {
+  test.each([null, undefined, 5, 'x', noop])('refuses %p as a service', (service) => {
     expect(() => checkService('service', service)).toThrow(/^service must be an object with handlers, not /)
   })
 
-  test('a handler that is no function, and one that nobody calls', () => {
+  test('refuses a handler that is not a function, and one that is never called', () => {
     expect(() => checkService('service', { onClose: 5 })).toThrow('service.onClose must be a function, not 5')
     expect(() => checkService('service', { onMesage: noop })).toThrow(
       /^service has no handler named "onMesage"; there are onOpen, onMessage/,

@@ -81,7 +81,7 @@ async function readAll(line: Line): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-describe.each(KINDS)('%s: what is left unsent at the end', (kind) => {
+describe.each(KINDS)('%s: output that is not sent at the end', (kind) => {
   it('is in unsentBytes and no longer in bufferedAmount', async () => {
     const served = await serve(kind, 1000)
     served.socket.send('x'.repeat(200_000))
@@ -129,7 +129,7 @@ describe.each(KINDS)('%s: a FIN without a Close frame, while output waits', (kin
   })
 })
 
-describe.each(KINDS)('%s: an application that paused', (kind) => {
+describe.each(KINDS)('%s: an application that pauses', (kind) => {
   const ENDS: Record<string, (served: Served) => void> = {
     'close()': ({ socket, line }) => {
       void socket.close(1000)
@@ -141,7 +141,7 @@ describe.each(KINDS)('%s: an application that paused', (kind) => {
   }
 
   it.each(Object.keys(ENDS))(
-    'gets what it had received by the time of %s, and then onClose',
+    'gets the messages that were received before %s, and then onClose',
     async (name) => {
       let release = (): void => undefined
       const first = new Promise<undefined>((resolve) => {
@@ -164,7 +164,7 @@ describe.each(KINDS)('%s: an application that paused', (kind) => {
     },
   )
 
-  it('does not keep onClose away by pausing after the end', async () => {
+  it('does not prevent onClose by pausing after the end', async () => {
     let release = (): void => undefined
     const first = new Promise<undefined>((resolve) => {
       release = () => resolve(undefined)
@@ -182,8 +182,8 @@ describe.each(KINDS)('%s: an application that paused', (kind) => {
   })
 })
 
-describe.each(KINDS)('RFC 6455 7.1.7: %s: a limit that is reached while the inbox is full', (kind) => {
-  it('is told to onError at once, and what waits for a handler is dropped', async () => {
+describe.each(KINDS)('RFC 6455 7.1.7: %s: a limit that is exceeded while the inbox is full', (kind) => {
+  it('is reported to onError at once, and waiting messages are dropped', async () => {
     let release = (): void => undefined
     const first = new Promise<undefined>((resolve) => {
       release = () => resolve(undefined)
@@ -208,7 +208,7 @@ describe.each(KINDS)('RFC 6455 7.1.7: %s: a limit that is reached while the inbo
 })
 
 describe.each(KINDS)('%s: several reply streams', (kind) => {
-  it('share the room that there is: none of them closes the connection as a slow consumer', async () => {
+  it('share the room for output, and none of them closes the connection as a slow consumer', async () => {
     async function* parts(): AsyncGenerator<string> {
       for (let i = 0; i < 5; i++) {
         await nextTurn()

@@ -82,13 +82,13 @@ async function readAll(line: Line): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-describe('a message that goes to many is admitted as any other', () => {
+describe('a message to many sockets is admitted as any other', () => {
   const LIMITS = { maxBufferedOutputBytes: 1000, highWaterMarkBytes: 500 }
   const large = new PreparedMessage('x'.repeat(100_000))
   const small = new PreparedMessage('y'.repeat(600))
 
   it.each(KINDS)(
-    '%s: beside a large one on its way two are taken, and the third by the policy',
+    '%s: two are taken after a large one on its way, and the policy decides about the third',
     async (kind) => {
       for (const policy of ['close', 'drop', 'buffer'] as const) {
         const { driver, line, events } = drive(kind, LIMITS, policy, 1000)
@@ -122,40 +122,37 @@ describe('a message that goes to many is admitted as any other', () => {
   )
 })
 
-describe('the process lives while a connection closes, and no longer', () => {
+describe('the process stays alive while a connection closes, and no longer', () => {
   /** Another connection waits in the same wheel: its timer must not keep the process. */
   const keeps = (): boolean => (timerWheel as unknown as { timer: NodeJS.Timeout }).timer.hasRef()
 
-  it.each(KINDS)(
-    '%s: the timer of the wheel has a reference from the Close frame to the end',
-    async (kind) => {
-      drive(kind)
-      const { driver, goneCount } = drive(kind)
-      expect(keeps()).toBe(false)
-      driver.close(1000, '', undefined)
-      await nextTurn()
-      expect(keeps()).toBe(true)
-      driver.terminate()
-      await nextTurn()
-      await nextTurn()
-      expect(keeps()).toBe(false)
-      expect(goneCount).toBe(0)
-      // A second one, closed with a time of the caller's and lost.
-      const lost = drive(kind)
-      lost.driver.close(1000, '', 5000)
-      await nextTurn()
-      expect(keeps()).toBe(true)
-      lost.line.reset()
-      await nextTurn()
-      await nextTurn()
-      expect(lost.goneCount).toBe(1)
-      expect(keeps()).toBe(false)
-    },
-  )
+  it.each(KINDS)('%s: the timer has a reference from the Close frame to the end', async (kind) => {
+    drive(kind)
+    const { driver, goneCount } = drive(kind)
+    expect(keeps()).toBe(false)
+    driver.close(1000, '', undefined)
+    await nextTurn()
+    expect(keeps()).toBe(true)
+    driver.terminate()
+    await nextTurn()
+    await nextTurn()
+    expect(keeps()).toBe(false)
+    expect(goneCount).toBe(0)
+    // A second one, closed with a time of the caller's and lost.
+    const lost = drive(kind)
+    lost.driver.close(1000, '', 5000)
+    await nextTurn()
+    expect(keeps()).toBe(true)
+    lost.line.reset()
+    await nextTurn()
+    await nextTurn()
+    expect(lost.goneCount).toBe(1)
+    expect(keeps()).toBe(false)
+  })
 })
 
-describe('whoever throws does not wedge the connection', () => {
-  it('an owner that throws at an event, and at a drain, gets the next ones', async () => {
+describe('a throw does not block the connection', () => {
+  it('an owner that throws at an event or at a drain gets the next ones', async () => {
     const driven = drive('handle', { highWaterMarkBytes: 10 })
     const { driver, line, events } = driven
     let throwing = true
@@ -183,7 +180,7 @@ describe('whoever throws does not wedge the connection', () => {
 })
 
 describe('RFC 6455 5.5.3: pings in one read', () => {
-  it.each([17, 1000])('all of %i are answered while the peer reads, in order', async (count) => {
+  it.each([17, 1000])('are all answered in order while the peer reads: %i', async (count) => {
     for (const kind of KINDS) {
       const { line } = drive(kind, {}, 'close', 1024 * 1024)
       const pings = Array.from({ length: count }, (_, i) =>
@@ -198,7 +195,7 @@ describe('RFC 6455 5.5.3: pings in one read', () => {
     }
   })
 
-  it('of a peer that does not read the first 16 are answered, and the newest', async () => {
+  it('are answered for the first 16 and the newest when the peer does not read', async () => {
     const { line } = drive('handle', {}, 'close', 1)
     line.deliver(frame({ opcode: OP.PING, payload: 'first', key: KEY }))
     for (let i = 0; i < 10; i++) {
@@ -212,8 +209,8 @@ describe('RFC 6455 5.5.3: pings in one read', () => {
   })
 })
 
-describe('RFC 6455 5.5.3: a pong that came before the ping was sent', () => {
-  it('gives no round trip, though it has the same payload', async () => {
+describe('RFC 6455 5.5.3: a pong that arrives before the ping is sent', () => {
+  it('gives no round trip time, though it has the same payload', async () => {
     const driven = drive('handle')
     const { driver, line } = driven
     driven.onEvent = (event) => {
@@ -231,9 +228,9 @@ describe('RFC 6455 5.5.3: a pong that came before the ping was sent', () => {
   })
 })
 
-describe('a mark of 0', () => {
+describe('a high-water mark of 0', () => {
   it.each(KINDS)(
-    '%s: 40,000 messages in one read, each answered, paused and resumed: no stack overflows',
+    'does not overflow the stack by 40,000 messages in one read, each answered, paused and resumed: %s',
     async (kind) => {
       const driven = drive(kind, { highWaterMarkBytes: 0 }, 'buffer', 16 * 1024 * 1024)
       const { driver, line } = driven

@@ -49,7 +49,7 @@ function join(limitOptions: LimitOptions = {}, slowConsumer: SlowConsumerPolicy 
 const three = (): [Member, Member, Member] => [join(), join(), join()]
 
 describe('a message to many', () => {
-  test('reaches each of them, with what else is sent in the same turn, in one write', async () => {
+  test('reaches each of them in one write, together with other messages of the same turn', async () => {
     const members = three()
     members[1].driver.send('before')
     expect(fanOut(members, 'to all')).toEqual({ sent: 3, dropped: 0, failed: 0 })
@@ -67,11 +67,11 @@ describe('a message to many', () => {
     expect(members[2].stream.written).toEqual(Buffer.concat([all, behind!]))
   })
 
-  test('to nobody', () => {
+  test('may have no receivers', () => {
     expect(fanOut([], 'x')).toEqual({ sent: 0, dropped: 0, failed: 0 })
   })
 
-  test('is not changed by what its source becomes before it leaves', async () => {
+  test('is not changed by changes of its source before it leaves', async () => {
     const members = three()
     const source = Buffer.from('Hello')
     fanOut(members, source)
@@ -81,7 +81,7 @@ describe('a message to many', () => {
       expect(stream.written).toEqual(frame({ opcode: OP.BINARY, payload: 'Hello' }))
   })
 
-  test('passes over those that are closing, and those that are too slow', async () => {
+  test('skips sockets that are closing and sockets that are too slow', async () => {
     const closing = join()
     const slow = join({ maxBufferedOutputBytes: 1000 }, 'drop')
     const well = join()
@@ -101,7 +101,7 @@ describe('a message to many', () => {
   })
 })
 
-describe('who gets it', () => {
+describe('the receivers of a message', () => {
   test.each<[string, (members: Member[]) => FanOutOptions<Member>, boolean[]]>([
     ['except one', ([a]) => ({ except: a }), [false, true, true]],
     ['except an array', ([a, b]) => ({ except: [a!, b!] }), [false, false, true]],
@@ -109,7 +109,7 @@ describe('who gets it', () => {
     ['a filter', ([, , c]) => ({ filter: (one) => one === c }), [false, false, true]],
     ['both', ([a, b]) => ({ except: a, filter: (one) => one === a || one === b }), [false, true, false]],
     ['nothing said', () => ({ except: undefined, filter: undefined }), [true, true, true]],
-  ])('%s', async (_, options, expected) => {
+  ])('are right for %s', async (_, options, expected) => {
     const members = three()
     const { sent } = fanOut(members, 'x', options(members))
     await nextTurn()
@@ -117,7 +117,7 @@ describe('who gets it', () => {
     expect(sent).toBe(expected.filter(Boolean).length)
   })
 
-  test('what the filter throws is thrown, and nobody gets the message, not even those that it let through before', async () => {
+  test('are none when the filter throws: the caller gets the error, and no socket gets the message', async () => {
     const members = three()
     const filter = (one: Member): boolean => {
       if (one === members[1]) throw new Error('no')
@@ -138,18 +138,18 @@ describe('what the caller does wrong throws at once', () => {
     [{ except: 'x' }, 'except must be a connection, or an array or a set of them, not "x"'],
     [{ except: null }, 'except must be a connection, or an array or a set of them, not null'],
     [{ compress: 1 }, 'compress'],
-  ])('options %p', (options, message) => {
+  ])('for options %p', (options, message) => {
     const member = join()
     expect(() => fanOut([member], 'x', options as FanOutOptions<Member>)).toThrow(TypeError)
     expect(() => fanOut([member], 'x', options as FanOutOptions<Member>)).toThrow(message)
     expect(member.driver.bufferedAmount).toBe(0)
   })
 
-  test('what is neither text nor bytes', () => {
+  test('for data that is neither text nor bytes', () => {
     expect(() => fanOut([join()], 5 as unknown as string)).toThrow(TypeError)
   })
 
-  test('compress for a message that was prepared', () => {
+  test('for `compress` with a prepared message', () => {
     const message = new PreparedMessage('x')
     expect(prepare(message)).toBe(message)
     expect(() => prepare(message, true)).toThrow('compress belongs to the PreparedMessage itself')

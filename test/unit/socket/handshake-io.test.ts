@@ -29,7 +29,7 @@ function readHead(maxHeaderBytes = 16_384): {
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 describe('readResponseHead', () => {
-  it('gives the head, and the bytes after it as they came', async () => {
+  it('returns the head, and the bytes after it unchanged', async () => {
     const { stream, results } = readHead()
     stream.deliver(Buffer.from(`${HEAD}frames`))
     await nextTurn()
@@ -43,7 +43,7 @@ describe('readResponseHead', () => {
     expect(textOf(rest)).toBe('frames')
   })
 
-  it('stops reading at the head: what comes later is for the next owner', async () => {
+  it('stops reading after the head, and leaves later bytes to the next owner', async () => {
     const { stream, results } = readHead()
     stream.deliver(Buffer.from(HEAD))
     await nextTurn()
@@ -65,7 +65,7 @@ describe('readResponseHead', () => {
     expect((results[0] as ResponseStart).head.status).toBe(101)
   })
 
-  it.each([1, 7, 1_000])('passes over interim responses, in chunks of %i bytes', async (size) => {
+  it.each([1, 7, 1_000])('skips interim responses, in chunks of %i bytes', async (size) => {
     const { stream, results } = readHead()
     const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
     const bytes = Buffer.from(`${interim}${HEAD}rest`)
@@ -81,7 +81,7 @@ describe('readResponseHead', () => {
     ['a field that is none', 'HTTP/1.1 101 \r\nfield\r\n\r\n', 'HAWSER_MALFORMED_RESPONSE'],
     ['a head above the bound', `HTTP/1.1 101 \r\nA: ${'x'.repeat(1_000)}`, 'HAWSER_RESPONSE_TOO_LARGE'],
     ['interim heads above the bound', 'HTTP/1.1 100 \r\n\r\n'.repeat(100), 'HAWSER_RESPONSE_TOO_LARGE'],
-  ])('gives an error once, and stops: %s', async (_, bytes, code) => {
+  ])('reports an error once, and stops: %s', async (_, bytes, code) => {
     const { stream, results } = readHead(500)
     stream.deliver(Buffer.from(bytes))
     stream.deliver(Buffer.from(bytes))
@@ -91,7 +91,7 @@ describe('readResponseHead', () => {
     expect(stream.listenerCount('data')).toBe(0)
   })
 
-  it('tells nothing after it was stopped', async () => {
+  it('reports nothing after it was stopped', async () => {
     const { stream, results, stop } = readHead()
     stream.deliver(Buffer.from(HEAD.slice(0, 20)))
     await nextTurn()
@@ -116,12 +116,12 @@ describe('readBodyStart', () => {
     return { stream, bodies, finish }
   }
 
-  it('gives a body that came with its head at once', async () => {
+  it('returns at once a body that arrived with its head', async () => {
     const { bodies } = await readBody('HTTP/1.1 404 \r\nContent-Length: 5\r\n\r\nhello and more')
     expect(bodies).toEqual(['hello'])
   })
 
-  it('waits for the rest of the announced length, and then listens no more', async () => {
+  it('waits for the rest of the announced length, and then removes its listeners', async () => {
     const { bodies, stream } = await readBody('HTTP/1.1 404 \r\nContent-Length: 10\r\n\r\nhello')
     expect(bodies).toEqual([])
     stream.deliver(Buffer.from('hello'))
@@ -130,7 +130,7 @@ describe('readBodyStart', () => {
     expect(['data', 'end'].map((event) => stream.listenerCount(event))).toEqual([0, 0])
   })
 
-  it('takes chunks apart', async () => {
+  it('decodes chunks', async () => {
     const { bodies, stream } = await readBody('HTTP/1.1 500 \r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel')
     stream.deliver(Buffer.from('lo\r\n2;x=y\r\n, \r\n0\r\n\r\n'))
     await nextTurn()
@@ -140,7 +140,7 @@ describe('readBodyStart', () => {
   it.each<readonly [name: string, end: (stream: Duplex) => unknown]>([
     ['the peer ends', (stream) => stream.push(null)],
     ['the stream is lost', (stream) => stream.destroy()],
-  ])('gives what came where %s before the length is reached', async (_, end) => {
+  ])('returns the received part when %s before the length is reached', async (_, end) => {
     const { bodies, stream } = await readBody('HTTP/1.1 404 \r\nContent-Length: 10\r\n\r\nhello')
     end(stream)
     await nextTurn()
@@ -148,7 +148,7 @@ describe('readBodyStart', () => {
     expect(bodies).toEqual(['hello'])
   })
 
-  it('is ended by its caller with what there is, and told once', async () => {
+  it('returns the received part when its caller ends it, once', async () => {
     const { bodies, stream, finish } = await readBody('HTTP/1.1 404 \r\n\r\npart')
     finish()
     stream.deliver(Buffer.from('more'))
@@ -156,7 +156,7 @@ describe('readBodyStart', () => {
     expect(bodies).toEqual(['part'])
   })
 
-  it('has no body for 204 and 304', async () => {
+  it('returns no body for 204 and 304', async () => {
     for (const status of [204, 304]) {
       const { bodies } = await readBody(`HTTP/1.1 ${status} \r\nContent-Length: 5\r\n\r\nhello`)
       expect(bodies).toEqual([''])
@@ -172,7 +172,7 @@ describe('readBodyStart', () => {
 })
 
 describe('writeAndEnd', () => {
-  it('writes, ends its side, and discards what still comes', async () => {
+  it('writes, ends its side, and discards further input', async () => {
     const stream = new MemoryDuplex()
     writeAndEnd(stream, Buffer.from('rejected'))
     stream.deliver(Buffer.from('a body that nobody reads'))
@@ -192,7 +192,7 @@ describe('writeAndEnd', () => {
     expect(stream.writableEnded).toBe(false)
   })
 
-  it('is told of no error of the stream: it harms nobody', async () => {
+  it('ignores an error of the stream', async () => {
     const stream = new MemoryDuplex()
     writeAndEnd(stream, Buffer.from('rejected'))
     stream.destroy(new Error('reset'))
@@ -200,7 +200,7 @@ describe('writeAndEnd', () => {
     expect(stream.errored).toMatchObject({ message: 'reset' })
   })
 
-  it('reaches a real peer whose body is on its way, whole', async () => {
+  it('sends the whole answer to a real peer whose body is on its way', async () => {
     const response = Buffer.alloc(100_000, 'r')
     const server = await RawServer.start(({ socket }) => {
       socket.removeAllListeners('data')
@@ -217,7 +217,7 @@ describe('writeAndEnd', () => {
 })
 
 describe('ignoreErrors', () => {
-  it('listens once, however often it is asked', async () => {
+  it('adds one listener, however often it is called', async () => {
     const stream = new PassThrough()
     ignoreErrors(stream)
     ignoreErrors(stream)
@@ -229,7 +229,7 @@ describe('ignoreErrors', () => {
 })
 
 describe('StreamGuard', () => {
-  it('tells the end of the stream, and takes its errors', async () => {
+  it('reports the end of the stream, and handles its errors', async () => {
     const stream = new PassThrough()
     let ends = 0
     const guard = new StreamGuard(stream, () => ends++)
@@ -239,7 +239,7 @@ describe('StreamGuard', () => {
     guard.release()
   })
 
-  it('leaves no listener after its release, and tells nothing more', async () => {
+  it('leaves no listener after its release, and reports nothing more', async () => {
     const stream = new PassThrough()
     const before = ['error', 'close'].map((event) => stream.listenerCount(event))
     let ends = 0

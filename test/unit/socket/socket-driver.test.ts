@@ -60,7 +60,7 @@ const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload, key:
 const textsOf = (bytes: Buffer): string[] => readFrames(bytes).frames.map((one) => one.text)
 
 describe('coalescing', () => {
-  it('what is sent in one go leaves in one write', async () => {
+  it('messages that are sent in one turn leave in one write', async () => {
     const { driver, stream } = drive()
     for (let i = 0; i < 100; i++) driver.send(`message ${i}`)
     driver.ping('and a ping')
@@ -71,7 +71,7 @@ describe('coalescing', () => {
     expect(textsOf(stream.written)[99]).toBe('message 99')
   })
 
-  it('what is sent while one chunk is handled leaves in one write, before the code behind it', () => {
+  it('messages that are sent while one chunk is handled leave in one write, before the code after it runs', () => {
     const driven = drive()
     const { driver, stream } = driven
     driven.onEvent = (event) => {
@@ -84,7 +84,7 @@ describe('coalescing', () => {
     })
   })
 
-  it('a pong goes out before the handler of the message behind its ping runs', async () => {
+  it('a pong leaves before the handler of the message after the ping runs', async () => {
     const driven = drive()
     const atMessage: number[] = []
     driven.onEvent = (event) => {
@@ -96,7 +96,7 @@ describe('coalescing', () => {
     expect(readFrames(driven.stream.written).frames[0]).toMatchObject({ opcode: OP.PONG, text: 'p' })
   })
 
-  it('much in one go is offered as it comes, in writes of 64 KiB and more, and in order', async () => {
+  it('large output of one turn leaves in order, in writes of 64 KiB and more', async () => {
     const { driver, stream } = drive({ maxBufferedOutputBytes: Infinity })
     for (let i = 0; i < 1000; i++) driver.send(`${String(i).padStart(4, '0')}${'x'.repeat(1020)}`)
     await nextTurn()
@@ -105,7 +105,7 @@ describe('coalescing', () => {
     expect(stream.writes.length).toBeLessThanOrEqual(Math.ceil(stream.written.length / 65_536) + 1)
   })
 
-  it('what comes while the stream is full leaves together when it is not', async () => {
+  it('messages that are sent while the stream is full leave together when it has room', async () => {
     const { driver, stream, told } = drive()
     stream.stick()
     driver.send('first')
@@ -126,7 +126,7 @@ describe('coalescing', () => {
 describe('backpressure outwards', () => {
   const LIMITS = { highWaterMarkBytes: 1000, maxBufferedOutputBytes: 5000 }
 
-  it('send is false above the high-water mark, and the drain is told once at or below it', async () => {
+  it('send returns false above the high-water mark, and the drain is reported once at or below it', async () => {
     const { driver, stream, told } = drive(LIMITS)
     stream.stick()
     expect(driver.send(Buffer.alloc(996))).toBe(true)
@@ -143,7 +143,7 @@ describe('backpressure outwards', () => {
     expect(driver.send('on')).toBe(true)
   })
 
-  it("'close': what waits is dropped between two frames, the peer gets 1008, the owner a LimitError", async () => {
+  it("'close' drops the waiting output between two frames, sends 1008, and gives the owner a LimitError", async () => {
     const { driver, stream, told } = drive(LIMITS)
     stream.stick()
     const sent = [driver.send(Buffer.alloc(900, 1)), driver.send(Buffer.alloc(4500, 2))]
@@ -162,7 +162,7 @@ describe('backpressure outwards', () => {
     expect(frames.some((one) => one.text === 'refused')).toBe(false)
   })
 
-  it("'drop': the message is not taken, the connection lives", async () => {
+  it("'drop' does not take the message, and the connection stays open", async () => {
     const { driver, stream, told } = drive(LIMITS, { slowConsumer: 'drop' })
     stream.stick()
     driver.send(Buffer.alloc(5001))
@@ -179,7 +179,7 @@ describe('backpressure outwards', () => {
     expect([texts.length, texts[1], texts[3]]).toEqual([4, 'behind the one on its way', 'taken'])
   })
 
-  it("'buffer': everything is taken", async () => {
+  it("'buffer' takes every message", async () => {
     const { driver, stream, told } = drive(LIMITS, { slowConsumer: 'buffer' })
     stream.stick()
     for (let i = 0; i < 100; i++) expect(driver.send(Buffer.alloc(1000))).toBe(false)
@@ -191,7 +191,7 @@ describe('backpressure outwards', () => {
     expect(told).toEqual(['drain'])
   })
 
-  it('a stream that takes bytes is asked before anybody is given up', async () => {
+  it('a stream that takes bytes is asked before its connection is given up', async () => {
     const { driver, stream, told } = drive(LIMITS)
     for (let i = 0; i < 100; i++) driver.send(Buffer.alloc(4000))
     await nextTurn()
@@ -199,7 +199,7 @@ describe('backpressure outwards', () => {
     expect(told.filter((line) => line !== 'drain')).toEqual([])
   })
 
-  it('an owner that is told to wait is told by requestDrain as well', async () => {
+  it('an owner that has to wait is also called back by requestDrain', async () => {
     const { driver, told } = drive()
     driver.requestDrain()
     await nextTurn()
@@ -210,7 +210,7 @@ describe('backpressure outwards', () => {
 describe('backpressure inwards', () => {
   const endless = text('x'.repeat(100))
 
-  it.each(['pause', 'hold'] as const)('%s stops the pulling at once, and the reading', async (how) => {
+  it.each(['pause', 'hold'] as const)('%s stops delivery and reading at once', async (how) => {
     const driven = drive({}, { highWaterMark: 1024 })
     const { driver, stream, told } = driven
     driven.onEvent = () => {
@@ -230,7 +230,7 @@ describe('backpressure inwards', () => {
     expect(told).toHaveLength(1000)
   })
 
-  it('pause and hold are two: both must end', async () => {
+  it('pause and hold are independent, and both must end before reading goes on', async () => {
     const { driver, stream, told } = drive()
     driver.pause()
     driver.hold()
@@ -245,7 +245,7 @@ describe('backpressure inwards', () => {
     driver.resume()
   })
 
-  it('resume inside a handler does not call the next inside it', async () => {
+  it('resume in a handler does not call the next handler inside it', async () => {
     const driven = drive()
     const order: string[] = []
     driven.onEvent = () => {
@@ -259,7 +259,7 @@ describe('backpressure inwards', () => {
     expect(order).toEqual(['begin', 'end', 'begin', 'end'])
   })
 
-  it('the head that came with the handshake is first, cut anywhere', async () => {
+  it('frames that arrived with the handshake are handled first, cut anywhere', async () => {
     const bytes = Buffer.concat([
       fragments(OP.TEXT, ['one ', 'two ', 'three'], { key: KEY }),
       frame({ opcode: OP.PING, payload: 'p', key: KEY }),
@@ -280,7 +280,7 @@ describe('backpressure inwards', () => {
     }
   })
 
-  it('byte by byte', async () => {
+  it('frames may arrive byte by byte', async () => {
     const { stream, told } = drive()
     for (const octet of Buffer.concat([
       text('Hellö'),
@@ -294,7 +294,7 @@ describe('backpressure inwards', () => {
 })
 
 describe('the end', () => {
-  it('a clean close of the peer: echo, FIN, gone when the peer ends', async () => {
+  it('a clean close of the peer is echoed, and the connection ends after both FINs', async () => {
     const { stream, told } = drive()
     stream.deliver(closeFrame(1000, '', { key: KEY }))
     await nextTurn()
@@ -307,7 +307,7 @@ describe('the end', () => {
     expect(stream.destroyed).toBe(true)
   })
 
-  it('a FIN is told though the caller had paused', async () => {
+  it('a FIN is reported though the caller has paused', async () => {
     const { driver, stream, told } = drive()
     stream.deliver(text('x'))
     driver.pause()
@@ -318,14 +318,14 @@ describe('the end', () => {
     expect(told[told.length - 1]).toBe('gone')
   })
 
-  it('an error of the stream is told once, with what it was, and then the end', async () => {
+  it('an error of the stream is reported once, and then the end', async () => {
     const { stream, told } = drive()
     stream.destroy(new Error('ECONNRESET'))
     await nextTurn()
     expect(told).toEqual(['error HAWSER_TRANSPORT', 'closed 1006  unclean remote', 'gone'])
   })
 
-  it('what comes behind a violation is read and thrown away, until the peer ends', async () => {
+  it('bytes after a violation are read and discarded until the peer ends', async () => {
     const { stream, told } = drive()
     stream.deliver(frame({ opcode: 3, key: KEY }), text('too late'))
     await nextTurn()
@@ -338,7 +338,7 @@ describe('the end', () => {
     expect(told[1]).toMatch(/^closed 1002 .* unclean engine$/)
   })
 
-  it('terminate inside a handler: no more is told but the end', async () => {
+  it('terminate in a handler lets nothing follow but the end', async () => {
     const driven = drive()
     driven.onEvent = (event) => {
       if (event.type === 'message') driven.driver.terminate()
@@ -353,7 +353,7 @@ describe('the end', () => {
     expect(driven.told).toHaveLength(3)
   })
 
-  it('a close timeout, the least patient of several, also one that is never', async () => {
+  it('the shortest of several close timeouts counts, also beside one that is off', async () => {
     const patient = drive({ closeTimeoutMs: 10 })
     patient.driver.close(1000, '', Infinity)
     const hasty = drive({ closeTimeoutMs: 60_000 })
@@ -369,7 +369,7 @@ describe('the end', () => {
     patient.driver.terminate()
   })
 
-  it('a stream that was destroyed before the start: what came with the handshake, then the end', async () => {
+  it('a stream that is destroyed before the start gives the frames of the handshake, and then the end', async () => {
     const stream = new MemoryDuplex()
     const told: string[] = []
     const driver = new SocketDriver(
@@ -392,7 +392,7 @@ describe('the end', () => {
 })
 
 describe('time', () => {
-  it('pings after silence, finds the dead, and tells both from a caller that paused', async () => {
+  it('a ping follows silence, a dead peer is found, and a paused caller is not taken for one', async () => {
     const silent = drive({ heartbeatIntervalMs: 20, heartbeatTimeoutMs: 20 })
     const paused = drive({ heartbeatIntervalMs: 20, heartbeatTimeoutMs: 20, idleTimeoutMs: 30 })
     paused.driver.pause()
@@ -407,7 +407,7 @@ describe('time', () => {
     paused.driver.terminate()
   })
 
-  it('idleTimeout is told again and again, as long as no message comes', async () => {
+  it('idleTimeout is reported again and again while no message arrives', async () => {
     const driven = drive({ idleTimeoutMs: 10, heartbeatIntervalMs: Infinity })
     await new Promise<void>((resolve) => {
       driven.onEvent = () => {

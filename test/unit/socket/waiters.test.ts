@@ -1,7 +1,7 @@
 import { Waiters } from '../../../src/socket/waiters.js'
 
 describe('Waiters', () => {
-  test('first come, first served; or all at once', async () => {
+  test('resolve in order, one at a time or all at once', async () => {
     const waiters = new Waiters<number>()
     const first = waiters.wait()
     const second = waiters.wait()
@@ -13,7 +13,7 @@ describe('Waiters', () => {
     expect(waiters.size).toBe(0)
   })
 
-  test('rejects all', async () => {
+  test('reject all', async () => {
     const waiters = new Waiters<number>()
     const both = [waiters.wait(), waiters.wait({ timeoutMs: 1000, signal: new AbortController().signal })]
     waiters.rejectAll(new Error('over'))
@@ -21,7 +21,7 @@ describe('Waiters', () => {
     expect(waiters.size).toBe(0)
   })
 
-  test('one that gives up by timeout leaves nothing, and the next gets the value', async () => {
+  test('keep nothing of one that times out, and the next gets the value', async () => {
     const waiters = new Waiters<string>()
     await expect(waiters.wait({ timeoutMs: 1 })).rejects.toMatchObject({ name: 'TimeoutError' })
     expect(waiters.size).toBe(0)
@@ -30,7 +30,7 @@ describe('Waiters', () => {
     await expect(next).resolves.toBe('late')
   })
 
-  test('a timeout longer than a timer can be does not end at once', async () => {
+  test('do not end at once for a timeout that is longer than a timer can be', async () => {
     const waiters = new Waiters<string>()
     const waiting = waiters.wait({ timeoutMs: 3e9 })
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -38,7 +38,7 @@ describe('Waiters', () => {
     await expect(waiting).resolves.toBe('in time')
   })
 
-  test('one that gives up by a signal, before and while it waits', async () => {
+  test('reject by a signal, before and during the wait', async () => {
     const waiters = new Waiters<string>()
     await expect(waiters.wait({ signal: AbortSignal.abort(new Error('no more')) })).rejects.toThrow('no more')
     const aborter = new AbortController()
@@ -52,7 +52,7 @@ describe('Waiters', () => {
     [{ timeoutMs: -1 }, RangeError, 'timeoutMs must be a number from 0 to Infinity, not -1'],
     [{ timeoutMs: '5' }, TypeError, 'timeoutMs must be a number from 0 to Infinity, not "5"'],
     [{ signal: {} }, TypeError, 'signal must be an AbortSignal, not a value of type object'],
-  ])('%j throws with name and value', (options, type, message) => {
+  ])('refuse %j with name and value', (options, type, message) => {
     expect(() => new Waiters().wait(options as never)).toThrow(type)
     expect(() => new Waiters().wait(options as never)).toThrow(message)
   })

@@ -20,7 +20,7 @@ class Item implements Flushable {
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('flushSoon', () => {
-  it('flushes behind the code that runs now, before anything else of the loop, once', async () => {
+  it('flushes once after the running code, before anything else of the event loop', async () => {
     const item = new Item()
     const order: string[] = []
     const other = new Item(() => order.push('flush'))
@@ -36,7 +36,7 @@ describe('flushSoon', () => {
     expect(order).toEqual(['flush', 'immediate'])
   })
 
-  it('takes what is sent during a flush, in a flush of its own', async () => {
+  it('flushes again for messages that are sent during a flush', async () => {
     const item: Item = new Item(() => {
       if (item.flushes < 3) flushSoon(item)
     })
@@ -45,7 +45,7 @@ describe('flushSoon', () => {
     expect(item.flushes).toBe(3)
   })
 
-  it('flushes the others when one throws, and goes on to work', async () => {
+  it('flushes the others when one throws, and keeps working', async () => {
     // What is thrown there reaches the process: a test of its own one.
     const programs = new Programs()
     const { status, errors, lines } = await programs.run(`

@@ -70,9 +70,9 @@ const LISTENERS = [
   ['an IPv4 peer of a dual-stack listener', { host: '::' }, '127.0.0.1'],
 ] as const
 
-describe.each(LISTENERS)('%s', (_, listen, host) => {
+describe.each(LISTENERS)('are written as the system writes them: %s', (_, listen, host) => {
   it.each(isNativeOn ? ['by the handle', 'by the stream'] : ['by the stream'])(
-    'what was sent and not read is not acknowledged, until it is read: %s',
+    'sent bytes are not acknowledged until the peer reads them: %s',
     async (way) => {
       const [accepted, connected] = await pair({ ...listen, port: 0 }, host)
       const transport = transportOver(accepted, way === 'by the handle')
@@ -108,8 +108,8 @@ describe.each(LISTENERS)('%s', (_, listen, host) => {
   )
 })
 
-describe('nobody can tell', () => {
-  it.each([true, false])('of a Unix socket, with directIo %s', async (directIo) => {
+describe('the number of unacknowledged bytes is unknown', () => {
+  it.each([true, false])('for a Unix socket, with directIo %s', async (directIo) => {
     const [accepted] = await pair({
       path: path.join(tmpdir(), `hawser-send-queue-${String(process.pid)}.sock`),
     })
@@ -119,18 +119,18 @@ describe('nobody can tell', () => {
     transport.destroy()
   })
 
-  it('of a stream that is no socket', () => {
+  it('for a stream that is not a socket', () => {
     const one = new MemoryDuplex()
     expect(new StreamTransport(one).queuedBytes()).toBeNull()
   })
 
-  it('of a connection that is not there', () => {
+  it('for a connection that is not in the table', () => {
     const key = queueKey({ address: '192.0.2.1', port: 1 }, { address: '192.0.2.2', port: 2 })
     expect(key).not.toBeNull()
     expect(queuedBytes(key!)).toBeNull()
   })
 
-  it('of what stands beyond the first 8 MiB of a table', async () => {
+  it('for a row after the first 8 MiB of a table', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'hawser-send-queue-'))
     try {
       const file = path.join(directory, 'tcp')
@@ -151,11 +151,11 @@ describe('nobody can tell', () => {
     }
   })
 
-  it('where there is no such file', () => {
+  it('when the file does not exist', () => {
     expect(queuedBytes({ own: { file: path.join(__dirname, 'not-there'), ends: '' }, peer: [] })).toBeNull()
   })
 
-  it('where the file cannot be read', () => {
+  it('when the file cannot be read', () => {
     expect(queuedBytes({ own: { file: __dirname, ends: '' }, peer: [] })).toBeNull()
   })
 })
@@ -175,7 +175,7 @@ describe('the addresses in the table of the system', () => {
     ['2001:db8::8:800:200c:417a', 'B80D012000000000000808007A410C20'],
     ['1:2:3:4:5:6:7:8', '02000100040003000600050008000700'],
     ['fe80::1%eth0', '000080FE000000000000000001000000'],
-  ])('%s', (address, shown) => {
+  ])('are written as the system writes them: %s', (address, shown) => {
     const end = { address, port: 0xa15f }
     const key = queueKey(end, end)
     expect(key?.own).toEqual({
@@ -197,14 +197,14 @@ describe('the addresses in the table of the system', () => {
     'g::1',
     '::1.2.3',
     '/tmp/a.sock',
-  ])('"%s" is none', (address) => {
+  ])('are not made of "%s"', (address) => {
     expect(queueKey({ address, port: 1 }, { address, port: 1 })).toBeNull()
   })
 
   it.each([
     ['127.0.0.1', '::ffff:127.0.0.1'],
     ['::ffff:127.0.0.1', '127.0.0.1'],
-  ])('the end of a peer on this machine is also looked for in the other table: %s', (address, other) => {
+  ])('are also looked for in the other table for a peer on this machine: %s', (address, other) => {
     const key = queueKey({ address, port: 1 }, { address, port: 2 })
     const ofPeer = [address, other].map(
       (one) => queueKey({ address: one, port: 2 }, { address: one, port: 1 })?.own,
@@ -212,11 +212,11 @@ describe('the addresses in the table of the system', () => {
     expect(key?.peer).toEqual(ofPeer)
   })
 
-  it('the end of a peer elsewhere is not looked for', () => {
+  it('are not looked for when the peer is on another machine', () => {
     expect(queueKey(PEER, { address: '192.0.2.1', port: 2 })?.peer).toEqual([])
   })
 
-  it('of two kinds are none of one connection', () => {
+  it('are not those of one connection when they are of two kinds', () => {
     expect(queueKey(PEER, { address: '::1', port: 1 })).toBeNull()
   })
 })

@@ -23,7 +23,7 @@ class Alarm implements Timed {
 }
 
 describe('TimerWheel: one timer for all connections', () => {
-  test('never too early, and once', async () => {
+  test('calls never too early, and once', async () => {
     const wheel = new TimerWheel()
     const alarm = new Alarm()
     const dueAt = monotonicNow() + 30
@@ -36,7 +36,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(alarm.timerSlot).toBe(-1)
   })
 
-  test('in the order of their times, however they were scheduled', async () => {
+  test('calls in the order of the times, however they were scheduled', async () => {
     const wheel = new TimerWheel()
     const now = monotonicNow()
     const order: number[] = []
@@ -50,7 +50,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(order).toEqual([20, 20, 90, 150, 250])
   })
 
-  test('scheduled again: only the last time counts, earlier or later', async () => {
+  test('counts the last time alone when an entry is scheduled again, earlier or later', async () => {
     const wheel = new TimerWheel()
     const later = new Alarm()
     const earlier = new Alarm()
@@ -67,7 +67,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(earlier.calls[0]).toBeLessThan(now + 60_000)
   })
 
-  test('cancelled, or due at Infinity: never', async () => {
+  test('never calls an entry that is cancelled or due at Infinity', async () => {
     const wheel = new TimerWheel()
     const [cancelled, never, other] = [new Alarm(), new Alarm(), new Alarm()]
     const now = monotonicNow()
@@ -83,7 +83,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(never.calls).toEqual([])
   })
 
-  test('one whose time came may wait again from inside the call', async () => {
+  test('lets a call schedule its own entry again', async () => {
     const wheel = new TimerWheel()
     let count = 0
     await new Promise<void>((resolve) => {
@@ -100,7 +100,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(wheel.size).toBe(0)
   })
 
-  test('one that is cancelled by another of the same slot, while that slot fires, is not called', async () => {
+  test('does not call an entry that another of the same slot cancels while the slot fires', async () => {
     const wheel = new TimerWheel()
     const second = new Alarm()
     const dueAt = monotonicNow() + 20
@@ -121,7 +121,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(second.calls).toEqual([])
   })
 
-  test('a time years away neither fires at once nor keeps the process alive', async () => {
+  test('neither calls at once for a time years away nor keeps the process alive for it', async () => {
     const wheel = new TimerWheel()
     const far = new Alarm()
     const near = new Alarm()
@@ -132,7 +132,7 @@ describe('TimerWheel: one timer for all connections', () => {
     wheel.cancel(far)
   })
 
-  test('connections that come and go leave no slots behind', () => {
+  test('keeps no slots of connections that ended', () => {
     const wheel = new TimerWheel()
     const alarm = new Alarm()
     const now = monotonicNow() + 60_000
@@ -142,7 +142,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(wheel.slotCount).toBe(0)
   })
 
-  test('a call that throws costs the others nothing: those of its slot, and those behind', async () => {
+  test('calls the others when one call throws, those of its slot and later ones', async () => {
     const programs = new Programs()
     const { status, errors, lines } = await programs.run(`
       import { monotonicNow, TimerWheel } from './src/transport/timer-wheel.js'
@@ -160,7 +160,7 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(lines).toEqual(['caught of its own', 'beside', 'behind', '0 0'])
   })
 
-  test('one of the same slot that another puts off is called at its new time alone', async () => {
+  test('calls an entry that another of the same slot puts off at its new time alone', async () => {
     const wheel = new TimerWheel()
     const dueAt = monotonicNow() + 10
     const putOff = new Alarm()
