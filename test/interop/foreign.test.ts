@@ -44,7 +44,7 @@ describe.each(LANGUAGES)('peers in $language', ({ language, clients, servers }) 
     if (isLeftOut) {
       process.stdout.write(`interop: the peers in ${language} are left out: ${command.slice(0, 500)}\n`)
     }
-    test('can be built and run, or there is nothing here to run them with', () => {
+    test('can be built and run, or their tools are missing here', () => {
       expect(isLeftOut ? 'left out' : command).toBe('left out')
     })
     return
@@ -70,7 +70,7 @@ describe.each(LANGUAGES)('peers in $language', ({ language, clients, servers }) 
       await expect(peers.runClient(name, await echo(options))).resolves.toMatch(/^ok .*permessage-deflate/)
     })
 
-    test('is served where there is no room for its context, compressed or not', async () => {
+    test('is served when there is no room for its context, compressed or not', async () => {
       const url = await echo({ perMessageDeflate: { maxInflateHistoryBytes: 0 } })
       await expect(peers.runClient(name, url)).resolves.toMatch(/^ok /)
     })
@@ -96,7 +96,7 @@ describe.each(LANGUAGES)('peers in $language', ({ language, clients, servers }) 
       await expect(socket.close()).resolves.toMatchObject({ wasClean: true })
     })
 
-    test('is refused by a strict client, where it ignores the window asked for', async () => {
+    test('is refused by a strict client when it ignores the requested window', async () => {
       const url = `ws://127.0.0.1:${String(peers.ports.get(name))}/`
       const failure: unknown = await connect(url, {
         perMessageDeflate: { serverMaxWindowBits: 10, strictNegotiation: true },

@@ -203,7 +203,7 @@ describe('a context that is kept', () => {
     expect(server.stats().bytesSent - second.bytesSent).toBeLessThan(4_100)
   })
 
-  it('survives messages that are not compressed in between, and empty ones', async () => {
+  it('survives uncompressed and empty messages in between', async () => {
     const { url } = await hawserEcho({ clientNoContextTakeover: false, thresholdBytes: 0 })
     const { socket, received, until } = await openWs(url, { threshold: 0 })
     const sent: Message[] = []
@@ -216,7 +216,7 @@ describe('a context that is kept', () => {
     expect(received).toEqual(sent)
   })
 
-  it('survives the same from Hawser', async () => {
+  it('survives uncompressed and empty messages from Hawser in between', async () => {
     const { url } = await wsEcho({ threshold: 0 })
     const socket = await openHawser(url, { thresholdBytes: 0 })
     for (let i = 0; i < 100; i++) {
@@ -295,11 +295,11 @@ describe('large messages', () => {
   })
 })
 
-describe('what the peers do not agree on', () => {
+describe('parameters that the peers do not agree on', () => {
   it.each<readonly [string, boolean | PerMessageDeflateOptions, boolean | WsDeflate]>([
     ['Hawser has it off', false, true],
     ['ws has it off', true, false],
-  ])('leaves messages as they are: %s', async (_, own, others) => {
+  ])('leave messages unchanged: %s', async (_, own, others) => {
     const { url } = await hawserEcho(own)
     const { socket, received, until } = await openWs(url, others)
     expect(socket.extensions).toBe('')
@@ -312,7 +312,7 @@ describe('what the peers do not agree on', () => {
     for (const message of MESSAGES) expect(digest(await client.receive())).toBe(digest(message))
   })
 
-  it('is 1009 for a client of ws whose small message inflates above the limit', async () => {
+  it('close with 1009 for a client of ws whose small message inflates above the limit', async () => {
     const server = new WebSocketServer({ limits: { maxMessageBytes: 100_000 } })
     server.route('/', {})
     const { port } = await server.listen(0, '127.0.0.1')
@@ -323,7 +323,7 @@ describe('what the peers do not agree on', () => {
     expect(code).toBe(1009)
   })
 
-  it('is 1009 for a server of ws whose small message inflates above the limit of the client', async () => {
+  it('close with 1009 for a server of ws whose small message inflates above the limit of the client', async () => {
     const { sockets, url } = await wsEcho({ threshold: 0 })
     const socket = await connect(url, { limits: { maxMessageBytes: 100_000 } })
     cleanups.push(() => socket.terminate())

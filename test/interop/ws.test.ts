@@ -89,7 +89,7 @@ const OPTIONS: readonly [string, PerMessageDeflateOptions | boolean, WsDeflate |
 ]
 
 describe.each(OPTIONS)('permessage-deflate %s', (_, own, others) => {
-  test('a ws client against the Hawser server', async () => {
+  test('works with a ws client and the Hawser server', async () => {
     const socket = new WsSocket(await hawserEcho(own), ['echo'], { perMessageDeflate: others })
     const received: (string | Buffer)[] = []
     socket.on('message', (data: Buffer, isBinary) => received.push(isBinary ? data : data.toString()))
@@ -104,7 +104,7 @@ describe.each(OPTIONS)('permessage-deflate %s', (_, own, others) => {
     expect([code, reason.toString()]).toEqual([3001, ''])
   })
 
-  test('the Hawser client against a ws server', async () => {
+  test('works with the Hawser client and a ws server', async () => {
     const socket = await connect(await wsEcho(others), { perMessageDeflate: own, limits: LIMITS })
     expect(socket.extensions.includes('permessage-deflate')).toBe(own !== false && others !== false)
     for (const message of MESSAGES) socket.send(message)
@@ -115,8 +115,8 @@ describe.each(OPTIONS)('permessage-deflate %s', (_, own, others) => {
   })
 })
 
-describe('what else ws does', () => {
-  test('fragments, with pings between them', async () => {
+describe('ws and Hawser', () => {
+  test('exchange fragments with pings between them', async () => {
     const socket = new WsSocket(await hawserEcho(true))
     await once(socket, 'open')
     const pongs: string[] = []
@@ -133,7 +133,7 @@ describe('what else ws does', () => {
     expect(code).toBe(1005)
   })
 
-  test('a message that is too large for the server is 1009 for the client', async () => {
+  test('give the client 1009 for a message that is too large for the server', async () => {
     const server = new WebSocketServer({ limits: { maxMessageBytes: 1000 }, perMessageDeflate: true })
     server.route('/', {})
     const { port } = await server.listen(0, '127.0.0.1')
@@ -147,7 +147,7 @@ describe('what else ws does', () => {
     }
   })
 
-  test('the close codes of both reach the other', async () => {
+  test('exchange the close codes of both sides', async () => {
     const server = new WebSocketServer()
     server.route('/', { onTextMessage: (socket, text) => void socket.close(Number(text), 'as asked') })
     const { port } = await server.listen(0, '127.0.0.1')
