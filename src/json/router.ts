@@ -61,7 +61,7 @@ export interface RouterPart<S> {
 type Handler = (socket: ServerSocket, message: unknown) => unknown
 type FailureHandler = (socket: ServerSocket, error: Error, message: unknown) => unknown
 
-const NOTHING_FOR_IT = 'a message that nothing here is for'
+const NO_HANDLER = 'no handler for this message'
 
 /** The value of the field, where the message is an object that has it itself, as a string. */
 function valueOf(message: unknown, field: string): string | undefined {
@@ -115,13 +115,13 @@ export function router(
   }
   const known = (message: unknown): unknown => {
     if (onUnknown !== undefined || handlerOf(message) !== undefined) return message
-    throw new InvalidMessageError(1007, NOTHING_FOR_IT, { kind: 'unknownType' })
+    throw new InvalidMessageError(1007, NO_HANDLER, { kind: 'unknownType' })
   }
   // What the schema does not allow may be of a type that nobody handles: then this is what is wrong with it.
   const refused = (message: unknown, error: unknown): unknown => {
     if (error instanceof InvalidMessageError && handlerOf(message) === undefined) {
       if (onUnknown !== undefined) return new Unknown(message)
-      throw new InvalidMessageError(1007, NOTHING_FOR_IT, { kind: 'unknownType', issues: error.issues })
+      throw new InvalidMessageError(1007, NO_HANDLER, { kind: 'unknownType', issues: error.issues })
     }
     throw error
   }

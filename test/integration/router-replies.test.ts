@@ -164,7 +164,7 @@ describe('a wrong message to a router', () => {
     client.sendJson({ type: 'subtract' })
     await expect(client.receive()).rejects.toMatchObject({
       closeCode: 1007,
-      reason: 'a message that nothing here is for',
+      reason: 'no handler for this message',
     })
   })
 })

@@ -244,7 +244,7 @@ describe('router', () => {
     const strict = router('type', { a: () => 'a' })
     const { client } = await start(strict)
     client.send('{"type":"b"}')
-    expect(await end(client)).toBe('1007 a message that nothing here is for')
+    expect(await end(client)).toBe('1007 no handler for this message')
     const { client: other } = await start({ ...strict, onInvalidMessage: () => 'what?' })
     other.send('{"type":"b"}')
     expect(await other.receive()).toBe('"what?"')
