@@ -10,8 +10,11 @@ export type { UpgradeInfo } from './upgrade-info.js'
 
 /** The decision to accept an upgrade. */
 export class Accept<Data> {
+  /** Becomes `socket.data`. */
   readonly data: Data
+  /** Further headers of the 101 response. */
   readonly headers: HeadersInput | undefined
+  /** The subprotocol; undefined: the server chooses. */
   readonly protocol: string | undefined
 
   constructor(options: AcceptOptions<Data>) {
@@ -21,6 +24,7 @@ export class Accept<Data> {
   }
 }
 
+/** The options of {@link accept}. */
 export interface AcceptOptions<Data> {
   /** Becomes `socket.data`. */
   readonly data?: Data
@@ -32,8 +36,11 @@ export interface AcceptOptions<Data> {
 
 /** The decision to reject an upgrade. */
 export class Reject {
+  /** The HTTP status: 300 to 599. */
   readonly status: number
+  /** The body of the response; undefined: none. */
   readonly body: string | Uint8Array | undefined
+  /** Further headers of the response. */
   readonly headers: HeadersInput | undefined
 
   constructor(status: number, body: string | Uint8Array | undefined, headers: HeadersInput | undefined) {
@@ -90,7 +97,10 @@ export type CodecService<Data, Params> = ServerService<
   Params,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- unknown would take no handler that declares its message
   Codec<any>
-> & { readonly codec: Codec }
+> & {
+  /** The codec of the service. */
+  readonly codec: Codec
+}
 
 /**
  * Makes the handlers of one connection; called before its `onOpen`. Settings are properties of the function, since they

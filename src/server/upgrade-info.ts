@@ -8,15 +8,21 @@ import type { Params } from './path-matching.js'
 export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   /** Path and query as sent. */
   readonly url: string
+  /** The path as sent, without the query. */
   readonly path: string
   /** The parameters of the route's path, percent-decoded. */
   readonly params: Params
+  /** The query, parsed when it is first read. */
   readonly query: URLSearchParams
+  /** The header fields of the request. */
   readonly headers: HeaderFields
   /** The subprotocols offered, in the client's order. */
   readonly protocols: readonly string[]
+  /** The Origin header; undefined if there is none. */
   readonly origin: string | undefined
+  /** The client's IP address; empty for a Unix socket. */
   readonly remoteAddress: string
+  /** Whether the transport is TLS. */
   readonly secure: boolean
   /** The peer's certificate, where TLS asked for one and one came. */
   readonly certificate: PeerCertificate | undefined

@@ -9,7 +9,9 @@ import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** A reply that closes the connection: made by {@link closeWith}. */
 export class CloseReply {
+  /** The Close frame's code. */
   readonly code: number
+  /** The Close frame's reason. */
   readonly reason: string
 
   constructor(code: number, reason: string) {
@@ -36,6 +38,7 @@ export type ReplyStream<T = MessageData | CloseReply> = AsyncIterable<T>
  */
 export type Reply = MessageData | CloseReply | ReplyStream | undefined | null | boolean | number | void
 
+/** A reply, or a promise of one. */
 type Handled = Reply | Promise<Reply>
 
 /** With a codec a handler may return anything: undefined is not a reply, every other value is encoded. */
@@ -49,6 +52,7 @@ interface Lifecycle<S> {
   onOpen?(socket: S): unknown
   /** A ping was received. Its pong is already queued, unless `autoPong` is off. */
   onPing?(socket: S, data: Buffer): unknown
+  /** A pong was received, asked for or not. */
   onPong?(socket: S, data: Buffer): unknown
   /** `bufferedAmount` is at or below the high-water mark again, after `send` returned false. */
   onDrain?(socket: S): unknown
@@ -68,6 +72,7 @@ interface Lifecycle<S> {
   readonly concurrency?: number | undefined
 }
 
+/** Handlers where one takes all messages, or the values that a codec reads. */
 interface OneHandler<S, C> {
   /** Converts messages to values, and replies to messages. */
   readonly codec?: C | undefined
@@ -85,10 +90,13 @@ interface OneHandler<S, C> {
   onBinaryMessage?: never
 }
 
+/** Handlers where text and bytes have one each. */
 interface HandlerByType<S> {
+  /** A codec needs `onMessage`. */
   readonly codec?: undefined
   onMessage?: never
   onInvalidMessage?: never
+  /** A text message was received. */
   onTextMessage?(socket: S, text: string): Handled
   /** A binary message was received. The bytes belong to the handler. */
   onBinaryMessage?(socket: S, bytes: Buffer): Handled
