@@ -24,7 +24,8 @@ const isNamed = (node) =>
   ts.isVariableDeclaration(node)
 
 const isMember = (node) =>
-  ts.isTypeElement(node) || (ts.isClassElement(node) && !ts.isSemicolonClassElement(node))
+  ts.isTypeElement(node) ||
+  (ts.isClassElement(node) && !ts.isSemicolonClassElement(node) && !ts.isClassStaticBlockDeclaration(node))
 
 /** Whether users cannot reach a member: `private` and `#private`. A protected one is reached by a subclass. */
 const isPrivate = (node) =>
@@ -32,8 +33,10 @@ const isPrivate = (node) =>
   (ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private) !== 0
 
 /** Whether a member's type says it all: `'ping'`, `1`, `never`. */
-const isSelfEvident = ({ type }) =>
-  type !== undefined && (ts.isLiteralTypeNode(type) || type.kind === ts.SyntaxKind.NeverKeyword)
+function isSelfEvident({ type, initializer }) {
+  if (type === undefined) return initializer !== undefined && ts.isLiteralExpression(initializer)
+  return ts.isLiteralTypeNode(type) || type.kind === ts.SyntaxKind.NeverKeyword
+}
 
 /** Whether one docstring tells all: the rows of a constant table, and what a function takes and returns. */
 const isToldOnce = (node) => ts.isVariableDeclaration(node) || ts.isFunctionDeclaration(node)
@@ -102,6 +105,8 @@ export function checkPublicTypes(entries, isOwn, options = {}) {
   /** What a declaration names, and the members that it has, however deep. */
   const visitNode = (node, owner, isTold = isToldOnce(node)) => {
     ts.forEachChild(node, (child) => {
+      // Code, where the files are sources.
+      if (ts.isBlock(child) || child === node.initializer) return
       if (ts.isIdentifier(child)) {
         const symbol = checker.getSymbolAtLocation(child)
         if (symbol !== undefined) visitSymbol(symbol)
@@ -132,4 +137,28 @@ export function checkPublicTypes(entries, isOwn, options = {}) {
     for (const symbol of checker.getExportsOfModule(module)) visitSymbol(symbol)
   }
   return { faults, types: [...new Set(types)].sort(), members }
+}
+
+/**
+ * The members of the types that a file exports, as users see them: those of its interfaces and of the instances of its
+ * classes, inherited ones included.
+ * @returns for each type its members in order; a symbol of the language is `[Symbol.asyncDispose]`
+ */
+export function listMembers(entry, options = {}) {
+  const program = ts.createProgram([entry], { ...OPTIONS, ...options })
+  const checker = program.getTypeChecker()
+  const file = program.getSourceFile(entry)
+  const module = file === undefined ? undefined : checker.getSymbolAtLocation(file)
+  if (module === undefined) throw new Error(`${entry} is not a module`)
+  const isPublic = (symbol) => !(symbol.declarations ?? []).some((node) => isPrivate(node))
+  const nameOf = ({ escapedName }) => String(escapedName).replace(/^__@(\w+)@\d+$/, '[Symbol.$1]')
+  const lists = {}
+  for (const exported of checker.getExportsOfModule(module)) {
+    const isAlias = (exported.flags & ts.SymbolFlags.Alias) !== 0
+    const symbol = isAlias ? checker.getAliasedSymbol(exported) : exported
+    if ((symbol.flags & (ts.SymbolFlags.Interface | ts.SymbolFlags.Class)) === 0) continue
+    const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol))
+    lists[exported.name] = properties.filter(isPublic).map(nameOf).sort()
+  }
+  return lists
 }

@@ -8,10 +8,16 @@ import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** A reply that closes the connection: made by {@link closeWith}. */
-export class CloseReply {
+export interface CloseReply {
   /** The Close frame's code. */
   readonly code: number
   /** The Close frame's reason. */
+  readonly reason: string
+}
+
+/** What {@link closeWith} makes: nothing else closes the connection. */
+export class ClosingReply implements CloseReply {
+  readonly code: number
   readonly reason: string
 
   constructor(code: number, reason: string) {
@@ -26,7 +32,7 @@ export class CloseReply {
  */
 export function closeWith(code = 1000, reason = ''): CloseReply {
   checkCloseArguments(code, reason)
-  return new CloseReply(code, reason)
+  return new ClosingReply(code, reason)
 }
 
 /** A reply in parts: each part is sent as a reply of its own, at the pace of the peer. */
