@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { checkPublicTypes } from './public-types.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const node = process.execPath
@@ -214,6 +215,19 @@ async function checkTypes(project) {
   return Object.keys(modes).join(', ')
 }
 
+/** No type that a user can reach is internal, or has a member that is, or says nothing of itself. */
+function checkDeclarations(installed) {
+  const files = SUBPATHS.map((name) =>
+    path.join(installed, 'dist/cjs', name.replace('hawser', ''), 'index.d.ts'),
+  )
+  const { faults, types, members } = checkPublicTypes(files, (file) => file.startsWith(installed), {
+    typeRoots: [path.join(root, 'node_modules/@types')],
+    types: ['node'],
+  })
+  check(faults.length === 0, `public types:\n${show(faults)}`)
+  return `${String(types.length)} types with ${String(members)} members, all with docstrings, none internal`
+}
+
 /** The consumers that checkTypes compiled, run. */
 async function checkRoundTrip(project) {
   for (const file of ['out/round-trip.mjs', 'out/round-trip.cjs']) {
@@ -308,6 +322,7 @@ async function checkPackage(built) {
       ['imports', () => checkImports(project)],
       ['one copy', () => checkOneCopy(project)],
       ['types', () => checkTypes(project)],
+      ['declarations', () => checkDeclarations(installed)],
       ['round trip', () => checkRoundTrip(project)],
       ['links', () => checkLinks(installed)],
       ['getting started', () => checkGettingStarted(project)],

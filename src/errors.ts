@@ -169,16 +169,21 @@ export const HANDSHAKE_ERRORS = {
   },
 } as const satisfies Record<string, { readonly httpStatus: number | undefined; readonly message: string }>
 
+/** The codes of violations of the protocol. */
 export type ProtocolErrorCode = keyof typeof PROTOCOL_ERRORS
+/** The codes of limits that a peer exceeded. */
 export type LimitErrorCode = keyof typeof LIMIT_ERRORS
+/** The codes of handshakes that fail. */
 export type HandshakeErrorCode = keyof typeof HANDSHAKE_ERRORS
 
 /** The peer broke the protocol on an open connection. The engine returns this error as a value and never throws it. */
 export class ProtocolError extends Error {
   override readonly name: string = 'ProtocolError'
+  /** The stable code, for programs. */
   readonly code: ProtocolErrorCode | LimitErrorCode
   /** The Close code sent to the peer; 1006 if no Close frame is sent. */
   readonly closeCode: number
+  /** The section that the peer violated, such as `RFC 6455 5.2`. */
   readonly rfcSection: string
 
   constructor(code: ProtocolErrorCode | LimitErrorCode, detail?: string) {
@@ -194,7 +199,9 @@ export class ProtocolError extends Error {
 /** The peer exceeded a limit. `limit` and `actual` are in the unit of the option that the message names. */
 export class LimitError extends ProtocolError {
   override readonly name: string = 'LimitError'
+  /** The limit. */
   readonly limit: number
+  /** The amount that exceeded it. */
   readonly actual: number
 
   constructor(code: LimitErrorCode, limit: number, actual: number) {
@@ -206,7 +213,9 @@ export class LimitError extends ProtocolError {
 
 /** A validator's finding: what is wrong with a value, and where. */
 export interface MessageIssue {
+  /** What is wrong, in words of the schema. */
   readonly message: string
+  /** Where in the value: the keys that lead there. */
   readonly path?: readonly unknown[] | undefined
 }
 
@@ -221,9 +230,11 @@ const KINDS: readonly unknown[] = ['unreadable', 'unknownType', 'invalidValue'] 
 /** The codec of a service refused a message. */
 export class InvalidMessageError extends Error {
   override readonly name: string = 'InvalidMessageError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_INVALID_MESSAGE'
   /** The Close code that answers the message: 1003 if it does not parse, 1007 if it does not validate. */
   readonly closeCode: number
+  /** What is wrong with the message. */
   readonly kind: InvalidMessageKind
   /** The findings of the schema, in its own words. They may quote the message. */
   readonly issues: readonly MessageIssue[]
@@ -237,8 +248,11 @@ export class InvalidMessageError extends Error {
     closeCode: number,
     message: string,
     options: {
+      /** The error that led to this one. */
       readonly cause?: unknown
+      /** The findings of the schema. Default: none. */
       readonly issues?: readonly MessageIssue[]
+      /** What is wrong with the message. */
       readonly kind?: InvalidMessageKind
     } = {},
   ) {
@@ -258,7 +272,9 @@ export class InvalidMessageError extends Error {
 
 /** The response that the server sent instead of a valid 101. */
 export interface HandshakeResponse {
+  /** The HTTP status. */
   readonly status: number
+  /** The reason phrase, often empty. */
   readonly statusText: string
   /** Names (as sent) and values, in the order received. */
   readonly headers: readonly (readonly [name: string, value: string])[]
@@ -268,8 +284,11 @@ export interface HandshakeResponse {
 
 /** The details of a {@link HandshakeError}, beside its code. */
 export interface HandshakeErrorOptions {
+  /** Follows the message of the code. */
   readonly detail?: string | undefined
+  /** The response that was not a valid 101. */
   readonly response?: HandshakeResponse | undefined
+  /** The error that led to this one. */
   readonly cause?: unknown
   /** null if this side gave up, so that there is no response. Default: the status in the row of the code. */
   readonly httpStatus?: null | undefined
@@ -277,9 +296,21 @@ export interface HandshakeErrorOptions {
   readonly url?: string | undefined
 }
 
+/** A copy of an error that names the URL. */
+export let withUrl: (error: HandshakeError, url: string) => HandshakeError
+
 /** The opening handshake failed (RFC 6455 section 4). */
 export class HandshakeError extends Error {
+  static {
+    withUrl = (error, url) => {
+      const { code, response, cause } = error
+      const httpStatus = error.httpStatus === undefined ? null : undefined
+      return new HandshakeError(code, { detail: error.#detail, response, cause, httpStatus, url })
+    }
+  }
+
   override readonly name: string = 'HandshakeError'
+  /** The stable code, for programs. */
   readonly code: HandshakeErrorCode
   /** The HTTP status that a server answers or a client received; undefined if the server did not answer. */
   readonly httpStatus: number | undefined
@@ -300,23 +331,19 @@ export class HandshakeError extends Error {
     this.#detail = detail
   }
 
-  /** @internal A copy of this error that names the URL. */
-  at(url: string): HandshakeError {
-    const { code, response, cause } = this
-    const httpStatus = this.httpStatus === undefined ? null : undefined
-    return new HandshakeError(code, { detail: this.#detail, response, cause, httpStatus, url })
-  }
 }
 
 /** The call is not allowed in the current state of the object. */
 export class InvalidStateError extends Error {
   override readonly name: string = 'InvalidStateError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_INVALID_STATE'
 }
 
 /** The network failed while the connection was open. `cause` is the system's error, if there is one. */
 export class TransportError extends Error {
   override readonly name: string = 'TransportError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_TRANSPORT'
 
   constructor(message: string, cause?: unknown) {
@@ -327,8 +354,11 @@ export class TransportError extends Error {
 /** The connection ended during a read or a wait. The error carries the close code and the reason. */
 export class ConnectionClosedError extends Error {
   override readonly name: string = 'ConnectionClosedError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_CONNECTION_CLOSED'
+  /** The Close code with which the connection ended, such as 1006. */
   readonly closeCode: number
+  /** The reason with which the connection ended, or empty. */
   readonly reason: string
 
   /** @param cause the error that ended the connection, if there is one */
@@ -345,7 +375,9 @@ export class ConnectionClosedError extends Error {
 /** No connection has this name. */
 export class UnknownConnectionError extends Error {
   override readonly name: string = 'UnknownConnectionError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_UNKNOWN_CONNECTION'
+  /** The name. */
   readonly connectionName: string
 
   constructor(connectionName: string) {
@@ -357,7 +389,9 @@ export class UnknownConnectionError extends Error {
 /** Another open connection has this name and keeps it. */
 export class NameTakenError extends Error {
   override readonly name: string = 'NameTakenError'
+  /** The stable code, for programs. */
   readonly code = 'HAWSER_NAME_TAKEN'
+  /** The name. */
   readonly connectionName: string
 
   constructor(connectionName: string) {

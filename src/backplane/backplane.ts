@@ -45,9 +45,11 @@ export interface Backplane {
 export interface BackplaneStats {
   /** The other nodes that are known. */
   readonly nodes: number
+  /** Envelopes that the backplane took. */
   readonly published: number
   /** Not taken by the backplane, and lost. */
   readonly lost: number
+  /** Envelopes that were received. */
   readonly received: number
   /** Received, and dropped because it is not an envelope of this version. */
   readonly malformed: number

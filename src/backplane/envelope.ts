@@ -19,21 +19,33 @@ export type EnvelopeBody =
   /** What changed at a node. Numbered without gaps, so that a node that missed one notices. */
   | {
       readonly kind: 'changes'
+      /** The number of the last change that is included. */
       readonly sequence: number
+      /** The names, at most 1000. */
       readonly names: readonly NameChange[]
+      /** The groups, at most 1000. */
       readonly groups: readonly GroupChange[]
     }
   /** The node lives, and the last of its changes has this number. */
-  | { readonly kind: 'alive'; readonly sequence: number }
+  | {
+      readonly kind: 'alive'
+      /** The number of the last change. */
+      readonly sequence: number
+    }
   /** The node that receives this is to send a snapshot. */
   | { readonly kind: 'ask' }
   /** All names and groups of a node, in parts. */
   | {
       readonly kind: 'snapshot'
+      /** The number of the last change that is included. */
       readonly sequence: number
+      /** The number of this part, from 0. */
       readonly part: number
+      /** Whether this is the last part. */
       readonly isLast: boolean
+      /** The names, at most 1000. */
       readonly names: readonly NameChange[]
+      /** The groups, at most 1000. */
       readonly groups: readonly GroupChange[]
     }
   /** The node is gone. A backplane that sees a node die may publish this in its name. */
@@ -41,6 +53,7 @@ export type EnvelopeBody =
 
 /** What goes over a backplane: plain data that JSON can carry, except for the bytes of a payload. */
 export type Envelope = EnvelopeBody & {
+  /** {@link BACKPLANE_VERSION} */
   readonly version: typeof BACKPLANE_VERSION
   /** The node that published it. */
   readonly from: string

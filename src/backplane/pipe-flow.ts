@@ -1,6 +1,7 @@
 import { checkNumber, showValue } from '../check.js'
 import { sizeOf, type Pipe, type PipeMessage, type PipeMessageBody } from './pipe.js'
 
+/** The options of a backplane. */
 export interface BackplaneOptions {
   /** How many bytes may wait to be handled by the other side before more is lost. Default 16 MiB. */
   readonly maxQueuedBytes?: number | undefined

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
 import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, withUrl } from '../errors.js'
 import { Extensions, type Agreement } from '../extension/extension.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
 import type { ExtensionOffer } from '../handshake/extension-header.js'
@@ -28,6 +28,7 @@ import type { ClientSocket } from './client-socket.js'
 import { ClientSocketCore, type Incoming } from './connected-socket.js'
 import { parseTarget, type Target } from './target.js'
 
+/** The options of {@link connect}. */
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
   /** Limits, with their units in their names; `Infinity` and `false` turn a limit off. */
   readonly limits?: LimitOptions
@@ -147,7 +148,7 @@ async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<Client
   try {
     return await openWithin(options, attempt.signal)
   } catch (error) {
-    throw error instanceof HandshakeError ? error.at(options.target.shown) : error
+    throw error instanceof HandshakeError ? withUrl(error, options.target.shown) : error
   } finally {
     timerWheel.cancel(deadline)
     timerWheel.letGo()

@@ -4,7 +4,9 @@ import { checkNumber, showValue } from '../check.js'
 import { CLIENT_LIMITS, resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from '../limits.js'
 import type { Waker } from './events.js'
 
+/** The options of a connection. */
 export interface ConnectionOptions {
+  /** Which side the connection is. */
   readonly role: Role
   /** Any of the limits, or the result of `resolveLimits`. The defaults depend on the role. */
   readonly limits?: LimitOptions
@@ -23,6 +25,7 @@ export interface ConnectionOptions {
   readonly waker?: Waker
 }
 
+/** The options of one message. */
 export interface SendOptions {
   /** Whether to compress this message, if permessage-deflate is in use and compression pays. Default true. */
   readonly compress?: boolean

@@ -37,6 +37,7 @@ export { ReadyState, type ConnectionOptions, type SendOptions }
  * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
 export class Connection {
+  /** The side that this connection is. */
   readonly role: Role
   private readonly sender: Sender
   private readonly receiver: Receiver

@@ -48,7 +48,44 @@ function checkMaxBytes(maxBytes: number): void {
  * and what the thread pool does; `deflate`, `inflate` and their later forms do as they are told. Calls of one direction must
  * not overlap.
  */
-export class DeflateCodec implements MessageCodec {
+export interface DeflateCodec extends MessageCodec {
+  /** What encodes messages to many, without a context. */
+  readonly shared: SharedEncoder
+
+  /**
+   * Compresses a message, at once (RFC 7692 section 7.2.1).
+   * @param message whole, uncompressed; only read
+   * @returns the payload, without the tail 00 00 ff ff, to be sent with RSV1 set, in the order of the calls; valid until
+   *   the next call on any codec. null: it does not shrink, send it uncompressed
+   */
+  deflate(message: Uint8Array): Uint8Array | null
+
+  /**
+   * Decompresses a message, at once (RFC 7692 section 7.2.2).
+   * @param message the payload of all its fragments, without the tail 00 00 ff ff; only read
+   * @param maxBytes the most that it may inflate to; the work stops one byte above
+   * @returns the message, valid until the next call on any codec; ProtocolError HAWSER_INVALID_DEFLATE where it does not
+   *   inflate or breaks off; LimitError HAWSER_MESSAGE_TOO_BIG. After an error the connection is to be failed
+   */
+  inflate(message: Uint8Array, maxBytes: number): DecodeResult
+
+  /**
+   * As `deflate`, on the thread pool, by itself.
+   * @param message nobody changes it until `done`
+   * @param done called later, at most once; the bytes are the receiver's
+   */
+  deflateAsync(message: Uint8Array, done: (payload: Uint8Array | null) => void): void
+
+  /**
+   * As `inflate`, on the thread pool.
+   * @param message nobody changes it until `done`
+   * @param done called later, at most once; the bytes are the receiver's
+   */
+  inflateAsync(message: Uint8Array, maxBytes: number, done: (result: DecodeResult) => void): void
+}
+
+/** A {@link DeflateCodec} with contexts that its factory lends. */
+class ContextCodec implements DeflateCodec {
   readonly #factory: DeflateCodecFactory
   readonly #shared: SharedDeflater
   /** Whether a context may be lent to this connection for what it sends. */
@@ -130,12 +167,6 @@ export class DeflateCodec implements MessageCodec {
     return 'later'
   }
 
-  /**
-   * Compresses a message, at once (RFC 7692 section 7.2.1).
-   * @param message whole, uncompressed; only read
-   * @returns the payload, without the tail 00 00 ff ff, to be sent with RSV1 set, in the order of the calls; valid until
-   *   the next call on any codec. null: it does not shrink, send it uncompressed
-   */
   deflate(message: Uint8Array): Uint8Array | null {
     checkMessage(message)
     this.#checkFree(this.#deflateJob, 'deflateAsync')
@@ -144,13 +175,6 @@ export class DeflateCodec implements MessageCodec {
     return lent === null ? this.#shared.encode(message) : lent.deflate(message, true)
   }
 
-  /**
-   * Decompresses a message, at once (RFC 7692 section 7.2.2).
-   * @param message the payload of all its fragments, without the tail 00 00 ff ff; only read
-   * @param maxBytes the most that it may inflate to; the work stops one byte above
-   * @returns the message, valid until the next call on any codec; ProtocolError HAWSER_INVALID_DEFLATE where it does not
-   *   inflate or breaks off; LimitError HAWSER_MESSAGE_TOO_BIG. After an error the connection is to be failed
-   */
   inflate(message: Uint8Array, maxBytes: number): DecodeResult {
     checkMessage(message)
     checkMaxBytes(maxBytes)
@@ -159,11 +183,6 @@ export class DeflateCodec implements MessageCodec {
     return this.#factory.inflation.inflater.inflate(message, maxBytes, NO_HISTORY)
   }
 
-  /**
-   * As `deflate`, on the thread pool, by itself.
-   * @param message nobody changes it until `done`
-   * @param done called later, at most once; the bytes are the receiver's
-   */
   deflateAsync(message: Uint8Array, done: (payload: Uint8Array | null) => void): void {
     checkMessage(message)
     this.#checkFree(this.#deflateJob, 'deflateAsync')
@@ -175,11 +194,6 @@ export class DeflateCodec implements MessageCodec {
     })
   }
 
-  /**
-   * As `inflate`, on the thread pool.
-   * @param message nobody changes it until `done`
-   * @param done called later, at most once; the bytes are the receiver's
-   */
   inflateAsync(message: Uint8Array, maxBytes: number, done: (result: DecodeResult) => void): void {
     checkMessage(message)
     checkMaxBytes(maxBytes)
@@ -276,7 +290,7 @@ class DeflateCodecFactory implements CodecFactory {
 
   createCodec(agreed: AgreedParameters): DeflateCodec {
     this.#openCodecs++
-    return new DeflateCodec(this, agreed)
+    return new ContextCodec(this, agreed)
   }
 
   get sharedContextBytes(): number {

@@ -74,21 +74,33 @@ export interface PerMessageDeflateOptions {
 
 /** The options with every default filled in; frozen. */
 export interface ResolvedDeflateOptions {
+  /** Whose options these are. */
   readonly role: 'client' | 'server'
+  /** See `serverNoContextTakeover` of {@link PerMessageDeflateOptions}. */
   readonly serverNoContextTakeover: boolean
+  /** See `clientNoContextTakeover` of {@link PerMessageDeflateOptions}. */
   readonly clientNoContextTakeover: boolean
+  /** See `serverMaxWindowBits` of {@link PerMessageDeflateOptions}. */
   readonly serverMaxWindowBits: number
+  /** See `clientMaxWindowBits` of {@link PerMessageDeflateOptions}. */
   readonly clientMaxWindowBits: number | false
   /** The threshold where a message is compressed by itself. */
   readonly thresholdBytes: number
   /** The threshold where the context of earlier messages is at hand. */
   readonly contextThresholdBytes: number
+  /** See `level` of {@link PerMessageDeflateOptions}. */
   readonly level: number
+  /** See `memLevel` of {@link PerMessageDeflateOptions}. */
   readonly memLevel: number
+  /** See `asyncThresholdBytes` of {@link PerMessageDeflateOptions}. */
   readonly asyncThresholdBytes: number
+  /** See `maxSharedContextBytes` of {@link PerMessageDeflateOptions}. */
   readonly maxSharedContextBytes: number
+  /** See `maxSharedInflaterBytes` of {@link PerMessageDeflateOptions}. */
   readonly maxSharedInflaterBytes: number
+  /** See `maxInflateHistoryBytes` of {@link PerMessageDeflateOptions}. */
   readonly maxInflateHistoryBytes: number
+  /** See `strictNegotiation` of {@link PerMessageDeflateOptions}. */
   readonly strictNegotiation: boolean
 }
 

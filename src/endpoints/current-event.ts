@@ -7,6 +7,7 @@ import type { ServerSocket } from '../server/server-socket.js'
 export interface CurrentEvent {
   /** The handler, such as `onMessage`. */
   readonly handler: string
+  /** The connection that the handler was called for. */
   readonly socket: ServerSocket
   /** What the handler got behind the socket: the message, the data of a ping, the error, the CloseInfo. */
   readonly value: unknown

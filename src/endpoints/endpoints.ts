@@ -8,17 +8,21 @@ import { endpointPath, serviceOf, type ServiceModule } from './names.js'
 
 /** An endpoint of a server. */
 export interface EndpointInfo {
+  /** The name of the endpoint. */
   readonly name: string
   /** The path that it is served at. */
   readonly path: string
+  /** For people: what it is for; may be empty. */
   readonly description: string
 }
 
+/** The options of {@link serveEndpoint}. */
 export interface EndpointOptions {
   /** For people: what it is for. Default: empty. */
   readonly description?: string | undefined
 }
 
+/** The options of {@link serveDirectory}. */
 export interface DirectoryOptions {
   /**
    * Gets what is wrong with a file that changes, and an error of the watcher. What it throws is an uncaught exception.

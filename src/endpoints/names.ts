@@ -4,6 +4,7 @@ import type { ServerService, ServiceFactory } from '../server/service.js'
 
 /** A module with handlers: as its exports, or as its default export. */
 export interface ServiceModule {
+  /** The handlers, or a function that makes them; without it the exports are the handlers. */
   readonly default?: unknown
 }
 

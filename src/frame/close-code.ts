@@ -116,7 +116,9 @@ export function encodeClosePayload(code?: number, reason = ''): Buffer {
 
 /** The body of a Close frame. `code` is 1005 if the body is empty. */
 export interface ClosePayload {
+  /** The code; 1005 for an empty payload. */
   readonly code: number
+  /** The reason, or empty. */
   readonly reason: string
 }
 

@@ -7,11 +7,13 @@ import type { Opcode } from './opcode.js'
  * part as soon as its header is complete and checked, and then one part for each further chunk.
  */
 export class FramePart {
+  /** Tells it from a {@link FrameViolation}. */
   readonly type = 'part'
   /** FIN: whether this frame is the last of its message. */
   readonly fin: boolean
   /** RSV1 to RSV3 as in the first byte. Those of a message's first frame belong to the message (RFC 6455 section 5.8). */
   readonly reservedBits: number
+  /** The opcode of the frame. */
   readonly opcode: Opcode
   /** The payload length of the whole frame in bytes, as its header announces it. */
   readonly payloadLength: number
@@ -21,7 +23,9 @@ export class FramePart {
   readonly isLast: boolean
   /** The chunk that holds the bytes: `start` (inclusive) to `end` (exclusive), still masked if {@link isMasked}. */
   readonly source: Buffer
+  /** The index of the first byte in `source`. */
   readonly start: number
+  /** The index after the last byte in `source`. */
   readonly end: number
   /** 32 bits, first octet lowest; 0 for an unmasked frame. */
   readonly maskingKey: number
@@ -108,7 +112,9 @@ export class FramePart {
 
 /** The peer broke the protocol. This is the parser's last event: every further call of `next` returns it again. */
 export class FrameViolation {
+  /** Tells it from a {@link FramePart}. */
   readonly type = 'violation'
+  /** What the peer did wrong. */
   readonly error: ProtocolError
 
   constructor(error: ProtocolError) {
@@ -116,4 +122,5 @@ export class FrameViolation {
   }
 }
 
+/** What the parser gives. */
 export type FrameEvent = FramePart | FrameViolation

@@ -21,6 +21,7 @@ import { asBuffer } from './as-buffer.js'
 /** Which end of a connection this is: a server requires masked frames, a client refuses them. */
 export type Role = 'client' | 'server'
 
+/** The options of a parser. */
 export interface FrameParserOptions {
   /** The role of the end that parses, not of the end that sent. */
   readonly role: Role
@@ -48,12 +49,9 @@ const EMPTY: Buffer = Buffer.alloc(0)
 const WAITING_SLACK = 64
 
 /**
- * Parses bytes into frames (RFC 6455 section 5). The parser is synchronous, the caller pulls, and nothing that a peer
- * sends makes it throw.
- *
- * It checks every header as soon as its bytes are there, before it reads any byte of the payload. Once a chunk is
- * consumed the parser keeps nothing of it, except the start of a header that the chunk cut: memory follows neither
- * the announced length nor the number of chunks.
+ * Parses bytes into frames (RFC 6455 section 5). It is synchronous, the caller pulls, and nothing that a peer sends makes it
+ * throw. It checks every header as soon as its bytes are there, before it reads any byte of the payload. A chunk that is
+ * consumed leaves nothing but the start of a header that it cut: memory follows neither announced lengths nor chunks.
  */
 export class FrameParser {
   private readonly expectMask: boolean
@@ -154,10 +152,13 @@ export class FrameParser {
     }
   }
 
-  /** The payload of {@link takeWhole}: bytes `wholeStart` to `wholeEnd` of `wholeSource`, masked with `wholeKey`. */
+  /** The chunk that holds the payload of {@link takeWhole}. */
   wholeSource: Buffer = EMPTY
+  /** The index of its first byte. */
   wholeStart = 0
+  /** The index after its last byte. */
   wholeEnd = 0
+  /** Its masking key, first octet lowest; 0 if it is not masked. */
   wholeKey = 0
 
   /**

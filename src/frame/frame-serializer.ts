@@ -11,7 +11,9 @@ import {
 import { maskInPlace } from './masking.js'
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
 
+/** A frame to be written. */
 export interface FrameFields {
+  /** The opcode. */
   readonly opcode: Opcode
   /** The payload, or text to be encoded as UTF-8. Read during the call, never changed. Default: empty. */
   readonly payload?: Uint8Array | string

@@ -19,6 +19,7 @@ export const PAYLOAD_LENGTH_64 = 127
 /** The longest header: 2 bytes, 8 bytes of length, 4 bytes of masking key. */
 export const MAX_HEADER_BYTES = 14
 export const MASKING_KEY_BYTES = 4
+/** The longest payload of a control frame (RFC 6455 section 5.5). */
 export const MAX_CONTROL_PAYLOAD_BYTES = 125
 /** A control payload minus the two bytes of the close code. */
 export const MAX_CLOSE_REASON_BYTES = 123

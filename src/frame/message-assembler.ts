@@ -13,6 +13,7 @@ const INITIAL_BYTES = 1024
  * free at once.
  */
 export class MessageAssembler {
+  /** The type of the message, by its first frame. */
   readonly opcode: typeof Opcode.TEXT | typeof Opcode.BINARY
   /** The reserved bits of the first frame. Where there are any, an extension encoded the message. */
   readonly reservedBits: number

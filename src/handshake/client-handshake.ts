@@ -35,6 +35,7 @@ export interface UpgradeRequestOptions {
 export interface UpgradeOffer {
   /** The key of the request. */
   readonly key: string
+  /** The offered subprotocols. */
   readonly protocols: readonly string[]
   /** The names of the offered extensions. */
   readonly extensionNames: readonly string[]

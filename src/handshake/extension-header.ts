@@ -16,6 +16,7 @@ import {
 
 /** One extension with its parameters: a client's offer, or a server's choice (RFC 6455 section 9.1). */
 export interface ExtensionOffer {
+  /** The name of the extension, such as `permessage-deflate`. */
   readonly name: string
   /** In the order of the header, duplicates kept; `true` for a parameter without a value. */
   readonly parameters: readonly (readonly [name: string, value: string | true])[]

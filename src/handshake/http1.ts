@@ -14,11 +14,13 @@ export { HeaderFields }
 
 /** The head of a request (RFC 9112 section 3). Its parts are as sent: nothing is decoded. */
 export interface RequestHead {
+  /** The method, such as `GET`. */
   readonly method: string
   /** The request target, in any of its four forms (RFC 9112 section 3.2). */
   readonly target: string
   /** `'1.1'` */
   readonly httpVersion: string
+  /** The header fields. */
   readonly headers: HeaderFields
 }
 
@@ -30,12 +32,15 @@ export interface ResponseHead {
   readonly statusText: string
   /** `'1.1'` */
   readonly httpVersion: string
+  /** The header fields. */
   readonly headers: HeaderFields
 }
 
 /** The result type for each kind of head. */
 export interface HeadTypes {
+  /** The head of a request. */
   readonly request: RequestHead
+  /** The head of a response. */
   readonly response: ResponseHead
 }
 

@@ -25,11 +25,13 @@ export interface UpgradeRequest {
   readonly origin: string | undefined
   /** Path and query as sent, not decoded. An absolute-form is reduced to these. */
   readonly target: string
+  /** The path as sent, not decoded. */
   readonly path: string
   /** The query with its question mark, or empty. */
   readonly search: string
   /** The Host header: the host, and the port if one is given. */
   readonly host: string
+  /** The header fields of the request. */
   readonly headers: HeaderFields
 }
 
@@ -45,6 +47,7 @@ export interface UpgradeChoice {
 
 /** The headers and body of a rejection. */
 export interface RejectionOptions {
+  /** Further headers. */
   readonly headers?: HeaderPairs | undefined
   /**
    * A string is sent as UTF-8, with the type text/plain unless `headers` has a Content-Type. Bytes are sent

@@ -10,6 +10,7 @@ import type { NameConflictPolicy, Names } from './names.js'
 import { outgoingPayload } from './outgoing.js'
 import type { Remote } from './remote.js'
 
+/** The options of `set`. */
 export interface SetOptions {
   /**
    * What happens when another connection has the name: `'replace'` (default) takes it and leaves that connection open,

@@ -35,31 +35,54 @@ export type Change =
 
 /** A Close frame, as it is asked for; code null: without one. */
 interface CloseParameters {
+  /** The code; null: no code. */
   readonly code: number | null
+  /** The reason, or empty. */
   readonly reason: string
 }
 
-/** What one node has others do. `compress`: whether the message may be compressed. */
+/** A message, as one node has another send it. */
+interface Sending<Payload> {
+  /** The message. */
+  readonly payload: Payload
+  /** Whether the message may be compressed. */
+  readonly compress: boolean
+}
+
+/** What an action does is done to the members of a group. */
+interface ToGroup {
+  /** The name of the group. */
+  readonly group: string
+}
+
+/** What an action does is done to the connection of a name. */
+interface ToNamed {
+  /** The name of the connection. */
+  readonly name: string
+}
+
+/** What an action does is done to the connections of a route. */
+interface ToRoute {
+  /** The path of the route; null: the whole server. */
+  readonly path: string | null
+}
+
+/** What one node has others do. */
 export type Action<Payload> =
   /** Send to the members of a group. */
-  | { readonly kind: 'group'; readonly group: string; readonly payload: Payload; readonly compress: boolean }
-  /** Send to the connections of a route; path null: of the whole server. */
-  | {
-      readonly kind: 'broadcast'
-      readonly path: string | null
-      readonly payload: Payload
-      readonly compress: boolean
-    }
+  | ({ readonly kind: 'group' } & ToGroup & Sending<Payload>)
+  /** Send to the connections of a route, or of the whole server. */
+  | ({ readonly kind: 'broadcast' } & ToRoute & Sending<Payload>)
   /** Send to a named connection. */
-  | { readonly kind: 'named'; readonly name: string; readonly payload: Payload; readonly compress: boolean }
+  | ({ readonly kind: 'named' } & ToNamed & Sending<Payload>)
   /** Take all members out of a group. */
-  | { readonly kind: 'deleteGroup'; readonly group: string }
+  | ({ readonly kind: 'deleteGroup' } & ToGroup)
   /** The same, and close their connections. */
-  | ({ readonly kind: 'closeGroup'; readonly group: string } & CloseParameters)
+  | ({ readonly kind: 'closeGroup' } & ToGroup & CloseParameters)
   /** Take a name away. */
-  | { readonly kind: 'deleteNamed'; readonly name: string }
+  | ({ readonly kind: 'deleteNamed' } & ToNamed)
   /** The same, and close its connection. */
-  | ({ readonly kind: 'closeNamed'; readonly name: string } & CloseParameters)
+  | ({ readonly kind: 'closeNamed' } & ToNamed & CloseParameters)
 
 /** An action to be sent: its payload is the text that the caller gave, or the message in its encoded form. */
 export type OutgoingAction = Action<string | PreparedMessage>

@@ -18,6 +18,7 @@ type MessageFor<Message, Field extends string, Value> = Message extends { readon
   ? Message
   : never
 
+/** The values of a field, as the types of the messages have them. */
 type ValuesOf<Message, Field extends string> = Message extends { readonly [Name in Field]: infer Value }
   ? Extract<Value, string>
   : never
@@ -33,6 +34,7 @@ export type RouterHandlers<Message, Field extends string, S = ServerSocket> = {
   ) => unknown
 }
 
+/** The options of a router without a schema. */
 export interface RouterOptions<S = ServerSocket> {
   /**
    * Gets what has no handler: another value, none, or no object at all; with a schema also what that does not allow, as it
@@ -49,12 +51,15 @@ export interface RouterOptions<S = ServerSocket> {
 
 /** With a schema, which checks messages and types them: best a union of objects with a literal in the field. */
 export interface CheckedRouterOptions<Message, S = ServerSocket> extends RouterOptions<S> {
+  /** Checks each message. */
   readonly schema: StandardSchema<Message>
 }
 
 /** A part of a service: spread it into one, or give it as it is. */
 export interface RouterPart<S> {
+  /** Reads and writes JSON. */
   readonly codec: Codec
+  /** Calls the handler of a message. @returns its reply */
   onMessage(socket: S, message: unknown): unknown
 }
 

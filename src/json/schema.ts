@@ -5,18 +5,41 @@ import { isThenable } from '../socket/no-reply.js'
 
 /** A validator of any library that follows Standard Schema, version 1 (https://standardschema.dev). */
 export interface StandardSchema<Output = unknown> {
+  /** What Standard Schema asks for. */
   readonly '~standard': {
     readonly version: 1
+    /** The name of the library. */
     readonly vendor: string
+    /** Checks a value, at once or later. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    /** For the compiler alone. */
+    readonly types?:
+      | {
+          /** The type of what is checked. */
+          readonly input: unknown
+          /** The type of the result. */
+          readonly output: Output
+        }
+      | undefined
   }
 }
 
+/** A value that the schema allows, as it converts it, or what is wrong. */
 type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
   | {
-      readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[]
+      /** The value, as the schema converts it. */
+      readonly value: Output
+      /** Nothing is wrong. */
+      readonly issues?: undefined
+    }
+  | {
+      /** What is wrong. */
+      readonly issues: readonly {
+        /** What is wrong, in words. */
+        readonly message: string
+        /** Where in the value: the keys that lead there. */
+        readonly path?: readonly unknown[] | undefined
+      }[]
     }
 
 /** @throws InvalidMessageError with 1007 for what the schema does not allow; SchemaFailure. A promise rejects with them */

@@ -24,10 +24,13 @@ export const CHANNELS = {
 export interface ServerStats {
   /** Open or closing now. */
   readonly connections: number
+  /** Connections that were opened. */
   readonly opened: number
+  /** Connections that ended. */
   readonly closed: number
   /** Upgrades that were answered with anything but 101. Of a route: those that found it. */
   readonly rejectedUpgrades: number
+  /** Messages that were received whole. */
   readonly messagesReceived: number
   /** Messages taken to be sent, those of broadcasts included. */
   readonly messagesSent: number
@@ -35,6 +38,7 @@ export interface ServerStats {
   readonly messagesDropped: number
   /** On the transports, their handshakes and frame headers included; as they are before TLS. */
   readonly bytesReceived: number
+  /** Bytes on the transports, as for `bytesReceived`. */
   readonly bytesSent: number
   /** Queued to be sent, and not taken by the system by the end of the connection. */
   readonly bytesUnsent: number

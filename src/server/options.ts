@@ -72,6 +72,7 @@ export function resolveServiceSettings(
   }
 }
 
+/** The options of a server. */
 export interface ServerOptions extends TimeoutOptions, SharedOptions {
   /** Bounds, units in their names; `Infinity` and `false` mean off. */
   readonly limits?: LimitOptions

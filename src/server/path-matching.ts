@@ -1,11 +1,13 @@
 import { showValue } from '../check.js'
 
+/** The name of the parameter that a segment of a path is. */
 type NameOf<Segment extends string> = Segment extends `:${infer Name}`
   ? Name
   : Segment extends `*${infer Name}`
     ? Name
     : never
 
+/** The names of the parameters of a path. */
 type NamesOf<Path extends string> = Path extends `${infer Head}/${infer Rest}`
   ? NameOf<Head> | NamesOf<Rest>
   : NameOf<Path>

@@ -8,8 +8,18 @@ import type { UpgradeInfo } from './upgrade-info.js'
 
 export type { UpgradeInfo } from './upgrade-info.js'
 
-/** The decision to accept an upgrade. */
-export class Accept<Data> {
+/** The decision to accept an upgrade: made by {@link accept}. */
+export interface Accept<Data> {
+  /** Becomes `socket.data`. */
+  readonly data: Data
+  /** Further headers of the 101 response. */
+  readonly headers: HeadersInput | undefined
+  /** The subprotocol; undefined: the server chooses. */
+  readonly protocol: string | undefined
+}
+
+/** What {@link accept} makes: nothing else accepts an upgrade. */
+export class AcceptDecision<Data> implements Accept<Data> {
   readonly data: Data
   readonly headers: HeadersInput | undefined
   readonly protocol: string | undefined
@@ -21,6 +31,7 @@ export class Accept<Data> {
   }
 }
 
+/** The options of {@link accept}. */
 export interface AcceptOptions<Data> {
   /** Becomes `socket.data`. */
   readonly data?: Data
@@ -30,8 +41,18 @@ export interface AcceptOptions<Data> {
   readonly protocol?: string
 }
 
-/** The decision to reject an upgrade. */
-export class Reject {
+/** The decision to reject an upgrade: made by {@link reject}. */
+export interface Reject {
+  /** The HTTP status: 300 to 599. */
+  readonly status: number
+  /** The body of the response; undefined: none. */
+  readonly body: string | Uint8Array | undefined
+  /** Further headers of the response. */
+  readonly headers: HeadersInput | undefined
+}
+
+/** What {@link reject} makes: nothing else rejects an upgrade. */
+export class RejectDecision implements Reject {
   readonly status: number
   readonly body: string | Uint8Array | undefined
   readonly headers: HeadersInput | undefined
@@ -55,7 +76,7 @@ const ACCEPT_OPTIONS: ReadonlySet<string> = new Set([
  */
 export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Accept<Data> {
   checkOptionNames('AcceptOptions', options, ACCEPT_OPTIONS)
-  return new Accept(options)
+  return new AcceptDecision(options)
 }
 
 /**
@@ -65,7 +86,7 @@ export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Acc
  */
 export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject {
   checkNumber('status', status, { min: 300, max: 599, integer: true })
-  return new Reject(status, body, headers)
+  return new RejectDecision(status, body, headers)
 }
 
 /** What a server does with the connections of a route: handlers, the decision on upgrades, and settings of its own. */
@@ -90,7 +111,10 @@ export type CodecService<Data, Params> = ServerService<
   Params,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- unknown would take no handler that declares its message
   Codec<any>
-> & { readonly codec: Codec }
+> & {
+  /** The codec of the service. */
+  readonly codec: Codec
+}
 
 /**
  * Makes the handlers of one connection; called before its `onOpen`. Settings are properties of the function, since they

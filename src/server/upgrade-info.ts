@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PeerCertificate } from 'node:tls'
 import type { HeaderFields } from '../handshake/header-fields.js'
+import { showAs } from '../inspect.js'
 import type { UpgradeRequest } from '../handshake/server-handshake.js'
 import type { Params } from './path-matching.js'
 
@@ -8,15 +9,21 @@ import type { Params } from './path-matching.js'
 export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   /** Path and query as sent. */
   readonly url: string
+  /** The path as sent, without the query. */
   readonly path: string
   /** The parameters of the route's path, percent-decoded. */
   readonly params: Params
+  /** The query, parsed when it is first read. */
   readonly query: URLSearchParams
+  /** The header fields of the request. */
   readonly headers: HeaderFields
   /** The subprotocols offered, in the client's order. */
   readonly protocols: readonly string[]
+  /** The Origin header; undefined if there is none. */
   readonly origin: string | undefined
+  /** The client's IP address; empty for a Unix socket. */
   readonly remoteAddress: string
+  /** Whether the transport is TLS. */
   readonly secure: boolean
   /** The peer's certificate, where TLS asked for one and one came. */
   readonly certificate: PeerCertificate | undefined
@@ -29,8 +36,25 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
 /** The parts of it that come from the connection. */
 type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'secure' | 'certificate' | 'raw'>
 
+/** Nobody waits for the decision any more. */
+export let abortInfo: (info: RequestInfo) => void
+/** Whether an error is the reason of the signal, which is aborted. */
+export let isAbortOf: (info: RequestInfo, error: unknown) => boolean
+
 /** The request as `onUpgrade` gets it. Parts that cost anything are made when they are first read. */
 export class RequestInfo implements UpgradeInfo {
+  static {
+    abortInfo = (info) => {
+      info.#isOver = true
+      info.#aborter?.abort()
+    }
+    isAbortOf = (info, error) =>
+      info.#aborter?.signal.aborted === true && error === info.#aborter.signal.reason
+    showAs(RequestInfo, 'UpgradeInfo', ({ url, params, protocols, origin, remoteAddress, secure }) => {
+      return { url, params, protocols, origin, remoteAddress, secure }
+    })
+  }
+
   readonly #source: UpgradeSource
   readonly #request: UpgradeRequest
   #aborter: AbortController | null = null
@@ -87,16 +111,5 @@ export class RequestInfo implements UpgradeInfo {
     this.#aborter ??= new AbortController()
     if (this.#isOver) this.#aborter.abort()
     return this.#aborter.signal
-  }
-
-  /** Whether an error is the reason of the aborted signal. */
-  isAbort(error: unknown): boolean {
-    return this.#aborter?.signal.aborted === true && error === this.#aborter.signal.reason
-  }
-
-  /** Called when nobody waits for the decision any more. */
-  abort(): void {
-    this.#isOver = true
-    this.#aborter?.abort()
   }
 }

@@ -16,8 +16,8 @@ import { NO_PARAMS, type Params } from './path-matching.js'
 import { checkMade } from './route.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
-import { Accept, Reject } from './service.js'
-import { RequestInfo } from './upgrade-info.js'
+import { AcceptDecision, RejectDecision, type Accept } from './service.js'
+import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
 /** Owns a connection that is cut before it has an owner. */
 const NOBODY: TransportOwner = {
@@ -33,7 +33,7 @@ export function rejectionOf(error: HandshakeError): Uint8Array {
 }
 
 /** Decides where the service does not. */
-const ACCEPT = new Accept<undefined>({})
+const ACCEPT = new AcceptDecision<undefined>({})
 
 const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
@@ -124,7 +124,7 @@ export abstract class Upgrade implements Timed {
   private ask({ service }: ServedRoute, request: UpgradeRequest): void {
     const decision: unknown =
       service.onUpgrade === undefined ? ACCEPT : service.onUpgrade(this.infoOf(request))
-    if (decision instanceof Accept || decision instanceof Reject) {
+    if (decision instanceof AcceptDecision || decision instanceof RejectDecision) {
       this.answer(decision)
       return
     }
@@ -144,9 +144,9 @@ export abstract class Upgrade implements Timed {
     const { route, request } = this
     if (this.isOver || route === null || request === null) return
     try {
-      if (decision instanceof Accept) {
+      if (decision instanceof AcceptDecision) {
         this.accept(route, request, decision)
-      } else if (decision instanceof Reject) {
+      } else if (decision instanceof RejectDecision) {
         const { status, body, headers } = decision
         this.end(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
       } else {
@@ -310,7 +310,7 @@ export abstract class Upgrade implements Timed {
 
   private failInternally(error: unknown): void {
     // An application that stops since nobody waits for its decision has not failed.
-    if (this.isOver && this.lazyInfo?.isAbort(error) === true) return
+    if (this.isOver && this.lazyInfo !== null && isAbortOf(this.lazyInfo, error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
     this.core.options.onError(toError(error), 'the decision on an upgrade')
   }
@@ -323,7 +323,7 @@ export abstract class Upgrade implements Timed {
   }
 
   private decidedAgainst(): void {
-    this.lazyInfo?.abort()
+    if (this.lazyInfo !== null) abortInfo(this.lazyInfo)
     this.core.countAddress(this.countedAddress, -1)
     if (this.route !== null) this.route.counters.rejectedUpgrades++
   }

@@ -21,9 +21,11 @@ import { ServedRoute, ServerCore } from './server-core.js'
 import type { ServerSocket } from './server-socket.js'
 import type { CodecService, ServerService, ServiceFactory } from './service.js'
 
+/** The options of `close` of a server. */
 export interface CloseOptions {
   /** The Close frame's code. Default 1001. */
   readonly code?: number
+  /** The Close frame's reason: at most 123 bytes of UTF-8. Default: empty. */
   readonly reason?: string
   /** Connections that have not ended within this time are cut. Default `limits.closeTimeoutMs`. */
   readonly timeoutMs?: number

@@ -5,7 +5,7 @@ import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
 import { NoReply } from '../socket/no-reply.js'
 import { isBytes, isStream } from './reply-values.js'
-import { CloseReply } from './service.js'
+import { ClosingReply } from './service.js'
 import type { SocketCore } from '../socket/socket-core.js'
 
 /** A reply that waits for room, and the message that it answers. */
@@ -100,7 +100,7 @@ export class Replies implements StreamOwner {
     const { codec } = this
     // Hawser's own calls return booleans, and a short arrow function returns what it calls.
     if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
-    if (value instanceof CloseReply) {
+    if (value instanceof ClosingReply) {
       void this.core.close(value.code, value.reason)
     } else if (value instanceof PreparedMessage || (codec === null && isMessage(value))) {
       this.sendMessage(value)
@@ -116,7 +116,7 @@ export class Replies implements StreamOwner {
   }
 
   sendPart(part: unknown): boolean {
-    if (part instanceof CloseReply) {
+    if (part instanceof ClosingReply) {
       void this.core.close(part.code, part.reason)
       return false
     }
@@ -152,7 +152,7 @@ function isMessage(value: unknown): value is MessageData | PreparedMessage {
 
 /** Whether a reply takes room in the output at once. */
 function isSent(value: unknown, codec: Codec | null): boolean {
-  if (typeof value === 'boolean' || value instanceof NoReply || value instanceof CloseReply) return false
+  if (typeof value === 'boolean' || value instanceof NoReply || value instanceof ClosingReply) return false
   if (isStream(value, codec === null)) return false
   return codec !== null || isMessage(value)
 }

@@ -8,7 +8,15 @@ import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** A reply that closes the connection: made by {@link closeWith}. */
-export class CloseReply {
+export interface CloseReply {
+  /** The Close frame's code. */
+  readonly code: number
+  /** The Close frame's reason. */
+  readonly reason: string
+}
+
+/** What {@link closeWith} makes: nothing else closes the connection. */
+export class ClosingReply implements CloseReply {
   readonly code: number
   readonly reason: string
 
@@ -24,7 +32,7 @@ export class CloseReply {
  */
 export function closeWith(code = 1000, reason = ''): CloseReply {
   checkCloseArguments(code, reason)
-  return new CloseReply(code, reason)
+  return new ClosingReply(code, reason)
 }
 
 /** A reply in parts: each part is sent as a reply of its own, at the pace of the peer. */
@@ -36,6 +44,7 @@ export type ReplyStream<T = MessageData | CloseReply> = AsyncIterable<T>
  */
 export type Reply = MessageData | CloseReply | ReplyStream | undefined | null | boolean | number | void
 
+/** A reply, or a promise of one. */
 type Handled = Reply | Promise<Reply>
 
 /** With a codec a handler may return anything: undefined is not a reply, every other value is encoded. */
@@ -49,6 +58,7 @@ interface Lifecycle<S> {
   onOpen?(socket: S): unknown
   /** A ping was received. Its pong is already queued, unless `autoPong` is off. */
   onPing?(socket: S, data: Buffer): unknown
+  /** A pong was received, asked for or not. */
   onPong?(socket: S, data: Buffer): unknown
   /** `bufferedAmount` is at or below the high-water mark again, after `send` returned false. */
   onDrain?(socket: S): unknown
@@ -68,6 +78,7 @@ interface Lifecycle<S> {
   readonly concurrency?: number | undefined
 }
 
+/** Handlers where one takes all messages, or the values that a codec reads. */
 interface OneHandler<S, C> {
   /** Converts messages to values, and replies to messages. */
   readonly codec?: C | undefined
@@ -85,10 +96,13 @@ interface OneHandler<S, C> {
   onBinaryMessage?: never
 }
 
+/** Handlers where text and bytes have one each. */
 interface HandlerByType<S> {
+  /** A codec needs `onMessage`. */
   readonly codec?: undefined
   onMessage?: never
   onInvalidMessage?: never
+  /** A text message was received. */
   onTextMessage?(socket: S, text: string): Handled
   /** A binary message was received. The bytes belong to the handler. */
   onBinaryMessage?(socket: S, bytes: Buffer): Handled

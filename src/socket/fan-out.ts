@@ -32,9 +32,11 @@ showAs(DeliveryCounts, 'Delivery', ({ sent, dropped, failed }) => ({ sent, dropp
 
 /** Any connection, with any type of `data`, so that a server with any type of `data` is a server. */
 interface Excepted {
+  /** See `ReadyState`. */
   readonly readyState: ReadyState
 }
 
+/** The options of a message to many. */
 export interface FanOutOptions<S> {
   /** A connection, or several, that do not get the message. */
   readonly except?: Excepted | ReadonlySet<Excepted> | readonly Excepted[] | undefined

@@ -16,6 +16,7 @@ import {
   type HandshakeErrorCode,
   type LimitErrorCode,
   type ProtocolErrorCode,
+  withUrl,
 } from '../../src/errors.js'
 import {
   decodeClosePayload,
@@ -383,14 +384,14 @@ describe('HandshakeError', () => {
   test('at returns the same error with the URL at the end of its message', () => {
     const cause = new Error('why')
     const error = new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: 'why', cause })
-    const at = error.at('ws://host/')
+    const at = withUrl(error, 'ws://host/')
     expect(at).toMatchObject({
       code: error.code,
       httpStatus: undefined,
       cause,
       message: `${error.message} (ws://host/)`,
     })
-    expect(at.at('ws://other/').message).toBe(`${error.message} (ws://other/)`)
-    expect(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT').at('ws://host/').httpStatus).toBe(408)
+    expect(withUrl(at, 'ws://other/').message).toBe(`${error.message} (ws://other/)`)
+    expect(withUrl(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'), 'ws://host/').httpStatus).toBe(408)
   })
 })

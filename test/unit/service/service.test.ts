@@ -1,4 +1,4 @@
-import { checkService, closeWith, CloseReply } from '../../../src/service/service.js'
+import { checkService, closeWith, ClosingReply } from '../../../src/service/service.js'
 
 describe('checkService', () => {
   const noop = (): void => undefined
@@ -39,9 +39,9 @@ describe('checkService', () => {
 
 describe('closeWith', () => {
   test('checks its code at once', () => {
-    expect(closeWith(4000, 'bye')).toEqual(new CloseReply(4000, 'bye'))
-    expect(closeWith()).toEqual(new CloseReply(1000, ''))
-    expect(closeWith(1005)).toEqual(new CloseReply(1005, ''))
+    expect(closeWith(4000, 'bye')).toEqual(new ClosingReply(4000, 'bye'))
+    expect(closeWith()).toEqual(new ClosingReply(1000, ''))
+    expect(closeWith(1005)).toEqual(new ClosingReply(1005, ''))
     expect(() => closeWith(1006)).toThrow(RangeError)
   })
 })
