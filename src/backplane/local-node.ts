@@ -81,11 +81,7 @@ export class LocalNode implements Remote {
   private announceTimer: NodeJS.Timeout | null = null
   private heartbeatTimer: NodeJS.Timeout | undefined
   private sequence = 0
-  private published = 0
-  private lost = 0
-  private received = 0
-  private malformed = 0
-  private errors = 0
+  private readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
   private warnedAt = -Infinity
 
   constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => void) {
@@ -96,8 +92,7 @@ export class LocalNode implements Remote {
   }
 
   get stats(): BackplaneStats {
-    const { published, lost, received, malformed, errors } = this
-    return { nodes: this.remoteNodes.size, published, lost, received, malformed, errors }
+    return { nodes: this.remoteNodes.size, ...this.counts }
   }
 
   /**
@@ -118,7 +113,7 @@ export class LocalNode implements Remote {
     try {
       this.observe(this.backplane.start(this.id, receive, rejoined))
     } catch (error) {
-      this.errors++
+      this.counts.errors++
       throw error
     }
     this.local = local
@@ -217,7 +212,7 @@ export class LocalNode implements Remote {
     try {
       result = this.backplane.publish({ version: BACKPLANE_VERSION, from: this.id, to, ...body })
     } catch (error) {
-      this.lost++
+      this.counts.lost++
       this.fail(error)
       return
     }
@@ -230,15 +225,15 @@ export class LocalNode implements Remote {
         this.count(isTaken)
       },
       (error: unknown) => {
-        this.lost++
+        this.counts.lost++
         this.fail(error)
       },
     )
   }
 
   private count(isTaken: boolean): void {
-    if (isTaken) this.published++
-    else this.lost++
+    if (isTaken) this.counts.published++
+    else this.counts.lost++
   }
 
   /** Calls the backplane: what it throws, at once or later, is reported and has no other effect. */
@@ -258,7 +253,7 @@ export class LocalNode implements Remote {
   }
 
   private fail(error: unknown): void {
-    this.errors++
+    this.counts.errors++
     this.report(toError(error))
   }
 
@@ -281,12 +276,12 @@ export class LocalNode implements Remote {
     if (local === null) return
     const envelope = parseEnvelope(value, local.maxNameLength)
     if (envelope === null) {
-      this.malformed++
+      this.counts.malformed++
       return
     }
     const { from, to } = envelope
     if (from === this.id || (to !== null && to !== this.id)) return
-    this.received++
+    this.counts.received++
     const wasKnown = this.remoteNodes.has(from)
     const isToAsk = this.remoteNodes.handle(envelope, performance.now(), (name, claim) => {
       local.handleClaim(name, claim, this.id)

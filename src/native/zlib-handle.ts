@@ -10,15 +10,7 @@ import { isNativeOn } from './native-switch.js'
 
 /** What stands behind a stream of node:zlib, as far as it is used. */
 interface NativeHandle {
-  writeSync(
-    flush: number,
-    input: Uint8Array,
-    inputOffset: number,
-    inputLength: number,
-    output: Uint8Array,
-    outputOffset: number,
-    outputLength: number,
-  ): void
+  writeSync: ZlibHandle['write']
   reset(): void
   onerror: (message: string) => void
 }

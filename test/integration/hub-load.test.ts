@@ -10,6 +10,7 @@ const CLEAN = { status: 0, signal: null, errors: '' }
 const SERVE = `
   import { connect, WebSocketServer } from './src/index.js'
   import { Hub } from './src/hub/hub.js'
+  import { isNativeOn } from './src/native/native-switch.js'
   import { createConnection } from 'node:net'
   const hub = new Hub()
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -49,7 +50,9 @@ describe('a member of a group of 1,000 that does not read', () => {
       }
       await until(() => hub.group('all').size === 1000)
       // The buffers of the system fill up first; then what waits here reaches the limit.
-      while (slow.bufferedAmount <= limit && slow.readyState === 1) { slow.send(Buffer.alloc(20_000)); await pause(0) }
+      hub.join(slow, 'slow')
+      let last = hub.group('slow').send(Buffer.alloc(20_000))
+      for (; last.sent === 1; last = hub.group('slow').send(Buffer.alloc(20_000))) await pause(0)
       let highest = 0
       const totals = { sent: 0, dropped: 0, failed: 0 }
       for (let i = 0; i < 50; i++) {
@@ -60,15 +63,18 @@ describe('a member of a group of 1,000 that does not read', () => {
       }
       await until(() => counts.every((count) => count === 50))
       console.log('sent', totals.sent, 'not', totals.dropped + totals.failed, 'least', Math.min(...counts))
-      console.log('dropped', totals.dropped)
-      console.log('bounded', highest <= limit + 20_100, slow.readyState)
+      console.log('first', last.dropped, 'then', totals.dropped)
+      // The bound of docs/backpressure.md for M = 20,000; a handle holds but a part of one message beside what waits.
+      const bound = isNativeOn ? limit + 20_100 : limit + 2 * 20_100 + 68 * 1024
+      console.log('bounded', highest <= bound, slow.readyState)
       raw.destroy()
       server.terminate()
     `,
       ).ended
       expect(outcome).toMatchObject(CLEAN)
       expect(lines[0]).toBe('sent 49950 not 50 least 50')
-      expect(Number(lines[1]?.split(' ')[1])).toBeGreaterThanOrEqual(1)
+      // The policy close ends the connection with the first message that is not taken.
+      expect(lines[1]).toBe(`first 1 then ${policy === 'drop' ? '50' : '0'}`)
       expect(lines[2]).toBe(`bounded true ${policy === 'drop' ? '1' : '2'}`)
     },
   )
