@@ -34,7 +34,7 @@ export function ownOrigins(host: string, port: number): string[] {
       for (const { address } of addresses ?? []) hosts.push(address)
     }
   }
-  // As browsers write an origin: lower case, no default port. What no URL can hold (a zone index) is no origin.
+  // As browsers write an origin: lower case, no default port. A host that no URL can hold (with a zone index) has no origin.
   const urls = hosts.map((name) => `http://${hostInUrl(name)}:${String(port)}`)
   return [...new Set(urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin))]
 }

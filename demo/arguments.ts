@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-/** What the command was told to do. */
+/** What the command line asks for. */
 export type Command =
   | { readonly kind: 'help' }
   | {
@@ -46,7 +46,7 @@ The page is at /, the echo at /echo, the chat at /chat/ROOM?name=NAME. Ctrl+C cl
  * @throws UsageError
  */
 export function readArguments(argv: readonly string[]): Command {
-  // Not strict: what Node would throw runs over several sentences and knows nothing of this command.
+  // Not strict: the errors of Node are several sentences long and do not fit this command.
   const { tokens } = parseArgs({ args: [...argv], options: FLAGS, strict: false, tokens: true })
   let host = DEFAULT_HOST
   let port = DEFAULT_PORT
@@ -85,7 +85,7 @@ function readPort(value: string): number {
   throw new UsageError(`--port must be a whole number from 0 to ${String(MAX_PORT)}, not ${quote(value)}`)
 }
 
-/** A name or an address; the brackets that an IPv6 address has in a URL are taken off. */
+/** A name or an address, without the brackets that an IPv6 address has in a URL. */
 function readHost(value: string): string {
   const host = value.replace(/^\[(.*)\]$/, '$1')
   if (/^[\w.:%-]+$/.test(host)) return host

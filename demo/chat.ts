@@ -4,7 +4,7 @@ export const CHAT_PROTOCOL = 'chat.hawser'
 /** What the paths of rooms begin with: `/chat/` and the room's name, percent-encoded; the query has `name`. */
 export const CHAT_PATH = '/chat/'
 
-/** What the page is sent, as JSON text; it sends plain text, and each is a message. */
+/** The messages to the page, as JSON text. The page sends plain text, and each text is a message. */
 export type ChatEvent =
   | { readonly kind: 'welcome' | 'joined' | 'left'; readonly name: string; readonly people: number }
   | { readonly kind: 'said'; readonly name: string; readonly text: string; readonly isOwn?: true }
@@ -13,14 +13,14 @@ export type ChatEvent =
 const MAX_NAME_LENGTH = 32
 const MAX_MESSAGE_BYTES = 4 * 1024
 
-/** Any script, but nothing that cannot be seen, and no blanks around it. */
+/** Letters of any script, without invisible characters and without blanks at the ends. */
 const isName = (text: string): boolean =>
   text.length >= 1 &&
   text.length <= MAX_NAME_LENGTH &&
   text.trim() === text &&
   !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
 
-/** A chat: each room is a group, and is there as long as somebody is in it. */
+/** A chat: each room is a group, and exists while it has members. */
 export function createChat(origins: NonNullable<ServerOptions['origins']>): WebSocketServer {
   const server = new WebSocketServer({
     origins,
@@ -51,7 +51,7 @@ export function createChat(origins: NonNullable<ServerOptions['origins']>): WebS
       return JSON.stringify({ ...event, isOwn: true } satisfies ChatEvent)
     },
     onClose: (socket) => {
-      // It is out of the group already, and the group is gone if it was the last.
+      // The connection has left the group already, and the group is gone if it was the last member.
       const { room } = socket.params
       tell(room, { kind: 'left', name: socket.data, people: server.group(room).size })
     },

@@ -15,9 +15,9 @@ export interface DemoOptions {
   readonly port: number
   /** Origins whose pages may connect, beside this server's own. */
   readonly origins?: readonly string[]
-  /** Where index.html lies. */
+  /** The directory of index.html. */
   readonly pageDirectory: string
-  /** Told, once for each, of the origins whose pages were refused. */
+  /** Called once for each origin whose pages were refused. */
   readonly onRefusedOrigin?: (origin: string) => void
 }
 
@@ -33,21 +33,21 @@ const MIB = 1024 * 1024
 const MAX_ECHO_BYTES = 16 * MIB
 /** How long a peer may take to answer the Close frame when the server ends. */
 const CLOSE_TIMEOUT_MS = 3_000
-/** How many different refused origins are told of: who sends them chooses them. */
+/** How many different refused origins are reported: their senders choose them. */
 const MAX_TOLD_ORIGINS = 20
 
-/** What a page calls its connection: 128 bits that nobody guesses, since who knows them may watch. */
+/** The id that a page gives its connection: 128 bits that cannot be guessed, because a page that knows them may watch. */
 const SESSION_ID = /^[0-9a-f]{32}$/
 
 const ECHO: ServerService = { onMessage: (_socket, message) => message }
 
 /**
- * The demonstration: the page at `/`, an echo at `/echo`, and at `/frames?id=…` what passes on the echo connection
- * of the same id, for the page that made the id up. Who connects to `/echo` without one is not watched. At
- * `/chat/ROOM?name=…` is a chat.
+ * The demonstration: the page at `/`, an echo at `/echo`, a chat at `/chat/ROOM?name=…`, and at `/frames?id=…` reports of the
+ * frames on the echo connection with the same id, for the page that made up the id. A connection to `/echo` without an id is not
+ * watched.
  */
 export class DemoServer {
-  /** Where a browser finds the page. */
+  /** The URL of the page. */
   readonly url: string
   readonly port: number
   private readonly httpServers: readonly Server[]
@@ -82,7 +82,7 @@ export class DemoServer {
     return new DemoServer(httpServers, host, sockets)
   }
 
-  /** Stops to listen, closes all connections with 1001, waits, and cuts what is left. */
+  /** Stops listening, closes all connections with 1001, waits, and cuts the remaining ones. */
   async close(): Promise<void> {
     const stopped = this.httpServers.map((server) => new Promise((resolve) => server.close(resolve)))
     await this.sockets.close()
@@ -111,7 +111,7 @@ class Sockets {
     const told = new Set<string>()
     const origins = [
       (origin: string | undefined): boolean => {
-        // Only browsers say where a page comes from, and only they need to be asked.
+        // Only browsers send an origin, and only they need the check.
         if (origin === undefined || isAllowed(origin)) return true
         if (!told.has(origin) && told.size < MAX_TOLD_ORIGINS) {
           told.add(origin)
@@ -153,14 +153,14 @@ class Sockets {
       this.echo.handleUpgrade(request, socket, head)
       return
     }
-    // What came with the request is to pass the tap like everything else.
+    // Bytes that arrived with the request pass the tap like all others.
     if (head.length > 0) socket.unshift(head)
     const tapped = new TappedDuplex(socket, session.tap)
     this.echo.handleUpgrade(request, tapped, Buffer.alloc(0), session.watch(ECHO))
   }
 
   async close(): Promise<void> {
-    // The watchers last: they are told of the Close frames.
+    // The watchers last: they get reports of the Close frames.
     const options = { timeoutMs: CLOSE_TIMEOUT_MS }
     await Promise.all([this.echo.close(options), this.chat.close(options)])
     await this.frames.close(options)
@@ -211,7 +211,7 @@ const parameter = (url: string, name: string): string =>
 
 const sessionId = (url: string): string => parameter(url, 'id')
 
-/** Requests that are no upgrade. */
+/** Requests that are not upgrades. */
 function respond(
   files: PageFiles,
   origins: readonly string[],

@@ -1,22 +1,22 @@
 import type { ServerSocket } from 'hawser'
 import type { WireReport } from './frame-tap.js'
 
-/** What the page is sent, as JSON text. */
+/** A message to the page, as JSON text. */
 export interface FeedMessage {
-  /** What passed since the last message, in order. */
+  /** The frames since the last message, in order. */
   readonly frames: readonly WireReport[]
-  /** How many more passed behind those, that the page was too slow for. */
+  /** How many later frames were left out because the page was too slow. */
   readonly missed: number
   /** The last round trip of a ping, or null before the first. */
   readonly rttMs: number | null
 }
 
-/** The most that waits for the page: some 100 KB of JSON. */
+/** The most reports that wait for the page: some 100 KB of JSON. */
 export const MAX_WAITING_REPORTS = 256
-/** Reports are gathered for so long: a flood of small frames then costs few messages. */
+/** How long reports are gathered, in ms: a flood of small frames then costs few messages. */
 const GATHER_MS = 20
 
-/** Sends reports to a page: gathered, and bounded; what a slow page has no room for is counted, not kept. */
+/** Sends reports to a page, gathered and bounded: reports that a slow page has no room for are counted and not kept. */
 export class FrameFeed {
   private readonly socket: Pick<ServerSocket, 'sendJson' | 'close'>
   private waiting: WireReport[] = []
@@ -32,7 +32,7 @@ export class FrameFeed {
   }
 
   push(report: WireReport): void {
-    // Behind a gap nothing is kept until it was told, so that its place in the order is known.
+    // After a gap no report is kept until the gap is reported, so that the gap's place in the order is known.
     if (this.missed > 0 || this.waiting.length >= MAX_WAITING_REPORTS) this.missed++
     else this.waiting.push(report)
     this.schedule()
@@ -43,13 +43,13 @@ export class FrameFeed {
     this.schedule()
   }
 
-  /** The page took what it was sent. */
+  /** The page has read the sent messages. */
   drained(): void {
     this.mustWait = false
     this.flush()
   }
 
-  /** Sends what waits, and closes with 1000. */
+  /** Sends the waiting reports, and closes with 1000. */
   end(): void {
     this.isEnding = true
     this.flush()

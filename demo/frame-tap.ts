@@ -17,7 +17,7 @@ export type Sender = 'client' | 'server'
 export interface FrameReport {
   readonly kind: 'frame'
   readonly from: Sender
-  /** When its header came, in milliseconds since 1970. */
+  /** When its header arrived, in milliseconds since 1970. */
   readonly at: number
   readonly opcode: keyof typeof Opcode
   readonly fin: boolean
@@ -28,11 +28,11 @@ export interface FrameReport {
   readonly payloadLength: number
   /** The first {@link SHOWN_BYTES} of the payload, unmasked, still compressed, in hexadecimal. */
   readonly bytes: string
-  /** What a Close frame says. */
+  /** The code and reason of a Close frame. */
   readonly close?: ClosePayload
 }
 
-/** Bytes that are no frame: nothing behind them can be read. */
+/** Bytes that are not a frame: no later frame can be read. */
 export interface ViolationReport {
   readonly kind: 'violation'
   readonly from: Sender
@@ -43,7 +43,7 @@ export interface ViolationReport {
 
 export type WireReport = FrameReport | ViolationReport
 
-/** How much of a payload a report shows. */
+/** How many bytes of a payload a report shows. */
 export const SHOWN_BYTES = 64
 
 const OPCODE_NAMES: ReadonlyMap<Opcode, keyof typeof Opcode> = new Map(
@@ -52,7 +52,7 @@ const OPCODE_NAMES: ReadonlyMap<Opcode, keyof typeof Opcode> = new Map(
 
 /**
  * Reads along on a server's connection, from its response to the upgrade on, and reports each frame of either side
- * once it has passed. It parses copies: the engine unmasks what it gets in place.
+ * once it has passed. It parses copies, because the engine unmasks its input in place.
  */
 export class FrameTap implements ByteTap {
   private readonly report: (report: WireReport) => void
@@ -65,7 +65,7 @@ export class FrameTap implements ByteTap {
     this.report = report
   }
 
-  /** Nobody wants to know any more: bytes pass unread. */
+  /** Stops the reports: bytes pass unread. */
   stop(): void {
     this.isOver = true
   }

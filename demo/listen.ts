@@ -13,7 +13,7 @@ const PORT_ATTEMPTS = 5
 
 /**
  * Listens on every address that a host name has: `localhost` is often two, and a browser may try either first.
- * Taking only one would leave the other to whatever program has that port there.
+ * With one of them alone, the other address could belong to another program.
  * @param createServer makes one server for each address
  * @param port 0 takes one that is free on all of them
  * @returns the servers that listen, at least one, all on the same port
@@ -34,7 +34,7 @@ export async function listenOnHost(
 }
 
 /**
- * As {@link listenOnHost}, for addresses; those that the machine lacks are passed over, if there are others.
+ * As {@link listenOnHost}, for addresses; those that the machine lacks are skipped, if there are others.
  * @throws the system's error
  */
 export async function listenOnAll(

@@ -9,7 +9,7 @@ const EXIT_USAGE = 2
 const EXIT_FAILURE = 1
 /** What a shell reports for a program that a signal ended: 128 and its number. */
 const SIGNAL_EXITS = { SIGINT: 130, SIGTERM: 143 } as const
-/** npm hands on a Ctrl+C that the terminal has sent to every process already: that is one request, not two. */
+/** npm forwards a Ctrl+C that the terminal has sent to every process already: both signals are one request. */
 const SAME_REQUEST_MS = 300
 
 async function main(): Promise<void> {

@@ -14,7 +14,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['.svg', 'image/svg+xml'],
 ])
 
-/** The files of the page, read once: what is not among them cannot be asked for. */
+/** The files of the page, read once: no other file can be requested. */
 export class PageFiles {
   private readonly files: ReadonlyMap<string, PageFile>
 
@@ -40,7 +40,7 @@ export class PageFiles {
   /**
    * Answers a request for one of the files.
    * @param origins of the page, by all its names
-   * @returns false, nothing written: the path is none of them
+   * @returns false, without an answer, if the path is not one of them
    */
   respond(request: IncomingMessage, response: ServerResponse, origins: readonly string[]): boolean {
     const [name = ''] = (request.url ?? '').split('?', 1)

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 
-/** Who watches the bytes of a stream. Reads them during the call only, and never changes them. */
+/** Watches the bytes of a stream. Reads them during the call only, and never changes them. */
 export interface ByteTap {
   /** Bytes that the peer sent. */
   received(bytes: Uint8Array): void
@@ -8,14 +8,14 @@ export interface ByteTap {
   sent(bytes: Uint8Array): void
 }
 
-/** A stream that shows a tap what passes through it, both ways, and is otherwise the stream that it wraps. */
+/** A stream that shows a tap all bytes in both directions, and otherwise behaves like the stream that it wraps. */
 export class TappedDuplex extends Duplex {
   private readonly inner: Duplex
   private readonly tap: ByteTap
 
   /**
-   * @param inner from now on this stream's own: nobody else reads, writes or ends it. Bytes that were read from it
-   *   already are to be put back with `unshift`
+   * @param inner belongs to this stream from now on: no other code reads, writes or ends it. Put bytes back with
+   *   `unshift` that were read from it already
    */
   constructor(inner: Duplex, tap: ByteTap) {
     super({ allowHalfOpen: true })
@@ -37,7 +37,7 @@ export class TappedDuplex extends Duplex {
     })
   }
 
-  /** As that of the socket, for servers that count connections by address. */
+  /** The address of the socket, for servers that count connections by address. */
   get remoteAddress(): string | undefined {
     return (this.inner as { readonly remoteAddress?: string }).remoteAddress
   }
@@ -51,7 +51,7 @@ export class TappedDuplex extends Duplex {
     this.passOn(this.inner.write(chunk), done)
   }
 
-  /** What was corked together leaves together. */
+  /** Writes that were corked together leave together. */
   override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
     let hasRoom = true
     this.inner.cork()
@@ -72,7 +72,7 @@ export class TappedDuplex extends Duplex {
     done(error)
   }
 
-  /** At once while the inner stream has room: who writes then sees an empty stream again, as with a socket. */
+  /** At once while the inner stream has room: the writer then sees an empty stream again, as with a socket. */
   private passOn(hasRoom: boolean, done: () => void): void {
     if (hasRoom) done()
     else this.inner.once('drain', done)

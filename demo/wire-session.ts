@@ -5,7 +5,7 @@ import { FrameTap } from './frame-tap.js'
 /** How often the round trip is measured while a page watches. */
 const PING_INTERVAL_MS = 5_000
 
-/** A page's view of one echo connection: its frames and its round trip, told over a second connection. */
+/** A page's view of one echo connection: its frames and its round trip, reported over a second connection. */
 export class WireSession {
   readonly feed: FrameFeed
   readonly tap: FrameTap
@@ -30,7 +30,7 @@ export class WireSession {
     return true
   }
 
-  /** What becomes of the echo connection that is watched: as the service given, and its pongs are told. */
+  /** The service of the watched echo connection: the given one, which also reports pongs. */
   watch(service: ServerService): ServerService {
     return {
       ...service,

@@ -1,6 +1,6 @@
 /**
  * Certificates for tests, valid from 2020 to 2120: a server's for localhost, 127.0.0.1 and ::1, and a client's for
- * `ada`, each from a CA of its own. The keys are worth nothing: nobody trusts these CAs, and their keys are gone.
+ * `ada`, each from a CA of its own. The keys are worthless: no system trusts these CAs, and the keys of the CAs are gone.
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'

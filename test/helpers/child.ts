@@ -14,7 +14,7 @@ const root = path.join(__dirname, '../..')
 export interface Outcome {
   readonly status: number | null
   readonly signal: NodeJS.Signals | null
-  /** What it printed. */
+  /** The text that the program printed. */
   readonly lines: readonly string[]
   readonly errors: string
 }
@@ -61,7 +61,7 @@ export class Programs {
   }
 }
 
-/** What was transpiled once is kept by what it was made from: many tests want all of the sources. */
+/** Transpiled files by their source text, because many tests want all sources. */
 const KEPT = path.join(root, 'node_modules/.cache/hawser-programs')
 
 // The compiler takes a second to load: it is loaded where something is to be compiled.

@@ -17,7 +17,7 @@ export interface ControlledCodecOptions {
   readonly isRude?: boolean
 }
 
-/** All codecs write their synchronous results here, as the port allows: whoever keeps one finds rubbish. */
+/** All codecs write their synchronous results here, as the port allows: a caller that keeps one finds other bytes later. */
 const SCRATCH = Buffer.alloc(4 * 1024 * 1024)
 
 /**

@@ -52,7 +52,7 @@ export interface Outcome {
   readonly errors: string
 }
 
-/** A program that runs. What it gets as input is what `type` writes. */
+/** A running program. Its input is the text that `type` writes. */
 export class Program {
   readonly ended: Promise<Outcome>
   private readonly child: ChildProcess
@@ -84,7 +84,7 @@ export class Program {
     return Promise.race([seen, this.ended])
   }
 
-  /** Types a line, as somebody at the terminal. */
+  /** Types a line, as a user at the terminal does. */
   type(line: string): void {
     this.child.stdin?.write(`${line}\n`)
   }

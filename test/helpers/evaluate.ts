@@ -14,8 +14,8 @@ type Evaluate = (
  * here, cannot import: so the files are tested as they are shipped.
  * @param folder from the root of the project
  * @returns a function that takes a file's name in it; statements of an async function, with `subject` (the module) and
- *   `input`, whose result must be JSON; input, which is JSON; what is added to the environment. It gives what the code
- *   returned; for an error thrown, `{ threw: message, exitCode }`
+ *   `input`, whose result must be JSON; input, which is JSON; variables to add to the environment. It returns the
+ *   result of the code; for an error thrown, `{ threw: message, exitCode }`
  */
 export const evaluatorOf =
   (folder: string): Evaluate =>

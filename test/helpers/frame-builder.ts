@@ -8,7 +8,7 @@
  * frame({ opcode: 0x9, fin: false, lengthForm: 64, payload: 'x' })      // wrong in two ways
  * frame({ opcode: 0x2, announce: 2n ** 63n, key: KEY })                 // a header that lies
  * closeFrame(1000, 'bye', { key: KEY })
- * readFrames(written).frames.map((f) => [f.opcode, f.text])             // what was written
+ * readFrames(written).frames.map((f) => [f.opcode, f.text])             // the frames that were written
  * ```
  */
 
@@ -21,7 +21,7 @@ export const KEY: MaskingKey = [0x37, 0xfa, 0x21, 0x3d]
 /** Opcodes by the RFC's names, as plain numbers. */
 export const OP = { CONTINUATION: 0x0, TEXT: 0x1, BINARY: 0x2, CLOSE: 0x8, PING: 0x9, PONG: 0xa } as const
 
-/** Any frame, right or wrong. What is left out is as it should be. */
+/** Any frame, valid or not. Members that are left out have their valid value. */
 export interface FrameSpec {
   /** 0 to 15, defined or not. */
   readonly opcode: number
@@ -74,7 +74,7 @@ export function frameHeader(spec: FrameSpec): Buffer {
   return Buffer.from(octets)
 }
 
-/** Several frames, one behind the other. */
+/** Several frames, one after the other. */
 export function frames(...specs: readonly FrameSpec[]): Buffer {
   return Buffer.concat(specs.map(frame))
 }
@@ -131,7 +131,7 @@ export interface WireFrame {
   readonly payload: Buffer
   /** The payload as text. */
   readonly text: string
-  /** The payload of a Close frame: its code, or 1005 where there is none. Of no meaning for other frames. */
+  /** The payload of a Close frame: its code, or 1005 without one. It has no meaning for other frames. */
   readonly closeCode: number
   /** The payload of a Close frame: its reason. Of no meaning for other frames. */
   readonly closeReason: string
@@ -141,7 +141,7 @@ export interface WireFrame {
 
 /**
  * Splits bytes into frames. The bytes stay as they are.
- * @returns the frames that are whole, and what is left behind them
+ * @returns the complete frames, and the bytes after them
  */
 export function readFrames(bytes: Uint8Array): {
   readonly frames: readonly WireFrame[]

@@ -1,4 +1,4 @@
-/** A server with connections to be grouped and named, on a free port of 127.0.0.1: closed behind each test. */
+/** A server with connections to be grouped and named, on a free port of 127.0.0.1; it is closed after each test. */
 import {
   connect,
   WebSocketServer,

@@ -1,4 +1,4 @@
-/** What happened, line by line, and whoever waits for it. */
+/** A record of events, one line each, and the promises that wait for a line. */
 export class Journal {
   readonly lines: string[] = []
   private readonly looks = new Set<() => void>()

@@ -42,7 +42,7 @@ export interface Opened {
   readonly peer: SlowPeer
   /** Errors as `error CODE`, and at the end `closed …`, by `showInfo`. */
   readonly journal: Journal
-  /** What `onClose` was told, once it was called. */
+  /** The CloseInfo of `onClose`, once it was called. */
   ended(): Promise<CloseInfo>
   /** In the role of a server. */
   readonly server: WebSocketServer | null
@@ -56,7 +56,7 @@ export async function stopAll(): Promise<void> {
   stopPeers()
 }
 
-/** Also ends this, behind the test. */
+/** Ends this as well after the test. */
 export function afterwards(cleanup: () => unknown): void {
   cleanups.push(cleanup)
 }

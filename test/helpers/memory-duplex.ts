@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 
-/** A stream with nothing behind it, for what a socket does not show: each write to the system, each read from it. */
+/** A stream in memory that shows what a socket hides: each write to the system, and each read from it. */
 export class MemoryDuplex extends Duplex {
   /** One entry for each write that reached the system, however many were joined in it. */
   readonly writes: Buffer[] = []
@@ -64,5 +64,5 @@ export class MemoryDuplex extends Duplex {
   }
 }
 
-/** The code that runs now is over, and what it put off to behind it. */
+/** Resolves after the running code, and after the work that it deferred. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

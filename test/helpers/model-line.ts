@@ -1,6 +1,6 @@
 /**
  * The way between a connection under test and its peer, for models: a "system" that takes so many bytes and no more,
- * by a transport as that of a handle, or by a stream. Nothing happens by itself: whoever drives the model moves bytes.
+ * by a transport as that of a handle, or by a stream. Nothing happens by itself: the driver of the model moves the bytes.
  */
 import { Duplex } from 'node:stream'
 import { StreamTransport } from '../../src/transport/stream-transport.js'

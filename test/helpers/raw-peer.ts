@@ -45,7 +45,7 @@ class ByteQueue {
     return this.end - this.start
   }
 
-  /** A view: what is appended later does not change it. */
+  /** A view that does not change when bytes are appended later. */
   get bytes(): Buffer {
     return this.store.subarray(this.start, this.end)
   }
@@ -69,7 +69,7 @@ class ByteQueue {
 
 export class RawPeer {
   readonly socket: Socket
-  /** What came, read by read, heads included. */
+  /** The received bytes, read by read, heads included. */
   readonly chunks: Buffer[] = []
   /** The other end sent a FIN. */
   isEnded = false
@@ -131,7 +131,7 @@ export class RawPeer {
     this.socket.resume()
   }
 
-  /** How many bytes came that nobody looked at. */
+  /** How many received bytes no test has read. */
   get unreadBytes(): number {
     return this.unread.length
   }
@@ -202,7 +202,7 @@ export class RawPeer {
     }
   }
 
-  /** Waits for the FIN. @returns what came before and nobody looked at */
+  /** Waits for the FIN. @returns the bytes before it that no test has read */
   ended(): Promise<Buffer> {
     return this.until(() => (this.isEnded ? this.unread.bytes : null))
   }
@@ -279,7 +279,7 @@ export async function upgradeRaw(
   return peer
 }
 
-/** Sends a handshake that is no good, or only half of one. @returns the response */
+/** Sends a wrong handshake, or half of one. @returns the response */
 export async function askRaw(
   port: number | string,
   request: string,
@@ -310,7 +310,7 @@ export function responseHead(request: RawHead, fields: Readonly<Record<string, s
   return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`
 }
 
-/** A server that does to each connection what it is told to. */
+/** A server that runs the given function for each connection. */
 export class RawServer {
   readonly peers: RawPeer[] = []
   private readonly server: Server

@@ -75,7 +75,7 @@ export function openRawTls(port: number, options: ConnectionOptions = {}): Promi
   })
 }
 
-/** A TLS server that does to each connection what it is told to. */
+/** A TLS server that runs the given function for each connection. */
 export interface RawTlsServer {
   readonly port: number
   readonly url: string

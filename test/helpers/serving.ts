@@ -1,4 +1,4 @@
-/** Servers for tests: closed behind each, whatever became of it. */
+/** Servers for tests, which are closed after each test, also after a failure. */
 import {
   WebSocketServer,
   type CloseInfo,
@@ -31,7 +31,7 @@ export async function serve<Data = unknown>(
 export const showInfo = ({ code, reason, wasClean, initiator }: CloseInfo): string =>
   `closed ${code} ${reason === '' ? '' : `"${reason}" `}${wasClean ? 'clean' : 'unclean'} ${initiator}`
 
-/** Handlers that write down all that they are told; those given come on top. */
+/** Handlers that record all calls; the given handlers replace them. */
 export function journaling<S extends Socket>(
   journal: Journal,
 ): {

@@ -1,5 +1,5 @@
 /**
- * The peer of slow-peer.py, in a process of its own: it reads as it is told to, and its small buffers make the other
+ * The peer of slow-peer.py, in a process of its own: it reads on command, and its small buffers make the other
  * end's small. A server then notices at about 72 KB what it would notice at megabytes with a peer of Node.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -74,9 +74,9 @@ export function stopPeers(): void {
 const certificate = (name: string): string => path.join(__dirname, 'certificates', name)
 
 export class SlowPeer {
-  /** What it read, frame by frame. */
+  /** The frames that it has read. */
   readonly frames: SeenFrame[] = []
-  /** What it reported, by the names of the events. */
+  /** Its reports, by the names of the events. */
   readonly journal = new Journal()
   end: PeerEnd | null = null
   /** Of a peer that is a server. */
