@@ -14,12 +14,12 @@ test.each([
   ['file://localhost', false],
   ['null', false],
   ['', false],
-])('%j is a page of this machine behind a forwarded port: %j', (origin, isOne) => {
+])('isLoopbackOrigin(%j) returns %j', (origin, isOne) => {
   expect(isLoopbackOrigin(origin)).toBe(isOne)
 })
 
 describe('the origins of the page (RFC 6455 section 10.2)', () => {
-  test('by every name of this machine, and by the host given', () => {
+  test('have every name of this machine, and the given host', () => {
     expect(ownOrigins('localhost', 8080)).toEqual([
       'http://localhost:8080',
       'http://127.0.0.1:8080',
@@ -29,22 +29,22 @@ describe('the origins of the page (RFC 6455 section 10.2)', () => {
     expect(ownOrigins('fd00::1', 8080)).toContain('http://[fd00::1]:8080')
   })
 
-  test('as browsers write it: without the default port', () => {
+  test('leave out the default port, as browsers do', () => {
     expect(ownOrigins('localhost', 80)).toContain('http://localhost')
   })
 
-  test('listening on all addresses: those of the machine, and its name, but no wildcard for any name', () => {
+  test("have the machine's addresses and name, and no wildcard, when the server listens on all addresses", () => {
     const origins = ownOrigins('0.0.0.0', 8080)
     expect(origins).toContain(new URL(`http://${hostname()}:8080`).origin)
     expect(origins).not.toContain('*')
     expect(origins.every((origin) => new URL(origin).port === '8080')).toBe(true)
   })
 
-  test('an address with a zone has no URL, and so no origin', () => {
+  test('leave out an address with a zone, which has no URL', () => {
     expect(ownOrigins('fe80::1%eth0', 8080)).toEqual(ownOrigins('localhost', 8080))
   })
 
-  test('IPv6 addresses stand in brackets', () => {
+  test('have IPv6 addresses in brackets', () => {
     expect([hostInUrl('::1'), hostInUrl('127.0.0.1'), hostInUrl('localhost')]).toEqual([
       '[::1]',
       '127.0.0.1',

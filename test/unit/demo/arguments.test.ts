@@ -19,7 +19,7 @@ describe('the command line', () => {
     [['--help'], { kind: 'help' }],
     [['-h', '--port', '1'], { kind: 'help' }],
     [['--'], serve],
-  ])('%j', (argv, expected) => {
+  ])('is read from the arguments %j', (argv, expected) => {
     expect(readArguments(argv)).toEqual(expected)
   })
 
@@ -60,7 +60,7 @@ describe('the command line', () => {
     expect(() => readArguments(argv)).toThrow(new UsageError(message))
   })
 
-  test('the help names every flag', () => {
+  test('has every flag in its help', () => {
     for (const flag of ['--host', '--port', '-p', '--origin', '--help', '-h']) expect(HELP).toContain(flag)
   })
 })

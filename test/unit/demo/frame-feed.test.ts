@@ -53,14 +53,14 @@ describe('reports for a page', () => {
     expect(taken.map(({ rttMs }) => rttMs)).toEqual([null, 0.5])
   })
 
-  test('are bounded: what there is no room for is counted', () => {
+  test('are bounded, and those without room are counted', () => {
     const { feed, taken } = feedTo()
     for (let i = 0; i < MAX_WAITING_REPORTS + 1000; i++) feed.push(report(i))
     jest.runAllTimers()
     expect(taken.map(({ frames, missed }) => [frames.length, missed])).toEqual([[MAX_WAITING_REPORTS, 1000]])
   })
 
-  test('wait for a page that is slow; behind a gap nothing is kept, so that its place is known', () => {
+  test('wait for a slow page, and are not kept after a gap until the gap is reported', () => {
     const { feed, taken } = feedTo({ isSlow: true })
     feed.push(report(1))
     jest.runAllTimers()
@@ -77,7 +77,7 @@ describe('reports for a page', () => {
     ])
   })
 
-  test('end with what waits, then Close 1000', () => {
+  test('end with the waiting reports, and then close with 1000', () => {
     const { feed, taken, codes } = feedTo()
     feed.push(report(1))
     feed.end()
@@ -87,7 +87,7 @@ describe('reports for a page', () => {
     expect(taken).toHaveLength(1)
   })
 
-  test('a slow page gets the end once it has taken what was before', () => {
+  test('end for a slow page after it has read the earlier ones', () => {
     const { feed, taken, codes } = feedTo({ isSlow: true })
     feed.push(report(1))
     jest.runAllTimers()

@@ -19,7 +19,7 @@ function tapped(response = PLAIN): { tap: FrameTap; reports: WireReport[] } {
 const text = { kind: 'frame', opcode: 'TEXT', fin: true, rsv1: false, headerLength: 2, payloadLength: 5 }
 
 describe('reading along on a connection (RFC 6455 section 5.2)', () => {
-  test('a frame of each side', () => {
+  test('reports a frame of each side', () => {
     const { tap, reports } = tapped()
     tap.received(hex('81 85 37 fa 21 3d 7f 9f 4d 51 58'))
     tap.sent(hex('81 05 48 65 6c 6c 6f'))
@@ -29,13 +29,13 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     ])
   })
 
-  test('a masking key whose last octet has its high bit set', () => {
+  test('reports a masking key whose last octet has its high bit set', () => {
     const { tap, reports } = tapped()
     tap.received(frame({ opcode: OP.TEXT, payload: 'Hello', key: [0x01, 0x02, 0x03, 0xff] }))
     expect(reports).toMatchObject([{ maskingKey: '010203ff', bytes: '48656c6c6f' }])
   })
 
-  test('the bytes stay as they are: others read them too', () => {
+  test('leaves the bytes unchanged for other readers', () => {
     const { tap } = tapped()
     const bytes = frame({ opcode: OP.BINARY, payload: 'some bytes', key: KEY })
     const before = Buffer.from(bytes)
@@ -43,7 +43,7 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     expect(bytes).toEqual(before)
   })
 
-  test('the same reports for any cut of the bytes, the response included', () => {
+  test('gives the same reports for any cut of the bytes, the response included', () => {
     const fromServer = Buffer.concat([
       PLAIN,
       fragments(OP.TEXT, ['one', 'two', '']),
@@ -67,7 +67,7 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     ])
   })
 
-  test('a frame is reported once it has passed', () => {
+  test('reports a frame after it has passed', () => {
     const { tap, reports } = tapped()
     tap.sent(frameHeader({ opcode: OP.BINARY, announce: 4 }))
     tap.sent(Uint8Array.of(1, 2, 3))
@@ -80,13 +80,13 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     ['without a body', closeFrame(), { code: 1005, reason: '' }],
     ['with the longest reason', closeFrame(1000, 'x'.repeat(123)), { code: 1000, reason: 'x'.repeat(123) }],
     ['with a code that must not be sent', closeFrame(1006), undefined],
-  ])('Close %s', (_name, bytes, close) => {
+  ])('reports a Close frame %s', (_name, bytes, close) => {
     const { tap, reports } = tapped()
     tap.sent(bytes)
     expect((reports[0] as { close?: object }).close).toEqual(close)
   })
 
-  test('RSV1 has a meaning only where permessage-deflate was agreed (RFC 7692 section 6)', () => {
+  test('accepts RSV1 only when permessage-deflate was agreed (RFC 7692 section 6)', () => {
     const bytes = frame({ opcode: OP.TEXT, rsv1: true, payload: [0xf2, 0x48, 0xcd], key: KEY })
     const plain = tapped()
     plain.tap.received(bytes)
@@ -98,7 +98,7 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     expect(deflated.reports).toMatchObject([{ kind: 'frame', rsv1: true, bytes: 'f248cd' }])
   })
 
-  test('a violation is reported once; the other side is read on', () => {
+  test('reports a violation once, and reads the other side on', () => {
     const { tap, reports } = tapped()
     tap.received(frame({ opcode: OP.TEXT, payload: 'not masked' }))
     tap.received(frame({ opcode: OP.TEXT, payload: 'Hello', key: KEY }))
@@ -109,7 +109,7 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     ])
   })
 
-  test('an upgrade that was rejected has no frames', () => {
+  test('reports no frame of a rejected upgrade', () => {
     const { tap, reports } = tapped(
       Buffer.from('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n\x81\x00'),
     )
@@ -118,7 +118,7 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     expect(reports).toEqual([])
   })
 
-  test('once stopped it reads nothing', () => {
+  test('reads nothing after it was stopped', () => {
     const { tap, reports } = tapped()
     tap.stop()
     tap.received(frame({ opcode: OP.TEXT, key: KEY }))

@@ -18,22 +18,22 @@ describe('listening on all addresses of a name', () => {
     for (const server of made.splice(0)) server.close()
   })
 
-  test('all on the same port', async () => {
+  test('takes the same port on all', async () => {
     const servers = await listenOnAll(create, ['127.0.0.1', '::1'], 0)
     expect(addressOf(servers[0]).address).toBe('127.0.0.1')
     expect(new Set(servers.map((server) => addressOf(server).port)).size).toBe(1)
   })
 
-  test('an address that the machine lacks is passed over', async () => {
+  test('skips an address that the machine lacks', async () => {
     const servers = await listenOnAll(create, [MISSING, '127.0.0.1'], 0)
     expect(servers.map((server) => addressOf(server).address)).toEqual(['127.0.0.1'])
   })
 
-  test('but not if it is the only one', async () => {
+  test('fails when the only address is one that the machine lacks', async () => {
     await expect(listenOnAll(create, [MISSING], 0)).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
   })
 
-  test('a port in use on one of them is in use, and none of the others is kept', async () => {
+  test('fails when the port is in use on one of them, and keeps none of the others', async () => {
     const other = create().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = addressOf(other)

@@ -34,7 +34,7 @@ describe('a stream that shows what passes through it', () => {
     ends.server.close()
   })
 
-  test('bytes both ways, what was put back before included', async () => {
+  test('passes bytes in both directions, with those that were put back before', async () => {
     const { tapped, inner, peer, seen } = ends
     inner.unshift(Buffer.from('first '))
     peer.write('second')
@@ -55,7 +55,7 @@ describe('a stream that shows what passes through it', () => {
     ])
   })
 
-  test('nothing is read before somebody wants it', async () => {
+  test('reads nothing before its reader asks', async () => {
     const { tapped, peer, seen } = ends
     await new Promise<unknown>((resolve) => peer.write('early', resolve))
     await new Promise(setImmediate)
@@ -65,12 +65,12 @@ describe('a stream that shows what passes through it', () => {
     expect(seen.received).toBe('early')
   })
 
-  test('is empty again at once while the system takes what is written', () => {
+  test('is empty again at once while the system takes the written bytes', () => {
     ends.tapped.write('x')
     expect(ends.tapped.writableLength).toBe(0)
   })
 
-  test('holds what the system does not take, and tells when there is room', async () => {
+  test('holds bytes that the system does not take, and emits drain when there is room', async () => {
     const { tapped, peer } = ends
     const block = Buffer.alloc(1024 * 1024)
     while (tapped.write(block));
@@ -80,7 +80,7 @@ describe('a stream that shows what passes through it', () => {
     expect(tapped.writableLength).toBe(0)
   })
 
-  test('the end of each side by itself', async () => {
+  test('ends each side by itself', async () => {
     const { tapped, peer } = ends
     peer.end()
     tapped.resume()
@@ -91,7 +91,7 @@ describe('a stream that shows what passes through it', () => {
     expect(words.toString()).toBe('last words')
   })
 
-  test('the end of either stream is the end of both', async () => {
+  test('ends both streams when either ends', async () => {
     const { tapped, inner } = ends
     inner.destroy()
     await once(tapped, 'close')
@@ -103,7 +103,7 @@ describe('a stream that shows what passes through it', () => {
     other.server.close()
   })
 
-  test('a reset is an error, told once', async () => {
+  test('reports a reset once, as an error', async () => {
     const { tapped, inner } = ends
     const errors: string[] = []
     tapped.on('error', (error) => errors.push(error.message))
@@ -113,7 +113,7 @@ describe('a stream that shows what passes through it', () => {
     expect(errors).toEqual(['reset'])
   })
 
-  test('the address is that of the stream inside', () => {
+  test('has the address of the stream inside', () => {
     expect(ends.tapped.remoteAddress).toBe(ends.inner.remoteAddress)
   })
 })
