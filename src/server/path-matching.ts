@@ -69,50 +69,50 @@ export type Params = Readonly<Record<string, string>>
 export const NO_PARAMS: Params = Object.freeze({})
 
 /** What a path leads to. */
-export interface Match<Target> {
-  readonly target: Target
+export interface Match<Route> {
+  readonly route: Route
   /** Null: a parameter is not percent-encoded as it should be. */
   readonly params: Params | null
 }
 
-interface Leaf<Target> {
+interface Leaf<Route> {
   readonly pattern: PathPattern
-  readonly target: Target
+  readonly route: Route
 }
 
 /** A place in a path, and what may follow. */
-class PathNode<Target> {
-  readonly exact = new Map<string, PathNode<Target>>()
-  any: PathNode<Target> | null = null
-  rest: Leaf<Target> | null = null
-  leaf: Leaf<Target> | null = null
+class PathNode<Route> {
+  readonly exact = new Map<string, PathNode<Route>>()
+  any: PathNode<Route> | null = null
+  rest: Leaf<Route> | null = null
+  leaf: Leaf<Route> | null = null
 }
 
 /**
- * Which target a path belongs to: paths without parameters in a Map, the others in a tree of segments, where what is
+ * Which route a path belongs to: paths without parameters in a Map, the others in a tree of segments, where what is
  * equal goes before a parameter and a parameter before a rest. Each node of the tree is looked at once at most.
  */
-export class RouteTable<Target> {
-  private readonly paths = new Map<string, Target>()
-  private readonly exact = new Map<string, Match<Target>>()
-  private root = new PathNode<Target>()
-  private readonly leaves = new Map<string, Leaf<Target>>()
+export class RouteTable<Route> {
+  private readonly paths = new Map<string, Route>()
+  private readonly exact = new Map<string, Match<Route>>()
+  private root = new PathNode<Route>()
+  private readonly leaves = new Map<string, Leaf<Route>>()
 
-  /** @throws TypeError for what is no path, or one that has a target already, whatever its parameters are called */
-  add(path: string, target: Target): void {
+  /** @throws TypeError for what is no path, or one that has a route already, whatever its parameters are called */
+  add(path: string, route: Route): void {
     const pattern = parsePattern(path)
     if (pattern.names.length === 0) {
       if (this.exact.has(path)) {
         throw new TypeError(`path ${showValue(path)} has a service already: unroute it first`)
       }
-      this.exact.set(path, { target, params: NO_PARAMS })
-      this.paths.set(path, target)
+      this.exact.set(path, { route, params: NO_PARAMS })
+      this.paths.set(path, route)
       return
     }
-    const leaf = { pattern, target }
+    const leaf = { pattern, route }
     this.insert(leaf)
     this.leaves.set(path, leaf)
-    this.paths.set(path, target)
+    this.paths.set(path, route)
   }
 
   /** @returns whether there was one */
@@ -125,22 +125,22 @@ export class RouteTable<Target> {
     return true
   }
 
-  /** All targets, in the order of {@link add}. */
-  targets(): Target[] {
+  /** All routes, in the order of {@link add}. */
+  all(): Route[] {
     return [...this.paths.values()]
   }
 
   /** @param path as sent, without its query */
-  find(path: string): Match<Target> | undefined {
+  find(path: string): Match<Route> | undefined {
     const exact = this.exact.get(path)
     if (exact !== undefined || this.leaves.size === 0) return exact
     const segments = path.slice(1).split('/')
     const leaf = search(this.root, segments, 0)
     if (leaf === null) return undefined
-    return { target: leaf.target, params: readParams(leaf.pattern, segments) }
+    return { route: leaf.route, params: readParams(leaf.pattern, segments) }
   }
 
-  private insert(leaf: Leaf<Target>): void {
+  private insert(leaf: Leaf<Route>): void {
     const { path, segments, hasRest } = leaf.pattern
     let node = this.root
     for (const segment of hasRest ? segments.slice(0, -1) : segments) {
@@ -166,11 +166,11 @@ export class RouteTable<Target> {
   }
 }
 
-function search<Target>(
-  node: PathNode<Target>,
+function search<Route>(
+  node: PathNode<Route>,
   segments: readonly string[],
   depth: number,
-): Leaf<Target> | null {
+): Leaf<Route> | null {
   const segment = segments[depth]
   if (segment === undefined) return node.leaf
   const next = node.exact.get(segment)

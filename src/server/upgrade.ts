@@ -83,14 +83,13 @@ export abstract class Upgrade implements Timed {
       if (isOurs || !this.isLeftToOthers(null)) this.rejectInTurn(request)
       return
     }
-    const found =
-      byHand === undefined ? core.routes.find(request.path) : { target: byHand, params: NO_PARAMS }
+    const found = byHand === undefined ? core.routes.find(request.path) : { route: byHand, params: NO_PARAMS }
     if (found === undefined) {
       if (!this.isLeftToOthers(pathOf(this.target))) this.rejectInTurn(new HandshakeError('HAWSER_NOT_FOUND'))
       return
     }
     this.request = request
-    this.route = found.target
+    this.route = found.route
     this.params = found.params
     this.takeTurn()
   }

@@ -111,7 +111,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** The routes, in the order in which they were added. */
   routes(): Route[] {
-    return this.#core.routes.targets().map(({ view }) => view)
+    return this.#core.routes.all().map(({ view }) => view)
   }
 
   /** Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. */
