@@ -6,107 +6,113 @@ import { ReadyState } from '../connection/ready-state.js'
 import type { DeliveryOutcome } from './driver-owner.js'
 import { DELIVER, type Recipient } from './fan-out.js'
 import type { SocketCore } from './socket-core.js'
+import type { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
 import type { WaitOptions } from './waiters.js'
 
 /** The core of a socket; null for anything that is not a socket. */
 export let coreOf: (value: unknown) => SocketCore | null
 
+// eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- a core makes the driver that it owns
+const coreWith = (driver: SocketDriver): SocketCore => driver.owner as SocketCore
+
 /** A socket as the application has it: what {@link Socket} says, and nothing else that has a name. */
 export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
   static {
-    coreOf = (value) => (typeof value === 'object' && value !== null && #core in value ? value.#core : null)
+    coreOf = (value) =>
+      typeof value === 'object' && value !== null && #driver in value ? coreWith(value.#driver) : null
   }
 
   data: Data
-  readonly #core: SocketCore
+  /** Not the core: sending goes to the driver, and what is sent to many touches each socket once. */
+  readonly #driver: SocketDriver
 
   constructor(core: SocketCore, data: Data) {
     this.data = data
-    this.#core = core
+    this.#driver = core.driver
   }
 
   get id(): string {
-    return this.#core.id
+    return coreWith(this.#driver).id
   }
 
   get url(): string {
-    return this.#core.url
+    return coreWith(this.#driver).url
   }
 
   get protocol(): string {
-    return this.#core.protocol
+    return coreWith(this.#driver).protocol
   }
 
   get extensions(): string {
-    return this.#core.extensions
+    return coreWith(this.#driver).extensions
   }
 
   get secure(): boolean {
-    return this.#core.secure
+    return coreWith(this.#driver).secure
   }
 
   get remoteAddress(): string {
-    return this.#core.remoteAddress
+    return coreWith(this.#driver).remoteAddress
   }
 
   get readyState(): ReadyState {
-    return this.#core.driver.connection.readyState
+    return this.#driver.connection.readyState
   }
 
   get bufferedAmount(): number {
-    return this.#core.driver.bufferedAmount
+    return this.#driver.bufferedAmount
   }
 
   get rttMs(): number | undefined {
-    return this.#core.driver.connection.rttMs
+    return this.#driver.connection.rttMs
   }
 
   get closed(): Promise<CloseInfo> {
-    return this.#core.closed
+    return coreWith(this.#driver).closed
   }
 
   get signal(): AbortSignal {
-    return this.#core.signal
+    return coreWith(this.#driver).signal
   }
 
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
-    return this.#core.driver.send(data, options)
+    return this.#driver.send(data, options)
   }
 
   sendJson(value: unknown, options?: SendOptions): boolean {
     const text = JSON.stringify(value) as string | undefined
     if (text === undefined)
       throw new TypeError(`value must be one that JSON has text for, not ${typeof value}`)
-    return this.#core.driver.send(text, options)
+    return this.#driver.send(text, options)
   }
 
   ping(data?: MessageData): boolean {
-    return this.#core.driver.ping(data)
+    return this.#driver.ping(data)
   }
 
   pong(data?: MessageData): boolean {
-    return this.#core.driver.pong(data)
+    return this.#driver.pong(data)
   }
 
   drained(options: WaitOptions = {}): Promise<void> {
-    return this.#core.drained(options)
+    return coreWith(this.#driver).drained(options)
   }
 
   pause(): void {
-    this.#core.driver.pause()
+    this.#driver.pause()
   }
 
   resume(): void {
-    this.#core.resume()
+    coreWith(this.#driver).resume()
   }
 
   close(code?: number, reason?: string, options?: WaitOptions): Promise<CloseInfo> {
-    return this.#core.close(code, reason, options)
+    return coreWith(this.#driver).close(code, reason, options)
   }
 
   terminate(): void {
-    this.#core.terminate()
+    coreWith(this.#driver).terminate()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,7 +120,7 @@ export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
   }
 
   [DELIVER](message: PreparedMessage): DeliveryOutcome {
-    return this.#core.driver.deliver(message)
+    return this.#driver.deliver(message)
   }
 }
 

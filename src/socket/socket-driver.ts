@@ -25,12 +25,12 @@ const EAGER_FLUSH_BYTES = 64 * 1024
  */
 export class SocketDriver extends RunLoop implements Flushable, Timed, TransportOwner {
   readonly connection: Connection
+  readonly owner: DriverOwner
   /** The number of messages that were taken for sending. */
   messagesSent = 0
   isQueued = false
   timerSlot = -1
   private readonly transport: Transport
-  private readonly owner: DriverOwner
   private readonly limits: Limits
   private readonly slowConsumer: SlowConsumerPolicy
   /** Above this number of waiting bytes, the slow-consumer policy decides. */
