@@ -152,18 +152,12 @@ export function deflateLater(
     chunkSize: MAX_CHUNK_BYTES,
     maxOutputLength: mostWorthSending(message.length),
   }
-  let isCancelled = false
-  const cancel = JOBS.add((finished) => {
+  return JOBS.add((finish) => {
     deflateRaw(message, options, (error, result) => {
-      finished()
       // The only error there can be is that of maxOutputLength.
-      if (!isCancelled) done(error === null ? result.subarray(0, result.length - TAIL_BYTES) : null)
+      if (finish()) done(error === null ? result.subarray(0, result.length - TAIL_BYTES) : null)
     })
   })
-  return () => {
-    isCancelled = true
-    cancel()
-  }
 }
 
 /** From which lengths on messages are compressed, and by the thread pool. */

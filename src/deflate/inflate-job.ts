@@ -104,18 +104,12 @@ export function inflateLater(
   history: Uint8Array,
   done: InflateDone,
 ): () => void {
-  let isCancelled = false
-  const cancel = JOBS.add((finished) => {
+  return JOBS.add((finish) => {
     const job = new InflateJob(message, maxBytes, history, (result, reachBytes) => {
-      finished()
-      if (!isCancelled) done(result, reachBytes)
+      if (finish()) done(result, reachBytes)
     })
     return () => {
       job.cancel()
     }
   })
-  return () => {
-    isCancelled = true
-    cancel()
-  }
 }

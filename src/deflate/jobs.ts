@@ -3,8 +3,11 @@
 /** Asks a job to end early. Until it has ended it holds a thread and memory. Idempotent. */
 export type Cancel = () => void
 
-/** Starts the work. `finished` must be called when it has ended, also where it was cancelled. */
-type Start = (finished: () => void) => Cancel | void
+/**
+ * Starts the work. `finish` must be called when it has ended, also where it was cancelled. It returns whether the result is
+ * wanted: false after a cancel, and from the second call on.
+ */
+type Start = (finish: () => boolean) => Cancel | void
 
 /**
  * libuv has four threads unless told otherwise; twice as many jobs keep them busy while results are handed over.
@@ -41,15 +44,17 @@ export class JobQueue {
    */
   add(start: Start): Cancel {
     let isFinished = false
-    const finish = (): void => {
-      if (isFinished) return
+    let isCancelled = false
+    const finish = (): boolean => {
+      if (isFinished) return false
       isFinished = true
       this.#running--
       for (const next of this.#waiting) {
         this.#waiting.delete(next)
         next()
-        return
+        break
       }
+      return !isCancelled
     }
     let cancel: Cancel = () => this.#waiting.delete(run)
     const run = (): void => {
@@ -61,7 +66,10 @@ export class JobQueue {
     }
     if (this.#running < this.#limit) run()
     else this.#waiting.add(run)
-    return () => cancel()
+    return () => {
+      isCancelled = true
+      cancel()
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { JobQueue } from '../../../src/deflate/jobs.js'
 function harness(limit: number) {
   const queue = new JobQueue(limit)
   const log: string[] = []
-  const finish = new Map<string, () => void>()
+  const finish = new Map<string, () => boolean>()
   const cancel = new Map<string, () => void>()
   const add = (...names: string[]): void => {
     for (const name of names) {
@@ -33,7 +33,7 @@ describe('the queue before the thread pool', () => {
     add('a', 'b', 'c', 'd')
     expect(log).toEqual(['start a', 'start b'])
     expect([queue.running, queue.waiting]).toEqual([2, 2])
-    finish('b')
+    expect(finish('b')).toBe(true)
     expect(log.slice(2)).toEqual(['start c'])
     finish('a')
     expect(log.slice(3)).toEqual(['start d'])
@@ -58,13 +58,15 @@ describe('the queue before the thread pool', () => {
     cancel('a')
     expect(log).toEqual(['start a', 'cancel a'])
     expect([queue.running, queue.waiting]).toEqual([1, 2])
-    finish('a')
+    // Nobody wants its result.
+    expect(finish('a')).toBe(false)
     expect(log.slice(2)).toEqual(['start b'])
     // Whatever still comes of it counts no more.
-    finish('a')
+    expect(finish('a')).toBe(false)
     cancel('a')
     expect([queue.running, queue.waiting]).toEqual([1, 1])
-    finish('b')
+    expect(finish('b')).toBe(true)
+    expect(finish('b')).toBe(false)
     cancel('b')
     expect(log.slice(3)).toEqual(['start c'])
     finish('c')
