@@ -12,6 +12,7 @@ import { frame, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
 import { takeFrames } from '../../helpers/pull.js'
 import { json, noise } from '../deflate/codec-pair.js'
 import { RSV2, xor, xorExtension } from '../../helpers/xor-extension.js'
+import * as serverOptions from '../../../src/server/options.js'
 
 const parse = (header: string) => parseExtensionHeader(header)!
 
@@ -192,9 +193,13 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
 
 describe('over a real socket', () => {
   test('a server answers, encodes and decodes with both extensions', async () => {
+    const { resolveServerOptions } = serverOptions
+    const extensions = new Extensions([...deflate('server'), xorExtension(0)])
+    const spy = jest
+      .spyOn(serverOptions, 'resolveServerOptions')
+      .mockImplementation((options) => ({ ...resolveServerOptions(options), extensions }))
     const server = new WebSocketServer({ perMessageDeflate: DEFLATE })
-    const inside = server as unknown as { core: { options: { extensions: Extensions } } }
-    inside.core.options.extensions = new Extensions([...deflate('server'), xorExtension(0)])
+    spy.mockRestore()
     server.route('/', { onMessage: (socket, message) => `${socket.extensions} ${message as string}` })
     const { port } = await server.listen(0, '127.0.0.1')
     const client = new Extensions([...deflate('client'), xorExtension(42)])
