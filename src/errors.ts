@@ -330,7 +330,6 @@ export class HandshakeError extends Error {
     this.response = response
     this.#detail = detail
   }
-
 }
 
 /** The call is not allowed in the current state of the object. */
