@@ -37,6 +37,9 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
   'timeoutMs',
 ] satisfies (keyof CloseOptions)[])
 
+/** The core of a server, which the application does not get. */
+export let coreOfServer: (server: WebSocketServer) => ServerCore
+
 /**
  * A WebSocket server: on a port of its own (`listen`), on the port of an HTTP server (`attach`), or for an application that
  * routes upgrades itself (`handleUpgrade`). Nothing that a peer does throws, and a handler that throws ends its own connection
@@ -46,6 +49,7 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
  */
 export class WebSocketServer<Data = unknown> {
   static {
+    coreOfServer = (server) => server.#core
     // Without the options, which may hold a private key.
     showAs<WebSocketServer>(WebSocketServer, 'WebSocketServer', (server) => ({
       connections: server.connectionCount,

@@ -8,7 +8,7 @@ import type { ServerOptions } from '../../src/server/options.js'
 import type { ServerCore } from '../../src/server/server-core.js'
 import type { ServiceFactory } from '../../src/server/service.js'
 import { Upgrade } from '../../src/server/upgrade.js'
-import { WebSocketServer } from '../../src/server/websocket-server.js'
+import { coreOfServer, WebSocketServer } from '../../src/server/websocket-server.js'
 import { monotonicNow } from '../../src/transport/timer-wheel.js'
 import type { Transport } from '../../src/transport/transport.js'
 import type { Line } from './model-line.js'
@@ -96,7 +96,7 @@ export function serveLine(
 ): WebSocketServer {
   const server = new WebSocketServer({ ...options, perMessageDeflate: codec !== null })
   server.route('/', makeHandlers)
-  const { core } = server as unknown as { core: ServerCore }
+  const core: ServerCore = coreOfServer(server)
   if (codec !== null) {
     ;(core.options as { extensions: Extensions }).extensions = new Extensions([extensionOf(codec)])
   }

@@ -118,9 +118,10 @@ describe('an error after the 101', () => {
   it('ends the connection, counts no open connection, and is reported', async () => {
     const program = programs.run(`
       import { connect, WebSocketServer } from './src/index.js'
+      import { coreOfServer } from './src/server/websocket-server.js'
       const server = new WebSocketServer({ onError: (error) => console.log('told', error.message) })
       server.route('/', {})
-      server.core.options.extensions.accept = () => ({
+      coreOfServer(server).options.extensions.accept = () => ({
         response: 'permessage-deflate',
         createCodec: () => { throw new Error('no memory') },
       })

@@ -1,3 +1,4 @@
+// slow: it compiles the types of every subpath
 /**
  * The check of the public types (scripts/public-types.mjs), which runs on the declarations of the packed package in
  * `npm run package:check`: here on the sources, and on types that are wrong on purpose.

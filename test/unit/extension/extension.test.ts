@@ -7,12 +7,11 @@ import { perMessageDeflate } from '../../../src/deflate/extension.js'
 import { HandshakeError } from '../../../src/errors.js'
 import { Extensions, type Agreement, type Extension } from '../../../src/extension/extension.js'
 import { parseExtensionHeader } from '../../../src/handshake/extension-header.js'
-import { WebSocketServer } from '../../../src/server/websocket-server.js'
+import { coreOfServer, WebSocketServer } from '../../../src/server/websocket-server.js'
 import { frame, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
 import { takeFrames } from '../../helpers/pull.js'
 import { json, noise } from '../deflate/codec-pair.js'
 import { RSV2, xor, xorExtension } from '../../helpers/xor-extension.js'
-import * as serverOptions from '../../../src/server/options.js'
 
 const parse = (header: string) => parseExtensionHeader(header)!
 
@@ -193,13 +192,9 @@ describe('RFC 6455 5.8: messages pass through the extensions in use', () => {
 
 describe('over a real socket', () => {
   test('a server answers, encodes and decodes with both extensions', async () => {
-    const { resolveServerOptions } = serverOptions
-    const extensions = new Extensions([...deflate('server'), xorExtension(0)])
-    const spy = jest
-      .spyOn(serverOptions, 'resolveServerOptions')
-      .mockImplementation((options) => ({ ...resolveServerOptions(options), extensions }))
     const server = new WebSocketServer({ perMessageDeflate: DEFLATE })
-    spy.mockRestore()
+    const { options } = coreOfServer(server) as { options: { extensions: Extensions } }
+    options.extensions = new Extensions([...deflate('server'), xorExtension(0)])
     server.route('/', { onMessage: (socket, message) => `${socket.extensions} ${message as string}` })
     const { port } = await server.listen(0, '127.0.0.1')
     const client = new Extensions([...deflate('client'), xorExtension(42)])
