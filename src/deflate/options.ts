@@ -1,5 +1,5 @@
 /** The options of permessage-deflate: defaults, validation. */
-import { checkNumber, showValue } from '../check.js'
+import { boolean, number, readOptions, showValue, type Advice, type Checks } from '../check.js'
 
 /** An LZ77 window of 2^8 to 2^15 bytes (RFC 7692 section 7.1.2). */
 export type WindowBits = 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15
@@ -104,52 +104,40 @@ export interface ResolvedDeflateOptions {
   readonly strictNegotiation: boolean
 }
 
-const DEFAULT_LEVEL = 2
-const DEFAULT_THRESHOLD_BYTES = 1024
-const DEFAULT_CONTEXT_THRESHOLD_BYTES = 64
-const DEFAULT_ASYNC_THRESHOLD_BYTES = 64 * 1024
-const DEFAULT_MAX_SHARED_CONTEXT_BYTES = 16 * 1024 * 1024
-const DEFAULT_MAX_SHARED_INFLATER_BYTES = 16 * 1024 * 1024
-const DEFAULT_MAX_INFLATE_HISTORY_BYTES = 64 * 1024 * 1024
-
-const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([
-  'serverNoContextTakeover',
-  'clientNoContextTakeover',
-  'serverMaxWindowBits',
-  'clientMaxWindowBits',
-  'thresholdBytes',
-  'level',
-  'memLevel',
-  'asyncThresholdBytes',
-  'maxSharedContextBytes',
-  'maxSharedInflaterBytes',
-  'maxInflateHistoryBytes',
-  'strictNegotiation',
-])
-
-const WINDOW_BITS = { min: 8, max: 15, integer: true }
 const BYTES = { min: 0, integer: true }
+const WINDOW_BITS = number({ min: 8, max: 15, integer: true }, 15)
 
-function numberOption(
-  name: keyof PerMessageDeflateOptions,
-  value: unknown,
-  fallback: number,
-  rule: { readonly min: number; readonly max?: number; readonly integer: boolean },
-): number {
-  return value === undefined ? fallback : checkNumber(`perMessageDeflate.${name}`, value, rule)
-}
+const THRESHOLD_BYTES = 1024
+const CONTEXT_THRESHOLD_BYTES = 64
 
-function booleanOption(name: keyof PerMessageDeflateOptions, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback
-  if (typeof value === 'boolean') return value
-  throw new TypeError(`perMessageDeflate.${name} must be true or false, not ${showValue(value)}`)
-}
+const CHECKS = {
+  serverNoContextTakeover: boolean(false),
+  clientNoContextTakeover: boolean(false),
+  serverMaxWindowBits: WINDOW_BITS,
+  clientMaxWindowBits: (name: string, value: unknown) => (value === false ? false : WINDOW_BITS(name, value)),
+  thresholdBytes: number(BYTES, undefined),
+  level: number({ min: -1, max: 9, integer: true }, 2),
+  memLevel: number({ min: 1, max: 9, integer: true }, 8),
+  asyncThresholdBytes: number(BYTES, 64 * 1024),
+  maxSharedContextBytes: number(BYTES, 16 * 1024 * 1024),
+  maxSharedInflaterBytes: number(BYTES, 16 * 1024 * 1024),
+  maxInflateHistoryBytes: number(BYTES, 64 * 1024 * 1024),
+  strictNegotiation: boolean(false),
+} satisfies Checks<PerMessageDeflateOptions>
+
+const ADVICE = {
+  prefix: 'perMessageDeflate.',
+  instead: {
+    zlibDeflateOptions: 'use level and memLevel',
+    zlibInflateOptions: 'limits.maxMessageBytes bounds it',
+  },
+} satisfies Advice
 
 /**
- * Fills in and checks the options of permessage-deflate.
+ * Checks the options of permessage-deflate and fills in the defaults.
  * @param value `true` or `undefined` for the defaults, `false` for off, or any part of the options
- * @param role whose options they are
- * @returns a frozen object with every option, or null where the extension is off
+ * @param role the end whose options they are
+ * @returns a frozen object with every option, or null if the extension is off
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
 export function resolveDeflateOptions(
@@ -161,56 +149,12 @@ export function resolveDeflateOptions(
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`perMessageDeflate must be true, false or an object, not ${showValue(given)}`)
   }
-  for (const name of Object.keys(given)) {
-    if (!NAMES.has(name)) {
-      throw new TypeError(
-        `perMessageDeflate has no option ${showValue(name)}; there are ${[...NAMES].join(', ')}`,
-      )
-    }
-  }
   const options = given as PerMessageDeflateOptions
+  const read = readOptions('perMessageDeflate', options, CHECKS, ADVICE)
   return Object.freeze({
     role,
-    serverNoContextTakeover: booleanOption('serverNoContextTakeover', options.serverNoContextTakeover, false),
-    clientNoContextTakeover: booleanOption('clientNoContextTakeover', options.clientNoContextTakeover, false),
-    serverMaxWindowBits: numberOption('serverMaxWindowBits', options.serverMaxWindowBits, 15, WINDOW_BITS),
-    clientMaxWindowBits:
-      options.clientMaxWindowBits === false
-        ? false
-        : numberOption('clientMaxWindowBits', options.clientMaxWindowBits, 15, WINDOW_BITS),
-    thresholdBytes: numberOption('thresholdBytes', options.thresholdBytes, DEFAULT_THRESHOLD_BYTES, BYTES),
-    contextThresholdBytes: numberOption(
-      'thresholdBytes',
-      options.thresholdBytes,
-      DEFAULT_CONTEXT_THRESHOLD_BYTES,
-      BYTES,
-    ),
-    level: numberOption('level', options.level, DEFAULT_LEVEL, { min: -1, max: 9, integer: true }),
-    memLevel: numberOption('memLevel', options.memLevel, 8, { min: 1, max: 9, integer: true }),
-    asyncThresholdBytes: numberOption(
-      'asyncThresholdBytes',
-      options.asyncThresholdBytes,
-      DEFAULT_ASYNC_THRESHOLD_BYTES,
-      BYTES,
-    ),
-    maxSharedContextBytes: numberOption(
-      'maxSharedContextBytes',
-      options.maxSharedContextBytes,
-      DEFAULT_MAX_SHARED_CONTEXT_BYTES,
-      BYTES,
-    ),
-    maxSharedInflaterBytes: numberOption(
-      'maxSharedInflaterBytes',
-      options.maxSharedInflaterBytes,
-      DEFAULT_MAX_SHARED_INFLATER_BYTES,
-      BYTES,
-    ),
-    maxInflateHistoryBytes: numberOption(
-      'maxInflateHistoryBytes',
-      options.maxInflateHistoryBytes,
-      DEFAULT_MAX_INFLATE_HISTORY_BYTES,
-      BYTES,
-    ),
-    strictNegotiation: booleanOption('strictNegotiation', options.strictNegotiation, false),
+    ...read,
+    thresholdBytes: read.thresholdBytes ?? THRESHOLD_BYTES,
+    contextThresholdBytes: read.thresholdBytes ?? CONTEXT_THRESHOLD_BYTES,
   })
 }

@@ -3,12 +3,26 @@ import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { Extensions } from '../extension/extension.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { checkNumber, checkOptionNames, showValue } from '../check.js'
+import {
+  boolean,
+  numberOrOff,
+  optionalFunction,
+  optionalObject,
+  readOptions,
+  readValues,
+  showValue,
+  unchecked,
+  type Advice,
+  type Check,
+  type Checks,
+} from '../check.js'
 import {
   gatherLimits,
+  LIMIT_ADVICE,
+  LIMIT_CHECKS,
+  LIMITS_AND_TIMEOUTS,
   overrideLimits,
   SERVER_LIMITS,
-  TIMEOUT_NAMES,
   type LimitOptions,
   type Limits,
   type TimeoutOptions,
@@ -16,9 +30,10 @@ import {
 import type { Backplane } from '../backplane/backplane.js'
 import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
-import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { HANDLER_NAMES, type SETTING_NAMES } from '../service/service-names.js'
+import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'
-import { checkOrigins, type OriginRule } from './origin.js'
+import { checkOrigins, type OriginRule } from '../handshake/origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Chooses the subprotocol: one of those offered, or undefined for none. */
@@ -38,13 +53,16 @@ export interface ServiceSettings {
   readonly autoPong?: boolean | undefined
 }
 
-const LIMITS_OF_SERVICES = [
-  'idleTimeoutMs',
-  'maxMessageBytes',
-  'maxFrameBytes',
-] as const satisfies readonly (keyof ServiceSettings)[]
+/** A check for each setting of a service: `undefined` leaves it to the server. */
+const SETTINGS = {
+  idleTimeoutMs: LIMIT_CHECKS.idleTimeoutMs,
+  maxMessageBytes: LIMIT_CHECKS.maxMessageBytes,
+  maxFrameBytes: LIMIT_CHECKS.maxFrameBytes,
+  protocols: (name: string, value: unknown) => (value === undefined ? undefined : readProtocols(name, value)),
+  autoPong: boolean(undefined),
+} satisfies Checks<ServiceSettings> & Record<(typeof SETTING_NAMES)[number], Check<unknown>>
 
-/** The settings of a service with those of its server filled in. */
+/** The settings of a service, with those of its server filled in. */
 export interface ResolvedServiceSettings {
   readonly limits: Limits
   readonly protocols: readonly string[] | ProtocolChooser
@@ -52,8 +70,8 @@ export interface ResolvedServiceSettings {
 }
 
 /**
- * Checks the settings of a service, and fills in those of its server.
- * @param name of the service, for the error
+ * Checks the settings of a service and fills in those of its server.
+ * @param name the name of the service in errors
  * @throws TypeError or RangeError with the setting's name, value and range
  */
 export function resolveServiceSettings(
@@ -61,15 +79,22 @@ export function resolveServiceSettings(
   service: ServiceSettings,
   server: ResolvedServiceSettings,
 ): ResolvedServiceSettings {
-  const { protocols = server.protocols, autoPong = server.autoPong } = service
-  if (typeof autoPong !== 'boolean') {
-    throw new TypeError(`${name}.autoPong must be true or false, not ${showValue(autoPong)}`)
-  }
+  const { protocols, autoPong, ...limits } = readValues<ServiceSettings, typeof SETTINGS>(
+    service,
+    SETTINGS,
+    `${name}.`,
+  )
   return {
-    limits: overrideLimits(server.limits, name, service, LIMITS_OF_SERVICES),
-    protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols, `${name}.protocols`),
-    autoPong,
+    limits: overrideLimits(server.limits, limits),
+    protocols: protocols ?? server.protocols,
+    autoPong: autoPong ?? server.autoPong,
   }
+}
+
+function readProtocols(name: string, value: unknown): readonly string[] | ProtocolChooser {
+  return typeof value === 'function'
+    ? (value as ProtocolChooser)
+    : checkProtocols(value as readonly string[], name)
 }
 
 /** The options of a server. */
@@ -104,69 +129,75 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly onError?: (error: Error) => void
 }
 
+/** The options of a server, checked and with every default filled in. */
 export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly tls: TlsOptions | undefined
   readonly origins: readonly OriginRule[] | undefined
-  /** Those that are agreed to where the client offers them. */
+  /** The extensions that the server agrees to if a client offers them. */
   readonly extensions: Extensions
   readonly slowConsumer: SlowConsumerPolicy
   readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  /** As given: the node of the backplane checks these two, and the hub checks its limits. */
+  readonly backplane: Backplane | undefined
+  readonly presenceTtlMs: number | undefined
+  readonly hubLimits: HubLimitOptions | undefined
   readonly keepRequest: boolean
   /**
-   * Tells the application, and throws nothing: what nobody hears is a warning of the process.
+   * Calls the `onError` of the application and never throws. An error that no `onError` hears becomes a process warning.
    * @param what what failed, for the warning
    */
   readonly onError: (error: Error, what?: string) => void
-  /** Whether somebody gave `onError`. */
+  /** Whether the application gave `onError`. */
   readonly isErrorHeard: boolean
 }
 
-const NAMES = new Set<string>([
-  ...TIMEOUT_NAMES,
-  'limits',
-  'tls',
-  'origins',
-  'protocols',
-  'perMessageDeflate',
-  'slowConsumer',
-  'autoPong',
-  'directIo',
-  'maxConnections',
-  'maxConnectionsPerAddress',
-  'backplane',
-  'presenceTtlMs',
-  'hubLimits',
-  'keepRequest',
-  'onError',
-])
+const COUNT = numberOrOff({ min: 1, integer: true }, Infinity)
 
-const checkCount = (name: string, value: number | false | undefined): number =>
-  value === undefined || value === false ? Infinity : checkNumber(name, value, { min: 1, integer: true })
+const CHECKS = {
+  ...LIMITS_AND_TIMEOUTS,
+  ...SHARED_CHECKS,
+  tls: optionalObject<TlsOptions>('an object of node:tls options'),
+  origins: (_name: string, value: unknown) => checkOrigins(value as readonly OriginRule[] | undefined),
+  protocols: (name: string, value: unknown) => readProtocols(name, value ?? []),
+  perMessageDeflate: (_name: string, value: unknown) =>
+    new Extensions(perMessageDeflate(value as ServerOptions['perMessageDeflate'], 'server')),
+  maxConnections: COUNT,
+  maxConnectionsPerAddress: COUNT,
+  backplane: unchecked<Backplane | undefined>(),
+  presenceTtlMs: unchecked<number | undefined>(),
+  hubLimits: unchecked<HubLimitOptions | undefined>(),
+  keepRequest: boolean(false),
+  onError: optionalFunction<(error: Error) => unknown>(),
+} satisfies Checks<ServerOptions>
 
-/** @throws TypeError or RangeError with the option's name, value and range */
+const ADVICE = {
+  instead: {
+    ...LIMIT_ADVICE,
+    ...Object.fromEntries(HANDLER_NAMES.map((name) => [name, 'give handlers to route(path, service)'])),
+    port: 'give the port to listen(port, host)',
+    host: 'give the host to listen(port, host)',
+    server: 'call attach(httpServer)',
+    noServer: 'call handleUpgrade(request, socket, head)',
+    path: 'call route(path, service)',
+    verifyClient: 'decide in the onUpgrade of a service',
+    handleProtocols: 'use protocols, which may be a function',
+    clientTracking: 'the property sockets always has the connections',
+  },
+} satisfies Advice
+
+/** @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
-  checkOptionNames('ServerOptions', options, NAMES)
-  const { tls, protocols = [], keepRequest = false, onError } = options
-  const { slowConsumer, autoPong, directIo } = resolveSharedOptions(options)
-  if (onError !== undefined && typeof onError !== 'function')
-    throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
-  if (typeof keepRequest !== 'boolean') {
-    throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
-  }
+  const {
+    perMessageDeflate: extensions,
+    onError,
+    ...read
+  } = readOptions('ServerOptions', options, CHECKS, ADVICE)
   return {
-    limits: gatherLimits(options, SERVER_LIMITS),
-    tls,
-    origins: checkOrigins(options.origins),
-    protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols),
-    extensions: new Extensions(perMessageDeflate(options.perMessageDeflate, 'server')),
-    slowConsumer,
-    autoPong,
-    directIo,
-    maxConnections: checkCount('maxConnections', options.maxConnections),
-    maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
-    keepRequest,
+    ...read,
+    limits: gatherLimits(read, SERVER_LIMITS),
+    extensions,
     onError: contained(onError, {}),
     isErrorHeard: onError !== undefined,
   }

@@ -16,10 +16,8 @@ import {
   resolveServiceSettings,
   type ResolvedServerOptions,
   type ResolvedServiceSettings,
-  type ServerOptions,
 } from './options.js'
 import { RouteTable } from './path-matching.js'
-import type { AnyService, Route } from './route.js'
 import {
   isSocketOf,
   type AcceptedSocket,
@@ -27,7 +25,7 @@ import {
   type SocketOwner,
 } from './accepted-socket.js'
 import type { ServerSocket } from './server-socket.js'
-import type { ServerService, ServiceFactory } from './service.js'
+import type { AnyService, Route, ServerService, ServiceFactory } from './service.js'
 
 /** The state of a server: options, routes, connections, counts, and the hub of names and groups. */
 export class ServerCore {
@@ -59,12 +57,12 @@ export class ServerCore {
   /** All open connections, for sending: made when it is first used after a change, and never modified. */
   private openList: readonly AcceptedSocket[] | null = null
 
-  constructor(resolved: ResolvedServerOptions, options: ServerOptions) {
-    this.options = resolved
+  constructor(options: ResolvedServerOptions) {
+    this.options = options
     this.sockets = new SocketsView(this.inUse)
     this.node = createLocalNode(options.backplane, {
       presenceTtlMs: options.presenceTtlMs,
-      onError: resolved.isErrorHeard ? resolved.onError : undefined,
+      onError: options.isErrorHeard ? options.onError : undefined,
     })
     this.hub = new Hub<AcceptedSocket>({
       remote: this.node,

@@ -7,7 +7,7 @@ import type { BackplaneStats } from '../backplane/backplane.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
-import { checkNumber, checkOptionNames } from '../check.js'
+import { number, readOptions, string, type Advice, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Codec } from '../service/codec.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
@@ -16,10 +16,15 @@ import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
 import { Listener } from './listener.js'
 import { resolveServerOptions, type ServerOptions } from './options.js'
 import type { PathParams } from './path-matching.js'
-import { checkServerService, type Route } from './route.js'
 import { ServedRoute, ServerCore } from './server-core.js'
 import type { ServerSocket } from './server-socket.js'
-import type { CodecService, ServerService, ServiceFactory } from './service.js'
+import {
+  checkServerService,
+  type CodecService,
+  type Route,
+  type ServerService,
+  type ServiceFactory,
+} from './service.js'
 
 /** The options of `close` of a server. */
 export interface CloseOptions {
@@ -31,11 +36,15 @@ export interface CloseOptions {
   readonly timeoutMs?: number
 }
 
-const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
-  'code',
-  'reason',
-  'timeoutMs',
-] satisfies (keyof CloseOptions)[])
+const CLOSE_CHECKS = {
+  code: number({ min: 0, max: 65_535, integer: true }, CloseCode.GOING_AWAY),
+  reason: string(''),
+  timeoutMs: number({ min: 0, integer: false }, undefined),
+} satisfies Checks<CloseOptions>
+
+const CLOSE_ADVICE = {
+  callback: 'close returns a promise, which resolves when everything has ended',
+} satisfies Advice
 
 /**
  * A WebSocket server: on a port of its own (`listen`), on the port of an HTTP server (`attach`), or for an application that
@@ -61,7 +70,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
-    this.#core = new ServerCore(resolveServerOptions(options), options)
+    this.#core = new ServerCore(resolveServerOptions(options))
     this.#listener = new Listener(this.#core)
   }
 
@@ -235,14 +244,9 @@ export class WebSocketServer<Data = unknown> {
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkOptionNames('CloseOptions', options, CLOSE_OPTIONS)
-    const {
-      code = CloseCode.GOING_AWAY,
-      reason = '',
-      timeoutMs = this.#core.options.limits.closeTimeoutMs,
-    } = options
+    const { code, reason, ...times } = readOptions('CloseOptions', options, CLOSE_CHECKS, CLOSE_ADVICE)
     checkCloseArguments(code, reason)
-    checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    const { timeoutMs = this.#core.options.limits.closeTimeoutMs } = times
     const deadline = performance.now() + timeoutMs
     const stopped = this.#stop()
     const ended: Promise<unknown>[] = [...this.#core.sockets].map((socket) =>

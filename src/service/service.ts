@@ -1,10 +1,9 @@
-import { checkNumber, showValue } from '../check.js'
+import { checkNumber, isThenable, showValue } from '../check.js'
 import type { InvalidMessageError, ProtocolError, TransportError } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCodec, type Codec, type MessageOf } from './codec.js'
-import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** A reply that closes the connection: made by {@link closeWith}. */

@@ -37,11 +37,14 @@ describe('readOptions', () => {
   it.each([
     [null, 'Options must be an object, not null'],
     [[], 'Options must be an object, not an array'],
-    [{ nam: 'x' }, 'Options has no option "nam"; there are name, isOn, mode, onEnd, other'],
+    [
+      { nam: 'x' },
+      'Options has no option "nam"; there are name, isOn, mode, onEnd, other; did you mean name?',
+    ],
     [{ name: 5 }, 'name must be a string, not 5'],
     [{ isOn: 'yes' }, 'isOn must be true or false, not "yes"'],
     [{ mode: 'd' }, "mode must be 'a', 'b' or 'c', not \"d\""],
-    [{ onEnd: {} }, 'onEnd must be a function, not a value of type object'],
+    [{ onEnd: {} }, 'onEnd must be a function, not an object'],
   ])('refuses %j, with the name, what is legal and the value', (given, message) => {
     expect(() => read(given)).toThrow(new TypeError(message))
   })

@@ -1,5 +1,4 @@
-import { showValue } from '../check.js'
-import { isThenable } from '../socket/no-reply.js'
+import { refusePromise, showValue } from '../check.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
@@ -34,12 +33,10 @@ function isOrigin(rule: string): boolean {
 
 /** A function of the list that answers later, or with anything but true, lets nobody in. */
 function isYes(answer: unknown): boolean {
-  if (isThenable(answer)) {
-    Promise.resolve(answer).catch(() => undefined)
-    throw new TypeError(
-      'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
-    )
-  }
+  refusePromise(
+    answer,
+    'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
+  )
   return answer === true
 }
 
