@@ -14,6 +14,7 @@ import {
   optionalObject,
   optionalSignal,
   readOptions,
+  refuseSurplus,
   showValue,
   string,
   unchecked,
@@ -122,8 +123,14 @@ const ADVICE = {
  */
 export function connect<Data = undefined>(
   url: string | URL,
+  options?: ConnectOptions<Data>,
+): Promise<ClientSocket<Data>>
+export function connect<Data>(
+  url: string | URL,
   options: ConnectOptions<Data> = {},
+  surplus?: unknown,
 ): Promise<ClientSocket<Data>> {
+  refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
   return open(resolveOptions(url, options)) as Promise<ClientSocket<Data>>
 }
 
@@ -325,7 +332,7 @@ function makeCore(
   duplex: TcpSocket | TLSSocket,
   protocol: string,
   agreed: Agreement | null,
-): ClientSocketCore<unknown> {
+): ClientSocketCore {
   const { target, limits, directIo, autoPong, slowConsumer, data, handlers, incoming } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex

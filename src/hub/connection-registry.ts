@@ -2,7 +2,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { UnknownConnectionError } from '../errors.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
-import { oneOf, readOptions, type Checks } from '../check.js'
+import { oneOf, readOptions, refuseSurplus, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import { DELIVER, prepare } from '../socket/fan-out.js'
 import type { Member } from './member.js'
@@ -112,7 +112,8 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
     return this.get(name) !== undefined || this.#remote?.findClaim(name) !== undefined
   }
 
-  send(name: string, data: MessageData | PreparedMessage): boolean {
+  send(name: string, data: MessageData | PreparedMessage, surplus?: unknown): boolean {
+    refuseSurplus(surplus, 'send(name, data)', 'options of a message belong to a PreparedMessage')
     this.#names.check(name)
     const message = prepare(data)
     const socket = this.#names.get(name)
@@ -135,7 +136,12 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
     return true
   }
 
-  close(name: string, code?: number, reason?: string): boolean {
+  close(name: string, code?: number, reason?: string, surplus?: unknown): boolean {
+    refuseSurplus(
+      surplus,
+      'close(name, code, reason)',
+      'it does not wait; close the socket of get(name) to wait',
+    )
     this.#names.check(name)
     checkCloseArguments(code, reason)
     const socket = this.#names.free(name)

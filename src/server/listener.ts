@@ -50,8 +50,10 @@ export class Listener {
   /** See `WebSocketServer.listen`. */
   async listen(port: number, host: string | undefined): Promise<AddressInfo> {
     checkNumber('port', port, { min: 0, max: 65_535, integer: true })
-    if (host !== undefined && typeof host !== 'string')
-      throw new TypeError(`host must be a string, not ${showValue(host)}`)
+    if (host !== undefined && typeof host !== 'string') {
+      const hint = typeof host === 'function' ? ': listen takes no callback, and returns a promise' : ''
+      throw new TypeError(`host must be a string, not ${showValue(host)}${hint}`)
+    }
     if (this.isClosing) throw new InvalidStateError('the server was closed')
     if (this.own !== null) throw new InvalidStateError('the server listens already')
     const server = this.createHttpServer()

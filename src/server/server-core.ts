@@ -5,10 +5,10 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
-import { showValue } from '../check.js'
+import { refuseSurplus, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
-import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
 import { warnOnce } from '../socket/warnings.js'
 import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
@@ -307,7 +307,12 @@ class RouteView implements Route {
     return this.#route.connections.size
   }
 
-  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+  broadcast(
+    data: MessageData | PreparedMessage,
+    options?: FanOutOptions<ServerSocket>,
+    surplus?: unknown,
+  ): Delivery {
+    refuseSurplus(surplus, 'broadcast(data, options)', NO_CALLBACK)
     return this.#route.broadcast(data, options)
   }
 

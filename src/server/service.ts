@@ -3,6 +3,7 @@ import {
   checkOptionNames,
   optionalObject,
   refusePromise,
+  refuseSurplus,
   showValue,
   string,
   unchecked,
@@ -89,7 +90,9 @@ const ACCEPT = {
  * Accepts an upgrade; to be returned from `onUpgrade`.
  * @throws TypeError for what is no object, and for a name that is no option
  */
-export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Accept<Data> {
+export function accept<Data = undefined>(options?: AcceptOptions<Data>): Accept<Data>
+export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknown): Accept<Data> {
+  refuseSurplus(surplus, 'accept(options)', 'the options are data, headers and protocol')
   // Once for each connection: the checks are called as they are, and no object is made between.
   checkOptionNames('AcceptOptions', options, ACCEPT)
   const { data, headers, protocol } = options
@@ -105,7 +108,14 @@ export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Acc
  * @param status 300 to 599
  * @throws TypeError or RangeError for another status
  */
-export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject {
+export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject
+export function reject(
+  status: number,
+  body?: string | Uint8Array,
+  headers?: HeadersInput,
+  surplus?: unknown,
+): Reject {
+  refuseSurplus(surplus, 'reject(status, body, headers)', 'it has no options')
   checkNumber('status', status, { min: 300, max: 599, integer: true })
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new TypeError(`body must be a string or a Uint8Array, not ${showValue(body)}`)

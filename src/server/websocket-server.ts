@@ -7,10 +7,10 @@ import type { BackplaneStats } from '../backplane/backplane.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
-import { number, readOptions, string, type Advice, type Checks } from '../check.js'
+import { number, readOptions, refuseSurplus, string, type Advice, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Codec } from '../service/codec.js'
-import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
 import { Listener } from './listener.js'
@@ -140,7 +140,9 @@ export class WebSocketServer<Data = unknown> {
    * console.log(`listening on port ${port}`)
    * ```
    */
-  async listen(port = 0, host?: string): Promise<AddressInfo> {
+  listen(port?: number, host?: string): Promise<AddressInfo>
+  async listen(port = 0, host?: string, surplus?: unknown): Promise<AddressInfo> {
+    refuseSurplus(surplus, 'listen(port, host)', 'it returns a promise')
     const address = await this.#listener.listen(port, host)
     this.#core.node?.start(this.#core.hub)
     return address
@@ -158,7 +160,9 @@ export class WebSocketServer<Data = unknown> {
    * http.listen(8081)
    * ```
    */
-  attach(httpServer: HttpServer): this {
+  attach(httpServer: HttpServer): this
+  attach(httpServer: HttpServer, surplus?: unknown): this {
+    refuseSurplus(surplus, 'attach(httpServer)', 'the paths are those of route(path, service)')
     this.#listener.attach(httpServer)
     this.#core.node?.start(this.#core.hub)
     return this
@@ -219,7 +223,9 @@ export class WebSocketServer<Data = unknown> {
    * console.log(`${sent} connections took it, ${dropped} read too slowly`)
    * ```
    */
-  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery
+  broadcast(data: MessageData | PreparedMessage, options?: unknown, surplus?: unknown): Delivery {
+    refuseSurplus(surplus, 'broadcast(data, options)', NO_CALLBACK)
     return this.#core.hub.broadcast(
       this.#core.openSockets(),
       data,

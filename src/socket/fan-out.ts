@@ -71,8 +71,11 @@ const CHECKS = {
   compress: boolean(undefined),
 } satisfies Checks<FanOutOptions<unknown>>
 
+/** The answer to a callback where a message goes to many. */
+export const NO_CALLBACK = 'there is no callback; the call returns what became of the message'
+
 const ADVICE = {
-  callback: 'there is no callback; the call returns what became of the message',
+  callback: NO_CALLBACK,
   instead: {
     binary: 'a string is sent as text, and bytes as a binary message',
   },

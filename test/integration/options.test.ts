@@ -1,5 +1,5 @@
 /** What every public function does with options that are wrong. */
-import { connect, WebSocketServer, type ServerSocket } from 'hawser'
+import { accept, closeWith, connect, ReadyState, reject, WebSocketServer, type ServerSocket } from 'hawser'
 import { OPTION_CALLS, type OptionCall, type World } from '../helpers/option-calls.js'
 
 let world: World
@@ -103,5 +103,75 @@ describe('names of ws', () => {
     [{ header: {} }, 'did you mean headers?'],
   ])('in ConnectOptions %j get the answer of Hawser', (options, answer) => {
     expect(() => connect('ws://localhost:1', options as never)).toThrow(answer)
+  })
+})
+
+const TARGETS = {
+  client: () => world.client,
+  serverSocket: () => world.serverSocket,
+  server: () => world.server,
+  route: () => world.server.routes()[0],
+  group: () => world.server.group('dogs'),
+  connections: () => world.server.connections,
+  hawser: () => ({ accept, closeWith, connect, reject }),
+}
+
+const callback = (): void => undefined
+
+/** Arguments that other libraries have and Hawser has not, with a part of what the error says. */
+const SURPLUS: readonly (readonly [keyof typeof TARGETS, string, readonly unknown[], string])[] = [
+  ['client', 'send', ['x', callback], 'send takes no callback; it returns false'],
+  ['client', 'send', ['x', { binary: true }], 'a string is sent as text'],
+  ['client', 'send', ['x', { fin: false }], 'each call sends a whole message'],
+  [
+    'serverSocket',
+    'send',
+    ['x', {}, callback],
+    'send(data, options) takes no further argument, and was given a function: there is no callback',
+  ],
+  ['client', 'sendJson', [1, {}, callback], 'there is no callback'],
+  ['client', 'ping', ['', true, callback], 'there is neither a mask nor a callback'],
+  ['client', 'ping', ['', undefined, callback], 'was given a function'],
+  ['serverSocket', 'pong', ['', false], 'pong(data) takes no further argument'],
+  ['client', 'close', [1000, '', callback], 'the call returns a promise'],
+  ['server', 'close', [callback], 'close returns a promise'],
+  ['server', 'listen', [0, callback], 'listen takes no callback'],
+  ['server', 'listen', [0, '::', callback], 'it returns a promise'],
+  ['server', 'attach', [{}, { path: '/' }], 'route(path, service)'],
+  ['server', 'broadcast', ['x', callback], 'there is no callback'],
+  ['server', 'broadcast', ['x', { binary: true }], 'sent as text'],
+  ['server', 'broadcast', ['x', {}, callback], 'there is no callback'],
+  ['route', 'broadcast', ['x', {}, callback], 'there is no callback'],
+  ['group', 'send', ['x', {}, callback], 'there is no callback'],
+  ['group', 'close', [1000, '', {}], 'close each of members()'],
+  ['connections', 'send', ['ada', 'x', {}], 'belong to a PreparedMessage'],
+  ['connections', 'close', ['ada', 1000, '', 5], 'close the socket of get(name)'],
+  ['hawser', 'connect', ['ws://localhost:1', {}, {}], 'the option protocols'],
+  ['hawser', 'accept', [{}, {}], 'data, headers and protocol'],
+  ['hawser', 'reject', [403, '', {}, 5], 'it has no options'],
+  ['hawser', 'closeWith', [1000, '', callback], 'a reply is not waited for'],
+]
+
+describe('arguments that a function does not have', () => {
+  it.each(SURPLUS)(
+    '%s.%s refuses %p, and says what Hawser has instead',
+    async (target, method, args, message) => {
+      const on = TARGETS[target]() as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>
+      let error: unknown
+      try {
+        await on[method]?.(...args)
+      } catch (thrown) {
+        error = thrown
+      }
+      expect(error).toBeInstanceOf(TypeError)
+      expect((error as Error).message).toContain(message)
+    },
+  )
+
+  it('leave the connection open, and send nothing', async () => {
+    const { client, serverSocket } = world
+    serverSocket.send('still here')
+    expect(await client.receive()).toBe('still here')
+    expect(serverSocket.readyState).toBe(ReadyState.OPEN)
   })
 })

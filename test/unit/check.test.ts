@@ -136,14 +136,17 @@ describe('the names of options', () => {
 describe('readOptions, of each option', () => {
   it('reads it once, so that the value that was checked is the one that is used', () => {
     const reads: string[] = []
-    const given = new Proxy({ name: 'ada', isOn: false }, {
-      get: (target, name) => {
-        reads.push(String(name))
-        return target[String(name)]
+    const given = new Proxy(
+      { name: 'ada', isOn: false },
+      {
+        get: (target, name) => {
+          reads.push(String(name))
+          return Reflect.get(target, name) as unknown
+        },
       },
-    })
+    )
     expect(read(given)).toMatchObject({ name: 'ada', isOn: false })
-    expect(reads.filter((name) => name in CHECKS).sort()).toEqual(Object.keys(CHECKS).sort())
+    expect(reads.filter((name) => Object.hasOwn(CHECKS, name)).sort()).toEqual(Object.keys(CHECKS).sort())
   })
 })
 
