@@ -214,7 +214,7 @@ async function requestHeaders(options: ResolvedConnectOptions): Promise<HeaderPa
   const { headers } = options
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
   const pairs = [...(given ?? [])]
-  // Whoever writes the head reports what is not a pair of strings.
+  // `formatUpgradeRequest` reports entries that are not a pair of strings.
   const has = (wanted: string): boolean =>
     pairs.some((pair: unknown) => Array.isArray(pair) && String(pair[0]).toLowerCase() === wanted)
   if (has('host')) {
@@ -360,7 +360,7 @@ function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const abort = (): void => {
       reject(signal.reason as Error)
     }
-    // Also when the signal came first: an unhandled rejection would end the process.
+    // Handled also if the signal is aborted first: an unhandled rejection would end the process.
     void promise.then(resolve, reject).finally(() => {
       signal.removeEventListener('abort', abort)
     })

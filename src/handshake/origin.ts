@@ -31,7 +31,7 @@ function isOrigin(rule: string): boolean {
   return origin === 'null' || origin === rule.toLowerCase()
 }
 
-/** A function of the list that answers later, or with anything but true, lets nobody in. */
+/** Reads the answer of a function in the list: anything but true refuses the origin, and a promise is an error. */
 function isYes(answer: unknown): boolean {
   refusePromise(
     answer,

@@ -20,25 +20,25 @@ import { EarlyData, Upgrade } from './upgrade.js'
 
 const NO_BYTES = new Uint8Array(0)
 
-/** An upgrade that came to a port of Hawser's own, without node:http. */
+/** An upgrade on a port of Hawser's own, without node:http. */
 export class DirectUpgrade extends Upgrade implements TransportOwner {
   readonly raw = undefined
   readonly secure = false
   readonly certificate = undefined
   readonly remoteAddress: string
   private readonly transport: HandleTransport
-  /** The bytes that came with the request. */
+  /** The bytes that were received together with the request, after it. */
   private early: Uint8Array
-  /** The bytes that came later, while the decision takes time. */
+  /** The bytes that are received while the decision takes time. */
   private later: EarlyData | null = null
   private readonly lingerMs: number
-  /** Of the rejection. */
+  /** How long the peer may take to read the rejection; null before there is one. */
   private linger: Linger | null = null
   /** The bytes of the rejection that the system did not take at once. */
   private pendingBytes = 0
 
   /**
-   * @param early the bytes that came after the request
+   * @param early the bytes that were received after the request
    * @param startedAt when the connection was accepted, of `monotonicNow`
    * @param lingerMs see {@link REJECTION_LINGER_MS}
    */
@@ -62,7 +62,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
     const { transport } = this
     transport.write(Buffer.from(response))
     transport.end()
-    // What still comes is discarded: a socket that is closed with bytes unread is reset, and the response lost.
+    // Further bytes are discarded: a socket that is closed with bytes unread is reset, and the response is lost.
     transport.resume()
     this.pendingBytes = transport.pendingBytes
     this.linger = new Linger(this.pendingBytes === 0)
@@ -121,7 +121,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
   protected writeAccept(head: string): Transport {
     const { transport } = this
     transport.write(Buffer.from(head, 'latin1'))
-    // Until the driver reads: what comes before that waits in the network, not here.
+    // Until the driver reads, further bytes wait in the network and not here.
     transport.pause()
     return transport
   }

@@ -13,7 +13,7 @@ import { watchOwedAnswers } from './pipelining.js'
 import type { ServerCore } from './server-core.js'
 import { rejectionOf } from './upgrade.js'
 
-/** Of HTTP/2 only with TLS and `allowHTTP1`; its class is not public, and `updateSettings` is its own. */
+/** Whether a value is an HTTP server. The class of HTTP/2 servers with TLS is not public; only they have `updateSettings`. */
 const isHttpServer = (server: unknown): boolean =>
   server instanceof HttpServer ||
   server instanceof HttpsServer ||

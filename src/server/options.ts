@@ -36,10 +36,10 @@ import { warnOnce } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from '../handshake/origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
-/** Chooses the subprotocol: one of those offered, or undefined for none. */
+/** Chooses the subprotocol: one that the client offered, or undefined for none. */
 export type ProtocolChooser = (offered: readonly string[], request: UpgradeInfo) => string | undefined
 
-/** What a service may set for its own connections, before what its server has. A factory has them as properties. */
+/** The settings of a service, which replace those of its server. A function that makes handlers has them as properties. */
 export interface ServiceSettings {
   /** Close a connection on which no byte of a data frame was received for this long. `false` and `Infinity`: never. */
   readonly idleTimeoutMs?: number | false | undefined
@@ -47,9 +47,9 @@ export interface ServiceSettings {
   readonly maxMessageBytes?: number | false | undefined
   /** The size of the payload of one frame, in bytes. `false` and `Infinity`: off. */
   readonly maxFrameBytes?: number | false | undefined
-  /** The subprotocols of this service, in place of the server's; an empty list: none. Or a function that chooses. */
+  /** The subprotocols of this service, or a function that chooses one. An empty list means none. */
   readonly protocols?: readonly string[] | ProtocolChooser | undefined
-  /** Answer pings by itself. */
+  /** Answer pings automatically. */
   readonly autoPong?: boolean | undefined
 }
 
@@ -99,32 +99,32 @@ function readProtocols(name: string, value: unknown): readonly string[] | Protoc
 
 /** The options of a server. */
 export interface ServerOptions extends TimeoutOptions, SharedOptions {
-  /** Bounds, units in their names; `Infinity` and `false` mean off. */
+  /** Limits, with units in their names. `Infinity` and `false` turn a limit off. */
   readonly limits?: LimitOptions
   /** Passed to node:tls as it is; `listen` then serves wss. */
   readonly tls?: TlsOptions
   /** Which browser pages may connect (RFC 6455 section 10.2). Default: any. */
   readonly origins?: readonly OriginRule[]
-  /** The subprotocols that the server has: the first that the client lists is taken; or a function that chooses. */
+  /** The subprotocols of the server, of which the first in the client's list is used; or a function that chooses one. */
   readonly protocols?: readonly string[] | ProtocolChooser
   /** permessage-deflate (RFC 7692). Default: on. */
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
   /** Upgrades above this are answered with 503. Default: off. */
   readonly maxConnections?: number | false
-  /** The same for each remote address. Default: off. */
+  /** Upgrades from one remote address above this are answered with 503. Default: off. */
   readonly maxConnectionsPerAddress?: number | false
-  /** The way to other processes, for groups, named connections and broadcasts. Default: this process alone. */
+  /** Connects groups, named connections and broadcasts with those of other processes. Default: this process alone. */
   readonly backplane?: Backplane | undefined
-  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
+  /** Forget another process, with its names and groups, when it was silent for this long. Default 15 s. */
   readonly presenceTtlMs?: number | undefined
-  /** Bounds of groups and names. */
+  /** Limits of groups and names. */
   readonly hubLimits?: HubLimitOptions | undefined
-  /** Keep the request of each upgrade as `socket.request`. Default false: nothing of it but the URL is kept. */
+  /** Keep the request of each upgrade as `socket.request`. Default false: only its URL is kept. */
   readonly keepRequest?: boolean
   /**
-   * Told of errors that nobody else is told of: an `onUpgrade` that threw or returned something else than a decision, a
-   * function in `origins` or `protocols` that threw, an HTTP server that failed, a handler that failed where its service
-   * has no `onError`. Without it, and where it throws or rejects itself, the process gets a warning.
+   * Receives the errors that no other handler receives: from an `onUpgrade` that throws or returns no decision, a function
+   * in `origins` or `protocols` that throws, an HTTP server that fails, or a handler that fails in a service without
+   * `onError`. Without this function, or if it throws or rejects, Hawser emits a process warning.
    */
   readonly onError?: (error: Error) => void
 }
@@ -204,9 +204,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
 }
 
 /**
- * Calls the application's `onError`, which harms nobody: what it throws, now or later, is a warning of the process, and so
- * is every error where there is none.
- * @param owner of the warnings
+ * Calls the application's `onError` and contains it: an error that it throws or rejects with becomes a process warning, and
+ * so does every error if there is no `onError`.
+ * @param owner the object whose warnings are counted together
  */
 function contained(
   onError: ((error: Error) => unknown) | undefined,

@@ -41,7 +41,7 @@ export function followRequests(): OwedAnswer {
 
 let way: OwedAnswer | null = null
 
-/** Chooses the way, once in a thread: before the first request comes. */
+/** Chooses the way, once in a thread, before the first request is received. */
 export function watchOwedAnswers(): void {
   way ??= canSeePendingResponse() ? atSocket : followRequests()
 }

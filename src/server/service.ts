@@ -53,7 +53,7 @@ export interface AcceptOptions<Data> {
   readonly data?: Data
   /** Further headers of the 101 response, for example Set-Cookie. */
   readonly headers?: HeadersInput
-  /** One of the subprotocols that the client offered; instead of the server's own choice. */
+  /** One of the subprotocols that the client offered. Default: the server's choice. */
   readonly protocol?: string
 }
 
@@ -87,8 +87,8 @@ const ACCEPT = {
 } satisfies Checks<AcceptOptions<unknown>>
 
 /**
- * Accepts an upgrade; to be returned from `onUpgrade`.
- * @throws TypeError for what is no object, and for a name that is no option
+ * Makes the decision to accept an upgrade: return it from `onUpgrade`.
+ * @throws TypeError for options that are not an object, an unknown option, and an option of a wrong type
  */
 export function accept<Data = undefined>(options?: AcceptOptions<Data>): Accept<Data>
 export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknown): Accept<Data> {
@@ -104,9 +104,10 @@ export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknow
 }
 
 /**
- * Rejects an upgrade; to be returned from `onUpgrade`.
- * @param status 300 to 599
- * @throws TypeError or RangeError for another status
+ * Makes the decision to reject an upgrade: return it from `onUpgrade`.
+ * @param status the HTTP status, 300 to 599
+ * @param body text, which is sent as UTF-8, or bytes. Default: empty
+ * @throws TypeError or RangeError for another status, TypeError for a body of a wrong type
  */
 export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject
 export function reject(
@@ -123,15 +124,15 @@ export function reject(
   return new RejectDecision(status, body, headers)
 }
 
-/** What a server does with the connections of a route: handlers, the decision on upgrades, and settings of its own. */
+/** The service of a route: its handlers, the decision on its upgrades, and its settings. */
 export type ServerService<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = Service<
   ServerSocket<Data, Params>,
   C
 > &
   ServiceSettings & {
     /**
-     * Decides on an upgrade, sync or async. Without it every upgrade is accepted. Anything but `accept(...)` or
-     * `reject(...)`, a throw and a rejected promise are answered with 500, which says nothing of why.
+     * Decides on an upgrade, sync or async. Without it every upgrade is accepted. If it returns anything but `accept(...)`
+     * or `reject(...)`, throws or rejects, the upgrade is answered with 500, which does not show the reason to the peer.
      */
     onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
   }
@@ -162,7 +163,7 @@ export interface ServiceFactory<
   (socket: ServerSocket<Data, Params>): Service<ServerSocket<Data, Params>, C>
 }
 
-/** A path with its service, and the connections that came by it. */
+/** A path with its service, and the connections that were upgraded at this path. */
 export interface Route<Data = unknown, Params = Readonly<Record<string, string>>> {
   /** As it was given. */
   readonly path: string

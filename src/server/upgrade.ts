@@ -72,14 +72,14 @@ const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
 /**
  * One upgrade, from the request to `onOpen`, read from top to bottom: route, limits, origin, `onUpgrade`, subprotocol
- * and extension, 101, open. The peer may be gone at any point of it. A subclass has the connection that it came by.
+ * and extension, 101, open. The peer may disconnect at any point. A subclass holds the connection of the upgrade.
  */
 export abstract class Upgrade implements Timed {
   timerSlot = -1
   abstract readonly remoteAddress: string
   abstract readonly secure: boolean
   abstract readonly certificate: PeerCertificate | undefined
-  /** The request of node:http, where it came through an HTTP server that is not Hawser's own. */
+  /** The request of node:http, if the HTTP server is not Hawser's own. */
   abstract readonly raw: IncomingMessage | undefined
   /** When the handshake began, of `monotonicNow`: its time runs from there. */
   readonly startedAt: number
@@ -208,7 +208,7 @@ export abstract class Upgrade implements Timed {
       const info = { url: request.target, protocol: protocol ?? '', extensions, secure, remoteAddress }
       this.open(transport, route, request, info, decision.data, agreement)
     } catch (error) {
-      // The 101 is written: a connection that cannot be made is cut, for nobody would own it.
+      // The 101 is written. A connection that cannot be made is cut, because it has no owner.
       transport.setOwner(NOBODY)
       transport.destroy()
       core.disconnected(this.countedAddress)
@@ -307,9 +307,9 @@ export abstract class Upgrade implements Timed {
   protected abstract watch(): void
   /** @returns the transport of the connection from now on */
   protected abstract writeAccept(head: string): Transport
-  /** The bytes that came after the request: they are the caller's, and not kept here. */
+  /** Returns the bytes that were received after the request, and does not keep them: they belong to the caller. */
   protected abstract takeEarlyData(): Uint8Array
-  /** Writes a rejection and ends the connection. A reset at any point of it harms nobody. */
+  /** Writes a rejection and ends the connection. A reset at any point must not throw or emit an error. */
   protected abstract writeRejection(response: Uint8Array): void
   protected abstract get isClosed(): boolean
   abstract destroy(): void
@@ -341,7 +341,7 @@ export abstract class Upgrade implements Timed {
   }
 
   private failInternally(error: unknown): void {
-    // An application that stops since nobody waits for its decision has not failed.
+    // An application that stops because its signal was aborted has not failed.
     if (this.isOver && this.lazyInfo !== null && isAbortOf(this.lazyInfo, error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
     this.core.options.onError(toError(error), 'the decision on an upgrade')
