@@ -128,9 +128,9 @@ export default {
     {
       name: 'socket-streams',
       comment:
-        'Streams are touched by the transports, before them by handshake-io; the driver has a Transport',
+        'Streams are touched by the transports, before them by the handshake; the driver has a Transport',
       severity: 'error',
-      from: { path: room('socket'), pathNot: `${room('socket')}handshake-io[.]ts$` },
+      from: { path: room('socket'), pathNot: `${room('socket')}handshake-(io|deadlines)[.]ts$` },
       to: {
         dependencyTypes: ['core'],
         path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2', 'fs']),

@@ -10,11 +10,11 @@ export {
   reject,
   type Accept,
   type Reject,
+  type Route,
   type ServerService,
   type ServiceFactory,
   type UpgradeInfo,
 } from './server/service.js'
-export type { Route } from './server/route.js'
 export type { ServerStats, SocketList } from './server/diagnostics.js'
 export type { ServerSocket } from './server/server-socket.js'
 export type { Group } from './hub/group.js'

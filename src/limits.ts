@@ -1,38 +1,38 @@
 /**
- * Every bound of the engine: one frozen object, units in the names. `Infinity` and `false` mean off.
+ * All limits of the engine in one frozen object, with units in the names. `Infinity` and `false` turn a limit off.
  */
 
-import { checkNumber, showValue } from './check.js'
+import { numberOrOff, readOptions, unchecked, type Check, type Checks, type NumberRule } from './check.js'
 
-/** The bounds, as a connection uses them. All sizes in bytes, all times in (fractions of) milliseconds. */
+/** The limits as a connection uses them. All sizes are in bytes, all times in milliseconds or fractions of them. */
 export interface Limits {
-  /** A message, after inflate and across fragments. Default: server 1 MiB, client 16 MiB. */
+  /** The size of a message, after inflating and over all its fragments. Default: server 1 MiB, client 16 MiB. */
   readonly maxMessageBytes: number
-  /** The payload of one frame. Default: off (the message's bound holds). */
+  /** The size of the payload of one frame. Default: off, so that only `maxMessageBytes` applies. */
   readonly maxFrameBytes: number
-  /** What may wait after the message on its way, before the slow-consumer policy acts. Default 1 MiB. */
+  /** How much output may wait after the message on its way, before `slowConsumer` decides. Default 1 MiB. */
   readonly maxBufferedOutputBytes: number
-  /** `send` returns false above this. Default 64 KiB. */
+  /** `send` returns false while more output than this waits. Default 64 KiB. */
   readonly highWaterMarkBytes: number
-  /** Pongs that may wait unsent; above it only the newest ping is answered (RFC 6455 5.5.3). Default 16. */
+  /** How many pongs may wait unsent. Above it only the newest ping is answered (RFC 6455 5.5.3). Default 16. */
   readonly maxPendingPongs: number
-  /** Messages that may wait for a handler or a reader, before the socket's reading stops. Default 64. */
+  /** How many messages may wait for a handler or a reader, before the socket stops reading. Default 64. */
   readonly maxQueuedMessages: number
-  /** The same in bytes. Default 1 MiB. */
+  /** The size of these messages together, before the socket stops reading. Default 1 MiB. */
   readonly maxQueuedBytes: number
-  /** The head of a handshake. Default 16 KiB. */
+  /** The size of the head of a handshake. Default 16 KiB. */
   readonly maxHeaderBytes: number
-  /** The opening handshake in total: DNS, TCP, TLS and HTTP. Default 10 s. */
+  /** How long the opening handshake may take in total: DNS, TCP, TLS and HTTP. Default 10 s. */
   readonly handshakeTimeoutMs: number
-  /** While output waits, the system takes at least 1 KiB of it in each such time; else the peer is cut. Default 30 s. */
+  /** While output waits, cut a peer that takes less than 1 KiB of it within this time. Default 30 s. */
   readonly sendTimeoutMs: number
-  /** While the connection closes, bytes move in each such time; else it is cut. Default 10 s. */
+  /** While the connection closes, cut it when no byte moves for this long. Default 10 s. */
   readonly closeTimeoutMs: number
-  /** Send a ping when nothing has moved for this long, and again after each further such time. Default 30 s. */
+  /** Send a ping when nothing has moved for this long, and again after each further interval. Default 30 s. */
   readonly heartbeatIntervalMs: number
   /** Cut the connection when nothing has moved for this long after the first of these pings. Default 30 s. */
   readonly heartbeatTimeoutMs: number
-  /** No byte of a data frame was received for this long: `onIdleTimeout`, then Close 1001. Default: off. */
+  /** Close the connection with 1001, after `onIdleTimeout`, when no byte of a data frame was received for this long. Default: off. */
   readonly idleTimeoutMs: number
 }
 
@@ -52,81 +52,86 @@ const SHARED = {
   idleTimeoutMs: Infinity,
 }
 
-/** The defaults of a server: the exposed side is tight. */
+/** The defaults of a server: it is exposed, so they are tight. */
 export const SERVER_LIMITS: Limits = Object.freeze({ maxMessageBytes: 1024 * 1024, ...SHARED })
 
 /** The defaults of a client. */
 export const CLIENT_LIMITS: Limits = Object.freeze({ maxMessageBytes: 16 * 1024 * 1024, ...SHARED })
 
-/** What callers may give: any part of the bounds; `false` turns one off. */
+/** Any part of the limits, as a caller gives them. `false` turns a limit off. */
 export type LimitOptions = { readonly [Name in keyof Limits]?: number | false | undefined }
 
 /**
- * A text message becomes one string, and V8 holds no longer one (0x1fffffe8 characters, Node 20). An infinite
- * `maxMessageBytes` therefore means this.
+ * A text message becomes one string, and this is the length of the longest string of V8 (0x1fffffe8 characters, Node
+ * 20). A `maxMessageBytes` that is off, or larger, is lowered to it.
  */
 export const MAX_MESSAGE_BYTES_CEILING = 0x1fffffe8
 
-/** The smallest legal value and whether a fraction is legal, for each bound. */
-const RULES: { readonly [Name in keyof Limits]: { readonly min: number; readonly integer: boolean } } = {
-  maxMessageBytes: { min: 0, integer: true },
-  maxFrameBytes: { min: 0, integer: true },
-  maxBufferedOutputBytes: { min: 0, integer: true },
-  highWaterMarkBytes: { min: 0, integer: true },
-  maxPendingPongs: { min: 1, integer: true },
-  maxQueuedMessages: { min: 1, integer: true },
-  maxQueuedBytes: { min: 1, integer: true },
+const bytes: NumberRule = { min: 0, integer: true }
+const count: NumberRule = { min: 1, integer: true }
+const time: NumberRule = { min: 0, integer: false }
+// node:http takes zero for "off", and everything else for "always too late".
+const longTime: NumberRule = { min: 1, integer: false }
+
+const RULES: { readonly [Name in keyof Limits]: NumberRule } = {
+  maxMessageBytes: bytes,
+  maxFrameBytes: bytes,
+  maxBufferedOutputBytes: bytes,
+  highWaterMarkBytes: bytes,
+  maxPendingPongs: count,
+  maxQueuedMessages: count,
+  maxQueuedBytes: count,
   maxHeaderBytes: { min: 64, integer: true },
-  // Zero would mean off to node:http, and always too late to everyone else.
-  handshakeTimeoutMs: { min: 1, integer: false },
-  sendTimeoutMs: { min: 1, integer: false },
-  closeTimeoutMs: { min: 0, integer: false },
-  heartbeatIntervalMs: { min: 0, integer: false },
-  heartbeatTimeoutMs: { min: 0, integer: false },
-  idleTimeoutMs: { min: 0, integer: false },
+  handshakeTimeoutMs: longTime,
+  sendTimeoutMs: longTime,
+  closeTimeoutMs: time,
+  heartbeatIntervalMs: time,
+  heartbeatTimeoutMs: time,
+  idleTimeoutMs: time,
 }
 
-/** Bounds that were filled in and checked: a server checks once, its connections share the result. */
-const RESOLVED = new WeakSet<object>([SERVER_LIMITS, CLIENT_LIMITS])
+type LimitCheck = Check<number | undefined>
 
-/** The names of all bounds, to tell a limit from any other option. */
+/** A check for each limit: `undefined` stays `undefined`, and `false` becomes `Infinity`. */
+export const LIMIT_CHECKS = Object.freeze(
+  Object.fromEntries(Object.entries(RULES).map(([name, rule]) => [name, numberOrOff(rule, undefined)])),
+) as { readonly [Name in keyof Limits]: LimitCheck } satisfies Checks<LimitOptions>
+
+/** The names of all limits. */
 export const LIMIT_NAMES = Object.freeze(Object.keys(RULES)) as readonly (keyof Limits)[]
 
+/** The results of this file: a server checks its limits once, and its connections share them. */
+const RESOLVED = new WeakSet<object>([SERVER_LIMITS, CLIENT_LIMITS])
+
+function resolved(limits: Record<string, number>): Limits {
+  limits['maxMessageBytes'] = Math.min(limits['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
+  RESOLVED.add(limits)
+  return Object.freeze(limits) as unknown as Limits
+}
+
 /**
- * Fills in and checks bounds.
- * @param options any part of the bounds; `Infinity` and `false` mean off, `undefined` the default
+ * Checks limits and fills in the defaults.
+ * @param options any part of the limits; `Infinity` and `false` mean off, `undefined` means the default
  * @param defaults {@link SERVER_LIMITS} or {@link CLIENT_LIMITS}
- * @returns a frozen object with every bound
+ * @returns a frozen object with every limit
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
 export function resolveLimits(options: LimitOptions | undefined, defaults: Limits): Limits {
   if (options === undefined) return defaults
   if (RESOLVED.has(options)) return options as Limits
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`limits must be an object, not ${showValue(options)}`)
-  }
+  const given = readOptions('limits', options, LIMIT_CHECKS, { prefix: 'limits.' })
   const limits: Record<string, number> = { ...defaults }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(RULES, name)) {
-      throw new TypeError(`limits has no option ${showValue(name)}; there are ${LIMIT_NAMES.join(', ')}`)
-    }
-    const key = name as keyof Limits
-    const given: unknown = options[key]
-    if (given === undefined) continue
-    limits[key] = given === false ? Infinity : checkNumber(`limits.${name}`, given, RULES[key])
-  }
-  limits['maxMessageBytes'] = Math.min(limits['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
-  keepMarkBelowLimit(limits, options)
-  RESOLVED.add(limits)
-  return Object.freeze(limits) as unknown as Limits
+  for (const name of LIMIT_NAMES) limits[name] = given[name] ?? defaults[name]
+  keepMarkBelowLimit(limits, given.highWaterMarkBytes !== undefined)
+  return resolved(limits)
 }
 
-/** A high-water mark above the limit would never be told: the peer would be given up before. */
-function keepMarkBelowLimit(limits: Record<string, number>, options: LimitOptions): void {
+/** A high-water mark above the limit would have no effect: the connection would be given up before. */
+function keepMarkBelowLimit(limits: Record<string, number>, isMarkGiven: boolean): void {
   const limit = limits['maxBufferedOutputBytes'] as number
   const mark = limits['highWaterMarkBytes'] as number
-  if (mark <= limit || (mark === Infinity && options.highWaterMarkBytes !== undefined)) return
-  if (options.highWaterMarkBytes !== undefined) {
+  if (mark <= limit || (mark === Infinity && isMarkGiven)) return
+  if (isMarkGiven) {
     throw new RangeError(
       `limits.highWaterMarkBytes must be at most limits.maxBufferedOutputBytes, ${String(limit)}, not ${String(mark)}`,
     )
@@ -134,7 +139,7 @@ function keepMarkBelowLimit(limits: Record<string, number>, options: LimitOption
   limits['highWaterMarkBytes'] = limit
 }
 
-/** The times among the bounds: these may also be given beside `limits`, as options of their own. */
+/** The times among the limits. They may also be given beside `limits`, as options of their own. */
 export const TIMEOUT_NAMES = Object.freeze([
   'handshakeTimeoutMs',
   'sendTimeoutMs',
@@ -144,12 +149,32 @@ export const TIMEOUT_NAMES = Object.freeze([
   'heartbeatTimeoutMs',
 ] as const)
 
-/** The same as a type: see {@link Limits} for each. */
+/** The times as options beside `limits`. {@link Limits} describes each. */
 export type TimeoutOptions = Pick<LimitOptions, (typeof TIMEOUT_NAMES)[number]>
 
+const { handshakeTimeoutMs, sendTimeoutMs, closeTimeoutMs, idleTimeoutMs } = LIMIT_CHECKS
+const { heartbeatIntervalMs, heartbeatTimeoutMs } = LIMIT_CHECKS
+
+/** A check for each time, and for the `limits` beside them, which {@link gatherLimits} checks. */
+export const LIMITS_AND_TIMEOUTS = {
+  limits: unchecked<LimitOptions | undefined>(),
+  handshakeTimeoutMs,
+  sendTimeoutMs,
+  closeTimeoutMs,
+  idleTimeoutMs,
+  heartbeatIntervalMs,
+  heartbeatTimeoutMs,
+} satisfies Checks<TimeoutOptions & { readonly limits?: LimitOptions | undefined }>
+
+/** For limits that are given beside `limits`: what to use instead. `maxPayload` is the name that `ws` has. */
+export const LIMIT_ADVICE: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(LIMIT_NAMES.map((name) => [name, `use limits.${name}`])),
+  maxPayload: 'use limits.maxMessageBytes',
+}
+
 /**
- * Fills in and checks the bounds of a server or a client: `limits`, and the times beside it.
- * @returns a frozen object with every bound
+ * Checks the limits of a server or a client and fills in the defaults: `limits`, and the times beside it.
+ * @returns a frozen object with every limit
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for a time that is given twice
  */
 export function gatherLimits(
@@ -159,40 +184,29 @@ export function gatherLimits(
   const limits = resolveLimits(options.limits, defaults)
   const merged: Record<string, number> = { ...limits }
   for (const name of TIMEOUT_NAMES) {
-    const given: unknown = options[name]
+    const given = LIMIT_CHECKS[name](name, options[name])
     if (given === undefined) continue
     if (options.limits?.[name] !== undefined) {
       throw new TypeError(`${name} is given twice: by itself and in limits`)
     }
-    merged[name] = given === false ? Infinity : checkNumber(name, given, RULES[name])
+    merged[name] = given
   }
-  RESOLVED.add(merged)
-  return Object.freeze(merged) as unknown as Limits
+  return resolved(merged)
 }
 
 /**
- * Puts some bounds in the place of others.
- * @param limits filled in and checked
- * @param owner of the bounds given, for the error: `service` for `service.idleTimeoutMs`
- * @param names the bounds that the owner may have
- * @returns a frozen object with every bound; `limits` itself where none is given
- * @throws TypeError or RangeError with owner, name, value and range
+ * Replaces some limits by others.
+ * @param limits checked, with every limit
+ * @param given checked: `undefined` keeps the limit
+ * @returns a frozen object with every limit; `limits` itself if none is given
  */
 export function overrideLimits(
   limits: Limits,
-  owner: string,
-  given: LimitOptions,
-  names: readonly (keyof Limits)[],
+  given: { readonly [Name in keyof Limits]?: number | undefined },
 ): Limits {
   let merged: Record<string, number> | null = null
-  for (const name of names) {
-    const value: unknown = given[name]
-    if (value === undefined) continue
-    merged ??= { ...limits }
-    merged[name] = value === false ? Infinity : checkNumber(`${owner}.${name}`, value, RULES[name])
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined) (merged ??= { ...limits })[name] = value
   }
-  if (merged === null) return limits
-  merged['maxMessageBytes'] = Math.min(merged['maxMessageBytes'] as number, MAX_MESSAGE_BYTES_CEILING)
-  RESOLVED.add(merged)
-  return Object.freeze(merged) as unknown as Limits
+  return merged === null ? limits : resolved(merged)
 }

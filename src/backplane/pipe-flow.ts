@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../check.js'
+import { number, readOptions, type Checks } from '../check.js'
 import { sizeOf, type Pipe, type PipeMessage, type PipeMessageBody } from './pipe.js'
 
 /** The options of a backplane. */
@@ -7,24 +7,16 @@ export interface BackplaneOptions {
   readonly maxQueuedBytes?: number | undefined
 }
 
-const MAX_QUEUED_BYTES = 16 * 1024 * 1024
-const MIN_QUEUED_BYTES = 1024
+const CHECKS = {
+  maxQueuedBytes: number({ min: 1024, integer: false }, 16 * 1024 * 1024),
+} satisfies Checks<BackplaneOptions>
 
 /**
  * @returns `maxQueuedBytes`
- * @throws TypeError or RangeError with the option's name, value and range
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
 export function checkBackplaneOptions(options: BackplaneOptions): number {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`options must be an object with maxQueuedBytes, not ${showValue(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (name !== 'maxQueuedBytes') {
-      throw new TypeError(`options has no ${showValue(name)}; there is maxQueuedBytes`)
-    }
-  }
-  const { maxQueuedBytes = MAX_QUEUED_BYTES } = options
-  return checkNumber('maxQueuedBytes', maxQueuedBytes, { min: MIN_QUEUED_BYTES, integer: false })
+  return readOptions('options', options, CHECKS).maxQueuedBytes
 }
 
 /** The handled bytes are reported once in each turn of the event loop, and whenever they reach this. */

@@ -9,19 +9,33 @@ import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client
 import type { ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { checkOptionNames, showValue } from '../check.js'
+import {
+  oneOf,
+  optionalObject,
+  optionalSignal,
+  readOptions,
+  refuseSurplus,
+  showValue,
+  string,
+  unchecked,
+  type Advice,
+  type Checks,
+  type Read,
+} from '../check.js'
 import {
   CLIENT_LIMITS,
   gatherLimits,
-  TIMEOUT_NAMES,
+  LIMIT_ADVICE,
+  LIMITS_AND_TIMEOUTS,
   type LimitOptions,
   type Limits,
   type TimeoutOptions,
 } from '../limits.js'
 import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
 import { toHeaderPairs, type HeaderPair, type HeadersInput } from '../socket/headers-input.js'
+import { HANDLER_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
-import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { ClientSocket } from './client-socket.js'
@@ -55,35 +69,43 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
   readonly data?: Data
 }
 
-interface ResolvedConnectOptions<Data> {
-  readonly target: Target
-  readonly limits: Limits
-  readonly shared: Required<SharedOptions>
-  readonly protocols: readonly string[]
-  readonly extensions: Extensions
-  readonly handlers: Handlers<ClientSocket<Data>>
-  readonly incoming: Incoming
-  readonly given: ConnectOptions<Data>
-}
+const NO_HANDLERS: Handlers<ClientSocket> = Object.freeze({})
 
-const NO_HANDLERS = Object.freeze({})
+const CHECKS = {
+  ...LIMITS_AND_TIMEOUTS,
+  ...SHARED_CHECKS,
+  protocols: (_name: string, value: unknown) =>
+    checkProtocols(typeof value === 'string' ? [value] : ((value ?? []) as readonly string[])),
+  headers: (name: string, value: unknown): ConnectOptions['headers'] => {
+    // An iterable may be read once only: that is when the request is written.
+    if (value !== undefined && typeof value !== 'function' && (typeof value !== 'object' || value === null)) {
+      throw new TypeError(
+        `${name} must be an object, pairs of name and value, or a function, not ${showValue(value)}`,
+      )
+    }
+    return value as ConnectOptions['headers']
+  },
+  origin: string(undefined),
+  tls: optionalObject<TlsOptions>('an object of node:tls options'),
+  perMessageDeflate: (_name: string, value: unknown) =>
+    new Extensions(perMessageDeflate(value as ConnectOptions['perMessageDeflate'], 'client')),
+  signal: optionalSignal,
+  handlers: (name: string, value: unknown) =>
+    value === undefined ? NO_HANDLERS : checkService<ClientSocket>(name, value),
+  incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
+  data: unchecked<unknown>(),
+} satisfies Checks<ConnectOptions>
 
-const NAMES = new Set<string>([
-  'limits',
-  'protocols',
-  'headers',
-  'origin',
-  'tls',
-  'perMessageDeflate',
-  ...TIMEOUT_NAMES,
-  'signal',
-  'handlers',
-  'data',
-  'incoming',
-  'slowConsumer',
-  'autoPong',
-  'directIo',
-])
+const ADVICE = {
+  instead: {
+    ...LIMIT_ADVICE,
+    ...Object.fromEntries(HANDLER_NAMES.map((name) => [name, `use handlers.${name}`])),
+    ...Object.fromEntries(
+      ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'].map((name) => [name, `use tls.${name}`]),
+    ),
+    followRedirects: 'redirects are not followed: the response of the HandshakeError has the Location',
+  },
+} satisfies Advice
 
 /**
  * Opens a connection (RFC 6455 section 4.1).
@@ -101,42 +123,38 @@ const NAMES = new Set<string>([
  */
 export function connect<Data = undefined>(
   url: string | URL,
+  options?: ConnectOptions<Data>,
+): Promise<ClientSocket<Data>>
+export function connect<Data>(
+  url: string | URL,
   options: ConnectOptions<Data> = {},
+  surplus?: unknown,
 ): Promise<ClientSocket<Data>> {
-  const resolved = resolveOptions(url, options)
-  return open(resolved)
+  refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
+  return open(resolveOptions(url, options)) as Promise<ClientSocket<Data>>
 }
 
-function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): ResolvedConnectOptions<Data> {
-  checkOptionNames('ConnectOptions', given, NAMES)
-  const { protocols = [], signal, incoming = 'queue' } = given
-  if (incoming !== 'queue' && incoming !== 'discard') {
-    throw new TypeError(`incoming must be 'queue' or 'discard', not ${showValue(incoming)}`)
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
-  }
-  const limits = gatherLimits(given, CLIENT_LIMITS)
-  return {
-    target: parseTarget(url),
-    limits,
-    shared: resolveSharedOptions(given),
-    protocols: checkProtocols(typeof protocols === 'string' ? [protocols] : protocols),
-    extensions: new Extensions(perMessageDeflate(given.perMessageDeflate, 'client')),
-    handlers: given.handlers === undefined ? NO_HANDLERS : checkService('handlers', given.handlers),
-    incoming,
-    given,
-  }
+/** The options of an attempt, checked and with every default filled in. */
+interface ResolvedConnectOptions extends Omit<Read<typeof CHECKS>, 'limits' | 'perMessageDeflate'> {
+  readonly target: Target
+  readonly limits: Limits
+  readonly extensions: Extensions
 }
 
-async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<ClientSocket<Data>> {
-  const { given, limits } = options
-  given.signal?.throwIfAborted()
+function resolveOptions<Data>(url: string | URL, given: ConnectOptions<Data>): ResolvedConnectOptions {
+  const options = given as ConnectOptions
+  const { perMessageDeflate: extensions, ...read } = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  return { ...read, target: parseTarget(url), limits: gatherLimits(read, CLIENT_LIMITS), extensions }
+}
+
+async function open(options: ResolvedConnectOptions): Promise<ClientSocket> {
+  const { signal, limits } = options
+  signal?.throwIfAborted()
   const attempt = new AbortController()
   const abort = (): void => {
-    attempt.abort(given.signal?.reason)
+    attempt.abort(signal?.reason)
   }
-  given.signal?.addEventListener('abort', abort)
+  signal?.addEventListener('abort', abort)
   const deadline: Timed = {
     timerSlot: -1,
     timeIsUp: () => {
@@ -152,16 +170,13 @@ async function open<Data>(options: ResolvedConnectOptions<Data>): Promise<Client
   } finally {
     timerWheel.cancel(deadline)
     timerWheel.letGo()
-    given.signal?.removeEventListener('abort', abort)
+    signal?.removeEventListener('abort', abort)
   }
 }
 
-async function openWithin<Data>(
-  options: ResolvedConnectOptions<Data>,
-  signal: AbortSignal,
-): Promise<ClientSocket<Data>> {
+async function openWithin(options: ResolvedConnectOptions, signal: AbortSignal): Promise<ClientSocket> {
   const headers = await within(requestHeaders(options), signal)
-  const { target, protocols, extensions, given } = options
+  const { target, protocols, extensions, origin, tls } = options
   const key = createKey()
   const requestHead = formatUpgradeRequest({
     target: target.target,
@@ -170,10 +185,10 @@ async function openWithin<Data>(
     protocols,
     extensions: extensions.offer(),
     headers,
-    origin: given.origin,
+    origin,
   })
   signal.throwIfAborted()
-  const duplex = openTransport(target, given.tls)
+  const duplex = openTransport(target, tls)
   let core
   let rest
   try {
@@ -181,7 +196,8 @@ async function openWithin<Data>(
     rest = response.rest
     const offered = { key, protocols, extensionNames: extensions.names }
     const result = verifyUpgradeResponse(response.head, offered)
-    if (result instanceof HandshakeError) throw await withBody(result, duplex, response, signal, given.signal)
+    if (result instanceof HandshakeError)
+      throw await withBody(result, duplex, response, signal, options.signal)
     const agreed = agree(result.extensions, extensions)
     core = makeCore(options, duplex, result.protocol, agreed)
   } catch (error) {
@@ -194,11 +210,11 @@ async function openWithin<Data>(
   return core.socket
 }
 
-async function requestHeaders<Data>(options: ResolvedConnectOptions<Data>): Promise<HeaderPair[]> {
-  const { headers } = options.given
+async function requestHeaders(options: ResolvedConnectOptions): Promise<HeaderPair[]> {
+  const { headers } = options
   const given = toHeaderPairs(typeof headers === 'function' ? await headers() : headers)
   const pairs = [...(given ?? [])]
-  // Whoever writes the head reports what is not a pair of strings.
+  // `formatUpgradeRequest` reports entries that are not a pair of strings.
   const has = (wanted: string): boolean =>
     pairs.some((pair: unknown) => Array.isArray(pair) && String(pair[0]).toLowerCase() === wanted)
   if (has('host')) {
@@ -311,18 +327,18 @@ function agree(answers: readonly ExtensionOffer[], extensions: Extensions): Agre
   return agreed
 }
 
-function makeCore<Data>(
-  options: ResolvedConnectOptions<Data>,
+function makeCore(
+  options: ResolvedConnectOptions,
   duplex: TcpSocket | TLSSocket,
   protocol: string,
   agreed: Agreement | null,
-): ClientSocketCore<Data> {
-  const { target, limits, shared, given, handlers, incoming } = options
+): ClientSocketCore {
+  const { target, limits, directIo, autoPong, slowConsumer, data, handlers, incoming } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   duplex.off('error', ignore)
-  return new ClientSocketCore<Data>(
-    transportOver(duplex, shared.directIo),
+  return new ClientSocketCore(
+    transportOver(duplex, directIo),
     {
       url: target.href,
       protocol,
@@ -330,9 +346,9 @@ function makeCore<Data>(
       secure: target.secure,
       remoteAddress,
     },
-    given.data as Data,
-    { role: 'client', limits, codec, autoPong: shared.autoPong },
-    { limits, slowConsumer: shared.slowConsumer },
+    data,
+    { role: 'client', limits, codec, autoPong },
+    { limits, slowConsumer },
     handlers,
     incoming,
   )
@@ -344,7 +360,7 @@ function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const abort = (): void => {
       reject(signal.reason as Error)
     }
-    // Also when the signal came first: an unhandled rejection would end the process.
+    // Handled also if the signal is aborted first: an unhandled rejection would end the process.
     void promise.then(resolve, reject).finally(() => {
       signal.removeEventListener('abort', abort)
     })

@@ -30,7 +30,7 @@ export interface AgreedParameters {
   readonly clientMaxWindowBits: number
 }
 
-/** The parameters of one offer or answer as they came; `true` is a parameter without a value. */
+/** The parameters of one offer or answer as received; `true` is a parameter without a value. */
 interface ReceivedParameters {
   serverNoContextTakeover: boolean
   clientNoContextTakeover: boolean
@@ -135,10 +135,10 @@ export function createOffer(config: ResolvedDeflateOptions): string {
 }
 
 /**
- * One offer against the server's options: null declines it. Where there is no room for the client's context, only a
- * client that drops it of its own accord, or is told to by the options, is accepted: no other demand is safe. Netty's
- * clients refuse a `client_no_context_takeover` that they did not offer, Jetty's go wrong after it, and Netty's, which
- * offer `client_max_window_bits` as browsers do, fall silent when they are told a smaller window (4.1, without JZlib).
+ * Compares one offer with the server's options; null declines it. If there is no room for the client's context, an offer
+ * is accepted only if the client drops its context unasked, or the options demand it: no other demand is safe. Netty's
+ * clients refuse a `client_no_context_takeover` that they did not offer, and Jetty's fail after it. Netty's clients, which
+ * offer `client_max_window_bits` as browsers do, fall silent when the answer has a smaller window (4.1, without JZlib).
  */
 function acceptOne(
   offer: ReceivedParameters,
@@ -150,7 +150,7 @@ function acceptOne(
   const ownClientBits = config.clientMaxWindowBits === false ? MAX_WINDOW_BITS : config.clientMaxWindowBits
   const offeredClientBits = offer.clientMaxWindowBits
   const mayTellClient = offeredClientBits !== undefined && config.clientMaxWindowBits !== false
-  // Only a client that offered the parameter may be told a window (7.1.2.2).
+  // The answer may have a window only if the client offered the parameter (7.1.2.2).
   if (offeredClientBits === undefined && ownClientBits < MAX_WINDOW_BITS) return null
   const clientMaxWindowBits =
     typeof offeredClientBits === 'number' ? Math.min(offeredClientBits, ownClientBits) : ownClientBits
@@ -178,7 +178,7 @@ function acceptOne(
  * The server's choice among a client's offers: the first that it can keep (RFC 7692 section 5.1). An offer of
  * another extension, or with a parameter that is unknown, doubled or has a value it cannot have, is passed over
  * (RFC 7692 section 7.1); that is never an error.
- * @param offers as they came, in the client's order of preference; not changed
+ * @param offers as received, in the client's order of preference; not changed
  * @param config of the role 'server'
  * @param hasRoomForContexts whether what a client sends may be kept as its context: `CodecFactory.hasRoomForContexts`.
  *   Where not, only offers that promise `client_no_context_takeover` are taken, unless the server's options demand it
@@ -231,7 +231,7 @@ function breachOf(answer: ReceivedParameters, config: ResolvedDeflateOptions): s
  * The client's check of the server's answer to {@link createOffer} (RFC 7692 sections 5.1 and 7.1): an answer that
  * breaks the offer fails the connection. One that leaves out what was asked of the server, or answers a larger window,
  * is taken all the same, unless `strictNegotiation` is set: an inflater with the largest window and with context reads
- * any message, and a client's own window may be smaller than the one it was told.
+ * any message, and a client's own window may be smaller than that of the answer.
  * @param extensions what the server answered, in order
  * @param config of the role 'client', the one that made the offer
  * @returns what is agreed (null: the server declined, messages go uncompressed), or the error that fails the

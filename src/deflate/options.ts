@@ -1,10 +1,10 @@
 /** The options of permessage-deflate: defaults, validation. */
-import { checkNumber, showValue } from '../check.js'
+import { boolean, number, readOptions, showValue, type Advice, type Checks } from '../check.js'
 
 /** An LZ77 window of 2^8 to 2^15 bytes (RFC 7692 section 7.1.2). */
 export type WindowBits = 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15
 
-/** What a caller may say about permessage-deflate. All sizes in bytes. */
+/** The options of permessage-deflate. All sizes are in bytes. */
 export interface PerMessageDeflateOptions {
   /**
    * The server compresses each message by itself (RFC 7692 section 7.1.1.1). A client demands it of the server,
@@ -13,7 +13,7 @@ export interface PerMessageDeflateOptions {
   readonly serverNoContextTakeover?: boolean | undefined
   /**
    * The client compresses each message by itself (RFC 7692 section 7.1.1.2). A server demands it of the client,
-   * a client declares it. Default false: some clients refuse a server that demands it unasked (Netty's), or go wrong
+   * a client declares it. Default false: some clients refuse a server that demands it unasked (Netty's), or fail
    * after it (Jetty's). With true one inflater serves all connections of a server, and nothing is kept for them.
    */
   readonly clientNoContextTakeover?: boolean | undefined
@@ -24,13 +24,13 @@ export interface PerMessageDeflateOptions {
   readonly serverMaxWindowBits?: WindowBits | undefined
   /**
    * The largest window of the client's compressor (RFC 7692 section 7.1.2.2). A server demands it, and declines
-   * offers of clients that cannot be told; a client keeps to it. `false` leaves the parameter out of offers and
+   * offers without `client_max_window_bits`; a client keeps to it. `false` leaves the parameter out of offers and
    * answers. Default 15.
    */
   readonly clientMaxWindowBits?: WindowBits | false | undefined
   /**
-   * Shorter messages are sent as they are. Default: 1024 where a message is compressed by itself, 64 where the
-   * context of earlier ones is at hand; a number given here holds for both. (Varied JSON of 64 bytes shrinks to
+   * Shorter messages are sent uncompressed. Default: 1024 if a message is compressed by itself, 64 with the context of
+   * earlier messages. A number given here applies to both. (Varied JSON of 64 bytes shrinks to
    * 30 % in 2 us with its context, and not at all without; measured 2026-11.)
    */
   readonly thresholdBytes?: number | undefined
@@ -42,32 +42,31 @@ export interface PerMessageDeflateOptions {
   /** zlib's memory for compressor state, 1 to 9. Default 8. */
   readonly memLevel?: number | undefined
   /**
-   * Larger messages (outgoing: as given; incoming: as compressed) are worked on by the thread pool. `Infinity`
-   * keeps all on the event loop. Default 64 KiB: up to there JSON keeps the loop for 0.3 ms (deflate, level 3) or
+   * Larger messages (outgoing: as given; incoming: as compressed) are processed on the thread pool. `Infinity`
+   * keeps all on the event loop. Default 64 KiB: JSON of this size blocks the loop for 0.3 ms (deflate, level 3) or
    * 0.35 ms (inflate); a job on the pool costs the loop 0.03 to 0.05 ms (Node 26, 2026-11).
    */
   readonly asyncThresholdBytes?: number | undefined
   /**
-   * What the compressors lent to busy connections may hold together, for all connections of one server or
-   * client; 0 lends none. Default 16 MiB.
+   * The memory of all compressors lent to busy connections of one server or client. 0 lends none. Default 16 MiB.
    */
   readonly maxSharedContextBytes?: number | undefined
   /**
-   * The same for the decompressors lent to connections whose peers keep their context; 0 lends none. Without one, a
-   * message costs two copies of the peer's window more. Default 16 MiB, which are 356 of the largest window.
+   * The memory of all decompressors lent to connections whose peers keep their context. 0 lends none. Without a
+   * decompressor, a message costs two more copies of the peer's window. Default 16 MiB, which are 356 of the largest window.
    */
   readonly maxSharedInflaterBytes?: number | undefined
   /**
-   * What a server keeps of the messages it received, for connections whose peers keep their context and to which no
-   * decompressor is lent: at most one window for each (32 KiB), nothing before the first compressed message. When so
-   * much is kept, new connections go uncompressed, unless their clients compress each message by itself
-   * (`clientNoContextTakeover`). A client only counts. Default 64 MiB; `Infinity`: no bound.
+   * The bytes of received messages that a server keeps for connections whose peers keep their context and that have no
+   * decompressor: at most one window for each (32 KiB), nothing before the first compressed message. Above this size new
+   * connections do without compression, unless their clients compress each message by itself
+   * (`clientNoContextTakeover`). A client counts and never declines. Default 64 MiB; `Infinity`: no limit.
    */
   readonly maxInflateHistoryBytes?: number | undefined
   /**
-   * A client: fail the handshake where the server's answer leaves out a `serverNoContextTakeover` or a
-   * `serverMaxWindowBits` that was asked for, or answers a larger window. Default false: such an answer is taken, since
-   * Hawser's inflater reads whatever such a server sends. A server takes or declines offers by the RFC either way.
+   * A client fails the handshake if the server's answer leaves out a `serverNoContextTakeover` or a
+   * `serverMaxWindowBits` that the client asked for, or has a larger window. Default false: such an answer is accepted,
+   * because Hawser's inflater reads any message of such a server. A server ignores this option.
    */
   readonly strictNegotiation?: boolean | undefined
 }
@@ -104,52 +103,40 @@ export interface ResolvedDeflateOptions {
   readonly strictNegotiation: boolean
 }
 
-const DEFAULT_LEVEL = 2
-const DEFAULT_THRESHOLD_BYTES = 1024
-const DEFAULT_CONTEXT_THRESHOLD_BYTES = 64
-const DEFAULT_ASYNC_THRESHOLD_BYTES = 64 * 1024
-const DEFAULT_MAX_SHARED_CONTEXT_BYTES = 16 * 1024 * 1024
-const DEFAULT_MAX_SHARED_INFLATER_BYTES = 16 * 1024 * 1024
-const DEFAULT_MAX_INFLATE_HISTORY_BYTES = 64 * 1024 * 1024
-
-const NAMES: ReadonlySet<string> = new Set<keyof PerMessageDeflateOptions>([
-  'serverNoContextTakeover',
-  'clientNoContextTakeover',
-  'serverMaxWindowBits',
-  'clientMaxWindowBits',
-  'thresholdBytes',
-  'level',
-  'memLevel',
-  'asyncThresholdBytes',
-  'maxSharedContextBytes',
-  'maxSharedInflaterBytes',
-  'maxInflateHistoryBytes',
-  'strictNegotiation',
-])
-
-const WINDOW_BITS = { min: 8, max: 15, integer: true }
 const BYTES = { min: 0, integer: true }
+const WINDOW_BITS = number({ min: 8, max: 15, integer: true }, 15)
 
-function numberOption(
-  name: keyof PerMessageDeflateOptions,
-  value: unknown,
-  fallback: number,
-  rule: { readonly min: number; readonly max?: number; readonly integer: boolean },
-): number {
-  return value === undefined ? fallback : checkNumber(`perMessageDeflate.${name}`, value, rule)
-}
+const THRESHOLD_BYTES = 1024
+const CONTEXT_THRESHOLD_BYTES = 64
 
-function booleanOption(name: keyof PerMessageDeflateOptions, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback
-  if (typeof value === 'boolean') return value
-  throw new TypeError(`perMessageDeflate.${name} must be true or false, not ${showValue(value)}`)
-}
+const CHECKS = {
+  serverNoContextTakeover: boolean(false),
+  clientNoContextTakeover: boolean(false),
+  serverMaxWindowBits: WINDOW_BITS,
+  clientMaxWindowBits: (name: string, value: unknown) => (value === false ? false : WINDOW_BITS(name, value)),
+  thresholdBytes: number(BYTES, undefined),
+  level: number({ min: -1, max: 9, integer: true }, 2),
+  memLevel: number({ min: 1, max: 9, integer: true }, 8),
+  asyncThresholdBytes: number(BYTES, 64 * 1024),
+  maxSharedContextBytes: number(BYTES, 16 * 1024 * 1024),
+  maxSharedInflaterBytes: number(BYTES, 16 * 1024 * 1024),
+  maxInflateHistoryBytes: number(BYTES, 64 * 1024 * 1024),
+  strictNegotiation: boolean(false),
+} satisfies Checks<PerMessageDeflateOptions>
+
+const ADVICE = {
+  prefix: 'perMessageDeflate.',
+  instead: {
+    zlibDeflateOptions: 'use level and memLevel',
+    zlibInflateOptions: 'limits.maxMessageBytes bounds it',
+  },
+} satisfies Advice
 
 /**
- * Fills in and checks the options of permessage-deflate.
+ * Checks the options of permessage-deflate and fills in the defaults.
  * @param value `true` or `undefined` for the defaults, `false` for off, or any part of the options
- * @param role whose options they are
- * @returns a frozen object with every option, or null where the extension is off
+ * @param role the end whose options they are
+ * @returns a frozen object with every option, or null if the extension is off
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
 export function resolveDeflateOptions(
@@ -161,56 +148,12 @@ export function resolveDeflateOptions(
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`perMessageDeflate must be true, false or an object, not ${showValue(given)}`)
   }
-  for (const name of Object.keys(given)) {
-    if (!NAMES.has(name)) {
-      throw new TypeError(
-        `perMessageDeflate has no option ${showValue(name)}; there are ${[...NAMES].join(', ')}`,
-      )
-    }
-  }
   const options = given as PerMessageDeflateOptions
+  const read = readOptions('perMessageDeflate', options, CHECKS, ADVICE)
   return Object.freeze({
     role,
-    serverNoContextTakeover: booleanOption('serverNoContextTakeover', options.serverNoContextTakeover, false),
-    clientNoContextTakeover: booleanOption('clientNoContextTakeover', options.clientNoContextTakeover, false),
-    serverMaxWindowBits: numberOption('serverMaxWindowBits', options.serverMaxWindowBits, 15, WINDOW_BITS),
-    clientMaxWindowBits:
-      options.clientMaxWindowBits === false
-        ? false
-        : numberOption('clientMaxWindowBits', options.clientMaxWindowBits, 15, WINDOW_BITS),
-    thresholdBytes: numberOption('thresholdBytes', options.thresholdBytes, DEFAULT_THRESHOLD_BYTES, BYTES),
-    contextThresholdBytes: numberOption(
-      'thresholdBytes',
-      options.thresholdBytes,
-      DEFAULT_CONTEXT_THRESHOLD_BYTES,
-      BYTES,
-    ),
-    level: numberOption('level', options.level, DEFAULT_LEVEL, { min: -1, max: 9, integer: true }),
-    memLevel: numberOption('memLevel', options.memLevel, 8, { min: 1, max: 9, integer: true }),
-    asyncThresholdBytes: numberOption(
-      'asyncThresholdBytes',
-      options.asyncThresholdBytes,
-      DEFAULT_ASYNC_THRESHOLD_BYTES,
-      BYTES,
-    ),
-    maxSharedContextBytes: numberOption(
-      'maxSharedContextBytes',
-      options.maxSharedContextBytes,
-      DEFAULT_MAX_SHARED_CONTEXT_BYTES,
-      BYTES,
-    ),
-    maxSharedInflaterBytes: numberOption(
-      'maxSharedInflaterBytes',
-      options.maxSharedInflaterBytes,
-      DEFAULT_MAX_SHARED_INFLATER_BYTES,
-      BYTES,
-    ),
-    maxInflateHistoryBytes: numberOption(
-      'maxInflateHistoryBytes',
-      options.maxInflateHistoryBytes,
-      DEFAULT_MAX_INFLATE_HISTORY_BYTES,
-      BYTES,
-    ),
-    strictNegotiation: booleanOption('strictNegotiation', options.strictNegotiation, false),
+    ...read,
+    thresholdBytes: read.thresholdBytes ?? THRESHOLD_BYTES,
+    contextThresholdBytes: read.thresholdBytes ?? CONTEXT_THRESHOLD_BYTES,
   })
 }

@@ -1,6 +1,5 @@
 import { optionalFunction, readOptions, showValue, string } from '../check.js'
-import type { Route } from '../server/route.js'
-import type { ServerService, ServiceFactory } from '../server/service.js'
+import type { Route, ServerService, ServiceFactory } from '../server/service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
 import { warnOnce } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'

@@ -1,8 +1,7 @@
 import { LimitError, ProtocolError, type ProtocolErrorCode } from '../errors.js'
-import { checkNumber, showValue } from '../check.js'
+import { checkOptionNames, showValue } from '../check.js'
 import { FramePart, FrameViolation, type FrameEvent } from './frame-event.js'
 import {
-  checkReservedBits,
   FIN_BIT,
   LENGTH_BITS,
   MASKING_KEY_BYTES,
@@ -17,31 +16,9 @@ import {
 } from './header.js'
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
 import { asBuffer } from './as-buffer.js'
+import { CHECKS, type FrameParserOptions, type Role } from './frame-parser-options.js'
 
-/** Which end of a connection this is: a server requires masked frames, a client refuses them. */
-export type Role = 'client' | 'server'
-
-/** The options of a parser. */
-export interface FrameParserOptions {
-  /** The role of the end that parses, not of the end that sent. */
-  readonly role: Role
-  /** Whether an extension in use gives RSV1 a meaning (RFC 7692 section 6). Default false. */
-  readonly allowRsv1?: boolean
-  /** The bits to which extensions in use give a meaning, a sum of 0x40, 0x20 and 0x10. Default: that of `allowRsv1`. */
-  readonly reservedBits?: number
-  /** The largest payload of one frame, in bytes. Default: no limit. */
-  readonly maxFrameBytes?: number
-  /**
-   * The largest payload of all frames of one message together, in bytes on the wire. Default: no limit of its own,
-   * but at most 2^53 - 1, the largest number that can be counted exactly.
-   */
-  readonly maxMessageBytes?: number
-  /**
-   * The limit for messages with a reserved bit on the first frame, in bytes on the wire. Tiny fragments can be larger
-   * compressed than inflated, so the default is 9/8 of `maxMessageBytes` plus 1024 bytes.
-   */
-  readonly maxCompressedBytes?: number
-}
+export type { FrameParserOptions, Role }
 
 const EMPTY: Buffer = Buffer.alloc(0)
 
@@ -85,22 +62,16 @@ export class FrameParser {
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: FrameParserOptions) {
-    const role: unknown = options.role
-    if (role !== 'client' && role !== 'server') {
-      throw new TypeError(`role must be 'client' or 'server', not ${showValue(role)}`)
-    }
-    const { allowRsv1 = false, maxFrameBytes = Infinity, maxMessageBytes = Infinity } = options
-    if (typeof allowRsv1 !== 'boolean') {
-      throw new TypeError(`allowRsv1 must be true or false, not ${showValue(allowRsv1)}`)
-    }
-    const rule = { min: 0, integer: true }
-    this.expectMask = role === 'server'
-    this.forbiddenBits =
-      RESERVED_BITS & ~checkReservedBits(options.reservedBits ?? (allowRsv1 ? RSV1_BIT : 0))
-    this.maxFrameBytes = checkNumber('maxFrameBytes', maxFrameBytes, rule)
-    checkNumber('maxMessageBytes', maxMessageBytes, rule)
+    // Once for each connection: the checks are called as they are, and no object is made between.
+    checkOptionNames('FrameParserOptions', options, CHECKS)
+    this.expectMask = CHECKS.role('role', options.role) === 'server'
+    const allowRsv1 = CHECKS.allowRsv1('allowRsv1', options.allowRsv1)
+    const { reservedBits = allowRsv1 ? RSV1_BIT : 0 } = options
+    this.forbiddenBits = RESERVED_BITS & ~CHECKS.reservedBits('reservedBits', reservedBits)
+    this.maxFrameBytes = CHECKS.maxFrameBytes('maxFrameBytes', options.maxFrameBytes)
+    const maxMessageBytes = CHECKS.maxMessageBytes('maxMessageBytes', options.maxMessageBytes)
     const { maxCompressedBytes = maxMessageBytes + Math.ceil(maxMessageBytes / 8) + 1024 } = options
-    checkNumber('maxCompressedBytes', maxCompressedBytes, rule)
+    CHECKS.maxCompressedBytes('maxCompressedBytes', maxCompressedBytes)
     // Above 2^53 - 1 a double skips integers, so a length up there could not be counted down.
     this.maxMessageBytes = Math.min(maxMessageBytes, Number.MAX_SAFE_INTEGER)
     this.maxCompressedBytes = Math.min(maxCompressedBytes, Number.MAX_SAFE_INTEGER)

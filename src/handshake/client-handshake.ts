@@ -2,7 +2,7 @@
 
 import { HandshakeError } from '../errors.js'
 import type { HandshakeErrorCode } from '../errors.js'
-import { showValue } from '../check.js'
+import { checkOptionNames, showValue, unchecked, type Checks } from '../check.js'
 import { checkFieldValue, formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
 import { parseExtensionHeader, readExtensions } from './extension-header.js'
@@ -52,6 +52,16 @@ export interface UpgradeResult {
   readonly extensions: readonly ExtensionOffer[]
 }
 
+const CHECKS = {
+  target: unchecked(),
+  host: unchecked(),
+  key: unchecked(),
+  protocols: unchecked(),
+  extensions: unchecked(),
+  headers: unchecked(),
+  origin: unchecked(),
+} satisfies Checks<UpgradeRequestOptions>
+
 const USE_HOST: ReadonlyMap<string, string> = new Map([['host', 'use the option host']])
 const USE_HOST_AND_ORIGIN: ReadonlyMap<string, string> = new Map([
   ...USE_HOST,
@@ -64,6 +74,7 @@ const USE_HOST_AND_ORIGIN: ReadonlyMap<string, string> = new Map([
  * @throws TypeError with name and value for a malformed option, and for headers that are malformed or reserved
  */
 export function formatUpgradeRequest(options: UpgradeRequestOptions): string {
+  checkOptionNames('UpgradeRequestOptions', options, CHECKS)
   const { target, host, key, extensions = '', origin } = options
   if (typeof target !== 'string' || !isOriginForm(target)) {
     throw new TypeError(

@@ -4,7 +4,7 @@
  */
 
 import { HandshakeError, InvalidStateError } from '../errors.js'
-import { checkNumber, showValue } from '../check.js'
+import { checkOptionNames, number, showValue, type Checks } from '../check.js'
 import { SERVER_LIMITS } from '../limits.js'
 import { sliceLatin1 } from '../native/buffer-text.js'
 import { HeaderFields } from './header-fields.js'
@@ -54,6 +54,11 @@ export interface HeadScannerOptions {
 
 /** The largest number of header fields in a head, unless the caller sets another. */
 export const DEFAULT_MAX_HEADER_COUNT = 256
+
+const CHECKS = {
+  maxHeaderBytes: number({ min: 64, integer: true }, SERVER_LIMITS.maxHeaderBytes),
+  maxHeaderCount: number({ min: 1, integer: true }, DEFAULT_MAX_HEADER_COUNT),
+} satisfies Checks<HeadScannerOptions>
 
 const HTTP_NAME = 'HTTP/'
 /** The length of `HTTP/1.1`. */
@@ -139,11 +144,11 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
     if (kind !== 'request' && kind !== 'response') {
       throw new TypeError(`kind must be "request" or "response", not ${showValue(kind)}`)
     }
-    const { maxHeaderBytes = SERVER_LIMITS.maxHeaderBytes, maxHeaderCount = DEFAULT_MAX_HEADER_COUNT } =
-      options
+    // Once for each connection: the checks are called as they are, and no object is made between.
+    checkOptionNames('HeadScannerOptions', options, CHECKS)
     this.#kind = kind
-    this.#maxHeaderBytes = checkNumber('maxHeaderBytes', maxHeaderBytes, { min: 64, integer: true })
-    this.#maxHeaderCount = checkNumber('maxHeaderCount', maxHeaderCount, { min: 1, integer: true })
+    this.#maxHeaderBytes = CHECKS.maxHeaderBytes('maxHeaderBytes', options.maxHeaderBytes)
+    this.#maxHeaderCount = CHECKS.maxHeaderCount('maxHeaderCount', options.maxHeaderCount)
     this.#state = kind === 'request' ? State.REQUEST_START : State.VERSION
   }
 

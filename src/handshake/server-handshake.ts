@@ -1,7 +1,7 @@
 /** The server's side of the opening handshake (RFC 6455 section 4.2): checks the request, writes the response. */
 
 import { HandshakeError } from '../errors.js'
-import { checkNumber, showValue } from '../check.js'
+import { checkNumber, checkOptionNames, showValue, unchecked, type Checks } from '../check.js'
 import { formatCallerHeaders } from './caller-headers.js'
 import type { HeaderPairs } from './caller-headers.js'
 import { parseExtensionHeader, readExtensions } from './extension-header.js'
@@ -55,6 +55,14 @@ export interface RejectionOptions {
    */
   readonly body?: string | Uint8Array | undefined
 }
+
+const CHOICE = {
+  protocol: unchecked(),
+  extensions: unchecked(),
+  headers: unchecked(),
+} satisfies Checks<UpgradeChoice>
+
+const REJECTION = { headers: unchecked(), body: unchecked() } satisfies Checks<RejectionOptions>
 
 /** The only version of the protocol (RFC 6455 section 4.1). */
 const VERSION = '13'
@@ -116,6 +124,7 @@ export function readUpgradeRequest(head: RequestHead): UpgradeRequest | Handshak
  *   headers that are malformed or reserved
  */
 export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeChoice = {}): string {
+  checkOptionNames('UpgradeChoice', choice, CHOICE)
   const { protocol = '', extensions = '', headers } = choice
   let head =
     'HTTP/1.1 101 Switching Protocols\r\n' +
@@ -153,6 +162,7 @@ export function formatUpgradeResponse(request: UpgradeRequest, choice: UpgradeCh
  */
 export function formatRejection(status: number, options: RejectionOptions = {}): Uint8Array {
   checkNumber('status', status, { min: 300, max: 599, integer: true })
+  checkOptionNames('RejectionOptions', options, REJECTION)
   const { lines, names } = formatCallerHeaders(options.headers)
   const body = encodeBody(options.body ?? '')
   let head = `HTTP/1.1 ${String(status)} ${REASON_PHRASES.get(status) ?? ''}\r\n`

@@ -2,7 +2,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { UnknownConnectionError } from '../errors.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
-import { showValue } from '../check.js'
+import { oneOf, readOptions, refuseSurplus, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import { DELIVER, prepare } from '../socket/fan-out.js'
 import type { Member } from './member.js'
@@ -19,7 +19,9 @@ export interface SetOptions {
   readonly onConflict?: NameConflictPolicy | undefined
 }
 
-const POLICIES: readonly unknown[] = ['replace', 'reject', 'closePrevious'] satisfies NameConflictPolicy[]
+const CHECKS = {
+  onConflict: oneOf<NameConflictPolicy>(['replace', 'reject', 'closePrevious'], 'replace'),
+} satisfies Checks<SetOptions>
 
 /**
  * Connections by name. A name has one connection. A connection may have several names, and loses them when its end begins,
@@ -94,7 +96,7 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
 
   set(name: string, socket: S, options: SetOptions = {}): boolean {
     this.#names.check(name)
-    const onConflict = checkSetOptions(options)
+    const { onConflict } = readOptions('options', options, CHECKS)
     if (typeof socket !== 'object' || (socket as unknown) === null || !this.#owns(socket)) {
       throw new TypeError('socket must be a connection of this server')
     }
@@ -110,7 +112,8 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
     return this.get(name) !== undefined || this.#remote?.findClaim(name) !== undefined
   }
 
-  send(name: string, data: MessageData | PreparedMessage): boolean {
+  send(name: string, data: MessageData | PreparedMessage, surplus?: unknown): boolean {
+    refuseSurplus(surplus, 'send(name, data)', 'options of a message belong to a PreparedMessage')
     this.#names.check(name)
     const message = prepare(data)
     const socket = this.#names.get(name)
@@ -133,7 +136,12 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
     return true
   }
 
-  close(name: string, code?: number, reason?: string): boolean {
+  close(name: string, code?: number, reason?: string, surplus?: unknown): boolean {
+    refuseSurplus(
+      surplus,
+      'close(name, code, reason)',
+      'it does not wait; close the socket of get(name) to wait',
+    )
     this.#names.check(name)
     checkCloseArguments(code, reason)
     const socket = this.#names.free(name)
@@ -151,20 +159,3 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
   }
 }
 showAs(HubRegistry, 'ConnectionRegistry', ({ size }) => ({ size }))
-
-/** @throws TypeError with the option's name and value */
-function checkSetOptions(options: SetOptions): NameConflictPolicy {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`options must be an object with onConflict, not ${showValue(options)}`)
-  }
-  for (const name in options) {
-    if (name !== 'onConflict') throw new TypeError(`options has no ${showValue(name)}; there is onConflict`)
-  }
-  const { onConflict = 'replace' } = options
-  if (!POLICIES.includes(onConflict)) {
-    throw new TypeError(
-      `onConflict must be 'replace', 'reject' or 'closePrevious', not ${showValue(onConflict)}`,
-    )
-  }
-  return onConflict
-}

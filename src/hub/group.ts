@@ -1,8 +1,9 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { refuseSurplus } from '../check.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
-import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import { fanOut, NO_CALLBACK, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { Member } from './member.js'
 import type { Memberships } from './memberships.js'
 import { fanOutPrepared, outgoingPayload } from './outgoing.js'
@@ -81,7 +82,8 @@ export class HubGroup<S extends Member> implements Group<S> {
     return this.#memberships.has(socket, this.name)
   }
 
-  send(data: MessageData | PreparedMessage, options?: FanOutOptions<S>): Delivery {
+  send(data: MessageData | PreparedMessage, options?: FanOutOptions<S>, surplus?: unknown): Delivery {
+    refuseSurplus(surplus, 'send(data, options)', NO_CALLBACK)
     const members = this.#memberships.members(this.name)
     if (this.#remote === null) return fanOut(members, data, options)
     const message = prepare(data, options?.compress)
@@ -99,7 +101,12 @@ export class HubGroup<S extends Member> implements Group<S> {
     return this.#memberships.empty(this.name).length > 0 || isRemote
   }
 
-  close(code?: number, reason?: string): number {
+  close(code?: number, reason?: string, surplus?: unknown): number {
+    refuseSurplus(
+      surplus,
+      'close(code, reason)',
+      'it waits for no connection; close each of members() to wait',
+    )
     checkCloseArguments(code, reason)
     this.#remote?.send(
       {

@@ -1,4 +1,4 @@
-import { checkNumber, showValue } from '../check.js'
+import { numberOrOff, readOptions, showValue, type Checks } from '../check.js'
 
 /** The limits of names and groups. */
 export interface HubLimits {
@@ -19,27 +19,20 @@ export const HUB_LIMITS: HubLimits = Object.freeze({
 /** What callers may give: any part of the limits; `false` turns one off. */
 export type HubLimitOptions = { readonly [Name in keyof HubLimits]?: number | false | undefined }
 
+const COUNT = { min: 1, integer: true }
+
+const CHECKS = {
+  maxGroupsPerConnection: numberOrOff(COUNT, HUB_LIMITS.maxGroupsPerConnection),
+  maxNamesPerConnection: numberOrOff(COUNT, HUB_LIMITS.maxNamesPerConnection),
+  maxNameLength: numberOrOff(COUNT, HUB_LIMITS.maxNameLength),
+} satisfies Checks<HubLimitOptions>
+
 /**
- * Fills in and checks the limits of names and groups.
- * @throws TypeError or RangeError with the option's name, value and range
+ * Checks the limits of names and groups and fills in the defaults.
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name
  */
 export function resolveHubLimits(options: HubLimitOptions = {}): HubLimits {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`hubLimits must be an object, not ${showValue(options)}`)
-  }
-  const limits: Record<string, number> = { ...HUB_LIMITS }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(HUB_LIMITS, name)) {
-      throw new TypeError(
-        `hubLimits has no option ${showValue(name)}; there are ${Object.keys(HUB_LIMITS).join(', ')}`,
-      )
-    }
-    const given: unknown = options[name as keyof HubLimits]
-    if (given === undefined) continue
-    limits[name] =
-      given === false ? Infinity : checkNumber(`hubLimits.${name}`, given, { min: 1, integer: true })
-  }
-  return Object.freeze(limits) as unknown as HubLimits
+  return Object.freeze(readOptions('hubLimits', options, CHECKS, { prefix: 'hubLimits.' }))
 }
 
 /** @throws TypeError for what is not a string, RangeError for one that is empty or too long */

@@ -1,6 +1,6 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { showValue } from '../check.js'
+import { checkOptionNames, unchecked, type Checks } from '../check.js'
 import { fanOut, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { HubRegistry, type ConnectionRegistry } from './connection-registry.js'
 import { HubGroup, type Group } from './group.js'
@@ -21,12 +21,12 @@ export interface HubOptions<S> {
   readonly reach?: ((path: string | null) => Iterable<S>) | undefined
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  'limits',
-  'remote',
-  'owns',
-  'reach',
-] satisfies (keyof HubOptions<unknown>)[])
+const CHECKS = {
+  limits: unchecked(),
+  remote: unchecked(),
+  owns: unchecked(),
+  reach: unchecked(),
+} satisfies Checks<HubOptions<unknown>>
 
 /**
  * Names, groups and broadcasts of one server's connections: those of this process. What other nodes have it asks of
@@ -44,9 +44,7 @@ export class Hub<S extends Member> implements Local {
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: HubOptions<S> = {}) {
-    for (const name of Object.keys(options)) {
-      if (!OPTIONS.has(name)) throw new TypeError(`HubOptions has no option ${showValue(name)}`)
-    }
+    checkOptionNames('HubOptions', options, CHECKS)
     const { remote = null, owns = () => true, reach = () => [] } = options
     this.limits = resolveHubLimits(options.limits)
     this.reach = reach

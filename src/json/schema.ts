@@ -1,7 +1,6 @@
 import { InvalidMessageError } from '../errors.js'
-import { showValue } from '../check.js'
+import { isThenable, showValue } from '../check.js'
 import { SchemaFailure } from '../service/codec.js'
-import { isThenable } from '../socket/no-reply.js'
 
 /** A validator of any library that follows Standard Schema, version 1 (https://standardschema.dev). */
 export interface StandardSchema<Output = unknown> {

@@ -28,7 +28,7 @@ export interface ServerStats {
   readonly opened: number
   /** Connections that ended. */
   readonly closed: number
-  /** Upgrades that were answered with anything but 101. Of a route: those that found it. */
+  /** Upgrades that were answered with another status than 101. For a route: the upgrades to its path. */
   readonly rejectedUpgrades: number
   /** Messages that were received whole. */
   readonly messagesReceived: number
@@ -42,13 +42,13 @@ export interface ServerStats {
   readonly bytesSent: number
   /** Queued to be sent, and not taken by the system by the end of the connection. */
   readonly bytesUnsent: number
-  /** Of peers, of the network and of handlers, invalid messages included. */
+  /** Errors of peers, of the network and of handlers, invalid messages included. */
   readonly errors: number
 }
 
 /**
- * Connections that are open or closing, as they are while somebody looks: a loop sees none twice, none that is over, and
- * may see those that come meanwhile.
+ * The connections that are open or closing, as a live view. A loop sees no connection twice and none that is over, and may
+ * see connections that open during the loop.
  */
 export interface SocketList<S> extends Iterable<S> {
   /** How many there are. */
@@ -64,7 +64,7 @@ export interface Counted {
   }
 }
 
-/** Sums: connections count for themselves and are added when they are gone, or somebody asks. */
+/** Sums of what connections count: each is added when it is over, or when the sums are read. */
 export class Counters {
   opened = 0
   closed = 0

@@ -1,32 +1,44 @@
+import type { Server as NetServer, Socket as NetSocket } from 'node:net'
+import { HandshakeError } from '../errors.js'
+import { HeadScanner } from '../handshake/http1.js'
+import { readUpgradeRequest } from '../handshake/server-handshake.js'
+import {
+  acceptHandles,
+  closeFresh,
+  readFirst,
+  stopFirstRead,
+  type FirstReader,
+  type FreshHandle,
+} from '../native/accepting.js'
+import type { HandshakeDeadlines } from '../socket/handshake-deadlines.js'
 import { Linger, REJECTION_LINGER_MS } from '../socket/handshake-io.js'
-import type { HandleTransport } from '../transport/handle-transport.js'
-import { monotonicNow, timerWheel } from '../transport/timer-wheel.js'
+import { HandleTransport } from '../transport/handle-transport.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
-import { EarlyData } from './early-data.js'
 import type { ServerCore } from './server-core.js'
-import { Upgrade } from './upgrade.js'
+import { EarlyData, Upgrade } from './upgrade.js'
 
 const NO_BYTES = new Uint8Array(0)
 
-/** An upgrade that came to a port of Hawser's own, without node:http. */
+/** An upgrade on a port of Hawser's own, without node:http. */
 export class DirectUpgrade extends Upgrade implements TransportOwner {
   readonly raw = undefined
   readonly secure = false
   readonly certificate = undefined
   readonly remoteAddress: string
   private readonly transport: HandleTransport
-  /** The bytes that came with the request. */
+  /** The bytes that were received together with the request, after it. */
   private early: Uint8Array
-  /** The bytes that came later, while the decision takes time. */
+  /** The bytes that are received while the decision takes time. */
   private later: EarlyData | null = null
   private readonly lingerMs: number
-  /** Of the rejection. */
+  /** How long the peer may take to read the rejection; null before there is one. */
   private linger: Linger | null = null
   /** The bytes of the rejection that the system did not take at once. */
   private pendingBytes = 0
 
   /**
-   * @param early the bytes that came after the request
+   * @param early the bytes that were received after the request
    * @param startedAt when the connection was accepted, of `monotonicNow`
    * @param lingerMs see {@link REJECTION_LINGER_MS}
    */
@@ -50,7 +62,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
     const { transport } = this
     transport.write(Buffer.from(response))
     transport.end()
-    // What still comes is discarded: a socket that is closed with bytes unread is reset, and the response lost.
+    // Further bytes are discarded: a socket that is closed with bytes unread is reset, and the response is lost.
     transport.resume()
     this.pendingBytes = transport.pendingBytes
     this.linger = new Linger(this.pendingBytes === 0)
@@ -109,7 +121,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
   protected writeAccept(head: string): Transport {
     const { transport } = this
     transport.write(Buffer.from(head, 'latin1'))
-    // Until the driver reads: what comes before that waits in the network, not here.
+    // Until the driver reads, further bytes wait in the network and not here.
     transport.pause()
     return transport
   }
@@ -119,5 +131,112 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
     this.early = NO_BYTES
     this.later = null
     return later === null ? early : Buffer.concat([early, later.take()])
+  }
+}
+
+/** A connection on which nothing was received yet. It has no socket and no stream: its first bytes decide which. */
+class SilentConnection implements FirstReader, Timed {
+  timerSlot = -1
+  readonly startedAt = monotonicNow()
+  private readonly acceptor: DirectAccept
+  private readonly handle: FreshHandle
+
+  constructor(acceptor: DirectAccept, handle: FreshHandle) {
+    this.acceptor = acceptor
+    this.handle = handle
+  }
+
+  read(bytes: Buffer | null): void {
+    // An empty read means nothing.
+    if (bytes?.length === 0) return
+    const { handle } = this
+    this.acceptor.forget(this)
+    // Without bytes there was no request to answer.
+    if (!stopFirstRead(handle) || bytes === null) closeFresh(handle)
+    else this.acceptor.sort(handle, bytes, this.startedAt)
+  }
+
+  timeIsUp(): void {
+    this.close()
+  }
+
+  close(): void {
+    this.acceptor.forget(this)
+    closeFresh(this.handle)
+  }
+}
+
+/**
+ * Takes connections as the system accepts them, in place of a `net.Server`, and looks at their first bytes. A request that
+ * is a correct and complete opening handshake goes on without node:http. Everything else goes to the HTTP server together
+ * with the bytes that were read: node:http reads, limits and answers it as usual (docs/adr/0011).
+ */
+export class DirectAccept {
+  private readonly server: NetServer
+  private readonly core: ServerCore
+  private readonly deadlines: HandshakeDeadlines
+  private readonly silent = new Set<SilentConnection>()
+  private giveToServer: ((handle: FreshHandle) => void) | null = null
+
+  /**
+   * @param server listens already
+   * @param deadlines of the connections that the server gets
+   */
+  constructor(server: NetServer, core: ServerCore, deadlines: HandshakeDeadlines) {
+    this.server = server
+    this.core = core
+    this.deadlines = deadlines
+  }
+
+  /** @returns whether this Node allows it; if not, the HTTP server accepts its connections itself */
+  open(): boolean {
+    this.giveToServer = acceptHandles(this.server, (handle) => {
+      this.admit(handle)
+    })
+    return this.giveToServer !== null
+  }
+
+  /** Closes the connections on which nothing was received. */
+  close(): void {
+    for (const connection of [...this.silent]) connection.close()
+  }
+
+  forget(connection: SilentConnection): void {
+    timerWheel.cancel(connection)
+    this.silent.delete(connection)
+  }
+
+  /** Decides by the first bytes of a connection: an upgrade, or a connection for the HTTP server. */
+  sort(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
+    const scanner = new HeadScanner('request', { maxHeaderBytes: this.core.options.limits.maxHeaderBytes })
+    if (scanner.push(bytes) === 'done' && scanner.head !== null) {
+      const request = readUpgradeRequest(scanner.head)
+      // node:http rejects a second Content-Length, even if both are 0: so does Hawser.
+      if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
+        const transport = new HandleTransport(handle, null)
+        new DirectUpgrade(this.core, request.target, transport, scanner.rest, startedAt).start(request)
+        return
+      }
+    }
+    this.giveBack(handle, bytes, startedAt)
+  }
+
+  private admit(handle: FreshHandle): void {
+    const connection = new SilentConnection(this, handle)
+    if (!readFirst(handle, connection)) return
+    this.silent.add(connection)
+    timerWheel.schedule(connection, connection.startedAt + this.core.options.limits.handshakeTimeoutMs)
+  }
+
+  /** The HTTP server makes its own socket, which begins with the bytes that were read. */
+  private giveBack(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
+    const giveBytes = (socket: NetSocket): void => {
+      this.deadlines.came(socket, startedAt)
+      socket.unshift(bytes)
+    }
+    this.server.prependOnceListener('connection', giveBytes)
+    this.giveToServer?.(handle)
+    // A server that refused the connection emitted no event.
+    this.server.off('connection', giveBytes)
   }
 }

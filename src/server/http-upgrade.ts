@@ -100,18 +100,18 @@ export function isToAnswer(httpServer: HttpServer, core: ServerCore, path: strin
   return path === null || !cores.some((one) => one.hasRoute(path))
 }
 
-/** An upgrade that came through node:http. */
+/** An upgrade that node:http parsed. */
 export class HttpUpgrade extends Upgrade {
   readonly raw: IncomingMessage | undefined
   private readonly incoming: IncomingMessage
   private readonly duplex: Duplex
   private readonly sharedWith: HttpServer | null
-  /** The bytes that came after the request. */
+  /** The bytes that were received after the request. */
   private head: Uint8Array
   private guard: StreamGuard | null = null
 
   /**
-   * @param ownSince when the connection came to a port of Hawser's own; null: it came to an HTTP server of the application
+   * @param ownSince when a port of Hawser's own accepted the connection; null if an HTTP server of the application did
    * @param sharedWith the HTTP server whose port others may share; null: the upgrade is for this server alone
    */
   constructor(
@@ -180,7 +180,7 @@ export class HttpUpgrade extends Upgrade {
   protected writeAccept(head: string): Transport {
     const { duplex } = this
     this.guard?.release()
-    // The driver is told of a reset while the head is written: it looks whether the stream still lives.
+    // A reset while the head is written is noticed by the driver, which checks whether the stream is destroyed.
     duplex.write(head, 'latin1')
     return transportOver(duplex, this.core.options.directIo)
   }

@@ -6,14 +6,14 @@ import { Server as TlsServer } from 'node:tls'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { checkNumber, showValue } from '../check.js'
 import { ignoreErrors, REJECTION_LINGER_MS, writeAndEnd } from '../socket/handshake-io.js'
-import { DirectAccept } from './direct-accept.js'
-import { HandshakeDeadlines } from './handshake-deadlines.js'
+import { DirectAccept } from './direct-upgrade.js'
+import { HandshakeDeadlines } from '../socket/handshake-deadlines.js'
 import { HttpUpgrade, isTaken, joinPort, leavePort, readRequest } from './http-upgrade.js'
 import { watchOwedAnswers } from './pipelining.js'
 import type { ServerCore } from './server-core.js'
 import { rejectionOf } from './upgrade.js'
 
-/** Of HTTP/2 only with TLS and `allowHTTP1`; its class is not public, and `updateSettings` is its own. */
+/** Whether a value is an HTTP server. The class of HTTP/2 servers with TLS is not public; only they have `updateSettings`. */
 const isHttpServer = (server: unknown): boolean =>
   server instanceof HttpServer ||
   server instanceof HttpsServer ||
@@ -50,8 +50,10 @@ export class Listener {
   /** See `WebSocketServer.listen`. */
   async listen(port: number, host: string | undefined): Promise<AddressInfo> {
     checkNumber('port', port, { min: 0, max: 65_535, integer: true })
-    if (host !== undefined && typeof host !== 'string')
-      throw new TypeError(`host must be a string, not ${showValue(host)}`)
+    if (host !== undefined && typeof host !== 'string') {
+      const hint = typeof host === 'function' ? ': listen takes no callback, and returns a promise' : ''
+      throw new TypeError(`host must be a string, not ${showValue(host)}${hint}`)
+    }
     if (this.isClosing) throw new InvalidStateError('the server was closed')
     if (this.own !== null) throw new InvalidStateError('the server listens already')
     const server = this.createHttpServer()

@@ -3,12 +3,26 @@ import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { Extensions } from '../extension/extension.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
-import { checkNumber, checkOptionNames, showValue } from '../check.js'
+import {
+  boolean,
+  numberOrOff,
+  optionalFunction,
+  optionalObject,
+  readOptions,
+  readValues,
+  showValue,
+  unchecked,
+  type Advice,
+  type Check,
+  type Checks,
+} from '../check.js'
 import {
   gatherLimits,
+  LIMIT_ADVICE,
+  LIMIT_CHECKS,
+  LIMITS_AND_TIMEOUTS,
   overrideLimits,
   SERVER_LIMITS,
-  TIMEOUT_NAMES,
   type LimitOptions,
   type Limits,
   type TimeoutOptions,
@@ -16,15 +30,16 @@ import {
 import type { Backplane } from '../backplane/backplane.js'
 import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
-import { resolveSharedOptions, type SharedOptions } from '../socket/socket-options.js'
+import { HANDLER_NAMES, type SETTING_NAMES } from '../service/service-names.js'
+import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { warnOnce } from '../socket/warnings.js'
-import { checkOrigins, type OriginRule } from './origin.js'
+import { checkOrigins, type OriginRule } from '../handshake/origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
-/** Chooses the subprotocol: one of those offered, or undefined for none. */
+/** Chooses the subprotocol: one that the client offered, or undefined for none. */
 export type ProtocolChooser = (offered: readonly string[], request: UpgradeInfo) => string | undefined
 
-/** What a service may set for its own connections, before what its server has. A factory has them as properties. */
+/** The settings of a service, which replace those of its server. A function that makes handlers has them as properties. */
 export interface ServiceSettings {
   /** Close a connection on which no byte of a data frame was received for this long. `false` and `Infinity`: never. */
   readonly idleTimeoutMs?: number | false | undefined
@@ -32,19 +47,22 @@ export interface ServiceSettings {
   readonly maxMessageBytes?: number | false | undefined
   /** The size of the payload of one frame, in bytes. `false` and `Infinity`: off. */
   readonly maxFrameBytes?: number | false | undefined
-  /** The subprotocols of this service, in place of the server's; an empty list: none. Or a function that chooses. */
+  /** The subprotocols of this service, or a function that chooses one. An empty list means none. */
   readonly protocols?: readonly string[] | ProtocolChooser | undefined
-  /** Answer pings by itself. */
+  /** Answer pings automatically. */
   readonly autoPong?: boolean | undefined
 }
 
-const LIMITS_OF_SERVICES = [
-  'idleTimeoutMs',
-  'maxMessageBytes',
-  'maxFrameBytes',
-] as const satisfies readonly (keyof ServiceSettings)[]
+/** A check for each setting of a service: `undefined` leaves it to the server. */
+const SETTINGS = {
+  idleTimeoutMs: LIMIT_CHECKS.idleTimeoutMs,
+  maxMessageBytes: LIMIT_CHECKS.maxMessageBytes,
+  maxFrameBytes: LIMIT_CHECKS.maxFrameBytes,
+  protocols: (name: string, value: unknown) => (value === undefined ? undefined : readProtocols(name, value)),
+  autoPong: boolean(undefined),
+} satisfies Checks<ServiceSettings> & Record<(typeof SETTING_NAMES)[number], Check<unknown>>
 
-/** The settings of a service with those of its server filled in. */
+/** The settings of a service, with those of its server filled in. */
 export interface ResolvedServiceSettings {
   readonly limits: Limits
   readonly protocols: readonly string[] | ProtocolChooser
@@ -52,8 +70,8 @@ export interface ResolvedServiceSettings {
 }
 
 /**
- * Checks the settings of a service, and fills in those of its server.
- * @param name of the service, for the error
+ * Checks the settings of a service and fills in those of its server.
+ * @param name the name of the service in errors
  * @throws TypeError or RangeError with the setting's name, value and range
  */
 export function resolveServiceSettings(
@@ -61,121 +79,134 @@ export function resolveServiceSettings(
   service: ServiceSettings,
   server: ResolvedServiceSettings,
 ): ResolvedServiceSettings {
-  const { protocols = server.protocols, autoPong = server.autoPong } = service
-  if (typeof autoPong !== 'boolean') {
-    throw new TypeError(`${name}.autoPong must be true or false, not ${showValue(autoPong)}`)
-  }
+  const { protocols, autoPong, ...limits } = readValues<ServiceSettings, typeof SETTINGS>(
+    service,
+    SETTINGS,
+    `${name}.`,
+  )
   return {
-    limits: overrideLimits(server.limits, name, service, LIMITS_OF_SERVICES),
-    protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols, `${name}.protocols`),
-    autoPong,
+    limits: overrideLimits(server.limits, limits),
+    protocols: protocols ?? server.protocols,
+    autoPong: autoPong ?? server.autoPong,
   }
+}
+
+function readProtocols(name: string, value: unknown): readonly string[] | ProtocolChooser {
+  return typeof value === 'function'
+    ? (value as ProtocolChooser)
+    : checkProtocols(value as readonly string[], name)
 }
 
 /** The options of a server. */
 export interface ServerOptions extends TimeoutOptions, SharedOptions {
-  /** Bounds, units in their names; `Infinity` and `false` mean off. */
+  /** Limits, with units in their names. `Infinity` and `false` turn a limit off. */
   readonly limits?: LimitOptions
   /** Passed to node:tls as it is; `listen` then serves wss. */
   readonly tls?: TlsOptions
   /** Which browser pages may connect (RFC 6455 section 10.2). Default: any. */
   readonly origins?: readonly OriginRule[]
-  /** The subprotocols that the server has: the first that the client lists is taken; or a function that chooses. */
+  /** The subprotocols of the server, of which the first in the client's list is used; or a function that chooses one. */
   readonly protocols?: readonly string[] | ProtocolChooser
   /** permessage-deflate (RFC 7692). Default: on. */
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
   /** Upgrades above this are answered with 503. Default: off. */
   readonly maxConnections?: number | false
-  /** The same for each remote address. Default: off. */
+  /** Upgrades from one remote address above this are answered with 503. Default: off. */
   readonly maxConnectionsPerAddress?: number | false
-  /** The way to other processes, for groups, named connections and broadcasts. Default: this process alone. */
+  /** Connects groups, named connections and broadcasts with those of other processes. Default: this process alone. */
   readonly backplane?: Backplane | undefined
-  /** Another process that was silent for so long is forgotten, with its names and groups. Default 15 s. */
+  /** Forget another process, with its names and groups, when it was silent for this long. Default 15 s. */
   readonly presenceTtlMs?: number | undefined
-  /** Bounds of groups and names. */
+  /** Limits of groups and names. */
   readonly hubLimits?: HubLimitOptions | undefined
-  /** Keep the request of each upgrade as `socket.request`. Default false: nothing of it but the URL is kept. */
+  /** Keep the request of each upgrade as `socket.request`. Default false: only its URL is kept. */
   readonly keepRequest?: boolean
   /**
-   * Told of errors that nobody else is told of: an `onUpgrade` that threw or returned something else than a decision, a
-   * function in `origins` or `protocols` that threw, an HTTP server that failed, a handler that failed where its service
-   * has no `onError`. Without it, and where it throws or rejects itself, the process gets a warning.
+   * Receives the errors that no other handler receives: from an `onUpgrade` that throws or returns no decision, a function
+   * in `origins` or `protocols` that throws, an HTTP server that fails, or a handler that fails in a service without
+   * `onError`. Without this function, or if it throws or rejects, Hawser emits a process warning.
    */
   readonly onError?: (error: Error) => void
 }
 
+/** The options of a server, checked and with every default filled in. */
 export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly tls: TlsOptions | undefined
   readonly origins: readonly OriginRule[] | undefined
-  /** Those that are agreed to where the client offers them. */
+  /** The extensions that the server agrees to if a client offers them. */
   readonly extensions: Extensions
   readonly slowConsumer: SlowConsumerPolicy
   readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  /** As given: the node of the backplane checks these two, and the hub checks its limits. */
+  readonly backplane: Backplane | undefined
+  readonly presenceTtlMs: number | undefined
+  readonly hubLimits: HubLimitOptions | undefined
   readonly keepRequest: boolean
   /**
-   * Tells the application, and throws nothing: what nobody hears is a warning of the process.
+   * Calls the `onError` of the application and never throws. An error that no `onError` hears becomes a process warning.
    * @param what what failed, for the warning
    */
   readonly onError: (error: Error, what?: string) => void
-  /** Whether somebody gave `onError`. */
+  /** Whether the application gave `onError`. */
   readonly isErrorHeard: boolean
 }
 
-const NAMES = new Set<string>([
-  ...TIMEOUT_NAMES,
-  'limits',
-  'tls',
-  'origins',
-  'protocols',
-  'perMessageDeflate',
-  'slowConsumer',
-  'autoPong',
-  'directIo',
-  'maxConnections',
-  'maxConnectionsPerAddress',
-  'backplane',
-  'presenceTtlMs',
-  'hubLimits',
-  'keepRequest',
-  'onError',
-])
+const COUNT = numberOrOff({ min: 1, integer: true }, Infinity)
 
-const checkCount = (name: string, value: number | false | undefined): number =>
-  value === undefined || value === false ? Infinity : checkNumber(name, value, { min: 1, integer: true })
+const CHECKS = {
+  ...LIMITS_AND_TIMEOUTS,
+  ...SHARED_CHECKS,
+  tls: optionalObject<TlsOptions>('an object of node:tls options'),
+  origins: (_name: string, value: unknown) => checkOrigins(value as readonly OriginRule[] | undefined),
+  protocols: (name: string, value: unknown) => readProtocols(name, value ?? []),
+  perMessageDeflate: (_name: string, value: unknown) =>
+    new Extensions(perMessageDeflate(value as ServerOptions['perMessageDeflate'], 'server')),
+  maxConnections: COUNT,
+  maxConnectionsPerAddress: COUNT,
+  backplane: unchecked<Backplane | undefined>(),
+  presenceTtlMs: unchecked<number | undefined>(),
+  hubLimits: unchecked<HubLimitOptions | undefined>(),
+  keepRequest: boolean(false),
+  onError: optionalFunction<(error: Error) => unknown>(),
+} satisfies Checks<ServerOptions>
 
-/** @throws TypeError or RangeError with the option's name, value and range */
+const ADVICE = {
+  instead: {
+    ...LIMIT_ADVICE,
+    ...Object.fromEntries(HANDLER_NAMES.map((name) => [name, 'give handlers to route(path, service)'])),
+    port: 'give the port to listen(port, host)',
+    host: 'give the host to listen(port, host)',
+    server: 'call attach(httpServer)',
+    noServer: 'call handleUpgrade(request, socket, head)',
+    path: 'call route(path, service)',
+    verifyClient: 'decide in the onUpgrade of a service',
+    handleProtocols: 'use protocols, which may be a function',
+    clientTracking: 'the property sockets always has the connections',
+  },
+} satisfies Advice
+
+/** @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
-  checkOptionNames('ServerOptions', options, NAMES)
-  const { tls, protocols = [], keepRequest = false, onError } = options
-  const { slowConsumer, autoPong, directIo } = resolveSharedOptions(options)
-  if (onError !== undefined && typeof onError !== 'function')
-    throw new TypeError(`onError must be a function, not ${showValue(onError)}`)
-  if (typeof keepRequest !== 'boolean') {
-    throw new TypeError(`keepRequest must be true or false, not ${showValue(keepRequest)}`)
-  }
+  const {
+    perMessageDeflate: extensions,
+    onError,
+    ...read
+  } = readOptions('ServerOptions', options, CHECKS, ADVICE)
   return {
-    limits: gatherLimits(options, SERVER_LIMITS),
-    tls,
-    origins: checkOrigins(options.origins),
-    protocols: typeof protocols === 'function' ? protocols : checkProtocols(protocols),
-    extensions: new Extensions(perMessageDeflate(options.perMessageDeflate, 'server')),
-    slowConsumer,
-    autoPong,
-    directIo,
-    maxConnections: checkCount('maxConnections', options.maxConnections),
-    maxConnectionsPerAddress: checkCount('maxConnectionsPerAddress', options.maxConnectionsPerAddress),
-    keepRequest,
+    ...read,
+    limits: gatherLimits(read, SERVER_LIMITS),
+    extensions,
     onError: contained(onError, {}),
     isErrorHeard: onError !== undefined,
   }
 }
 
 /**
- * Calls the application's `onError`, which harms nobody: what it throws, now or later, is a warning of the process, and so
- * is every error where there is none.
- * @param owner of the warnings
+ * Calls the application's `onError` and contains it: an error that it throws or rejects with becomes a process warning, and
+ * so does every error if there is no `onError`.
+ * @param owner the object whose warnings are counted together
  */
 function contained(
   onError: ((error: Error) => unknown) | undefined,

@@ -23,13 +23,13 @@ export interface PathPattern {
   /** Null stands for a parameter. */
   readonly segments: readonly (string | null)[]
   readonly names: readonly string[]
-  /** The last parameter is what is left of the path, slashes included. */
+  /** Whether the last parameter takes the rest of the path, slashes included. */
   readonly hasRest: boolean
 }
 
 /**
  * Reads the path of a route.
- * @throws TypeError for what is no such path
+ * @throws TypeError for a string that is not such a path, and for a value that is not a string
  */
 export function parsePattern(path: string): PathPattern {
   if (typeof path !== 'string' || !path.startsWith('/') || !/^[!-~]*$/.test(path) || /[?#]/.test(path)) {
@@ -44,7 +44,9 @@ export function parsePattern(path: string): PathPattern {
     if (!part.startsWith(':') && !part.startsWith('*')) return part
     const name = part.slice(1)
     if (!/^[A-Za-z_]\w*$/.test(name) || name === '__proto__') {
-      throw new TypeError(`path ${showValue(path)} has a parameter that is no name: ${showValue(part)}`)
+      throw new TypeError(
+        `path ${showValue(path)} has a parameter whose name is not an identifier: ${showValue(part)}`,
+      )
     }
     if (names.includes(name)) {
       throw new TypeError(`path ${showValue(path)} has two parameters named ${showValue(name)}`)
@@ -54,7 +56,7 @@ export function parsePattern(path: string): PathPattern {
       hasRest = true
       if (index !== parts.length - 1) {
         throw new TypeError(
-          `path ${showValue(path)} has something behind ${showValue(part)}, which takes all`,
+          `path ${showValue(path)} has a segment after ${showValue(part)}, which takes the rest`,
         )
       }
     }
@@ -98,7 +100,7 @@ export class RouteTable<Route> {
   private root = new PathNode<Route>()
   private readonly leaves = new Map<string, Leaf<Route>>()
 
-  /** @throws TypeError for what is no path, or one that has a route already, whatever its parameters are called */
+  /** @throws TypeError for a wrong path, and for one that matches the same requests as a path that was added before */
   add(path: string, route: Route): void {
     const pattern = parsePattern(path)
     if (pattern.names.length === 0) {

@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream'
 import { canSeePendingResponse, pendingResponse } from '../native/pending-response.js'
 import { ignoreErrors } from '../socket/handshake-io.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
-import { EarlyData } from './early-data.js'
+import { EarlyData } from './upgrade.js'
 
 /** The first response that a stream waits for, except that to `request`, if there is one. */
 export type OwedAnswer = (stream: Duplex, request: IncomingMessage) => ServerResponse | null
@@ -41,7 +41,7 @@ export function followRequests(): OwedAnswer {
 
 let way: OwedAnswer | null = null
 
-/** Chooses the way, once in a thread: before the first request comes. */
+/** Chooses the way, once in a thread, before the first request is received. */
 export function watchOwedAnswers(): void {
   way ??= canSeePendingResponse() ? atSocket : followRequests()
 }

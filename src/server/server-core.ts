@@ -5,10 +5,10 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
-import { showValue } from '../check.js'
+import { refuseSurplus, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
-import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
 import { warnOnce } from '../socket/warnings.js'
 import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
@@ -16,10 +16,8 @@ import {
   resolveServiceSettings,
   type ResolvedServerOptions,
   type ResolvedServiceSettings,
-  type ServerOptions,
 } from './options.js'
 import { RouteTable } from './path-matching.js'
-import type { AnyService, Route } from './route.js'
 import {
   isSocketOf,
   type AcceptedSocket,
@@ -27,7 +25,7 @@ import {
   type SocketOwner,
 } from './accepted-socket.js'
 import type { ServerSocket } from './server-socket.js'
-import type { ServerService, ServiceFactory } from './service.js'
+import type { AnyService, Route, ServerService, ServiceFactory } from './service.js'
 
 /** The state of a server: options, routes, connections, counts, and the hub of names and groups. */
 export class ServerCore {
@@ -59,12 +57,12 @@ export class ServerCore {
   /** All open connections, for sending: made when it is first used after a change, and never modified. */
   private openList: readonly AcceptedSocket[] | null = null
 
-  constructor(resolved: ResolvedServerOptions, options: ServerOptions) {
-    this.options = resolved
+  constructor(options: ResolvedServerOptions) {
+    this.options = options
     this.sockets = new SocketsView(this.inUse)
     this.node = createLocalNode(options.backplane, {
       presenceTtlMs: options.presenceTtlMs,
-      onError: resolved.isErrorHeard ? resolved.onError : undefined,
+      onError: options.isErrorHeard ? options.onError : undefined,
     })
     this.hub = new Hub<AcceptedSocket>({
       remote: this.node,
@@ -309,7 +307,12 @@ class RouteView implements Route {
     return this.#route.connections.size
   }
 
-  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket>): Delivery {
+  broadcast(
+    data: MessageData | PreparedMessage,
+    options?: FanOutOptions<ServerSocket>,
+    surplus?: unknown,
+  ): Delivery {
+    refuseSurplus(surplus, 'broadcast(data, options)', NO_CALLBACK)
     return this.#route.broadcast(data, options)
   }
 

@@ -1,9 +1,25 @@
-import { checkNumber, checkOptionNames } from '../check.js'
+import {
+  checkNumber,
+  checkOptionNames,
+  optionalObject,
+  refusePromise,
+  refuseSurplus,
+  showValue,
+  string,
+  unchecked,
+  type Checks,
+} from '../check.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
+import { SERVER_LIMITS } from '../limits.js'
 import type { Codec } from '../service/codec.js'
+import { checkServiceNames, SETTING_NAMES } from '../service/service-names.js'
+import { checkService, type Handlers, type Service } from '../service/service.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import type { HeadersInput } from '../socket/headers-input.js'
-import type { Service } from '../service/service.js'
+import type { ServerStats, SocketList } from './diagnostics.js'
+import { resolveServiceSettings, type ResolvedServiceSettings, type ServiceSettings } from './options.js'
 import type { ServerSocket } from './server-socket.js'
-import type { ServiceSettings } from './options.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 export type { UpgradeInfo } from './upgrade-info.js'
@@ -24,10 +40,10 @@ export class AcceptDecision<Data> implements Accept<Data> {
   readonly headers: HeadersInput | undefined
   readonly protocol: string | undefined
 
-  constructor(options: AcceptOptions<Data>) {
-    this.data = options.data as Data
-    this.headers = options.headers
-    this.protocol = options.protocol
+  constructor(data: Data, headers: HeadersInput | undefined, protocol: string | undefined) {
+    this.data = data
+    this.headers = headers
+    this.protocol = protocol
   }
 }
 
@@ -37,7 +53,7 @@ export interface AcceptOptions<Data> {
   readonly data?: Data
   /** Further headers of the 101 response, for example Set-Cookie. */
   readonly headers?: HeadersInput
-  /** One of the subprotocols that the client offered; instead of the server's own choice. */
+  /** One of the subprotocols that the client offered. Default: the server's choice. */
   readonly protocol?: string
 }
 
@@ -64,40 +80,59 @@ export class RejectDecision implements Reject {
   }
 }
 
-const ACCEPT_OPTIONS: ReadonlySet<string> = new Set([
-  'data',
-  'headers',
-  'protocol',
-] satisfies (keyof AcceptOptions<unknown>)[])
+const ACCEPT = {
+  data: unchecked<unknown>(),
+  headers: optionalObject<HeadersInput>('an object, or pairs of name and value'),
+  protocol: string(undefined),
+} satisfies Checks<AcceptOptions<unknown>>
 
 /**
- * Accepts an upgrade; to be returned from `onUpgrade`.
- * @throws TypeError for what is no object, and for a name that is no option
+ * Makes the decision to accept an upgrade: return it from `onUpgrade`.
+ * @throws TypeError for options that are not an object, an unknown option, and an option of a wrong type
  */
-export function accept<Data = undefined>(options: AcceptOptions<Data> = {}): Accept<Data> {
-  checkOptionNames('AcceptOptions', options, ACCEPT_OPTIONS)
-  return new AcceptDecision(options)
+export function accept<Data = undefined>(options?: AcceptOptions<Data>): Accept<Data>
+export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknown): Accept<Data> {
+  refuseSurplus(surplus, 'accept(options)', 'the options are data, headers and protocol')
+  // Once for each connection: the checks are called as they are, and no object is made between.
+  checkOptionNames('AcceptOptions', options, ACCEPT)
+  const { data, headers, protocol } = options
+  return new AcceptDecision(
+    data as Data,
+    ACCEPT.headers('headers', headers),
+    ACCEPT.protocol('protocol', protocol),
+  )
 }
 
 /**
- * Rejects an upgrade; to be returned from `onUpgrade`.
- * @param status 300 to 599
- * @throws TypeError or RangeError for another status
+ * Makes the decision to reject an upgrade: return it from `onUpgrade`.
+ * @param status the HTTP status, 300 to 599
+ * @param body text, which is sent as UTF-8, or bytes. Default: empty
+ * @throws TypeError or RangeError for another status, TypeError for a body of a wrong type
  */
-export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject {
+export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject
+export function reject(
+  status: number,
+  body?: string | Uint8Array,
+  headers?: HeadersInput,
+  surplus?: unknown,
+): Reject {
+  refuseSurplus(surplus, 'reject(status, body, headers)', 'it has no options')
   checkNumber('status', status, { min: 300, max: 599, integer: true })
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new TypeError(`body must be a string or a Uint8Array, not ${showValue(body)}`)
+  }
   return new RejectDecision(status, body, headers)
 }
 
-/** What a server does with the connections of a route: handlers, the decision on upgrades, and settings of its own. */
+/** The service of a route: its handlers, the decision on its upgrades, and its settings. */
 export type ServerService<Data = unknown, Params = Readonly<Record<string, string>>, C = undefined> = Service<
   ServerSocket<Data, Params>,
   C
 > &
   ServiceSettings & {
     /**
-     * Decides on an upgrade, sync or async. Without it every upgrade is accepted. Anything but `accept(...)` or
-     * `reject(...)`, a throw and a rejected promise are answered with 500, which says nothing of why.
+     * Decides on an upgrade, sync or async. Without it every upgrade is accepted. If it returns anything but `accept(...)`
+     * or `reject(...)`, throws or rejects, the upgrade is answered with 500, which does not show the reason to the peer.
      */
     onUpgrade?(request: UpgradeInfo<Params>): Accept<Data> | Reject | Promise<Accept<Data> | Reject>
   }
@@ -126,4 +161,53 @@ export interface ServiceFactory<
   C = undefined,
 > extends ServiceSettings {
   (socket: ServerSocket<Data, Params>): Service<ServerSocket<Data, Params>, C>
+}
+
+/** A path with its service, and the connections that were upgraded at this path. */
+export interface Route<Data = unknown, Params = Readonly<Record<string, string>>> {
+  /** As it was given. */
+  readonly path: string
+  /** The connections that are open or closing; live, so that a loop over it sees those that come and go. */
+  readonly sockets: SocketList<ServerSocket<Data, Params>>
+  /** How many they are. */
+  readonly connectionCount: number
+  /**
+   * Sends a message to all of them that are open: encoded and compressed once. One that is slow or broken never stops
+   * the others.
+   * @throws TypeError for anything that is neither text nor bytes, and for wrong options; what `filter` throws
+   */
+  broadcast(
+    data: MessageData | PreparedMessage,
+    options?: FanOutOptions<ServerSocket<Data, Params>>,
+  ): Delivery
+  /** What went through it since it was made. */
+  stats(): ServerStats
+}
+
+export type AnyService = ServerService | ServiceFactory
+
+/** Only for the check of a service's own settings. */
+const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: [], autoPong: true }
+
+/** @throws TypeError or RangeError: see {@link checkService} and {@link resolveServiceSettings} */
+export function checkServerService(service: unknown): AnyService {
+  if (typeof service === 'function') checkServiceNames('service', service, [], SETTING_NAMES)
+  else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
+  resolveServiceSettings('service', service as AnyService, ANY_SERVER)
+  return service as AnyService
+}
+
+/**
+ * Checks what a factory made.
+ * @throws TypeError or RangeError: see {@link checkService}; TypeError for a setting, which would come too late
+ */
+export function checkMade(made: unknown): Handlers<ServerSocket> {
+  // It would have no handlers, and its rejection would be unhandled.
+  refusePromise(made, 'the function of a route must return handlers, not a promise')
+  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES)
+  const late = SETTING_NAMES.find((name) => name in handlers)
+  if (late === undefined) return handlers
+  throw new TypeError(
+    `handlers.${late} comes too late, after the handshake: make ${late} a property of the function that makes the handlers`,
+  )
 }

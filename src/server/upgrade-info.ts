@@ -25,7 +25,7 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   readonly remoteAddress: string
   /** Whether the transport is TLS. */
   readonly secure: boolean
-  /** The peer's certificate, where TLS asked for one and one came. */
+  /** The peer's certificate, if TLS requested one and the peer sent one. */
   readonly certificate: PeerCertificate | undefined
   /** Aborted when the connection is reset, the server closes or the handshake takes too long, before the decision. */
   readonly signal: AbortSignal

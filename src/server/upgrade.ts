@@ -4,20 +4,53 @@ import { HandshakeError, toError } from '../errors.js'
 import type { Agreement } from '../extension/extension.js'
 import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
-import { showValue } from '../check.js'
+import { refusePromise, showValue } from '../check.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
-import { isThenable } from '../socket/no-reply.js'
 import type { SocketInfo } from '../socket/socket-core.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
-import { isOriginAllowed } from './origin.js'
+import { isOriginAllowed } from '../handshake/origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
-import { checkMade } from './route.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
-import { AcceptDecision, RejectDecision, type Accept } from './service.js'
+import { AcceptDecision, checkMade, RejectDecision, type Accept } from './service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** A peer that sends more than this before its upgrade is answered is no longer read. */
+export const MAX_EARLY_DATA_BYTES = 64 * 1024
+
+/**
+ * The bytes that a peer sends before its upgrade is answered. They are copied into one buffer that doubles: the cost grows
+ * linearly with the bytes, and one-byte chunks take no more memory than large ones.
+ */
+export class EarlyData {
+  private buffer: Buffer = NO_BYTES
+  private length = 0
+
+  /** @returns whether more may come; false: above {@link MAX_EARLY_DATA_BYTES}, stop reading */
+  push(chunk: Uint8Array): boolean {
+    const length = this.length + chunk.length
+    if (length > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.buffer.length))
+      this.buffer.copy(larger, 0, 0, this.length)
+      this.buffer = larger
+    }
+    this.buffer.set(chunk, this.length)
+    this.length = length
+    return length <= MAX_EARLY_DATA_BYTES
+  }
+
+  /** All bytes: from now on they are the caller's, and not kept here. */
+  take(): Buffer {
+    const bytes = this.buffer.subarray(0, this.length)
+    this.buffer = NO_BYTES
+    this.length = 0
+    return bytes
+  }
+}
 
 /** Owns a connection that is cut before it has an owner. */
 const NOBODY: TransportOwner = {
@@ -33,20 +66,20 @@ export function rejectionOf(error: HandshakeError): Uint8Array {
 }
 
 /** Decides where the service does not. */
-const ACCEPT = new AcceptDecision<undefined>({})
+const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
 
 const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
 /**
  * One upgrade, from the request to `onOpen`, read from top to bottom: route, limits, origin, `onUpgrade`, subprotocol
- * and extension, 101, open. The peer may be gone at any point of it. A subclass has the connection that it came by.
+ * and extension, 101, open. The peer may disconnect at any point. A subclass holds the connection of the upgrade.
  */
 export abstract class Upgrade implements Timed {
   timerSlot = -1
   abstract readonly remoteAddress: string
   abstract readonly secure: boolean
   abstract readonly certificate: PeerCertificate | undefined
-  /** The request of node:http, where it came through an HTTP server that is not Hawser's own. */
+  /** The request of node:http, if the HTTP server is not Hawser's own. */
   abstract readonly raw: IncomingMessage | undefined
   /** When the handshake began, of `monotonicNow`: its time runs from there. */
   readonly startedAt: number
@@ -175,7 +208,7 @@ export abstract class Upgrade implements Timed {
       const info = { url: request.target, protocol: protocol ?? '', extensions, secure, remoteAddress }
       this.open(transport, route, request, info, decision.data, agreement)
     } catch (error) {
-      // The 101 is written: a connection that cannot be made is cut, for nobody would own it.
+      // The 101 is written. A connection that cannot be made is cut, because it has no owner.
       transport.setOwner(NOBODY)
       transport.destroy()
       core.disconnected(this.countedAddress)
@@ -189,11 +222,11 @@ export abstract class Upgrade implements Timed {
       return protocols.length === 0 ? undefined : chooseProtocol(request.protocols, protocols)
     }
     const chosen: unknown = protocols(request.protocols, this.infoOf(request))
-    if (!isThenable(chosen)) return chosen as string | undefined
-    Promise.resolve(chosen).catch(() => undefined)
-    throw new TypeError(
+    refusePromise(
+      chosen,
       'protocols must return one of the subprotocols offered, or undefined, not a promise: decide in onUpgrade instead, which may be async',
     )
+    return chosen as string | undefined
   }
 
   /** The connection: its handlers, `onOpen`, and what the peer sent with its request. */
@@ -274,9 +307,9 @@ export abstract class Upgrade implements Timed {
   protected abstract watch(): void
   /** @returns the transport of the connection from now on */
   protected abstract writeAccept(head: string): Transport
-  /** The bytes that came after the request: they are the caller's, and not kept here. */
+  /** Returns the bytes that were received after the request, and does not keep them: they belong to the caller. */
   protected abstract takeEarlyData(): Uint8Array
-  /** Writes a rejection and ends the connection. A reset at any point of it harms nobody. */
+  /** Writes a rejection and ends the connection. A reset at any point must not throw or emit an error. */
   protected abstract writeRejection(response: Uint8Array): void
   protected abstract get isClosed(): boolean
   abstract destroy(): void
@@ -308,7 +341,7 @@ export abstract class Upgrade implements Timed {
   }
 
   private failInternally(error: unknown): void {
-    // An application that stops since nobody waits for its decision has not failed.
+    // An application that stops because its signal was aborted has not failed.
     if (this.isOver && this.lazyInfo !== null && isAbortOf(this.lazyInfo, error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
     this.core.options.onError(toError(error), 'the decision on an upgrade')

@@ -7,19 +7,24 @@ import type { BackplaneStats } from '../backplane/backplane.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
-import { checkNumber, checkOptionNames } from '../check.js'
+import { number, readOptions, refuseSurplus, string, type Advice, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Codec } from '../service/codec.js'
-import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
+import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
 import { Listener } from './listener.js'
 import { resolveServerOptions, type ServerOptions } from './options.js'
 import type { PathParams } from './path-matching.js'
-import { checkServerService, type Route } from './route.js'
 import { ServedRoute, ServerCore } from './server-core.js'
 import type { ServerSocket } from './server-socket.js'
-import type { CodecService, ServerService, ServiceFactory } from './service.js'
+import {
+  checkServerService,
+  type CodecService,
+  type Route,
+  type ServerService,
+  type ServiceFactory,
+} from './service.js'
 
 /** The options of `close` of a server. */
 export interface CloseOptions {
@@ -31,11 +36,15 @@ export interface CloseOptions {
   readonly timeoutMs?: number
 }
 
-const CLOSE_OPTIONS: ReadonlySet<string> = new Set([
-  'code',
-  'reason',
-  'timeoutMs',
-] satisfies (keyof CloseOptions)[])
+const CLOSE_CHECKS = {
+  code: number({ min: 0, max: 65_535, integer: true }, CloseCode.GOING_AWAY),
+  reason: string(''),
+  timeoutMs: number({ min: 0, integer: false }, undefined),
+} satisfies Checks<CloseOptions>
+
+const CLOSE_ADVICE = {
+  callback: 'close returns a promise, which resolves when everything has ended',
+} satisfies Advice
 
 /** The core of a server, which the application does not get. */
 export let coreOfServer: (server: WebSocketServer) => ServerCore
@@ -65,7 +74,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
-    this.#core = new ServerCore(resolveServerOptions(options), options)
+    this.#core = new ServerCore(resolveServerOptions(options))
     this.#listener = new Listener(this.#core)
   }
 
@@ -135,7 +144,9 @@ export class WebSocketServer<Data = unknown> {
    * console.log(`listening on port ${port}`)
    * ```
    */
-  async listen(port = 0, host?: string): Promise<AddressInfo> {
+  listen(port?: number, host?: string): Promise<AddressInfo>
+  async listen(port = 0, host?: string, surplus?: unknown): Promise<AddressInfo> {
+    refuseSurplus(surplus, 'listen(port, host)', 'it returns a promise')
     const address = await this.#listener.listen(port, host)
     this.#core.node?.start(this.#core.hub)
     return address
@@ -153,7 +164,9 @@ export class WebSocketServer<Data = unknown> {
    * http.listen(8081)
    * ```
    */
-  attach(httpServer: HttpServer): this {
+  attach(httpServer: HttpServer): this
+  attach(httpServer: HttpServer, surplus?: unknown): this {
+    refuseSurplus(surplus, 'attach(httpServer)', 'the paths are those of route(path, service)')
     this.#listener.attach(httpServer)
     this.#core.node?.start(this.#core.hub)
     return this
@@ -214,7 +227,9 @@ export class WebSocketServer<Data = unknown> {
    * console.log(`${sent} connections took it, ${dropped} read too slowly`)
    * ```
    */
-  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery {
+  broadcast(data: MessageData | PreparedMessage, options?: FanOutOptions<ServerSocket<Data>>): Delivery
+  broadcast(data: MessageData | PreparedMessage, options?: unknown, surplus?: unknown): Delivery {
+    refuseSurplus(surplus, 'broadcast(data, options)', NO_CALLBACK)
     return this.#core.hub.broadcast(
       this.#core.openSockets(),
       data,
@@ -239,14 +254,9 @@ export class WebSocketServer<Data = unknown> {
    * @throws TypeError or RangeError for a code that must not be sent
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkOptionNames('CloseOptions', options, CLOSE_OPTIONS)
-    const {
-      code = CloseCode.GOING_AWAY,
-      reason = '',
-      timeoutMs = this.#core.options.limits.closeTimeoutMs,
-    } = options
+    const { code, reason, ...times } = readOptions('CloseOptions', options, CLOSE_CHECKS, CLOSE_ADVICE)
     checkCloseArguments(code, reason)
-    checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
+    const { timeoutMs = this.#core.options.limits.closeTimeoutMs } = times
     const deadline = performance.now() + timeoutMs
     const stopped = this.#stop()
     const ended: Promise<unknown>[] = [...this.#core.sockets].map((socket) =>

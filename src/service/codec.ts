@@ -1,7 +1,6 @@
-import { showValue } from '../check.js'
+import { refusePromise, showValue } from '../check.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
-import { isThenable } from '../socket/no-reply.js'
 import { isBytes } from './reply-values.js'
 
 /** What stands between the messages on the wire and the values that handlers get and return. */
@@ -40,10 +39,6 @@ export function checkCodec(name: string, codec: unknown): void {
 export function encodeWith(codec: Codec, value: unknown): MessageData {
   const data: unknown = codec.encode(value)
   if (typeof data === 'string' || isBytes(data) || data instanceof PreparedMessage) return data as MessageData
-  if (!isThenable(data)) {
-    throw new TypeError(`codec.encode must return text or bytes, not ${showValue(data)}`)
-  }
-  // What it rejects with says less than that it must not be a promise.
-  Promise.resolve(data).catch(() => undefined)
-  throw new TypeError('codec.encode must return text or bytes, not a promise: it must not be async')
+  refusePromise(data, 'codec.encode must return text or bytes, not a promise: it must not be async')
+  throw new TypeError(`codec.encode must return text or bytes, not ${showValue(data)}`)
 }

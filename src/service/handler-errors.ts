@@ -1,7 +1,7 @@
+import { isThenable } from '../check.js'
 import { ConnectionClosedError, toError, TransportError } from '../errors.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
-import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
 import type { SocketCore } from '../socket/socket-core.js'
 import type { Socket } from '../socket/socket.js'

@@ -1,5 +1,5 @@
+import { isThenable } from '../check.js'
 import { CloseCode } from '../frame/close-code.js'
-import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 

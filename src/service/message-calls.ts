@@ -1,7 +1,7 @@
+import { isThenable } from '../check.js'
 import { InvalidMessageError, toError } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
 import { SchemaFailure, type Codec } from './codec.js'
-import { isThenable } from '../socket/no-reply.js'
 import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 

@@ -1,5 +1,5 @@
+import { isThenable } from '../check.js'
 import type { CloseInfo } from '../connection/events.js'
-import { isThenable } from '../socket/no-reply.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** The dispatcher, as the end of a service needs it. */

@@ -1,4 +1,4 @@
-import { showValue } from '../check.js'
+import { countSlips, showValue } from '../check.js'
 
 export const HANDLER_NAMES: readonly string[] = [
   'onOpen',
@@ -104,7 +104,7 @@ function unknown(name: string, key: string, known: readonly string[]): TypeError
   const meant = nearest(key)
   return new TypeError(
     `${name} has no ${/^on/i.test(key) ? 'handler' : 'handler or option'} named ${showValue(key)}; ` +
-      `there are ${known.join(', ')}${meant !== null && known.includes(meant) ? `; is ${meant} meant?` : ''}`,
+      `there are ${known.join(', ')}${meant !== null && known.includes(meant) ? `; did you mean ${meant}?` : ''}`,
   )
 }
 
@@ -126,21 +126,7 @@ function nearest(key: string): string | null {
     if (one.toLowerCase() === key.toLowerCase()) return true
     // `code` is a word of its own, not a misspelt `codec`.
     const slips = one.length > 7 ? 2 : key.length < one.length ? 0 : 1
-    return Math.abs(one.length - key.length) <= slips && distance(one, key) <= slips
+    return countSlips(one, key) <= slips
   })
   return meant ?? null
-}
-
-/** The number of letters to insert, remove or change to turn one word into the other (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const changed = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(changed, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
 }

@@ -1,10 +1,9 @@
-import { checkNumber, showValue } from '../check.js'
+import { checkNumber, isThenable, refuseSurplus, showValue } from '../check.js'
 import type { InvalidMessageError, ProtocolError, TransportError } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { MessageData } from '../connection/message-data.js'
 import { checkCodec, type Codec, type MessageOf } from './codec.js'
-import { isThenable } from '../socket/no-reply.js'
 import { checkServiceNames, HANDLER_NAMES } from './service-names.js'
 
 /** A reply that closes the connection: made by {@link closeWith}. */
@@ -30,7 +29,9 @@ export class ClosingReply implements CloseReply {
  * Makes a reply that closes the connection.
  * @throws TypeError or RangeError for a code that must not be sent
  */
-export function closeWith(code = 1000, reason = ''): CloseReply {
+export function closeWith(code?: number, reason?: string): CloseReply
+export function closeWith(code = 1000, reason = '', surplus?: unknown): CloseReply {
+  refuseSurplus(surplus, 'closeWith(code, reason)', 'a reply is not waited for')
   checkCloseArguments(code, reason)
   return new ClosingReply(code, reason)
 }

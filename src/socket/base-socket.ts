@@ -1,3 +1,4 @@
+import { refuseSurplus } from '../check.js'
 import type { SendOptions } from '../connection/connection-options.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
@@ -9,6 +10,10 @@ import type { SocketCore } from './socket-core.js'
 import type { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
 import type { WaitOptions } from './waiters.js'
+
+const NO_CALLBACK =
+  'there is no callback; false means that the message waits or was not taken: see drained() and onDrain'
+const NO_MASK = 'there is neither a mask nor a callback; the pong is reported to onPong'
 
 /** The core of a socket; null for anything that is not a socket. */
 export let coreOf: (value: unknown) => SocketCore | null
@@ -76,22 +81,26 @@ export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
     return coreWith(this.#driver).signal
   }
 
-  send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
+  send(data: MessageData | PreparedMessage, options?: SendOptions, surplus?: unknown): boolean {
+    if (surplus !== undefined) refuseSurplus(surplus, 'send(data, options)', NO_CALLBACK)
     return this.#driver.send(data, options)
   }
 
-  sendJson(value: unknown, options?: SendOptions): boolean {
+  sendJson(value: unknown, options?: SendOptions, surplus?: unknown): boolean {
+    if (surplus !== undefined) refuseSurplus(surplus, 'sendJson(value, options)', NO_CALLBACK)
     const text = JSON.stringify(value) as string | undefined
     if (text === undefined)
       throw new TypeError(`value must be one that JSON has text for, not ${typeof value}`)
     return this.#driver.send(text, options)
   }
 
-  ping(data?: MessageData): boolean {
+  ping(data?: MessageData, mask?: unknown, callback?: unknown): boolean {
+    refuseSurplus(mask === undefined ? callback : mask, 'ping(data)', NO_MASK)
     return this.#driver.ping(data)
   }
 
-  pong(data?: MessageData): boolean {
+  pong(data?: MessageData, mask?: unknown, callback?: unknown): boolean {
+    refuseSurplus(mask === undefined ? callback : mask, 'pong(data)', NO_MASK)
     return this.#driver.pong(data)
   }
 

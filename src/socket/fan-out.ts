@@ -1,10 +1,18 @@
-import { showValue } from '../check.js'
+import {
+  boolean,
+  checkOptionNames,
+  optionalFunction,
+  optionalObject,
+  refusePromise,
+  type Advice,
+  type Checks,
+} from '../check.js'
 import { showAs } from '../inspect.js'
 import type { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage, prepareTransient } from '../connection/prepared-message.js'
 import type { DeliveryOutcome } from './driver-owner.js'
-import { isThenable, NoReply } from './no-reply.js'
+import { NoReply } from './no-reply.js'
 
 /** The outcome of a message to many. A handler that returns it does not reply with it. */
 export interface Delivery {
@@ -57,31 +65,28 @@ export interface Recipient {
   [DELIVER](message: PreparedMessage): DeliveryOutcome
 }
 
-const NAMES: ReadonlySet<string> = new Set([
-  'except',
-  'filter',
-  'compress',
-] satisfies (keyof FanOutOptions<unknown>)[])
+const CHECKS = {
+  except: optionalObject<object>('a connection, or an array or a set of them'),
+  filter: optionalFunction<(socket: never) => boolean>(),
+  compress: boolean(undefined),
+} satisfies Checks<FanOutOptions<unknown>>
+
+/** The answer to a callback where a message goes to many. */
+export const NO_CALLBACK = 'there is no callback; the call returns what became of the message'
+
+const ADVICE = {
+  callback: NO_CALLBACK,
+  instead: {
+    binary: 'a string is sent as text, and bytes as a binary message',
+  },
+} satisfies Advice
 
 /** @throws TypeError with the option's name and value */
 function checkOptions<S>(options: FanOutOptions<S>): void {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(
-      `options must be an object with except, filter and compress, not ${showValue(options)}`,
-    )
-  }
-  for (const name in options) {
-    if (!NAMES.has(name)) {
-      throw new TypeError(`options has no ${showValue(name)}; there are ${[...NAMES].join(', ')}`)
-    }
-  }
-  const { filter, except } = options
-  if (filter !== undefined && typeof filter !== 'function') {
-    throw new TypeError(`filter must be a function, not ${showValue(filter)}`)
-  }
-  if (except !== undefined && (typeof except !== 'object' || (except as unknown) === null)) {
-    throw new TypeError(`except must be a connection, or an array or a set of them, not ${showValue(except)}`)
-  }
+  checkOptionNames('options', options, CHECKS, ADVICE)
+  CHECKS.except('except', options.except)
+  CHECKS.filter('filter', options.filter)
+  CHECKS.compress('compress', options.compress)
 }
 
 /** The message, encoded once: as the caller prepared it, or prepared here. */
@@ -131,10 +136,7 @@ function choose<S>(
   for (const member of members) {
     if (isExcepted?.(member) === true) continue
     const isWanted = filter(member)
-    if (isThenable(isWanted)) {
-      Promise.resolve(isWanted).catch(() => undefined)
-      throw new TypeError('filter must return true or false, not a promise: it must not be async')
-    }
+    refusePromise(isWanted, 'filter must return true or false, not a promise: it must not be async')
     if (isWanted) chosen.push(member)
   }
   return chosen

@@ -1,4 +1,4 @@
-import { boolean, oneOf, readOptions, showValue } from '../check.js'
+import { boolean, oneOf, type Checks } from '../check.js'
 import type { SlowConsumerPolicy } from './driver-owner.js'
 
 /** The options that both ends have. */
@@ -14,22 +14,9 @@ export interface SharedOptions {
   readonly directIo?: boolean
 }
 
-const SHARED = {
+/** A check for each option that both ends have. */
+export const SHARED_CHECKS = {
   slowConsumer: oneOf<SlowConsumerPolicy>(['close', 'drop', 'buffer'], 'close'),
   autoPong: boolean(true),
   directIo: boolean(true),
-}
-
-/**
- * Fills in and checks the options that both ends have.
- * @throws TypeError with the option's name and value
- */
-export function resolveSharedOptions(
-  options: SharedOptions & { readonly tls?: object | undefined },
-): Required<SharedOptions> {
-  const { slowConsumer, autoPong, directIo, tls } = options
-  if (tls !== undefined && (typeof tls !== 'object' || (tls as unknown) === null)) {
-    throw new TypeError(`tls must be an object of node:tls options, not ${showValue(tls)}`)
-  }
-  return readOptions('options', { slowConsumer, autoPong, directIo } as SharedOptions, SHARED)
-}
+} satisfies Checks<SharedOptions>

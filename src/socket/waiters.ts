@@ -1,4 +1,4 @@
-import { checkNumber, checkOptionNames, showValue } from '../check.js'
+import { checkOptionNames, number, optionalSignal, type Advice, type Checks } from '../check.js'
 
 /** For calls that wait. */
 export interface WaitOptions {
@@ -11,7 +11,12 @@ export interface WaitOptions {
 /** What a timer of Node holds; more would overflow to 1 ms. */
 const MAX_TIMER_MS = 0x7fff_ffff
 
-const WAIT_NAMES: ReadonlySet<string> = new Set(['signal', 'timeoutMs'] satisfies (keyof WaitOptions)[])
+const CHECKS = {
+  signal: optionalSignal,
+  timeoutMs: number({ min: 0, integer: false }, undefined),
+} satisfies Checks<WaitOptions>
+
+const ADVICE = { callback: 'there is no callback; the call returns a promise' } satisfies Advice
 
 interface Waiter<T> {
   resolve(value: T): void
@@ -20,12 +25,9 @@ interface Waiter<T> {
 
 /** @throws TypeError or RangeError with the option's name, value and range */
 export function checkWaitOptions(options: WaitOptions): void {
-  checkOptionNames('options', options, WAIT_NAMES)
-  const { signal, timeoutMs } = options
-  if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 0, integer: false })
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${showValue(signal)}`)
-  }
+  checkOptionNames('options', options, CHECKS, ADVICE)
+  CHECKS.signal('signal', options.signal)
+  CHECKS.timeoutMs('timeoutMs', options.timeoutMs)
 }
 
 /** Promises that wait for the same thing, first come first served. One that gives up leaves nothing behind. */

@@ -105,7 +105,7 @@ function rejectOver(way: string, near: Socket, response: Uint8Array): void {
   expect(handleKit()).not.toBeNull()
   const handle = takeHandle(near)
   if (handle === null) throw new Error('no handle')
-  const core = new ServerCore(resolveServerOptions({}), {})
+  const core = new ServerCore(resolveServerOptions({}))
   const transport = new HandleTransport(handle, near)
   new DirectUpgrade(core, '/', transport, new Uint8Array(0), monotonicNow(), LINGER_MS).writeRejection(
     response,

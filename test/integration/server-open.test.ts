@@ -126,8 +126,8 @@ describe('wrong arguments are refused', () => {
   })
 
   test.each([
-    [null, 'send options must be an object with compress, not null'],
-    [() => undefined, 'send options must be an object with compress, not a function'],
+    [null, 'options must be an object, not null'],
+    [() => undefined, 'options must be an object, not a function'],
     [{ compress: 'yes' }, 'compress must be true or false, not "yes"'],
   ])('by send with %p', async (options, message) => {
     const url = await serve({ onTextMessage: (_, text) => text })

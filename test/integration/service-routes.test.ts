@@ -107,11 +107,11 @@ describe('paths with parameters', () => {
     ['chat', /^path must start with a slash/],
     ['/a?b', /^path must start with a slash/],
     ['/é', /^path must start with a slash/],
-    ['/:', /a parameter that is no name: ":"/],
-    ['/:a-b', /a parameter that is no name/],
-    ['/:__proto__', /a parameter that is no name/],
+    ['/:', /a parameter whose name is not an identifier: ":"/],
+    ['/:a-b', /a parameter whose name is not an identifier/],
+    ['/:__proto__', /a parameter whose name is not an identifier/],
     ['/:a/:a', /two parameters named "a"/],
-    ['/*rest/b', /something behind "\*rest"/],
+    ['/*rest/b', /a segment after "\*rest"/],
   ])('are refused when wrong: %s', (path, message) => {
     expect(() => create().route(path, {})).toThrow(message)
   })

@@ -282,12 +282,12 @@ describe('a wrong setting', () => {
   test('is named in the error, also when it is a typing mistake', () => {
     const server = new WebSocketServer()
     expect(() => server.route('/', { ...echo, idleTimeout: 5 } as never)).toThrow(
-      /^service has no handler or option named "idleTimeout"; there are onOpen, .*autoPong; is idleTimeoutMs meant\?$/,
+      /^service has no handler or option named "idleTimeout"; there are onOpen, .*autoPong; did you mean idleTimeoutMs\?$/,
     )
     const factory = Object.assign(() => echo, { idleTimeoutMS: 5 })
     expect(() => server.route('/', factory)).toThrow(
       'service has no handler or option named "idleTimeoutMS"; there are idleTimeoutMs, maxMessageBytes, ' +
-        'maxFrameBytes, protocols, autoPong; is idleTimeoutMs meant?',
+        'maxFrameBytes, protocols, autoPong; did you mean idleTimeoutMs?',
     )
     class Chat {
       // A word of its own.
@@ -300,7 +300,7 @@ describe('a wrong setting', () => {
     class Slip extends Chat {
       maxMesageBytes = 5
     }
-    expect(() => server.route('/slip', new Slip())).toThrow(/is maxMessageBytes meant\?$/)
+    expect(() => server.route('/slip', new Slip())).toThrow(/did you mean maxMessageBytes\?$/)
   })
 
   test('is refused in the handlers of a client, which has the options of connect', () => {

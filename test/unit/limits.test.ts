@@ -124,8 +124,8 @@ describe('resolveLimits', () => {
     ['5', '"5"'],
     [null, 'null'],
     [true, 'true'],
-    [5n, 'a value of type bigint'],
-    [{}, 'a value of type object'],
+    [5n, 'a bigint'],
+    [{}, 'an object'],
     [() => 5, 'a function'],
   ])('refuses a value that is not a number: %p', (value, shown) => {
     const run = (): Limits =>
@@ -186,10 +186,10 @@ describe('showValue', () => {
     ['a "b"\n', '"a \\"b\\"\\n"'],
     ['x'.repeat(40), `"${'x'.repeat(40)}"`],
     ['x'.repeat(41), `"${'x'.repeat(40)}…"`],
-    [5n, 'a value of type bigint'],
-    [Symbol('secret'), 'a value of type symbol'],
-    [{ secret: 1 }, 'a value of type object'],
-    [['secret'], 'a value of type object'],
+    [5n, 'a bigint'],
+    [Symbol('secret'), 'a symbol'],
+    [{ secret: 1 }, 'an object'],
+    [['secret'], 'an array'],
     [function secret() {}, 'a function'],
     [class {}, 'a function'],
   ])('shows %p as %s', (value, shown) => {

@@ -238,19 +238,19 @@ describe('the functions that make backplanes', () => {
       'maxQueuedBytes must be a number from 1024 to Infinity, not 10',
     )
     expect(() => new BackplaneRelay({ maxQueuedBytes: '1' as never })).toThrow(TypeError)
-    expect(() => new BackplaneRelay({ size: 1 } as never)).toThrow('options has no "size"')
+    expect(() => new BackplaneRelay({ size: 1 } as never)).toThrow('options has no option "size"')
     expect(() => relay.backplane(null as never)).toThrow(TypeError)
     expect(() => memoryBackplane({} as never)).toThrow('relay must be a BackplaneRelay')
     expect(() => clusterBackplane()).toThrow('clusterBackplane is for the workers of node:cluster')
     expect(() => relayBackplane({ isPrimary: false } as never)).toThrow('relayBackplane is for the primary')
     expect(() => workerBackplane(null)).toThrow('port must be a MessagePort or a Worker')
     expect(() => relayWorker(relay, {} as never)).toThrow(
-      'port must be a MessagePort or a Worker, not a value of type object',
+      'port must be a MessagePort or a Worker, not an object',
     )
     const { port1 } = new MessageChannel()
-    expect(() => relayWorker({} as never, port1)).toThrow('relay must be a BackplaneRelay, not a value')
+    expect(() => relayWorker({} as never, port1)).toThrow('relay must be a BackplaneRelay, not an object')
     expect(() => relayBackplane(undefined, {} as never)).toThrow(
-      'relay must be a BackplaneRelay, not a value',
+      'relay must be a BackplaneRelay, not an object',
     )
     port1.close()
   })

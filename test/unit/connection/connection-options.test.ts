@@ -67,13 +67,16 @@ describe('the options of one message', () => {
   })
 
   test.each([
-    [null, 'send options must be an object with compress, not null'],
-    ['text', 'send options must be an object with compress, not "text"'],
-    [() => undefined, 'send options must be an object with compress, not a function'],
+    [null, 'options must be an object, not null'],
+    ['text', 'options must be an object, not "text"'],
+    [() => undefined, 'options must be an object, not a function'],
     [{ compress: 'no' }, 'compress must be true or false, not "no"'],
     [{ compress: 0 }, 'compress must be true or false, not 0'],
-    [{ compres: true }, 'send options have no "compres": the only option is compress'],
-    [{ compress: true, binary: true }, 'send options have no "binary": the only option is compress'],
+    [{ compres: true }, 'options has no option "compres"; there is compress; did you mean compress?'],
+    [
+      { compress: true, binary: true },
+      'options has no option "binary"; there is compress; a string is sent as text, and bytes as a binary message',
+    ],
   ])('are refused as %p, and nothing is sent', (options, said) => {
     const one = new Connection({ role: 'server' })
     const call = (): unknown => one.send('x', options as unknown as object)

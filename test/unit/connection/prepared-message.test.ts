@@ -104,7 +104,7 @@ describe('RFC 6455 5.2: the frame of a prepared message', () => {
   test('wrong data and wrong options throw at once', () => {
     expect(() => new PreparedMessage(5 as unknown as string)).toThrow(TypeError)
     expect(() => new PreparedMessage('x', { compres: true } as never)).toThrow(
-      'send options have no "compres"',
+      'options has no option "compres"',
     )
     expect(() => new PreparedMessage('x', { compress: 1 as unknown as boolean })).toThrow(/compress/)
     expect(() => server().send(new PreparedMessage('x'), { compress: true })).toThrow(

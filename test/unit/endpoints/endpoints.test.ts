@@ -32,14 +32,14 @@ describe('hawser/endpoints', () => {
   it('refuses what is not a server, and wrong options', async () => {
     const server = new WebSocketServer()
     expect(() => serveEndpoint({} as never, 'a', service)).toThrow(
-      new TypeError('server must be a WebSocketServer, not a value of type object'),
+      new TypeError('server must be a WebSocketServer, not an object'),
     )
     expect(() => listEndpoints(undefined as never)).toThrow(
       /^server must be a WebSocketServer, not undefined/,
     )
     await expect(serveDirectory(5 as never, 'x')).rejects.toThrow(/^server must be a WebSocketServer, not 5/)
     await expect(serveDirectory(server, 'x', { onErorr: () => undefined } as never)).rejects.toThrow(
-      /no option "onErorr"; there are onError/,
+      /no option "onErorr"; there is onError; did you mean onError\?$/,
     )
     await expect(serveDirectory(server, 'x', { onError: 5 } as never)).rejects.toThrow(
       /^onError must be a function, not 5/,

@@ -208,7 +208,7 @@ describe('checking the arguments of close', () => {
     [1005, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
     [1000, 5, TypeError, 'close reason must be a string, not 5'],
     [1000, null, TypeError, 'close reason must be a string, not null'],
-    [1000, Buffer.from('bye'), TypeError, 'close reason must be a string, not a value of type object'],
+    [1000, Buffer.from('bye'), TypeError, 'close reason must be a string, not an object'],
     [undefined, 'bye', TypeError, 'close reason must come with a close code (RFC 6455 5.5.1)'],
   ])('throws for %p, %p', (code, reason, type, message) => {
     for (const call of [checkCloseArguments, encodeClosePayload]) {

@@ -575,7 +575,7 @@ describe('a wrong argument throws at once', () => {
     [
       { role: 'client', maxMessageBytes: 5n },
       TypeError,
-      'maxMessageBytes must be an integer from 0 to Infinity, not a value of type bigint',
+      'maxMessageBytes must be an integer from 0 to Infinity, not a bigint',
     ],
     [
       { role: 'client', maxCompressedBytes: null },

@@ -97,7 +97,7 @@ describe('a wrong field throws at once', () => {
     [
       { opcode: 2, payload: new Float64Array(2) },
       TypeError,
-      'payload must be a string or a Uint8Array, not a value of type object',
+      'payload must be a string or a Uint8Array, not an object',
     ],
     [
       { opcode: 9, fin: false },

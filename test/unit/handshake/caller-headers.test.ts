@@ -23,12 +23,12 @@ describe('headers that a caller adds', () => {
   })
 
   it.each([
-    [{ a: 'b' }, 'headers must be an iterable of [name, value] pairs, not a value of type object'],
+    [{ a: 'b' }, 'headers must be an iterable of [name, value] pairs, not an object'],
     ['a: b', 'headers must be an iterable of [name, value] pairs, not "a: b"'],
     [5, 'headers must be an iterable of [name, value] pairs, not 5'],
     [['ab'], 'headers must hold pairs of name and value, not "ab"'],
-    [[['a']], 'headers must hold pairs of name and value, not a value of type object'],
-    [[['a', 'b', 'c']], 'headers must hold pairs of name and value, not a value of type object'],
+    [[['a']], 'headers must hold pairs of name and value, not an array'],
+    [[['a', 'b', 'c']], 'headers must hold pairs of name and value, not an array'],
     [[['', 'b']], 'the name of a header must be a token (RFC 9110 5.6.2), not ""'],
     [[[1, 'b']], 'the name of a header must be a token (RFC 9110 5.6.2), not 1'],
     [[['a b', 'c']], 'the name of a header must be a token (RFC 9110 5.6.2), not "a b"'],

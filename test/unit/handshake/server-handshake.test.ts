@@ -372,7 +372,7 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     ['404', {}, 'status must be an integer from 300 to 599, not "404"'],
     [304, { body: 'x' }, 'body must be empty with status 304 (RFC 9110 15.4.5)'],
     [404, { body: 5 }, 'body must be a string or a Uint8Array, not 5'],
-    [404, { body: ['x'] }, 'body must be a string or a Uint8Array, not a value of type object'],
+    [404, { body: ['x'] }, 'body must be a string or a Uint8Array, not an array'],
     [
       404,
       { headers: [['Content-Length', '5']] },

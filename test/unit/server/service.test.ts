@@ -8,7 +8,9 @@ describe('accept', () => {
     expect(accept()).toMatchObject({ data: undefined })
     expect(accept({ data: 1, protocol: 'a' })).toMatchObject({ data: 1, protocol: 'a' })
     expect(() => accept({ date: 1 } as never)).toThrow(
-      new TypeError('AcceptOptions has no option "date"; there are data, headers, protocol'),
+      new TypeError(
+        'AcceptOptions has no option "date"; there are data, headers, protocol; did you mean data?',
+      ),
     )
   })
 

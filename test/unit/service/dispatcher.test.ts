@@ -133,9 +133,9 @@ describe('messages', () => {
   })
 
   test.each([
-    [{}, 'a value of type object'],
+    [{}, 'an object'],
     [() => 1, 'a function'],
-    [10n, 'a value of type bigint'],
+    [10n, 'a bigint'],
   ])('cause a TypeError that names the handler for %p without a codec', async (value, shown) => {
     const { stream, told, lines } = serve(() => ({ onMessage: () => value }))
     stream.deliver(text('a'), text('b'))

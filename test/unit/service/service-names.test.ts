@@ -6,10 +6,10 @@ const check = (service: object, others: readonly string[] = []): unknown =>
 
 describe('the names of a plain object', () => {
   test.each([
-    ['open', 'service has no handler or option named "open"', '; is onOpen meant?'],
-    ['message', 'service has no handler or option named "message"', '; is onMessage meant?'],
-    ['concurency', 'service has no handler or option named "concurency"', '; is concurrency meant?'],
-    ['onmessage', 'service has no handler named "onmessage"', '; is onMessage meant?'],
+    ['open', 'service has no handler or option named "open"', '; did you mean onOpen?'],
+    ['message', 'service has no handler or option named "message"', '; did you mean onMessage?'],
+    ['concurency', 'service has no handler or option named "concurency"', '; did you mean concurrency?'],
+    ['onmessage', 'service has no handler named "onmessage"', '; did you mean onMessage?'],
     ['users', 'service has no handler or option named "users"', 'onError, codec, concurrency'],
   ])('must be handlers or options: %s is refused, and the error lists the known names', (key, start, end) => {
     const run = (): unknown => check({ onOpen: noop, [key]: noop })

@@ -131,9 +131,9 @@ describe('the receivers of a message', () => {
 
 describe('what the caller does wrong throws at once', () => {
   test.each<[unknown, string]>([
-    [null, 'options must be an object with except, filter and compress, not null'],
-    [5, 'options must be an object with except, filter and compress, not 5'],
-    [{ excpet: [] }, 'options has no "excpet"; there are except, filter, compress'],
+    [null, 'options must be an object, not null'],
+    [5, 'options must be an object, not 5'],
+    [{ excpet: [] }, 'options has no option "excpet"; there are except, filter, compress; did you mean except?'],
     [{ filter: 1 }, 'filter must be a function, not 1'],
     [{ except: 'x' }, 'except must be a connection, or an array or a set of them, not "x"'],
     [{ except: null }, 'except must be a connection, or an array or a set of them, not null'],

@@ -51,7 +51,7 @@ describe('Waiters', () => {
   test.each([
     [{ timeoutMs: -1 }, RangeError, 'timeoutMs must be a number from 0 to Infinity, not -1'],
     [{ timeoutMs: '5' }, TypeError, 'timeoutMs must be a number from 0 to Infinity, not "5"'],
-    [{ signal: {} }, TypeError, 'signal must be an AbortSignal, not a value of type object'],
+    [{ signal: {} }, TypeError, 'signal must be an AbortSignal, not an object'],
   ])('refuse %j with name and value', (options, type, message) => {
     expect(() => new Waiters().wait(options as never)).toThrow(type)
     expect(() => new Waiters().wait(options as never)).toThrow(message)

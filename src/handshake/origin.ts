@@ -1,5 +1,4 @@
-import { showValue } from '../check.js'
-import { isThenable } from '../socket/no-reply.js'
+import { refusePromise, showValue } from '../check.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
@@ -32,14 +31,12 @@ function isOrigin(rule: string): boolean {
   return origin === 'null' || origin === rule.toLowerCase()
 }
 
-/** A function of the list that answers later, or with anything but true, lets nobody in. */
+/** Reads the answer of a function in the list: anything but true refuses the origin, and a promise is an error. */
 function isYes(answer: unknown): boolean {
-  if (isThenable(answer)) {
-    Promise.resolve(answer).catch(() => undefined)
-    throw new TypeError(
-      'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
-    )
-  }
+  refusePromise(
+    answer,
+    'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
+  )
   return answer === true
 }
 

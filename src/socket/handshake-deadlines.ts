@@ -2,7 +2,7 @@ import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
-/** A connection of a port of Hawser's own from its TCP accept until its request is here. */
+/** A connection on a port of Hawser's own, from its TCP accept until its request is received. */
 class HandshakeDeadline implements Timed {
   timerSlot = -1
   readonly startedAt: number

@@ -1,4 +1,4 @@
-import { checkOrigins, isOriginAllowed } from '../../../src/server/origin.js'
+import { checkOrigins, isOriginAllowed } from '../../../src/handshake/origin.js'
 
 describe('origins (RFC 6455 section 10.2)', () => {
   test('any origin is allowed without a list', () => {
