@@ -130,7 +130,7 @@ export default {
       comment:
         'Streams are touched by the transports, before them by the handshake; the driver has a Transport',
       severity: 'error',
-      from: { path: room('socket'), pathNot: `${room('socket')}handshake-(io|deadlines)[.]ts$` },
+      from: { path: room('socket'), pathNot: `${room('socket')}handshake-io[.]ts$` },
       to: {
         dependencyTypes: ['core'],
         path: modules(['net', 'tls', 'stream', 'http', 'https', 'http2', 'fs']),

@@ -14,7 +14,7 @@ export {
   type ServerService,
   type ServiceFactory,
   type UpgradeInfo,
-} from './server/service.js'
+} from './server/server-service.js'
 export type { ServerStats, SocketList } from './server/diagnostics.js'
 export type { ServerSocket } from './server/server-socket.js'
 export type { Group } from './hub/group.js'

@@ -40,7 +40,7 @@ import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { ClientSocket } from './client-socket.js'
 import { ClientSocketCore, type Incoming } from './connected-socket.js'
-import { parseTarget, type Target } from './target.js'
+import { parseTarget, type Target } from './websocket-url.js'
 
 /** The options of {@link connect}. */
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {

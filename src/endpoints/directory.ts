@@ -5,7 +5,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { toError } from '../errors.js'
 import { showValue } from '../check.js'
-import type { ServerService, ServiceFactory } from '../server/service.js'
+import type { ServerService, ServiceFactory } from '../server/server-service.js'
 import { endpointPath, serviceOf } from './names.js'
 
 const SUFFIX = '.websocket.json'

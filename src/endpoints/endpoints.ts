@@ -1,5 +1,5 @@
 import { optionalFunction, readOptions, showValue, string } from '../check.js'
-import type { Route, ServerService, ServiceFactory } from '../server/service.js'
+import type { Route, ServerService, ServiceFactory } from '../server/server-service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
 import { warnOnce } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'

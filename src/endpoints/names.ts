@@ -1,5 +1,5 @@
 import { showValue } from '../check.js'
-import { checkServerService, type ServerService, type ServiceFactory } from '../server/service.js'
+import { checkServerService, type ServerService, type ServiceFactory } from '../server/server-service.js'
 
 /** A module with handlers: as its exports, or as its default export. */
 export interface ServiceModule {

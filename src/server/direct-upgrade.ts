@@ -10,7 +10,7 @@ import {
   type FirstReader,
   type FreshHandle,
 } from '../native/accepting.js'
-import type { HandshakeDeadlines } from '../socket/handshake-deadlines.js'
+import type { HandshakeDeadlines } from './handshake-deadlines.js'
 import { Linger, REJECTION_LINGER_MS } from '../socket/handshake-io.js'
 import { HandleTransport } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'

@@ -25,7 +25,7 @@ import {
   type SocketOwner,
 } from './accepted-socket.js'
 import type { ServerSocket } from './server-socket.js'
-import type { AnyService, Route, ServerService, ServiceFactory } from './service.js'
+import type { AnyService, Route, ServerService, ServiceFactory } from './server-service.js'
 
 /** The state of a server: options, routes, connections, counts, and the hub of names and groups. */
 export class ServerCore {

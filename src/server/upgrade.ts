@@ -14,7 +14,7 @@ import { isOriginAllowed } from '../handshake/origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
-import { AcceptDecision, checkMade, RejectDecision, type Accept } from './service.js'
+import { AcceptDecision, checkMade, RejectDecision, type Accept } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
 const NO_BYTES = Buffer.alloc(0)

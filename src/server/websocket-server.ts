@@ -24,7 +24,7 @@ import {
   type Route,
   type ServerService,
   type ServiceFactory,
-} from './service.js'
+} from './server-service.js'
 
 /** The options of `close` of a server. */
 export interface CloseOptions {

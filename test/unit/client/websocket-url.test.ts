@@ -1,4 +1,4 @@
-import { parseTarget } from '../../../src/client/target.js'
+import { parseTarget } from '../../../src/client/websocket-url.js'
 
 describe('parseTarget (RFC 6455 section 3)', () => {
   test.each([
