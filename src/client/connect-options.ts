@@ -1,0 +1,114 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import {
+  oneOf,
+  optionalObject,
+  optionalSignal,
+  readOptions,
+  showValue,
+  string,
+  unchecked,
+  type Advice,
+  type Checks,
+  type Read,
+} from '../check.js'
+import { perMessageDeflate } from '../deflate/extension.js'
+import type { PerMessageDeflateOptions } from '../deflate/options.js'
+import { Extensions } from '../extension/extension.js'
+import { checkProtocols } from '../handshake/subprotocol.js'
+import {
+  CLIENT_LIMITS,
+  gatherLimits,
+  LIMIT_ADVICE,
+  LIMITS_AND_TIMEOUTS,
+  type LimitOptions,
+  type Limits,
+  type TimeoutOptions,
+} from '../limits.js'
+import type { HeadersInput } from '../socket/headers-input.js'
+import { HANDLER_NAMES } from '../service/service-names.js'
+import { checkService, type Handlers, type Service } from '../service/service.js'
+import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
+import type { ClientSocket } from './client-socket.js'
+import type { Incoming } from './connected-socket.js'
+import { parseTarget, type Target } from './websocket-url.js'
+
+/** The options of {@link connect}. */
+export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
+  /** Limits, with their units in their names; `Infinity` and `false` turn a limit off. */
+  readonly limits?: LimitOptions
+  /** Subprotocols to offer, in order of preference. */
+  readonly protocols?: string | readonly string[]
+  /** Further headers of the request, or a function that returns them for each attempt. */
+  readonly headers?: HeadersInput | (() => HeadersInput | Promise<HeadersInput>)
+  /** The Origin header. Default: none. */
+  readonly origin?: string
+  /** Passed to node:tls as it is. */
+  readonly tls?: TlsOptions
+  /** permessage-deflate (RFC 7692). Default: on. */
+  readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
+  /** Ends the attempt: the promise rejects with the signal's reason. It has no effect once the connection is open. */
+  readonly signal?: AbortSignal
+  /** Handlers of messages and events; without a message handler, messages are read with `receive()` or `for await`. */
+  readonly handlers?: Service<ClientSocket<Data>>
+  /**
+   * What happens to messages without a handler: `'queue'` (default) keeps them for `receive`, and stops reading when its queue
+   * is full; `'discard'` drops them, for a client that only sends.
+   */
+  readonly incoming?: Incoming
+  /** Becomes `socket.data`. */
+  readonly data?: Data
+}
+
+const NO_HANDLERS: Handlers<ClientSocket> = Object.freeze({})
+
+const CHECKS = {
+  ...LIMITS_AND_TIMEOUTS,
+  ...SHARED_CHECKS,
+  protocols: (_name: string, value: unknown) =>
+    checkProtocols(typeof value === 'string' ? [value] : ((value ?? []) as readonly string[])),
+  headers: (name: string, value: unknown): ConnectOptions['headers'] => {
+    // An iterable may be read once only: that is when the request is written.
+    if (value !== undefined && typeof value !== 'function' && (typeof value !== 'object' || value === null)) {
+      throw new TypeError(
+        `${name} must be an object, pairs of name and value, or a function, not ${showValue(value)}`,
+      )
+    }
+    return value as ConnectOptions['headers']
+  },
+  origin: string(undefined),
+  tls: optionalObject<TlsOptions>('an object of node:tls options'),
+  perMessageDeflate: (_name: string, value: unknown) =>
+    new Extensions(perMessageDeflate(value as ConnectOptions['perMessageDeflate'], 'client')),
+  signal: optionalSignal,
+  handlers: (name: string, value: unknown) =>
+    value === undefined ? NO_HANDLERS : checkService<ClientSocket>(name, value),
+  incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
+  data: unchecked<unknown>(),
+} satisfies Checks<ConnectOptions>
+
+const ADVICE = {
+  instead: {
+    ...LIMIT_ADVICE,
+    ...Object.fromEntries(HANDLER_NAMES.map((name) => [name, `use handlers.${name}`])),
+    ...Object.fromEntries(
+      ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'].map((name) => [name, `use tls.${name}`]),
+    ),
+    followRedirects: 'redirects are not followed: the response of the HandshakeError has the Location',
+  },
+} satisfies Advice
+
+/** The options of an attempt, checked and with every default filled in. */
+export interface ResolvedConnectOptions extends Omit<Read<typeof CHECKS>, 'limits' | 'perMessageDeflate'> {
+  readonly target: Target
+  readonly limits: Limits
+  readonly extensions: Extensions
+}
+
+export function resolveConnectOptions<Data>(
+  url: string | URL,
+  given: ConnectOptions<Data>,
+): ResolvedConnectOptions {
+  const options = given as ConnectOptions
+  const { perMessageDeflate: extensions, ...read } = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  return { ...read, target: parseTarget(url), limits: gatherLimits(read, CLIENT_LIMITS), extensions }
+}
