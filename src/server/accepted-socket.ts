@@ -16,7 +16,7 @@ import type { UpgradeInfo } from './upgrade-info.js'
 /** Gets the events of the connections of a route. An interface, so that a connection can be used without a server. */
 export interface SocketOwner {
   readonly hub: Hub<AcceptedSocket>
-  /** The connection is no longer open: once, when its end begins, by whatever it does. Before `closed`. */
+  /** Called once, before `closed`, when the connection stops being open. */
   closing(core: ServerSocketCore): void
   /** The connection is over, before `onClose`. */
   closed(core: ServerSocketCore, info: CloseInfo): void
@@ -81,7 +81,7 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     this.sink.use(handlers)
   }
 
-  /** They could not be made. */
+  /** Reports that the route's function failed to make the handlers. */
   failToOpen(error: unknown): void {
     this.sink.handlerFailed(error)
   }

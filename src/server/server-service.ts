@@ -169,7 +169,7 @@ export interface Route<Data = unknown, Params = Readonly<Record<string, string>>
   readonly path: string
   /** The connections that are open or closing; live, so that a loop over it sees those that come and go. */
   readonly sockets: SocketList<ServerSocket<Data, Params>>
-  /** How many they are. */
+  /** The number of these connections. */
   readonly connectionCount: number
   /**
    * Sends a message to all of them that are open: encoded and compressed once. One that is slow or broken never stops
@@ -180,7 +180,7 @@ export interface Route<Data = unknown, Params = Readonly<Record<string, string>>
     data: MessageData | PreparedMessage,
     options?: FanOutOptions<ServerSocket<Data, Params>>,
   ): Delivery
-  /** What went through it since it was made. */
+  /** Counts of this route since it was added. */
   stats(): ServerStats
 }
 

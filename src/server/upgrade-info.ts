@@ -36,7 +36,7 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
 /** The parts of it that come from the connection. */
 type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'secure' | 'certificate' | 'raw'>
 
-/** Nobody waits for the decision any more. */
+/** Aborts the request's signal: its decision has no effect any more. */
 export let abortInfo: (info: RequestInfo) => void
 /** Whether an error is the reason of the signal, which is aborted. */
 export let isAbortOf: (info: RequestInfo, error: unknown) => boolean
@@ -58,6 +58,7 @@ export class RequestInfo implements UpgradeInfo {
   readonly #source: UpgradeSource
   readonly #request: UpgradeRequest
   #aborter: AbortController | null = null
+  #query: URLSearchParams | null = null
   readonly params: Params
   #isOver = false
 
@@ -76,7 +77,7 @@ export class RequestInfo implements UpgradeInfo {
   }
 
   get query(): URLSearchParams {
-    return new URLSearchParams(this.#request.search)
+    return (this.#query ??= new URLSearchParams(this.#request.search))
   }
 
   get headers(): HeaderFields {

@@ -52,7 +52,7 @@ export class EarlyData {
   }
 }
 
-/** Owns a connection that is cut before it has an owner. */
+/** An owner that ignores every event: for a connection that is cut before its socket exists. */
 const NOBODY: TransportOwner = {
   receive: () => undefined,
   receiveEnd: () => undefined,
@@ -71,7 +71,7 @@ const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
 const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
 /**
- * One upgrade, from the request to `onOpen`, read from top to bottom: route, limits, origin, `onUpgrade`, subprotocol
+ * One upgrade, from the request to `onOpen`: route, limits, origin, `onUpgrade`, subprotocol
  * and extension, 101, open. The peer may disconnect at any point. A subclass holds the connection of the upgrade.
  */
 export abstract class Upgrade implements Timed {

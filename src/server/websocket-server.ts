@@ -53,8 +53,9 @@ export let coreOfServer: (server: WebSocketServer) => ServerCore
  * A WebSocket server: on a port of its own (`listen`), on the port of an HTTP server (`attach`), or for an application that
  * routes upgrades itself (`handleUpgrade`). Nothing that a peer does throws, and a handler that throws ends its own connection
  * alone.
- * @typeParam Data of `socket.data`, for `sockets`, `group(...)` and `connections`, which know nothing of routes: whoever
- *   gives all connections the same says it once, `new WebSocketServer<User>()`. Nothing checks it against what `accept` gives
+ * @typeParam Data the type of `socket.data` in `sockets`, `group(...)` and `connections`, which know nothing of routes. An
+ *   application whose connections all have the same type gives it once: `new WebSocketServer<User>()`. It is not compared with
+ *   what `accept` gives
  */
 export class WebSocketServer<Data = unknown> {
   static {
@@ -276,7 +277,7 @@ export class WebSocketServer<Data = unknown> {
     void this.#stop()
     for (const socket of [...this.#core.sockets, ...this.#core.ending]) socket.terminate()
     this.#cutStrays()
-    // Other processes notice by its silence what it can no longer say.
+    // Not awaited: if the message that this node leaves is lost, the other nodes forget it after `presenceTtlMs`.
     void this.#core.node?.close()
   }
 

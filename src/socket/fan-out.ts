@@ -4,6 +4,7 @@ import {
   optionalFunction,
   optionalObject,
   refusePromise,
+  showValue,
   type Advice,
   type Checks,
 } from '../check.js'
@@ -142,8 +143,17 @@ function choose<S>(
   return chosen
 }
 
-function excepted(except: unknown): (member: unknown) => boolean {
-  if (except instanceof Set) return (member) => except.has(member)
-  if (Array.isArray(except)) return (member) => except.includes(member)
-  return (member) => member === except
+/** @throws TypeError for an entry that is not a connection: it would be left out of nothing */
+function excepted(except: object): (member: unknown) => boolean {
+  if (DELIVER in except) return (member) => member === except
+  if (!(Symbol.iterator in except)) refuseExcepted(except)
+  const left: ReadonlySet<unknown> = except instanceof Set ? except : new Set(except as Iterable<unknown>)
+  for (const entry of left) {
+    if (typeof entry !== 'object' || entry === null || !(DELIVER in entry)) refuseExcepted(entry)
+  }
+  return (member) => left.has(member)
+}
+
+function refuseExcepted(value: unknown): never {
+  throw new TypeError(`except must be a connection, or an array or a set of them, not ${showValue(value)}`)
 }

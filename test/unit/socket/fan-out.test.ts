@@ -133,9 +133,19 @@ describe('what the caller does wrong throws at once', () => {
   test.each<[unknown, string]>([
     [null, 'options must be an object, not null'],
     [5, 'options must be an object, not 5'],
-    [{ excpet: [] }, 'options has no option "excpet"; there are except, filter, compress; did you mean except?'],
+    [
+      { excpet: [] },
+      'options has no option "excpet"; there are except, filter, compress; did you mean except?',
+    ],
     [{ filter: 1 }, 'filter must be a function, not 1'],
     [{ except: 'x' }, 'except must be a connection, or an array or a set of them, not "x"'],
+    [{ except: ['ada'] }, 'except must be a connection, or an array or a set of them, not "ada"'],
+    [{ except: new Set([{}]) }, 'except must be a connection, or an array or a set of them, not an object'],
+    [{ except: {} }, 'except must be a connection, or an array or a set of them, not an object'],
+    [
+      { except: new Map([[1, 2]]) },
+      'except must be a connection, or an array or a set of them, not an array',
+    ],
     [{ except: null }, 'except must be a connection, or an array or a set of them, not null'],
     [{ compress: 1 }, 'compress'],
   ])('for options %p', (options, message) => {
