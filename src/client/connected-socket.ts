@@ -10,7 +10,7 @@ import type { DriverOptions } from '../socket/driver-owner.js'
 import { SocketCore, type EventSink, type SocketInfo } from '../socket/socket-core.js'
 import type { Transport } from '../transport/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
-import { warnOnce } from '../socket/warnings.js'
+import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
 import { MessageReader } from './message-reader.js'
 
@@ -143,7 +143,7 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
   override handleFailure(error: Error, isHeard: boolean): void {
     if (isHeard) return
     const what = 'a handler of a client failed, and no onError heard it'
-    warnOnce(this.handlers, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, error)
+    warnAtIntervals(this.handlers, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, error)
   }
 
   protected override detach(): void {

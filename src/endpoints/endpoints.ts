@@ -1,7 +1,7 @@
 import { optionalFunction, readOptions, showValue, string } from '../check.js'
 import type { Route, ServerService, ServiceFactory } from '../server/server-service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
-import { warnOnce } from '../socket/warnings.js'
+import { warnAtIntervals } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'
 import { endpointPath, serviceOf, type ServiceModule } from './names.js'
 
@@ -123,5 +123,5 @@ const warn =
   (server: object) =>
   (error: Error): void => {
     const what = 'a file of a directory of endpoints is wrong, and no onError was given'
-    warnOnce(server, 'HAWSER_UNHANDLED_ENDPOINT_ERROR', what, error)
+    warnAtIntervals(server, 'HAWSER_UNHANDLED_ENDPOINT_ERROR', what, error)
   }

@@ -110,7 +110,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
 
   /** The request is the first of its connection. */
   protected takeTurn(): void {
-    this.turnCame(true)
+    this.turnCame()
   }
 
   protected watch(): void {
@@ -231,7 +231,7 @@ export class DirectAccept {
   /** The HTTP server makes its own socket, which begins with the bytes that were read. */
   private giveBack(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
     const giveBytes = (socket: NetSocket): void => {
-      this.deadlines.came(socket, startedAt)
+      this.deadlines.accepted(socket, startedAt)
       socket.unshift(bytes)
     }
     this.server.prependOnceListener('connection', giveBytes)

@@ -9,23 +9,23 @@ class HandshakeDeadline implements Timed {
   /** The stream for a response; null: the TLS handshake is not done. */
   answerable: Duplex | null
   private readonly transport: Duplex
-  private readonly late: (duplex: Duplex) => void
+  private readonly onLate: (duplex: Duplex) => void
 
   constructor(
     transport: Duplex,
     answerable: Duplex | null,
     startedAt: number,
-    late: (duplex: Duplex) => void,
+    onLate: (duplex: Duplex) => void,
   ) {
     this.transport = transport
     this.answerable = answerable
     this.startedAt = startedAt
-    this.late = late
+    this.onLate = onLate
   }
 
   timeIsUp(): void {
     if (this.answerable === null) this.transport.destroy()
-    else this.late(this.answerable)
+    else this.onLate(this.answerable)
   }
 }
 
@@ -35,26 +35,26 @@ class HandshakeDeadline implements Timed {
  */
 export class HandshakeDeadlines {
   private readonly timeoutMs: number
-  private readonly late: (duplex: Duplex) => void
+  private readonly onLate: (duplex: Duplex) => void
   private readonly deadlines = new WeakMap<Duplex, HandshakeDeadline>()
   /** Connections in their TLS handshake, by address: node:tls does not say which transport a TLS socket uses. */
   private readonly handshaking = new Map<string, HandshakeDeadline>()
 
-  /** @param late called with a connection whose request was not received in time */
-  constructor(timeoutMs: number, late: (duplex: Duplex) => void) {
+  /** @param onLate called with a connection whose request was not received in time */
+  constructor(timeoutMs: number, onLate: (duplex: Duplex) => void) {
     this.timeoutMs = timeoutMs
-    this.late = late
+    this.onLate = onLate
   }
 
   /** A connection without TLS was accepted. A connection that is known already keeps its time. */
-  came(socket: Duplex, startedAt = monotonicNow()): void {
+  accepted(socket: Duplex, startedAt = monotonicNow()): void {
     if (!this.deadlines.has(socket))
-      this.note(new HandshakeDeadline(socket, socket, startedAt, this.late), socket)
+      this.note(new HandshakeDeadline(socket, socket, startedAt, this.onLate), socket)
   }
 
   /** A connection was accepted whose TLS handshake begins. */
-  cameForTls(transport: NetSocket): void {
-    const deadline = new HandshakeDeadline(transport, null, monotonicNow(), this.late)
+  acceptedForTls(transport: NetSocket): void {
+    const deadline = new HandshakeDeadline(transport, null, monotonicNow(), this.onLate)
     this.note(deadline, transport)
     const key = keyOf(transport)
     this.handshaking.set(key, deadline)
@@ -64,7 +64,7 @@ export class HandshakeDeadlines {
   }
 
   /** A TLS handshake is done. */
-  secured(socket: NetSocket): void {
+  tlsDone(socket: NetSocket): void {
     const key = keyOf(socket)
     const deadline = this.handshaking.get(key)
     if (deadline === undefined) return
@@ -74,7 +74,7 @@ export class HandshakeDeadlines {
   }
 
   /** The request of a connection was received. @returns when the connection was accepted, of `monotonicNow` */
-  take(socket: Duplex): number {
+  requestReceived(socket: Duplex): number {
     const deadline = this.deadlines.get(socket)
     if (deadline === undefined) return monotonicNow()
     timerWheel.cancel(deadline)

@@ -155,12 +155,16 @@ export class HttpUpgrade extends Upgrade {
     ;(this.duplex as Takable)[TAKEN] = true
     const owed = owedAnswer(this.duplex, this.incoming)
     if (owed === null) {
-      this.turnCame(true)
+      this.turnCame()
       return
     }
     new EarlierAnswers(this.duplex, this.incoming, owed, this.dueAt, (early) => {
-      if (early !== null && early.length > 0) this.head = Buffer.concat([this.head, early])
-      this.turnCame(early !== null)
+      if (early === null) {
+        this.lostBeforeTurn()
+        return
+      }
+      if (early.length > 0) this.head = Buffer.concat([this.head, early])
+      this.turnCame()
     })
   }
 

@@ -149,7 +149,7 @@ export class Listener {
     if (tls === undefined) {
       const server = createServer(http, listener)
       server.on('connection', (socket: NetSocket) => {
-        this.deadlines.came(socket)
+        this.deadlines.accepted(socket)
       })
       return server
     }
@@ -158,10 +158,10 @@ export class Listener {
       listener,
     )
     server.on('secureConnection', (socket) => {
-      this.deadlines.secured(socket)
+      this.deadlines.tlsDone(socket)
     })
     server.on('connection', (transport: NetSocket) => {
-      this.deadlines.cameForTls(transport)
+      this.deadlines.acceptedForTls(transport)
       this.transports.add(transport)
       transport.once('close', () => this.transports.delete(transport))
     })
@@ -182,7 +182,7 @@ export class Listener {
       ignoreErrors(socket)
       return
     }
-    const startedAt = this.deadlines.take(request.socket)
+    const startedAt = this.deadlines.requestReceived(request.socket)
     const upgrade = new HttpUpgrade(this.core, request, socket, head, startedAt, null)
     upgrade.start(readRequest(request))
   }
@@ -200,7 +200,7 @@ export class Listener {
     let error = !this.core.hasRoute(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
     if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
     response.shouldKeepAlive = false
-    this.deadlines.take(request.socket)
+    this.deadlines.requestReceived(request.socket)
     this.answered.add(request.socket)
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     if (error.httpStatus === 426) {

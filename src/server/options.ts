@@ -32,7 +32,7 @@ import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
 import { HANDLER_NAMES, type SETTING_NAMES } from '../service/service-names.js'
 import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
-import { warnOnce } from '../socket/warnings.js'
+import { warnAtIntervals } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from '../handshake/origin.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
@@ -214,11 +214,16 @@ function contained(
 ): (error: Error, what?: string) => void {
   return (error, what = 'the server') => {
     if (onError === undefined) {
-      warnOnce(owner, 'HAWSER_UNHANDLED_SERVER_ERROR', `${what} failed, and the server has no onError`, error)
+      warnAtIntervals(
+        owner,
+        'HAWSER_UNHANDLED_SERVER_ERROR',
+        `${what} failed, and the server has no onError`,
+        error,
+      )
       return
     }
     const failed = (thrown: unknown): void => {
-      warnOnce(
+      warnAtIntervals(
         owner,
         'HAWSER_ON_ERROR_FAILED',
         `onError failed, called with ${showValue(error.message)}`,

@@ -10,7 +10,7 @@ import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
 import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
-import { warnOnce } from '../socket/warnings.js'
+import { warnAtIntervals } from '../socket/warnings.js'
 import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
 import {
   resolveServiceSettings,
@@ -276,7 +276,7 @@ export class ServedRoute implements SocketOwner {
 
   private warn(error: Error): void {
     const name = this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`
-    warnOnce(
+    warnAtIntervals(
       this,
       'HAWSER_UNHANDLED_HANDLER_ERROR',
       `a handler of ${name} failed, and no onError heard it`,

@@ -127,6 +127,19 @@ export abstract class Upgrade implements Timed {
     this.takeTurn()
   }
 
+  /** Called when all earlier requests of the connection are answered. */
+  protected turnCame(): void {
+    const { refusal, route, request } = this
+    if (refusal !== null) this.rejectBeforeDecision(refusal)
+    else if (route !== null && request !== null) this.admit(route, request)
+  }
+
+  /** Called when the connection is over before its turn came. */
+  protected lostBeforeTurn(): void {
+    if (this.route !== null) this.route.counters.rejectedUpgrades++
+    this.countRejected()
+  }
+
   /** The limits: from here on all earlier requests of the connection are answered. */
   private admit(route: ServedRoute, request: UpgradeRequest): void {
     const { core, remoteAddress } = this
@@ -134,7 +147,7 @@ export abstract class Upgrade implements Timed {
       this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(remoteAddress)
     if (refusal !== null) {
       route.counters.rejectedUpgrades++
-      this.refuse(refusal)
+      this.rejectBeforeDecision(refusal)
       return
     }
     this.countedAddress = remoteAddress
@@ -180,7 +193,7 @@ export abstract class Upgrade implements Timed {
         this.accept(route, request, decision)
       } else if (decision instanceof RejectDecision) {
         const { status, body, headers } = decision
-        this.end(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
+        this.rejectDecided(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
@@ -200,7 +213,7 @@ export abstract class Upgrade implements Timed {
       headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
     })
     const transport = this.writeAccept(head)
-    this.settle()
+    this.markDecided()
     core.connectionCount++
     this.publish(true)
     try {
@@ -267,7 +280,7 @@ export abstract class Upgrade implements Timed {
 
   /** Rejects the upgrade, if it is not decided. */
   fail(error: HandshakeError): void {
-    if (!this.isOver) this.end(rejectionOf(error))
+    if (!this.isOver) this.rejectDecided(rejectionOf(error))
   }
 
   timeIsUp(_now: number): void {
@@ -278,22 +291,9 @@ export abstract class Upgrade implements Timed {
   protected closed(): void {
     this.core.removeRejected(this)
     if (this.isOver || this.route === null) return
-    this.settle()
-    this.decidedAgainst()
+    this.markDecided()
+    this.releaseRejected()
     this.countRejected()
-  }
-
-  /** Called when all earlier requests of the connection are answered, or (false) when the connection is over. */
-  protected turnCame(isInTurn: boolean): void {
-    const { refusal, route, request } = this
-    if (!isInTurn) {
-      if (route !== null) route.counters.rejectedUpgrades++
-      this.countRejected()
-    } else if (refusal !== null) {
-      this.refuse(refusal)
-    } else if (route !== null && request !== null) {
-      this.admit(route, request)
-    }
   }
 
   /** When the handshake fails if it is not done, of `monotonicNow`. */
@@ -328,16 +328,16 @@ export abstract class Upgrade implements Timed {
   }
 
   /** Rejects before there is anything to decide. */
-  private refuse(error: HandshakeError): void {
+  private rejectBeforeDecision(error: HandshakeError): void {
     this.isOver = true
     this.reject(rejectionOf(error))
   }
 
   /** Decides against the upgrade. */
-  private end(response: Uint8Array): void {
-    this.settle()
+  private rejectDecided(response: Uint8Array): void {
+    this.markDecided()
     this.reject(response)
-    this.decidedAgainst()
+    this.releaseRejected()
   }
 
   private failInternally(error: unknown): void {
@@ -347,14 +347,14 @@ export abstract class Upgrade implements Timed {
     this.core.options.onError(toError(error), 'the decision on an upgrade')
   }
 
-  /** Marks the upgrade as decided. */
-  private settle(): void {
+  private markDecided(): void {
     this.isOver = true
     timerWheel.cancel(this)
     this.core.undecided.delete(this)
   }
 
-  private decidedAgainst(): void {
+  /** The request counts no longer, and its `signal` is aborted. */
+  private releaseRejected(): void {
     if (this.lazyInfo !== null) abortInfo(this.lazyInfo)
     this.core.countAddress(this.countedAddress, -1)
     if (this.route !== null) this.route.counters.rejectedUpgrades++

@@ -14,7 +14,7 @@ const warnedAt = new WeakMap<object, Map<string, number>>()
  * @param what says what failed; the error's message is added after a colon
  * @param error the value that was thrown
  */
-export function warnOnce(owner: object, code: string, what: string, error: unknown): void {
+export function warnAtIntervals(owner: object, code: string, what: string, error: unknown): void {
   let codes = warnedAt.get(owner)
   if (codes === undefined) warnedAt.set(owner, (codes = new Map<string, number>()))
   const now = performance.now()

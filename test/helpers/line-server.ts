@@ -51,7 +51,7 @@ class LineUpgrade extends Upgrade {
   }
 
   protected takeTurn(): void {
-    this.turnCame(true)
+    this.turnCame()
   }
 
   protected watch(): void {
