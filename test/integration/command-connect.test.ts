@@ -1,12 +1,14 @@
 // slow: builds the command
 /** `hawser connect` as a process of its own, between pipes: what it sends and writes, and its exit codes. */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpsServer, type Server } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { accept, closeWith, reject, WebSocketServer, type ServerSocket } from '../../src/index.js'
-import { BUILD_TIMEOUT_MS, BuiltCommand } from '../helpers/built-command.js'
+import { BUILD_TIMEOUT_MS, BuiltCommand, type CommandProcess } from '../helpers/built-command.js'
 import { DEMAND_CLIENT, SERVER_TLS } from '../helpers/certificates.js'
 
 const MIB = 1024 * 1024
@@ -433,6 +435,36 @@ describe('backpressure', () => {
     started.child.stdout?.destroy()
     expect(await started.ended).toMatchObject({ code: 0, errors: '' })
     expect(ends).toEqual([1000])
+  })
+})
+
+describe('docs/command.md', () => {
+  const page = readFileSync(path.join(__dirname, '../../docs/command.md'), 'utf8')
+  const blocks = page.matchAll(/^<!-- run: shell -->\n\n```sh\n([^]*?)^```\n\n```text\n([^]*?)^```$/gm)
+  const examples = Array.from(blocks, ([, script = '', output = '']) => [script, output] as const)
+  let echo: CommandProcess
+
+  beforeAll(async () => {
+    echo = command.start(['serve', '--echo', '--port', '0'])
+    await echo.shows(/\n/)
+  })
+
+  afterAll(async () => {
+    echo.child.kill('SIGTERM')
+    await echo.ended
+  })
+
+  test('has examples that run', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(3)
+  })
+
+  test.each(examples)('has an example, number %#, that prints what the page says', async (script, output) => {
+    const port = /:(\d+)/.exec(echo.output)?.[1] ?? ''
+    const body = script.replace(/^npx hawser serve .*&$/m, '').replaceAll('8080', port)
+    const shell = `npx() { shift; "$NODE" "$COMMAND" "$@"; }\n${body}`
+    const env = { ...process.env, NODE: process.execPath, COMMAND: command.file }
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', shell], { env })
+    expect(stdout.trimEnd()).toBe(output.trimEnd())
   })
 })
 

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { CONNECT_HELP, readConnectArguments } from '../../../../demo/connect/connect-arguments.js'
-import { EXIT } from '../../../../demo/connect/exit-codes.js'
+import { EXIT, EXIT_MEANINGS } from '../../../../demo/connect/exit-codes.js'
 import { UsageError } from '../../../../demo/flags.js'
 
 const URL = 'ws://localhost:8080/echo'
@@ -105,5 +107,13 @@ describe('the command line of connect', () => {
       '--binary --null -0 --ping-interval --verbose -v --wait --count -n --once --help -h'
     for (const flag of flags.split(' ')) expect(CONNECT_HELP).toContain(flag)
     for (const code of Object.values(EXIT)) expect(CONNECT_HELP).toMatch(new RegExp(`^  ${code} `, 'm'))
+  })
+
+  test('docs/command.md has every flag, and the exit codes in the words of the help', () => {
+    const page = readFileSync(path.join(__dirname, '../../../../docs/command.md'), 'utf8')
+    const flags = new Set(CONNECT_HELP.match(/--[a-z-]+/g))
+    for (const flag of flags) expect(page).toContain(flag)
+    const rows = [...page.matchAll(/^\| (\d) +\| (.*?) +\|$/gm)].map((row) => [Number(row[1]), row[2]])
+    expect(rows).toEqual(EXIT_MEANINGS)
   })
 })
