@@ -1,25 +1,68 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { HELP, readArguments, UsageError, type Command } from './arguments.js'
+import { helpFor, readArguments } from './arguments.js'
+import { runConnect } from './connect/connect-command.js'
+import { EXIT, SIGNAL_EXITS } from './connect/exit-codes.js'
 import { DemoServer } from './demo-server.js'
+import { EchoServer } from './echo-server.js'
+import { endOnSignals } from './ending.js'
+import { UsageError } from './flags.js'
 import { ListenError } from './listen.js'
+import type { ServeCommand } from './serve-arguments.js'
 
-/** As shells expect of a wrong command line. */
-const EXIT_USAGE = 2
-const EXIT_FAILURE = 1
-/** What a shell reports for a program that a signal ended: 128 and its number. */
-const SIGNAL_EXITS = { SIGINT: 130, SIGTERM: 143 } as const
-/** npm forwards a Ctrl+C that the terminal has sent to every process already: both signals are one request. */
-const SAME_REQUEST_MS = 300
+const argv = process.argv.slice(2)
 
 async function main(): Promise<void> {
-  const command = readArguments(process.argv.slice(2))
-  if (command.kind === 'help') process.stdout.write(HELP)
-  else await serve(command)
+  const command = readArguments(argv)
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(command.text)
+      return
+    case 'version':
+      process.stdout.write(`${version()}\n`)
+      return
+    case 'serve':
+      await serve(command)
+      return
+    case 'connect':
+      process.exitCode = await runConnect(command, {
+        stdin: process.stdin,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        env: process.env,
+        signals: process,
+        exit: (code) => {
+          process.exit(code)
+        },
+      })
+  }
 }
 
-async function serve({ host, port, origins }: Extract<Command, { kind: 'serve' }>): Promise<void> {
-  const server = await DemoServer.start({
+function version(): string {
+  const manifest = createRequire(import.meta.url)('hawser/package.json') as { readonly version: string }
+  return manifest.version
+}
+
+async function serve(command: ServeCommand): Promise<void> {
+  const server = command.isEcho ? await EchoServer.start(command) : await startDemo(command)
+  // The first signal closes and lets the process end by itself; the second does not wait.
+  endOnSignals(process, ['SIGINT', 'SIGTERM'], {
+    close: () => void server.close(),
+    cut: (signal) => {
+      server.terminate()
+      process.exit(SIGNAL_EXITS[signal])
+    },
+  })
+  console.log(
+    command.isEcho
+      ? `Hawser echoes at ${server.url} and every path below (Ctrl+C ends it)`
+      : `Hawser serves ${server.url} (Ctrl+C ends it)`,
+  )
+}
+
+const startDemo = ({ host, port, origins }: ServeCommand): Promise<DemoServer> =>
+  DemoServer.start({
     host,
     port,
     origins,
@@ -30,36 +73,16 @@ async function serve({ host, port, origins }: Extract<Command, { kind: 'serve' }
       )
     },
   })
-  endOnSignal(server)
-  console.log(`Hawser serves ${server.url} (Ctrl+C ends it)`)
-}
-
-/** The first signal closes and lets the process end by itself; the second does not wait. */
-function endOnSignal(server: DemoServer): void {
-  let firstAt: number | null = null
-  const end = (signal: keyof typeof SIGNAL_EXITS): void => {
-    const now = performance.now()
-    if (firstAt === null) {
-      firstAt = now
-      void server.close()
-    } else if (now - firstAt > SAME_REQUEST_MS) {
-      server.terminate()
-      process.exit(SIGNAL_EXITS[signal])
-    }
-  }
-  process.on('SIGINT', end)
-  process.on('SIGTERM', end)
-}
 
 try {
   await main()
 } catch (error) {
   if (error instanceof UsageError) {
-    console.error(`hawser: ${error.message} (hawser --help lists the flags)`)
-    process.exitCode = EXIT_USAGE
+    console.error(`hawser: ${error.message} (${helpFor(argv)} lists the flags)`)
+    process.exitCode = EXIT.USAGE
   } else if (error instanceof ListenError) {
     console.error(`hawser: ${error.message}`)
-    process.exitCode = EXIT_FAILURE
+    process.exitCode = EXIT.FAILED
   } else {
     throw error
   }

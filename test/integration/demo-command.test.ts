@@ -1,64 +1,30 @@
 // slow: builds the command
 /** The `hawser` command as a process of its own, built for this test. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connect } from '../../src/index.js'
+import { BUILD_TIMEOUT_MS, BuiltCommand } from '../helpers/built-command.js'
 
-const root = path.join(__dirname, '../..')
-const BUILD_TIMEOUT_MS = 180_000
-
-let temp: string
-let command: string
-const running = new Set<ChildProcess>()
+let command: BuiltCommand
 
 beforeAll(async () => {
-  temp = await mkdtemp(path.join(tmpdir(), 'hawser-command-'))
-  command = path.join(temp, 'dist/demo/main.js')
-  // It imports hawser by its name, which Node looks for in the package.json above it.
-  await copyFile(path.join(root, 'package.json'), path.join(temp, 'package.json'))
-  const build = path.join(root, 'scripts/build.mjs')
-  const { code, output } = await run([build, '--out', path.join(temp, 'dist'), '--code-only'])
-  if (code !== 0) throw new Error(`the build failed:\n${output}`)
+  command = await BuiltCommand.build()
 }, BUILD_TIMEOUT_MS)
 
 afterAll(async () => {
-  for (const child of running) child.kill('SIGKILL')
-  await rm(temp, { recursive: true, force: true })
+  await command.remove()
 })
-
-/** Runs a script to its end. */
-async function run(
-  argv: readonly string[],
-): Promise<{ code: number | null; output: string; errors: string }> {
-  const child = start(argv)
-  let output = ''
-  let errors = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text))
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, output, errors }
-}
-
-function start(argv: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
-  return child
-}
 
 /** Starts the server on a free port, and waits for the line that says where. */
 async function serve(
   ...argv: readonly string[]
 ): Promise<{ child: ChildProcess; line: string; port: number }> {
-  const child = start([command, '--port', '0', ...argv])
-  let line = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (line += text))
-  while (!line.endsWith('\n')) await once(child.stdout as NodeJS.ReadableStream, 'data')
-  return { child, line, port: Number(/:(\d+)\//.exec(line)?.[1]) }
+  const server = command.start([...argv, '--port', '0'])
+  await server.shows(/\n/)
+  return { child: server.child, line: server.output, port: Number(/:(\d+)\//.exec(server.output)?.[1]) }
 }
 
 describe('a wrong command line', () => {
@@ -72,23 +38,35 @@ describe('a wrong command line', () => {
       ['--port', 'abc'],
       'hawser: --port must be a whole number from 0 to 65535, not "abc" (hawser --help lists the flags)\n',
     ],
-    [['start'], 'hawser: unexpected argument "start" (hawser --help lists the flags)\n'],
+    [
+      ['start'],
+      'hawser: unknown command "start": there are connect and serve (hawser --help lists the flags)\n',
+    ],
+    [['serve', '--wat'], 'hawser: unknown flag --wat (hawser serve --help lists the flags)\n'],
+    [['connect', '--wat'], 'hawser: unknown flag --wat (hawser connect --help lists the flags)\n'],
   ])('%j prints one line and ends with exit code 2', async (argv, errors) => {
-    expect(await run([command, ...argv])).toEqual({ code: 2, output: '', errors })
+    expect(await command.run(argv)).toEqual({ code: 2, output: '', errors })
   })
 })
 
-test('--help prints the flags', async () => {
-  const { code, output, errors } = await run([command, '--help'])
+test('--help prints the flags of both commands', async () => {
+  const { code, output, errors } = await command.run(['--help'])
   expect([code, errors]).toEqual([0, ''])
-  expect(output).toMatch(/^Serves a WebSocket echo[^]*--host NAME[^]*--port, -p PORT/)
+  expect(output).toMatch(/hawser connect URL[^]*--header[^]*hawser serve[^]*--host NAME[^]*--port, -p PORT/)
+})
+
+test('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(path.join(__dirname, '../../package.json'), 'utf8')) as {
+    version: string
+  }
+  expect(await command.run(['--version'])).toEqual({ code: 0, output: `${version}\n`, errors: '' })
 })
 
 test('a port in use makes the command print one line and end with exit code 1', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
-  expect(await run([command, '--port', String(port), '--host', '127.0.0.1'])).toEqual({
+  expect(await command.run(['--port', String(port), '--host', '127.0.0.1'])).toEqual({
     code: 1,
     output: '',
     errors: `hawser: port ${port} on 127.0.0.1 is in use: choose another one with --port, or --port 0 for any free one\n`,
@@ -133,5 +111,34 @@ describe('the server', () => {
     child.kill('SIGINT')
     expect(await once(child, 'exit')).toEqual([130, null])
     socket.terminate()
+  })
+})
+
+describe('serve --echo', () => {
+  test('echoes at every path, with the first subprotocol that is offered, and has no page', async () => {
+    const { child, line, port } = await serve('serve', '--echo')
+    expect(line).toBe(`Hawser echoes at ws://localhost:${port}/ and every path below (Ctrl+C ends it)\n`)
+    for (const path of ['/', '/a/b?c']) {
+      const socket = await connect(`ws://localhost:${port}${path}`, { protocols: ['one', 'two'] })
+      expect(socket.protocol).toBe('one')
+      socket.send(Uint8Array.of(1, 2))
+      expect(await socket.receive()).toEqual(Buffer.of(1, 2))
+      await socket.close(1000)
+    }
+    const response = await fetch(`http://localhost:${port}/`)
+    expect([response.status, response.headers.get('upgrade')]).toEqual([426, 'websocket'])
+    child.kill('SIGINT')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('lets pages of this machine and of --origin connect, and no others', async () => {
+    const { child, port } = await serve('serve', '--echo', '--origin', 'https://app.example')
+    const url = `ws://localhost:${port}/`
+    for (const origin of ['http://localhost:3000', 'https://app.example']) {
+      await (await connect(url, { origin })).close(1000)
+    }
+    await expect(connect(url, { origin: 'https://evil.example' })).rejects.toMatchObject({ httpStatus: 403 })
+    child.kill('SIGKILL')
+    await once(child, 'exit')
   })
 })

@@ -1,6 +1,9 @@
-import { HELP, readArguments, UsageError } from '../../../demo/arguments.js'
+import { HELP, helpFor, readArguments } from '../../../demo/arguments.js'
+import { CONNECT_HELP } from '../../../demo/connect/connect-arguments.js'
+import { UsageError } from '../../../demo/flags.js'
+import { SERVE_HELP } from '../../../demo/serve-arguments.js'
 
-const serve = { kind: 'serve', host: 'localhost', port: 8080, origins: [] }
+const serve = { kind: 'serve', host: 'localhost', port: 8080, origins: [], isEcho: false }
 
 describe('the command line', () => {
   test.each<readonly [readonly string[], object]>([
@@ -16,9 +19,17 @@ describe('the command line', () => {
       ['--origin', 'https://a.example', '--origin', 'HTTP://b.example:81'],
       { ...serve, origins: ['https://a.example', 'http://b.example:81'] },
     ],
-    [['--help'], { kind: 'help' }],
-    [['-h', '--port', '1'], { kind: 'help' }],
+    [['--help'], { kind: 'help', text: HELP }],
+    [['-h', '--port', '1'], { kind: 'help', text: HELP }],
+    [['help'], { kind: 'help', text: HELP }],
     [['--'], serve],
+    [['serve'], serve],
+    [['serve', '--echo', '-p', '0'], { ...serve, port: 0, isEcho: true }],
+    [['--echo'], { ...serve, isEcho: true }],
+    [['serve', '--help'], { kind: 'help', text: SERVE_HELP }],
+    [['connect', '--help'], { kind: 'help', text: CONNECT_HELP }],
+    [['--version'], { kind: 'version' }],
+    [['-V'], { kind: 'version' }],
   ])('is read from the arguments %j', (argv, expected) => {
     expect(readArguments(argv)).toEqual(expected)
   })
@@ -27,7 +38,10 @@ describe('the command line', () => {
     [['--wat'], 'unknown flag --wat'],
     [['-x'], 'unknown flag -x'],
     [['--__proto__'], 'unknown flag --__proto__'],
-    [['serve'], 'unexpected argument "serve"'],
+    [['start'], 'unknown command "start": there are connect and serve'],
+    [['serve', 'connect'], 'unexpected argument "connect"'],
+    [['serve', '--once'], 'unknown flag --once'],
+    [['--echo=yes'], '--echo takes no value'],
     [['--', '--port'], 'unexpected argument "--port"'],
     [['--help=yes'], '--help takes no value'],
     [['--port'], '--port needs a value'],
@@ -60,7 +74,24 @@ describe('the command line', () => {
     expect(() => readArguments(argv)).toThrow(new UsageError(message))
   })
 
-  test('has every flag in its help', () => {
-    for (const flag of ['--host', '--port', '-p', '--origin', '--help', '-h']) expect(HELP).toContain(flag)
+  test('has a help that holds that of both commands, within 80 columns', () => {
+    expect(HELP).toContain(CONNECT_HELP)
+    expect(HELP).toContain(SERVE_HELP)
+    expect(HELP.split('\n').filter((line) => line.length > 80)).toEqual([])
+  })
+
+  test('has every flag of serve in its help', () => {
+    for (const flag of ['--host', '--port', '-p', '--origin', '--echo', '--help', '-h']) {
+      expect(SERVE_HELP).toContain(flag)
+    }
+  })
+
+  test.each([
+    [['connect', '--wat'], 'hawser connect --help'],
+    [['serve', '--wat'], 'hawser serve --help'],
+    [['--wat'], 'hawser --help'],
+    [['start'], 'hawser --help'],
+  ])('points a wrong one, %j, to the flags of its command', (argv, help) => {
+    expect(helpFor(argv)).toBe(help)
   })
 })

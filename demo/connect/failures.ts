@@ -1,0 +1,61 @@
+import { HandshakeError, ProtocolError, TransportError, type CloseInfo } from 'hawser'
+import { EXIT } from './exit-codes.js'
+
+/** Why there is no connection: the exit code, and what to print. */
+export interface Failure {
+  readonly code: number
+  readonly message: string
+}
+
+/** The start of the body of a refusal, as far as it is printed. */
+const MAX_BODY_CHARACTERS = 2000
+
+/** Headers that say what to do about a refusal. */
+const TELLING_HEADERS = ['location', 'retry-after', 'www-authenticate']
+
+/** What OpenSSL and Node say of a certificate that is not trusted. */
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME_INVALID|CERT_(HAS_EXPIRED|UNTRUSTED)/
+
+/** What a failure of `connect` means for a script, or null: it is a wrong command line. */
+export function explainHandshake(error: unknown): Failure | null {
+  if (!(error instanceof HandshakeError)) return null
+  if (error.code === 'HAWSER_UNEXPECTED_STATUS' && error.response !== undefined) {
+    return { code: EXIT.REFUSED, message: refusal(error.response) }
+  }
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown }
+  const hint =
+    typeof code === 'string' && UNTRUSTED.test(code)
+      ? '; --ca FILE trusts its authority, --insecure accepts any certificate'
+      : ''
+  return { code: EXIT.NOT_CONNECTED, message: `${error.message}${hint}` }
+}
+
+function refusal({ status, statusText, headers, body }: NonNullable<HandshakeError['response']>): string {
+  const told = headers.filter(([name]) => TELLING_HEADERS.includes(name.toLowerCase()))
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString().trim()
+  const lines = [
+    `the server refused the connection: HTTP ${String(status)} ${statusText}`.trimEnd(),
+    ...told.map(([name, value]) => `${name}: ${value}`),
+    ...(text === '' ? [] : [text.slice(0, MAX_BODY_CHARACTERS)]),
+  ]
+  return lines.join('\n')
+}
+
+/**
+ * The end of a connection in words.
+ * @param cause the error that ended it, if there is one
+ */
+export function describeEnd({ code, reason, initiator }: CloseInfo, cause: unknown): string {
+  const why = reason === '' ? '' : `, ${JSON.stringify(reason)}`
+  if (code === 1006) {
+    const detail =
+      cause instanceof ProtocolError || cause instanceof TransportError ? `: ${cause.message}` : ''
+    return `the connection was lost (1006)${detail}`
+  }
+  if (initiator === 'engine') {
+    const detail = cause instanceof Error ? `: ${cause.message}` : why
+    return `the connection failed with ${String(code)}${detail}`
+  }
+  const by = initiator === 'local' ? 'closed' : 'the server closed the connection'
+  return `${by} with ${code === 1005 ? 'no code' : String(code)}${why}`
+}
