@@ -124,7 +124,7 @@ const honesty = {
 const NO_CLOCK = 'No clock, timer or process here: time comes in as an argument, output goes out by a call'
 
 export default defineConfig(
-  globalIgnores(['dist', 'dist.*.tmp', 'coverage', 'autobahn/.venv', 'autobahn/reports']),
+  globalIgnores(['dist', 'dist.*.tmp', 'coverage', 'autobahn/.venv', 'autobahn/reports', 'interop/.cache']),
   js.configs.recommended,
   {
     plugins: { directives, honesty },

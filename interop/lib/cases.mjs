@@ -1,0 +1,253 @@
+/**
+ * The cases: what Hawser and a peer do with one connection. Each is the same whichever of them is the server, so that one
+ * program for each peer will do: it echoes, and what else it does stands in the URL (see README.md).
+ */
+import { randomFillSync } from 'node:crypto'
+import { expectEqual, Mismatch } from './mismatch.mjs'
+
+const MIB = 1024 * 1024
+
+/** Subprotocols that are offered; every server has the second one alone. */
+export const OFFERED = ['interop.a', 'interop.b']
+export const CHOSEN = 'interop.b'
+
+/**
+ * @typedef {object} Case
+ * @property {string} id
+ * @property {string} group a table of the page
+ * @property {string} title
+ * @property {string} [path]
+ * @property {Record<string, string>} [query] what the peer does beside its echo
+ * @property {readonly string[]} [protocols] that are offered
+ * @property {boolean | object} hawser its perMessageDeflate
+ * @property {object | null} peer its permessage-deflate: null for none, {} for its own defaults
+ * @property {number} timeoutMs
+ * @property {(end: import('./hawser-end.mjs').HawserEnd) => Promise<void>} run at Hawser's end, once the connection is open
+ * @property {(report: import('./peer-process.mjs').Report) => void} [judge] looks at what the peer reports afterwards
+ * @property {true} [isRefused] the handshake is to fail with 401
+ */
+
+/** A message there and back, then the end. @param {readonly (string | Buffer)[]} messages */
+const echoes = (messages) => async (end) => {
+  for (const message of messages) {
+    end.send(message)
+    expectEqual(await end.receive(), message)
+  }
+  await end.closeCleanly()
+}
+
+const NOT_ASCII =
+  'ä é ß Ω Привет 漢字 \u{1f600}\u{1f468}\u200d\u{1f469}\u200d\u{1f467} \u{10ffff} \u0000 \uffff'
+const longText = (bytes) => NOT_ASCII.repeat(Math.ceil(bytes / Buffer.byteLength(NOT_ASCII))).slice(0, bytes)
+const noise = (bytes) => randomFillSync(Buffer.alloc(bytes))
+
+const PLAIN = { group: 'messages', hawser: false, peer: null, timeoutMs: 15_000 }
+
+/** @type {Case[]} */
+const MESSAGES = [
+  { id: 'text', title: 'text', run: echoes(['hello']) },
+  { id: 'binary', title: 'bytes', run: echoes([Buffer.from([0, 1, 127, 128, 255])]) },
+  { id: 'empty-text', title: 'empty text', run: echoes(['', 'after', '']) },
+  {
+    id: 'empty-binary',
+    title: 'empty bytes',
+    run: echoes([Buffer.alloc(0), Buffer.from([1]), Buffer.alloc(0)]),
+  },
+  { id: 'not-ascii', title: 'not ASCII', run: echoes([NOT_ASCII]) },
+  { id: 'text-1-mib', title: 'text, 1 MiB', run: (end) => echoes([longText(MIB)])(end) },
+  { id: 'binary-1-mib', title: 'bytes, 1 MiB', run: (end) => echoes([noise(MIB)])(end) },
+  {
+    id: 'binary-20-mib',
+    title: 'bytes, 20 MiB',
+    timeoutMs: 40_000,
+    run: (end) => echoes([noise(20 * MIB)])(end),
+  },
+  {
+    id: 'fragments',
+    title: 'fragments from the peer',
+    query: { do: 'fragments' },
+    run: (end) => echoes(['one, two, three', NOT_ASCII, Buffer.from('bytes in parts'), noise(MIB)])(end),
+  },
+  {
+    id: 'ping-by-hawser',
+    title: 'ping by Hawser',
+    run: async (end) => {
+      end.socket.ping('from Hawser')
+      expectEqual(await end.nextPong(), 'from Hawser')
+      await echoes(['after the ping'])(end)
+    },
+  },
+  {
+    id: 'ping-by-peer',
+    title: 'ping by the peer',
+    query: { do: 'ping' },
+    run: async (end) => {
+      const answer = await end.receive()
+      if (answer !== 'pong' && answer !== 'pong peer')
+        throw new Mismatch(`the peer says ${JSON.stringify(answer)}`)
+      await end.closeCleanly()
+    },
+  },
+  {
+    id: 'subprotocol',
+    title: 'subprotocol',
+    protocols: OFFERED,
+    run: async (end) => {
+      expectEqual(end.socket.protocol, CHOSEN)
+      await echoes(['hello'])(end)
+    },
+    judge: ({ protocol }) => {
+      if (protocol !== undefined) expectEqual(protocol, CHOSEN)
+    },
+  },
+  {
+    id: 'refused-401',
+    title: '401',
+    path: '/401',
+    isRefused: true,
+    run: () => Promise.reject(new Mismatch('the connection was opened')),
+  },
+].map((one) => ({ ...PLAIN, ...one }))
+
+const REASON_123_BYTES = '€'.repeat(41)
+
+const CLOSES = [
+  { name: '1000', code: 1000, reason: 'bye' },
+  { name: '1001', code: 1001, reason: '' },
+  { name: '3000', code: 3000, reason: 'Käse' },
+  { name: '4999', code: 4999, reason: REASON_123_BYTES },
+  { name: 'none', code: undefined, reason: '' },
+]
+const titleOf = ({ name, reason }) => (reason === '' ? name : `${name} with a reason`)
+
+/** @type {Case[]} */
+const CLOSINGS = [
+  ...CLOSES.map((one) => ({
+    id: `close-by-hawser-${one.name}`,
+    title: `Hawser: ${titleOf(one)}`,
+    run: async (end) => {
+      await end.close(one.code, one.reason)
+    },
+    judge: ({ closeCode, closeReason }) => {
+      expectEqual(closeCode, one.code ?? 1005)
+      expectEqual(closeReason, one.reason)
+    },
+  })),
+  ...CLOSES.map((one) => ({
+    id: `close-by-peer-${one.name}`,
+    title: `peer: ${titleOf(one)}`,
+    query: {
+      do: 'close',
+      ...(one.code !== undefined && { code: String(one.code) }),
+      ...(one.reason !== '' && { reason: one.reason }),
+    },
+    run: async (end) => {
+      const { code, reason, wasClean, initiator } = await end.closed
+      expectEqual(
+        { code, reason, wasClean, initiator },
+        { code: one.code ?? 1005, reason: one.reason, wasClean: true, initiator: 'remote' },
+      )
+    },
+  })),
+].map((one) => ({ ...PLAIN, group: 'closing', ...one }))
+
+/** What is asked for, of the 2 x 2 x 8 x 8 combinations of RFC 7692 section 7.1: each alone, together, at both ends. */
+const PARAMETERS = [
+  { name: 'server-no-context', serverNoContextTakeover: true },
+  { name: 'client-no-context', clientNoContextTakeover: true },
+  { name: 'no-contexts', serverNoContextTakeover: true, clientNoContextTakeover: true },
+  { name: 'server-9', serverMaxWindowBits: 9 },
+  { name: 'client-9', clientMaxWindowBits: 9 },
+  { name: 'server-10-client-12', serverMaxWindowBits: 10, clientMaxWindowBits: 12 },
+  { name: 'both-15', serverMaxWindowBits: 15, clientMaxWindowBits: 15 },
+  {
+    name: 'all',
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+    serverMaxWindowBits: 9,
+    clientMaxWindowBits: 9,
+  },
+]
+
+const WIRE_NAMES = {
+  serverNoContextTakeover: 'server_no_context_takeover',
+  clientNoContextTakeover: 'client_no_context_takeover',
+  serverMaxWindowBits: 'server_max_window_bits',
+  clientMaxWindowBits: 'client_max_window_bits',
+}
+const wireName = ([name, value]) =>
+  value === true ? WIRE_NAMES[name] : `${WIRE_NAMES[name]}=${String(value)}`
+
+const LAST_WORD = 15
+
+/** Whether what was agreed keeps a parameter: no window larger than what was asked for. */
+function isGranted(agreed, [name, value]) {
+  const [, bits = String(LAST_WORD)] = new RegExp(`${WIRE_NAMES[name]}(?:="?(\\d+))?`).exec(agreed) ?? []
+  return value === true ? agreed.includes(WIRE_NAMES[name]) : Number(bits) <= value
+}
+
+/** Services' JSON: 1 KiB to 4 KiB, each repeats parts of those before it; text and bytes; some are empty or not ASCII. */
+export const ROW = Array.from({ length: 200 }, (_, number) => {
+  if (number === 50) return ''
+  if (number === 51) return Buffer.alloc(0)
+  if (number === 52) return NOT_ASCII
+  const fields = { number }
+  let state = number + 1
+  for (let length = 0; length < 1024 * (1 + (number % 4)); length += 24) {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+    fields[`key${String(length)}`] = `value ${String(state >>> 8)}`
+  }
+  const text = JSON.stringify(fields)
+  return number % 5 === 4 ? Buffer.from(text) : text
+})
+const IN_FLIGHT = 20
+
+/** @param {readonly [string, unknown][]} asked */
+const compressed = (asked) => async (end) => {
+  const agreed = end.socket.extensions
+  if (!agreed.includes('permessage-deflate')) throw new Mismatch('not compressed')
+  for (let at = 0; at < ROW.length + IN_FLIGHT; at++) {
+    if (at < ROW.length) end.send(ROW[at])
+    // Not all at once: few servers read on while they cannot write.
+    if (at >= IN_FLIGHT) expectEqual(await end.receive(), ROW[at - IN_FLIGHT])
+  }
+  // Worked on by the thread pool.
+  await echoes([ROW.join('').repeat(3)])(end)
+  const missing = asked.filter((one) => !isGranted(agreed, one)).map(wireName)
+  if (missing.length > 0) throw new Mismatch(`not granted: ${missing.join(', ')}`)
+}
+
+const DEFLATED = { group: 'compression', timeoutMs: 30_000 }
+
+/** @type {Case[]} */
+const COMPRESSIONS = [
+  { id: 'deflate', title: 'nothing asked for', hawser: { thresholdBytes: 0 }, peer: {}, run: compressed([]) },
+  ...['hawser', 'peer'].flatMap((asker) =>
+    PARAMETERS.map(({ name, ...asked }) => {
+      const parameters = Object.entries(asked)
+      return {
+        id: `deflate-by-${asker}-${name}`,
+        title: `${asker === 'hawser' ? 'Hawser' : 'peer'}: ${parameters.map(wireName).join(', ')}`,
+        hawser: { thresholdBytes: 0, ...(asker === 'hawser' && asked) },
+        peer: asker === 'hawser' ? {} : asked,
+        run: compressed(parameters),
+      }
+    }),
+  ),
+].map((one) => ({ ...DEFLATED, ...one }))
+
+/** @type {readonly Case[]} */
+export const CASES = [...MESSAGES, ...CLOSINGS, ...COMPRESSIONS]
+
+export const GROUPS = { messages: 'Messages', closing: 'Closing', compression: 'Compression' }
+
+/** The name of a configuration of a peer: a server listens once for each. @param {object | null} deflate */
+export const configName = (deflate) => JSON.stringify(deflate)
+
+/** Every configuration that a server listens with. */
+export const CONFIGS = [...new Map(CASES.map(({ peer }) => [configName(peer), peer]))].map(
+  ([name, deflate]) => ({
+    name,
+    deflate,
+  }),
+)

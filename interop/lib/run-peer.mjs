@@ -1,0 +1,126 @@
+/** All cases with one peer, in each of its roles. */
+import { CASES, CONFIGS, configName } from './cases.mjs'
+import { listenFor, runAsClient } from './hawser-end.mjs'
+import { expectationOf } from './manifests.mjs'
+import { Mismatch, within } from './mismatch.mjs'
+import { PeerProcess } from './peer-process.mjs'
+
+/** For the report, once the connection is over at Hawser's end. */
+const REPORT_TIMEOUT_MS = 5_000
+
+/**
+ * @typedef {object} Result
+ * @property {string} id of the case
+ * @property {'ok' | 'n/a' | 'differs' | 'unexpected'} outcome
+ * @property {string} [note] why it does not apply or differs, or what was unexpected
+ */
+
+/** The URL of a case: it tells the peer what to do. */
+function urlOf(one, port) {
+  const query = new URLSearchParams({ case: one.id, ...one.query })
+  return `ws://127.0.0.1:${String(port)}${one.path ?? '/echo'}?${query.toString()}`
+}
+
+function judgeRefusal({ open, status }) {
+  if (open === true) throw new Mismatch('the peer takes a 401 for an open connection')
+  if (status !== undefined && status !== 401) throw new Mismatch(`the peer has the status ${String(status)}`)
+}
+
+function judge(one, report) {
+  if (one.isRefused) judgeRefusal(report)
+  else if (report.error !== undefined) throw new Mismatch(`the peer says: ${report.error}`)
+  one.judge?.(report)
+}
+
+/** The peer as the server. @param {PeerProcess} peer */
+async function againstServer(one, peer) {
+  await runAsClient(one, urlOf(one, peer.ports.get(configName(one.peer))))
+  if (one.isRefused) return
+  judge(one, await peer.report(one.id, REPORT_TIMEOUT_MS))
+}
+
+/** The peer as the client. @param {PeerProcess} peer */
+async function againstClient(one, peer) {
+  const server = await listenFor(one)
+  try {
+    const { protocols = [], peer: deflate } = one
+    peer.write({ case: one.id, url: urlOf(one, server.port), protocols, deflate })
+    const report = peer.report(one.id, one.timeoutMs)
+    report.catch(() => {})
+    // Who could not connect reports, and never gets as far as the case.
+    const failed = report.then(({ open, error, status }) => {
+      if (open === true) return new Promise(() => {})
+      throw new Mismatch(`the peer could not connect: ${error ?? `status ${String(status)}`}`)
+    })
+    failed.catch(() => {})
+    if (!one.isRefused) await Promise.race([server.run(), failed])
+    judge(one, await within(report, REPORT_TIMEOUT_MS, 'the report of the peer'))
+  } finally {
+    server.stop()
+  }
+}
+
+/** @param {PeerProcess} peer @returns {Promise<string | undefined>} what is not right */
+async function attempt(one, peer, role) {
+  const run = role === 'server' ? againstServer : againstClient
+  try {
+    await within(Promise.race([run(one, peer), peer.gone]), one.timeoutMs, 'the case')
+    return undefined
+  } catch (error) {
+    if (error instanceof Mismatch) return error.message
+    return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
+}
+
+/** @returns {Result} */
+function resultOf(id, failure, expected) {
+  if (expected === undefined) {
+    return failure === undefined ? { id, outcome: 'ok' } : { id, outcome: 'unexpected', note: failure }
+  }
+  if (failure === undefined) {
+    return { id, outcome: 'unexpected', note: `ok, where this was expected: ${expected.differs}` }
+  }
+  return new RegExp(expected.differs).test(failure)
+    ? { id, outcome: 'differs', note: expected.because }
+    : { id, outcome: 'unexpected', note: `${failure} (expected: ${expected.differs})` }
+}
+
+/**
+ * @param {import('./manifests.mjs').Peer} peer @param {string} folder @param {'client' | 'server'} role of the peer
+ * @param {RegExp} pattern of the ids of cases
+ * @returns {Promise<Result[]>}
+ */
+export async function runPeer(peer, folder, role, pattern) {
+  const start = async () => {
+    const args = role === 'server' ? ['serve', JSON.stringify(CONFIGS)] : ['client']
+    const child = new PeerProcess(peer.command, folder, args)
+    try {
+      if (role === 'server') await child.listening(CONFIGS.length)
+    } catch (error) {
+      await child.stop()
+      throw new Mismatch(`${error.message} ${child.complaints}`.trim())
+    }
+    return child
+  }
+  const results = []
+  let child = await start()
+  try {
+    for (const one of CASES.filter(({ id }) => pattern.test(id))) {
+      const expected = expectationOf(peer, role, one.id)
+      if (expected?.na !== undefined) {
+        results.push({ id: one.id, outcome: 'n/a', note: expected.na })
+        continue
+      }
+      const failure = await attempt(one, child, role)
+      results.push(resultOf(one.id, failure, expected))
+      // What did not end as it should may keep the program busy.
+      if (failure !== undefined && (role === 'client' || !child.isRunning)) {
+        await child.stop()
+        child = await start()
+      }
+    }
+  } finally {
+    await child.stop()
+  }
+  return results
+}
