@@ -24,6 +24,8 @@ export const CHOSEN = 'interop.b'
  * @property {number} timeoutMs
  * @property {(end: import('./hawser-end.mjs').HawserEnd) => Promise<void>} run at Hawser's end, once the connection is open
  * @property {(report: import('./peer-process.mjs').Report) => void} [judge] looks at what the peer reports afterwards
+ * @property {(fromPeer: { frames: number, continuations: number, compressed: number }) => void} [judgeFrames] looks at what
+ *   the peer sent, in frames
  * @property {true} [isRefused] the handshake is to fail with 401
  */
 
@@ -66,6 +68,9 @@ const MESSAGES = [
     id: 'fragments',
     title: 'fragments from the peer',
     query: { do: 'fragments' },
+    judgeFrames: ({ continuations }) => {
+      if (continuations < 8) throw new Mismatch(`the peer sends ${String(continuations)} continuation frames`)
+    },
     run: (end) => echoes(['one, two, three', NOT_ASCII, Buffer.from('bytes in parts'), noise(MIB)])(end),
   },
   {
@@ -202,8 +207,15 @@ export const ROW = Array.from({ length: 200 }, (_, number) => {
 })
 const IN_FLIGHT = 20
 
-/** @param {readonly [string, unknown][]} asked */
-const compressed = (asked) => async (end) => {
+/**
+ * A client keeps to what it said of itself whether the server repeats it or not (RFC 7692 sections 7.1.1.2, 7.1.2.2).
+ * @param {[string, unknown][]} asked @param {string} asker @param {string} hawsersRole
+ */
+const toBeGranted = (asked, asker, hawsersRole) =>
+  asker === 'hawser' && hawsersRole === 'client' ? asked.filter(([name]) => name.startsWith('server')) : asked
+
+/** @param {[string, unknown][]} asked @param {string} [asker] */
+const compressed = (asked, asker) => async (end) => {
   const agreed = end.socket.extensions
   if (!agreed.includes('permessage-deflate')) throw new Mismatch('not compressed')
   for (let at = 0; at < ROW.length + IN_FLIGHT; at++) {
@@ -213,11 +225,19 @@ const compressed = (asked) => async (end) => {
   }
   // Worked on by the thread pool.
   await echoes([ROW.join('').repeat(3)])(end)
-  const missing = asked.filter((one) => !isGranted(agreed, one)).map(wireName)
+  const missing = toBeGranted(asked, asker, end.role)
+    .filter((one) => !isGranted(agreed, one))
+    .map(wireName)
   if (missing.length > 0) throw new Mismatch(`not granted: ${missing.join(', ')}`)
 }
 
-const DEFLATED = { group: 'compression', timeoutMs: 30_000 }
+const DEFLATED = {
+  group: 'compression',
+  timeoutMs: 30_000,
+  judgeFrames: ({ compressed: count }) => {
+    if (count < ROW.length / 2) throw new Mismatch(`the peer compresses ${String(count)} messages`)
+  },
+}
 
 /** @type {Case[]} */
 const COMPRESSIONS = [
@@ -230,7 +250,7 @@ const COMPRESSIONS = [
         title: `${asker === 'hawser' ? 'Hawser' : 'peer'}: ${parameters.map(wireName).join(', ')}`,
         hawser: { thresholdBytes: 0, ...(asker === 'hawser' && asked) },
         peer: asker === 'hawser' ? {} : asked,
-        run: compressed(parameters),
+        run: compressed(parameters, asker),
       }
     }),
   ),

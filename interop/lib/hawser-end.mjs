@@ -43,7 +43,9 @@ export class HawserEnd {
   pongs = new Queue()
   errors = []
 
-  constructor() {
+  /** @param {'client' | 'server'} role */
+  constructor(role) {
+    this.role = role
     let open, close
     this.opened = new Promise((resolve) => (open = resolve))
     this.closed = new Promise((resolve) => (close = resolve))
@@ -108,7 +110,7 @@ const optionsOf = ({ hawser, timeoutMs }) => ({
 
 /** Hawser as the client of one case. @param {import('./cases.mjs').Case} one @param {string} url */
 export async function runAsClient(one, url) {
-  const end = new HawserEnd()
+  const end = new HawserEnd('client')
   const options = { ...optionsOf(one), handlers: end.handlers, protocols: one.protocols ?? [] }
   try {
     await connect(url, options)
@@ -132,7 +134,7 @@ export async function listenFor(one) {
     protocols: [CHOSEN],
     onError: (error) => end.errors.push(error),
   })
-  const end = new HawserEnd()
+  const end = new HawserEnd('server')
   server.route('/echo', end.handlers)
   server.route('/401', { ...end.handlers, onUpgrade: () => reject(401, 'who are you?\n') })
   const { port } = await server.listen(0, '127.0.0.1')

@@ -26,8 +26,8 @@ const INSTALL_TIMEOUT_MS = 600_000
  * @property {readonly string[]} [versionCommand]
  * @property {readonly ('client' | 'server')[]} roles
  * @property {readonly string[]} command run in the installed folder, with `client`, or with `serve CONFIGS`
- * @property {Partial<Record<'client' | 'server' | 'both', Record<string, Expectation>>>} [expect] by the id of a case; `*`
- *   stands for any characters
+ * @property {Partial<Record<'client' | 'server' | 'both', Record<string, Expectation>>>} [expect] by the ids of cases,
+ *   with spaces between them; `*` stands for any characters
  */
 /**
  * @typedef {object} Manifest
@@ -119,13 +119,7 @@ export function versionOf({ version, versionCommand }, folder) {
   return /\d+(\.\d+)+/.exec((output ?? []).join(' '))?.[0] ?? 'unknown'
 }
 
-const patternOf = (text) =>
-  new RegExp(
-    `^${text
-      .split('*')
-      .map((part) => RegExp.escape?.(part) ?? part)
-      .join('.*')}$`,
-  )
+const patternOf = (ids) => new RegExp(`^(${ids.replaceAll('*', '.*').replaceAll(' ', '|')})$`)
 
 /** What is expected of a case: the first that names it. @param {Peer} peer @returns {Expectation | undefined} */
 export function expectationOf({ expect = {} }, role, id) {

@@ -4,6 +4,7 @@ import { listenFor, runAsClient } from './hawser-end.mjs'
 import { expectationOf } from './manifests.mjs'
 import { Mismatch, within } from './mismatch.mjs'
 import { PeerProcess } from './peer-process.mjs'
+import { tap } from './tap.mjs'
 
 /** For the report, once the connection is over at Hawser's end. */
 const REPORT_TIMEOUT_MS = 5_000
@@ -32,29 +33,46 @@ function judge(one, report) {
   one.judge?.(report)
 }
 
-/** The peer as the server. @param {PeerProcess} peer */
-async function againstServer(one, peer) {
-  await runAsClient(one, urlOf(one, peer.ports.get(configName(one.peer))))
-  if (one.isRefused) return
-  judge(one, await peer.report(one.id, REPORT_TIMEOUT_MS))
+/** Runs with the port of a server, or of a tap in front of it where the case looks at frames. */
+async function throughTap(one, port, peerRole, run) {
+  if (one.judgeFrames === undefined) return run(port)
+  const wire = await tap(port)
+  try {
+    await run(wire.port)
+    one.judgeFrames(peerRole === 'server' ? wire.fromServer : wire.fromClient)
+  } finally {
+    wire.stop()
+  }
 }
 
-/** The peer as the client. @param {PeerProcess} peer */
+/** The peer as the server. @param {PeerProcess} peer */
+function againstServer(one, peer) {
+  return throughTap(one, peer.ports.get(configName(one.peer)), 'server', async (port) => {
+    await runAsClient(one, urlOf(one, port))
+    if (!one.isRefused) judge(one, await peer.report(one.id, REPORT_TIMEOUT_MS))
+  })
+}
+
+/** The peer as the client, which is told of the server. @param {PeerProcess} peer */
+async function clientRun(one, peer, server, port) {
+  const { protocols = [], peer: deflate } = one
+  peer.write({ case: one.id, url: urlOf(one, port), protocols, deflate })
+  const report = peer.report(one.id, one.timeoutMs)
+  report.catch(() => {})
+  // A client that could not connect reports, and never gets as far as the case.
+  const failed = report.then(({ open, error, status }) => {
+    if (open === true) return new Promise(() => {})
+    throw new Mismatch(`the peer could not connect: ${error ?? `status ${String(status)}`}`)
+  })
+  failed.catch(() => {})
+  if (!one.isRefused) await Promise.race([server.run(), failed])
+  judge(one, await within(report, REPORT_TIMEOUT_MS, 'the report of the peer'))
+}
+
 async function againstClient(one, peer) {
   const server = await listenFor(one)
   try {
-    const { protocols = [], peer: deflate } = one
-    peer.write({ case: one.id, url: urlOf(one, server.port), protocols, deflate })
-    const report = peer.report(one.id, one.timeoutMs)
-    report.catch(() => {})
-    // Who could not connect reports, and never gets as far as the case.
-    const failed = report.then(({ open, error, status }) => {
-      if (open === true) return new Promise(() => {})
-      throw new Mismatch(`the peer could not connect: ${error ?? `status ${String(status)}`}`)
-    })
-    failed.catch(() => {})
-    if (!one.isRefused) await Promise.race([server.run(), failed])
-    judge(one, await within(report, REPORT_TIMEOUT_MS, 'the report of the peer'))
+    await throughTap(one, server.port, 'client', (port) => clientRun(one, peer, server, port))
   } finally {
     server.stop()
   }
