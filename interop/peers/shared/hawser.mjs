@@ -1,6 +1,6 @@
 /** Hawser itself, in both roles: what the others are compared with, and what stands behind proxies. */
 import { connect, HandshakeError, reject, WebSocketServer } from '../../../dist/esm/index.js'
-import { main, PROTOCOL, report, settings } from '../shared/program.mjs'
+import { main, PROTOCOL, report, settings } from './program.mjs'
 
 const LIMITS = { maxMessageBytes: 32 * 1024 * 1024 }
 const compression = (deflate) => deflate !== null && { thresholdBytes: 0, ...deflate }
