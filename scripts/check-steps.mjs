@@ -64,13 +64,20 @@ function autobahnSteps(autobahn, all) {
   return autobahn === 'sample' ? [step('sample', ['--sample'])] : []
 }
 
+/** @param {boolean} interop @param {boolean} all @returns {Step[]} */
+function interopSteps(interop, all) {
+  if (all) return [{ name: 'interop', script: 'interop', flags: ['--check'], needs: 'build' }]
+  return interop ? [{ name: 'interop (quick)', script: 'interop', flags: ['--quick'], needs: 'build' }] : []
+}
+
 /**
  * The checks, in order.
- * @param {{ root: string, autobahn: string, all: boolean, testReport: string }} options `all`: everything that takes long,
- *   whatever `autobahn` says; `testReport`: where jest writes its counts
+ * @param {{ root: string, autobahn: string, interop: boolean, all: boolean, testReport: string }} options `interop`: other
+ *   implementations, those that are quick to install; `all`: everything that takes long, whatever `autobahn` and `interop`
+ *   say; `testReport`: where jest writes its counts
  * @returns {Step[]}
  */
-export function listSteps({ root, autobahn, all, testReport }) {
+export function listSteps({ root, autobahn, interop, all, testReport }) {
   return [
     { name: 'lint', script: 'lint' },
     { name: 'format', script: 'format:check' },
@@ -81,6 +88,7 @@ export function listSteps({ root, autobahn, all, testReport }) {
     withoutNativeStep(all),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
+    ...interopSteps(interop, all),
     ...autobahnSteps(autobahn, all),
     ...(all ? stressSteps(root) : []),
   ]

@@ -3,9 +3,10 @@
  * same list (`.ci/run`). Ends with the line `N passed, N failed`: the tests, as jest counted them; where CI is true, one
  * that was skipped has failed.
  *
- * node scripts/check.mjs [--autobahn off|sample|full] [--all]
+ * node scripts/check.mjs [--autobahn off|sample|full] [--interop] [--all]
  *   --autobahn   default: HAWSER_AUTOBAHN, or off; full is all cases, and the sample without src/native
- *   --all        all of Autobahn by handle and by stream, its sample without src/native, and every program of test/stress
+ *   --interop    other implementations, those that are quick to install
+ *   --all        all other implementations, all of Autobahn by handle and by stream, its sample without src/native, and every program of test/stress
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -52,13 +53,13 @@ async function readResults(testReport) {
   }
 }
 
-async function check(autobahn, all) {
+async function check({ autobahn, interop, all }) {
   const temp = await mkdtemp(path.join(tmpdir(), 'hawser-check-'))
   try {
     const testReport = path.join(temp, 'tests.json')
     const rows = []
     const failed = new Set()
-    for (const step of listSteps({ root, autobahn, all, testReport })) {
+    for (const step of listSteps({ root, autobahn, interop, all, testReport })) {
       console.log(`\n== ${step.name}`)
       const start = performance.now()
       const skipped = step.needs !== undefined && failed.has(step.needs)
@@ -86,12 +87,16 @@ async function check(autobahn, all) {
 }
 
 const { values } = parseArgs({
-  options: { autobahn: { type: 'string' }, all: { type: 'boolean', default: false } },
+  options: {
+    autobahn: { type: 'string' },
+    interop: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
+  },
 })
 const autobahn = values.autobahn ?? process.env.HAWSER_AUTOBAHN ?? 'off'
 if (!AUTOBAHN.includes(autobahn)) {
   console.error(`autobahn is one of ${AUTOBAHN.join(', ')}, not ${JSON.stringify(autobahn)}`)
   process.exitCode = 2
-} else if (!(await check(autobahn, values.all))) {
+} else if (!(await check({ ...values, autobahn }))) {
   process.exitCode = 1
 }

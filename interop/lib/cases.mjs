@@ -11,6 +11,7 @@ const MIB = 1024 * 1024
 export const OFFERED = ['interop.a', 'interop.b']
 export const CHOSEN = 'interop.b'
 
+/** @typedef {{ frames: number, continuations: number, compressed: number }} Counts */
 /**
  * @typedef {object} Case
  * @property {string} id
@@ -22,10 +23,10 @@ export const CHOSEN = 'interop.b'
  * @property {boolean | object} hawser its perMessageDeflate
  * @property {object | null} peer its permessage-deflate: null for none, {} for its own defaults
  * @property {number} timeoutMs
+ * @property {boolean} [directIo] of Hawser's end
  * @property {(end: import('./hawser-end.mjs').HawserEnd) => Promise<void>} run at Hawser's end, once the connection is open
  * @property {(report: import('./peer-process.mjs').Report) => void} [judge] looks at what the peer reports afterwards
- * @property {(fromPeer: { frames: number, continuations: number, compressed: number }) => void} [judgeFrames] looks at what
- *   the peer sent, in frames
+ * @property {(fromPeer: Counts, fromHawser: Counts) => void} [judgeFrames] looks at what went over the wire
  * @property {true} [isRefused] the handshake is to fail with 401
  */
 
@@ -123,13 +124,12 @@ const CLOSES = [
   { name: '4999', code: 4999, reason: REASON_123_BYTES },
   { name: 'none', code: undefined, reason: '' },
 ]
-const titleOf = ({ name, reason }) => (reason === '' ? name : `${name} with a reason`)
 
 /** @type {Case[]} */
 const CLOSINGS = [
   ...CLOSES.map((one) => ({
     id: `close-by-hawser-${one.name}`,
-    title: `Hawser: ${titleOf(one)}`,
+    title: `Hawser ${one.name}`,
     run: async (end) => {
       await end.close(one.code, one.reason)
     },
@@ -140,7 +140,7 @@ const CLOSINGS = [
   })),
   ...CLOSES.map((one) => ({
     id: `close-by-peer-${one.name}`,
-    title: `peer: ${titleOf(one)}`,
+    title: `peer ${one.name}`,
     query: {
       do: 'close',
       ...(one.code !== undefined && { code: String(one.code) }),
@@ -158,14 +158,15 @@ const CLOSINGS = [
 
 /** What is asked for, of the 2 x 2 x 8 x 8 combinations of RFC 7692 section 7.1: each alone, together, at both ends. */
 const PARAMETERS = [
-  { name: 'server-no-context', serverNoContextTakeover: true },
-  { name: 'client-no-context', clientNoContextTakeover: true },
-  { name: 'no-contexts', serverNoContextTakeover: true, clientNoContextTakeover: true },
-  { name: 'server-9', serverMaxWindowBits: 9 },
-  { name: 'client-9', clientMaxWindowBits: 9 },
-  { name: 'server-10-client-12', serverMaxWindowBits: 10, clientMaxWindowBits: 12 },
-  { name: 'both-15', serverMaxWindowBits: 15, clientMaxWindowBits: 15 },
+  { letter: 'a', name: 'server-no-context', serverNoContextTakeover: true },
+  { letter: 'b', name: 'client-no-context', clientNoContextTakeover: true },
+  { letter: 'c', name: 'no-contexts', serverNoContextTakeover: true, clientNoContextTakeover: true },
+  { letter: 'd', name: 'server-9', serverMaxWindowBits: 9 },
+  { letter: 'e', name: 'client-9', clientMaxWindowBits: 9 },
+  { letter: 'f', name: 'server-10-client-12', serverMaxWindowBits: 10, clientMaxWindowBits: 12 },
+  { letter: 'g', name: 'both-15', serverMaxWindowBits: 15, clientMaxWindowBits: 15 },
   {
+    letter: 'h',
     name: 'all',
     serverNoContextTakeover: true,
     clientNoContextTakeover: true,
@@ -183,11 +184,12 @@ const WIRE_NAMES = {
 const wireName = ([name, value]) =>
   value === true ? WIRE_NAMES[name] : `${WIRE_NAMES[name]}=${String(value)}`
 
-const LAST_WORD = 15
+const LARGEST_WINDOW_BITS = 15
 
 /** Whether what was agreed keeps a parameter: no window larger than what was asked for. */
 function isGranted(agreed, [name, value]) {
-  const [, bits = String(LAST_WORD)] = new RegExp(`${WIRE_NAMES[name]}(?:="?(\\d+))?`).exec(agreed) ?? []
+  const [, bits = String(LARGEST_WINDOW_BITS)] =
+    new RegExp(`${WIRE_NAMES[name]}(?:="?(\\d+))?`).exec(agreed) ?? []
   return value === true ? agreed.includes(WIRE_NAMES[name]) : Number(bits) <= value
 }
 
@@ -234,20 +236,25 @@ const compressed = (asked, asker) => async (end) => {
 const DEFLATED = {
   group: 'compression',
   timeoutMs: 30_000,
-  judgeFrames: ({ compressed: count }) => {
-    if (count < ROW.length / 2) throw new Mismatch(`the peer compresses ${String(count)} messages`)
+  judgeFrames: (fromPeer, fromHawser) => {
+    for (const [name, { compressed: count }] of [
+      ['Hawser', fromHawser],
+      ['the peer', fromPeer],
+    ]) {
+      if (count < ROW.length / 2) throw new Mismatch(`${name} compresses ${String(count)} messages`)
+    }
   },
 }
 
 /** @type {Case[]} */
 const COMPRESSIONS = [
-  { id: 'deflate', title: 'nothing asked for', hawser: { thresholdBytes: 0 }, peer: {}, run: compressed([]) },
+  { id: 'deflate', title: 'nothing', hawser: { thresholdBytes: 0 }, peer: {}, run: compressed([]) },
   ...['hawser', 'peer'].flatMap((asker) =>
-    PARAMETERS.map(({ name, ...asked }) => {
+    PARAMETERS.map(({ letter, name, ...asked }) => {
       const parameters = Object.entries(asked)
       return {
         id: `deflate-by-${asker}-${name}`,
-        title: `${asker === 'hawser' ? 'Hawser' : 'peer'}: ${parameters.map(wireName).join(', ')}`,
+        title: `${asker === 'hawser' ? 'Hawser' : 'peer'}: ${letter}`,
         hawser: { thresholdBytes: 0, ...(asker === 'hawser' && asked) },
         peer: asker === 'hawser' ? {} : asked,
         run: compressed(parameters, asker),
@@ -259,7 +266,14 @@ const COMPRESSIONS = [
 /** @type {readonly Case[]} */
 export const CASES = [...MESSAGES, ...CLOSINGS, ...COMPRESSIONS]
 
-export const GROUPS = { messages: 'Messages', closing: 'Closing', compression: 'Compression' }
+/** What is asked for under each letter. */
+export const LETTERS = PARAMETERS.map(({ letter, ...named }) => ({
+  letter,
+  asked: Object.entries(named)
+    .filter(([name]) => name in WIRE_NAMES)
+    .map(wireName)
+    .join('; '),
+}))
 
 /** The name of a configuration of a peer: a server listens once for each. @param {object | null} deflate */
 export const configName = (deflate) => JSON.stringify(deflate)

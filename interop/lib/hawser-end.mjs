@@ -101,7 +101,8 @@ export class HawserEnd {
 }
 
 /** The times that a case may take are shorter than those of Hawser's own. */
-const optionsOf = ({ hawser, timeoutMs }) => ({
+const optionsOf = ({ hawser, timeoutMs, directIo }) => ({
+  directIo,
   perMessageDeflate: hawser,
   limits: LIMITS,
   handshakeTimeoutMs: timeoutMs,

@@ -4,17 +4,14 @@ import { listenFor, runAsClient } from './hawser-end.mjs'
 import { expectationOf } from './manifests.mjs'
 import { Mismatch, within } from './mismatch.mjs'
 import { PeerProcess } from './peer-process.mjs'
+import { resultOf } from './result.mjs'
 import { tap } from './tap.mjs'
+
+/** Beside its time, for the first case of a client: a JVM on a busy machine, a browser. */
+const START_TIMEOUT_MS = 45_000
 
 /** For the report, once the connection is over at Hawser's end. */
 const REPORT_TIMEOUT_MS = 5_000
-
-/**
- * @typedef {object} Result
- * @property {string} id of the case
- * @property {'ok' | 'n/a' | 'differs' | 'unexpected'} outcome
- * @property {string} [note] why it does not apply or differs, or what was unexpected
- */
 
 /** The URL of a case: it tells the peer what to do. */
 function urlOf(one, port) {
@@ -39,7 +36,9 @@ async function throughTap(one, port, peerRole, run) {
   const wire = await tap(port)
   try {
     await run(wire.port)
-    one.judgeFrames(peerRole === 'server' ? wire.fromServer : wire.fromClient)
+    const [fromPeer, fromHawser] =
+      peerRole === 'server' ? [wire.fromServer, wire.fromClient] : [wire.fromClient, wire.fromServer]
+    one.judgeFrames(fromPeer, fromHawser)
   } finally {
     wire.stop()
   }
@@ -90,25 +89,12 @@ async function attempt(one, peer, role) {
   }
 }
 
-/** @returns {Result} */
-function resultOf(id, failure, expected) {
-  if (expected === undefined) {
-    return failure === undefined ? { id, outcome: 'ok' } : { id, outcome: 'unexpected', note: failure }
-  }
-  if (failure === undefined) {
-    return { id, outcome: 'unexpected', note: `ok, where this was expected: ${expected.differs}` }
-  }
-  return new RegExp(expected.differs).test(failure)
-    ? { id, outcome: 'differs', note: expected.because }
-    : { id, outcome: 'unexpected', note: `${failure} (expected: ${expected.differs})` }
-}
-
 /**
  * @param {import('./manifests.mjs').Peer} peer @param {string} folder @param {'client' | 'server'} role of the peer
- * @param {RegExp} pattern of the ids of cases
- * @returns {Promise<Result[]>}
+ * @param {{ pattern: RegExp, directIo: boolean }} options `pattern` of the ids of cases; `directIo` of Hawser's end
+ * @returns {Promise<import('./result.mjs').Result[]>}
  */
-export async function runPeer(peer, folder, role, pattern) {
+export async function runPeer(peer, folder, role, { pattern, directIo }) {
   const start = async () => {
     const args = role === 'server' ? ['serve', JSON.stringify(CONFIGS)] : ['client']
     const child = new PeerProcess(peer.command, folder, args)
@@ -122,6 +108,7 @@ export async function runPeer(peer, folder, role, pattern) {
   }
   const results = []
   let child = await start()
+  let isFresh = true
   try {
     for (const one of CASES.filter(({ id }) => pattern.test(id))) {
       const expected = expectationOf(peer, role, one.id)
@@ -129,12 +116,15 @@ export async function runPeer(peer, folder, role, pattern) {
         results.push({ id: one.id, outcome: 'n/a', note: expected.na })
         continue
       }
-      const failure = await attempt(one, child, role)
+      const timeoutMs = one.timeoutMs + (role === 'client' && isFresh ? START_TIMEOUT_MS : 0)
+      isFresh = false
+      const failure = await attempt({ ...one, timeoutMs, directIo }, child, role)
       results.push(resultOf(one.id, failure, expected))
       // What did not end as it should may keep the program busy.
       if (failure !== undefined && (role === 'client' || !child.isRunning)) {
         await child.stop()
         child = await start()
+        isFresh = true
       }
     }
   } finally {

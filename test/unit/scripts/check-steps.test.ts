@@ -18,6 +18,7 @@ const list = (options: object): readonly Step[] =>
   evaluate('check-steps.mjs', 'return subject.listSteps(input)', {
     root,
     autobahn: 'off',
+    interop: false,
     all: false,
     testReport: 'tests.json',
     ...options,
@@ -37,6 +38,12 @@ const ALWAYS = [
 describe('the checks', () => {
   test('are without Autobahn by default', () => {
     expect(list({}).map(({ name }) => name)).toEqual(ALWAYS)
+  })
+
+  test('are with the implementations that are quick to install, in CI', () => {
+    expect(list({ interop: true }).slice(ALWAYS.length)).toEqual([
+      { name: 'interop (quick)', script: 'interop', flags: ['--quick'], needs: 'build' },
+    ])
   })
 
   test('are with a sample of Autobahn when the flag asks for it', () => {
@@ -63,6 +70,7 @@ describe('the checks', () => {
     try {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
         ...ALWAYS.map((name) => (name.startsWith('tests without') ? 'tests without native, all' : name)),
+        'interop',
         'autobahn (full)',
         'autobahn (stream, full)',
         'autobahn (without native, sample)',
