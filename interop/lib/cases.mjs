@@ -39,6 +39,20 @@ const echoes = (messages) => async (end) => {
   await end.closeCleanly()
 }
 
+const FLOOD = 2_000
+
+/** Messages without a wait for those sent back, but for room to send. */
+const flood = async (end) => {
+  const messages = Array.from({ length: FLOOD }, (_, number) => `${String(number)} ${'flood '.repeat(680)}`)
+  const received = (async () => {
+    for (const message of messages) expectEqual(await end.receive(), message)
+  })()
+  received.catch(() => {})
+  for (const message of messages) await end.sendWithRoom(message)
+  await received
+  await end.closeCleanly()
+}
+
 const NOT_ASCII =
   'ä é ß Ω Привет 漢字 \u{1f600}\u{1f468}\u200d\u{1f469}\u200d\u{1f467} \u{10ffff} \u0000 \uffff'
 const longText = (bytes) => NOT_ASCII.repeat(Math.ceil(bytes / Buffer.byteLength(NOT_ASCII))).slice(0, bytes)
@@ -65,6 +79,7 @@ const MESSAGES = [
     timeoutMs: 40_000,
     run: (end) => echoes([noise(20 * MIB)])(end),
   },
+  { id: 'flood', title: '2,000 at once', timeoutMs: 40_000, run: flood },
   {
     id: 'fragments',
     title: 'fragments from the peer',
@@ -216,10 +231,16 @@ const IN_FLIGHT = 20
 const toBeGranted = (asked, asker, hawsersRole) =>
   asker === 'hawser' && hawsersRole === 'client' ? asked.filter(([name]) => name.startsWith('server')) : asked
 
-/** @param {[string, unknown][]} asked @param {string} [asker] */
-const compressed = (asked, asker) => async (end) => {
+/** @returns what was agreed */
+function expectCompression(end) {
   const agreed = end.socket.extensions
   if (!agreed.includes('permessage-deflate')) throw new Mismatch('not compressed')
+  return agreed
+}
+
+/** @param {[string, unknown][]} asked @param {string} [asker] */
+const compressed = (asked, asker) => async (end) => {
+  const agreed = expectCompression(end)
   for (let at = 0; at < ROW.length + IN_FLIGHT; at++) {
     if (at < ROW.length) end.send(ROW[at])
     // Not all at once: few servers read on while they cannot write.
@@ -249,6 +270,17 @@ const DEFLATED = {
 /** @type {Case[]} */
 const COMPRESSIONS = [
   { id: 'deflate', title: 'nothing', hawser: { thresholdBytes: 0 }, peer: {}, run: compressed([]) },
+  {
+    id: 'deflate-flood',
+    title: 'nothing, 2,000 at once',
+    hawser: { thresholdBytes: 0 },
+    peer: {},
+    timeoutMs: 40_000,
+    run: async (end) => {
+      expectCompression(end)
+      await flood(end)
+    },
+  },
   ...['hawser', 'peer'].flatMap((asker) =>
     PARAMETERS.map(({ letter, name, ...asked }) => {
       const parameters = Object.entries(asked)

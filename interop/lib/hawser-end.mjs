@@ -77,6 +77,11 @@ export class HawserEnd {
     this.socket.send(message)
   }
 
+  /** Waits where there is no room for more. */
+  async sendWithRoom(message) {
+    if (!this.socket.send(message)) await this.socket.drained()
+  }
+
   receive() {
     return this.messages.next()
   }

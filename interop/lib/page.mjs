@@ -65,7 +65,7 @@ function table(heads, rows) {
 function caseTable(group, rows, notes) {
   const cases = CASES.filter((one) => one.group === group)
   const cell = (results, { id }) => {
-    const { outcome = 'not run', note } = results.find((one) => one.id === id) ?? {}
+    const { outcome = 'missing', note } = results.find((one) => one.id === id) ?? {}
     return note === undefined ? outcome : `${outcome}${notes.mark(note)}`
   }
   return table(
