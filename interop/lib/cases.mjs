@@ -208,18 +208,35 @@ function isGranted(agreed, [name, value]) {
   return value === true ? agreed.includes(WIRE_NAMES[name]) : Number(bits) <= value
 }
 
-/** Services' JSON: 1 KiB to 4 KiB, each repeats parts of those before it; text and bytes; some are empty or not ASCII. */
+function* numbers(seed) {
+  for (let state = seed; ;) {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+    yield state >>> 8
+  }
+}
+
+/** 1.5 KiB to which only its copy is alike: a small window does not reach from the one to the other. */
+function noiseText(seed) {
+  const random = numbers(seed)
+  return Buffer.from(Array.from({ length: 1152 }, () => random.next().value & 0xff)).toString('base64')
+}
+
+/** JSON of a service: 1 KiB to 4 KiB, each repeats parts of those before it. */
+function row(number) {
+  const random = numbers(number + 1)
+  const fields = { number }
+  for (let length = 0; length < 1024 * (1 + (number % 4)); length += 24) {
+    fields[`key${String(length)}`] = `value ${String(random.next().value)}`
+  }
+  return JSON.stringify(fields)
+}
+
+/** Text and bytes; some are twice the same, some are empty, one is not ASCII. */
 export const ROW = Array.from({ length: 200 }, (_, number) => {
   if (number === 50) return ''
   if (number === 51) return Buffer.alloc(0)
   if (number === 52) return NOT_ASCII
-  const fields = { number }
-  let state = number + 1
-  for (let length = 0; length < 1024 * (1 + (number % 4)); length += 24) {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
-    fields[`key${String(length)}`] = `value ${String(state >>> 8)}`
-  }
-  const text = JSON.stringify(fields)
+  const text = number % 10 > 7 ? noiseText(number - (number % 10)) : row(number)
   return number % 5 === 4 ? Buffer.from(text) : text
 })
 const IN_FLIGHT = 20

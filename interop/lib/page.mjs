@@ -32,7 +32,8 @@ frame without a code. Ok: the other side sees the code and the reason, and Hawse
 const COMPRESSION = `## Compression
 
 permessage-deflate (RFC 7692), with a context wherever it was not agreed away: 200 messages in a row, text and bytes, of 1 KiB to 4
-KiB, which repeat parts of one another, an empty text, empty bytes and text that is not ASCII among them, and then one of 1.5 MiB;
+KiB, which repeat parts of one another, an empty text, empty bytes, text that is not ASCII and noise twice among them, and then one
+of 1.5 MiB;
 at most 20 are on their way at once. Both ends compress; that the peer does is seen on the wire. "Nothing" is both ends at their
 defaults. The other columns are a sample of the combinations of the four parameters, asked for by Hawser and by the peer:
 

@@ -11,7 +11,7 @@ import { tap } from './tap.mjs'
 const START_TIMEOUT_MS = 45_000
 
 /** For the report, once the connection is over at Hawser's end. */
-const REPORT_TIMEOUT_MS = 5_000
+const REPORT_TIMEOUT_MS = 10_000
 
 /** The URL of a case: it tells the peer what to do. */
 function urlOf(one, port) {
@@ -61,10 +61,11 @@ async function clientRun(one, peer, server, port) {
   // A client that could not connect reports, and never gets as far as the case.
   const failed = report.then(({ open, error, status }) => {
     if (open === true) return new Promise(() => {})
-    throw new Mismatch(`the peer could not connect: ${error ?? `status ${String(status)}`}`)
+    throw new Mismatch(error === undefined ? `refused with ${String(status)}` : `the peer says: ${error}`)
   })
   failed.catch(() => {})
-  if (!one.isRefused) await Promise.race([server.run(), failed])
+  if (one.isRefused) return judge(one, await report)
+  await Promise.race([server.run(), failed])
   judge(one, await within(report, REPORT_TIMEOUT_MS, 'the report of the peer'))
 }
 
@@ -119,9 +120,14 @@ export async function runPeer(peer, folder, role, { pattern, directIo }) {
       const timeoutMs = one.timeoutMs + (role === 'client' && isFresh ? START_TIMEOUT_MS : 0)
       isFresh = false
       const failure = await attempt({ ...one, timeoutMs, directIo }, child, role)
-      results.push(resultOf(one.id, failure, expected))
+      const result = resultOf(one.id, failure, expected)
+      results.push(result)
       // What did not end as it should may keep the program busy.
-      if (failure !== undefined && (role === 'client' || !child.isRunning)) {
+      if (
+        result.outcome === 'unexpected' ||
+        (failure !== undefined && role === 'client') ||
+        !child.isRunning
+      ) {
         await child.stop()
         child = await start()
         isFresh = true

@@ -7,7 +7,7 @@ import { main, PROTOCOL, report, settings } from '../shared/program.mjs'
 const LIMITS = { maxReceivedFrameSize: 32 * 1024 * 1024, maxReceivedMessageSize: 32 * 1024 * 1024 }
 
 /** @returns what is reported at the end */
-async function serve(connection, { action, code, reason }) {
+function serve(connection, { action, code, reason }) {
   connection.on('message', ({ type, utf8Data, binaryData }) => {
     const data = type === 'utf8' ? Buffer.from(utf8Data) : binaryData
     if (action === 'fragments') connection.fragmentationThreshold = Math.max(1, Math.ceil(data.length / 3))
@@ -17,8 +17,12 @@ async function serve(connection, { action, code, reason }) {
   connection.on('pong', (data) => connection.sendUTF(`pong ${data.toString()}`))
   if (action === 'ping') connection.ping('peer')
   if (action === 'close') connection.close(code, reason ?? '')
-  const [closeCode, closeReason] = await once(connection, 'close')
-  return { open: true, protocol: connection.protocol ?? '', closeCode, closeReason: closeReason ?? '' }
+  return new Promise((resolve) => {
+    connection.on('error', () => {})
+    connection.once('close', (closeCode, closeReason = '') => {
+      resolve({ open: true, protocol: connection.protocol ?? '', closeCode, closeReason })
+    })
+  })
 }
 
 await main({

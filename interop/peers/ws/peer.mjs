@@ -27,12 +27,11 @@ function serve(socket, { action, code, reason }) {
   }
   if (socket.readyState === WebSocket.OPEN) begin()
   else socket.once('open', begin)
-  return once(socket, 'close').then(([closeCode, closeReason]) => ({
-    open: true,
-    protocol: socket.protocol,
-    closeCode,
-    closeReason: closeReason.toString(),
-  }))
+  return new Promise((resolve) => {
+    socket.once('close', (closeCode, closeReason) => {
+      resolve({ open: true, protocol: socket.protocol, closeCode, closeReason: closeReason.toString() })
+    })
+  })
 }
 
 await main({
