@@ -71,7 +71,10 @@ export class Waiters<T> {
       if (timeoutMs !== Infinity) {
         timer = setTimeout(
           () => {
-            waiter.reject(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
+            // What was received while the event loop was blocked is read first.
+            setImmediate(() => {
+              waiter.reject(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
+            })
           },
           Math.min(timeoutMs, MAX_TIMER_MS),
         )

@@ -114,10 +114,12 @@ export class TimerWheel {
   private arm(number: number): void {
     this.disarm()
     this.armedSlot = number
+    const now = monotonicNow()
+    const dueAt = Math.max(number * SLOT_MS, now)
     // setTimeout holds at most 2^31 - 1 ms; what is later is looked at then, and armed again.
-    const delay = Math.min(Math.max(number * SLOT_MS - monotonicNow(), 0), 0x7fff_ffff)
+    const delay = Math.min(dueAt - now, 0x7fff_ffff)
     this.timer = setTimeout(() => {
-      this.wake()
+      this.wake(dueAt)
     }, delay)
     if (this.keepers === 0) this.timer.unref()
   }
@@ -125,33 +127,37 @@ export class TimerWheel {
   /**
    * Timers run before the event loop reads and writes. If the loop was blocked, what the peers sent and what the system took
    * meanwhile is still to be seen: the deadlines are judged after that, and after as much time as the loop lost.
+   * @param dueAt when this was to be called
    */
-  private wake(): void {
-    const lateMs = monotonicNow() - this.armedSlot * SLOT_MS
+  private wake(dueAt: number): void {
+    const now = monotonicNow()
+    const lateMs = now - dueAt
     // Until then nothing arms the timer anew.
     this.armedSlot = -Infinity
-    this.timer = null
     if (lateMs < SLOT_MS) {
-      // Referenced: the event loop does not sleep before it.
-      this.immediate = setImmediate(() => {
-        this.fire()
-      })
+      this.fireAfterPoll(now)
       return
     }
-    this.timer = setTimeout(
-      () => {
-        this.fire()
-      },
-      Math.min(lateMs, MAX_GRACE_MS),
-    )
+    const graceMs = Math.min(lateMs, MAX_GRACE_MS)
+    this.timer = setTimeout(() => {
+      // If the loop is blocked again, what falls due meanwhile is not judged now.
+      this.fireAfterPoll(now + graceMs)
+    }, graceMs)
     if (this.keepers === 0) this.timer.unref()
   }
 
-  private fire(): void {
+  /** @param until who is due by then is called: a block of the loop from now on makes nobody late */
+  private fireAfterPoll(until: number): void {
     this.timer = null
+    // Referenced: the event loop does not sleep before it.
+    this.immediate = setImmediate(() => {
+      this.fire(until)
+    })
+  }
+
+  private fire(now: number): void {
     this.immediate = null
     this.armedSlot = Infinity
-    const now = monotonicNow()
     try {
       for (;;) {
         const number = this.order[this.order.length - 1]

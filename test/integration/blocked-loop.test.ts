@@ -84,4 +84,14 @@ describe.each([true, false])('with directIo %s', (directIo) => {
     await SlowPeer.connect(port)
     expect(opened).toBe(1)
   })
+
+  test('receive does not give up on a message that arrived while the event loop was blocked', async () => {
+    const peer = await SlowPeer.listen()
+    const socket = await connect(`ws://127.0.0.1:${String(peer.port)}/`, { ...QUIET, directIo })
+    afterwards(() => socket.terminate())
+    peer.sendTexts('arrived')
+    const received = socket.receive({ timeoutMs: 200 })
+    blockLoop(500)
+    expect(await received).toBe('arrived')
+  })
 })

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Programs } from '../../helpers/child.js'
 import { monotonicNow, TimerWheel, type Timed } from '../../../src/transport/timer-wheel.js'
 
@@ -172,4 +174,63 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(putOff.calls).toHaveLength(1)
     expect(putOff.calls[0]).toBeGreaterThanOrEqual(dueAt + 40)
   })
+
+  test('what arrives while the event loop is blocked is read before any deadline that passed meanwhile', async () => {
+    const order: string[] = []
+    const { near, far, close } = await linked()
+    far.on('data', () => order.push('read'))
+    const wheel = new TimerWheel()
+    const now = monotonicNow()
+    const first = new Alarm()
+    const second = new Alarm()
+    void first.done.then(() => order.push('first'))
+    void second.done.then(() => order.push('second'))
+    wheel.schedule(first, now + 20)
+    wheel.schedule(second, now + 300)
+    // The first is late: it waits for the time that the loop lost. Within that time the loop is blocked again.
+    block(80)
+    setImmediate(() => {
+      // After an immediate come timers, and reading is last.
+      setImmediate(() => {
+        near.write('x')
+        block(600)
+      })
+    })
+    await Promise.all([first.done, second.done])
+    close()
+    expect(order).toEqual(['read', 'first', 'second'])
+  })
+
+  test('a deadline that is past when it is scheduled does not wait as if the event loop had been blocked', async () => {
+    const wheel = new TimerWheel()
+    const alarm = new Alarm()
+    const now = monotonicNow()
+    wheel.schedule(alarm, now - 5_000)
+    await alarm.done
+    expect(monotonicNow() - now).toBeLessThan(500)
+  })
 })
+
+/** Nothing else runs in this thread until the time is over. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+/** Two ends of a connection. */
+async function linked(): Promise<{ near: Socket; far: Socket; close(): void }> {
+  const server = createServer()
+  const accepted = once(server, 'connection')
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [far] = (await accepted) as [Socket]
+  if (near.connecting) await once(near, 'connect')
+  return {
+    near,
+    far,
+    close() {
+      near.destroy()
+      far.destroy()
+      server.close()
+    },
+  }
+}
