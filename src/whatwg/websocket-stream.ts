@@ -53,14 +53,6 @@ class Deferred<T> {
 /**
  * A WebSocket as two streams, with backpressure in both directions: nothing is read from the network while nobody reads the
  * readable, and a write waits until the transport has taken the message. See docs/whatwg.md.
- * @example
- * ```ts
- * const stream = new WebSocketStream('ws://localhost:8080/echo')
- * const { readable, writable } = await stream.opened
- * const writer = writable.getWriter()
- * await writer.write('hello')
- * for await (const message of readable) console.log(message)
- * ```
  */
 export class WebSocketStream {
   readonly #url: URL

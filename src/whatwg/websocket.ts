@@ -68,12 +68,6 @@ const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
 /**
  * The WebSocket of browsers (https://websockets.spec.whatwg.org): same constructor, attributes, events and errors. See
  * docs/whatwg.md for what holds, and for the options that a program has besides.
- * @example
- * ```ts
- * const socket = new WebSocket('ws://localhost:8080/echo')
- * socket.onopen = () => socket.send('hello')
- * socket.onmessage = ({ data }) => console.log(data)
- * ```
  */
 export class WebSocket extends Base {
   declare static readonly CONNECTING: 0
