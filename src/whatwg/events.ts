@@ -1,11 +1,18 @@
 import { describeInterface, needArguments, toDictionary, toUnsignedShort, toUSVString } from './web-idl.js'
 
+/** The attributes of a CloseEvent that a program makes. */
 export interface CloseEventInit {
+  /** Default false. */
   readonly bubbles?: boolean
+  /** Default false. */
   readonly cancelable?: boolean
+  /** Default false. */
   readonly composed?: boolean
+  /** Default false. */
   readonly wasClean?: boolean
+  /** Default 0. */
   readonly code?: number
+  /** Default: empty. */
   readonly reason?: string
 }
 
@@ -25,8 +32,11 @@ export interface MessageEvent<Data = string | Blob | ArrayBuffer> extends Event 
   readonly data: Data
   /** The origin of the connection's URL, such as `ws://localhost:8080`. */
   readonly origin: string
+  /** Always empty. */
   readonly lastEventId: string
+  /** Always null. */
   readonly source: null
+  /** Always empty. */
   readonly ports: readonly never[]
 }
 
@@ -38,6 +48,7 @@ export interface ErrorEvent extends Event {
   readonly message: string
 }
 
+/** How a CloseEvent is made. */
 type CloseEventConstructor = new (type: string, init?: CloseEventInit) => CloseEvent
 
 class OwnCloseEvent extends Event implements CloseEvent {

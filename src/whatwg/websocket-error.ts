@@ -36,10 +36,12 @@ export class WebSocketError extends DOMException {
     this.#reason = reason
   }
 
+  /** The close code, or null. */
   get closeCode(): number | null {
     return this.#closeCode
   }
 
+  /** The close reason, or empty. */
   get reason(): string {
     return this.#reason
   }

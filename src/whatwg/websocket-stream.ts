@@ -96,6 +96,7 @@ export class WebSocketStream {
     if (signal !== undefined) this.#listen(signal)
   }
 
+  /** The URL of the connection, with ws or wss. */
   get url(): string {
     return this.#url.href
   }

@@ -27,36 +27,54 @@ import {
   toUSVString,
 } from './web-idl.js'
 
+/** What the data of a binary message is. */
 export type BinaryType = 'blob' | 'arraybuffer'
 
 /** The events of a {@link WebSocket}, by their types. */
 export interface WebSocketEventMap {
+  /** The connection is open. */
   readonly open: Event
+  /** A message was received. */
   readonly message: MessageEvent
+  /** The connection failed; `close` follows. */
   readonly error: ErrorEvent
+  /** The connection is over. */
   readonly close: CloseEvent
 }
 
+/** A handler that is an attribute. */
 type EventHandler<E> = ((this: WebSocket, event: E) => unknown) | null
+/** The options of a listener. */
 type ListenerOptions = Parameters<EventTarget['addEventListener']>[2]
-type Listener<E> = ((this: WebSocket, event: E) => unknown) | { handleEvent(event: E): unknown }
+/** An object that listens. */
+interface ListenerObject<E> {
+  /** Called with each event. */
+  handleEvent(event: E): unknown
+}
+/** A listener of events. */
+type Listener<E> = ((this: WebSocket, event: E) => unknown) | ListenerObject<E>
 
 /** An EventTarget that knows the types of a WebSocket's events. */
 export interface WebSocketEventTarget extends EventTarget {
+  /** Adds a listener. */
   addEventListener<K extends keyof WebSocketEventMap>(
     type: K,
     listener: Listener<WebSocketEventMap[K]>,
     options?: ListenerOptions,
   ): void
+  /** Adds a listener of any event. */
   addEventListener(type: string, listener: Listener<Event>, options?: ListenerOptions): void
+  /** Removes a listener. */
   removeEventListener<K extends keyof WebSocketEventMap>(
     type: K,
     listener: Listener<WebSocketEventMap[K]>,
     options?: ListenerOptions,
   ): void
+  /** Removes a listener of any event. */
   removeEventListener(type: string, listener: Listener<Event>, options?: ListenerOptions): void
 }
 
+/** EventTarget, with the types of the events. */
 const Base = EventTarget as unknown as new () => WebSocketEventTarget
 
 /** The standard has no other way to say that the peer is slow than to close: so much may wait. */
@@ -70,13 +88,21 @@ const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
  * docs/whatwg.md for what holds, and for the options that a program has besides.
  */
 export class WebSocket extends Base {
+  /** The value of `readyState` while the connection is not open yet. */
   declare static readonly CONNECTING: 0
+  /** The value of `readyState` while the connection is open. */
   declare static readonly OPEN: 1
+  /** The value of `readyState` while the connection is closing. */
   declare static readonly CLOSING: 2
+  /** The value of `readyState` while the connection is over. */
   declare static readonly CLOSED: 3
+  /** The value of `readyState` while the connection is not open yet. */
   declare readonly CONNECTING: 0
+  /** The value of `readyState` while the connection is open. */
   declare readonly OPEN: 1
+  /** The value of `readyState` while the connection is closing. */
   declare readonly CLOSING: 2
+  /** The value of `readyState` while the connection is over. */
   declare readonly CLOSED: 3
 
   readonly #url: URL
@@ -121,6 +147,7 @@ export class WebSocket extends Base {
     this.#link = new Link(record.href, { protocols: offered, init, limits }, owner)
   }
 
+  /** The URL of the connection, with ws or wss. */
   get url(): string {
     return this.#url.href
   }
@@ -159,6 +186,7 @@ export class WebSocket extends Base {
     if (value === 'blob' || value === 'arraybuffer') this.#binaryType = value
   }
 
+  /** The handler of `open`, or null. */
   get onopen(): EventHandler<Event> {
     return this.#handlers.get('open') as EventHandler<Event>
   }
@@ -167,6 +195,7 @@ export class WebSocket extends Base {
     this.#handlers.set('open', handler)
   }
 
+  /** The handler of `message`, or null. */
   get onmessage(): EventHandler<MessageEvent> {
     return this.#handlers.get('message') as EventHandler<MessageEvent>
   }
@@ -175,6 +204,7 @@ export class WebSocket extends Base {
     this.#handlers.set('message', handler)
   }
 
+  /** The handler of `error`, or null. */
   get onerror(): EventHandler<ErrorEvent> {
     return this.#handlers.get('error') as EventHandler<ErrorEvent>
   }
@@ -183,6 +213,7 @@ export class WebSocket extends Base {
     this.#handlers.set('error', handler)
   }
 
+  /** The handler of `close`, or null. */
   get onclose(): EventHandler<CloseEvent> {
     return this.#handlers.get('close') as EventHandler<CloseEvent>
   }
