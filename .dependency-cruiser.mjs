@@ -170,6 +170,8 @@ export default {
     builtins('endpoints', ['fs', 'module', 'path', 'url', 'async_hooks']),
     only('json', 'server', 'service', 'socket', 'connection'),
     builtins('json', []),
+    only('whatwg', 'client', 'connection', 'frame/close-code.ts', 'handshake/tokens.ts'),
+    builtins('whatwg', ['stream', 'util']),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', []),
     {

@@ -20,6 +20,7 @@ const SUBPATHS = [
   'hawser',
   'hawser/endpoints',
   'hawser/json',
+  'hawser/whatwg',
   'hawser/frame',
   'hawser/handshake',
   'hawser/deflate',

@@ -79,6 +79,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
   ],
   ['src/endpoints/directory.ts', "import 'node:fs/promises'\nimport '../server/path-matching.js'"],
   ['src/json/router.ts', "import '../server/path-matching.js'\nimport '../service/codec.js'"],
+  ['src/whatwg/websocket.ts', "import '../client/target.js'\nimport '../handshake/tokens.js'"],
   [
     'src/client/connect.ts',
     "import 'node:tls'\nimport '../socket/socket.js'\nimport '../handshake/tokens.js'",
@@ -162,6 +163,8 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['endpoints-builtins', 'src/endpoints/reaches-net.ts', "import 'node:net'"],
   ['json-imports', 'src/json/reaches-transport.ts', "import '../transport/transport.js'"],
   ['json-builtins', 'src/json/reads-files.ts', "import 'node:fs'"],
+  ['whatwg-imports', 'src/whatwg/reaches-socket.ts', "import '../socket/socket.js'"],
+  ['whatwg-builtins', 'src/whatwg/reaches-net.ts', "import 'node:net'"],
   ['client-imports', 'src/client/reaches-server.ts', "import type {} from '../server/path-matching.js'"],
   ['client-imports', 'src/client/reaches-hub.ts', "import '../hub/groups.js'"],
   ['hub-imports', 'src/hub/reaches-server.ts', "import '../server/path-matching.js'"],

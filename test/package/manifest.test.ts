@@ -49,6 +49,7 @@ describe('package.json', () => {
       '.',
       './endpoints',
       './json',
+      './whatwg',
       './frame',
       './handshake',
       './deflate',
@@ -109,7 +110,7 @@ describe('src', () => {
       entry.isDirectory(),
     )
     expect(rooms.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['endpoints', 'json', 'frame', 'handshake', 'deflate', 'connection']),
+      expect.arrayContaining(['endpoints', 'json', 'whatwg', 'frame', 'handshake', 'deflate', 'connection']),
     )
     const code = readText('src/index.ts').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
     expect(code.replace(/export (type )?(\*|\{[^}]*\}) from '[^']+'/g, '').trim()).toBe('')
