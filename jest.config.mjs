@@ -16,7 +16,8 @@ export default {
   testMatch: ['**/*.test.ts', ...(process.env.HAWSER_NATIVE === 'off' ? HANDLES_ALONE : [])],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',
-    '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json|whatwg)$': '<rootDir>/src/$1/index.ts',
+    '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json|whatwg)$':
+      '<rootDir>/src/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

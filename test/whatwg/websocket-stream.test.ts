@@ -1,3 +1,4 @@
+// slow: peers that stall until megabytes wait, over TCP and TLS
 /** What the web-platform-tests do not ask of WebSocketStream: bounds in both directions, and what becomes of what waits. */
 import type { WebSocketServer, ServerSocket } from '../../src/index.js'
 import { WebSocketStream, type WebSocketStreamOptions } from '../../src/whatwg/index.js'

@@ -1,3 +1,4 @@
+// slow: every case runs over TCP, and many over TLS as well
 /**
  * The web-platform-tests for websockets, rewritten against the standard: each case in wpt/ says which of their files it stands
  * for. docs/whatwg.md has the table.

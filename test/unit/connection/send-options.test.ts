@@ -11,7 +11,10 @@ describe('the options of one message', () => {
 
   test.each([
     [null, 'options must be an object, not null'],
-    [() => undefined, 'options must be an object, not a function: send takes no callback; it returns false when too much waits: then wait for drained() or onDrain'],
+    [
+      () => undefined,
+      'options must be an object, not a function: send takes no callback; it returns false when too much waits: then wait for drained() or onDrain',
+    ],
     [{ compress: 1 }, 'compress must be true or false, not 1'],
   ])('are refused as %p', (options, message) => {
     const connection = new Connection({ role: 'server' })

@@ -279,7 +279,9 @@ describe('groups', () => {
 
   test('send throws for wrong data and options, even if the group has no members', () => {
     expect(() => hub.group('dogs').send(5 as never)).toThrow(TypeError)
-    expect(() => hub.group('dogs').send('x', { expect: [] } as never)).toThrow('options has no option "expect"')
+    expect(() => hub.group('dogs').send('x', { expect: [] } as never)).toThrow(
+      'options has no option "expect"',
+    )
   })
 })
 
