@@ -189,12 +189,38 @@ export type AnyService = ServerService | ServiceFactory
 /** Only for the check of a service's own settings. */
 const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: [], autoPong: true }
 
-/** @throws TypeError or RangeError: see {@link checkService} and {@link resolveServiceSettings} */
+/**
+ * What stands in the place of a service.
+ * @throws TypeError for a class, an async function and a generator, none of which makes handlers when it is called; TypeError
+ *   or RangeError: see {@link checkService} and {@link resolveServiceSettings}
+ */
 export function checkServerService(service: unknown): AnyService {
-  if (typeof service === 'function') checkServiceNames('service', service, [], SETTING_NAMES)
-  else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
+  if (typeof service === 'function') {
+    checkFactory(service)
+    checkServiceNames('service', service, [], SETTING_NAMES)
+  } else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
   resolveServiceSettings('service', service as AnyService, ANY_SERVER)
   return service as AnyService
+}
+
+/** Refuses at once the functions that would fail for each connection. Calls nothing. */
+function checkFactory(factory: object): void {
+  if (/^class\b/.test(Function.prototype.toString.call(factory))) {
+    const { name } = factory as { readonly name?: unknown }
+    const made = `new ${typeof name === 'string' && name !== '' ? name : 'X'}()`
+    throw new TypeError(
+      `service must not be a class: give ${made}, or () => ${made} for one of each connection`,
+    )
+  }
+  const kind = Object.prototype.toString.call(factory).slice('[object '.length, -1)
+  if (kind === 'AsyncFunction') {
+    throw new TypeError(
+      'the function that makes handlers must not be async: await in onUpgrade or onOpen instead',
+    )
+  }
+  if (kind === 'GeneratorFunction' || kind === 'AsyncGeneratorFunction') {
+    throw new TypeError('the function that makes handlers must not be a generator')
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
 import { accept, WebSocketServer } from '../../../src/index.js'
 import { json, router } from '../../../src/json/index.js'
-import { trackEvents } from '../../../src/endpoints/index.js'
+import { serveEndpoint, trackEvents } from '../../../src/endpoints/index.js'
 
 describe('accept', () => {
   test('takes its options, and refuses an unknown name', () => {
@@ -36,6 +36,48 @@ describe('route', () => {
     ],
   ])('refuses %p as a service', (service, message) => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(new TypeError(message))
+  })
+
+  class Chat {
+    onOpen = noop
+  }
+  const classText = (made: string): string =>
+    `service must not be a class: give ${made}, or () => ${made} for one of each connection`
+  const asyncText = 'the function that makes handlers must not be async: await in onUpgrade or onOpen instead'
+  const generatorText = 'the function that makes handlers must not be a generator'
+  test.each<[string, unknown, string]>([
+    ['a class', Chat, classText('new Chat()')],
+    ['a class without a name', (() => class {})(), classText('new X()')],
+    ['a class that extends another', class Room extends Chat {}, classText('new Room()')],
+    ['an async function', async () => Promise.resolve({ onOpen: noop }), asyncText],
+    ['an async method', { async make() {} }.make, asyncText],
+    [
+      'a generator',
+      function* () {
+        yield { onOpen: noop }
+      },
+      generatorText,
+    ],
+    ['an async generator', { async *make() {} }.make, generatorText],
+  ])('refuses %s in the place of a function that makes handlers', async (_what, factory, message) => {
+    const server = new WebSocketServer()
+    expect(() => server.route('/', factory as never)).toThrow(new TypeError(message))
+    expect(() => serveEndpoint(server, 'chat', { default: factory })).toThrow(new TypeError(message))
+    expect(server.routes()).toEqual([])
+    await server.close()
+  })
+
+  test('takes a function that makes handlers, of every form that is neither', () => {
+    const server = new WebSocketServer()
+    const forms = [
+      () => new Chat(),
+      function classes() {},
+      { class: () => new Chat() }.class,
+      Chat.bind(null),
+    ]
+    expect(() => {
+      forms.forEach((form, i) => server.route(`/${String(i)}`, form as never))
+    }).not.toThrow()
   })
 
   test('takes a module whose exports are the handlers', () => {
