@@ -223,6 +223,9 @@ function checkFactory(factory: object): void {
   }
 }
 
+/** Of what factories made: once for each class, since each connection has an instance. */
+const passedPrototypes = new WeakSet()
+
 /**
  * Checks what a factory made.
  * @throws TypeError or RangeError: see {@link checkService}; TypeError for a setting, which would come too late
@@ -230,7 +233,7 @@ function checkFactory(factory: object): void {
 export function checkMade(made: unknown): Handlers<ServerSocket> {
   // It would have no handlers, and its rejection would be unhandled.
   refusePromise(made, 'the function of a route must return handlers, not a promise')
-  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES)
+  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES, passedPrototypes)
   const late = SETTING_NAMES.find((name) => name in handlers)
   if (late === undefined) return handlers
   throw new TypeError(

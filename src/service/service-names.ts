@@ -60,6 +60,8 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
  * - A module is checked as an instance without handlers is, since nobody else calls what it exports.
  * A function that makes handlers is checked as an instance is.
  * @param settings further legal options
+ * @param passed prototypes that were checked with the same names: they are skipped, and those that pass are added. The
+ *   first instance of a class decides for its prototype
  * @throws TypeError with the name, the name that was probably meant, and the legal names
  */
 export function checkServiceNames(
@@ -67,6 +69,7 @@ export function checkServiceNames(
   service: object,
   handlers: readonly string[],
   settings: readonly string[] = [],
+  passed?: WeakSet<object>,
 ): void {
   const options = typeof service === 'function' ? settings : [...OPTION_NAMES, ...settings]
   const known = [...handlers, ...options]
@@ -78,7 +81,7 @@ export function checkServiceNames(
   const hasHandler = !isOfModule && handlers.some((one) => one in service)
   for (
     let holder: object | null = service;
-    holder !== null && holder !== Object.prototype;
+    holder !== null && holder !== Object.prototype && passed?.has(holder) !== true;
     holder = Object.getPrototypeOf(holder) as object | null
   ) {
     for (const key of Object.getOwnPropertyNames(holder)) {
@@ -97,6 +100,9 @@ export function checkServiceNames(
       if (isMethod || options.includes(meant)) throw unknown(name, key, known)
     }
   }
+  if (passed === undefined) return
+  const parent = Object.getPrototypeOf(service) as object | null
+  if (parent !== null) passed.add(parent)
 }
 
 /** Whether a value is a module: it has the tag of one, or the marker that compilers put in its place. */

@@ -1,5 +1,6 @@
 /** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
 import { accept, WebSocketServer } from '../../../src/index.js'
+import { checkMade } from '../../../src/server/server-service.js'
 import { json, router } from '../../../src/json/index.js'
 import { serveEndpoint, trackEvents } from '../../../src/endpoints/index.js'
 
@@ -86,6 +87,40 @@ describe('route', () => {
       onOpen: noop,
     })
     expect(() => new WebSocketServer().route('/', service)).not.toThrow()
+  })
+})
+
+describe('what a factory makes', () => {
+  test('is checked by its own names each time, and by those of its class the first time', () => {
+    let reads = 0
+    const prototype = new Proxy(
+      { onTextMessage: noop, join: noop },
+      {
+        ownKeys(target) {
+          reads++
+          return Reflect.ownKeys(target)
+        },
+      },
+    )
+    const make = (more: object = {}): object => Object.assign(Object.create(prototype) as object, more)
+    for (let i = 0; i < 3; i++) expect(() => checkMade(make({ users: i }))).not.toThrow()
+    expect(reads).toBe(1)
+    expect(() => checkMade(make({ onMesage: noop }))).toThrow('handlers has no handler named "onMesage"')
+    expect(() => checkMade(make({ onClose: 5 }))).toThrow('handlers.onClose must be a function, not 5')
+    expect(() => checkMade(make({ idleTimeoutMs: 5 }))).toThrow('handlers.idleTimeoutMs comes too late')
+    expect(reads).toBe(1)
+  })
+
+  test('is refused each time where its class has a wrong name', () => {
+    class Chat {
+      onOpen = noop
+      onMesage(): void {
+        noop()
+      }
+    }
+    for (let i = 0; i < 2; i++) {
+      expect(() => checkMade(new Chat())).toThrow('handlers has no handler named "onMesage"')
+    }
   })
 })
 
