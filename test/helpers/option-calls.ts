@@ -45,6 +45,7 @@ export interface OptionCall {
 }
 
 const url = 'ws://localhost:1'
+const proxy = { url: 'http://localhost:1' }
 const noop = (): void => undefined
 const directory = path.join(__dirname, '../../examples')
 const compress: OptionCall['wrong'] = [
@@ -184,29 +185,30 @@ export const OPTION_CALLS: readonly OptionCall[] = [
         SyntaxError,
         'proxy must have credentials that are percent-encoded UTF-8',
       ],
+      [{ proxy: {} }, TypeError, 'proxy.url must be a string or a URL, not undefined'],
+      [{ proxy: { ...proxy, uri: 5 } }, TypeError, 'proxy has no option "uri"; there are url, headers, tls'],
+      [{ proxy: { url: 'socks5://a:b@c' } }, SyntaxError, 'proxy.url must be a URL that starts with http://'],
+      [
+        { proxy: { ...proxy, headers: 5 } },
+        TypeError,
+        'headers must be an object or pairs of name and value',
+      ],
+      [{ proxy: { ...proxy, headers: { Host: 'a' } } }, TypeError, 'the header "Host" cannot be set to "a"'],
+      [
+        { proxy: { ...proxy, headers: { A: 'a\r\nb' } } },
+        TypeError,
+        'the value of the header "A" must be latin1',
+      ],
+      [
+        { proxy: { ...proxy, tls: 'pem' } },
+        TypeError,
+        'proxy.tls must be an object of node:tls options, not "pem"',
+      ],
       [{ agent: {} }, TypeError, 'agent must be an Agent of node:http, not an object'],
       [{ agent: new Agent(), proxy: 'env' }, TypeError, 'agent and proxy must not be given both'],
       [{ lookup: 'dns' }, TypeError, 'lookup must be a function, not "dns"'],
       [{ localAddress: 'eth0' }, TypeError, 'localAddress must be an IP address, not "eth0"'],
       [{ family: 5 }, TypeError, 'family must be 0, 4 or 6, not 5'],
-    ],
-  },
-  {
-    type: 'ProxyOptions',
-    name: 'connect with { proxy }',
-    needs: { url: 'http://localhost:1' },
-    call: (options) => connect(url, { proxy: options }),
-    wrong: [
-      [{ url: undefined }, TypeError, 'proxy.url must be a string or a URL, not undefined'],
-      [
-        { url: 'socks5://a:b@c' },
-        SyntaxError,
-        'proxy.url must be a URL that starts with http:// or https://',
-      ],
-      [{ headers: 5 }, TypeError, 'headers must be an object or pairs of name and value, not 5'],
-      [{ headers: { Host: 'a' } }, TypeError, 'the header "Host" cannot be set to "a"'],
-      [{ headers: { 'X-A': 'a\r\nb' } }, TypeError, 'the value of the header "X-A" must be latin1'],
-      [{ tls: 'cert.pem' }, TypeError, 'proxy.tls must be an object of node:tls options, not "cert.pem"'],
     ],
   },
   {

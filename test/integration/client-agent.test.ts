@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { connect as connectTcp, Socket as TcpSocket, type LookupFunction } from 'node:net'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
-import { connect, HandshakeError, WebSocketServer, type ConnectOptions } from '../../src/index.js'
+import { connect, WebSocketServer, type ConnectOptions, type HandshakeError } from '../../src/index.js'
 import { isNativeOn } from '../../src/native/native-switch.js'
 import { coreOf } from '../../src/socket/base-socket.js'
 import { HandleTransport } from '../../src/transport/handle-transport.js'
@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function serve(secure = false): Promise<number> {
   const server = new WebSocketServer(secure ? { tls: SERVER_TLS } : {})
-  server.route('/', { onOpen: (socket, _) => socket.send(`hello ${socket.remoteAddress}`) })
+  server.route('/', { onOpen: (socket) => socket.send(`hello ${socket.remoteAddress}`) })
   cleanups.push(() => {
     server.terminate()
   })
@@ -121,7 +121,7 @@ describe('an agent', () => {
         _: object,
         done: (error: null, stream: TcpSocket) => void,
       ): void {
-        const replay = new TcpSocket({ writable: false } as never)
+        const replay = new TcpSocket({ writable: false })
         ;(replay as Readable).readable = true
         request.once('socket', () => {
           replay.push('HTTP/1.1 407 Who\r\nContent-Length: 2\r\n\r\nno')
@@ -149,7 +149,7 @@ describe('an agent', () => {
       () => {
         throw 'no way'
       },
-    ], // eslint-disable-line @typescript-eslint/only-throw-error
+    ],
     ['gives a stream that fails', () => new TcpSocket().destroy(new Error('no way'))],
   ])('that %s rejects the promise, with the cause', async (_, make) => {
     const error = await failure('ws://server.test/', { agent: withConnection(make) })
