@@ -48,6 +48,18 @@ class AgentRequest extends EventEmitter {
 }
 
 /**
+ * Tells what the agent left at the request, as node:http does, once the stream is listened to: https-proxy-agent gives the
+ * response of a proxy that refused then.
+ */
+function tellSocket(request: AgentRequest, stream: Duplex): void {
+  try {
+    request.emit('socket', stream)
+  } catch (error) {
+    stream.destroy(toError(error))
+  }
+}
+
+/**
  * Lets an agent make the connection. It keeps no count of it afterwards.
  * @returns the stream as the agent made it; it may still connect
  * @throws HandshakeError with what the agent throws or reports as cause; the reason of the signal; TypeError for an agent
@@ -85,7 +97,7 @@ export function connectByAgent(
           stream.emit('agentRemove')
           ignoreErrors(stream)
           resolve(stream)
-          request.emit('socket', stream)
+          setImmediate(tellSocket, request, stream)
         } else {
           reject(new TypeError(`agent must make a stream, not ${showValue(stream)}`))
         }

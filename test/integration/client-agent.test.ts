@@ -124,6 +124,7 @@ describe('an agent', () => {
         const replay = new TcpSocket({ writable: false })
         ;(replay as Readable).readable = true
         request.once('socket', () => {
+          if (replay.listenerCount('data') === 0) throw new Error('nobody reads')
           replay.push('HTTP/1.1 407 Who\r\nContent-Length: 2\r\n\r\nno')
           replay.push(null)
         })
@@ -155,6 +156,24 @@ describe('an agent', () => {
     const error = await failure('ws://server.test/', { agent: withConnection(make) })
     expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', httpStatus: undefined })
     expect(error.message).toMatch(/ [(]ws:\/\/server[.]test\/[)]$/)
+  })
+
+  it('whose listener at the request throws rejects the promise, with the cause', async () => {
+    const port = await serve()
+    class ThrowingAgent extends Agent {
+      createSocket(
+        request: NodeJS.EventEmitter,
+        _: object,
+        done: (error: null, stream: TcpSocket) => void,
+      ): void {
+        request.once('socket', () => {
+          throw new Error('no way')
+        })
+        done(null, connectTcp(port, '127.0.0.1'))
+      }
+    }
+    const error = await failure('ws://server.test/', { agent: new ThrowingAgent() })
+    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', cause: { message: 'no way' } })
   })
 
   it('that gives no stream rejects with a TypeError', async () => {
