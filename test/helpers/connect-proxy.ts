@@ -85,10 +85,7 @@ export class ConnectProxy {
       return
     }
     const [, host, port] = /^CONNECT \[?([^\]]*?)\]?:(\d+) HTTP\/1\.1\r\n/.exec(head) as RegExpExecArray
-    const upstream = connect(
-      this.options.upstreamPort ?? Number(port),
-      this.options.upstreamHost ?? (host),
-    )
+    const upstream = connect(this.options.upstreamPort ?? Number(port), this.options.upstreamHost ?? host)
     this.watch(upstream)
     upstream.on('close', () => socket.destroy())
     socket.on('close', () => upstream.destroy())
