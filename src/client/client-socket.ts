@@ -1,8 +1,15 @@
+import type { HeaderFields } from '../handshake/header-fields.js'
 import type { Socket } from '../socket/socket.js'
 import type { WaitOptions } from '../socket/waiters.js'
 
 /** A connection as a client has it: with handlers, or read message by message. */
 export interface ClientSocket<Data = unknown> extends Socket<Data> {
+  /**
+   * The headers of the server's 101 response, such as `Set-Cookie`, without those of the handshake itself: Upgrade, Connection
+   * and `Sec-WebSocket-` (see `protocol` and `extensions`).
+   */
+  readonly responseHeaders: HeaderFields
+
   /**
    * Waits for the next message; messages that were received before are given first, in order. If this call gives up, a
    * later message goes to the next call.

@@ -2,6 +2,7 @@ import { ConnectionClosedError, InvalidStateError, toError } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
+import type { HeaderFields } from '../handshake/header-fields.js'
 import { showAs } from '../inspect.js'
 import { Dispatcher } from '../service/dispatcher.js'
 import type { Handlers } from '../service/service.js'
@@ -13,6 +14,7 @@ import type { WaitOptions } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
 import { MessageReader } from './message-reader.js'
+import { NO_HEADERS } from './response-headers.js'
 
 /** Ends that are no failure: iteration just ends. */
 const NORMAL_ENDS: readonly number[] = [
@@ -74,6 +76,8 @@ class ReaderAndHandlers implements EventSink {
 /** The state of a connection that a client made: with handlers, or read message by message. */
 export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket<Data>> {
   readonly socket: ConnectedSocket<Data>
+  /** See {@link ClientSocket.responseHeaders}. */
+  responseHeaders = NO_HEADERS
   protected readonly sink: EventSink
   private readonly reader: MessageReader | null
   private readonly dispatcher: Dispatcher<ClientSocket<Data>>
@@ -177,6 +181,10 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
 
 /** The connection as the application has it. */
 export class ConnectedSocket<Data> extends BaseSocket<Data> implements ClientSocket<Data> {
+  get responseHeaders(): HeaderFields {
+    return clientCoreOf(this).responseHeaders
+  }
+
   receive(options: WaitOptions = {}): Promise<string | Buffer> {
     return clientCoreOf(this).receive(options)
   }
