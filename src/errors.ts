@@ -221,8 +221,8 @@ export interface MessageIssue {
  * What is wrong with a message: it cannot be read (it is not JSON, or binary), its type has no handler in a router, its values
  * do not fit the schema, or it is binary where a client reads text (`receiveText`), and the other way round.
  */
-export type InvalidMessageKind = (typeof KINDS)[number]
-const KINDS = ['unreadable', 'unknownType', 'invalidValue', 'type'] as const
+export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue' | 'type'
+const KINDS: readonly InvalidMessageKind[] = ['unreadable', 'unknownType', 'invalidValue', 'type']
 /** Notes which message an error is about. */
 export let noteRaw: (error: InvalidMessageError, raw: string | Buffer) => void
 
