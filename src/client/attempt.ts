@@ -146,7 +146,7 @@ function makeCore(
   protocol: string,
   agreed: Agreement | null,
 ): ClientSocketCore {
-  const { limits, directIo, autoPong, slowConsumer, data, handlers, incoming } = options
+  const { limits, directIo, autoPong, slowConsumer, data, handlers } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   heedErrors(duplex)
@@ -163,7 +163,7 @@ function makeCore(
     { role: 'client', limits, codec, autoPong },
     { limits, slowConsumer },
     handlers,
-    incoming,
+    options,
   )
 }
 

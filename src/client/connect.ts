@@ -1,4 +1,5 @@
 import { refuseSurplus } from '../check.js'
+import type { Codec, MessageOf } from '../service/codec.js'
 import { attempt } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
 import { resolveConnectOptions, type ConnectOptions } from './connect-options.js'
@@ -19,15 +20,12 @@ export type { ConnectOptions }
  * await socket.close(1000)
  * ```
  */
-export function connect<Data = undefined>(
-  url: string | URL,
-  options?: ConnectOptions<Data>,
-): Promise<ClientSocket<Data>>
-export function connect<Data>(
-  url: string | URL,
-  options: ConnectOptions<Data> = {},
-  surplus?: unknown,
-): Promise<ClientSocket<Data>> {
+export function connect<
+  Data = undefined,
+  C extends Codec | undefined = undefined,
+  H extends Codec | undefined = undefined,
+>(url: string | URL, options?: ConnectOptions<Data, C, H>): Promise<ClientSocket<Data, MessageOf<C>>>
+export function connect(url: string | URL, options: object = {}, surplus?: unknown): Promise<unknown> {
   refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
-  return attempt(resolveConnectOptions(url, options)) as Promise<ClientSocket<Data>>
+  return attempt(resolveConnectOptions(url, options))
 }
