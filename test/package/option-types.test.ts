@@ -17,6 +17,8 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ['NetOptions', 'made by the client of ConnectOptions'],
   ['DriverOptions', 'made by server and client'],
   ['LocalNodeOptions', 'made by the server'],
+  ['WebSocketStreamOptions', 'a dictionary of Web IDL, which may be null: its cases are in test/whatwg'],
+  ['LinkOptions', 'made by WebSocket and WebSocketStream'],
   ['HandshakeErrorOptions', 'made by Hawser'],
 ])
 
