@@ -30,7 +30,8 @@ import { checkService, type Handlers, type Service } from '../service/service.js
 import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
-import { parseTarget, type Target } from './websocket-url.js'
+import { resolveReconnectOptions, type ReconnectOptions } from './reconnect-options.js'
+import type { Target } from './websocket-url.js'
 
 /** The options of {@link connect}. */
 export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
@@ -55,6 +56,10 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
    * is full; `'discard'` drops them, for a client that only sends.
    */
   readonly incoming?: Incoming
+  /**
+   * Connects again when the connection is lost: `true`, or options. The socket is a ReconnectingSocket then. Default: false.
+   */
+  readonly reconnect?: boolean | ReconnectOptions
   /** Becomes `socket.data`. */
   readonly data?: Data
 }
@@ -83,6 +88,7 @@ const CHECKS = {
   handlers: (name: string, value: unknown) =>
     value === undefined ? NO_HANDLERS : checkService<ClientSocket>(name, value),
   incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
+  reconnect: (_name: string, value: unknown) => resolveReconnectOptions(value),
   data: unchecked<unknown>(),
 } satisfies Checks<ConnectOptions>
 
@@ -97,18 +103,19 @@ const ADVICE = {
   },
 } satisfies Advice
 
-/** The options of an attempt, checked and with every default filled in. */
-export interface ResolvedConnectOptions extends Omit<Read<typeof CHECKS>, 'limits' | 'perMessageDeflate'> {
-  readonly target: Target
+/** The options of {@link connect}, checked and with every default filled in. */
+export interface ResolvedClientOptions extends Omit<Read<typeof CHECKS>, 'limits' | 'perMessageDeflate'> {
   readonly limits: Limits
   readonly extensions: Extensions
 }
 
-export function resolveConnectOptions<Data>(
-  url: string | URL,
-  given: ConnectOptions<Data>,
-): ResolvedConnectOptions {
+/** The options of an attempt. */
+export interface ResolvedConnectOptions extends ResolvedClientOptions {
+  readonly target: Target
+}
+
+export function readConnectOptions<Data>(given: ConnectOptions<Data>): ResolvedClientOptions {
   const options = given as ConnectOptions
   const { perMessageDeflate: extensions, ...read } = readOptions('ConnectOptions', options, CHECKS, ADVICE)
-  return { ...read, target: parseTarget(url), limits: gatherLimits(read, CLIENT_LIMITS), extensions }
+  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions }
 }

@@ -1,7 +1,14 @@
 import { refuseSurplus } from '../check.js'
+import { toHeaderPairs } from '../socket/headers-input.js'
 import { attempt } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
-import { resolveConnectOptions, type ConnectOptions } from './connect-options.js'
+import { REAL_CLOCK } from './clock.js'
+import { readConnectOptions, type ConnectOptions, type ResolvedClientOptions } from './connect-options.js'
+import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-options.js'
+import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
+import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
+import { Reconnector } from './reconnector.js'
+import { parseTarget } from './websocket-url.js'
 
 export type { ConnectOptions }
 
@@ -20,14 +27,39 @@ export type { ConnectOptions }
  * ```
  */
 export function connect<Data = undefined>(
+  url: ReconnectUrl,
+  options: ConnectOptions<Data> & { readonly reconnect: true | ReconnectOptions },
+): Promise<ReconnectingSocket<Data>>
+export function connect<Data = undefined>(
   url: string | URL,
   options?: ConnectOptions<Data>,
 ): Promise<ClientSocket<Data>>
 export function connect<Data>(
-  url: string | URL,
+  url: ReconnectUrl,
   options: ConnectOptions<Data> = {},
   surplus?: unknown,
 ): Promise<ClientSocket<Data>> {
   refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
-  return attempt(resolveConnectOptions(url, options)) as Promise<ClientSocket<Data>>
+  const read = readConnectOptions(options)
+  if (read.reconnect !== null) {
+    return reconnecting(read, read.reconnect, resolveUrls(url)) as Promise<ClientSocket<Data>>
+  }
+  if (typeof url === 'function' || Array.isArray(url)) {
+    throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
+  }
+  return attempt({ ...read, target: parseTarget(url as string | URL) }) as Promise<ClientSocket<Data>>
+}
+
+async function reconnecting(
+  options: ResolvedClientOptions,
+  settings: ResolvedReconnectOptions,
+  urls: Urls,
+): Promise<ReconnectingSocket> {
+  const { headers } = options
+  // An iterable may be read once only, and is needed for each attempt.
+  const again = typeof headers === 'function' ? headers : toHeaderPairs(headers)
+  const reconnector = new Reconnector({ ...options, headers: again }, settings, urls, attempt, REAL_CLOCK)
+  const socket = new SocketOverConnections(reconnector, options.data)
+  await reconnector.start()
+  return socket
 }
