@@ -157,6 +157,8 @@ export default {
     ),
     only(
       'client',
+      'json/json-codec.ts',
+      'json/schema.ts',
       'service',
       'socket',
       'transport',

@@ -114,9 +114,7 @@ export const LIMIT_ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>
 
-/**
- * Everything that can go wrong before the connection is open. `httpStatus` is undefined for errors of a client only.
- */
+/** Everything that can go wrong before the connection is open. `httpStatus` is undefined for errors of a client only. */
 export const HANDSHAKE_ERRORS = {
   HAWSER_MALFORMED_HEAD: { httpStatus: 400, message: 'a malformed HTTP head' },
   HAWSER_HEAD_TOO_LARGE: { httpStatus: 431, message: 'an HTTP head larger than maxHeaderBytes' },
@@ -220,15 +218,20 @@ export interface MessageIssue {
 }
 
 /**
- * What is wrong with a message: it cannot be read (it is not JSON, or binary), its type has no handler in a router,
- * or its values do not fit the schema.
+ * What is wrong with a message: it cannot be read (it is not JSON, or binary), its type has no handler in a router, its values
+ * do not fit the schema, or it is binary where a client reads text (`receiveText`), and the other way round.
  */
-export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue'
+export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue' | 'type'
+const KINDS: readonly InvalidMessageKind[] = ['unreadable', 'unknownType', 'invalidValue', 'type']
+/** Notes which message an error is about. */
+export let noteRaw: (error: InvalidMessageError, raw: string | Buffer) => void
 
-const KINDS: readonly unknown[] = ['unreadable', 'unknownType', 'invalidValue'] satisfies InvalidMessageKind[]
-
-/** The codec of a service refused a message. */
+/** A codec refused a message, or it is not of the type that a client reads. */
 export class InvalidMessageError extends Error {
+  static {
+    noteRaw = (error, raw) => void (error.#raw = raw)
+  }
+
   override readonly name: string = 'InvalidMessageError'
   /** The stable code, for programs. */
   readonly code = 'HAWSER_INVALID_MESSAGE'
@@ -238,6 +241,7 @@ export class InvalidMessageError extends Error {
   readonly kind: InvalidMessageKind
   /** The findings of the schema, in its own words. They may quote the message. */
   readonly issues: readonly MessageIssue[]
+  #raw: string | Buffer | undefined
 
   /**
    * @param closeCode 1003, 1007, 1008, or 4000 to 4999
@@ -262,11 +266,16 @@ export class InvalidMessageError extends Error {
     }
     const { kind = closeCode === 1003 ? 'unreadable' : 'invalidValue', issues = [] } = options
     if (!KINDS.includes(kind)) {
-      throw new TypeError(`kind must be ${KINDS.map((one) => `'${String(one)}'`).join(', ')}, not ${kind}`)
+      throw new TypeError(`kind must be ${KINDS.map((one) => `'${one}'`).join(', ')}, not ${kind}`)
     }
     this.closeCode = closeCode
     this.kind = kind
     this.issues = issues
+  }
+
+  /** The message, as it was received; undefined while the error met none. A log does not show it. */
+  get raw(): string | Buffer | undefined {
+    return this.#raw
   }
 }
 

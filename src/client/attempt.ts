@@ -189,7 +189,7 @@ function makeCore(
   protocol: string,
   agreed: Agreement | null,
 ): ClientSocketCore {
-  const { target, limits, directIo, autoPong, slowConsumer, data, handlers, incoming } = options
+  const { target, limits, directIo, autoPong, slowConsumer, data, handlers } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   duplex.off('error', ignore)
@@ -206,7 +206,7 @@ function makeCore(
     { role: 'client', limits, codec, autoPong },
     { limits, slowConsumer },
     handlers,
-    incoming,
+    options,
   )
 }
 

@@ -25,6 +25,7 @@ import {
   type TimeoutOptions,
 } from '../limits.js'
 import type { HeadersInput } from '../socket/headers-input.js'
+import { checkCodec, type Codec } from '../service/codec.js'
 import { HANDLER_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
 import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
@@ -33,8 +34,11 @@ import type { Incoming } from './connected-socket.js'
 import { resolveReconnectOptions, type ReconnectOptions } from './reconnect-options.js'
 import type { Target } from './websocket-url.js'
 
-/** The options of {@link connect}. */
-export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOptions {
+/**
+ * The options of {@link connect}. `C` is the codec of messages that are read one by one, `H` that of the handlers.
+ */
+export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
+  extends TimeoutOptions, SharedOptions {
   /** Limits, with their units in their names; `Infinity` and `false` turn a limit off. */
   readonly limits?: LimitOptions
   /** Subprotocols to offer, in order of preference. */
@@ -50,7 +54,12 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
   /** Ends the attempt: the promise rejects with the signal's reason. It has no effect once the connection is open. */
   readonly signal?: AbortSignal
   /** Handlers of messages and events; without a message handler, messages are read with `receive()` or `for await`. */
-  readonly handlers?: Service<ClientSocket<Data>>
+  readonly handlers?: Service<ClientSocket<Data>, H>
+  /**
+   * Reads the messages that `receive` and `for await` return, as {@link json} of `hawser/json` does. Handlers for messages have a
+   * codec of their own: `handlers.codec`.
+   */
+  readonly codec?: C | undefined
   /**
    * What happens to messages without a handler: `'queue'` (default) keeps them for `receive`, and stops reading when its queue
    * is full; `'discard'` drops them, for a client that only sends.
@@ -65,6 +74,8 @@ export interface ConnectOptions<Data = unknown> extends TimeoutOptions, SharedOp
 }
 
 const NO_HANDLERS: Handlers<ClientSocket> = Object.freeze({})
+
+const MESSAGE_HANDLERS = ['onMessage', 'onTextMessage', 'onBinaryMessage'] as const
 
 const CHECKS = {
   ...LIMITS_AND_TIMEOUTS,
@@ -87,6 +98,10 @@ const CHECKS = {
   signal: optionalSignal,
   handlers: (name: string, value: unknown) =>
     value === undefined ? NO_HANDLERS : checkService<ClientSocket>(name, value),
+  codec: (name: string, value: unknown): Codec | undefined => {
+    if (value !== undefined) checkCodec(name, value)
+    return value as Codec | undefined
+  },
   incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
   reconnect: (_name: string, value: unknown) => resolveReconnectOptions(value),
   data: unchecked<unknown>(),
@@ -114,8 +129,30 @@ export interface ResolvedConnectOptions extends ResolvedClientOptions {
   readonly target: Target
 }
 
-export function readConnectOptions<Data>(given: ConnectOptions<Data>): ResolvedClientOptions {
-  const options = given as ConnectOptions
+/** @throws TypeError for options that mean nothing beside each other */
+function checkReading({
+  codec,
+  handlers,
+  incoming,
+}: Pick<Read<typeof CHECKS>, 'codec' | 'handlers' | 'incoming'>): void {
+  const taker = MESSAGE_HANDLERS.find((name) => handlers[name] !== undefined)
+  if (taker !== undefined && codec !== undefined) {
+    throw new TypeError(
+      `ConnectOptions has both codec and handlers.${taker}: handlers that take messages have a codec of their own, handlers.codec`,
+    )
+  }
+  if (incoming === 'queue') return
+  if (taker !== undefined) {
+    throw new TypeError(`incoming must not be 'discard' beside handlers.${taker}, which takes the messages`)
+  }
+  if (codec !== undefined) {
+    throw new TypeError("ConnectOptions has both codec and incoming 'discard': no message is read")
+  }
+}
+
+export function readConnectOptions(given: object): ResolvedClientOptions {
+  const options = given as ConnectOptions<unknown, Codec>
   const { perMessageDeflate: extensions, ...read } = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  checkReading(read)
   return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions }
 }

@@ -1,4 +1,5 @@
 import { refuseSurplus } from '../check.js'
+import type { Codec, MessageOf } from '../service/codec.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
 import { attempt } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
@@ -26,28 +27,27 @@ export type { ConnectOptions }
  * await socket.close(1000)
  * ```
  */
-export function connect<Data = undefined>(
+export function connect<
+  Data = undefined,
+  C extends Codec | undefined = undefined,
+  H extends Codec | undefined = undefined,
+>(
   url: ReconnectUrl,
-  options: ConnectOptions<Data> & { readonly reconnect: true | ReconnectOptions },
-): Promise<ReconnectingSocket<Data>>
-export function connect<Data = undefined>(
-  url: string | URL,
-  options?: ConnectOptions<Data>,
-): Promise<ClientSocket<Data>>
-export function connect<Data>(
-  url: ReconnectUrl,
-  options: ConnectOptions<Data> = {},
-  surplus?: unknown,
-): Promise<ClientSocket<Data>> {
+  options: ConnectOptions<Data, C, H> & { readonly reconnect: true | ReconnectOptions },
+): Promise<ReconnectingSocket<Data, MessageOf<C>>>
+export function connect<
+  Data = undefined,
+  C extends Codec | undefined = undefined,
+  H extends Codec | undefined = undefined,
+>(url: string | URL, options?: ConnectOptions<Data, C, H>): Promise<ClientSocket<Data, MessageOf<C>>>
+export function connect(url: ReconnectUrl, options: object = {}, surplus?: unknown): Promise<unknown> {
   refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
   const read = readConnectOptions(options)
-  if (read.reconnect !== null) {
-    return reconnecting(read, read.reconnect, resolveUrls(url)) as Promise<ClientSocket<Data>>
-  }
+  if (read.reconnect !== null) return reconnecting(read, read.reconnect, resolveUrls(url))
   if (typeof url === 'function' || Array.isArray(url)) {
     throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
   }
-  return attempt({ ...read, target: parseTarget(url as string | URL) }) as Promise<ClientSocket<Data>>
+  return attempt({ ...read, target: parseTarget(url as string | URL) })
 }
 
 async function reconnecting(

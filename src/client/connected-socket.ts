@@ -1,8 +1,11 @@
-import { ConnectionClosedError, InvalidStateError, toError } from '../errors.js'
+import { ConnectionClosedError, InvalidMessageError, InvalidStateError, noteRaw, toError } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
+import { json } from '../json/json-codec.js'
+import type { StandardSchema } from '../json/schema.js'
+import { decodeWith, type Codec } from '../service/codec.js'
 import { Dispatcher } from '../service/dispatcher.js'
 import type { Handlers } from '../service/service.js'
 import { BaseSocket, coreOf, shownFields } from '../socket/base-socket.js'
@@ -23,6 +26,16 @@ const NORMAL_ENDS: readonly number[] = [
 
 /** What becomes of messages that no handler takes. */
 export type Incoming = 'queue' | 'discard'
+
+/** How the messages of a connection are read. */
+export interface Reading {
+  readonly incoming: Incoming
+  /** The codec of messages that are read one by one. */
+  readonly codec: Codec | undefined
+}
+
+const NO_READER = 'the messages of this connection go to its handlers, or are discarded'
+const TWO_CODECS = 'the codec of this connection reads its messages: use receive()'
 
 /** Where events go on a connection whose messages are read one by one, beside handlers for everything else. */
 class ReaderAndHandlers implements EventSink {
@@ -86,7 +99,7 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
     connection: ConnectionOptions,
     options: DriverOptions,
     handlers: Handlers<ClientSocket<Data>>,
-    incoming: Incoming,
+    { incoming, codec }: Reading,
   ) {
     super(transport, info, connection, options)
     this.socket = new ConnectedSocket(this, data)
@@ -96,7 +109,7 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
       this.reader = null
       this.sink = this.dispatcher
     } else {
-      this.reader = new MessageReader(this.driver, options.limits)
+      this.reader = new MessageReader(this.driver, options.limits, codec)
       this.sink = new ReaderAndHandlers(this.reader, this.dispatcher)
     }
   }
@@ -122,13 +135,10 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
     if (failure !== null) throw (failure as { readonly error: unknown }).error
   }
 
-  receive(options: WaitOptions): Promise<string | Buffer> {
-    if (this.reader === null) {
-      return Promise.reject(
-        new InvalidStateError('the messages of this connection go to its handlers, or are discarded'),
-      )
-    }
-    return this.reader.receive(options)
+  /** The reader of messages. @throws InvalidStateError if handlers get them, or they are discarded */
+  get messages(): MessageReader {
+    if (this.reader === null) throw new InvalidStateError(NO_READER)
+    return this.reader
   }
 
   /** A loop over the messages begins. @returns ends it */
@@ -176,12 +186,34 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
 }
 
 /** The connection as the application has it. */
-export class ConnectedSocket<Data> extends BaseSocket<Data> implements ClientSocket<Data> {
-  receive(options: WaitOptions = {}): Promise<string | Buffer> {
-    return clientCoreOf(this).receive(options)
+export class ConnectedSocket<Data, Message = string | Buffer>
+  extends BaseSocket<Data>
+  implements ClientSocket<Data, Message>
+{
+  async receive(options: WaitOptions = {}): Promise<Message> {
+    return clientCoreOf(this).messages.receiveValue(options) as Promise<Message>
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
+  async receiveText(options: WaitOptions = {}): Promise<string> {
+    const message = await clientCoreOf(this).messages.receive(options)
+    if (typeof message !== 'string') throw otherType('a binary message where text is read', message)
+    return message
+  }
+
+  async receiveBinary(options: WaitOptions = {}): Promise<Buffer> {
+    const message = await clientCoreOf(this).messages.receive(options)
+    if (typeof message === 'string') throw otherType('a text message where bytes are read', message)
+    return message
+  }
+
+  async receiveJson<T>(schema?: StandardSchema<T>, options: WaitOptions = {}): Promise<T> {
+    const { messages } = clientCoreOf(this)
+    if (messages.codec !== undefined) throw new InvalidStateError(TWO_CODECS)
+    const codec = schema === undefined ? (json() as Codec<T>) : json(schema)
+    return decodeWith(codec, await messages.receive(options))
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
     const endLoop = clientCoreOf(this).beginLoop()
     try {
       for (;;) {
@@ -199,7 +231,13 @@ export class ConnectedSocket<Data> extends BaseSocket<Data> implements ClientSoc
     }
   }
 }
+
+function otherType(text: string, raw: string | Buffer): InvalidMessageError {
+  const error = new InvalidMessageError(CloseCode.UNSUPPORTED_DATA, text, { kind: 'type' })
+  noteRaw(error, raw)
+  return error
+}
+
 showAs(ConnectedSocket, 'ClientSocket', shownFields)
 
-const clientCoreOf = (socket: ConnectedSocket<unknown>): ClientSocketCore =>
-  coreOf(socket) as ClientSocketCore
+const clientCoreOf = (socket: object): ClientSocketCore => coreOf(socket) as ClientSocketCore

@@ -1,6 +1,7 @@
 import { ConnectionClosedError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import type { Limits } from '../limits.js'
+import { decodeWith, type Codec } from '../service/codec.js'
 import { Inbox } from '../service/inbox.js'
 import type { EventSink } from '../socket/socket-core.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
@@ -15,6 +16,7 @@ const PATIENCE_MS = 1000
  */
 export class MessageReader implements EventSink {
   droppedMessages = 0
+  readonly codec: Codec | undefined
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
   /** The number of loops over the messages; and whether `receive` was called since this side began to close. */
@@ -26,7 +28,9 @@ export class MessageReader implements EventSink {
   private closeInfo: CloseInfo | null = null
   private lastError: Error | undefined
 
-  constructor(driver: SocketDriver, limits: Limits) {
+  /** @param codec reads what {@link receiveValue} returns */
+  constructor(driver: SocketDriver, limits: Limits, codec?: Codec) {
+    this.codec = codec
     this.inbox = new Inbox(limits, driver)
   }
 
@@ -88,6 +92,13 @@ export class MessageReader implements EventSink {
     if (message !== undefined) return message
     if (this.closeInfo !== null) throw this.closedError(this.closeInfo)
     return this.readers.wait(options)
+  }
+
+  /** As {@link receive}; with a codec, the value that it reads. */
+  receiveValue(options: WaitOptions): Promise<unknown> {
+    const received = this.receive(options)
+    const { codec } = this
+    return codec === undefined ? received : received.then((raw) => decodeWith(codec, raw))
   }
 
   private keep(message: string | Buffer): void {

@@ -9,13 +9,19 @@ import { ReadyState } from '../connection/ready-state.js'
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
 import { shownFields } from '../socket/base-socket.js'
+import type { StandardSchema } from '../json/schema.js'
 import { checkWaitOptions, type WaitOptions } from '../socket/waiters.js'
+import { readWriteOptions, type WriteOptions } from '../socket/write-options.js'
 import type { ClientSocket } from './client-socket.js'
+import { keepMessage } from './outbox.js'
 import { waitWithin } from './patience.js'
 import type { Reconnector } from './reconnector.js'
 
 /** One socket over many connections: made by `connect` with the option `reconnect`. */
-export interface ReconnectingSocket<Data = unknown> extends ClientSocket<Data> {
+export interface ReconnectingSocket<Data = unknown, Message = string | Buffer> extends ClientSocket<
+  Data,
+  Message
+> {
   /** Messages that were sent while there was no connection, and that were not kept; or kept, and never sent. */
   readonly droppedMessages: number
 }
@@ -115,8 +121,52 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     return this.#connection.pong(data, ...surplus)
   }
 
+  async write(data: MessageData | PreparedMessage, options?: WriteOptions): Promise<void> {
+    const reconnector = this.#reconnector
+    const { connection, output } = reconnector
+    if (connection !== null && output.isSendable && output.size === 0) return connection.write(data, options)
+    const { waiting, sending } = readWriteOptions(options)
+    const message = keepMessage(data, sending)
+    const end = output.waitToWrite(message.byteLength)
+    try {
+      await waitWithin(waiting, async (within) => {
+        for (;;) {
+          const next = await reconnector.opened(within)
+          try {
+            // Messages of the outbox go first.
+            while (output.size > 0) await next.drained(within)
+          } catch (error) {
+            if (!isLoss(error, within) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
+            continue
+          }
+          // Once it is queued it may arrive: it is not sent again.
+          if (output.isSendable || reconnector.failsMeanwhile || reconnector.isEnded) {
+            await next.write(message.data, { ...within, ...sending })
+            return
+          }
+        }
+      })
+    } finally {
+      end()
+    }
+  }
+
   receive(options: WaitOptions = {}): Promise<string | Buffer> {
     return this.#read(options, (source, within) => source.receive(within))
+  }
+
+  receiveText(options: WaitOptions = {}): Promise<string> {
+    return this.#read(options, (source, within) => source.receiveText(within))
+  }
+
+  receiveBinary(options: WaitOptions = {}): Promise<Buffer> {
+    return this.#read(options, (source, within) => source.receiveBinary(within))
+  }
+
+  receiveJson(schema?: undefined, options?: WaitOptions): Promise<unknown>
+  receiveJson<T>(schema: StandardSchema<T>, options?: WaitOptions): Promise<T>
+  receiveJson<T>(schema?: StandardSchema<T>, options: WaitOptions = {}): Promise<unknown> {
+    return this.#read(options, (source, within) => source.receiveJson(schema as StandardSchema<T>, within))
   }
 
   async drained(options: WaitOptions = {}): Promise<void> {

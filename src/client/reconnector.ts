@@ -77,7 +77,7 @@ export class Reconnector implements ConnectionListener {
     this.backoff = new Backoff(urls.count, settings, () => clock.random())
     this.service = options.handlers
     this.handlers = reconnectingHandlers(options.handlers, this)
-    this.output = new WaitingOutput(settings.outbox)
+    this.output = new WaitingOutput(settings.outbox, options.limits.maxBufferedOutputBytes)
     this.unread = new UnreadConnections(settings.whileReconnecting === 'fail')
     options.signal?.addEventListener('abort', this.aborted)
   }

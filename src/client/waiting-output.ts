@@ -1,6 +1,7 @@
 import { wantsCompression, type SendOptions } from '../connection/connection-options.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { LimitError } from '../errors.js'
 import { coreOf } from '../socket/base-socket.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import type { ClientSocket } from './client-socket.js'
@@ -21,7 +22,12 @@ export class WaitingOutput {
   /** With `resend`: messages sent since the system had last taken everything. */
   private readonly untaken: Outbox | null
 
-  constructor(outbox: ResolvedOutboxOptions | null) {
+  /** Bytes of messages whose senders wait for a connection, and their bound. */
+  private writingBytes = 0
+  private readonly maxWritingBytes: number
+
+  constructor(outbox: ResolvedOutboxOptions | null, maxWritingBytes: number) {
+    this.maxWritingBytes = maxWritingBytes
     this.outbox = outbox === null ? null : new Outbox(outbox)
     this.untaken = outbox?.resend === true ? new Outbox(outbox) : null
   }
@@ -64,6 +70,22 @@ export class WaitingOutput {
     if (outbox.push(keepMessage(data, options))) return true
     this.droppedMessages++
     return false
+  }
+
+  /**
+   * Counts a message whose sender waits for a connection.
+   * @returns ends the wait
+   * @throws LimitError if too many bytes wait
+   */
+  waitToWrite(byteLength: number): () => void {
+    const bytes = this.writingBytes + byteLength
+    if (this.writingBytes > 0 && bytes > this.maxWritingBytes) {
+      throw new LimitError('HAWSER_SLOW_CONSUMER', this.maxWritingBytes, bytes)
+    }
+    this.writingBytes = bytes
+    return () => {
+      this.writingBytes -= byteLength
+    }
   }
 
   /** Sends the messages that wait, at the pace of the connection. */

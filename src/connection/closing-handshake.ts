@@ -1,4 +1,4 @@
-import { CloseCode } from '../frame/close-code.js'
+import { CloseCode, type ClosePayload } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import type { CloseInfo, CloseInitiator } from './events.js'
 import { ReadyState } from './ready-state.js'
@@ -129,8 +129,10 @@ export class ClosingHandshake {
   /** Who began the end. While the connection is open: who is reported if the transport is lost now. */
   initiator: CloseInitiator = 'remote'
   private outcome: CloseOutcome = 'none'
-  private code: number = CloseCode.ABNORMAL_CLOSURE
-  private reason = ''
+  code: number = CloseCode.ABNORMAL_CLOSURE
+  reason = ''
+  /** This side's own Close frame, while the peer's is not received. */
+  private own: Readonly<ClosePayload> | null = null
   /** The queued bytes that the transport had not taken when it ended. */
   unsentBytes = 0
   /** Whether this side's Close frame is among the unsent bytes. */
@@ -172,6 +174,17 @@ export class ClosingHandshake {
     const { code, reason, outcome, initiator, unsentBytes } = this
     const wasClean = outcome === 'clean' && !this.isCloseUnsent
     return { code, reason, wasClean, initiator, droppedMessages: 0, unsentBytes }
+  }
+
+  /** The code and reason of the end, as far as they are known. */
+  get endsWith(): Readonly<ClosePayload> {
+    return this.state === 'closeSent' && this.own !== null ? this.own : this
+  }
+
+  /** The caller closes. */
+  closeLocally(code: number = CloseCode.NO_STATUS_RECEIVED, reason = ''): void {
+    this.own = { code, reason }
+    this.step('localClose')
   }
 
   /**

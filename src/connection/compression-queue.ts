@@ -13,6 +13,12 @@ export interface WaitingFrame {
   readonly payload: Buffer
 }
 
+/** Somebody waits until the messages before this position are frames of the output. */
+interface Mark {
+  readonly at: number
+  readonly framed: () => void
+}
+
 /** The length of a prepared message's uncompressed frame in bytes. */
 function frameBytes(message: PreparedMessage): number {
   const { start, end } = frameOf(message)
@@ -30,6 +36,9 @@ export class CompressionQueue {
   private readonly runs: (WriteQueue | PreparedMessage)[] = []
   private bytes: Buffer | null = null
   private position = 0
+  /** The waiting bytes that were removed; and who waits until as many are sent, in order. */
+  private removedBytes = 0
+  private marks: Mark[] | null = null
 
   appendText(firstByte: number, text: string): void {
     const queue = this.lastQueue()
@@ -51,6 +60,22 @@ export class CompressionQueue {
     this.byteLength += frameBytes(message)
   }
 
+  /** Reports once all messages that wait by now, and those before them, are frames of the output. */
+  mark(framed: () => void): void {
+    this.marks ??= []
+    this.marks.push({ at: this.removedBytes + this.byteLength, framed })
+  }
+
+  /** All messages that were removed are frames of the output. */
+  reachMarks(): void {
+    const { marks } = this
+    if (marks === null) return
+    let count = 0
+    for (let mark = marks[0]; mark !== undefined && mark.at <= this.removedBytes; mark = marks[++count])
+      mark.framed()
+    this.marks = count === marks.length ? null : marks.slice(count)
+  }
+
   /** Removes and returns the oldest message; null if nothing waits. */
   next(): WaitingFrame | PreparedMessage | null {
     while (this.bytes === null) {
@@ -58,7 +83,7 @@ export class CompressionQueue {
       if (run === undefined) return null
       if (run instanceof PreparedMessage) {
         this.runs.shift()
-        this.byteLength -= frameBytes(run)
+        this.remove(frameBytes(run))
         return run
       }
       this.bytes = run.take()
@@ -86,8 +111,13 @@ export class CompressionQueue {
     const atEnd = end === bytes.length
     this.bytes = atEnd ? null : bytes
     this.position = atEnd ? 0 : end
-    this.byteLength -= end - at
+    this.remove(end - at)
     return { firstByte: bytes.readUInt8(at), payload: bytes.subarray(start, end) }
+  }
+
+  private remove(bytes: number): void {
+    this.byteLength -= bytes
+    this.removedBytes += bytes
   }
 
   private lastQueue(): WriteQueue {

@@ -46,7 +46,6 @@ export class Connection {
   private readonly waker: Waker
   private readonly autoPong: boolean
   private readonly autoClose: boolean
-
   /** Whether all pings of the next chunk are answered, without `maxPendingPongs`, because the peer reads. */
   answersAllPings = false
   private readonly maxPendingPongs: number
@@ -56,7 +55,6 @@ export class Connection {
   private ending: Ending | null = null
   /** An event to report before any received one. */
   private pending: ConnectionEvent | null = null
-
   private now: number
 
   /** @throws TypeError or RangeError with the option's name, value and range */
@@ -209,6 +207,11 @@ export class Connection {
     return true
   }
 
+  /** Reports when the last message is a frame, with the bytes of {@link takeOutput} up to its end; never if it is dropped. */
+  whenFramed(framed: (outputBytes: number) => void): void {
+    this.sender.whenFramed(framed)
+  }
+
   /**
    * Queues a ping (RFC 6455 section 5.5.2).
    * @param data at most 125 bytes
@@ -225,10 +228,8 @@ export class Connection {
 
   /**
    * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). Of the
-   * pongs that the transport does not take, the connection keeps at most `maxPendingPongs` and one more.
-   * @param data at most 125 bytes
-   * @returns false if nothing was queued, as for {@link send}
-   * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
+   * pongs that the transport does not take, the connection keeps at most `maxPendingPongs` and one more. Data, result and
+   * errors are those of {@link ping}.
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
@@ -245,16 +246,15 @@ export class Connection {
   close(code?: number, reason?: string): void {
     checkCloseArguments(code, reason)
     if (!this.isSendable) return
-    this.end.closing.step('localClose')
+    this.end.closing.closeLocally(code, reason)
     this.sender.sendClose(encodeClosePayload(code, reason))
   }
 
-  /** Queues the answer to the peer's Close frame if `autoClose` is off (RFC 6455 section 5.5.1), else does nothing. */
+  /** Queues the answer to the peer's Close frame, with its code, if `autoClose` is off (RFC 6455 section 5.5.1). */
   answerClose(): void {
     if (!this.owesClose) return
     const { code } = this.closing.info
     this.end.closing.step('answer')
-    // The answer repeats the code.
     this.sender.sendClose(encodeClosePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code))
   }
 
@@ -334,8 +334,7 @@ export class Connection {
 
   /**
    * Pings a silent peer, gives a dead one up, reports idleness. The driver then pulls and writes as after received
-   * bytes.
-   * @param unsentBytes as for {@link transportLost}
+   * bytes. `unsentBytes` are those of {@link transportLost}.
    */
   tick(now: number, unsentBytes = 0): void {
     this.now = now
@@ -356,10 +355,7 @@ export class Connection {
     this.idle?.restart(now)
   }
 
-  /**
-   * Gives the connection up: received events that were not pulled are dropped, and only `closed` follows.
-   * @param unsentBytes as for {@link transportLost}
-   */
+  /** Gives the connection up: events that were not pulled are dropped, and only `closed` follows. See {@link transportLost}. */
   abandon(unsentBytes = 0): void {
     this.pending = null
     this.end.abandon(unsentBytes)
@@ -368,6 +364,11 @@ export class Connection {
   /** How the connection ended, or would end if the transport were lost now. */
   get closeInfo(): CloseInfo {
     return this.end.info
+  }
+
+  /** The code and reason of the end that has begun: while this side closes, those of its own Close frame. */
+  get endsWith(): Readonly<ClosePayload> {
+    return this.closing.endsWith
   }
 
   /** Reports that a compression or an inflation on the thread pool has ended. */

@@ -65,6 +65,21 @@ export class Sender implements CompressionWaiter, EncodeListener {
     return this.encoding !== 0
   }
 
+  /**
+   * Reports once the last message is a frame of the output: at once, unless it waits for a compression. Never if it is dropped.
+   * @param framed gets the number of bytes in the output up to the end of that frame
+   */
+  whenFramed(framed: (outputBytes: number) => void): void {
+    const { output } = this
+    if (this.isCompressing) {
+      this.behind().mark(() => {
+        framed(output.byteLength)
+      })
+    } else {
+      framed(output.byteLength)
+    }
+  }
+
   /** @param text encoded as UTF-8; lone surrogates become U+FFFD */
   sendText(text: string, compress: boolean): void {
     if (this.isCompressing) {
@@ -197,6 +212,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
   private sendWaiting(): void {
     if (this.waiting === null) return
     do {
+      this.waiting.reachMarks()
       const frame = this.waiting.next()
       if (frame === null) {
         this.waiting = null

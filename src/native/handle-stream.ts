@@ -19,8 +19,8 @@ export interface HandleStreamOwner {
   receiveEnd(): void
   /** The connection is over, both ways. */
   transportLost(error?: Error): void
-  /** The system has taken all bytes that had to wait. */
-  unblock(): void
+  /** The system has taken a write that had to wait. @param isAll whether no other write waits */
+  unblock(isAll: boolean): void
 }
 
 /** All connections read into this one: nothing of it is kept beyond the call. */
@@ -117,6 +117,10 @@ export class HandleStream {
   /** Whether the system has taken everything that was written. */
   get hasRoom(): boolean {
     return this.pendingWrites === 0
+  }
+
+  get hasFailed(): boolean {
+    return this.isDestroyed
   }
 
   get bytesRead(): number {
@@ -240,7 +244,7 @@ export class HandleStream {
     this.pendingWrites--
     if (this.isDestroyed) return
     if (status < 0) this.destroy(systemError('write', status))
-    else if (this.pendingWrites === 0) this.owner?.unblock()
+    else this.owner?.unblock(this.pendingWrites === 0)
   }
 
   /** @internal This side has ended. */

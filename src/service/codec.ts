@@ -1,4 +1,5 @@
 import { refusePromise, showValue } from '../check.js'
+import { InvalidMessageError, noteRaw, toError } from '../errors.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
 import { isBytes } from './reply-values.js'
@@ -21,6 +22,30 @@ export type MessageOf<C> = [C] extends [Codec<infer T>] ? T : string | Buffer
 export class SchemaFailure extends Error {
   constructor(cause: unknown) {
     super('the schema failed', { cause })
+  }
+}
+
+/**
+ * The error of a message that its codec did not read.
+ * @param error what the codec threw
+ * @throws what the schema itself threw: nothing is wrong with the message then
+ */
+export function refusalOf(error: unknown, raw: string | Buffer): InvalidMessageError {
+  if (error instanceof SchemaFailure) throw toError(error.cause)
+  const invalid =
+    error instanceof InvalidMessageError
+      ? error
+      : new InvalidMessageError(1003, 'a message that the codec cannot read', { cause: error })
+  noteRaw(invalid, raw)
+  return invalid
+}
+
+/** Reads a message by a codec. @throws InvalidMessageError; what the schema throws */
+export async function decodeWith<T>(codec: Codec<T>, raw: string | Buffer): Promise<T> {
+  try {
+    return await codec.decode(raw)
+  } catch (error) {
+    throw refusalOf(error, raw)
   }
 }
 

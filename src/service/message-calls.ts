@@ -1,7 +1,7 @@
 import { isThenable } from '../check.js'
-import { InvalidMessageError, toError } from '../errors.js'
+import type { InvalidMessageError } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
-import { SchemaFailure, type Codec } from './codec.js'
+import { refusalOf, type Codec } from './codec.js'
 import type { Handlers } from './service.js'
 import type { Socket } from '../socket/socket.js'
 
@@ -95,11 +95,7 @@ function invalid<S extends Socket>(
   error: unknown,
   message: string | Buffer,
 ): unknown {
-  if (error instanceof SchemaFailure) throw toError(error.cause)
-  const failure =
-    error instanceof InvalidMessageError
-      ? error
-      : new InvalidMessageError(1003, 'a message that the codec cannot read', { cause: error })
+  const failure = refusalOf(error, message)
   const { handlers, socket } = owner
   if (handlers.onInvalidMessage !== undefined) return handlers.onInvalidMessage(socket, failure, message)
   owner.invalidMessage(failure)

@@ -10,9 +10,11 @@ import type { SocketCore } from './socket-core.js'
 import type { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
 import type { WaitOptions } from './waiters.js'
+import type { WriteOptions } from './write-options.js'
 
 const NO_CALLBACK =
   'there is no callback; false means that the message waits or was not taken: see drained() and onDrain'
+const NO_WRITE_CALLBACK = 'there is no callback; the call returns a promise'
 const NO_MASK = 'there is neither a mask nor a callback; the pong is reported to onPong'
 
 /** The core of a socket; null for anything that is not a socket. */
@@ -84,6 +86,11 @@ export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
   send(data: MessageData | PreparedMessage, options?: SendOptions, surplus?: unknown): boolean {
     if (surplus !== undefined) refuseSurplus(surplus, 'send(data, options)', NO_CALLBACK)
     return this.#driver.send(data, options)
+  }
+
+  write(data: MessageData | PreparedMessage, options?: WriteOptions, surplus?: unknown): Promise<void> {
+    refuseSurplus(surplus, 'write(data, options)', NO_WRITE_CALLBACK)
+    return coreWith(this.#driver).write(data, options)
   }
 
   sendJson(value: unknown, options?: SendOptions, surplus?: unknown): boolean {

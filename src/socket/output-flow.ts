@@ -1,12 +1,25 @@
+import { ConnectionClosedError, LimitError } from '../errors.js'
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { nextLookMs, OutputProgress } from './output-progress.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
 import { SLICE_BYTES } from '../transport/stream-transport.js'
 import type { Transport } from '../transport/transport.js'
+import { Waiters, type WaitOptions } from './waiters.js'
 
 /** A stream may write asynchronously although the system has room: output that waited longer than this waited for the peer. */
 const ASYNC_WRITE_MS = 100
+
+/** A message that somebody waits for: all bytes up to its end; Infinity while it waits for a compression. */
+interface WriteMark {
+  at: number
+}
+
+/** Calls that wait for output to leave. */
+class OutputWaiters {
+  readonly room = new Waiters<void>()
+  readonly writes = new Waiters<void, WriteMark>()
+}
 
 /**
  * Moves output from a connection to its transport, one piece at a time, and watches its progress. While the transport has
@@ -20,6 +33,8 @@ export class OutputFlow {
   private readonly limits: Limits
   private writtenBytes = 0
   private lazyProgress: OutputProgress | null = null
+  /** Made when a call waits first. */
+  private waiters: OutputWaiters | null = null
 
   constructor(connection: Connection, transport: Transport, limits: Limits) {
     this.connection = connection
@@ -52,6 +67,7 @@ export class OutputFlow {
       if (!this.isBlocked) this.block()
       if (!(isUrgent && this.hasRoom)) break
     }
+    this.settleWrites()
     return this.isBlocked && !wasBlocked
   }
 
@@ -64,8 +80,73 @@ export class OutputFlow {
     )
   }
 
-  /** The system took all output that the transport held. */
-  unblock(): void {
+  /**
+   * The system took output that the transport held.
+   * @param isAll whether it took all of it
+   * @returns whether the transport takes output again
+   */
+  unblock(isAll: boolean): boolean {
+    const isFree = isAll && this.isBlocked
+    if (isFree) this.unblocked()
+    this.settleWrites()
+    return isFree
+  }
+
+  /** Waits for {@link drained}. */
+  untilDrained(options: WaitOptions): Promise<void> {
+    return this.lazyWaiters.room.wait(options)
+  }
+
+  /** There is room for messages. */
+  drained(): void {
+    this.waiters?.room.resolveAll()
+  }
+
+  /**
+   * Waits until the system took the last message that was queued.
+   * @throws the reason of {@link failWaiters}, if it is called before; the signal's reason; a `TimeoutError`
+   */
+  untilTaken(options: WaitOptions): Promise<void> {
+    const mark: WriteMark = { at: Infinity }
+    this.connection.whenFramed((outputBytes) => {
+      mark.at = this.writtenBytes + outputBytes
+    })
+    const taken = this.lazyWaiters.writes.wait(options, mark)
+    this.settleWrites()
+    return taken
+  }
+
+  /** The output that waits is dropped, because the peer is too slow. @returns why */
+  dropForSlowPeer(): LimitError {
+    const error = this.slowPeer()
+    this.waiters?.writes.rejectAll(new ConnectionClosedError(error.closeCode, error.message, error))
+    return error
+  }
+
+  /** The error of a message that is not taken, because too many bytes wait. */
+  slowPeer(): LimitError {
+    const waiting = this.connection.bufferedBytes + this.transport.pendingBytes
+    return new LimitError('HAWSER_SLOW_CONSUMER', this.limits.maxBufferedOutputBytes, waiting)
+  }
+
+  /** The connection is over. */
+  failWaiters(error: ConnectionClosedError): void {
+    this.waiters?.room.rejectAll(error)
+    this.waiters?.writes.rejectAll(error)
+  }
+
+  private settleWrites(): void {
+    if (this.waiters === null || this.transport.hasFailed) return
+    const { takenBytes } = this
+    this.waiters.writes.resolveWhile(({ at }) => at <= takenBytes, undefined)
+  }
+
+  private get lazyWaiters(): OutputWaiters {
+    this.waiters ??= new OutputWaiters()
+    return this.waiters
+  }
+
+  private unblocked(): void {
     const now = monotonicNow()
     this.isBlocked = false
     this.connection.setBlocked(false)

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { ConnectionClosedError } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
+import type { MessageData } from '../connection/message-data.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import type { Transport } from '../transport/transport.js'
 import { CloseInfo as EndOfConnection } from './close-info.js'
@@ -9,6 +11,7 @@ import type { DriverOptions, DriverOwner } from './driver-owner.js'
 import { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
+import { readWriteOptions, type WriteOptions } from './write-options.js'
 
 /** What both ends know of a connection once its handshake is done. */
 export interface SocketInfo {
@@ -54,7 +57,6 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   private lazyId = ''
   private closeInfo: CloseInfo | null = null
   private closeWaiters: Waiters<CloseInfo> | null = null
-  private drainWaiters: Waiters<void> | null = null
   private lazyClosed: Promise<CloseInfo> | null = null
   private lazyAborter: AbortController | null = null
 
@@ -91,9 +93,20 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     if (this.closeInfo !== null) throw closedError(this.closeInfo)
     const { isSendable } = this.driver.connection
     if (isSendable && this.driver.hasRoom) return
-    this.drainWaiters ??= new Waiters()
     if (isSendable) this.driver.requestDrain()
-    await this.drainWaiters.wait(options)
+    await this.driver.flow.untilDrained(options)
+  }
+
+  write(data: MessageData | PreparedMessage, options: WriteOptions | undefined): Promise<void> {
+    const { driver } = this
+    const { waiting, sending } = readWriteOptions(options)
+    if (waiting.signal?.aborted === true) return Promise.reject(waiting.signal.reason as Error)
+    const { messagesSent } = driver
+    driver.send(data, sending)
+    if (driver.messagesSent > messagesSent) return driver.flow.untilTaken(waiting)
+    const { connection, flow } = driver
+    if (connection.isSendable) return Promise.reject(flow.slowPeer())
+    return Promise.reject(closedError(this.closeInfo ?? connection.endsWith))
   }
 
   resume(): void {
@@ -126,7 +139,7 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   }
 
   handleDrain(): void {
-    this.drainWaiters?.resolveAll()
+    this.driver.flow.drained()
     this.sink.handleDrain()
   }
 
@@ -193,10 +206,10 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     this.detach(info)
     this.sink.handleEnd(info)
     this.closeWaiters?.resolveAll(info)
-    this.drainWaiters?.rejectAll(closedError(info))
+    this.driver.flow.failWaiters(closedError(info))
     this.lazyAborter?.abort(closedError(info))
   }
 }
 
-const closedError = (info: CloseInfo): ConnectionClosedError =>
-  new ConnectionClosedError(info.code, info.reason)
+const closedError = ({ code, reason }: Pick<CloseInfo, 'code' | 'reason'>): ConnectionClosedError =>
+  new ConnectionClosedError(code, reason)

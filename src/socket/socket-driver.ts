@@ -1,4 +1,4 @@
-import { LimitError, ProtocolError, type TransportError } from '../errors.js'
+import { ProtocolError, type TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
@@ -35,7 +35,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   private readonly slowConsumer: SlowConsumerPolicy
   /** Above this number of waiting bytes, the slow-consumer policy decides. */
   private readonly maxWaitingBytes: number
-  private readonly flow: OutputFlow
+  readonly flow: OutputFlow
   private readonly deadlines: Deadlines
   /** The next {@link flush} pulls as well. */
   private mustPull = false
@@ -223,11 +223,8 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.goOn()
   }
 
-  /** The system took all output that the transport held. */
-  unblock(): void {
-    if (!this.flow.isBlocked) return
-    this.flow.unblock()
-    this.run(true)
+  unblock(isAll: boolean): void {
+    if (this.flow.unblock(isAll)) this.run(true)
   }
 
   flush(): void {
@@ -270,9 +267,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     if (this.connection.waitingBytes(this.flow.hasRoom) <= this.maxWaitingBytes) return true
     this.needsDrain = true
     if (this.slowConsumer === 'close') {
-      const { maxBufferedOutputBytes } = this.limits
-      const error = new LimitError('HAWSER_SLOW_CONSUMER', maxBufferedOutputBytes, this.bufferedAmount)
-      this.connection.failOverLimit(error, true)
+      this.connection.failOverLimit(this.flow.dropForSlowPeer(), true)
       // No more messages are delivered: a full inbox must not hold back the error.
       this.release(Hold.INBOX)
       this.reportState()

@@ -4,6 +4,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { ReadyState } from '../connection/ready-state.js'
 import type { WaitOptions } from './waiters.js'
+import type { WriteOptions } from './write-options.js'
 
 /** An open WebSocket connection: what server and client sockets share. */
 export interface Socket<Data = unknown> {
@@ -55,6 +56,23 @@ export interface Socket<Data = unknown> {
    * ```
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean
+
+  /**
+   * Sends a message and waits until the system has taken every byte of it: compressed where compression is in use, after
+   * everything that was sent before. The peer need not have read it then. `send` is the fast call; this one is for a sender
+   * that has to know, or that goes at the pace of its peer.
+   * @param data as for `send`
+   * @param options `compress`: as for `send`. `signal` and `timeoutMs` end the wait alone: the message is still sent, unless
+   *   the signal was aborted before the call
+   * @throws TypeError or RangeError for wrong data or options: at once. The promise rejects with a ConnectionClosedError if
+   *   nothing can be sent any more (then nothing is queued) or the connection ends before; a LimitError if `slowConsumer` is
+   *   'drop' and the peer is too slow; the signal's reason; a `TimeoutError`
+   * @example
+   * ```ts
+   * for await (const chunk of file) await socket.write(chunk)
+   * ```
+   */
+  write(data: MessageData | PreparedMessage, options?: WriteOptions): Promise<void>
 
   /**
    * Sends a value as JSON text.

@@ -11,7 +11,7 @@ export interface WaitOptions {
 /** What a timer of Node holds; more would overflow to 1 ms. */
 const MAX_TIMER_MS = 0x7fff_ffff
 
-const CHECKS = {
+export const WAIT_CHECKS = {
   signal: optionalSignal,
   timeoutMs: number({ min: 0, integer: false }, undefined),
 } satisfies Checks<WaitOptions>
@@ -25,20 +25,23 @@ interface Waiter<T> {
 
 /** @throws TypeError or RangeError with the option's name, value and range */
 export function checkWaitOptions(options: WaitOptions): void {
-  checkOptionNames('options', options, CHECKS, ADVICE)
-  CHECKS.signal('signal', options.signal)
-  CHECKS.timeoutMs('timeoutMs', options.timeoutMs)
+  checkOptionNames('options', options, WAIT_CHECKS, ADVICE)
+  WAIT_CHECKS.signal('signal', options.signal)
+  WAIT_CHECKS.timeoutMs('timeoutMs', options.timeoutMs)
 }
 
-/** Promises that wait for the same thing, first come first served. One that gives up leaves nothing behind. */
-export class Waiters<T> {
-  private readonly waiting = new Set<Waiter<T>>()
+/**
+ * Promises that wait for the same thing, first come first served. One that gives up leaves nothing behind. Each may have a
+ * key that says what it waits for.
+ */
+export class Waiters<T, Key extends object = object> {
+  private readonly waiting = new Map<object, Waiter<T>>()
 
   get size(): number {
     return this.waiting.size
   }
 
-  wait(options: WaitOptions = {}): Promise<T> {
+  wait(options: WaitOptions = {}, key?: Key): Promise<T> {
     checkWaitOptions(options)
     const { signal, timeoutMs = Infinity } = options
     return new Promise<T>((resolve, reject) => {
@@ -48,7 +51,7 @@ export class Waiters<T> {
       }
       let timer: NodeJS.Timeout | undefined
       const settle = (): void => {
-        this.waiting.delete(waiter)
+        this.waiting.delete(key ?? waiter)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
       }
@@ -66,7 +69,7 @@ export class Waiters<T> {
           reject(error)
         },
       }
-      this.waiting.add(waiter)
+      this.waiting.set(key ?? waiter, waiter)
       signal?.addEventListener('abort', abort)
       if (timeoutMs !== Infinity) {
         timer = setTimeout(
@@ -84,18 +87,26 @@ export class Waiters<T> {
 
   /** @returns false: nobody waits */
   resolveFirst(value: T): boolean {
-    for (const waiter of this.waiting) {
+    for (const waiter of this.waiting.values()) {
       waiter.resolve(value)
       return true
     }
     return false
   }
 
+  /** Resolves the first promises, up to the first whose key does not pass. All of them have keys. */
+  resolveWhile(passes: (key: Key) => boolean, value: T): void {
+    for (const [key, waiter] of this.waiting) {
+      if (!passes(key as Key)) return
+      waiter.resolve(value)
+    }
+  }
+
   resolveAll(value: T): void {
-    for (const waiter of [...this.waiting]) waiter.resolve(value)
+    for (const waiter of [...this.waiting.values()]) waiter.resolve(value)
   }
 
   rejectAll(error: Error): void {
-    for (const waiter of [...this.waiting]) waiter.reject(error)
+    for (const waiter of [...this.waiting.values()]) waiter.reject(error)
   }
 }

@@ -99,6 +99,11 @@ export class StreamTransport implements Transport {
     return this.duplex.destroyed
   }
 
+  get hasFailed(): boolean {
+    // A stream knows its error before it is destroyed, and no longer counts the bytes of a write that failed.
+    return this.duplex.destroyed || this.duplex.errored !== null
+  }
+
   setOwner(owner: TransportOwner): void {
     const isFirst = this.owner === null
     this.owner = owner
@@ -166,8 +171,7 @@ export class StreamTransport implements Transport {
     if (!this.isBlocked) return
     if (this.rest !== null) this.feed()
     this.knownPendingBytes = this.pendingBytes
-    if (this.knownPendingBytes > 0) return
-    this.isBlocked = false
-    this.owner?.unblock()
+    this.isBlocked = this.knownPendingBytes > 0
+    this.owner?.unblock(!this.isBlocked)
   }
 }

@@ -9,8 +9,8 @@ export interface TransportOwner {
   receiveEnd(): void
   /** The transport is over, both ways. May be called more than once. */
   transportLost(error?: Error): void
-  /** All that was written has left: the system takes bytes again. */
-  unblock(): void
+  /** The system took bytes that had to wait. @param isAll whether nothing that was written waits any more */
+  unblock(isAll: boolean): void
 }
 
 /** A way to move bytes: over any stream, or over the handle of a socket. */
@@ -20,6 +20,8 @@ export interface Transport {
   /** The same, and once the transport is destroyed what it was by then. */
   readonly unsentBytes: number
   readonly isDestroyed: boolean
+  /** Whether a write failed or the transport is destroyed: what is no longer pending may be lost. */
+  readonly hasFailed: boolean
   /** Whether it takes a further write now: nothing is pending, or so little that a large message must not wait for it. */
   readonly hasRoom: boolean
   /** Whether nobody holds the bytes of a write any more when it returns true. */

@@ -77,6 +77,7 @@ export class HandleLine implements Line, Transport {
   readonly remoteAddress = '192.0.2.1'
   isReading = false
   isDestroyed = false
+  hasFailed = false
   emptiedCount = 0
   movedBytes = 0
   private owner: TransportOwner | null = null
@@ -163,7 +164,7 @@ export class HandleLine implements Line, Transport {
     if (this.pieces.length === 0) {
       this.emptiedCount++
       this.endIfEmpty()
-      this.owner?.unblock()
+      this.owner?.unblock(true)
     }
     return moved
   }

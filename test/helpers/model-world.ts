@@ -125,7 +125,7 @@ export class World implements Observed {
       { role: 'client', limits, codec },
       { limits, slowConsumer: options.slowConsumer },
       app.handlers,
-      'queue',
+      { incoming: 'queue', codec: undefined },
     )
     const { socket } = core
     this.socket = socket

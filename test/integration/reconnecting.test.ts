@@ -635,4 +635,47 @@ describe('sending through a reconnect', () => {
       expect(got.length > 1).toBe(resend)
     },
   )
+
+  it('lets write wait for the next connection, within its bound, or fail', async () => {
+    const { url, got } = await recorder()
+    const held: { socket?: ReconnectingSocket } = {}
+    const writes: Promise<void>[] = []
+    const onReconnecting = (): void => {
+      const { socket } = held
+      for (const text of ['one', 'x'.repeat(2_000), 'two']) if (socket) writes.push(socket.write(text))
+    }
+    const limits = { maxBufferedOutputBytes: 1_000, highWaterMarkBytes: 1_000 }
+    const socket = await open(url, journal({ onReconnecting, outbox: true }), { limits })
+    held.socket = socket
+    await socket.write('cut')
+    await until(() => writes.length === 3)
+    const [one, large, two] = await Promise.allSettled(writes)
+    expect([one?.status, two?.status]).toEqual(['fulfilled', 'fulfilled'])
+    expect(large).toMatchObject({ status: 'rejected', reason: { name: 'LimitError' } })
+    await until(() => got.length === 3)
+    expect(got).toEqual(['cut', 'one', 'two'])
+    await socket.close(1000)
+    await expect(socket.write('late')).rejects.toBeInstanceOf(ConnectionClosedError)
+    const { server, url: other } = await listen(opens())
+    const failing = await open(
+      other,
+      journal({ whileReconnecting: 'fail', minDelayMs: 9_000, maxDelayMs: 9_000 }),
+    )
+    await server.die()
+    await until(() => failing.readyState === 0)
+    await expect(failing.write('x')).rejects.toBeInstanceOf(ConnectionClosedError)
+  })
+
+  it('reads text, bytes and JSON through a reconnect', async () => {
+    const { url } = await listen(
+      closesWith(1012, 'a'),
+      closesWith(1012, '{}'),
+      closesWith(1012, 'no'),
+      opens(),
+    )
+    const socket = await open(url, journal())
+    expect(await socket.receiveText()).toBe('a')
+    expect(await socket.receiveJson()).toEqual({})
+    await expect(socket.receiveBinary()).rejects.toMatchObject({ kind: 'type' })
+  })
 })

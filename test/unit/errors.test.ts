@@ -369,7 +369,7 @@ describe('InvalidMessageError', () => {
     )
     expect(new InvalidMessageError(1003, 'x', { kind: 'unknownType' }).kind).toBe('unknownType')
     expect(() => new InvalidMessageError(1003, 'x', { kind: 'odd' as never })).toThrow(
-      new TypeError("kind must be 'unreadable', 'unknownType', 'invalidValue', not odd"),
+      new TypeError("kind must be 'unreadable', 'unknownType', 'invalidValue', 'type', not odd"),
     )
   })
 })
