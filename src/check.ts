@@ -64,11 +64,20 @@ export function checkNumber(name: string, value: unknown, rule: NumberRule): num
 const rangeOf = ({ min, max = Infinity, integer }: NumberRule): string =>
   `${integer ? 'an integer' : 'a number'} from ${String(min)} to ${String(max)}`
 
+/** Objects that would pass as options without a name: what they hold is not in properties. By tag, so of any realm. */
+const CONTAINERS: ReadonlyMap<string, string> = new Map(
+  ['a Map', 'a Set', 'a WeakMap', 'a WeakSet', 'a Date', 'a RegExp', 'an Error'].map((shown) => [
+    `[object ${shown.slice(shown.indexOf(' ') + 1)}]`,
+    shown,
+  ]),
+)
+
 /**
  * Checks that options are an object and have legal names only. Own and inherited names count, as reading finds both.
  * @param what how the error names the options, such as `ServerOptions`
  * @param checks an object whose own names are the legal ones
- * @throws TypeError for a value that is not an object, and for a name that is not an option
+ * @throws TypeError for a value that is not an object, an array, a promise, a container such as a Map, a Date, an Error,
+ *   and for a name that is not an option
  */
 export function checkOptionNames(
   what: string,
@@ -76,14 +85,12 @@ export function checkOptionNames(
   checks: object,
   advice: Advice = NO_ADVICE,
 ): asserts options is object {
-  if (
-    typeof options !== 'object' ||
-    options === null ||
-    Array.isArray(options) ||
-    options instanceof Promise
-  ) {
-    throw notAnObject(what, options, advice)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw notAnObject(what, showValue(options), typeof options === 'function' ? advice.callback : undefined)
   }
+  if (isThenable(options)) refusePromise(options, `${what} must be an object, not a promise: await it`)
+  const container = CONTAINERS.get(Object.prototype.toString.call(options))
+  if (container !== undefined) throw notAnObject(what, container)
   for (const name in options) {
     if (Object.hasOwn(checks, name)) continue
     // A program that adds names to Object.prototype adds them to every object.
@@ -92,10 +99,8 @@ export function checkOptionNames(
   }
 }
 
-function notAnObject(what: string, value: unknown, { callback }: Advice): TypeError {
-  const shown = value instanceof Promise ? 'a promise: await it' : showValue(value)
-  const hint = typeof value === 'function' && callback !== undefined ? `: ${callback}` : ''
-  return new TypeError(`${what} must be an object, not ${shown}${hint}`)
+function notAnObject(what: string, shown: string, hint?: string): TypeError {
+  return new TypeError(`${what} must be an object, not ${shown}${hint === undefined ? '' : `: ${hint}`}`)
 }
 
 function unknownName(what: string, name: string, legal: readonly string[], { instead }: Advice): TypeError {

@@ -165,6 +165,9 @@ export const HANDSHAKE_ERRORS = {
     httpStatus: undefined,
     message: 'the connection was lost before the handshake was complete',
   },
+  HAWSER_PROXY_REFUSED: { httpStatus: undefined, message: 'the proxy opened no tunnel to the server' },
+  HAWSER_REDIRECT_REFUSED: { httpStatus: undefined, message: 'a redirect that must not be followed' },
+  HAWSER_TOO_MANY_REDIRECTS: { httpStatus: undefined, message: 'too many redirects' },
 } as const satisfies Record<string, { readonly httpStatus: number | undefined; readonly message: string }>
 
 /** The codes of violations of the protocol. */
@@ -279,7 +282,7 @@ export class InvalidMessageError extends Error {
   }
 }
 
-/** The response that the server sent instead of a valid 101. */
+/** The response that the server, or its proxy, sent instead of a valid 101. */
 export interface HandshakeResponse {
   /** The HTTP status. */
   readonly status: number
@@ -305,17 +308,13 @@ export interface HandshakeErrorOptions {
   readonly url?: string | undefined
 }
 
-/** A copy of an error that names the URL. */
-export let withUrl: (error: HandshakeError, url: string) => HandshakeError
+/** The part of its message that follows the message of the code. */
+export let detailOf: (error: HandshakeError) => string | undefined
 
 /** The opening handshake failed (RFC 6455 section 4). */
 export class HandshakeError extends Error {
   static {
-    withUrl = (error, url) => {
-      const { code, response, cause } = error
-      const httpStatus = error.httpStatus === undefined ? null : undefined
-      return new HandshakeError(code, { detail: error.#detail, response, cause, httpStatus, url })
-    }
+    detailOf = (error) => error.#detail
   }
 
   override readonly name: string = 'HandshakeError'
@@ -323,8 +322,10 @@ export class HandshakeError extends Error {
   readonly code: HandshakeErrorCode
   /** The HTTP status that a server answers or a client received; undefined if the server did not answer. */
   readonly httpStatus: number | undefined
-  /** Client only: the server's response, if it sent one. */
+  /** Client only: the response of the server, or of its proxy, if there was one. */
   readonly response: HandshakeResponse | undefined
+  /** Client only: the URL, without credentials and query; after redirects the last one, and where they began. */
+  readonly url: string | undefined
   readonly #detail: string | undefined
 
   constructor(code: HandshakeErrorCode, options: HandshakeErrorOptions = {}) {
@@ -337,6 +338,7 @@ export class HandshakeError extends Error {
     this.code = code
     this.httpStatus = response?.status ?? (httpStatus === null ? undefined : row.httpStatus)
     this.response = response
+    this.url = url
     this.#detail = detail
   }
 }

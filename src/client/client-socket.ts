@@ -1,3 +1,4 @@
+import type { HeaderFields } from '../handshake/header-fields.js'
 import type { StandardSchema } from '../json/schema.js'
 import type { Socket } from '../socket/socket.js'
 import type { WaitOptions } from '../socket/waiters.js'
@@ -7,6 +8,12 @@ import type { WaitOptions } from '../socket/waiters.js'
  * itself, or what the codec of `connect` reads.
  */
 export interface ClientSocket<Data = unknown, Message = string | Buffer> extends Socket<Data> {
+  /**
+   * The headers of the server's 101 response, such as `Set-Cookie`, without those of the handshake itself: Upgrade, Connection
+   * and `Sec-WebSocket-` (see `protocol` and `extensions`).
+   */
+  readonly responseHeaders: HeaderFields
+
   /**
    * Waits for the next message; messages that were received before are given first, in order. If this call gives up, a
    * later message goes to the next call.

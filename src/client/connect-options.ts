@@ -1,6 +1,10 @@
+import type { Agent } from 'node:http'
+import { isIP, type LookupFunction } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import {
+  number,
   oneOf,
+  optionalFunction,
   optionalObject,
   optionalSignal,
   readOptions,
@@ -29,9 +33,13 @@ import { checkCodec, type Codec } from '../service/codec.js'
 import { HANDLER_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
 import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
+import { checkAgent } from './agent.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
+import type { NetOptions } from './net-options.js'
+import { checkProxy, type ProxyOptions } from './proxy.js'
 import { resolveReconnectOptions, type ReconnectOptions } from './reconnect-options.js'
+import { MAX_REDIRECTS } from './redirects.js'
 import type { Target } from './websocket-url.js'
 
 /**
@@ -49,6 +57,24 @@ export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
   readonly origin?: string
   /** Passed to node:tls as it is. */
   readonly tls?: TlsOptions
+  /**
+   * How many redirects to follow: 0 (default) to 20. Credentials stay behind when the scheme, the host or the port changes;
+   * a redirect from wss to ws is refused.
+   */
+  readonly redirects?: number
+  /**
+   * An HTTP proxy, which opens a tunnel (CONNECT): its URL, `http:` or `https:`, with or without credentials; or an object; or
+   * `'env'`, for the proxy that HTTPS_PROXY (wss), HTTP_PROXY (ws) and NO_PROXY name.
+   */
+  readonly proxy?: string | URL | ProxyOptions
+  /** Makes the connection instead: an Agent of node:http, such as one of a package for proxies. */
+  readonly agent?: Agent
+  /** Finds the addresses of a host: passed to node:net as it is. Default: `dns.lookup`. */
+  readonly lookup?: LookupFunction
+  /** The IP address of this machine to connect from. */
+  readonly localAddress?: string
+  /** Connect by IPv4 (4) or IPv6 (6) alone. Default: 0, either. */
+  readonly family?: 0 | 4 | 6
   /** permessage-deflate (RFC 7692). Default: on. */
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
   /** Ends the attempt: the promise rejects with the signal's reason. It has no effect once the connection is open. */
@@ -93,6 +119,18 @@ const CHECKS = {
   },
   origin: string(undefined),
   tls: optionalObject<TlsOptions>('an object of node:tls options'),
+  redirects: number({ min: 0, max: MAX_REDIRECTS, integer: true }, 0),
+  proxy: checkProxy,
+  agent: checkAgent,
+  lookup: optionalFunction<LookupFunction>(),
+  localAddress: (name: string, value: unknown): string | undefined => {
+    if (value === undefined || (typeof value === 'string' && isIP(value) !== 0)) return value
+    throw new TypeError(`${name} must be an IP address, not ${showValue(value)}`)
+  },
+  family: (name: string, value: unknown): number | undefined => {
+    if (value === undefined || value === 0 || value === 4 || value === 6) return value
+    throw new TypeError(`${name} must be 0, 4 or 6, not ${showValue(value)}`)
+  },
   perMessageDeflate: (_name: string, value: unknown) =>
     new Extensions(perMessageDeflate(value as ConnectOptions['perMessageDeflate'], 'client')),
   signal: optionalSignal,
@@ -114,14 +152,22 @@ const ADVICE = {
     ...Object.fromEntries(
       ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'].map((name) => [name, `use tls.${name}`]),
     ),
-    followRedirects: 'redirects are not followed: the response of the HandshakeError has the Location',
+    followRedirects: 'use redirects, with a number',
+    maxRedirects: 'use redirects',
   },
 } satisfies Advice
 
+type NetNames = keyof NetOptions
+
 /** The options of {@link connect}, checked and with every default filled in. */
-export interface ResolvedClientOptions extends Omit<Read<typeof CHECKS>, 'limits' | 'perMessageDeflate'> {
+export interface ResolvedClientOptions extends Omit<
+  Read<typeof CHECKS>,
+  'limits' | 'perMessageDeflate' | NetNames
+> {
   readonly limits: Limits
   readonly extensions: Extensions
+  /** For node:net. */
+  readonly net: NetOptions
 }
 
 /** The options of an attempt. */
@@ -152,7 +198,26 @@ function checkReading({
 
 export function readConnectOptions(given: object): ResolvedClientOptions {
   const options = given as ConnectOptions<unknown, Codec>
-  const { perMessageDeflate: extensions, ...read } = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  const all = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  const { perMessageDeflate: extensions, lookup, localAddress, family, ...read } = all
   checkReading(read)
-  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions }
+  const { proxy, agent } = read
+  if (agent !== undefined && proxy !== undefined) {
+    throw new TypeError('agent and proxy must not be given both: each makes the connection')
+  }
+  const net = {
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(family === undefined ? {} : { family }),
+  }
+  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+}
+
+/** @throws TypeError for a proxy and a Unix socket */
+export function withTarget(options: ResolvedClientOptions, target: Target): ResolvedConnectOptions {
+  const { proxy } = options
+  if (target.socketPath !== undefined && proxy !== undefined && proxy !== 'env') {
+    throw new TypeError(`proxy must not be given for a Unix socket, ${target.shown}`)
+  }
+  return { ...options, target }
 }

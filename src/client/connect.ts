@@ -4,7 +4,12 @@ import { toHeaderPairs } from '../socket/headers-input.js'
 import { attempt } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
 import { REAL_CLOCK } from './clock.js'
-import { readConnectOptions, type ConnectOptions, type ResolvedClientOptions } from './connect-options.js'
+import {
+  readConnectOptions,
+  withTarget,
+  type ConnectOptions,
+  type ResolvedClientOptions,
+} from './connect-options.js'
 import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-options.js'
 import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
 import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
@@ -47,7 +52,7 @@ export function connect(url: ReconnectUrl, options: object = {}, surplus?: unkno
   if (typeof url === 'function' || Array.isArray(url)) {
     throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
   }
-  return attempt({ ...read, target: parseTarget(url as string | URL) })
+  return attempt(withTarget(read, parseTarget(url as string | URL)))
 }
 
 async function reconnecting(

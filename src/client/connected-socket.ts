@@ -2,6 +2,7 @@ import { ConnectionClosedError, InvalidMessageError, InvalidStateError, noteRaw,
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
+import type { HeaderFields } from '../handshake/header-fields.js'
 import { showAs } from '../inspect.js'
 import { json } from '../json/json-codec.js'
 import type { StandardSchema } from '../json/schema.js'
@@ -16,6 +17,7 @@ import type { WaitOptions } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
 import { MessageReader } from './message-reader.js'
+import { NO_HEADERS } from './response-headers.js'
 
 /** Ends that are no failure: iteration just ends. */
 const NORMAL_ENDS: readonly number[] = [
@@ -87,6 +89,8 @@ class ReaderAndHandlers implements EventSink {
 /** The state of a connection that a client made: with handlers, or read message by message. */
 export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket<Data>> {
   readonly socket: ConnectedSocket<Data>
+  /** See {@link ClientSocket.responseHeaders}. */
+  responseHeaders = NO_HEADERS
   protected readonly sink: EventSink
   private readonly reader: MessageReader | null
   private readonly dispatcher: Dispatcher<ClientSocket<Data>>
@@ -190,6 +194,10 @@ export class ConnectedSocket<Data, Message = string | Buffer>
   extends BaseSocket<Data>
   implements ClientSocket<Data, Message>
 {
+  get responseHeaders(): HeaderFields {
+    return clientCoreOf(this).responseHeaders
+  }
+
   async receive(options: WaitOptions = {}): Promise<Message> {
     return clientCoreOf(this).messages.receiveValue(options) as Promise<Message>
   }

@@ -65,6 +65,10 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     return this.#connection.extensions
   }
 
+  get responseHeaders(): ClientSocket['responseHeaders'] {
+    return this.#connection.responseHeaders
+  }
+
   get secure(): boolean {
     return this.#connection.secure
   }

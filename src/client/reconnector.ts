@@ -11,7 +11,7 @@ import { Backoff, readRetryAfter } from './backoff.js'
 import { report, tell } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
-import type { ResolvedClientOptions, ResolvedConnectOptions } from './connect-options.js'
+import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } from './connect-options.js'
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
 import { reconnectingHandlers, type ConnectionListener } from './reconnecting-handlers.js'
@@ -248,7 +248,7 @@ export class Reconnector implements ConnectionListener {
       const { handshakeTimeoutMs } = this.options.limits
       const target = await this.urls.at(this.backoff.urlIndex, handshakeTimeoutMs, signal)
       signal.throwIfAborted()
-      await this.open({ ...this.options, target, signal, handlers: this.handlers })
+      await this.open({ ...withTarget(this.options, target), signal, handlers: this.handlers })
       return null
     } catch (error) {
       const { connection } = this

@@ -86,7 +86,7 @@ function unixTarget(parsed: URL, secure: boolean): Target {
     href: parsed.href,
     shown: parsed.href.split('?', 1)[0] as string,
     secure,
-    socketPath: decode('a socket path', socketPath),
+    socketPath: decode('url', 'a socket path', socketPath),
     hostname: 'localhost',
     port: 0,
     host: 'localhost',
@@ -95,19 +95,25 @@ function unixTarget(parsed: URL, secure: boolean): Target {
   }
 }
 
-function basicAuthorization(username: string, password: string): string | undefined {
+/**
+ * The credentials of a URL as basic authentication (RFC 7617), or undefined for none.
+ * @param name how an error names the URL
+ * @throws SyntaxError for credentials that are no percent-encoded UTF-8
+ */
+export function basicAuthorization(username: string, password: string, name = 'url'): string | undefined {
   if (username === '' && password === '') return undefined
-  const credentials = `${decode('credentials', username)}:${decode('credentials', password)}`
+  const [user, pass] = [username, password].map((text) => decode(name, 'credentials', text))
+  const credentials = `${String(user)}:${String(pass)}`
   return `Basic ${Buffer.from(credentials).toString('base64')}`
 }
 
 /** @throws SyntaxError instead of the URIError of `decodeURIComponent`, which names nothing */
-function decode(what: string, text: string): string {
+function decode(name: string, what: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
     throw new SyntaxError(
-      `url must have ${what} that ${what === 'credentials' ? 'are' : 'is'} percent-encoded UTF-8`,
+      `${name} must have ${what} that ${what === 'credentials' ? 'are' : 'is'} percent-encoded UTF-8`,
     )
   }
 }

@@ -5,6 +5,7 @@ import {
   checkOptionNames,
   number,
   requiredOneOf,
+  showValue,
   unchecked,
   type Advice,
   type Checks,
@@ -46,14 +47,45 @@ export interface ResolvedConnectionOptions extends Required<ConnectionOptions> {
 
 const NOBODY: Waker = { wake: () => undefined }
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+/** @throws TypeError for a waker without `wake`: it would be missed only when work on the thread pool ends */
+function checkWaker(name: string, waker: unknown): Waker {
+  if (waker === undefined) return NOBODY
+  if (!isObject(waker)) throw new TypeError(`${name} must be an object with wake, not ${showValue(waker)}`)
+  const { wake } = waker as Partial<Waker>
+  if (typeof wake === 'function') return waker as Waker
+  throw new TypeError(`${name}.wake must be a function, not ${showValue(wake)}`)
+}
+
+const CODEC_FUNCTIONS = ['encode', 'decode', 'dropContext', 'close'] as const
+
+/** @throws TypeError for a codec without the members that every connection uses: `reservedBits` and four functions */
+function checkCodec(name: string, codec: unknown): MessageCodec | null {
+  if (codec === undefined || codec === null) return null
+  if (!isObject(codec)) {
+    throw new TypeError(`${name} must be the codec of an extension, or null, not ${showValue(codec)}`)
+  }
+  const given = codec as Partial<MessageCodec>
+  if (typeof given.reservedBits !== 'number') {
+    throw new TypeError(`${name}.reservedBits must be a number, not ${showValue(given.reservedBits)}`)
+  }
+  for (const member of CODEC_FUNCTIONS) {
+    if (typeof given[member] !== 'function') {
+      throw new TypeError(`${name}.${member} must be a function, not ${showValue(given[member])}`)
+    }
+  }
+  return codec as MessageCodec
+}
+
 const CHECKS = {
   role: requiredOneOf<Role>(['client', 'server']),
   limits: unchecked<LimitOptions | undefined>(),
-  codec: unchecked<MessageCodec | null | undefined>(),
+  codec: checkCodec,
   autoPong: boolean(true),
   autoClose: boolean(true),
   now: number({ min: -Infinity, integer: false }, 0),
-  waker: unchecked<Waker | undefined>(),
+  waker: checkWaker,
 } satisfies Checks<ConnectionOptions>
 
 const SEND_CHECKS = { compress: boolean(true) } satisfies Checks<SendOptions>
@@ -75,15 +107,14 @@ const SEND_ADVICE = {
 export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
   // Once for each connection: the checks are called as they are, and no object is made between.
   checkOptionNames('ConnectionOptions', options, CHECKS)
-  const { codec = null, waker = NOBODY } = options
   const role = CHECKS.role('role', options.role)
   return {
     role,
-    codec,
+    codec: CHECKS.codec('codec', options.codec),
     autoPong: CHECKS.autoPong('autoPong', options.autoPong),
     autoClose: CHECKS.autoClose('autoClose', options.autoClose),
     now: CHECKS.now('now', options.now),
-    waker,
+    waker: CHECKS.waker('waker', options.waker),
     limits: resolveLimits(options.limits, role === 'client' ? CLIENT_LIMITS : SERVER_LIMITS),
   }
 }

@@ -189,13 +189,42 @@ export type AnyService = ServerService | ServiceFactory
 /** Only for the check of a service's own settings. */
 const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: [], autoPong: true }
 
-/** @throws TypeError or RangeError: see {@link checkService} and {@link resolveServiceSettings} */
+/**
+ * What stands in the place of a service.
+ * @throws TypeError for a class, an async function and a generator, none of which makes handlers when it is called; TypeError
+ *   or RangeError: see {@link checkService} and {@link resolveServiceSettings}
+ */
 export function checkServerService(service: unknown): AnyService {
-  if (typeof service === 'function') checkServiceNames('service', service, [], SETTING_NAMES)
-  else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
+  if (typeof service === 'function') {
+    checkFactory(service)
+    checkServiceNames('service', service, [], SETTING_NAMES)
+  } else checkService<ServerSocket>('service', service, ['onUpgrade'], SETTING_NAMES)
   resolveServiceSettings('service', service as AnyService, ANY_SERVER)
   return service as AnyService
 }
+
+/** Refuses at once the functions that would fail for each connection. Calls nothing. */
+function checkFactory(factory: object): void {
+  if (/^class\b/.test(Function.prototype.toString.call(factory))) {
+    const { name } = factory as { readonly name?: unknown }
+    const made = `new ${typeof name === 'string' && name !== '' ? name : 'X'}()`
+    throw new TypeError(
+      `service must not be a class: give ${made}, or () => ${made} for one of each connection`,
+    )
+  }
+  const kind = Object.prototype.toString.call(factory).slice('[object '.length, -1)
+  if (kind === 'AsyncFunction') {
+    throw new TypeError(
+      'the function that makes handlers must not be async: await in onUpgrade or onOpen instead',
+    )
+  }
+  if (kind === 'GeneratorFunction' || kind === 'AsyncGeneratorFunction') {
+    throw new TypeError('the function that makes handlers must not be a generator')
+  }
+}
+
+/** Of what factories made: once for each class, since each connection has an instance. */
+const passedPrototypes = new WeakSet()
 
 /**
  * Checks what a factory made.
@@ -204,7 +233,7 @@ export function checkServerService(service: unknown): AnyService {
 export function checkMade(made: unknown): Handlers<ServerSocket> {
   // It would have no handlers, and its rejection would be unhandled.
   refusePromise(made, 'the function of a route must return handlers, not a promise')
-  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES)
+  const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES, passedPrototypes)
   const late = SETTING_NAMES.find((name) => name in handlers)
   if (late === undefined) return handlers
   throw new TypeError(

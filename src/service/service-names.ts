@@ -54,11 +54,14 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
  * Checks the names of a service, so that a misspelt handler does not go unnoticed. Calls nothing of the service.
  * - A plain object: each of its own names must be a handler or an option. Other state belongs into the closure, or into a
  *   class.
- * - An instance of a class, and a module, may have other names, except `on…` names that are not handlers, in any case of
- *   letters, and near misses of a missing handler: a function with the name that the handler has elsewhere (`message`), or
- *   with one letter changed (two, in a long name).
+ * - An instance of a class may have other names, except near misses of a handler or a missing option: the name in another
+ *   case of letters, or with one letter changed (two, in a long name); and an `on…` name that is not a method. Where it has
+ *   no handler at all, its methods must not have the names of handlers elsewhere (`message`) either, nor `on…` names.
+ * - A module is checked as an instance without handlers is, since nobody else calls what it exports.
  * A function that makes handlers is checked as an instance is.
  * @param settings further legal options
+ * @param passed prototypes that were checked with the same names: they are skipped, and those that pass are added. The
+ *   first instance of a class decides for its prototype
  * @throws TypeError with the name, the name that was probably meant, and the legal names
  */
 export function checkServiceNames(
@@ -66,36 +69,53 @@ export function checkServiceNames(
   service: object,
   handlers: readonly string[],
   settings: readonly string[] = [],
+  passed?: WeakSet<object>,
 ): void {
   const options = typeof service === 'function' ? settings : [...OPTION_NAMES, ...settings]
   const known = [...handlers, ...options]
-  if (isPlain(service)) {
+  const isOfModule = isModule(service)
+  if (!isOfModule && isPlain(service)) {
     for (const key of Object.keys(service)) if (!known.includes(key)) throw unknown(name, key, known)
     return
   }
+  const hasHandler = !isOfModule && handlers.some((one) => one in service)
   for (
     let holder: object | null = service;
-    holder !== null && holder !== Object.prototype;
+    holder !== null && holder !== Object.prototype && passed?.has(holder) !== true;
     holder = Object.getPrototypeOf(holder) as object | null
   ) {
     for (const key of Object.getOwnPropertyNames(holder)) {
       if (known.includes(key) || WORDS.has(key)) continue
       const meant = remembered(key)
-      if (/^on[A-Z]/.test(key)) throw unknown(name, key, known)
-      if (meant === null || !known.includes(meant)) continue
-      if (meant.toLowerCase() === key.toLowerCase()) throw unknown(name, key, known)
-      if (meant in service) continue
-      const isOption = options.includes(meant)
-      if (isOption || typeof Object.getOwnPropertyDescriptor(holder, key)?.value === 'function') {
+      const isOn = /^on[A-Z]/.test(key)
+      if (meant === null && !isOn) continue
+      const isMethod = typeof Object.getOwnPropertyDescriptor(holder, key)?.value === 'function'
+      if (isOn) {
+        if (meant === null && hasHandler && isMethod) continue
         throw unknown(name, key, known)
       }
+      if (meant === null || !known.includes(meant)) continue
+      if (meant.toLowerCase() === key.toLowerCase()) throw unknown(name, key, known)
+      if (meant in service || (hasHandler && ELSEWHERE.has(key.toLowerCase()))) continue
+      if (isMethod || options.includes(meant)) throw unknown(name, key, known)
     }
   }
+  if (passed === undefined) return
+  const parent = Object.getPrototypeOf(service) as object | null
+  if (parent !== null) passed.add(parent)
 }
 
-/** Whether a value is an object literal. A module is not: it has a tag, or the marker that compilers put in its place. */
+/** Whether a value is a module: it has the tag of one, or the marker that compilers put in its place. */
+function isModule(service: object): boolean {
+  return (
+    (service as { readonly [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Module' ||
+    '__esModule' in service
+  )
+}
+
+/** Whether a value is an object literal, and not tagged as something else. */
 function isPlain(service: object): boolean {
-  if (Symbol.toStringTag in service || '__esModule' in service) return false
+  if (Symbol.toStringTag in service) return false
   const parent = Object.getPrototypeOf(service) as object | null
   return parent === null || Object.getPrototypeOf(parent) === null
 }
@@ -124,8 +144,8 @@ function nearest(key: string): string | null {
   if (elsewhere !== undefined) return elsewhere
   const meant = ALL_NAMES.find((one) => {
     if (one.toLowerCase() === key.toLowerCase()) return true
-    // `code` is a word of its own, not a misspelt `codec`.
-    const slips = one.length > 7 ? 2 : key.length < one.length ? 0 : 1
+    // `code` is a word of its own, not a misspelt `codec`; no `on…` name is.
+    const slips = one.length > 7 ? 2 : key.length < one.length && !key.startsWith('on') ? 0 : 1
     return countSlips(one, key) <= slips
   })
   return meant ?? null

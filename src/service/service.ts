@@ -130,6 +130,7 @@ export interface Handlers<S> extends Lifecycle<S> {
  * @param name the name of the argument, for the error
  * @param others further legal handlers
  * @param settings further legal options; the caller checks their values
+ * @param passed prototypes whose names were checked before: see {@link checkServiceNames}
  * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
  *   function, a name that is neither a handler nor an option (see {@link checkServiceNames}), `onMessage` beside `onTextMessage` or
  *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
@@ -139,18 +140,20 @@ export function checkService<S>(
   service: unknown,
   others: readonly string[] = [],
   settings: readonly string[] = [],
+  passed?: WeakSet<object>,
 ): Handlers<S> {
   if (typeof service !== 'object' || service === null) {
     throw new TypeError(`${name} must be an object with handlers, not ${showValue(service)}`)
   }
   const other = kindOf(service)
   if (other !== null) throw new TypeError(`${name} must be an object with handlers, not ${other}`)
-  const known: readonly string[] = [...HANDLER_NAMES, ...others]
-  checkServiceNames(name, service, known, settings)
+  const known = others.length === 0 ? HANDLER_NAMES : [...HANDLER_NAMES, ...others]
+  checkServiceNames(name, service, known, settings, passed)
   const handlers = service as Record<string, unknown>
   for (const key of known) {
-    if (handlers[key] !== undefined && typeof handlers[key] !== 'function') {
-      throw new TypeError(`${name}.${key} must be a function, not ${showValue(handlers[key])}`)
+    const handler = handlers[key]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw new TypeError(`${name}.${key} must be a function, not ${showValue(handler)}`)
     }
   }
   const byType = ['onTextMessage', 'onBinaryMessage'].find((key) => handlers[key] !== undefined)

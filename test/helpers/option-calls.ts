@@ -1,3 +1,4 @@
+import { Agent } from 'node:http'
 import path from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import {
@@ -44,6 +45,7 @@ export interface OptionCall {
 }
 
 const url = 'ws://localhost:1'
+const proxy = { url: 'http://localhost:1' }
 const noop = (): void => undefined
 const directory = path.join(__dirname, '../../examples')
 const compress: OptionCall['wrong'] = [
@@ -169,6 +171,44 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       ],
       [{ handlers: 5 }, TypeError, 'handlers must be an object with handlers, not 5'],
       [{ protocols: 5 }, TypeError, 'protocols must be an array of names, not 5'],
+      [{ redirects: true }, TypeError, 'redirects must be an integer from 0 to 20, not true'],
+      [{ redirects: 21 }, RangeError, 'redirects must be an integer from 0 to 20, not 21'],
+      [{ proxy: 5 }, TypeError, "proxy must be a URL, an object with a url, or 'env', not 5"],
+      [{ proxy: 'p:1' }, SyntaxError, 'proxy must be a URL that starts with http:// or https://, not "p:1"'],
+      [
+        { proxy: 'http://a:b@p/x' },
+        SyntaxError,
+        'proxy must have no path, query or fragment, not "http://***@p/x"',
+      ],
+      [
+        { proxy: 'http://%ff:b@p' },
+        SyntaxError,
+        'proxy must have credentials that are percent-encoded UTF-8',
+      ],
+      [{ proxy: {} }, TypeError, 'proxy.url must be a string or a URL, not undefined'],
+      [{ proxy: { ...proxy, uri: 5 } }, TypeError, 'proxy has no option "uri"; there are url, headers, tls'],
+      [{ proxy: { url: 'socks5://a:b@c' } }, SyntaxError, 'proxy.url must be a URL that starts with http://'],
+      [
+        { proxy: { ...proxy, headers: 5 } },
+        TypeError,
+        'headers must be an object or pairs of name and value',
+      ],
+      [{ proxy: { ...proxy, headers: { Host: 'a' } } }, TypeError, 'the header "Host" cannot be set to "a"'],
+      [
+        { proxy: { ...proxy, headers: { A: 'a\r\nb' } } },
+        TypeError,
+        'the value of the header "A" must be latin1',
+      ],
+      [
+        { proxy: { ...proxy, tls: 'pem' } },
+        TypeError,
+        'proxy.tls must be an object of node:tls options, not "pem"',
+      ],
+      [{ agent: {} }, TypeError, 'agent must be an Agent of node:http, not an object'],
+      [{ agent: new Agent(), proxy: 'env' }, TypeError, 'agent and proxy must not be given both'],
+      [{ lookup: 'dns' }, TypeError, 'lookup must be a function, not "dns"'],
+      [{ localAddress: 'eth0' }, TypeError, 'localAddress must be an IP address, not "eth0"'],
+      [{ family: 5 }, TypeError, 'family must be 0, 4 or 6, not 5'],
     ],
   },
   {

@@ -583,8 +583,8 @@ describe('a route with a function', () => {
     ],
     ['returns nothing', noop, 'handlers must be an object with handlers, not undefined'],
     [
-      'is async',
-      async () => Promise.resolve({}),
+      'returns a promise',
+      () => Promise.resolve({}),
       'the function of a route must return handlers, not a promise',
     ],
     ['misspells', () => ({ onMesage: noop }), 'handlers has no handler named "onMesage"'],

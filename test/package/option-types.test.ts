@@ -10,6 +10,11 @@ const src = path.join(__dirname, '../../src')
 const OTHERS: ReadonlyMap<string, string> = new Map([
   ['TimeoutOptions', 'a part of ServerOptions and ConnectOptions'],
   ['SharedOptions', 'a part of ServerOptions and ConnectOptions'],
+  [
+    'ProxyOptions',
+    'the option proxy of connect, which may be a string: its cases are those of ConnectOptions',
+  ],
+  ['NetOptions', 'made by the client of ConnectOptions'],
   ['DriverOptions', 'made by server and client'],
   ['LocalNodeOptions', 'made by the server'],
   ['HandshakeErrorOptions', 'made by Hawser'],

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import {
   boolean,
   checkNumber,
@@ -56,6 +57,49 @@ describe('readOptions', () => {
     [{ onEnd: {} }, 'onEnd must be a function, not an object'],
   ])('refuses %j, with the name, what is legal and the value', (given, message) => {
     expect(() => read(given)).toThrow(new TypeError(message))
+  })
+
+  const later = { then: (done: () => void): void => done() }
+  it.each([
+    ['a promise of another realm', runInNewContext('Promise.resolve({})'), 'a promise: await it'],
+    ['a thenable', later, 'a promise: await it'],
+    ['a thenable by its prototype', Object.create(later), 'a promise: await it'],
+    ['a Map', new Map([['name', 'ada']]), 'a Map'],
+    ['a Map of another realm', runInNewContext('new Map()'), 'a Map'],
+    ['a Set', new Set(['name']), 'a Set'],
+    ['a WeakMap', new WeakMap(), 'a WeakMap'],
+    ['a Date', new Date(), 'a Date'],
+    ['a Date of another realm', runInNewContext('new Date()'), 'a Date'],
+    ['a RegExp', /x/, 'a RegExp'],
+    ['an Error', new Error('x'), 'an Error'],
+  ])('refuses %s, which has no options in it', (_what, given, shown) => {
+    expect(() => read(given)).toThrow(new TypeError(`Options must be an object, not ${shown}`))
+  })
+
+  class Settings {
+    readonly isOn = false
+    readonly #name = 'ada'
+    get name(): string {
+      return this.#name
+    }
+  }
+  it.each([
+    ['without a prototype', Object.assign(Object.create(null) as object, { name: 'ada', isOn: false })],
+    ['that is frozen', Object.freeze({ name: 'ada', isOn: false })],
+    ['of a class with getters', new Settings()],
+    ['of another realm', runInNewContext('({ name: "ada", isOn: false })')],
+    ['that is a module', { name: 'ada', isOn: false, [Symbol.toStringTag]: 'Module' }],
+  ])('takes an object %s', (_what, given) => {
+    expect(read(given)).toMatchObject({ name: 'ada', isOn: false })
+  })
+
+  it('drops the rejection of a promise that it refuses', async () => {
+    const unhandled = jest.fn()
+    process.on('unhandledRejection', unhandled)
+    expect(() => read(Promise.reject(new Error('later')))).toThrow('not a promise: await it')
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
   })
 
   it('does not compile without a check for each option, nor with one for something else', () => {

@@ -16,8 +16,8 @@ import {
   type HandshakeErrorCode,
   type LimitErrorCode,
   type ProtocolErrorCode,
-  withUrl,
 } from '../../src/errors.js'
+import { withUrl } from '../../src/client/named-errors.js'
 import {
   decodeClosePayload,
   FrameParser,

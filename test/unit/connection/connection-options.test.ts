@@ -5,6 +5,10 @@ import {
 } from '../../../src/connection/connection-options.js'
 import { Connection } from '../../../src/connection/connection.js'
 import { CLIENT_LIMITS, SERVER_LIMITS } from '../../../src/limits.js'
+import { factory, TAKEOVER } from '../deflate/codec-pair.js'
+
+const noop = (): void => undefined
+const CODEC = { reservedBits: 0x40, encode: noop, decode: noop, dropContext: noop, close: noop }
 
 describe('the options of a connection', () => {
   test('have defaults for each role', () => {
@@ -18,6 +22,12 @@ describe('the options of a connection', () => {
     })
     expect(client.waker.wake()).toBeUndefined()
     expect(resolveConnectionOptions({ role: 'server' }).limits).toBe(SERVER_LIMITS)
+  })
+
+  test('take the codec of permessage-deflate', () => {
+    const codec = factory('server', false).createCodec(TAKEOVER)
+    expect(resolveConnectionOptions({ role: 'server', codec }).codec).toBe(codec)
+    codec.close()
   })
 
   test('keep the given values and fill in the limits', () => {
@@ -40,6 +50,31 @@ describe('the options of a connection', () => {
     [{ role: 'server', now: NaN }, RangeError, 'now must be a number from -Infinity to Infinity, not NaN'],
     [{ role: 'server', limits: 5 }, TypeError, 'limits must be an object, not 5'],
     [{ role: 'server', limits: { maxFrames: 5 } }, TypeError, 'limits has no option "maxFrames"'],
+    [{ role: 'server', waker: 5 }, TypeError, 'waker must be an object with wake, not 5'],
+    [{ role: 'server', waker: {} }, TypeError, 'waker.wake must be a function, not undefined'],
+    [{ role: 'server', waker: null }, TypeError, 'waker must be an object with wake, not null'],
+    [
+      { role: 'server', codec: true },
+      TypeError,
+      'codec must be the codec of an extension, or null, not true',
+    ],
+    [{ role: 'server', codec: {} }, TypeError, 'codec.reservedBits must be a number, not undefined'],
+    [
+      { role: 'server', codec: { ...CODEC, encode: null } },
+      TypeError,
+      'codec.encode must be a function, not null',
+    ],
+    [{ role: 'server', codec: { ...CODEC, decode: 5 } }, TypeError, 'codec.decode must be a function, not 5'],
+    [
+      { role: 'server', codec: { ...CODEC, dropContext: undefined } },
+      TypeError,
+      'codec.dropContext must be a function, not undefined',
+    ],
+    [
+      { role: 'server', codec: { ...CODEC, close: {} } },
+      TypeError,
+      'codec.close must be a function, not an object',
+    ],
     [
       { role: 'server', limits: { maxMessageBytes: -1 } },
       RangeError,

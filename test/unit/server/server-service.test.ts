@@ -1,7 +1,8 @@
 /** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
 import { accept, WebSocketServer } from '../../../src/index.js'
+import { checkMade } from '../../../src/server/server-service.js'
 import { json, router } from '../../../src/json/index.js'
-import { trackEvents } from '../../../src/endpoints/index.js'
+import { serveEndpoint, trackEvents } from '../../../src/endpoints/index.js'
 
 describe('accept', () => {
   test('takes its options, and refuses an unknown name', () => {
@@ -38,12 +39,88 @@ describe('route', () => {
     expect(() => new WebSocketServer().route('/', service as never)).toThrow(new TypeError(message))
   })
 
+  class Chat {
+    onOpen = noop
+  }
+  const classText = (made: string): string =>
+    `service must not be a class: give ${made}, or () => ${made} for one of each connection`
+  const asyncText = 'the function that makes handlers must not be async: await in onUpgrade or onOpen instead'
+  const generatorText = 'the function that makes handlers must not be a generator'
+  test.each<[string, unknown, string]>([
+    ['a class', Chat, classText('new Chat()')],
+    ['a class without a name', (() => class {})(), classText('new X()')],
+    ['a class that extends another', class Room extends Chat {}, classText('new Room()')],
+    ['an async function', async () => Promise.resolve({ onOpen: noop }), asyncText],
+    ['an async method', { async make() {} }.make, asyncText],
+    [
+      'a generator',
+      function* () {
+        yield { onOpen: noop }
+      },
+      generatorText,
+    ],
+    ['an async generator', { async *make() {} }.make, generatorText],
+  ])('refuses %s in the place of a function that makes handlers', async (_what, factory, message) => {
+    const server = new WebSocketServer()
+    expect(() => server.route('/', factory as never)).toThrow(new TypeError(message))
+    expect(() => serveEndpoint(server, 'chat', { default: factory })).toThrow(new TypeError(message))
+    expect(server.routes()).toEqual([])
+    await server.close()
+  })
+
+  test('takes a function that makes handlers, of every form that is neither', () => {
+    const server = new WebSocketServer()
+    const forms = [
+      () => new Chat(),
+      function classes() {},
+      { class: () => new Chat() }.class,
+      Chat.bind(null),
+    ]
+    expect(() => {
+      forms.forEach((form, i) => server.route(`/${String(i)}`, form as never))
+    }).not.toThrow()
+  })
+
   test('takes a module whose exports are the handlers', () => {
     const service = Object.assign(Object.create(null) as object, {
       [Symbol.toStringTag]: 'Module',
       onOpen: noop,
     })
     expect(() => new WebSocketServer().route('/', service)).not.toThrow()
+  })
+})
+
+describe('what a factory makes', () => {
+  test('is checked by its own names each time, and by those of its class the first time', () => {
+    let reads = 0
+    const prototype = new Proxy(
+      { onTextMessage: noop, join: noop },
+      {
+        ownKeys(target) {
+          reads++
+          return Reflect.ownKeys(target)
+        },
+      },
+    )
+    const make = (more: object = {}): object => Object.assign(Object.create(prototype) as object, more)
+    for (let i = 0; i < 3; i++) expect(() => checkMade(make({ users: i }))).not.toThrow()
+    expect(reads).toBe(1)
+    expect(() => checkMade(make({ onMesage: noop }))).toThrow('handlers has no handler named "onMesage"')
+    expect(() => checkMade(make({ onClose: 5 }))).toThrow('handlers.onClose must be a function, not 5')
+    expect(() => checkMade(make({ idleTimeoutMs: 5 }))).toThrow('handlers.idleTimeoutMs comes too late')
+    expect(reads).toBe(1)
+  })
+
+  test('is refused each time where its class has a wrong name', () => {
+    class Chat {
+      onOpen = noop
+      onMesage(): void {
+        noop()
+      }
+    }
+    for (let i = 0; i < 2; i++) {
+      expect(() => checkMade(new Chat())).toThrow('handlers has no handler named "onMesage"')
+    }
   })
 })
 

@@ -60,6 +60,90 @@ describe('the names of an instance of a class', () => {
     expect(() => check(new Closable())).not.toThrow()
   })
 
+  test('may be those of handlers in other libraries where the class has a handler', () => {
+    class Chat {
+      onMessage(): void {
+        this.close()
+      }
+      open = noop
+      close(): void {
+        this.connect()
+      }
+      connect(): void {
+        this.error()
+      }
+      error(): void {
+        noop()
+      }
+    }
+    expect(() => check(new Chat())).not.toThrow()
+    expect(() => check(new (class extends Chat {})())).not.toThrow()
+    // Also a handler that is inherited, or a property of the instance.
+    class Timer {
+      onOpen = noop
+      drain(): void {
+        noop()
+      }
+    }
+    expect(() => check(new Timer())).not.toThrow()
+  })
+
+  test.each(['onJoin', 'onLeave', 'onPick', 'onMove', 'onLogin', 'onDisconnect', 'onTextChanged', 'onDone'])(
+    'may be those of its own events where the class has a handler: %s',
+    (key) => {
+      class Chat {
+        onTextMessage(): void {
+          noop()
+        }
+      }
+      class Game extends Chat {}
+      Object.defineProperty(Game.prototype, key, { value: noop, writable: true, configurable: true })
+      expect(() => check(new Game())).not.toThrow()
+      expect(() => check(Object.assign(new Chat(), { [key]: noop }))).not.toThrow()
+      // What is not a method is not called by the class, so that it must be meant for the server.
+      expect(() => check(Object.assign(new Chat(), { [key]: 1 }))).toThrow(`named "${key}"; there are`)
+      // A class with this alone would have no handler.
+      const alone = Object.create({ [key]: noop }) as object
+      expect(() => check(alone)).toThrow(`named "${key}"; there are`)
+      expect(() => check({ onOpen: noop, [key]: noop })).toThrow(`named "${key}"; there are`)
+    },
+  )
+
+  test.each([
+    ['onMesage', 'onMessage'],
+    ['onMessages', 'onMessage'],
+    ['onmessage', 'onMessage'],
+    ['onTextMesage', 'onTextMessage'],
+    ['onOpn', 'onOpen'],
+    ['onOpne', 'onOpen'],
+    ['onPing2', 'onPing'],
+    ['onClosed', 'onClose'],
+    ['onIdle_timeout', 'onIdleTimeout'],
+    ['onDrian', 'onDrain'],
+  ])('are refused beside a handler where they are a slip of one: %s is %s', (key, meant) => {
+    class Chat {
+      onBinaryMessage(): void {
+        noop()
+      }
+    }
+    Object.defineProperty(Chat.prototype, key, { value: noop })
+    expect(() => check(new Chat())).toThrow(TypeError)
+    expect(() => check(new Chat())).toThrow(
+      new RegExp(`named "${key}"; there are .*; did you mean ${meant}[?]$`),
+    )
+  })
+
+  test('depend on the role: a class with onUpgrade is not a service of a client', () => {
+    class Gate {
+      onOpen = noop
+      onUpgrade(): void {
+        noop()
+      }
+    }
+    expect(() => check(new Gate(), ['onUpgrade'])).not.toThrow()
+    expect(() => check(new Gate())).toThrow('named "onUpgrade"; there are')
+  })
+
   test.each<[string, object]>([
     [
       'message',

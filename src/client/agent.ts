@@ -1,0 +1,119 @@
+import { EventEmitter } from 'node:events'
+import type { Agent, ClientRequestArgs } from 'node:http'
+import { Duplex } from 'node:stream'
+import { showValue } from '../check.js'
+import { HandshakeError, toError } from '../errors.js'
+import { connectionFailed, discard, ignoreErrors } from './exchange.js'
+import type { Target } from './websocket-url.js'
+
+type Done = (error: Error | null | undefined, stream?: unknown) => void
+
+/** The methods of an Agent that make a connection. */
+interface AgentMethods {
+  createConnection(options: object, done: Done): unknown
+  /** How node:http calls the one above. Agents of the package agent-base connect in it. */
+  createSocket?(request: object, options: object, done: Done): void
+}
+
+/** Checks for an Agent, or none. */
+export function checkAgent(name: string, value: unknown): Agent | undefined {
+  if (value === undefined) return undefined
+  const isAgent =
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<AgentMethods>).createConnection === 'function'
+  if (!isAgent) throw new TypeError(`${name} must be an Agent of node:http, not ${showValue(value)}`)
+  return value as Agent
+}
+
+/** The request of which an agent makes the connection, as far as agents look at it. */
+class AgentRequest extends EventEmitter {
+  readonly method = 'GET'
+  readonly protocol: string
+  readonly host: string
+  readonly path: string
+  readonly #target: Target
+
+  constructor(target: Target) {
+    super()
+    this.protocol = target.secure ? 'https:' : 'http:'
+    this.host = target.hostname
+    this.path = target.target
+    this.#target = target
+  }
+
+  getHeader(name: string): string | undefined {
+    return name.toLowerCase() === 'host' ? this.#target.host : undefined
+  }
+}
+
+/**
+ * Tells what the agent left at the request, as node:http does, once the stream is listened to: https-proxy-agent gives the
+ * response of a proxy that refused then.
+ */
+function tellSocket(request: AgentRequest, stream: Duplex): void {
+  try {
+    request.emit('socket', stream)
+  } catch (error) {
+    stream.destroy(toError(error))
+  }
+}
+
+/**
+ * Lets an agent make the connection. It keeps no count of it afterwards.
+ * @returns the stream as the agent made it; it may still connect
+ * @throws HandshakeError with what the agent throws or reports as cause; the reason of the signal; TypeError for an agent
+ *   that gives something else than a stream
+ */
+export function connectByAgent(
+  agent: Agent,
+  options: ClientRequestArgs,
+  target: Target,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    let isOver = false
+    const request = new AgentRequest(target)
+    const finish = (settle: () => void): void => {
+      isOver = true
+      signal.removeEventListener('abort', abort)
+      settle()
+    }
+    const abort = (): void => {
+      finish(() => {
+        reject(signal.reason as Error)
+      })
+    }
+    const done: Done = (error, stream) => {
+      if (isOver) {
+        if (stream instanceof Duplex && (error === undefined || error === null)) discard(stream)
+        return
+      }
+      finish(() => {
+        if (error !== undefined && error !== null) {
+          reject(error instanceof HandshakeError ? error : connectionFailed(toError(error)))
+        } else if (stream instanceof Duplex) {
+          // The agent lets go of it, as it does when node:http upgrades.
+          stream.emit('agentRemove')
+          ignoreErrors(stream)
+          resolve(stream)
+          setImmediate(tellSocket, request, stream)
+        } else {
+          reject(new TypeError(`agent must make a stream, not ${showValue(stream)}`))
+        }
+      })
+    }
+    signal.addEventListener('abort', abort)
+    try {
+      const methods = agent as unknown as AgentMethods
+      const all = { ...options, protocol: request.protocol, secureEndpoint: target.secure }
+      if (typeof methods.createSocket === 'function') methods.createSocket(request, all, done)
+      else {
+        const stream = methods.createConnection(all, done)
+        if (stream !== undefined) done(null, stream)
+      }
+    } catch (error) {
+      done(toError(error))
+    }
+  })
+}
