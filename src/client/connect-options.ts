@@ -38,8 +38,9 @@ import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
 import type { NetOptions } from './net-options.js'
 import { checkProxy, type ProxyOptions } from './proxy.js'
+import { resolveReconnectOptions, type ReconnectOptions } from './reconnect-options.js'
 import { MAX_REDIRECTS } from './redirects.js'
-import { parseTarget, type Target } from './websocket-url.js'
+import type { Target } from './websocket-url.js'
 
 /**
  * The options of {@link connect}. `C` is the codec of messages that are read one by one, `H` that of the handlers.
@@ -90,6 +91,10 @@ export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
    * is full; `'discard'` drops them, for a client that only sends.
    */
   readonly incoming?: Incoming
+  /**
+   * Connects again when the connection is lost: `true`, or options. The socket is a ReconnectingSocket then. Default: false.
+   */
+  readonly reconnect?: boolean | ReconnectOptions
   /** Becomes `socket.data`. */
   readonly data?: Data
 }
@@ -136,6 +141,7 @@ const CHECKS = {
     return value as Codec | undefined
   },
   incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
+  reconnect: (_name: string, value: unknown) => resolveReconnectOptions(value),
   data: unchecked<unknown>(),
 } satisfies Checks<ConnectOptions>
 
@@ -153,16 +159,20 @@ const ADVICE = {
 
 type NetNames = keyof NetOptions
 
-/** The options of an attempt, checked and with every default filled in. */
-export interface ResolvedConnectOptions extends Omit<
+/** The options of {@link connect}, checked and with every default filled in. */
+export interface ResolvedClientOptions extends Omit<
   Read<typeof CHECKS>,
   'limits' | 'perMessageDeflate' | NetNames
 > {
-  readonly target: Target
   readonly limits: Limits
   readonly extensions: Extensions
   /** For node:net. */
   readonly net: NetOptions
+}
+
+/** The options of an attempt. */
+export interface ResolvedConnectOptions extends ResolvedClientOptions {
+  readonly target: Target
 }
 
 /** @throws TypeError for options that mean nothing beside each other */
@@ -186,23 +196,28 @@ function checkReading({
   }
 }
 
-export function resolveConnectOptions(url: string | URL, given: object): ResolvedConnectOptions {
+export function readConnectOptions(given: object): ResolvedClientOptions {
   const options = given as ConnectOptions<unknown, Codec>
   const all = readOptions('ConnectOptions', options, CHECKS, ADVICE)
   const { perMessageDeflate: extensions, lookup, localAddress, family, ...read } = all
   checkReading(read)
-  const target = parseTarget(url)
   const { proxy, agent } = read
   if (agent !== undefined && proxy !== undefined) {
     throw new TypeError('agent and proxy must not be given both: each makes the connection')
-  }
-  if (target.socketPath !== undefined && proxy !== undefined && proxy !== 'env') {
-    throw new TypeError(`proxy must not be given for a Unix socket, ${target.shown}`)
   }
   const net = {
     ...(lookup === undefined ? {} : { lookup }),
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(family === undefined ? {} : { family }),
   }
-  return { ...read, target, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+}
+
+/** @throws TypeError for a proxy and a Unix socket */
+export function withTarget(options: ResolvedClientOptions, target: Target): ResolvedConnectOptions {
+  const { proxy } = options
+  if (target.socketPath !== undefined && proxy !== undefined && proxy !== 'env') {
+    throw new TypeError(`proxy must not be given for a Unix socket, ${target.shown}`)
+  }
+  return { ...options, target }
 }

@@ -1,8 +1,20 @@
 import { refuseSurplus } from '../check.js'
 import type { Codec, MessageOf } from '../service/codec.js'
+import { toHeaderPairs } from '../socket/headers-input.js'
 import { attempt } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
-import { resolveConnectOptions, type ConnectOptions } from './connect-options.js'
+import { REAL_CLOCK } from './clock.js'
+import {
+  readConnectOptions,
+  withTarget,
+  type ConnectOptions,
+  type ResolvedClientOptions,
+} from './connect-options.js'
+import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-options.js'
+import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
+import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
+import { Reconnector } from './reconnector.js'
+import { parseTarget } from './websocket-url.js'
 
 export type { ConnectOptions }
 
@@ -24,8 +36,35 @@ export function connect<
   Data = undefined,
   C extends Codec | undefined = undefined,
   H extends Codec | undefined = undefined,
+>(
+  url: ReconnectUrl,
+  options: ConnectOptions<Data, C, H> & { readonly reconnect: true | ReconnectOptions },
+): Promise<ReconnectingSocket<Data, MessageOf<C>>>
+export function connect<
+  Data = undefined,
+  C extends Codec | undefined = undefined,
+  H extends Codec | undefined = undefined,
 >(url: string | URL, options?: ConnectOptions<Data, C, H>): Promise<ClientSocket<Data, MessageOf<C>>>
-export function connect(url: string | URL, options: object = {}, surplus?: unknown): Promise<unknown> {
+export function connect(url: ReconnectUrl, options: object = {}, surplus?: unknown): Promise<unknown> {
   refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
-  return attempt(resolveConnectOptions(url, options))
+  const read = readConnectOptions(options)
+  if (read.reconnect !== null) return reconnecting(read, read.reconnect, resolveUrls(url))
+  if (typeof url === 'function' || Array.isArray(url)) {
+    throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
+  }
+  return attempt(withTarget(read, parseTarget(url as string | URL)))
+}
+
+async function reconnecting(
+  options: ResolvedClientOptions,
+  settings: ResolvedReconnectOptions,
+  urls: Urls,
+): Promise<ReconnectingSocket> {
+  const { headers } = options
+  // An iterable may be read once only, and is needed for each attempt.
+  const again = typeof headers === 'function' ? headers : toHeaderPairs(headers)
+  const reconnector = new Reconnector({ ...options, headers: again }, settings, urls, attempt, REAL_CLOCK)
+  const socket = new SocketOverConnections(reconnector, options.data)
+  await reconnector.start()
+  return socket
 }

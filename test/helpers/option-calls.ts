@@ -217,6 +217,46 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     call: (options) => connect(url, { limits: options }),
     wrong: limits,
   },
+  {
+    type: 'ReconnectOptions',
+    name: 'connect with { reconnect }',
+    call: (options) => connect(url, { reconnect: options }),
+    wrong: [
+      [{ jitter: 2 }, RangeError, 'reconnect.jitter must be a number from 0 to 1, not 2'],
+      [{ factor: 0.5 }, RangeError, 'reconnect.factor must be a number from 1 to 1000, not 0.5'],
+      [{ maxAttempts: 0 }, RangeError, 'reconnect.maxAttempts must be an integer from 1 to Infinity, not 0'],
+      [{ retryFirst: 1 }, TypeError, 'reconnect.retryFirst must be true or false, not 1'],
+      [{ onGivenUp: 1 }, TypeError, 'reconnect.onGivenUp must be a function, not 1'],
+      [
+        { minDelayMs: 2, maxDelayMs: 1 },
+        RangeError,
+        'reconnect.minDelayMs must be at most reconnect.maxDelayMs, 1, not 2',
+      ],
+      [
+        { whileReconnecting: 'hope' },
+        TypeError,
+        "reconnect.whileReconnecting must be 'wait' or 'fail', not \"hope\"",
+      ],
+    ],
+  },
+  {
+    type: 'OutboxOptions',
+    name: 'connect with { reconnect: { outbox } }',
+    call: (options) => connect(url, { reconnect: { outbox: options } }),
+    wrong: [
+      [
+        { maxMessages: 0 },
+        RangeError,
+        'reconnect.outbox.maxMessages must be an integer from 1 to Infinity, not 0',
+      ],
+      [
+        { maxBytes: '1' },
+        TypeError,
+        'reconnect.outbox.maxBytes must be an integer from 1 to Infinity, not "1"',
+      ],
+      [{ resend: 1 }, TypeError, 'reconnect.outbox.resend must be true or false, not 1'],
+    ],
+  },
   { type: 'SendOptions', name: 'socket.send', call: (o, { client }) => client.send('x', o), wrong: compress },
   {
     type: 'SendOptions',

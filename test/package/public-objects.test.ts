@@ -97,10 +97,13 @@ beforeAll(async () => {
   const { port } = await server.listen(0, '127.0.0.1')
   const client = await connect(`ws://127.0.0.1:${String(port)}/dogs`)
   await client.receive()
+  const url = `ws://127.0.0.1:${String(port)}/dogs`
+  const again = await connect(url, { reconnect: true })
   const gone = await connect(`ws://127.0.0.1:${String(port)}/dogs`)
   objects = {
     ...held,
     ClientSocket: client,
+    ReconnectingSocket: again,
     Group: server.group('dogs'),
     ConnectionRegistry: server.connections,
     SocketList: server.sockets,
@@ -122,6 +125,7 @@ describe('an object that the application gets', () => {
     'SocketList',
     'ServerSocket',
     'ClientSocket',
+    'ReconnectingSocket',
     'Group',
     'ConnectionRegistry',
     'PreparedMessage',
@@ -161,6 +165,7 @@ describe('an object that the application gets', () => {
       SocketList: [],
       ServerSocket: ['data', 'params', 'request'],
       ClientSocket: ['data'],
+      ReconnectingSocket: ['data'],
       Group: ['name'],
       ConnectionRegistry: [],
       UpgradeInfo: ['params'],

@@ -1,0 +1,38 @@
+import { checkWaitOptions, type WaitOptions } from '../socket/waiters.js'
+
+/** What a timer of Node holds; more would overflow to 1 ms. */
+const MAX_TIMER_MS = 0x7fff_ffff
+
+const FOR_EVER: WaitOptions = Object.freeze({})
+
+/**
+ * Runs a call that waits several times, within one time and until one signal.
+ * @param run gets the options for each of its waits: they have a signal alone
+ * @throws TypeError or RangeError for wrong options; the signal's reason; a `TimeoutError`; what `run` throws
+ */
+export async function waitWithin<T>(
+  options: WaitOptions,
+  run: (within: WaitOptions) => Promise<T>,
+): Promise<T> {
+  checkWaitOptions(options)
+  const { signal, timeoutMs = Infinity } = options
+  if (timeoutMs === Infinity) return run(signal === undefined ? FOR_EVER : { signal })
+  signal?.throwIfAborted()
+  const aborter = new AbortController()
+  const abort = (): void => {
+    aborter.abort(signal?.reason)
+  }
+  signal?.addEventListener('abort', abort)
+  const timer = setTimeout(
+    () => {
+      aborter.abort(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
+    },
+    Math.min(timeoutMs, MAX_TIMER_MS),
+  )
+  try {
+    return await run({ signal: aborter.signal })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
