@@ -49,10 +49,6 @@ export interface ClientSocket<Data = unknown, Message = string | Buffer> extends
    * @returns what the schema makes of the value
    * @throws as `receive`; InvalidMessageError with `kind`, `issues` and `raw` for any other message; what the schema throws;
    *   TypeError for a wrong schema; InvalidStateError if the connection has a codec
-   * @example
-   * ```ts
-   * const { price } = await socket.receiveJson(Price, { timeoutMs: 5000 })
-   * ```
    */
   receiveJson(schema?: undefined, options?: WaitOptions): Promise<unknown>
   receiveJson<T>(schema: StandardSchema<T>, options?: WaitOptions): Promise<T>

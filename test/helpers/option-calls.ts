@@ -271,6 +271,12 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     wrong: compress,
   },
   { type: 'WaitOptions', name: 'socket.drained', call: (o, { client }) => client.drained(o), wrong: wait },
+  {
+    type: 'WriteOptions',
+    name: 'socket.write',
+    call: (o, { client }) => client.write('x', o),
+    wrong: [...wait, ...compress],
+  },
   { type: 'WaitOptions', name: 'socket.receive', call: (o, { client }) => client.receive(o), wrong: wait },
   {
     type: 'WaitOptions',

@@ -55,7 +55,7 @@ test('pings and closes are served while the queue, which is bounded in bytes, ha
     },
   })
   const socket = await connect(url, { limits: { maxQueuedBytes: 256 * 1024 }, perMessageDeflate: false })
-  sockets.push(socket as ClientSocket)
+  sockets.push(socket)
   socket.send('go')
   await pongs.until('pong first')
   let before = -1

@@ -35,6 +35,7 @@ const METHODS = [
   'connect: connect',
   'client-socket: receive',
   'socket: send',
+  'socket: write',
   'socket: drained',
   'websocket-server: broadcast',
   'socket: close',
@@ -47,12 +48,13 @@ import { connect, WebSocketServer } from 'hawser'
 const server = new WebSocketServer()
 const lines = ['one', 'two']
 const report = 'a report'
+const file = [Buffer.from('part 1'), Buffer.from('part 2')]
 `
 const BEFORE_CLIENT = "const socket = await connect('ws://localhost:8080/rooms/dogs')\n"
 const AFTER_ALL = "await server.close()\nconsole.log('done')\nprocess.exit()\n"
 
 describe('the examples in docstrings', () => {
-  it('are there for the ten methods that are used most', () => {
+  it('are there for the methods that are used most', () => {
     expect([...examples.keys()].sort()).toEqual([...METHODS].sort())
   })
 
