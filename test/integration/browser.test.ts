@@ -1,5 +1,6 @@
 // slow: a browser must start
 /** The page of the `hawser` command in a real browser. */
+import { createServer as createHttp, type ServerResponse } from 'node:http'
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { DemoServer } from '../../demo/demo-server.js'
@@ -317,6 +318,53 @@ inBrowser('the page in Chromium', () => {
     await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
     await event(`Refused: 127.0.0.1:${String(forwarder.port)} answers, but no WebSocket passes`)
     forwarder.cut()
+    expectUnanswered()
+  })
+
+  test('the page says that something else answers, and connects when the server is back', async () => {
+    const forwarder = await forward(server.port)
+    const url = `http://127.0.0.1:${String(forwarder.port)}/`
+    await page.goto(url)
+    await stateIs('open')
+    forwarder.cut()
+    let answer = (response: ServerResponse): unknown => response.end('<!doctype html><title>Sign in</title>')
+    const other = createHttp((request, response) => {
+      if (request.url?.startsWith('/origin?') === true) answer(response)
+      else response.end()
+    })
+    const end = (): void => {
+      other.closeAllConnections()
+      other.close()
+    }
+    forwarders.push({ port: forwarder.port, cut: end })
+    await new Promise<void>((resolve) => other.listen(forwarder.port, '127.0.0.1', resolve))
+    const text = `Refused: something else answers at 127.0.0.1:${String(forwarder.port)}, perhaps a sign-in page of the forwarded port`
+    await event(text)
+    await textOf('#why', /^Refused: something else answers at .*[.] Next try in \d+ s$/)
+
+    const asked = (): Promise<unknown> => page.evaluate(`import('/why.js').then((why) => why.askServer())`)
+    const answers: ((response: ServerResponse) => unknown)[] = [
+      (response) => response.end('null'),
+      (response) => response.end('{"isAllowed":"yes"}'),
+      (response) => response.writeHead(302, { Location: 'http://localhost:1/sign-in' }).end(),
+      (response) => {
+        response.writeHead(200, { 'Content-Length': 20 }).write('{"isAllowed":')
+        setImmediate(() => response.destroy())
+      },
+      // The page waits for 3 s.
+      (response) => response.writeHead(200).write('{"isAllowed":'),
+    ]
+    for (answer of answers) {
+      expect(await asked()).toEqual({ canConnect: false, text: expect.stringContaining(text) as string })
+    }
+    const ended = new Promise((resolve) => other.once('close', resolve))
+    end()
+    await ended
+    const again = await forward(server.port, forwarder.port)
+    await stateIs('open')
+    expectUnanswered()
+    again.cut()
+    await stateIs('waiting')
     expectUnanswered()
   })
 
