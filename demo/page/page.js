@@ -21,7 +21,6 @@ const BUFFERED_EVERY_MS = 250
 
 const messages = new MessageLog()
 const frames = new FrameTable()
-const chat = new Chat()
 const input = byId('input')
 const composer = byId('composer')
 
@@ -52,7 +51,6 @@ function connect() {
         told = ''
         retries.stop()
         showWhy('')
-        chat.rejoin()
       }
       showState()
     },
@@ -204,5 +202,6 @@ byId('toggle').addEventListener('click', () => {
   showState()
 })
 
+new Chat()
 setInterval(showBuffered, BUFFERED_EVERY_MS)
 connect()

@@ -32,7 +32,7 @@ export function describeClose({ code, reason }, isOwn) {
 }
 
 /**
- * Asks the server over HTTP, since a browser does not tell a page why a WebSocket was refused.
+ * Asks the server over HTTP, since a browser does not tell a page why a WebSocket was refused. Never rejects.
  * @returns {Promise<{ canConnect: boolean, text: string }>} whether a WebSocket may pass; what is to be said if none did
  */
 export async function askServer() {
@@ -40,6 +40,8 @@ export async function askServer() {
   try {
     answer = await fetch(`/origin?of=${encodeURIComponent(location.origin)}`, {
       cache: 'no-store',
+      // The server redirects nobody; a sign-in page may be elsewhere.
+      redirect: 'manual',
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     })
   } catch {
@@ -48,8 +50,14 @@ export async function askServer() {
       text: `Refused: nobody answers at ${location.host}. The server is not running, or a forwarded port leads nowhere`,
     }
   }
-  const isRefused = answer.ok && !(await answer.json()).isAllowed
-  if (isRefused) {
+  const isAllowed = await readAnswer(answer)
+  if (isAllowed === null) {
+    return {
+      canConnect: false,
+      text: `Refused: something else answers at ${location.host}, perhaps a sign-in page of the forwarded port. Open this page again in another tab to see it`,
+    }
+  }
+  if (!isAllowed) {
     return {
       canConnect: false,
       text: `Refused: the server does not know pages of ${location.origin}. Start it with --origin ${location.origin}`,
@@ -58,5 +66,21 @@ export async function askServer() {
   return {
     canConnect: true,
     text: `Refused: ${location.host} answers, but no WebSocket passes. A proxy or a forwarded port may not hand on the upgrade`,
+  }
+}
+
+/**
+ * @param {Response} answer
+ * @returns {Promise<boolean | null>} whether the server knows this page; null: it is not the server that answers. An error
+ *   status tells nothing, so that the WebSocket is to be tried
+ */
+async function readAnswer(answer) {
+  if (answer.type === 'opaqueredirect') return null
+  if (!answer.ok) return true
+  try {
+    const { isAllowed } = await answer.json()
+    return typeof isAllowed === 'boolean' ? isAllowed : null
+  } catch {
+    return null
   }
 }

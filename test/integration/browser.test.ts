@@ -1,5 +1,6 @@
 // slow: a browser must start
 /** The page of the `hawser` command in a real browser. */
+import { createServer as createHttp, type ServerResponse } from 'node:http'
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { DemoServer } from '../../demo/demo-server.js'
@@ -18,13 +19,16 @@ interface Forwarder {
   readonly port: number
   /** Ends it, with the connections through it. */
   cut(): void
+  /** Ends the connections whose request has this path, and goes on. */
+  cutPath(path: string): void
 }
 
-const forwarders: Forwarder[] = []
+const forwarders: Pick<Forwarder, 'cut'>[] = []
 
 /** Forwards a port of 127.0.0.1, as `ssh -L` does. @param breaksUpgrades as proxies do that know HTTP alone */
 async function forward(target: number, port = 0, breaksUpgrades = false): Promise<Forwarder> {
   const sockets = new Set<Socket>()
+  const requests = new Map<Socket, string>()
   const listener = createServer((near) => {
     const far = connectTcp(target, 'localhost')
     for (const [from, to] of [
@@ -34,6 +38,7 @@ async function forward(target: number, port = 0, breaksUpgrades = false): Promis
       sockets.add(from)
       from.on('data', (bytes) => {
         const text = bytes.toString('latin1')
+        if (from === near) requests.set(near, (requests.get(near) ?? '') + text)
         to.write(breaksUpgrades ? Buffer.from(text.replace(/^upgrade: .*\r\n/im, ''), 'latin1') : bytes)
       })
       from.on('end', () => to.end())
@@ -47,6 +52,9 @@ async function forward(target: number, port = 0, breaksUpgrades = false): Promis
     cut: () => {
       listener.close()
       for (const socket of sockets) socket.destroy()
+    },
+    cutPath: (path: string) => {
+      for (const [socket, request] of requests) if (request.startsWith(`GET ${path}`)) socket.destroy()
     },
   }
   forwarders.push(forwarder)
@@ -320,6 +328,53 @@ inBrowser('the page in Chromium', () => {
     expectUnanswered()
   })
 
+  test('the page says that something else answers, and connects when the server is back', async () => {
+    const forwarder = await forward(server.port)
+    const url = `http://127.0.0.1:${String(forwarder.port)}/`
+    await page.goto(url)
+    await stateIs('open')
+    forwarder.cut()
+    let answer = (response: ServerResponse): unknown => response.end('<!doctype html><title>Sign in</title>')
+    const other = createHttp((request, response) => {
+      if (request.url?.startsWith('/origin?') === true) answer(response)
+      else response.end()
+    })
+    const end = (): void => {
+      other.closeAllConnections()
+      other.close()
+    }
+    forwarders.push({ cut: end })
+    await new Promise<void>((resolve) => other.listen(forwarder.port, '127.0.0.1', resolve))
+    const text = `Refused: something else answers at 127.0.0.1:${String(forwarder.port)}, perhaps a sign-in page of the forwarded port`
+    await event(text)
+    await textOf('#why', /^Refused: something else answers at .*[.] Next try in \d+ s$/)
+
+    const asked = (): Promise<unknown> => page.evaluate(`import('/why.js').then((why) => why.askServer())`)
+    const answers: ((response: ServerResponse) => unknown)[] = [
+      (response) => response.end('null'),
+      (response) => response.end('{"isAllowed":"yes"}'),
+      (response) => response.writeHead(302, { Location: 'http://localhost:1/sign-in' }).end(),
+      (response) => {
+        response.writeHead(200, { 'Content-Length': 20 }).write('{"isAllowed":')
+        setImmediate(() => response.destroy())
+      },
+      // The page waits for 3 s.
+      (response) => response.writeHead(200).write('{"isAllowed":'),
+    ]
+    for (answer of answers) {
+      expect(await asked()).toEqual({ canConnect: false, text: expect.stringContaining(text) as string })
+    }
+    const ended = new Promise((resolve) => other.once('close', resolve))
+    end()
+    await ended
+    const again = await forward(server.port, forwarder.port)
+    await stateIs('open')
+    expectUnanswered()
+    again.cut()
+    await stateIs('waiting')
+    expectUnanswered()
+  })
+
   test.each([
     [1280, 800],
     [1280, 1100],
@@ -399,5 +454,56 @@ inBrowser('the page in Chromium', () => {
     expect(await page.locator('#chat-toggle').textContent()).toBe('Join')
     await joinRoom(page, 'cats/and more', 'Ada')
     await say(page, 'meow')
+  })
+
+  const chatEvent = (text: string, index = 0): Promise<void> =>
+    page.locator('#chat-messages .event').filter({ hasText: text }).nth(index).waitFor()
+
+  test('the page joins the room again when the connection of the chat alone is lost', async () => {
+    const forwarder = await forward(server.port)
+    await page.goto(`http://127.0.0.1:${String(forwarder.port)}/`)
+    await stateIs('open')
+    await joinRoom(page, 'dogs', 'Ada')
+    forwarder.cutPath('/chat/')
+    await chatEvent('You are out of dogs. Lost: the connection broke')
+    await chatEvent('You joined dogs as Ada', 1)
+    await say(page, 'I am back')
+    expect(await page.locator('#state').getAttribute('data-state')).toBe('open')
+    expect(await page.locator('#chat-toggle').textContent()).toBe('Leave')
+    // And when the echo was disconnected by the user.
+    await page.locator('#toggle').click()
+    await stateIs('closed')
+    forwarder.cutPath('/chat/')
+    await chatEvent('You joined dogs as Ada', 2)
+    expectUnanswered()
+  })
+
+  test('the page goes on trying to join the room where a try fails, until the user stops it', async () => {
+    let forwarder = await forward(server.port)
+    const { port } = forwarder
+    await page.goto(`http://127.0.0.1:${String(port)}/`)
+    await stateIs('open')
+    await joinRoom(page, 'dogs', 'Ada')
+    forwarder.cut()
+    // HTTP passes and no WebSocket, so that the try itself fails.
+    forwarder = await forward(server.port, port, true)
+    await chatEvent('The room could not be joined')
+    expect(await page.locator('#chat-toggle').textContent()).toBe('Stop trying')
+    expect(await page.locator('#chat-room').isDisabled()).toBe(true)
+    forwarder.cut()
+    forwarder = await forward(server.port, port)
+    await chatEvent('You joined dogs as Ada', 1)
+
+    forwarder.cut()
+    await chatEvent('You are out of dogs', 1)
+    await page.locator('#chat-toggle').click()
+    expect(await page.locator('#chat-toggle').textContent()).toBe('Join')
+    expect(await page.locator('#chat-room').isDisabled()).toBe(false)
+    expect(await page.locator('#chat-note').textContent()).toBe('')
+    await forward(server.port, port)
+    await stateIs('open')
+    expect(await page.locator('#chat-toggle').textContent()).toBe('Join')
+    await joinRoom(page, 'cats', 'Ada')
+    expectUnanswered()
   })
 })
