@@ -41,6 +41,8 @@ const UNUSED_CHUNK_BYTES = 64
 /** What one trip to the thread pool gives at most, and one step of the documented call. */
 export const STREAM_CHUNK_BYTES = 64 * 1024
 const MAX_OUTPUT_BYTES = 0x7fffffff
+/** Up to this limit the documented calls tell an error after the limit from one before it: it is a buffer of this size. */
+const MAX_CHECKED_BYTES = 16 * 1024 * 1024
 
 /**
  * What a decompressor holds, in bytes: the window, and 14 KiB for the rest of its state, the stream object and the
@@ -253,13 +255,14 @@ function callInflate(
   dictionary: Uint8Array,
   maxOutputLength: number,
   finishFlush: number,
+  chunkSize = STREAM_CHUNK_BYTES,
 ): InflatedWithInfo {
   return inflateRawSync(input, {
     info: true,
     finishFlush,
     windowBits: LARGEST_WINDOW_BITS,
     maxOutputLength: Math.min(maxOutputLength, MAX_OUTPUT_BYTES),
-    chunkSize: STREAM_CHUNK_BYTES,
+    chunkSize,
     ...(dictionary.length > 0 && { dictionary }),
   }) as unknown as InflatedWithInfo
 }
@@ -291,8 +294,27 @@ function inflateByCalls(message: Uint8Array, history: Uint8Array, inflation: Inf
       start = end
     }
   } catch (thrown) {
-    return toResult(thrown, inflation.maxBytes)
+    const result = toResult(thrown, inflation.maxBytes)
+    if (result instanceof LimitError) return result
+    return exceedsFirst(input.subarray(start), dictionary, inflation)
+      ? messageTooBig(inflation.maxBytes)
+      : result
   }
+}
+
+/**
+ * Whether a message that zlib does not take passes the limit before its error. The call that failed tells only the error,
+ * where both lie in one chunk: here one chunk is all that is allowed and a byte more, as it is with a handle.
+ */
+function exceedsFirst(input: Uint8Array, dictionary: Uint8Array, { maxBytes, total }: Inflation): boolean {
+  const room = maxBytes - total
+  if (room >= MAX_CHECKED_BYTES) return false
+  try {
+    callInflate(input, dictionary, Math.max(room, 1), Z_SYNC_FLUSH, Math.max(room + 1, UNUSED_CHUNK_BYTES))
+  } catch (thrown) {
+    return (thrown as { readonly code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
+  }
+  return false
 }
 
 function toResult(thrown: unknown, maxBytes: number): ProtocolError {

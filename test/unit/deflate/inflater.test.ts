@@ -10,6 +10,36 @@ const SHAPE = { windowBits: 15, level: 6, memLevel: 8 }
 /** RFC 1951 section 3.2.4: a stored block with LEN 9, and five octets of it: the four of the tail would fill it. */
 const CUT = Buffer.from([0x00, 0x09, 0x00, 0xf6, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f])
 
+describe('a message that is both too big and invalid', () => {
+  /** Stored blocks, and a block of type 3, which is reserved (RFC 1951 section 3.2.3). */
+  const invalidAfter = (length: number): Buffer => {
+    const parts: Buffer[] = []
+    for (let left = length; left > 0; left -= 65_535) {
+      const part = Buffer.alloc(5 + Math.min(left, 65_535), 'x')
+      part[0] = 0
+      part.writeUInt16LE(part.length - 5, 1)
+      part.writeUInt16LE((part.length - 5) ^ 0xffff, 3)
+      parts.push(part)
+    }
+    return Buffer.concat([...parts, Buffer.of(0x07)])
+  }
+
+  test.each([
+    [300, 100, 'HAWSER_MESSAGE_TOO_BIG'],
+    [300, 298, 'HAWSER_MESSAGE_TOO_BIG'],
+    [300, 300, 'HAWSER_INVALID_DEFLATE'],
+    [200_000, 199_998, 'HAWSER_MESSAGE_TOO_BIG'],
+    [200_000, 150_000, 'HAWSER_MESSAGE_TOO_BIG'],
+    [200_000, 200_000, 'HAWSER_INVALID_DEFLATE'],
+    [200_000, Infinity, 'HAWSER_INVALID_DEFLATE'],
+  ])('fails by what comes first, with a handle and without: %d bytes, limit %d', (length, maxBytes, code) => {
+    for (const usesHandle of [true, false]) {
+      const result = new SharedInflater(usesHandle).inflate(invalidAfter(length), maxBytes, NO_HISTORY)
+      expect(result).toMatchObject({ code })
+    }
+  })
+})
+
 describe('compression and decompression by native handles', () => {
   const shared = new SharedInflater(true)
 
