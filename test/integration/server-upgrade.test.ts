@@ -355,7 +355,13 @@ describe('who may connect', () => {
   })
 
   test('a server that closes gives 503 to upgrades under way, on each way in', async () => {
-    const { url, server } = await serve({ onUpgrade: () => new Promise<never>(() => undefined) })
+    let isUnderWay = false
+    const { url, server } = await serve({
+      onUpgrade: () => {
+        isUnderWay = true
+        return new Promise<never>(() => undefined)
+      },
+    })
     const http = createServer()
     http.on('upgrade', (raw, socket, head: Buffer) => {
       server.handleUpgrade(raw, socket, head, {})
@@ -363,7 +369,7 @@ describe('who may connect', () => {
     http.listen(0, '127.0.0.1')
     await once(http, 'listening')
     const underWay = failure(url)
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    while (!isUnderWay) await new Promise((resolve) => setImmediate(resolve))
     await server.close()
     const error = await underWay
     expect(error.httpStatus).toBe(503)
