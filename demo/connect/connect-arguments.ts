@@ -13,6 +13,10 @@ export interface ConnectCommand {
   /** The time for the opening handshake; undefined: Hawser's own. */
   readonly timeoutMs: number | undefined
   readonly usesCompression: boolean
+  /** The URL of an HTTP proxy, or `env` for the one that the environment names. */
+  readonly proxy: string | undefined
+  /** How many redirects to follow. */
+  readonly redirects: number
   /** The time between two pings, or null for none. */
   readonly pingIntervalMs: number | null
   /** Whether JSON is indented; null: on a terminal. */
@@ -39,6 +43,8 @@ export interface TlsFiles {
 /** How long a command waits for replies after the end of its input. */
 export const DEFAULT_WAIT_MS = 1000
 const MAX_COUNT = 1_000_000_000
+/** What the option `redirects` of `connect` takes. */
+const MAX_REDIRECTS = 20
 
 const FLAGS = {
   header: { type: 'string', short: 'H' },
@@ -50,6 +56,8 @@ const FLAGS = {
   insecure: { type: 'boolean', short: 'k' },
   timeout: { type: 'string' },
   'no-compression': { type: 'boolean' },
+  proxy: { type: 'string' },
+  redirects: { type: 'string' },
   'ping-interval': { type: 'string' },
   json: { type: 'boolean' },
   'no-json': { type: 'boolean' },
@@ -78,6 +86,10 @@ The handshake
   --origin ORIGIN             the Origin header, such as https://app.example
   --timeout SECONDS           the time for the handshake (default 10)
   --no-compression            does not offer permessage-deflate
+  --proxy URL                 goes through this HTTP proxy, or with env through
+                              that of HTTPS_PROXY (wss), HTTP_PROXY (ws) and
+                              NO_PROXY
+  --redirects COUNT           follows up to so many redirects (default 0)
 
 TLS
   --ca FILE                   trusts only the certificates in this PEM file; may
@@ -157,6 +169,8 @@ const emptyDraft = (): Draft => ({
   tls: { ca: [], cert: undefined, key: undefined, isInsecure: false },
   timeoutMs: undefined,
   usesCompression: true,
+  proxy: undefined,
+  redirects: 0,
   pingIntervalMs: null,
   indentsJson: null,
   binary: null,
@@ -194,6 +208,12 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
       return
     case 'no-compression':
       draft.usesCompression = false
+      return
+    case 'proxy':
+      draft.proxy = value
+      return
+    case 'redirects':
+      draft.redirects = readInteger('--redirects', value, 0, MAX_REDIRECTS)
       return
     case 'ping-interval':
       draft.pingIntervalMs = readSeconds('--ping-interval', value, 0.1)

@@ -10,12 +10,14 @@ import type { ConnectCommand, TlsFiles } from './connect-arguments.js'
  * @throws UsageError for files that cannot be read or hold no certificate or key
  */
 export function connectOptions(command: ConnectCommand): ConnectOptions<undefined> {
-  const { headers, protocols, origin, timeoutMs, usesCompression } = command
+  const { headers, protocols, origin, timeoutMs, usesCompression, proxy, redirects } = command
   return {
     headers: headers.map(([name, value]) => [name, value] as const),
     protocols,
     tls: tlsOptions(command.tls),
     perMessageDeflate: usesCompression,
+    redirects,
+    ...(proxy === undefined ? {} : { proxy }),
     ...(origin === undefined ? {} : { origin }),
     ...(timeoutMs === undefined ? {} : { handshakeTimeoutMs: timeoutMs }),
   }

@@ -3,8 +3,9 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { accept, closeWith, reject, WebSocketServer, type ServerSocket } from '../../src/index.js'
@@ -154,6 +155,81 @@ describe('between pipes', () => {
   })
 })
 
+describe('proxies and redirects', () => {
+  let proxy: HttpServer
+  let proxyUrl: string
+  /** What the proxy was asked for. */
+  let tunnels: (readonly [target: string | undefined, authorization: string | undefined])[]
+
+  beforeEach(async () => {
+    tunnels = []
+    proxy = createHttpServer()
+    proxy.on('connect', ({ url: target, headers }: IncomingMessage, client: Socket) => {
+      tunnels.push([target, headers['proxy-authorization']])
+      if (headers['proxy-authorization'] === undefined) {
+        client.end(
+          'HTTP/1.1 407 Nobody\r\nProxy-Authenticate: Basic realm="p"\r\nContent-Length: 5\r\n\r\nwho?\n',
+        )
+        return
+      }
+      const upstream = connectTcp(Number(new URL(url).port), 'localhost', () => {
+        client.write('HTTP/1.1 200 Here\r\n\r\n')
+        client.pipe(upstream).pipe(client)
+      })
+      for (const socket of [client, upstream]) socket.on('error', () => client.destroy())
+    })
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    proxyUrl = `http://ada:secret@127.0.0.1:${String((proxy.address() as AddressInfo).port)}`
+    server.route('/old', { onUpgrade: () => reject(308, '', { Location: '/older' }) })
+    server.route('/older', { onUpgrade: () => reject(302, 'moved\n', { Location: '/echo' }) })
+  })
+
+  afterEach(() => {
+    proxy.close()
+    proxy.closeAllConnections()
+  })
+
+  const authorization = `Basic ${Buffer.from('ada:secret').toString('base64')}`
+
+  test('--proxy goes through a tunnel of the proxy', async () => {
+    const target = ['connect', 'ws://elsewhere.example/echo', '--wait', '0']
+    const outcome = await command.run([...target, '--proxy', proxyUrl], 'hello\n')
+    expect(outcome).toEqual({ code: 0, output: 'hello\n', errors: '' })
+    expect(tunnels).toEqual([['elsewhere.example:80', authorization]])
+  })
+
+  test('--proxy env takes the proxy that the environment names', async () => {
+    const env = { ...process.env, http_proxy: proxyUrl, no_proxy: '' }
+    const started = command.start(['connect', 'ws://elsewhere.example/echo', '--proxy', 'env', '--once'], env)
+    started.type('hello\n')
+    expect(await started.ended).toEqual({ code: 0, output: 'hello\n', errors: '' })
+    expect(tunnels).toEqual([['elsewhere.example:80', authorization]])
+  })
+
+  test('a proxy that opens no tunnel gives 3, with its status and what it asks for', async () => {
+    const anonymous = proxyUrl.replace('ada:secret@', '')
+    expect(await command.run(connect('/echo', '--proxy', anonymous))).toEqual({
+      code: 3,
+      output: '',
+      errors:
+        'hawser: the proxy opened no tunnel to the server: HTTP 407 Nobody\nProxy-Authenticate: Basic realm="p"\nwho?\n',
+    })
+  })
+
+  test('--redirects follows as many redirects as it says, and one more gives 4', async () => {
+    const flags = ['--wait', '0', '--redirects']
+    expect(await command.run(connect('/old', ...flags, '2'), 'hello\n')).toMatchObject({
+      code: 0,
+      output: 'hello\n',
+    })
+    const { code, errors } = await command.run(connect('/old', ...flags, '1'))
+    expect(code).toBe(4)
+    expect(errors).toMatch(/^hawser: too many redirects.*: HTTP 302 Found\nLocation: \/echo\nmoved\n$/)
+    expect(await command.run(connect('/old'))).toMatchObject({ code: 4 })
+  })
+})
+
 describe('exit codes', () => {
   test.each([
     [1000, 0, ''],
@@ -211,6 +287,10 @@ describe('exit codes', () => {
     ],
     [['ws://localhost/#a'], 'url must have no fragment (RFC 6455 section 3), not "ws://localhost/#a"'],
     [['ws://localhost/', '-H', 'Host: a'], 'headers must not have Host: it follows from the url'],
+    [
+      ['ws://localhost/', '--proxy', 'ftp://a'],
+      'proxy must be a URL that starts with http:// or https://, not "ftp://a"',
+    ],
     [['ws://localhost/', '-s', 'a b'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
     [
       ['wss://localhost/', '--ca', '/no/such.pem'],
