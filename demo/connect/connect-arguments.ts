@@ -29,6 +29,8 @@ export interface ConnectCommand {
   readonly waitMs: number | null
   /** The number of messages to receive, or null for no end. */
   readonly count: number | null
+  /** Whether every frame is shown, both ways. */
+  readonly showsFrames: boolean
   readonly isVerbose: boolean
 }
 
@@ -66,6 +68,7 @@ const FLAGS = {
   wait: { type: 'string' },
   count: { type: 'string', short: 'n' },
   once: { type: 'boolean' },
+  frames: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -107,6 +110,7 @@ Messages
   --null, -0                  messages end with NUL in the place of a line feed,
                               in the input and the output
   --ping-interval SECONDS     sends pings, and prints how long each takes
+  --frames                    shows every frame, both ways
   --verbose, -v               says when the connection opens and closes
 
 When to end
@@ -177,6 +181,7 @@ const emptyDraft = (): Draft => ({
   isNullSeparated: false,
   waitMs: null,
   count: null,
+  showsFrames: false,
   isVerbose: false,
 })
 
@@ -239,15 +244,19 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
     case 'once':
       draft.count = 1
       return
+    case 'frames':
+      draft.showsFrames = true
+      return
     case 'verbose':
       draft.isVerbose = true
   }
 }
 
 /** What one flag says about another, or about the URL. */
-function checkTogether({ url, tls }: ConnectCommand): void {
+function checkTogether({ url, tls, proxy, showsFrames }: ConnectCommand): void {
   if (url === '') throw new UsageError('connect needs a URL, such as ws://localhost:8080/echo')
   if (tls.key !== undefined && tls.cert === undefined) throw new UsageError('--key needs --cert')
+  if (showsFrames && proxy !== undefined) throw new UsageError('--frames and --proxy exclude each other')
   const flags = [
     ['--ca', tls.ca.length > 0],
     ['--cert', tls.cert !== undefined],

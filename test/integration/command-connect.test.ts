@@ -146,6 +146,53 @@ describe('between pipes', () => {
     expect(errors).toBe(`connected to ${url}/echo (subprotocol two, permessage-deflate)\nclosed with 1000\n`)
   })
 
+  test('--frames shows every frame of both sides on the standard error, and leaves the output to messages', async () => {
+    const outcome = await command.run(connect('/echo', '--frames', '--once', '--no-compression'), 'hello\n')
+    expect(outcome).toMatchObject({ code: 0, output: 'hello\n' })
+    expect(outcome.errors.replace(/(?<=masked with )[\da-f]{8}/g, 'KEY').split('\n')).toEqual([
+      'sent TEXT, 5 bytes, masked with KEY',
+      '  00000000  68 65 6c 6c 6f                                    |hello|',
+      'received TEXT, 5 bytes',
+      '  00000000  68 65 6c 6c 6f                                    |hello|',
+      'sent CLOSE, 2 bytes, masked with KEY, code 1000',
+      '  00000000  03 e8                                             |..|',
+      'received CLOSE, 2 bytes, code 1000',
+      '  00000000  03 e8                                             |..|',
+      '',
+    ])
+  })
+
+  test('--frames shows frames after a redirect, and over a Unix socket', async () => {
+    server.route('/old', { onUpgrade: () => reject(308, '', { Location: '/echo' }) })
+    const flags = ['--frames', '--once']
+    const { errors } = await command.run(connect('/old', '--redirects', '1', ...flags), 'x'.repeat(5000))
+    expect(errors).toMatch(/^sent TEXT, .*compressed[^]*\nreceived TEXT, /)
+    const unix = path.join(path.dirname(command.file), 'frames.sock')
+    const http = createHttpServer().listen(unix)
+    await once(http, 'listening')
+    server.attach(http)
+    expect(await command.run(['connect', `ws+unix:${unix}:/echo`, ...flags], 'x\n')).toMatchObject({
+      code: 0,
+      output: 'x\n',
+      errors: expect.stringMatching(/^sent TEXT, /),
+    })
+    http.close()
+  })
+
+  test('--frames leaves a refusal, and a server that does not answer, as they are', async () => {
+    const plain = await command.run(connect('/no'))
+    expect(await command.run(connect('/no', '--frames'))).toEqual(plain)
+    const mute = createServer().listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const target = `ws://127.0.0.1:${String((mute.address() as AddressInfo).port)}/`
+    expect(await command.run(['connect', target, '--frames', '--timeout', '0.2'])).toMatchObject({ code: 3 })
+    mute.close()
+    expect(await command.run(['connect', target, '--frames'])).toMatchObject({
+      code: 3,
+      errors: expect.stringContaining('ECONNREFUSED'),
+    })
+  })
+
   test('what the command line says of the request arrives at the server', async () => {
     const target = `${url.replace('//', '//ada:secret@')}/request`
     const flags = ['-H', 'X-A: b', '-H', 'Cookie: c=d', '--origin', 'https://a.example', '--no-compression']
@@ -407,6 +454,20 @@ describe('TLS', () => {
     const { code, errors } = await command.run(['connect', target])
     expect(code).toBe(3)
     expect(errors).toMatch(/; --ca FILE trusts its authority, --insecure accepts any certificate\n$/)
+    expect(await command.run(['connect', target, '--frames'])).toEqual({ code, output: '', errors })
+  })
+
+  test('--frames shows the frames inside TLS', async () => {
+    await listen(DEMAND_CLIENT)
+    const tls = ['ca', 'cert', 'key'].flatMap((flag, index) => [
+      `--${flag}`,
+      certificate(['ca.pem', 'client.pem', 'client-key.pem'][index] as string),
+    ])
+    expect(await command.run(['connect', target, '--frames', '--once', ...tls], 'hello\n')).toMatchObject({
+      code: 0,
+      output: 'hello\n',
+      errors: expect.stringMatching(/^sent TEXT, [^]*\nreceived TEXT, /),
+    })
   })
 
   test('--cert and --key are what a server asks for, in one file or two', async () => {

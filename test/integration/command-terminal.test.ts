@@ -156,6 +156,26 @@ describe('the prompt', () => {
     expect(ends).toEqual([[4000, 'bye']])
   })
 
+  test('shows frames above it with --frames, and each message after its frame', async () => {
+    const terminal = await connect(['--frames', '--no-compression'])
+    terminal.type(`hi${KEYS.ENTER}`)
+    await terminal.shows(/< hi\n>$/)
+    terminal.type(KEYS.CTRL_D)
+    expect(await terminal.ended).toBe(0)
+    const lines = terminal.text.replace(/(?<=masked with )[\da-f]{8}/g, 'KEY').split('\n')
+    expect(lines.filter((line) => !line.startsWith('  '))).toEqual([
+      `connected to ${url}/echo`,
+      '> hi',
+      'sent TEXT, 2 bytes, masked with KEY',
+      'received TEXT, 2 bytes',
+      '< hi',
+      'sent CLOSE, 2 bytes, masked with KEY, code 1000',
+      'received CLOSE, 2 bytes, code 1000',
+      'closed with 1000',
+      '',
+    ])
+  })
+
   test('goes away when the server closes, and the exit code says how', async () => {
     const terminal = await connect()
     terminal.type('half a line')
