@@ -29,6 +29,8 @@ export interface ConnectCommand {
   readonly waitMs: number | null
   /** The number of messages to receive, or null for no end. */
   readonly count: number | null
+  /** Whether it connects again when the connection is lost. */
+  readonly reconnects: boolean
   /** Whether every frame is shown, both ways. */
   readonly showsFrames: boolean
   readonly isVerbose: boolean
@@ -65,6 +67,7 @@ const FLAGS = {
   'no-json': { type: 'boolean' },
   binary: { type: 'string' },
   null: { type: 'boolean', short: '0' },
+  reconnect: { type: 'boolean' },
   wait: { type: 'string' },
   count: { type: 'string', short: 'n' },
   once: { type: 'boolean' },
@@ -118,6 +121,7 @@ When to end
                               ended, or forever (default ${String(DEFAULT_WAIT_MS / 1000)}; if --count is given:
                               forever)
   --count, -n COUNT           ends after this number of messages
+  --reconnect                 connects again when the connection is lost
   --once                      the same as --count 1
   --help, -h                  prints this
 
@@ -181,6 +185,7 @@ const emptyDraft = (): Draft => ({
   isNullSeparated: false,
   waitMs: null,
   count: null,
+  reconnects: false,
   showsFrames: false,
   isVerbose: false,
 })
@@ -234,6 +239,9 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
       return
     case 'null':
       draft.isNullSeparated = true
+      return
+    case 'reconnect':
+      draft.reconnects = true
       return
     case 'wait':
       draft.waitMs = value === 'forever' ? Infinity : readSeconds('--wait', value, 0)

@@ -6,6 +6,7 @@ import { connectOptions } from './connect-options.js'
 import { EXIT, SIGNAL_EXITS } from './exit-codes.js'
 import { explainHandshake } from './failures.js'
 import { PingTimes } from './ping-times.js'
+import { Reconnects } from './reconnects.js'
 import { Screen, type Streams } from './screen.js'
 import { Session } from './session.js'
 
@@ -50,8 +51,10 @@ export async function runConnect(command: ConnectCommand, host: Host): Promise<n
     const options = connectOptions(command, (report) => {
       screen.frame(report)
     })
+    const reconnects = command.reconnects ? new Reconnects(screen) : null
     socket = await open(command.url, {
       ...options,
+      ...(reconnects === null ? {} : { reconnect: reconnects.options }),
       signal: attempt.signal,
       handlers: {
         onPong: (_socket, payload) => {
@@ -60,7 +63,7 @@ export async function runConnect(command: ConnectCommand, host: Host): Promise<n
         },
       },
     })
-    session = new Session(socket, command, host, screen, pings)
+    session = new Session(socket, command, host, screen, pings, reconnects)
     return await session.run(() => {
       if (++interrupts === 1) close('SIGINT')
       else cut('SIGINT')

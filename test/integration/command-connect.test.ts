@@ -277,6 +277,100 @@ describe('proxies and redirects', () => {
   })
 })
 
+describe('--reconnect', () => {
+  /** What stands on the standard error, without the delays, which are random. */
+  const told = (errors: string): string[] => errors.replace(/\d+\.\d s$/gm, 'SOME s').split('\n')
+
+  test('connects again after a loss, and says so on the standard error', async () => {
+    let visits = 0
+    server.route('/feed', {
+      onOpen: (socket) => {
+        socket.send(`visit ${String(++visits)}`)
+        if (visits === 1) void socket.close(1012, 'restarting')
+      },
+    })
+    const started = command.start(connect('/feed', '--reconnect', '-n', '2'))
+    const { code, output, errors } = await started.ended
+    expect([code, output]).toEqual([0, 'visit 1\nvisit 2\n'])
+    expect(told(errors)).toEqual([
+      'the server closed the connection with 1012, "restarting"; attempt 1 to connect again follows in SOME s',
+      `connected again to ${url}/feed`,
+      '',
+    ])
+  })
+
+  test('sends the lines of the input that come while there is no connection after it', async () => {
+    let mayConnect = true
+    const received: (string | Buffer)[] = []
+    let reader: ServerSocket | undefined
+    server.route('/log', {
+      onUpgrade: () => (mayConnect ? accept({}) : reject(503, 'not yet\n')),
+      onOpen: (socket) => void (reader = socket),
+      onMessage: (_socket, message) => {
+        received.push(message)
+        return undefined
+      },
+    })
+    const started = command.start(connect('/log', '--reconnect', '--wait', '0'))
+    started.type('one\n')
+    while (received.length < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+    mayConnect = false
+    reader?.terminate()
+    await started.shows(/HTTP 503 Service Unavailable; attempt 2 to connect again follows in \d+\.\d s\n/)
+    started.type('two\nthree\n')
+    started.child.stdin?.end('four')
+    mayConnect = true
+    expect(await started.ended).toMatchObject({ code: 0, output: '' })
+    expect(received).toEqual(['one', 'two', 'three', 'four'])
+  })
+
+  test.each([
+    [1000, 0, ''],
+    [
+      4000,
+      6,
+      'hawser: the server closed the connection with 4000, "as asked\\u001b[2J"; not connecting again\n',
+    ],
+  ])('does not connect again after %i', async (closeCode, code, errors) => {
+    const started = command.start(connect(`/close/${String(closeCode)}`, '--reconnect'))
+    expect(await started.ended).toEqual({ code, output: '', errors })
+  })
+
+  test('gives up when an attempt is refused for good, and gives 4', async () => {
+    let visits = 0
+    server.route('/once', {
+      onUpgrade: () => (++visits === 1 ? accept({}) : reject(403, 'no more\n')),
+      onOpen: (socket) => socket.terminate(),
+    })
+    const started = command.start(connect('/once', '--reconnect'))
+    const { code, errors } = await started.ended
+    expect(code).toBe(4)
+    expect(told(errors)).toEqual([
+      'the connection was lost (1006); attempt 1 to connect again follows in SOME s',
+      'hawser: gave up after 1 failed attempt: the server refused the connection: HTTP 403 Forbidden',
+      'no more',
+      '',
+    ])
+  })
+
+  test('ends at once while it waits, with the exit code of the last connection', async () => {
+    server.route('/busy', {
+      onUpgrade: () => reject(503, '', { 'Retry-After': '60' }),
+    })
+    expect(await command.run(connect('/busy', '--reconnect'))).toMatchObject({ code: 4 })
+    let visits = 0
+    server.route('/lost', {
+      onUpgrade: () => (++visits === 1 ? accept({}) : reject(503, '', { 'Retry-After': '60' })),
+      onOpen: (socket) => socket.terminate(),
+    })
+    const started = command.start(connect('/lost', '--reconnect', '--ping-interval', '0.1'))
+    await started.shows(/HTTP 503 .* in \d\d\.\d s\n/)
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    started.child.kill('SIGINT')
+    expect(await started.ended).toMatchObject({ code: 5, output: '' })
+  })
+})
+
 describe('exit codes', () => {
   test.each([
     [1000, 0, ''],

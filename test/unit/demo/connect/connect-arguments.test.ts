@@ -22,6 +22,7 @@ const plain = {
   isNullSeparated: false,
   waitMs: null,
   count: null,
+  reconnects: false,
   showsFrames: false,
   isVerbose: false,
 }
@@ -49,6 +50,7 @@ describe('the command line of connect', () => {
     [[URL, '--proxy', 'http://proxy.example:3128'], { ...plain, proxy: 'http://proxy.example:3128' }],
     [[URL, '--proxy', 'env', '--redirects', '20'], { ...plain, proxy: 'env', redirects: 20 }],
     [[URL, '--ping-interval', '30'], { ...plain, pingIntervalMs: 30_000 }],
+    [[URL, '--reconnect'], { ...plain, reconnects: true }],
     [[URL, '--frames'], { ...plain, showsFrames: true }],
     [[URL, '--json'], { ...plain, indentsJson: true }],
     [[URL, '--json', '--no-json'], { ...plain, indentsJson: false }],
@@ -112,7 +114,7 @@ describe('the command line of connect', () => {
   test('the help names every flag and every exit code', () => {
     const flags =
       '--header -H --subprotocol -s --origin --timeout --no-compression --proxy --redirects --ca --cert --key --insecure -k --json --no-json ' +
-      '--binary --null -0 --ping-interval --frames --verbose -v --wait --count -n --once --help -h'
+      '--binary --null -0 --ping-interval --frames --verbose -v --reconnect --wait --count -n --once --help -h'
     for (const flag of flags.split(' ')) expect(CONNECT_HELP).toContain(flag)
     for (const code of Object.values(EXIT)) expect(CONNECT_HELP).toMatch(new RegExp(`^  ${code} `, 'm'))
   })
