@@ -51,18 +51,21 @@ const OPCODE_NAMES: ReadonlyMap<Opcode, keyof typeof Opcode> = new Map(
 )
 
 /**
- * Reads along on a server's connection, from its response to the upgrade on, and reports each frame of either side
- * once it has passed. It parses copies, because the engine unmasks its input in place.
+ * Reads along on a connection, from the server's response to the upgrade on, and reports each frame of either side once it has
+ * passed. It parses copies, because the engine unmasks its input in place.
  */
 export class FrameTap implements ByteTap {
   private readonly report: (report: WireReport) => void
-  private readonly scanner = new HeadScanner('response')
+  private readonly side: Sender
+  private scanner = new HeadScanner('response')
   private client: FrameReader | null = null
   private server: FrameReader | null = null
   private isOver = false
 
-  constructor(report: (report: WireReport) => void) {
+  /** @param side whose stream is tapped. The request of a client is no frame: it is not read */
+  constructor(report: (report: WireReport) => void, side: Sender = 'server') {
     this.report = report
+    this.side = side
   }
 
   /** Stops the reports: bytes pass unread. */
@@ -71,18 +74,29 @@ export class FrameTap implements ByteTap {
   }
 
   received(bytes: Uint8Array): void {
-    if (!this.isOver) this.client?.read(bytes)
+    this.passed(this.side === 'server' ? 'client' : 'server', bytes)
   }
 
   sent(bytes: Uint8Array): void {
+    this.passed(this.side, bytes)
+  }
+
+  private passed(from: Sender, bytes: Uint8Array): void {
     if (this.isOver) return
-    if (this.server !== null) {
-      this.server.read(bytes)
+    if (from === 'client') this.client?.read(bytes)
+    else if (this.server !== null) this.server.read(bytes)
+    else this.readHead(bytes)
+  }
+
+  /** @param bytes of the server, before its first frame */
+  private readHead(bytes: Uint8Array): void {
+    if (this.scanner.push(bytes) === 'more') return
+    const { head, rest } = this.scanner
+    if (head !== null && isInterimResponse(head)) {
+      this.scanner = new HeadScanner('response')
+      this.readHead(rest)
       return
     }
-    const state = this.scanner.push(bytes)
-    if (state === 'more') return
-    const { head, rest } = this.scanner
     if (head?.status !== 101) {
       // The upgrade was rejected.
       this.isOver = true
@@ -94,6 +108,10 @@ export class FrameTap implements ByteTap {
     this.server.read(rest)
   }
 }
+
+/** Another response follows it on the same stream (RFC 9110 section 15.2). */
+const isInterimResponse = ({ status }: ResponseHead): boolean =>
+  status >= 100 && status < 200 && status !== 101
 
 /** Whether RSV1 has a meaning on this connection (RFC 7692 section 6). */
 function usesDeflate(head: ResponseHead): boolean {

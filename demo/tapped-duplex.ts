@@ -8,6 +8,14 @@ export interface ByteTap {
   sent(bytes: Uint8Array): void
 }
 
+/** What sockets have, and not every stream. */
+interface MaybeSocket {
+  readonly remoteAddress?: string
+  readonly connecting?: boolean
+  readonly secureConnecting?: boolean
+  readonly encrypted?: boolean
+}
+
 /** A stream that shows a tap all bytes in both directions, and otherwise behaves like the stream that it wraps. */
 export class TappedDuplex extends Duplex {
   private readonly inner: Duplex
@@ -35,11 +43,27 @@ export class TappedDuplex extends Duplex {
     inner.on('close', () => {
       this.destroy()
     })
+    for (const name of ['connect', 'secureConnect']) inner.on(name, () => this.emit(name))
   }
 
   /** The address of the socket, for servers that count connections by address. */
   get remoteAddress(): string | undefined {
-    return (this.inner as { readonly remoteAddress?: string }).remoteAddress
+    return (this.inner as MaybeSocket).remoteAddress
+  }
+
+  /** Whether the socket still connects, as that of node:net has it: `connect` is emitted when it does no more. */
+  get connecting(): boolean {
+    return (this.inner as MaybeSocket).connecting === true
+  }
+
+  /** Whether the handshake of TLS is still under way: `secureConnect` is emitted after it. */
+  get secureConnecting(): boolean {
+    return (this.inner as MaybeSocket).secureConnecting === true
+  }
+
+  /** Whether it is a stream of node:tls. */
+  get encrypted(): boolean {
+    return (this.inner as MaybeSocket).encrypted === true
   }
 
   override _read(): void {

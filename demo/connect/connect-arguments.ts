@@ -13,6 +13,10 @@ export interface ConnectCommand {
   /** The time for the opening handshake; undefined: Hawser's own. */
   readonly timeoutMs: number | undefined
   readonly usesCompression: boolean
+  /** The URL of an HTTP proxy, or `env` for the one that the environment names. */
+  readonly proxy: string | undefined
+  /** How many redirects to follow. */
+  readonly redirects: number
   /** The time between two pings, or null for none. */
   readonly pingIntervalMs: number | null
   /** Whether JSON is indented; null: on a terminal. */
@@ -25,6 +29,10 @@ export interface ConnectCommand {
   readonly waitMs: number | null
   /** The number of messages to receive, or null for no end. */
   readonly count: number | null
+  /** Whether it connects again when the connection is lost. */
+  readonly reconnects: boolean
+  /** Whether every frame is shown, both ways. */
+  readonly showsFrames: boolean
   readonly isVerbose: boolean
 }
 
@@ -39,6 +47,8 @@ export interface TlsFiles {
 /** How long a command waits for replies after the end of its input. */
 export const DEFAULT_WAIT_MS = 1000
 const MAX_COUNT = 1_000_000_000
+/** What the option `redirects` of `connect` takes. */
+const MAX_REDIRECTS = 20
 
 const FLAGS = {
   header: { type: 'string', short: 'H' },
@@ -50,14 +60,18 @@ const FLAGS = {
   insecure: { type: 'boolean', short: 'k' },
   timeout: { type: 'string' },
   'no-compression': { type: 'boolean' },
+  proxy: { type: 'string' },
+  redirects: { type: 'string' },
   'ping-interval': { type: 'string' },
   json: { type: 'boolean' },
   'no-json': { type: 'boolean' },
   binary: { type: 'string' },
   null: { type: 'boolean', short: '0' },
+  reconnect: { type: 'boolean' },
   wait: { type: 'string' },
   count: { type: 'string', short: 'n' },
   once: { type: 'boolean' },
+  frames: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -78,6 +92,10 @@ The handshake
   --origin ORIGIN             the Origin header, such as https://app.example
   --timeout SECONDS           the time for the handshake (default 10)
   --no-compression            does not offer permessage-deflate
+  --proxy URL                 goes through this HTTP proxy, or with env through
+                              that of HTTPS_PROXY (wss), HTTP_PROXY (ws) and
+                              NO_PROXY
+  --redirects COUNT           follows up to so many redirects (default 0)
 
 TLS
   --ca FILE                   trusts only the certificates in this PEM file; may
@@ -95,6 +113,7 @@ Messages
   --null, -0                  messages end with NUL in the place of a line feed,
                               in the input and the output
   --ping-interval SECONDS     sends pings, and prints how long each takes
+  --frames                    shows every frame, both ways
   --verbose, -v               says when the connection opens and closes
 
 When to end
@@ -102,6 +121,7 @@ When to end
                               ended, or forever (default ${String(DEFAULT_WAIT_MS / 1000)}; if --count is given:
                               forever)
   --count, -n COUNT           ends after this number of messages
+  --reconnect                 connects again when the connection is lost
   --once                      the same as --count 1
   --help, -h                  prints this
 
@@ -157,12 +177,16 @@ const emptyDraft = (): Draft => ({
   tls: { ca: [], cert: undefined, key: undefined, isInsecure: false },
   timeoutMs: undefined,
   usesCompression: true,
+  proxy: undefined,
+  redirects: 0,
   pingIntervalMs: null,
   indentsJson: null,
   binary: null,
   isNullSeparated: false,
   waitMs: null,
   count: null,
+  reconnects: false,
+  showsFrames: false,
   isVerbose: false,
 })
 
@@ -195,6 +219,12 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
     case 'no-compression':
       draft.usesCompression = false
       return
+    case 'proxy':
+      draft.proxy = value
+      return
+    case 'redirects':
+      draft.redirects = readInteger('--redirects', value, 0, MAX_REDIRECTS)
+      return
     case 'ping-interval':
       draft.pingIntervalMs = readSeconds('--ping-interval', value, 0.1)
       return
@@ -210,6 +240,9 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
     case 'null':
       draft.isNullSeparated = true
       return
+    case 'reconnect':
+      draft.reconnects = true
+      return
     case 'wait':
       draft.waitMs = value === 'forever' ? Infinity : readSeconds('--wait', value, 0)
       return
@@ -219,15 +252,19 @@ function take(draft: Draft, name: Exclude<keyof typeof FLAGS, 'help'>, value: st
     case 'once':
       draft.count = 1
       return
+    case 'frames':
+      draft.showsFrames = true
+      return
     case 'verbose':
       draft.isVerbose = true
   }
 }
 
 /** What one flag says about another, or about the URL. */
-function checkTogether({ url, tls }: ConnectCommand): void {
+function checkTogether({ url, tls, proxy, showsFrames }: ConnectCommand): void {
   if (url === '') throw new UsageError('connect needs a URL, such as ws://localhost:8080/echo')
   if (tls.key !== undefined && tls.cert === undefined) throw new UsageError('--key needs --cert')
+  if (showsFrames && proxy !== undefined) throw new UsageError('--frames and --proxy exclude each other')
   const flags = [
     ['--ca', tls.ca.length > 0],
     ['--cert', tls.cert !== undefined],

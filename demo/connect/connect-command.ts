@@ -1,4 +1,4 @@
-import { connect, type ClientSocket } from 'hawser'
+import { connect, type ClientSocket, type ConnectOptions } from 'hawser'
 import { endOnSignals, type EndSignal } from '../ending.js'
 import { UsageError } from '../flags.js'
 import type { ConnectCommand } from './connect-arguments.js'
@@ -6,6 +6,7 @@ import { connectOptions } from './connect-options.js'
 import { EXIT, SIGNAL_EXITS } from './exit-codes.js'
 import { explainHandshake } from './failures.js'
 import { PingTimes } from './ping-times.js'
+import { Reconnects } from './reconnects.js'
 import { Screen, type Streams } from './screen.js'
 import { Session } from './session.js'
 
@@ -47,11 +48,22 @@ export async function runConnect(command: ConnectCommand, host: Host): Promise<n
   const pings = new PingTimes()
   const stopListening = endOnSignals(host.signals, ['SIGINT', 'SIGTERM', 'SIGHUP'], { close, cut })
   try {
-    socket = await open(command, attempt.signal, (payload) => {
-      const ms = pings.end(payload)
-      if (ms !== null) screen.result(`pong after ${ms.toFixed(1)} ms`)
+    const options = connectOptions(command, (report) => {
+      screen.frame(report)
     })
-    session = new Session(socket, command, host, screen, pings)
+    const reconnects = command.reconnects ? new Reconnects(screen) : null
+    socket = await open(command.url, {
+      ...options,
+      ...(reconnects === null ? {} : { reconnect: reconnects.options }),
+      signal: attempt.signal,
+      handlers: {
+        onPong: (_socket, payload) => {
+          const ms = pings.end(payload.toString())
+          if (ms !== null) screen.result(`pong after ${ms.toFixed(1)} ms`)
+        },
+      },
+    })
+    session = new Session(socket, command, host, screen, pings, reconnects)
     return await session.run(() => {
       if (++interrupts === 1) close('SIGINT')
       else cut('SIGINT')
@@ -69,22 +81,9 @@ export async function runConnect(command: ConnectCommand, host: Host): Promise<n
 }
 
 /** @throws UsageError for what Hawser refuses before it sends anything: a URL, a header, a subprotocol */
-async function open(
-  command: ConnectCommand,
-  signal: AbortSignal,
-  onPong: (payload: string) => void,
-): Promise<ClientSocket<undefined>> {
-  const options = connectOptions(command)
+async function open(url: string, options: ConnectOptions<undefined>): Promise<ClientSocket<undefined>> {
   try {
-    return await connect(command.url, {
-      ...options,
-      signal,
-      handlers: {
-        onPong: (_socket, data) => {
-          onPong(data.toString())
-        },
-      },
-    })
+    return await connect(url, options)
   } catch (error) {
     const isRefused =
       error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError

@@ -3,19 +3,28 @@ import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:
 import type { ConnectOptions } from 'hawser'
 import { errorText } from '../error-text.js'
 import { UsageError } from '../flags.js'
+import type { WireReport } from '../frame-tap.js'
 import type { ConnectCommand, TlsFiles } from './connect-arguments.js'
+import { FramesAgent } from './frames-agent.js'
 
 /**
  * The options of `connect` for a command line.
+ * @param onFrame hears of frames, if the command line asks for them
  * @throws UsageError for files that cannot be read or hold no certificate or key
  */
-export function connectOptions(command: ConnectCommand): ConnectOptions<undefined> {
-  const { headers, protocols, origin, timeoutMs, usesCompression } = command
+export function connectOptions(
+  command: ConnectCommand,
+  onFrame: (report: WireReport) => void,
+): ConnectOptions<undefined> {
+  const { headers, protocols, origin, timeoutMs, usesCompression, proxy, redirects } = command
   return {
     headers: headers.map(([name, value]) => [name, value] as const),
     protocols,
     tls: tlsOptions(command.tls),
     perMessageDeflate: usesCompression,
+    redirects,
+    ...(command.showsFrames ? { agent: new FramesAgent(onFrame) } : {}),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(origin === undefined ? {} : { origin }),
     ...(timeoutMs === undefined ? {} : { handshakeTimeoutMs: timeoutMs }),
   }

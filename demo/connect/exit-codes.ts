@@ -17,7 +17,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.CLEAN, 'closed with 1000, 1001 or no code, or after COUNT messages'],
   [EXIT.FAILED, 'the input cannot be sent, or the output cannot be written'],
   [EXIT.USAGE, 'a wrong command line'],
-  [EXIT.NOT_CONNECTED, 'no connection: no such host, no answer, a certificate, no WebSocket'],
+  [EXIT.NOT_CONNECTED, 'no connection: no host, no answer, a certificate, a proxy, no WebSocket'],
   [EXIT.REFUSED, 'refused: the server answered with an HTTP status that is not 101'],
   [EXIT.LOST, 'the connection was lost (1006)'],
   [EXIT.CLOSED_WITH_ERROR, 'closed with any other code'],

@@ -11,7 +11,10 @@ export interface Failure {
 const MAX_BODY_CHARACTERS = 2000
 
 /** Headers that say what to do about a refusal. */
-const TELLING_HEADERS = ['location', 'retry-after', 'www-authenticate']
+const TELLING_HEADERS = ['location', 'retry-after', 'www-authenticate', 'proxy-authenticate']
+
+/** A redirect that is not followed is an answer of the server like any other. */
+const REFUSED_REDIRECTS: readonly string[] = ['HAWSER_REDIRECT_REFUSED', 'HAWSER_TOO_MANY_REDIRECTS']
 
 /** What OpenSSL and Node say of a certificate that is not trusted. */
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME_INVALID|CERT_(HAS_EXPIRED|UNTRUSTED)/
@@ -19,8 +22,18 @@ const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME_INVALID|CER
 /** What a failure of `connect` means for a script, or null: it is a wrong command line. */
 export function explainHandshake(error: unknown): Failure | null {
   if (!(error instanceof HandshakeError)) return null
-  if (error.code === 'HAWSER_UNEXPECTED_STATUS' && error.response !== undefined) {
-    return { code: EXIT.REFUSED, message: refusal(error.response) }
+  const { response } = error
+  if (response !== undefined && error.code === 'HAWSER_UNEXPECTED_STATUS') {
+    return { code: EXIT.REFUSED, message: refusal('the server refused the connection', response) }
+  }
+  if (response !== undefined && REFUSED_REDIRECTS.includes(error.code)) {
+    return { code: EXIT.REFUSED, message: refusal(error.message, response) }
+  }
+  if (response !== undefined && error.code === 'HAWSER_PROXY_REFUSED') {
+    return {
+      code: EXIT.NOT_CONNECTED,
+      message: refusal('the proxy opened no tunnel to the server', response),
+    }
   }
   const { code } = (error.cause ?? {}) as { readonly code?: unknown }
   const hint =
@@ -30,11 +43,14 @@ export function explainHandshake(error: unknown): Failure | null {
   return { code: EXIT.NOT_CONNECTED, message: `${error.message}${hint}` }
 }
 
-function refusal({ status, statusText, headers, body }: NonNullable<HandshakeError['response']>): string {
+function refusal(
+  what: string,
+  { status, statusText, headers, body }: NonNullable<HandshakeError['response']>,
+): string {
   const told = headers.filter(([name]) => TELLING_HEADERS.includes(name.toLowerCase()))
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString().trim()
   const lines = [
-    `the server refused the connection: HTTP ${String(status)} ${statusText}`.trimEnd(),
+    `${what}: HTTP ${String(status)} ${statusText}`.trimEnd(),
     ...told.map(([name, value]) => `${name}: ${value}`),
     ...(text === '' ? [] : [text.slice(0, MAX_BODY_CHARACTERS)]),
   ]

@@ -1,5 +1,5 @@
 import { TextDecoder } from 'node:util'
-import type { ClientSocket } from 'hawser'
+import type { ClientSocket, ReconnectingSocket } from 'hawser'
 import { InputError, MAX_INPUT_BYTES, readBytes, type BinaryFormat } from './binary-formats.js'
 import { RecordSplitter, RecordTooLongError } from './record-splitter.js'
 
@@ -12,6 +12,25 @@ export interface InputForm {
   readonly isNullSeparated: boolean
 }
 
+/** What takes messages. One that reconnects drops those that are sent while there is no connection, and counts them. */
+type Outlet = Pick<ClientSocket, 'send' | 'drained'> & Partial<Pick<ReconnectingSocket, 'droppedMessages'>>
+
+/** Sends a message, where there is no connection once there is one. @returns a promise where there is no room for another */
+function sendOne(socket: Outlet, data: string | Buffer): Promise<void> | undefined {
+  const { droppedMessages } = socket
+  return socket.send(data) ? undefined : untilSent(socket, data, droppedMessages)
+}
+
+async function untilSent(socket: Outlet, data: string | Buffer, dropped: number | undefined): Promise<void> {
+  let before = dropped
+  for (;;) {
+    await socket.drained()
+    if (socket.droppedMessages === before) return
+    before = socket.droppedMessages
+    if (socket.send(data)) return
+  }
+}
+
 /**
  * Sends each record of a stream as a message, no faster than the peer takes them.
  * @returns after the last one was handed over
@@ -20,7 +39,7 @@ export interface InputForm {
  */
 export async function sendInput(
   input: AsyncIterable<string | Buffer>,
-  socket: Pick<ClientSocket, 'send' | 'drained'>,
+  socket: Outlet,
   form: InputForm,
 ): Promise<void> {
   const splitter = new RecordSplitter(form.isNullSeparated ? NUL : LF, MAX_INPUT_BYTES)
@@ -31,13 +50,14 @@ export async function sendInput(
       for (const record of splitter.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)) {
         count++
         const data = messageOf(record, form.binary)
-        if (!socket.send(data instanceof Promise ? await data : data)) await socket.drained()
+        const room = sendOne(socket, data instanceof Promise ? await data : data)
+        if (room !== undefined) await room
       }
     }
     const last = splitter.end()
     if (last === null) return
     count++
-    if (!socket.send(await messageOf(last, form.binary))) await socket.drained()
+    await sendOne(socket, await messageOf(last, form.binary))
   } catch (error) {
     if (error instanceof InputError) {
       throw new InputError(`${word} ${String(count)} of the input: ${error.message}`)

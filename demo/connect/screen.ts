@@ -1,4 +1,6 @@
+import type { WireReport } from '../frame-tap.js'
 import type { ConnectCommand } from './connect-arguments.js'
+import { frameLines } from './frame-lines.js'
 import { hexdump } from './hexdump.js'
 import { layOutJson } from './json-layout.js'
 import { printable } from './printable.js'
@@ -66,6 +68,11 @@ export class Screen {
   /** What was asked for by a flag or a command, beside the messages. */
   result(text: string): void {
     this.tell(printable(text), 'cyan')
+  }
+
+  /** A frame that passed: beside the messages, so that a pipe gets these alone. */
+  frame(report: WireReport): void {
+    this.tell(printable(frameLines(report).join('\n')), 'dim')
   }
 
   error(text: string): void {

@@ -8,6 +8,7 @@ import type { PingTimes } from './ping-times.js'
 import { sendInput } from './pipe-input.js'
 import { Prompt } from './prompt.js'
 import { PROMPT_HELP, readPromptLine } from './prompt-line.js'
+import type { Reconnects } from './reconnects.js'
 import type { Screen, Streams } from './screen.js'
 
 /** How long a peer may take to answer the Close frame when nothing more is wanted of it. */
@@ -20,6 +21,7 @@ export class Session {
   private readonly streams: Streams
   private readonly screen: Screen
   private readonly pings: PingTimes
+  private readonly reconnects: Reconnects | null
   private received = 0
   /** Overrides the exit code that follows from the end of the connection. */
   private outcome: number | null = null
@@ -33,12 +35,14 @@ export class Session {
     streams: Streams,
     screen: Screen,
     pings: PingTimes,
+    reconnects: Reconnects | null,
   ) {
     this.socket = socket
     this.command = command
     this.streams = streams
     this.screen = screen
     this.pings = pings
+    this.reconnects = reconnects
   }
 
   /**
@@ -58,7 +62,7 @@ export class Session {
     clearInterval(pinger)
     clearTimeout(this.waiting)
     this.screen.prompt?.close()
-    const code = this.outcome ?? exitCodeOf(info)
+    const code = this.outcome ?? this.reconnects?.failure?.code ?? exitCodeOf(info)
     this.tellEnd(info, code)
     this.screen.prompt = null
     stdin.destroy()
@@ -86,8 +90,11 @@ export class Session {
   }
 
   private tellEnd(info: CloseInfo, code: number): void {
-    const text = describeEnd(info, this.lastError)
-    if (code === EXIT.LOST || code === EXIT.CLOSED_WITH_ERROR) this.screen.error(text)
+    const { failure = null, hasGivenUp = false } = this.reconnects ?? {}
+    const end = describeEnd(info, this.lastError)
+    const text = failure?.message ?? `${end}${hasGivenUp ? '; not connecting again' : ''}`
+    const isFailure = failure !== null || code === EXIT.LOST || code === EXIT.CLOSED_WITH_ERROR
+    if (isFailure) this.screen.error(text)
     else this.screen.note(text)
     if (code === EXIT.TOO_FEW_MESSAGES) {
       this.screen.error(
@@ -122,7 +129,7 @@ export class Session {
       this.waitForReplies()
     } catch (error) {
       // The end of the connection is told where it is noticed; so is that of an input which this side ended.
-      if (error instanceof ConnectionClosedError || this.socket.readyState !== ReadyState.OPEN) return
+      if (error instanceof ConnectionClosedError || this.isEnding) return
       this.screen.error(error instanceof InputError ? error.message : `the input failed: ${errorText(error)}`)
       this.finish(EXIT.FAILED)
     }
@@ -157,7 +164,7 @@ export class Session {
     try {
       const request = await readPromptLine(text, this.command.binary)
       if (request.kind === 'send') await this.send(request.data)
-      else if (request.kind === 'ping') this.socket.ping(this.pings.start(request.text))
+      else if (request.kind === 'ping') this.sendPing(request.text)
       else if (request.kind === 'close') await this.socket.close(request.code, request.reason)
       else if (request.kind === 'help') this.screen.result(PROMPT_HELP)
     } catch (error) {
@@ -169,6 +176,7 @@ export class Session {
   }
 
   private async send(data: string | Buffer): Promise<void> {
+    this.checkConnected()
     if (this.socket.send(data)) return
     this.screen.prompt?.pause()
     try {
@@ -178,7 +186,22 @@ export class Session {
     }
   }
 
+  private sendPing(text: string): void {
+    this.checkConnected()
+    this.socket.ping(this.pings.start(text))
+  }
+
   private readonly ping = (): void => {
-    this.socket.ping(this.pings.start())
+    if (this.socket.readyState === ReadyState.OPEN) this.socket.ping(this.pings.start())
+  }
+
+  /** Between two connections what was typed would be lost. The history has it. */
+  private checkConnected(): void {
+    if (this.socket.readyState === ReadyState.CONNECTING) throw new Error('not sent: there is no connection')
+  }
+
+  private get isEnding(): boolean {
+    const { readyState } = this.socket
+    return readyState === ReadyState.CLOSING || readyState === ReadyState.CLOSED
   }
 }

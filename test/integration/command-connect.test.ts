@@ -3,8 +3,9 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { accept, closeWith, reject, WebSocketServer, type ServerSocket } from '../../src/index.js'
@@ -145,12 +146,228 @@ describe('between pipes', () => {
     expect(errors).toBe(`connected to ${url}/echo (subprotocol two, permessage-deflate)\nclosed with 1000\n`)
   })
 
+  test('--frames shows every frame of both sides on the standard error, and leaves the output to messages', async () => {
+    const outcome = await command.run(connect('/echo', '--frames', '--once', '--no-compression'), 'hello\n')
+    expect(outcome).toMatchObject({ code: 0, output: 'hello\n' })
+    expect(outcome.errors.replace(/(?<=masked with )[\da-f]{8}/g, 'KEY').split('\n')).toEqual([
+      'sent TEXT, 5 bytes, masked with KEY',
+      '  00000000  68 65 6c 6c 6f                                    |hello|',
+      'received TEXT, 5 bytes',
+      '  00000000  68 65 6c 6c 6f                                    |hello|',
+      'sent CLOSE, 2 bytes, masked with KEY, code 1000',
+      '  00000000  03 e8                                             |..|',
+      'received CLOSE, 2 bytes, code 1000',
+      '  00000000  03 e8                                             |..|',
+      '',
+    ])
+  })
+
+  test('--frames shows frames after a redirect, and over a Unix socket', async () => {
+    server.route('/old', { onUpgrade: () => reject(308, '', { Location: '/echo' }) })
+    const flags = ['--frames', '--once']
+    const { errors } = await command.run(connect('/old', '--redirects', '1', ...flags), 'x'.repeat(5000))
+    expect(errors).toMatch(/^sent TEXT, .*compressed[^]*\nreceived TEXT, /)
+    const unix = path.join(path.dirname(command.file), 'frames.sock')
+    const http = createHttpServer().listen(unix)
+    await once(http, 'listening')
+    server.attach(http)
+    expect(await command.run(['connect', `ws+unix:${unix}:/echo`, ...flags], 'x\n')).toMatchObject({
+      code: 0,
+      output: 'x\n',
+      errors: expect.stringMatching(/^sent TEXT, /),
+    })
+    http.close()
+  })
+
+  test('--frames leaves a refusal, and a server that does not answer, as they are', async () => {
+    const plain = await command.run(connect('/no'))
+    expect(await command.run(connect('/no', '--frames'))).toEqual(plain)
+    const mute = createServer().listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const target = `ws://127.0.0.1:${String((mute.address() as AddressInfo).port)}/`
+    expect(await command.run(['connect', target, '--frames', '--timeout', '0.2'])).toMatchObject({ code: 3 })
+    mute.close()
+    expect(await command.run(['connect', target, '--frames'])).toMatchObject({
+      code: 3,
+      errors: expect.stringContaining('ECONNREFUSED'),
+    })
+  })
+
   test('what the command line says of the request arrives at the server', async () => {
     const target = `${url.replace('//', '//ada:secret@')}/request`
     const flags = ['-H', 'X-A: b', '-H', 'Cookie: c=d', '--origin', 'https://a.example', '--no-compression']
     const { output } = await command.run(['connect', target, ...flags, '--once'])
     const authorization = `Basic ${Buffer.from('ada:secret').toString('base64')}`
     expect(JSON.parse(output)).toEqual([authorization, 'b', 'c=d', 'https://a.example', null])
+  })
+})
+
+describe('proxies and redirects', () => {
+  let proxy: HttpServer
+  let proxyUrl: string
+  /** What the proxy was asked for. */
+  let tunnels: (readonly [target: string | undefined, authorization: string | undefined])[]
+
+  beforeEach(async () => {
+    tunnels = []
+    proxy = createHttpServer()
+    proxy.on('connect', ({ url: target, headers }: IncomingMessage, client: Socket) => {
+      tunnels.push([target, headers['proxy-authorization']])
+      if (headers['proxy-authorization'] === undefined) {
+        client.end(
+          'HTTP/1.1 407 Nobody\r\nProxy-Authenticate: Basic realm="p"\r\nContent-Length: 5\r\n\r\nwho?\n',
+        )
+        return
+      }
+      const upstream = connectTcp(Number(new URL(url).port), 'localhost', () => {
+        client.write('HTTP/1.1 200 Here\r\n\r\n')
+        client.pipe(upstream).pipe(client)
+      })
+      for (const socket of [client, upstream]) socket.on('error', () => client.destroy())
+    })
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    proxyUrl = `http://ada:secret@127.0.0.1:${String((proxy.address() as AddressInfo).port)}`
+    server.route('/old', { onUpgrade: () => reject(308, '', { Location: '/older' }) })
+    server.route('/older', { onUpgrade: () => reject(302, 'moved\n', { Location: '/echo' }) })
+  })
+
+  afterEach(() => {
+    proxy.close()
+    proxy.closeAllConnections()
+  })
+
+  const authorization = `Basic ${Buffer.from('ada:secret').toString('base64')}`
+
+  test('--proxy goes through a tunnel of the proxy', async () => {
+    const target = ['connect', 'ws://elsewhere.example/echo', '--wait', '0']
+    const outcome = await command.run([...target, '--proxy', proxyUrl], 'hello\n')
+    expect(outcome).toEqual({ code: 0, output: 'hello\n', errors: '' })
+    expect(tunnels).toEqual([['elsewhere.example:80', authorization]])
+  })
+
+  test('--proxy env takes the proxy that the environment names', async () => {
+    const env = { ...process.env, http_proxy: proxyUrl, no_proxy: '' }
+    const started = command.start(['connect', 'ws://elsewhere.example/echo', '--proxy', 'env', '--once'], env)
+    started.type('hello\n')
+    expect(await started.ended).toEqual({ code: 0, output: 'hello\n', errors: '' })
+    expect(tunnels).toEqual([['elsewhere.example:80', authorization]])
+  })
+
+  test('a proxy that opens no tunnel gives 3, with its status and what it asks for', async () => {
+    const anonymous = proxyUrl.replace('ada:secret@', '')
+    expect(await command.run(connect('/echo', '--proxy', anonymous))).toEqual({
+      code: 3,
+      output: '',
+      errors:
+        'hawser: the proxy opened no tunnel to the server: HTTP 407 Nobody\nProxy-Authenticate: Basic realm="p"\nwho?\n',
+    })
+  })
+
+  test('--redirects follows as many redirects as it says, and one more gives 4', async () => {
+    const flags = ['--wait', '0', '--redirects']
+    expect(await command.run(connect('/old', ...flags, '2'), 'hello\n')).toMatchObject({
+      code: 0,
+      output: 'hello\n',
+    })
+    const { code, errors } = await command.run(connect('/old', ...flags, '1'))
+    expect(code).toBe(4)
+    expect(errors).toMatch(/^hawser: too many redirects.*: HTTP 302 Found\nLocation: \/echo\nmoved\n$/)
+    expect(await command.run(connect('/old'))).toMatchObject({ code: 4 })
+  })
+})
+
+describe('--reconnect', () => {
+  /** What stands on the standard error, without the delays, which are random. */
+  const told = (errors: string): string[] => errors.replace(/\d+\.\d s$/gm, 'SOME s').split('\n')
+
+  test('connects again after a loss, and says so on the standard error', async () => {
+    let visits = 0
+    server.route('/feed', {
+      onOpen: (socket) => {
+        socket.send(`visit ${String(++visits)}`)
+        if (visits === 1) void socket.close(1012, 'restarting')
+      },
+    })
+    const started = command.start(connect('/feed', '--reconnect', '-n', '2'))
+    const { code, output, errors } = await started.ended
+    expect([code, output]).toEqual([0, 'visit 1\nvisit 2\n'])
+    expect(told(errors)).toEqual([
+      'the server closed the connection with 1012, "restarting"; attempt 1 to connect again follows in SOME s',
+      `connected again to ${url}/feed`,
+      '',
+    ])
+  })
+
+  test('sends the lines of the input that come while there is no connection after it', async () => {
+    let mayConnect = true
+    const received: (string | Buffer)[] = []
+    let reader: ServerSocket | undefined
+    server.route('/log', {
+      onUpgrade: () => (mayConnect ? accept({}) : reject(503, 'not yet\n')),
+      onOpen: (socket) => void (reader = socket),
+      onMessage: (_socket, message) => {
+        received.push(message)
+        return undefined
+      },
+    })
+    const started = command.start(connect('/log', '--reconnect', '--wait', '0'))
+    started.type('one\n')
+    while (received.length < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+    mayConnect = false
+    reader?.terminate()
+    await started.shows(/HTTP 503 Service Unavailable; attempt 2 to connect again follows in \d+\.\d s\n/)
+    started.type('two\nthree\n')
+    started.child.stdin?.end('four')
+    mayConnect = true
+    expect(await started.ended).toMatchObject({ code: 0, output: '' })
+    expect(received).toEqual(['one', 'two', 'three', 'four'])
+  })
+
+  test.each([
+    [1000, 0, ''],
+    [
+      4000,
+      6,
+      'hawser: the server closed the connection with 4000, "as asked\\u001b[2J"; not connecting again\n',
+    ],
+  ])('does not connect again after %i', async (closeCode, code, errors) => {
+    const started = command.start(connect(`/close/${String(closeCode)}`, '--reconnect'))
+    expect(await started.ended).toEqual({ code, output: '', errors })
+  })
+
+  test('gives up when an attempt is refused for good, and gives 4', async () => {
+    let visits = 0
+    server.route('/once', {
+      onUpgrade: () => (++visits === 1 ? accept({}) : reject(403, 'no more\n')),
+      onOpen: (socket) => socket.terminate(),
+    })
+    const started = command.start(connect('/once', '--reconnect'))
+    const { code, errors } = await started.ended
+    expect(code).toBe(4)
+    expect(told(errors)).toEqual([
+      'the connection was lost (1006); attempt 1 to connect again follows in SOME s',
+      'hawser: gave up after 1 failed attempt: the server refused the connection: HTTP 403 Forbidden',
+      'no more',
+      '',
+    ])
+  })
+
+  test('ends at once while it waits, with the exit code of the last connection', async () => {
+    server.route('/busy', {
+      onUpgrade: () => reject(503, '', { 'Retry-After': '60' }),
+    })
+    expect(await command.run(connect('/busy', '--reconnect'))).toMatchObject({ code: 4 })
+    let visits = 0
+    server.route('/lost', {
+      onUpgrade: () => (++visits === 1 ? accept({}) : reject(503, '', { 'Retry-After': '60' })),
+      onOpen: (socket) => socket.terminate(),
+    })
+    const started = command.start(connect('/lost', '--reconnect', '--ping-interval', '0.1'))
+    await started.shows(/HTTP 503 .* in \d\d\.\d s\n/)
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    started.child.kill('SIGINT')
+    expect(await started.ended).toMatchObject({ code: 5, output: '' })
   })
 })
 
@@ -211,6 +428,10 @@ describe('exit codes', () => {
     ],
     [['ws://localhost/#a'], 'url must have no fragment (RFC 6455 section 3), not "ws://localhost/#a"'],
     [['ws://localhost/', '-H', 'Host: a'], 'headers must not have Host: it follows from the url'],
+    [
+      ['ws://localhost/', '--proxy', 'ftp://a'],
+      'proxy must be a URL that starts with http:// or https://, not "ftp://a"',
+    ],
     [['ws://localhost/', '-s', 'a b'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
     [
       ['wss://localhost/', '--ca', '/no/such.pem'],
@@ -327,6 +548,20 @@ describe('TLS', () => {
     const { code, errors } = await command.run(['connect', target])
     expect(code).toBe(3)
     expect(errors).toMatch(/; --ca FILE trusts its authority, --insecure accepts any certificate\n$/)
+    expect(await command.run(['connect', target, '--frames'])).toEqual({ code, output: '', errors })
+  })
+
+  test('--frames shows the frames inside TLS', async () => {
+    await listen(DEMAND_CLIENT)
+    const tls = ['ca', 'cert', 'key'].flatMap((flag, index) => [
+      `--${flag}`,
+      certificate(['ca.pem', 'client.pem', 'client-key.pem'][index] as string),
+    ])
+    expect(await command.run(['connect', target, '--frames', '--once', ...tls], 'hello\n')).toMatchObject({
+      code: 0,
+      output: 'hello\n',
+      errors: expect.stringMatching(/^sent TEXT, [^]*\nreceived TEXT, /),
+    })
   })
 
   test('--cert and --key are what a server asks for, in one file or two', async () => {

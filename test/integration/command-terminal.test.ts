@@ -156,6 +156,47 @@ describe('the prompt', () => {
     expect(ends).toEqual([[4000, 'bye']])
   })
 
+  test('shows frames above it with --frames, and each message after its frame', async () => {
+    const terminal = await connect(['--frames', '--no-compression'])
+    terminal.type(`hi${KEYS.ENTER}`)
+    await terminal.shows(/< hi\n>$/)
+    terminal.type(KEYS.CTRL_D)
+    expect(await terminal.ended).toBe(0)
+    const lines = terminal.text.replace(/(?<=masked with )[\da-f]{8}/g, 'KEY').split('\n')
+    expect(lines.filter((line) => !line.startsWith('  '))).toEqual([
+      `connected to ${url}/echo`,
+      '> hi',
+      'sent TEXT, 2 bytes, masked with KEY',
+      'received TEXT, 2 bytes',
+      '< hi',
+      'sent CLOSE, 2 bytes, masked with KEY, code 1000',
+      'received CLOSE, 2 bytes, code 1000',
+      'closed with 1000',
+      '',
+    ])
+  })
+
+  test('says with --reconnect when it waits and is back, and sends nothing meanwhile', async () => {
+    const terminal = await connect(['--reconnect'], { columns: 200 })
+    const { port } = new URL(url)
+    await server.close({ timeoutMs: 100 })
+    await terminal.shows(
+      /the server closed the connection with 1001.*; attempt 1 to connect again follows in \d\.\d s/,
+    )
+    terminal.type(`too early${KEYS.ENTER}`)
+    await terminal.shows(/hawser: not sent: there is no connection/)
+    terminal.type(`/ping${KEYS.ENTER}`)
+    await terminal.shows(/(hawser: not sent: there is no connection[^]*){2}/)
+    server = new WebSocketServer()
+    server.route('/echo', { onMessage: (_socket, message) => message })
+    await server.listen(Number(port))
+    await terminal.shows(/connected again to/)
+    terminal.type(`${KEYS.UP}${KEYS.UP}${KEYS.ENTER}`)
+    await terminal.shows(/< too early/)
+    terminal.type(KEYS.CTRL_C)
+    expect(await terminal.ended).toBe(0)
+  })
+
   test('goes away when the server closes, and the exit code says how', async () => {
     const terminal = await connect()
     terminal.type('half a line')

@@ -118,6 +118,32 @@ describe('reading along on a connection (RFC 6455 section 5.2)', () => {
     expect(reports).toEqual([])
   })
 
+  describe('on the side of the client', () => {
+    const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+    test('skips the request and the response, and reports a frame of each side', () => {
+      const reports: WireReport[] = []
+      const tap = new FrameTap((report) => reports.push(report), 'client')
+      tap.sent(Buffer.from(REQUEST))
+      tap.received(Buffer.from('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'))
+      tap.received(Buffer.concat([PLAIN, hex('81 05 48 65 6c 6c 6f')]))
+      tap.sent(frame({ opcode: OP.TEXT, payload: 'Hello', key: KEY }))
+      expect(reports).toMatchObject([
+        { ...text, from: 'server', maskingKey: null, bytes: '48656c6c6f' },
+        { ...text, from: 'client', headerLength: 6, bytes: '48656c6c6f' },
+      ])
+    })
+
+    test('reports no frame after a response that refuses', () => {
+      const reports: WireReport[] = []
+      const tap = new FrameTap((report) => reports.push(report), 'client')
+      tap.sent(Buffer.from(REQUEST))
+      tap.received(Buffer.from('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n\x81\x00'))
+      tap.received(frame({ opcode: OP.TEXT, payload: 'no frame' }))
+      expect(reports).toEqual([])
+    })
+  })
+
   test('reads nothing after it was stopped', () => {
     const { tap, reports } = tapped()
     tap.stop()

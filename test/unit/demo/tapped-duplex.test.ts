@@ -113,6 +113,16 @@ describe('a stream that shows what passes through it', () => {
     expect(errors).toEqual(['reset'])
   })
 
+  test('tells when a socket inside has connected', async () => {
+    const { server } = ends
+    const inner = connect({ port: (server.address() as AddressInfo).port })
+    const tapped = new TappedDuplex(inner, { received: () => undefined, sent: () => undefined })
+    expect([tapped.connecting, tapped.secureConnecting, tapped.encrypted]).toEqual([true, false, false])
+    await once(tapped, 'connect')
+    expect(tapped.connecting).toBe(false)
+    tapped.destroy()
+  })
+
   test('has the address of the stream inside', () => {
     expect(ends.tapped.remoteAddress).toBe(ends.inner.remoteAddress)
   })

@@ -14,12 +14,16 @@ const plain = {
   tls: { ca: [], cert: undefined, key: undefined, isInsecure: false },
   timeoutMs: undefined,
   usesCompression: true,
+  proxy: undefined,
+  redirects: 0,
   pingIntervalMs: null,
   indentsJson: null,
   binary: null,
   isNullSeparated: false,
   waitMs: null,
   count: null,
+  reconnects: false,
+  showsFrames: false,
   isVerbose: false,
 }
 
@@ -43,7 +47,11 @@ describe('the command line of connect', () => {
     [[URL, '--origin', 'HTTPS://a.example'], { ...plain, origin: 'https://a.example' }],
     [[URL, '--timeout', '2.5'], { ...plain, timeoutMs: 2500 }],
     [[URL, '--no-compression'], { ...plain, usesCompression: false }],
+    [[URL, '--proxy', 'http://proxy.example:3128'], { ...plain, proxy: 'http://proxy.example:3128' }],
+    [[URL, '--proxy', 'env', '--redirects', '20'], { ...plain, proxy: 'env', redirects: 20 }],
     [[URL, '--ping-interval', '30'], { ...plain, pingIntervalMs: 30_000 }],
+    [[URL, '--reconnect'], { ...plain, reconnects: true }],
+    [[URL, '--frames'], { ...plain, showsFrames: true }],
     [[URL, '--json'], { ...plain, indentsJson: true }],
     [[URL, '--json', '--no-json'], { ...plain, indentsJson: false }],
     [[URL, '--binary', 'base64', '-0'], { ...plain, binary: 'base64', isNullSeparated: true }],
@@ -94,6 +102,8 @@ describe('the command line of connect', () => {
     ],
     [[URL, '--binary', 'octal'], '--binary must be hex, base64, file, text, not "octal"'],
     [[URL, '-n', '0'], '--count must be a whole number from 1 to 1000000000, not "0"'],
+    [[URL, '--redirects', '21'], '--redirects must be a whole number from 0 to 20, not "21"'],
+    [[URL, '--frames', '--proxy', 'env'], '--frames and --proxy exclude each other'],
     [[URL, '--ca', 'a.pem'], '--ca needs a URL with TLS: wss:, https: or wss+unix:'],
     [[URL, '-k'], '--insecure needs a URL with TLS: wss:, https: or wss+unix:'],
     [['wss://localhost', '--key', 'k.pem'], '--key needs --cert'],
@@ -103,8 +113,8 @@ describe('the command line of connect', () => {
 
   test('the help names every flag and every exit code', () => {
     const flags =
-      '--header -H --subprotocol -s --origin --timeout --no-compression --ca --cert --key --insecure -k --json --no-json ' +
-      '--binary --null -0 --ping-interval --verbose -v --wait --count -n --once --help -h'
+      '--header -H --subprotocol -s --origin --timeout --no-compression --proxy --redirects --ca --cert --key --insecure -k --json --no-json ' +
+      '--binary --null -0 --ping-interval --frames --verbose -v --reconnect --wait --count -n --once --help -h'
     for (const flag of flags.split(' ')) expect(CONNECT_HELP).toContain(flag)
     for (const code of Object.values(EXIT)) expect(CONNECT_HELP).toMatch(new RegExp(`^  ${code} `, 'm'))
   })

@@ -1,4 +1,6 @@
 import fc from 'fast-check'
+import type { FrameReport, WireReport } from '../../../../demo/frame-tap.js'
+import { frameLines } from '../../../../demo/connect/frame-lines.js'
 import { hexdump } from '../../../../demo/connect/hexdump.js'
 import { layOutJson } from '../../../../demo/connect/json-layout.js'
 import { printable } from '../../../../demo/connect/printable.js'
@@ -88,6 +90,66 @@ describe('bytes as a hexdump', () => {
 
   test('are no rows where there are none', () => {
     expect(hexdump(new Uint8Array())).toEqual([])
+  })
+})
+
+describe('a frame in words', () => {
+  const report: FrameReport = {
+    kind: 'frame',
+    from: 'client',
+    at: 0,
+    opcode: 'TEXT',
+    fin: true,
+    rsv1: false,
+    maskingKey: '37fa213d',
+    headerLength: 6,
+    payloadLength: 5,
+    bytes: '48656c6c6f',
+  }
+  const hello = '  00000000  48 65 6c 6c 6f                                    |Hello|'
+
+  test.each<readonly [string, WireReport, readonly string[]]>([
+    ['sent', report, ['sent TEXT, 5 bytes, masked with 37fa213d', hello]],
+    ['received', { ...report, from: 'server', maskingKey: null }, ['received TEXT, 5 bytes', hello]],
+    [
+      'of a message in several, compressed',
+      { ...report, fin: false, rsv1: true, payloadLength: 1, bytes: '41' },
+      [
+        'sent TEXT, not the last of its message, compressed, 1 byte, masked with 37fa213d',
+        '  00000000  41                                                |A|',
+      ],
+    ],
+    [
+      'longer than what is shown',
+      { ...report, payloadLength: 70_000 },
+      ['sent TEXT, 70000 bytes, masked with 37fa213d', hello, '  the first 5 bytes'],
+    ],
+    [
+      'that closes without a code',
+      { ...report, opcode: 'CLOSE', payloadLength: 0, bytes: '', close: { code: 1005, reason: '' } },
+      ['sent CLOSE, 0 bytes, masked with 37fa213d, no code'],
+    ],
+    [
+      'that closes with a reason',
+      {
+        ...report,
+        opcode: 'CLOSE',
+        payloadLength: 5,
+        bytes: '03e8627965',
+        close: { code: 1000, reason: 'bye' },
+      },
+      [
+        'sent CLOSE, 5 bytes, masked with 37fa213d, code 1000 "bye"',
+        '  00000000  03 e8 62 79 65                                    |..bye|',
+      ],
+    ],
+    [
+      'that is none',
+      { kind: 'violation', from: 'server', at: 0, code: 'HAWSER_RESERVED_BITS', message: 'RSV2 is set' },
+      ['received what is no frame: RSV2 is set (HAWSER_RESERVED_BITS)'],
+    ],
+  ])('%s', (_name, given, expected) => {
+    expect(frameLines(given)).toEqual(expected)
   })
 })
 
