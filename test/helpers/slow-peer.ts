@@ -53,6 +53,11 @@ export interface PeerEnd {
 export interface PeerOptions {
   readonly tls?: boolean
   readonly deflate?: boolean
+  /**
+   * With a small window, and memory for many packets behind it. Without this a peer that a busy machine keeps from reading
+   * loses packets, and TCP sends them again later and later: seconds pass without a byte.
+   */
+  readonly losesNothing?: boolean
   /** With the buffers that the system gives to everybody: the other end's are megabytes. */
   readonly largeBuffers?: boolean
 }
@@ -86,8 +91,12 @@ export class SlowPeer {
   private counts: { read: number; written: number }[] = []
   private errors = ''
 
-  private constructor(args: readonly string[], { deflate = false, largeBuffers = false }: PeerOptions) {
-    const buffers = largeBuffers ? [] : ['--rcvbuf', '4096', '--mss', '1400', '--clamp', '2800']
+  private constructor(
+    args: readonly string[],
+    { deflate = false, largeBuffers = false, losesNothing = false }: PeerOptions,
+  ) {
+    const rcvbuf = losesNothing ? '65536' : '4096'
+    const buffers = largeBuffers ? [] : ['--rcvbuf', rcvbuf, '--mss', '1400', '--clamp', '2800']
     const flags = [...buffers, ...(deflate ? ['--deflate'] : [])]
     this.child = spawn('python3', ['-S', '-E', path.join(__dirname, 'slow-peer.py'), ...args, ...flags])
     running.add(this.child)

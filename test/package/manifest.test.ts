@@ -116,10 +116,10 @@ describe('src', () => {
     expect(code.replace(/export (type )?(\*|\{[^}]*\}) from '[^']+'/g, '').trim()).toBe('')
   })
 
-  it('has about 40 names at the root, types included', () => {
+  it('has about 40 names at the root, types included; those of the client that reconnects come on top', () => {
     const lists = [...readText('src/index.ts').matchAll(/export (?:type )?\{([^}]*)\}/g)]
     const names = lists.flatMap(([, list = '']) => list.split(',').filter((name) => name.trim() !== ''))
     expect(names.length).toBeGreaterThan(35)
-    expect(names.length).toBeLessThanOrEqual(45)
+    expect(names.length).toBeLessThanOrEqual(50)
   })
 })

@@ -77,7 +77,7 @@ test.each(MARKING_PAGES)(
     const { port } = await server.listen(0, '127.0.0.1')
     const client = await connect(`ws://127.0.0.1:${String(port)}/`)
     const missing = cellsOf(page).flatMap(missingIn)
-    expect(missing.length).toBeGreaterThan(0)
+    expect(cellsOf(page).some((cell) => cell.includes('not yet'))).toBe(true)
     expect(missing.filter((name) => name in hawser || name in client || isConnectOption(name))).toEqual([])
     await client.close()
     await server.close()
