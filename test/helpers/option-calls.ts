@@ -343,13 +343,19 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     type: 'EndpointOptions',
     name: 'serveEndpoint',
     call: (options, { server }) => serveEndpoint(server, 'a', {}, options),
-    wrong: [[{ description: 5 }, TypeError, 'description must be a string, not 5']],
+    wrong: [
+      [{ description: 5 }, TypeError, 'description must be a string, not 5'],
+      [{ prefix: '/service' }, TypeError, 'prefix must be letters, digits'],
+    ],
   },
   {
     type: 'DirectoryOptions',
     name: 'serveDirectory',
     call: (options, { server }) => serveDirectory(server, directory, options),
-    wrong: [[{ onError: 5 }, TypeError, 'onError must be a function, not 5']],
+    wrong: [
+      [{ onError: 5 }, TypeError, 'onError must be a function, not 5'],
+      [{ prefix: 'service/' }, TypeError, 'prefix must be letters, digits'],
+    ],
   },
   {
     type: 'ConnectionOptions',
