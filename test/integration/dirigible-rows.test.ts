@@ -1,14 +1,15 @@
-/** The rows of what Hawser takes over from Dirigible's websockets that are the server's: each by its name. */
+/** The rows of what Hawser takes over from Dirigible's websockets: each by its name. */
 import { mkdirSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { connect, WebSocketServer, type ServerSocket } from '../../src/index.js'
+import { closeWith, connect, WebSocketServer, type ClientSocket, type ServerSocket } from '../../src/index.js'
 import {
   currentEvent,
   listEndpoints,
   serveDirectory,
   serveEndpoint,
   trackEvents,
+  type CurrentEvent,
 } from '../../src/endpoints/index.js'
 import { Programs } from '../helpers/child.js'
 
@@ -272,6 +273,52 @@ describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handlerâ€
     expect(await plain.receive()).toBe('none')
     expect(currentEvent()).toBeUndefined()
   })
+
+  it.each([false, { minDelayMs: 1, stableAfterMs: 0 }])(
+    'currentEvent() returns the handler of a client that the calling code runs for (reconnect: %j)',
+    async (reconnect) => {
+      const server = create()
+      server.route('/', {
+        onOpen: (socket) => {
+          socket.send('hello')
+          socket.ping('p')
+        },
+        onMessage: () => closeWith(4000, 'bye'),
+      })
+      const { port } = await server.listen(0, '127.0.0.1')
+      const seen: (CurrentEvent | undefined)[] = []
+      const deep = async (): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve))
+        seen.push(currentEvent())
+      }
+      class Deep {
+        readonly #look = deep
+        readonly onOpen = (): Promise<void> => this.#look()
+        async onMessage(socket: ClientSocket): Promise<void> {
+          await this.#look()
+          socket.send('x')
+        }
+        onPing(): Promise<void> {
+          return this.#look()
+        }
+        onClose(): Promise<void> {
+          return this.#look()
+        }
+      }
+      const url = `ws://127.0.0.1:${String(port)}/`
+      const socket = await connect(url, { handlers: trackEvents(new Deep()), reconnect })
+      const end = await socket.closed
+      while (seen.length < 4) await new Promise((resolve) => setImmediate(resolve))
+      expect(seen.every((event) => event?.socket === socket)).toBe(true)
+      expect(Object.fromEntries(seen.map((event) => [event?.handler, event?.value]))).toEqual({
+        onOpen: undefined,
+        onPing: Buffer.from('p'),
+        onMessage: 'hello',
+        onClose: end,
+      })
+      expect(currentEvent()).toBeUndefined()
+    },
+  )
 })
 
 describe('one handler module with `onOpen`, `onMessage`, `onError`, `onClose`', () => {
