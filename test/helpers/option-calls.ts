@@ -3,6 +3,7 @@ import path from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import {
   accept,
+  clients,
   connect,
   PreparedMessage,
   WebSocketServer,
@@ -208,6 +209,19 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       [{ agent: new Agent(), proxy: 'env' }, TypeError, 'agent and proxy must not be given both'],
       [{ lookup: 'dns' }, TypeError, 'lookup must be a function, not "dns"'],
       [{ localAddress: 'eth0' }, TypeError, 'localAddress must be an IP address, not "eth0"'],
+      [{ family: 5 }, TypeError, 'family must be 0, 4 or 6, not 5'],
+    ],
+  },
+  {
+    type: 'ClientsConnectOptions',
+    name: 'clients.connect',
+    needs: { handler: {} },
+    call: (options) => clients.connect(url, options),
+    wrong: [
+      [{ handler: 5 }, TypeError, 'handler must be an object with handlers, or the path'],
+      [{ handler: { onMesage: noop } }, TypeError, 'handler has no handler named "onMesage"'],
+      [{ incoming: 'drop' }, TypeError, "incoming must be 'queue' or 'discard', not \"drop\""],
+      [{ handler: { onMessage: noop }, incoming: 'discard' }, TypeError, "incoming must not be 'discard'"],
       [{ family: 5 }, TypeError, 'family must be 0, 4 or 6, not 5'],
     ],
   },
