@@ -168,7 +168,7 @@ export default {
       'frame',
       'handshake',
     ),
-    only('endpoints', 'server', 'service', 'socket'),
+    only('endpoints', 'server', 'client', 'service', 'socket', 'connection/ready-state.ts'),
     builtins('endpoints', ['fs', 'module', 'path', 'url', 'async_hooks']),
     only('json', 'server', 'service', 'socket', 'connection'),
     builtins('json', []),

@@ -17,8 +17,11 @@ import { isRedirect, Redirects, type Hop } from './redirects.js'
 import { responseHeadersOf } from './response-headers.js'
 import type { Target } from './websocket-url.js'
 
+/** Gets a socket before its `onOpen`. */
+export type Opening = (socket: ClientSocket) => void
+
 /** One attempt, with the redirects that it follows, within `handshakeTimeoutMs`. */
-export async function attempt(options: ResolvedConnectOptions): Promise<ClientSocket> {
+export async function attempt(options: ResolvedConnectOptions, opening?: Opening): Promise<ClientSocket> {
   const { signal, limits } = options
   signal?.throwIfAborted()
   const aborter = new AbortController()
@@ -35,7 +38,7 @@ export async function attempt(options: ResolvedConnectOptions): Promise<ClientSo
   timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)
   timerWheel.keepAlive()
   try {
-    return await openWithin(options, aborter.signal)
+    return await openWithin(options, aborter.signal, opening)
   } finally {
     timerWheel.cancel(deadline)
     timerWheel.letGo()
@@ -43,14 +46,18 @@ export async function attempt(options: ResolvedConnectOptions): Promise<ClientSo
   }
 }
 
-async function openWithin(options: ResolvedConnectOptions, signal: AbortSignal): Promise<ClientSocket> {
+async function openWithin(
+  options: ResolvedConnectOptions,
+  signal: AbortSignal,
+  opening: Opening | undefined,
+): Promise<ClientSocket> {
   const { target, tls } = options
   let { shown } = target
   try {
     const redirects = new Redirects(options.redirects)
     let hop: Hop = { target, headers: await within(requestHeaders(options), signal), tls }
     for (;;) {
-      const core = await openAt(hop, options, redirects, signal)
+      const core = await openAt(hop, options, redirects, signal, opening)
       if (core instanceof ClientSocketCore) return core.socket
       hop = core
       shown = `${hop.target.shown}, redirected from ${target.shown}`
@@ -66,6 +73,7 @@ async function openAt(
   options: ResolvedConnectOptions,
   redirects: Redirects,
   signal: AbortSignal,
+  opening: Opening | undefined,
 ): Promise<ClientSocketCore | Hop> {
   const { protocols, extensions, origin, limits } = options
   const { target, headers } = hop
@@ -108,6 +116,7 @@ async function openAt(
     discard(duplex)
     throw error
   }
+  opening?.(core.socket)
   // From here on the core owns the transport, and ends it.
   await core.open(rest, signal)
   return core

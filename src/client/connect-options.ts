@@ -103,7 +103,8 @@ const NO_HANDLERS: Handlers<ClientSocket> = Object.freeze({})
 
 const MESSAGE_HANDLERS = ['onMessage', 'onTextMessage', 'onBinaryMessage'] as const
 
-const CHECKS = {
+/** The checks of {@link ConnectOptions}. */
+export const CONNECT_CHECKS = {
   ...LIMITS_AND_TIMEOUTS,
   ...SHARED_CHECKS,
   protocols: (_name: string, value: unknown) =>
@@ -145,7 +146,7 @@ const CHECKS = {
   data: unchecked<unknown>(),
 } satisfies Checks<ConnectOptions>
 
-const ADVICE = {
+export const CONNECT_ADVICE = {
   instead: {
     ...LIMIT_ADVICE,
     ...Object.fromEntries(HANDLER_NAMES.map((name) => [name, `use handlers.${name}`])),
@@ -161,7 +162,7 @@ type NetNames = keyof NetOptions
 
 /** The options of {@link connect}, checked and with every default filled in. */
 export interface ResolvedClientOptions extends Omit<
-  Read<typeof CHECKS>,
+  Read<typeof CONNECT_CHECKS>,
   'limits' | 'perMessageDeflate' | NetNames
 > {
   readonly limits: Limits
@@ -180,7 +181,7 @@ function checkReading({
   codec,
   handlers,
   incoming,
-}: Pick<Read<typeof CHECKS>, 'codec' | 'handlers' | 'incoming'>): void {
+}: Pick<Read<typeof CONNECT_CHECKS>, 'codec' | 'handlers' | 'incoming'>): void {
   const taker = MESSAGE_HANDLERS.find((name) => handlers[name] !== undefined)
   if (taker !== undefined && codec !== undefined) {
     throw new TypeError(
@@ -198,7 +199,7 @@ function checkReading({
 
 export function readConnectOptions(given: object): ResolvedClientOptions {
   const options = given as ConnectOptions<unknown, Codec>
-  const all = readOptions('ConnectOptions', options, CHECKS, ADVICE)
+  const all = readOptions('ConnectOptions', options, CONNECT_CHECKS, CONNECT_ADVICE)
   const { perMessageDeflate: extensions, lookup, localAddress, family, ...read } = all
   checkReading(read)
   const { proxy, agent } = read
@@ -211,6 +212,21 @@ export function readConnectOptions(given: object): ResolvedClientOptions {
     ...(family === undefined ? {} : { family }),
   }
   return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+}
+
+/**
+ * The same options with other handlers.
+ * @param name how the errors name the handlers
+ * @throws TypeError or RangeError: see {@link checkService}; TypeError for handlers that mean nothing beside `codec` or `incoming`
+ */
+export function withHandlers(
+  options: ResolvedClientOptions,
+  name: string,
+  value: unknown,
+): ResolvedClientOptions {
+  const read = { ...options, handlers: checkService<ClientSocket>(name, value) }
+  checkReading(read)
+  return read
 }
 
 /** @throws TypeError for a proxy and a Unix socket */

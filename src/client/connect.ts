@@ -1,7 +1,7 @@
 import { refuseSurplus } from '../check.js'
 import type { Codec, MessageOf } from '../service/codec.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
-import { attempt } from './attempt.js'
+import { attempt, type Opening } from './attempt.js'
 import type { ClientSocket } from './client-socket.js'
 import { REAL_CLOCK } from './clock.js'
 import {
@@ -13,7 +13,7 @@ import {
 import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-options.js'
 import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
 import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
-import { Reconnector } from './reconnector.js'
+import { Reconnector, type Open } from './reconnector.js'
 import { parseTarget } from './websocket-url.js'
 
 export type { ConnectOptions }
@@ -47,23 +47,52 @@ export function connect<
 >(url: string | URL, options?: ConnectOptions<Data, C, H>): Promise<ClientSocket<Data, MessageOf<C>>>
 export function connect(url: ReconnectUrl, options: object = {}, surplus?: unknown): Promise<unknown> {
   refuseSurplus(surplus, 'connect(url, options)', 'subprotocols are the option protocols')
-  const read = readConnectOptions(options)
-  if (read.reconnect !== null) return reconnecting(read, read.reconnect, resolveUrls(url))
+  const prepared = prepareConnect(url, options)
+  return prepared.open(prepared.options)
+}
+
+/** What {@link connect} does, in two steps: everything is checked, and nothing is opened yet. */
+export interface PreparedConnect {
+  readonly options: ResolvedClientOptions
+  /**
+   * @param options those above, perhaps with other handlers
+   * @param opening gets the socket that the application will have, before each `onOpen`
+   */
+  open(options: ResolvedClientOptions, opening?: Opening): Promise<ClientSocket>
+}
+
+/** @throws as {@link connect} does, at once */
+export function prepareConnect(url: ReconnectUrl, given: object): PreparedConnect {
+  const options = readConnectOptions(given)
+  const { reconnect } = options
+  if (reconnect !== null) {
+    const urls = resolveUrls(url)
+    return { options, open: (read, opening) => reconnecting(read, reconnect, urls, opening) }
+  }
   if (typeof url === 'function' || Array.isArray(url)) {
     throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
   }
-  return attempt(withTarget(read, parseTarget(url as string | URL)))
+  const { target } = withTarget(options, parseTarget(url as string | URL))
+  return { options, open: (read, opening) => attempt(withTarget(read, target), opening) }
 }
 
 async function reconnecting(
   options: ResolvedClientOptions,
   settings: ResolvedReconnectOptions,
   urls: Urls,
+  opening: Opening | undefined,
 ): Promise<ReconnectingSocket> {
   const { headers } = options
   // An iterable may be read once only, and is needed for each attempt.
   const again = typeof headers === 'function' ? headers : toHeaderPairs(headers)
-  const reconnector = new Reconnector({ ...options, headers: again }, settings, urls, attempt, REAL_CLOCK)
+  const open: Open =
+    opening === undefined
+      ? (one) => attempt(one)
+      : (one) =>
+          attempt(one, () => {
+            opening(socket)
+          })
+  const reconnector = new Reconnector({ ...options, headers: again }, settings, urls, open, REAL_CLOCK)
   const socket = new SocketOverConnections(reconnector, options.data)
   await reconnector.start()
   return socket

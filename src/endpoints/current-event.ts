@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ClientSocket } from '../client/client-socket.js'
 import { checkService, type Handlers } from '../service/service.js'
 import { SETTING_NAMES } from '../service/service-names.js'
 import type { ServerSocket } from '../server/server-socket.js'
@@ -7,11 +8,13 @@ import type { ServerSocket } from '../server/server-socket.js'
 export interface CurrentEvent {
   /** The handler, such as `onMessage`. */
   readonly handler: string
-  /** The connection that the handler was called for. */
-  readonly socket: ServerSocket
-  /** What the handler got behind the socket: the message, the data of a ping, the error, the CloseInfo. */
+  /** The connection that the handler was called for: of a server or, if its service was given to `connect`, of a client. */
+  readonly socket: ServerSocket | ClientSocket
+  /** The argument of the handler after the socket: the message, the data of a ping, the error, the CloseInfo. */
   readonly value: unknown
 }
+
+type AnySocket = CurrentEvent['socket']
 
 const STORAGE = new AsyncLocalStorage<CurrentEvent>()
 
@@ -30,16 +33,16 @@ const TRACKED = [
 ] as const satisfies readonly (keyof Handlers<never>)[]
 
 /**
- * The event that the code runs for: of the handler that called it, also behind an `await`. Only for services that were
- * given through {@link trackEvents}; undefined everywhere else.
+ * The event that the code runs for: of the handler that called it, also after an `await`. Only for services that were
+ * given through {@link trackEvents}, to a server or to a client; undefined everywhere else.
  */
 export function currentEvent(): CurrentEvent | undefined {
   return STORAGE.getStore()
 }
 
 /**
- * The same service, whose handlers run with {@link currentEvent}. It costs each call an object and a context, so that it
- * is asked for by service.
+ * The same service, whose handlers run with {@link currentEvent}: for `route` and `serveEndpoint`, and for the handlers of a
+ * client. It costs each call an object and a context, so that it is asked for by service.
  * @returns a service of its own; the one given stays as it is, and is `this` in its handlers
  * @throws TypeError or RangeError: as `route` does, also for a function
  */
@@ -49,8 +52,8 @@ export function trackEvents<Service extends object>(service: Service): Service {
   for (const handler of TRACKED) {
     const inner: unknown = (service as Record<string, unknown>)[handler]
     if (typeof inner !== 'function') continue
-    const call = inner as (this: unknown, socket: ServerSocket, ...values: unknown[]) => unknown
-    tracked[handler] = (socket: ServerSocket, ...values: unknown[]): unknown =>
+    const call = inner as (this: unknown, socket: AnySocket, ...values: unknown[]) => unknown
+    tracked[handler] = (socket: AnySocket, ...values: unknown[]): unknown =>
       STORAGE.run({ handler, socket, value: values[0] }, () => call.call(service, socket, ...values))
   }
   return tracked as Service

@@ -1,20 +1,20 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { toError } from '../errors.js'
 import { showValue } from '../check.js'
 import type { ServerService, ServiceFactory } from '../server/server-service.js'
-import { endpointPath, serviceOf } from './names.js'
+import { findModule, loadModule } from './load-module.js'
+import { checkEndpointName, serviceOf } from './names.js'
 
-const SUFFIX = '.websocket.json'
+/** How the names of files end that describe an endpoint. */
+const SUFFIXES = ['.websocket', '.websocket.json']
 /** A description is read whole. */
 const MAX_FILE_BYTES = 64 * 1024
 /** An editor writes a file in several steps. */
 const SETTLE_MS = 50
 
-/** One `*.websocket.json`. */
+/** One `*.websocket` or `*.websocket.json`. */
 interface Description {
   readonly handler: string
   readonly endpoint: string
@@ -39,8 +39,8 @@ function readDescription(file: string, text: string): Description {
   if (typeof handler !== 'string' || handler === '')
     throw new TypeError(`${file} must name its handler, a module`)
   if (typeof description !== 'string') throw new TypeError(`${file} must have a string as description`)
-  endpointPath(endpoint)
-  return { handler, endpoint: endpoint as string, description }
+  checkEndpointName(endpoint)
+  return { handler, endpoint, description }
 }
 
 /** The error, with the file in its message. */
@@ -119,7 +119,9 @@ export class EndpointDirectory {
   }
 
   private async readAll(onError: (error: Error) => void): Promise<void> {
-    const files = (await readdir(this.directory)).filter((file) => file.endsWith(SUFFIX)).sort()
+    const files = (await readdir(this.directory))
+      .filter((file) => SUFFIXES.some((suffix) => file.endsWith(suffix)))
+      .sort()
     for (const [file, name] of [...this.served]) {
       if (files.includes(file)) continue
       this.served.delete(file)
@@ -144,24 +146,20 @@ export class EndpointDirectory {
     for (const [other, name] of this.served) {
       if (name === endpoint && other !== file) throw new TypeError(`${file} has the endpoint of ${other}`)
     }
-    const service = serviceOf(await this.import(path.resolve(this.directory, handler)))
+    const service = serviceOf(await loadModule(await findModule(this.pathsOf(handler))))
     const before = this.served.get(file)
     if (before !== undefined && before !== endpoint) this.host.remove(before)
     this.host.set(endpoint, service, description)
     this.served.set(file, endpoint)
   }
 
-  /** As it is now: a module that was loaded before is loaded anew. */
-  private async import(module: string): Promise<unknown> {
-    if (module.endsWith('.cjs')) {
-      const require = createRequire(module)
-      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the cache of node:module is such an object
-      delete require.cache[require.resolve(module)]
-      return require(module) as unknown
-    }
-    const { mtimeMs } = await stat(module)
-    const url = pathToFileURL(module)
-    url.searchParams.set('changed', String(mtimeMs))
-    return (await import(url.href)) as unknown
+  /**
+   * Where a handler may be: in the directory; or beside it, if its path begins with the directory's own name, as the paths of a
+   * project in Dirigible do.
+   */
+  private pathsOf(handler: string): string[] {
+    const inside = path.resolve(this.directory, handler)
+    const isOfProject = handler.startsWith(`${path.basename(this.directory)}/`)
+    return isOfProject ? [inside, path.resolve(this.directory, '..', handler)] : [inside]
   }
 }

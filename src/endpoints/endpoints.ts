@@ -3,7 +3,7 @@ import type { Route, ServerService, ServiceFactory } from '../server/server-serv
 import { WebSocketServer } from '../server/websocket-server.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'
-import { endpointPath, serviceOf, type ServiceModule } from './names.js'
+import { checkEndpointName, prefixOption, serviceOf, type ServiceModule } from './names.js'
 
 /** An endpoint of a server. */
 export interface EndpointInfo {
@@ -19,10 +19,14 @@ export interface EndpointInfo {
 export interface EndpointOptions {
   /** For people: what it is for. Default: empty. */
   readonly description?: string | undefined
+  /** Stands before the name in the path; begins and ends with a slash. Default: `/service/`. */
+  readonly prefix?: string | undefined
 }
 
 /** The options of {@link serveDirectory}. */
 export interface DirectoryOptions {
+  /** Stands before the endpoints' names in their paths; begins and ends with a slash. Default: `/service/`. */
+  readonly prefix?: string | undefined
   /**
    * Gets what is wrong with a file that changes, and an error of the watcher. What it throws is an uncaught exception.
    * Default: a warning of the process.
@@ -46,10 +50,10 @@ function endpointsOf(server: unknown): Map<Route, EndpointInfo> {
 }
 
 /**
- * Serves a service by a name, at `/service/` and the name. `server.unroute(path)` takes it out.
+ * Serves a service by a name, at the path of the prefix (`/service/`) and the name. `server.unroute(path)` takes it out.
  * @param name letters, digits, `.`, `_`, `~` and `-`, with slashes between
  * @param service as for `route`, or a module: its default export, or else its exports are the handlers
- * @throws TypeError for what is not a server, for a wrong name, service or description, and for a name that is taken
+ * @throws TypeError for what is not a server, for a wrong name, service or option, and for a name that is taken
  */
 export function serveEndpoint<Data = unknown>(
   server: WebSocketServer<Data>,
@@ -58,8 +62,12 @@ export function serveEndpoint<Data = unknown>(
   options: EndpointOptions = {},
 ): Route {
   const endpoints = endpointsOf(server)
-  const { description } = readOptions('options', options, { description: string('') })
-  const path = endpointPath(name)
+  const { description, prefix } = readOptions('options', options, {
+    description: string(''),
+    prefix: prefixOption,
+  })
+  checkEndpointName(name)
+  const path = prefix + name
   const route = server.route<unknown>(path, serviceOf(service))
   endpoints.set(route, Object.freeze({ name, path, description }))
   return route
@@ -71,8 +79,9 @@ export function listEndpoints<Data = unknown>(server: WebSocketServer<Data>): En
 }
 
 /**
- * Serves what the `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where `handler`
- * is the path of a module, relative to the directory. What changes in the directory is loaded again, until the server
+ * Serves what the `*.websocket` and `*.websocket.json` files of a directory describe: `{ handler, endpoint, description }`, where
+ * `handler` is the path of a module, relative to the directory (or to its parent, if it begins with the directory's name). Without
+ * an extension, Hawser looks for `.mjs`, `.js` and `.cjs`. What changes in the directory is loaded again, until the server
  * closes: new connections get the new handlers, those that are open keep theirs. What is wrong with a changed file goes to
  * `onError`, and the endpoint stays as it was. A module that was replaced stays in memory: Node keeps it.
  * @throws TypeError for wrong arguments; what is wrong with the directory or a file, which the message names: then none of
@@ -84,12 +93,13 @@ export async function serveDirectory<Data = unknown>(
   options: DirectoryOptions = {},
 ): Promise<void> {
   endpointsOf(server)
-  const { onError = warn(server) } = readOptions('options', options, {
+  const { onError = warn(server), prefix } = readOptions('options', options, {
+    prefix: prefixOption,
     onError: optionalFunction<DirectoryOptions['onError']>(),
   })
   const shown = new Map<string, { readonly service: unknown; readonly route: Route }>()
   const remove = (name: string): void => {
-    if (shown.delete(name)) server.unroute(endpointPath(name))
+    if (shown.delete(name)) server.unroute(prefix + name)
   }
   const files = new EndpointDirectory(directory, {
     set: (name, service, description) => {
@@ -98,7 +108,7 @@ export async function serveDirectory<Data = unknown>(
       const isSame = before?.service === service && info?.description === description
       if (isSame) return
       remove(name)
-      shown.set(name, { service, route: serveEndpoint(server, name, service, { description }) })
+      shown.set(name, { service, route: serveEndpoint(server, name, service, { description, prefix }) })
     },
     remove,
     onError,

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import {
   accept,
+  clients,
   connect,
   PreparedMessage,
   WebSocketServer,
@@ -212,6 +213,19 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     ],
   },
   {
+    type: 'ClientsConnectOptions',
+    name: 'clients.connect',
+    needs: { handler: {} },
+    call: (options) => clients.connect(url, options),
+    wrong: [
+      [{ handler: 5 }, TypeError, 'handler must be an object with handlers, or the path'],
+      [{ handler: { onMesage: noop } }, TypeError, 'handler has no handler named "onMesage"'],
+      [{ incoming: 'drop' }, TypeError, "incoming must be 'queue' or 'discard', not \"drop\""],
+      [{ handler: { onMessage: noop }, incoming: 'discard' }, TypeError, "incoming must not be 'discard'"],
+      [{ family: 5 }, TypeError, 'family must be 0, 4 or 6, not 5'],
+    ],
+  },
+  {
     type: 'LimitOptions',
     name: 'connect with { limits }',
     call: (options) => connect(url, { limits: options }),
@@ -343,13 +357,19 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     type: 'EndpointOptions',
     name: 'serveEndpoint',
     call: (options, { server }) => serveEndpoint(server, 'a', {}, options),
-    wrong: [[{ description: 5 }, TypeError, 'description must be a string, not 5']],
+    wrong: [
+      [{ description: 5 }, TypeError, 'description must be a string, not 5'],
+      [{ prefix: '/service' }, TypeError, 'prefix must be letters, digits'],
+    ],
   },
   {
     type: 'DirectoryOptions',
     name: 'serveDirectory',
     call: (options, { server }) => serveDirectory(server, directory, options),
-    wrong: [[{ onError: 5 }, TypeError, 'onError must be a function, not 5']],
+    wrong: [
+      [{ onError: 5 }, TypeError, 'onError must be a function, not 5'],
+      [{ prefix: 'service/' }, TypeError, 'prefix must be letters, digits'],
+    ],
   },
   {
     type: 'ConnectionOptions',

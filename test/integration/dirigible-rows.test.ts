@@ -1,14 +1,15 @@
-/** The rows of what Hawser takes over from Dirigible's websockets that are the server's: each by its name. */
+/** The rows of what Hawser takes over from Dirigible's websockets: each by its name. */
 import { mkdirSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { connect, WebSocketServer, type ServerSocket } from '../../src/index.js'
+import { closeWith, connect, WebSocketServer, type ClientSocket, type ServerSocket } from '../../src/index.js'
 import {
   currentEvent,
   listEndpoints,
   serveDirectory,
   serveEndpoint,
   trackEvents,
+  type CurrentEvent,
 } from '../../src/endpoints/index.js'
 import { Programs } from '../helpers/child.js'
 
@@ -128,6 +129,76 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     expect(status).toBe(0)
   })
 
+  it('serveDirectory loads *.websocket files as Dirigible writes them, below the prefix, without extensions', async () => {
+    const directory = path.join(folder, 'my-project')
+    mkdirSync(path.join(directory, 'services'), { recursive: true })
+    const program = programs.run(`
+      import { renameSync, writeFileSync } from 'node:fs'
+      import { connect, WebSocketServer } from './src/index.js'
+      import { listEndpoints, serveDirectory } from './src/endpoints/index.js'
+      const directory = ${JSON.stringify(directory)}
+      const put = (file, text) => {
+        writeFileSync(directory + '/.' + file, text)
+        renameSync(directory + '/.' + file, directory + '/' + file)
+      }
+      const describe = (file, endpoint, handler) =>
+        put(file, JSON.stringify({ handler, endpoint, description: 'the ' + endpoint }))
+      writeFileSync(directory + '/services/far.mjs', 'export function onMessage() { return "far" }')
+      put('both.js', 'exports.onMessage = () => "both.js"')
+      put('both.cjs', 'exports.onMessage = () => "both.cjs"')
+      put('old.js', 'exports.onMessage = () => "old first"')
+      put('dotted.v1.cjs', 'exports.onMessage = () => "dotted"')
+      describe('a.websocket', 'far', 'my-project/services/far')
+      describe('b.websocket', 'both', './both')
+      describe('c.websocket', 'old', 'my-project/old')
+      describe('d.websocket.json', 'dotted', 'dotted.v1')
+      const server = new WebSocketServer()
+      const errors = []
+      await serveDirectory(server, directory, {
+        prefix: '/websockets/v4/service/',
+        onError: (error) => errors.push(error.message),
+      })
+      console.log(JSON.stringify(listEndpoints(server)[0]))
+      const { port } = await server.listen(0, '127.0.0.1')
+      const open = (name) => connect('ws://127.0.0.1:' + port + '/websockets/v4/service/' + name)
+      const ask = async (socket) => (socket.send('x'), await socket.receive())
+      const until = async (check) => { while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20)) }
+      for (const name of ['far', 'both', 'old', 'dotted']) console.log(name, await ask(await open(name)))
+      put('old.js', 'exports.onMessage = () => "old second"')
+      await until(async () => (await ask(await open('old'))) === 'old second')
+      describe('e.websocket', 'none', 'my-project/none')
+      await until(() => errors.length > 0)
+      console.log(errors[0].replaceAll(directory, ''))
+      await server.close()
+    `)
+    const { lines, status, errors } = await program.ended
+    expect(errors).toBe('')
+    expect(lines).toEqual([
+      JSON.stringify({ name: 'far', path: '/websockets/v4/service/far', description: 'the far' }),
+      'far far',
+      'both both.js',
+      'old old first',
+      'dotted dotted',
+      'e.websocket: there is no module /my-project/none or /none, nor with .mjs, .js, .cjs',
+    ])
+    expect(status).toBe(0)
+  })
+
+  it('serveDirectory refuses two files for one endpoint, whatever their names end in', async () => {
+    const directory = path.join(folder, 'twice')
+    mkdirSync(directory)
+    writeFileSync(path.join(directory, 'a.cjs'), 'exports.onOpen = () => undefined')
+    const description = JSON.stringify({ handler: 'a', endpoint: 'chat' })
+    for (const file of ['a.websocket', 'a.websocket.json']) {
+      writeFileSync(path.join(directory, file), description)
+    }
+    const server = create()
+    await expect(serveDirectory(server, directory)).rejects.toThrow(
+      /^a\.websocket\.json has the endpoint of a\.websocket$/,
+    )
+    expect(server.routes()).toEqual([])
+  })
+
   it('serveDirectory rejects with an error that says what is wrong', async () => {
     await expect(serveDirectory(create(), path.join(folder, 'none'))).rejects.toMatchObject({
       code: 'ENOENT',
@@ -202,6 +273,52 @@ describe('`getMessage`, `getError`, `getMethod`, `isOnOpen` ... in the handlerâ€
     expect(await plain.receive()).toBe('none')
     expect(currentEvent()).toBeUndefined()
   })
+
+  it.each([false, { minDelayMs: 1, stableAfterMs: 0 }])(
+    'currentEvent() returns the handler of a client that the calling code runs for (reconnect: %j)',
+    async (reconnect) => {
+      const server = create()
+      server.route('/', {
+        onOpen: (socket) => {
+          socket.send('hello')
+          socket.ping('p')
+        },
+        onMessage: () => closeWith(4000, 'bye'),
+      })
+      const { port } = await server.listen(0, '127.0.0.1')
+      const seen: (CurrentEvent | undefined)[] = []
+      const deep = async (): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve))
+        seen.push(currentEvent())
+      }
+      class Deep {
+        readonly #look = deep
+        readonly onOpen = (): Promise<void> => this.#look()
+        async onMessage(socket: ClientSocket): Promise<void> {
+          await this.#look()
+          socket.send('x')
+        }
+        onPing(): Promise<void> {
+          return this.#look()
+        }
+        onClose(): Promise<void> {
+          return this.#look()
+        }
+      }
+      const url = `ws://127.0.0.1:${String(port)}/`
+      const socket = await connect(url, { handlers: trackEvents(new Deep()), reconnect })
+      const end = await socket.closed
+      while (seen.length < 4) await new Promise((resolve) => setImmediate(resolve))
+      expect(seen.every((event) => event?.socket === socket)).toBe(true)
+      expect(Object.fromEntries(seen.map((event) => [event?.handler, event?.value]))).toEqual({
+        onOpen: undefined,
+        onPing: Buffer.from('p'),
+        onMessage: 'hello',
+        onClose: end,
+      })
+      expect(currentEvent()).toBeUndefined()
+    },
+  )
 })
 
 describe('one handler module with `onOpen`, `onMessage`, `onError`, `onClose`', () => {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { inspect } from 'node:util'
 import {
   accept,
+  clients,
   closeWith,
   connect,
   ConnectionClosedError,
@@ -20,6 +21,7 @@ import {
   TransportError,
   UnknownConnectionError,
   WebSocketServer,
+  type ClientSocket,
 } from '../../src/index.js'
 import { evaluatorOf } from '../helpers/evaluate.js'
 
@@ -102,6 +104,7 @@ beforeAll(async () => {
   const gone = await connect(`ws://127.0.0.1:${String(port)}/dogs`)
   objects = {
     ...held,
+    Clients: clients,
     ClientSocket: client,
     ReconnectingSocket: again,
     Group: server.group('dogs'),
@@ -116,7 +119,11 @@ beforeAll(async () => {
   }
 })
 
-afterAll(() => server.close())
+afterAll(() => {
+  // A client that reconnects would do so for ever.
+  ;(objects['ReconnectingSocket'] as ClientSocket).terminate()
+  return server.close()
+})
 
 describe('an object that the application gets', () => {
   it.each([
@@ -126,6 +133,7 @@ describe('an object that the application gets', () => {
     'ServerSocket',
     'ClientSocket',
     'ReconnectingSocket',
+    'Clients',
     'Group',
     'ConnectionRegistry',
     'PreparedMessage',

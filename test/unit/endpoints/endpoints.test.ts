@@ -39,11 +39,31 @@ describe('hawser/endpoints', () => {
     )
     await expect(serveDirectory(5 as never, 'x')).rejects.toThrow(/^server must be a WebSocketServer, not 5/)
     await expect(serveDirectory(server, 'x', { onErorr: () => undefined } as never)).rejects.toThrow(
-      /no option "onErorr"; there is onError; did you mean onError\?$/,
+      /no option "onErorr"; there are prefix, onError; did you mean onError\?$/,
     )
     await expect(serveDirectory(server, 'x', { onError: 5 } as never)).rejects.toThrow(
       /^onError must be a function, not 5/,
     )
+  })
+
+  it.each(['', 'chat/', '/chat', '//', '/../', '/a b/', '/:id/', '/*/', '/a\n/', 5])(
+    'refuses the prefix %p before a path is served',
+    async (prefix) => {
+      const server = new WebSocketServer()
+      const options = { prefix: prefix as string }
+      expect(() => serveEndpoint(server, 'a', service, options)).toThrow(/^prefix must be letters.* not /s)
+      await expect(serveDirectory(server, 'x', options)).rejects.toThrow(TypeError)
+      expect(server.routes()).toEqual([])
+    },
+  )
+
+  it.each([
+    ['/', '/a'],
+    ['/websockets/v4/service/', '/websockets/v4/service/a'],
+  ])('serves an endpoint at the prefix %s and its name', (prefix, at) => {
+    const server = new WebSocketServer()
+    expect(serveEndpoint(server, 'a', service, { prefix }).path).toBe(at)
+    expect(listEndpoints(server)).toEqual([{ name: 'a', path: at, description: '' }])
   })
 
   it('does not list an endpoint whose path has another service now', () => {
