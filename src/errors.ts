@@ -1,6 +1,5 @@
 /**
- * Error classes and their stable codes. One table holds, for each violation by a peer, the Close code that answers
- * it, the RFC section that it breaks, and the message.
+ * Error classes and their stable codes. A table has a row for each violation by a peer: Close code, RFC section, message.
  */
 
 /** One row: the Close code that answers a violation, the RFC section, and the message. */
