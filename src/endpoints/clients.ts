@@ -53,7 +53,10 @@ export interface Clients {
    */
   connect<Data = undefined, C extends Codec | undefined = undefined, H extends Codec | undefined = undefined>(
     url: ReconnectUrl,
-    options: ClientsConnectOptions<Data, C, H> & { readonly reconnect: true | ReconnectOptions },
+    options: ClientsConnectOptions<Data, C, H> & {
+      /** The client connects again when its connection is lost. */
+      readonly reconnect: true | ReconnectOptions
+    },
   ): Promise<ReconnectingSocket<Data, MessageOf<C>>>
   connect<Data = undefined, C extends Codec | undefined = undefined, H extends Codec | undefined = undefined>(
     url: string | URL,
