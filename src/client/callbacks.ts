@@ -1,5 +1,6 @@
 import { isThenable } from '../check.js'
 import { toError } from '../errors.js'
+import { callOnError } from '../service/handler-errors.js'
 import type { Handlers } from '../service/service.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
@@ -19,18 +20,10 @@ export function tell(service: Handlers<ClientSocket>, socket: ClientSocket, call
 
 /** Reports an error of the application to its `onError`; without one, or if that throws, it becomes a process warning. */
 export function report(service: Handlers<ClientSocket>, socket: ClientSocket, error: unknown): void {
-  const unheard = (thrown: unknown): void => {
+  const handleFailure = (thrown: Error): void => {
     const what = 'a callback of a client that reconnects failed, and no onError heard it'
     warnAtIntervals(service, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, thrown)
   }
-  if (service.onError === undefined) {
-    unheard(error)
-    return
-  }
-  try {
-    const result: unknown = service.onError(socket, toError(error))
-    if (isThenable(result)) Promise.resolve(result).catch(unheard)
-  } catch (thrown) {
-    unheard(thrown)
-  }
+  if (service.onError === undefined) handleFailure(toError(error))
+  else callOnError({ socket, handleFailure }, service, toError(error))
 }

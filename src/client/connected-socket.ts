@@ -16,15 +16,9 @@ import type { Transport } from '../transport/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
+import { messageLoop } from './message-loop.js'
 import { MessageReader } from './message-reader.js'
 import { NO_HEADERS } from './response-headers.js'
-
-/** Ends that are no failure: iteration just ends. */
-const NORMAL_ENDS: readonly number[] = [
-  CloseCode.NORMAL_CLOSURE,
-  CloseCode.GOING_AWAY,
-  CloseCode.NO_STATUS_RECEIVED,
-]
 
 /** What becomes of messages that no handler takes. */
 export type Incoming = 'queue' | 'discard'
@@ -145,6 +139,10 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
     return this.reader
   }
 
+  receive(options: WaitOptions): Promise<unknown> {
+    return this.reader?.receiveValue(options) ?? Promise.reject(new InvalidStateError(NO_READER))
+  }
+
   /** A loop over the messages begins. @returns ends it */
   beginLoop(): (() => void) | undefined {
     return this.reader?.beginLoop()
@@ -198,8 +196,8 @@ export class ConnectedSocket<Data, Message = string | Buffer>
     return clientCoreOf(this).responseHeaders
   }
 
-  async receive(options: WaitOptions = {}): Promise<Message> {
-    return clientCoreOf(this).messages.receiveValue(options) as Promise<Message>
+  receive(options: WaitOptions = {}): Promise<Message> {
+    return clientCoreOf(this).receive(options) as Promise<Message>
   }
 
   async receiveText(options: WaitOptions = {}): Promise<string> {
@@ -221,22 +219,8 @@ export class ConnectedSocket<Data, Message = string | Buffer>
     return decodeWith(codec, await messages.receive(options))
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
-    const endLoop = clientCoreOf(this).beginLoop()
-    try {
-      for (;;) {
-        let message
-        try {
-          message = await this.receive()
-        } catch (error) {
-          if (error instanceof ConnectionClosedError && NORMAL_ENDS.includes(error.closeCode)) return
-          throw error
-        }
-        yield message
-      }
-    } finally {
-      endLoop?.()
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
+    return messageLoop(this, () => clientCoreOf(this).beginLoop())
   }
 }
 

@@ -1,7 +1,4 @@
-import { checkWaitOptions, type WaitOptions } from '../socket/waiters.js'
-
-/** What a timer of Node holds; more would overflow to 1 ms. */
-const MAX_TIMER_MS = 0x7fff_ffff
+import { checkWaitOptions, startTimeout, type WaitOptions } from '../socket/waiters.js'
 
 const FOR_EVER: WaitOptions = Object.freeze({})
 
@@ -23,12 +20,9 @@ export async function waitWithin<T>(
     aborter.abort(signal?.reason)
   }
   signal?.addEventListener('abort', abort)
-  const timer = setTimeout(
-    () => {
-      aborter.abort(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
-    },
-    Math.min(timeoutMs, MAX_TIMER_MS),
-  )
+  const timer = startTimeout(timeoutMs, (error) => {
+    aborter.abort(error)
+  })
   try {
     return await run({ signal: aborter.signal })
   } finally {

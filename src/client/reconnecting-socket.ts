@@ -1,20 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { refuseSurplus, showValue } from '../check.js'
+import { refuseSurplus } from '../check.js'
 import { ConnectionClosedError } from '../errors.js'
 import type { SendOptions } from '../connection/connection-options.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
-import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
+import { checkCloseArguments } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
-import { shownFields } from '../socket/base-socket.js'
+import { jsonText, shownFields } from '../socket/base-socket.js'
 import type { StandardSchema } from '../json/schema.js'
 import { checkWaitOptions, type WaitOptions } from '../socket/waiters.js'
 import { readWriteOptions, type WriteOptions } from '../socket/write-options.js'
 import type { ClientSocket } from './client-socket.js'
 import { keepMessage } from './outbox.js'
 import { waitWithin } from './patience.js'
+import { messageLoop } from './message-loop.js'
 import type { Reconnector } from './reconnector.js'
 
 /** One socket over many connections: made by `connect` with the option `reconnect`. */
@@ -27,13 +28,6 @@ export interface ReconnectingSocket<Data = unknown, Message = string | Buffer> e
 }
 
 const NO_CALLBACK = 'there is no callback; see drained() and the option outbox'
-
-/** Ends that are no failure: a loop over the messages just ends. */
-const NORMAL_ENDS: readonly number[] = [
-  CloseCode.NORMAL_CLOSURE,
-  CloseCode.GOING_AWAY,
-  CloseCode.NO_STATUS_RECEIVED,
-]
 
 /** The socket as the application has it. */
 export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
@@ -111,10 +105,7 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
 
   sendJson(value: unknown, options?: SendOptions, surplus?: unknown): boolean {
     if (surplus !== undefined) refuseSurplus(surplus, 'sendJson(value, options)', NO_CALLBACK)
-    const text = JSON.stringify(value) as string | undefined
-    if (text === undefined)
-      throw new TypeError(`value must be one that JSON has text for, not ${showValue(value)}`)
-    return this.#reconnector.output.send(text, options)
+    return this.#reconnector.output.send(jsonText(value), options)
   }
 
   ping(data?: MessageData, ...surplus: []): boolean {
@@ -213,17 +204,8 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     })
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
-    for (;;) {
-      let message
-      try {
-        message = await this.receive()
-      } catch (error) {
-        if (error instanceof ConnectionClosedError && NORMAL_ENDS.includes(error.closeCode)) return
-        throw error
-      }
-      yield message
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
+    return messageLoop(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,7 +26,7 @@ export function reportError<S extends Socket>(
 
 /** Calls `onError`. An error that it throws, now or later, is reported to whoever has the socket. */
 export function callOnError<S extends Socket>(
-  core: SocketCore<S>,
+  core: Pick<SocketCore<S>, 'socket' | 'handleFailure'>,
   handlers: Handlers<S>,
   error: Error,
 ): void {

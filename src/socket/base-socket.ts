@@ -17,6 +17,13 @@ const NO_CALLBACK =
 const NO_WRITE_CALLBACK = 'there is no callback; the call returns a promise'
 const NO_MASK = 'there is neither a mask nor a callback; the pong is reported to onPong'
 
+/** @throws TypeError for a value that JSON has no text for, such as undefined */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined
+  if (text !== undefined) return text
+  throw new TypeError(`value must be one that JSON has text for, not ${typeof value}`)
+}
+
 /** The core of a socket; null for anything that is not a socket. */
 export let coreOf: (value: unknown) => SocketCore | null
 
@@ -95,10 +102,7 @@ export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
 
   sendJson(value: unknown, options?: SendOptions, surplus?: unknown): boolean {
     if (surplus !== undefined) refuseSurplus(surplus, 'sendJson(value, options)', NO_CALLBACK)
-    const text = JSON.stringify(value) as string | undefined
-    if (text === undefined)
-      throw new TypeError(`value must be one that JSON has text for, not ${typeof value}`)
-    return this.#driver.send(text, options)
+    return this.#driver.send(jsonText(value), options)
   }
 
   ping(data?: MessageData, mask?: unknown, callback?: unknown): boolean {

@@ -11,6 +11,18 @@ export interface WaitOptions {
 /** What a timer of Node holds; more would overflow to 1 ms. */
 const MAX_TIMER_MS = 0x7fff_ffff
 
+/** Calls back with a `TimeoutError`, after what was received while the event loop was blocked has been read. */
+export function startTimeout(timeoutMs: number, expired: (error: DOMException) => void): NodeJS.Timeout {
+  return setTimeout(
+    () => {
+      setImmediate(() => {
+        expired(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
+      })
+    },
+    Math.min(timeoutMs, MAX_TIMER_MS),
+  )
+}
+
 export const WAIT_CHECKS = {
   signal: optionalSignal,
   timeoutMs: number({ min: 0, integer: false }, undefined),
@@ -19,8 +31,8 @@ export const WAIT_CHECKS = {
 const ADVICE = { callback: 'there is no callback; the call returns a promise' } satisfies Advice
 
 interface Waiter<T> {
-  resolve(value: T): void
-  reject(error: unknown): void
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** @throws TypeError or RangeError with the option's name, value and range */
@@ -71,17 +83,7 @@ export class Waiters<T, Key extends object = object> {
       }
       this.waiting.set(key ?? waiter, waiter)
       signal?.addEventListener('abort', abort)
-      if (timeoutMs !== Infinity) {
-        timer = setTimeout(
-          () => {
-            // What was received while the event loop was blocked is read first.
-            setImmediate(() => {
-              waiter.reject(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
-            })
-          },
-          Math.min(timeoutMs, MAX_TIMER_MS),
-        )
-      }
+      if (timeoutMs !== Infinity) timer = startTimeout(timeoutMs, waiter.reject)
     })
   }
 

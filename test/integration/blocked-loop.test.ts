@@ -95,4 +95,15 @@ describe.each([true, false])('with directIo %s', (directIo) => {
     blockLoop(500)
     expect(await received).toBe('arrived')
   })
+
+  test('receive of a client that reconnects does not give up on such a message either', async () => {
+    const peer = await SlowPeer.listen()
+    const url = `ws://127.0.0.1:${String(peer.port)}/`
+    const socket = await connect(url, { ...QUIET, directIo, reconnect: true })
+    afterwards(() => socket.terminate())
+    peer.sendTexts('arrived')
+    const received = socket.receive({ timeoutMs: 200 })
+    blockLoop(500)
+    expect(await received).toBe('arrived')
+  })
 })
