@@ -74,6 +74,27 @@ export class TerminalScreen {
   }
 }
 
+/**
+ * The environment of a person's terminal, also where the tests run without one: what makes Node see no colours
+ * (`CI`, `NO_COLOR` and so on; tty.WriteStream.getColorDepth) is left out.
+ */
+function personEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env, TERM: 'xterm' }
+  for (const name of [
+    'CI',
+    'NO_COLOR',
+    'FORCE_COLOR',
+    'NODE_DISABLE_COLORS',
+    'TMUX',
+    'TEAMCITY_VERSION',
+    'TERM_PROGRAM',
+  ]) {
+     
+    delete environment[name]
+  }
+  return environment
+}
+
 /** A program that runs in a terminal. */
 export class Terminal {
   /** The exit code; 128 and a number for a signal. */
@@ -83,15 +104,15 @@ export class Terminal {
   private readonly screen: TerminalScreen
   private readonly child: ChildProcess
 
-  /** @param options `columns` of the terminal (default 80) and the environment */
+  /** @param options `columns` of the terminal (default 80), and what `env` adds to the environment of a person */
   constructor(
     argv: readonly string[],
-    { columns = 80, env = process.env }: { columns?: number; env?: NodeJS.ProcessEnv } = {},
+    { columns = 80, env = {} }: { columns?: number; env?: NodeJS.ProcessEnv } = {},
   ) {
     this.screen = new TerminalScreen(columns)
     const script = path.join(__dirname, 'terminal.py')
     this.child = spawn('python3', [script, String(columns), '24', ...argv], {
-      env: { ...env, TERM: 'xterm' },
+      env: { ...personEnvironment(), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     this.child.stdout?.setEncoding('utf8').on('data', (output: string) => {

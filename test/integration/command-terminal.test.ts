@@ -218,17 +218,12 @@ describe('the prompt', () => {
 })
 
 describe('a terminal', () => {
-  const withColours = (noColor: string): NodeJS.ProcessEnv => {
-    const { FORCE_COLOR: _, ...others } = process.env
-    return { ...others, NO_COLOR: noColor }
-  }
-
   test('has colours, and none with NO_COLOR', async () => {
-    const coloured = await connect([], { env: withColours('') })
+    const coloured = await connect([], { env: { NO_COLOR: '' } })
     peer?.send('{"a":1}')
     await coloured.shows(/< \{ "a": 1 \}/)
     expect(coloured.raw).toContain('\x1b[36m"a"\x1b[39m')
-    const plain = await connect([], { env: withColours('1') })
+    const plain = await connect([], { env: { NO_COLOR: '1' } })
     peer?.send('{"a":1}')
     await plain.shows(/< \{ "a": 1 \}/)
     // eslint-disable-next-line no-control-regex -- ESC begins a colour
