@@ -155,8 +155,11 @@ export default {
       'frame',
       'handshake',
     ),
+    only('dial', 'handshake', 'socket/handshake-io.ts', 'socket/headers-input.ts'),
+    builtins('dial', ['events', 'http', 'net', 'stream', 'tls']),
     only(
       'client',
+      'dial',
       'json/json-codec.ts',
       'json/schema.ts',
       'service',

@@ -10,12 +10,12 @@ import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.j
 import type { ClientSocket } from './client-socket.js'
 import type { ResolvedConnectOptions } from './connect-options.js'
 import { ClientSocketCore } from './connected-socket.js'
-import { discard, exchange, heedErrors, refusal } from './exchange.js'
-import { withUrl } from './named-errors.js'
-import { openTransport } from './open-transport.js'
-import { isRedirect, Redirects, type Hop } from './redirects.js'
-import { responseHeadersOf } from './response-headers.js'
-import type { Target } from './websocket-url.js'
+import { discard, exchange, heedErrors, refusal } from '../dial/exchange.js'
+import { withUrl } from '../dial/named-errors.js'
+import { openTransport } from '../dial/open-transport.js'
+import { isRedirect, Redirects, type Hop } from '../dial/redirects.js'
+import { responseHeadersOf } from '../dial/response-headers.js'
+import type { Target } from '../dial/websocket-url.js'
 
 /** Gets a socket before its `onOpen`. */
 export type Opening = (socket: ClientSocket) => void

@@ -14,7 +14,7 @@ import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-opt
 import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
 import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
 import { Reconnector, type Open } from './reconnector.js'
-import { parseTarget } from './websocket-url.js'
+import { parseTarget } from '../dial/websocket-url.js'
 
 export type { ConnectOptions }
 

@@ -18,7 +18,7 @@ import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
 import { messageLoop } from './message-loop.js'
 import { MessageReader } from './message-reader.js'
-import { NO_HEADERS } from './response-headers.js'
+import { NO_HEADERS } from '../dial/response-headers.js'
 
 /** What becomes of messages that no handler takes. */
 export type Incoming = 'queue' | 'discard'

@@ -1,5 +1,5 @@
 import { HandshakeError } from '../errors.js'
-import { parseTarget, type Target } from './websocket-url.js'
+import { parseTarget, type Target } from '../dial/websocket-url.js'
 
 /** A URL, several that are tried in turn, or a function that is asked for each attempt. */
 export type ReconnectUrl =

@@ -17,7 +17,7 @@ import {
   type LimitErrorCode,
   type ProtocolErrorCode,
 } from '../../src/errors.js'
-import { withUrl } from '../../src/client/named-errors.js'
+import { withUrl } from '../../src/dial/named-errors.js'
 import {
   decodeClosePayload,
   FrameParser,

@@ -1,5 +1,5 @@
-import { isExempt, proxyFromEnvironment } from '../../../src/client/proxy-environment.js'
-import { parseTarget } from '../../../src/client/websocket-url.js'
+import { isExempt, proxyFromEnvironment } from '../../../src/dial/proxy-environment.js'
+import { parseTarget } from '../../../src/dial/websocket-url.js'
 
 const find = (url: string, environment: Record<string, string>): string | undefined =>
   proxyFromEnvironment(parseTarget(url), environment)?.value

@@ -1,5 +1,5 @@
-import { Redirects, type Hop } from '../../../src/client/redirects.js'
-import { parseTarget } from '../../../src/client/websocket-url.js'
+import { Redirects, type Hop } from '../../../src/dial/redirects.js'
+import { parseTarget } from '../../../src/dial/websocket-url.js'
 import type { ResponseHead } from '../../../src/handshake/http1.js'
 import { HeaderFields } from '../../../src/handshake/header-fields.js'
 

@@ -1,4 +1,4 @@
-import { parseTarget } from '../../../src/client/websocket-url.js'
+import { parseTarget } from '../../../src/dial/websocket-url.js'
 
 describe('parseTarget (RFC 6455 section 3)', () => {
   test.each([
