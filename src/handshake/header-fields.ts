@@ -1,7 +1,7 @@
 /** Header fields as a peer sent them (RFC 9110 section 5). */
 
 import { showValue } from '../check.js'
-import { equalsIgnoringCase } from './tokens.js'
+import { isSameName } from './tokens.js'
 
 const NONE: readonly string[] = Object.freeze([])
 
@@ -37,6 +37,11 @@ export class HeaderFields {
     return new HeaderFields(raw)
   }
 
+  /** As {@link fromRawHeaders}, for a list of strings in pairs. */
+  static fromPairs(raw: readonly string[]): HeaderFields {
+    return new HeaderFields(raw)
+  }
+
   /** The number of fields, duplicates included. */
   get size(): number {
     return this.#raw.length / 2
@@ -45,10 +50,9 @@ export class HeaderFields {
   /** The value of a field; if several have this name, all their values in order, joined with ', '. */
   get(name: string): string | undefined {
     const raw = this.#raw
-    const lowerCase = name.toLowerCase()
     let found: string | undefined
     for (let i = 0; i < raw.length; i += 2) {
-      if (!equalsIgnoringCase(raw[i] as string, lowerCase)) continue
+      if (!isSameName(raw[i] as string, name)) continue
       const value = raw[i + 1] as string
       found = found === undefined ? value : `${found}, ${value}`
     }
@@ -58,10 +62,9 @@ export class HeaderFields {
   /** The values of all fields with this name, in order; an empty list if there are none. */
   getAll(name: string): readonly string[] {
     const raw = this.#raw
-    const lowerCase = name.toLowerCase()
     let values: string[] | undefined
     for (let i = 0; i < raw.length; i += 2) {
-      if (!equalsIgnoringCase(raw[i] as string, lowerCase)) continue
+      if (!isSameName(raw[i] as string, name)) continue
       if (values === undefined) values = [raw[i + 1] as string]
       else values.push(raw[i + 1] as string)
     }
@@ -71,9 +74,8 @@ export class HeaderFields {
   /** The number of fields with this name. */
   count(name: string): number {
     const raw = this.#raw
-    const lowerCase = name.toLowerCase()
     let count = 0
-    for (let i = 0; i < raw.length; i += 2) if (equalsIgnoringCase(raw[i] as string, lowerCase)) count++
+    for (let i = 0; i < raw.length; i += 2) if (isSameName(raw[i] as string, name)) count++
     return count
   }
 

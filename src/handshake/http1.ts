@@ -8,7 +8,19 @@ import { checkOptionNames, number, showValue, type Checks } from '../check.js'
 import { SERVER_LIMITS } from '../limits.js'
 import { sliceLatin1 } from '../native/buffer-text.js'
 import { HeaderFields } from './header-fields.js'
-import { COLON, CR, isDigitCode, isFieldValueCode, isTokenCode, LF, SP, trimOws } from './tokens.js'
+import {
+  COLON,
+  CR,
+  isDigitCode,
+  isFieldValueCode,
+  isTokenCode,
+  LF,
+  skipFieldValue,
+  skipTarget,
+  skipToken,
+  SP,
+  trimOws,
+} from './tokens.js'
 
 export { HeaderFields }
 
@@ -185,9 +197,55 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
       throw new InvalidStateError('the head is complete: no bytes after it may be pushed')
     }
     if (this.#error !== null) return 'failed'
+    if (this.#kind === 'request' && this.#received === 0 && this.#scanWhole(chunk)) return 'done'
     this.#error = this.#scan(chunk)
     if (this.#error !== null) return 'failed'
     return this.#state === State.DONE ? 'done' : 'more'
+  }
+
+  /**
+   * Reads a request's head that lies whole in one chunk, as nearly all do, in half of the time of {@link #scan} (Node 20,
+   * 2026-11): one text for all parts, and no state to be kept between two bytes.
+   * @returns false for anything else, and for what is wrong with it: nothing has happened, and `#scan` finds the place
+   */
+  #scanWhole(chunk: Uint8Array): boolean {
+    if (this.#state !== State.REQUEST_START) return false
+    const limit = Math.min(chunk.length, this.#maxHeaderBytes)
+    const methodEnd = skipToken(chunk, 0)
+    const targetEnd = skipTarget(chunk, methodEnd + 1)
+    let at = targetEnd + 1 + VERSION_CHARACTERS
+    if (methodEnd === 0 || targetEnd === methodEnd + 1 || at >= limit) return false
+    if (chunk[methodEnd] !== SP || chunk[targetEnd] !== SP || chunk[at] !== CR || chunk[at + 1] !== LF)
+      return false
+    for (let i = 0; i < VERSION_CHARACTERS; i++) {
+      if (!fitsVersion(chunk[targetEnd + 1 + i] as number, i)) return false
+    }
+    const ends: number[] = []
+    for (at += 2; chunk[at] !== CR;) {
+      const nameEnd = skipToken(chunk, at)
+      const valueEnd = skipFieldValue(chunk, nameEnd + 1)
+      if (nameEnd === at || chunk[nameEnd] !== COLON || chunk[valueEnd] !== CR || chunk[valueEnd + 1] !== LF)
+        return false
+      ends.push(nameEnd, valueEnd)
+      at = valueEnd + 2
+    }
+    const headEnd = at + 2
+    if (chunk[at + 1] !== LF || headEnd > limit || ends.length / 2 > this.#maxHeaderCount) return false
+    const text = latin1(chunk, 0, at)
+    let nameStart = targetEnd + 1 + VERSION_CHARACTERS + 2
+    for (let i = 0; i < ends.length; i += 2) {
+      const nameEnd = ends[i] as number
+      const valueEnd = ends[i + 1] as number
+      this.#rawHeaders.push(text.slice(nameStart, nameEnd), trimOws(text, nameEnd + 1, valueEnd))
+      nameStart = valueEnd + 2
+    }
+    this.#method = text.slice(0, methodEnd)
+    // A connection keeps its target, and a slice would keep all of the text.
+    this.#target = latin1(chunk, methodEnd + 1, targetEnd)
+    this.#httpVersion = text.slice(targetEnd + 1 + HTTP_NAME.length, targetEnd + 1 + VERSION_CHARACTERS)
+    this.#received = headEnd
+    this.#finish(chunk.subarray(headEnd))
+    return true
   }
 
   /** @returns why the head fails in this chunk, or null */
@@ -342,7 +400,7 @@ export class HeadScanner<Kind extends keyof HeadTypes> {
   }
 
   #finish(rest: Uint8Array): void {
-    const headers = HeaderFields.fromRawHeaders(this.#rawHeaders)
+    const headers = HeaderFields.fromPairs(this.#rawHeaders)
     const httpVersion = this.#httpVersion
     const head: RequestHead | ResponseHead =
       this.#kind === 'request'

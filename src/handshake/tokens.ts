@@ -51,6 +51,31 @@ export function isFieldValueCode(code: number): boolean {
   return code === HTAB || (code >= SP && code !== 0x7f && code <= 0xff)
 }
 
+/** What an octet may be part of, by its code: a token (1), a field value (2), a request target (4). */
+const KINDS = new Uint8Array(256)
+for (let code = 0; code < KINDS.length; code++) {
+  KINDS[code] =
+    (isTokenCode(code) ? 1 : 0) | (isFieldValueCode(code) ? 2 : 0) | (code > SP && code < 0x7f ? 4 : 0)
+}
+
+/** @returns the index of the first octet from `at` on that no token has */
+export function skipToken(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && ((KINDS[bytes[at] as number] as number) & 1) !== 0) at++
+  return at
+}
+
+/** @returns the index of the first octet from `at` on that no field value has */
+export function skipFieldValue(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && ((KINDS[bytes[at] as number] as number) & 2) !== 0) at++
+  return at
+}
+
+/** @returns the index of the first octet from `at` on that no request target has */
+export function skipTarget(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && ((KINDS[bytes[at] as number] as number) & 4) !== 0) at++
+  return at
+}
+
 /** Whether the whole string is a token (RFC 9110 section 5.6.2). The empty string is not. */
 export function isToken(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
@@ -67,10 +92,10 @@ export function isFieldValue(value: string): boolean {
   return true
 }
 
-/** Removes optional white space from both ends. */
-export function trimOws(value: string): string {
-  let start = 0
-  let end = value.length
+/** Removes optional white space from both ends of a string, or of a part of one. */
+export function trimOws(value: string, from = 0, to = value.length): string {
+  let start = from
+  let end = to
   while (start < end && isOwsCode(value.charCodeAt(start))) start++
   while (end > start && isOwsCode(value.charCodeAt(end - 1))) end--
   return value.slice(start, end)
@@ -88,6 +113,14 @@ export function equalsIgnoringCase(value: string, lowerCase: string): boolean {
     if (folded !== lowerCase.charCodeAt(i)) return false
   }
   return true
+}
+
+/**
+ * Whether two names of fields are the same (RFC 9110 section 5.1). Nearly every peer writes a name as its RFC does, and
+ * the loop over characters is never reached: the checks of a handshake take a third of the time (Node 20, 2026-11).
+ */
+export function isSameName(one: string, other: string): boolean {
+  return one.length === other.length && (one === other || equalsIgnoringCase(one, other.toLowerCase()))
 }
 
 /**
