@@ -22,8 +22,10 @@ export class Ending {
    */
   get info(): CloseInfo {
     const { closing, sender, droppedBytes } = this
+    const { code, reason, wasClean, initiator, droppedMessages } = closing.info
     const unsentBytes = closing.unsentBytes + sender.byteLength
-    return { ...closing.info, wasClean: closing.info.wasClean && unsentBytes <= droppedBytes, unsentBytes }
+    const isClean = wasClean && unsentBytes <= droppedBytes
+    return { code, reason, wasClean: isClean, initiator, droppedMessages, unsentBytes }
   }
 
   /** Reports that the peer ended its side of the transport. */
@@ -80,7 +82,8 @@ export class Ending {
     }
     if (this.isReported) return null
     this.isReported = true
-    const closed: Closed = { type: 'closed', ...closing.info }
+    const { code, reason, wasClean, initiator, droppedMessages, unsentBytes } = closing.info
+    const closed: Closed = { type: 'closed', code, reason, wasClean, initiator, droppedMessages, unsentBytes }
     return closed
   }
 

@@ -129,6 +129,11 @@ export class OutputFlow {
     return new LimitError('HAWSER_SLOW_CONSUMER', this.limits.maxBufferedOutputBytes, waiting)
   }
 
+  /** Whether {@link failWaiters} may have somebody to tell. */
+  get isWaitedFor(): boolean {
+    return this.waiters !== null
+  }
+
   /** The connection is over. */
   failWaiters(error: ConnectionClosedError): void {
     this.waiters?.room.rejectAll(error)

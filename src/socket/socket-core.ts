@@ -133,9 +133,10 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
       this.sink.handleEvent(event)
       return
     }
-    if (this.closeInfo === null) this.end(event)
     // One end, the same for all.
-    this.sink.handleEvent({ ...event, ...this.closeInfo })
+    const { code, reason, wasClean, initiator, droppedMessages, unsentBytes } =
+      this.closeInfo ?? this.end(event)
+    this.sink.handleEvent({ type: 'closed', code, reason, wasClean, initiator, droppedMessages, unsentBytes })
   }
 
   handleDrain(): void {
@@ -200,14 +201,17 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     return this.closeWaiters.wait(options)
   }
 
-  private end(ended: CloseInfo): void {
+  private end(ended: CloseInfo): CloseInfo {
     const info = new EndOfConnection(ended, this.sink.droppedMessages)
     this.closeInfo = info
     this.detach(info)
     this.sink.handleEnd(info)
     this.closeWaiters?.resolveAll(info)
-    this.driver.flow.failWaiters(closedError(info))
+    const { flow } = this.driver
+    // An error costs a stack: none is made where nobody waits for it.
+    if (flow.isWaitedFor) flow.failWaiters(closedError(info))
     this.lazyAborter?.abort(closedError(info))
+    return info
   }
 }
 
