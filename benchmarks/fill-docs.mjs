@@ -1,24 +1,23 @@
 /**
- * Puts the tables of benchmarks/results/latest.json into docs/performance.md, between its markers.
+ * Puts the tables of benchmarks/results/*.json, one file for each processor, into docs/performance.md, between its markers.
  *
  * node benchmarks/fill-docs.mjs [--check]     --check: writes nothing, ends with 1 where the page is behind
  */
-import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { fillRegions, makeRegions } from './lib/doc-tables.mjs'
+import { readAllResults } from './lib/read-results.mjs'
 
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
-const RESULTS = fileURLToPath(new URL('results/latest.json', import.meta.url))
 
-if (!existsSync(RESULTS)) {
+const all = readAllResults()
+if (all.length === 0) {
   console.error('there are no results yet: npm run bench')
   process.exitCode = 2
 } else {
   const page = await readFile(PAGE, 'utf8')
-  const regions = makeRegions(JSON.parse(await readFile(RESULTS, 'utf8')))
-  const filled = await format(fillRegions(page, regions), {
+  const filled = await format(fillRegions(page, makeRegions(all)), {
     ...(await resolveConfig(PAGE)),
     parser: 'markdown',
   })

@@ -2,95 +2,20 @@
  * Hawser against other servers and clients, in one run. Each contender runs in fresh processes, the order alternates,
  * medians count, and ratios come first. See benchmarks/README.md.
  */
-import { cpus } from 'node:os'
-import { FLOORS } from './floors.mjs'
-import { findContender } from './lib/contenders.mjs'
 import { HELP, readFlags, selectRows } from './lib/flags.mjs'
 import { buildIfOld, installContenders } from './lib/prepare.mjs'
-import { formatRow, HEAD, progress } from './lib/report.mjs'
-import { summarize } from './lib/statistics.mjs'
-import { judge } from './lib/verdict.mjs'
+import { HEAD, printSum } from './lib/report.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-const WARMUP_SECONDS = 1
+const WARMUP_SECONDS = 0.6
 
-/**
- * Runs every contender of a row, the order turned round by round. One that fails is asked no more, and says why.
- * @returns {Promise<Map<string, object>>} by row (a micro benchmark gives several): contenders and their summaries
- */
-async function measureRow(workload, names, rounds, measureOne) {
-  const figures = new Map()
-  const failures = new Map()
-  for (const name of names) {
-    const { absent } = findContender(name)
-    if (absent !== null) failures.set(name, { error: `absent: ${absent}`, isAbsent: true })
-  }
-  for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? names : [...names].reverse()
-    for (const name of order) {
-      if (failures.has(name)) continue
-      progress(`${workload.name}: round ${round + 1} of ${rounds}, ${name}`)
-      try {
-        for (const [row, one] of Object.entries(await measureOne(name))) {
-          if (!figures.has(row)) figures.set(row, new Map())
-          const byContender = figures.get(row)
-          byContender.set(name, [...(byContender.get(name) ?? []), one])
-        }
-      } catch (error) {
-        failures.set(name, { error: error.message, ...(error.isAbsent ? { isAbsent: true } : {}) })
-      }
-    }
-  }
-  progress('')
-  if (figures.size === 0) figures.set(workload.name, new Map())
-  const rows = new Map()
-  for (const [row, byContender] of figures) {
-    const summaries = names
-      .map((name) => [
-        name,
-        failures.get(name) ?? (byContender.has(name) && summarize(byContender.get(name))),
-      ])
-      .filter(([, summary]) => summary)
-    rows.set(row, Object.fromEntries(summaries))
-  }
-  return rows
-}
-
-/** Measures all rows that were asked for, and prints each. @returns the rows, judged */
-async function measureAll(workloads, flags, how) {
-  const { measure } = await import('./lib/measure.mjs')
-  const done = []
-  console.log(HEAD)
-  for (const workload of workloads) {
-    const { unit, lowerIsBetter = false, kind } = workload
-    const names = workload.contenders.filter(
-      (name) =>
-        flags.contenders.includes(name) ||
-        workload.always?.includes(name) ||
-        // Of clients there are few, and each is what somebody uses.
-        kind === 'client',
-    )
-    const rounds = kind === 'autobahn' ? 1 : flags.rounds
-    const measured = await measureRow(workload, names, rounds, (name) => measure(name, workload, how))
-    for (const [name, contenders] of measured) {
-      const row = { name, kind, unit, lowerIsBetter, contenders }
-      const verdict = judge(row, FLOORS[name])
-      done.push({ ...row, floor: FLOORS[name], verdict })
-      console.log(formatRow(row, FLOORS[name], verdict))
-    }
-  }
-  return done
-}
-
-/** What is below its floor or could not be compared, in words. @returns whether all is well */
-function printSum(rows) {
-  const judged = rows.filter(({ verdict }) => verdict.status !== 'no floor' && verdict.status !== 'not here')
-  const bad = judged.filter(({ verdict }) => verdict.status !== 'ok')
-  console.log(
-    `\n${judged.length - bad.length} of ${judged.length} rows with a floor are where they have to be`,
-  )
-  for (const { name, verdict } of bad) console.log(`${verdict.status}: ${name}: ${verdict.why.join('; ')}`)
-  return bad.length === 0
+/** The Nodes that are there, of those that were asked for. @throws where there is none */
+function findNodes(nodes, NODES) {
+  const there = nodes.filter((name) => NODES[name].absent === null)
+  const { absent } = NODES.newest
+  if (there.length === 0) throw new Error(`the newest Node cannot be measured: ${absent}`)
+  if (there.length < nodes.length) console.log(`One Node is measured, not two: ${absent}`)
+  return there
 }
 
 async function bench(flags) {
@@ -101,31 +26,56 @@ async function bench(flags) {
   }
   installContenders()
   buildIfOld()
+  const { NODES } = await import('./lib/nodes.mjs')
   const { findLoader } = await import('./lib/processes.mjs')
-  const { describeRun, LATEST, writeResults } = await import('./lib/results.mjs')
+  const { lookBefore, percent, quietness } = await import('./lib/quiet.mjs')
+  const { describeRun, fileOf, readProcessor, readTree, slugOf, writeResults } =
+    await import('./lib/results.mjs')
+  const { makePlan, secondsOf } = await import('./lib/plan.mjs')
+
   const loader = findLoader()
   const { seconds, quick } = flags
   const how = { loader, seconds, warmup: quick ? 0.2 : WARMUP_SECONDS, quick }
-  console.log(
-    `node ${process.version}, ${cpus().length} x ${cpus()[0].model.trim()}, load generator in ${loader.name}`,
-  )
   if (flags.soak !== undefined) return (await import('./lib/soak.mjs')).soak(flags.soak, how)
 
+  const nodes = findNodes(flags.nodes, NODES)
   const workloads = rows.filter(({ kind }) => kind !== 'autobahn' || flags.autobahn)
   if (workloads.length < rows.length)
     console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for some minutes')
-  const done = await measureAll(workloads, flags, how)
-  const isWell = printSum(done)
+  const plan = makePlan(workloads, { ...flags, nodes })
+  const before = { ...(await lookBefore()), tree: readTree() }
+  const processor = readProcessor()
+  console.log(
+    [
+      `node ${nodes.map((name) => NODES[name].version).join(' and ')}, ${processor.cores} x ${processor.cpu}, kernel ${processor.kernel}, load generator in ${loader.name}`,
+      before.text,
+      `about ${Math.ceil(secondsOf(plan, how) / 60)} minutes`,
+      '',
+      HEAD,
+    ].join('\n'),
+  )
 
-  const run = describeRun(flags, loader, [...new Set(done.flatMap((row) => Object.keys(row.contenders)))])
-  // Part of the rows, or rows of half a second, are nothing to publish.
-  const file = flags.json ?? (flags.only.length === 0 && !quick ? LATEST : undefined)
+  const { measureAll } = await import('./lib/rows.mjs')
+  const done = await measureAll(plan, how)
+  const isWell = printSum(done, Object.fromEntries(nodes.map((name) => [name, NODES[name].version])))
+  const during = quietness(done)
+  if (during !== null && during.noisyRows.length > 0) {
+    console.log(
+      `\nTHIS MACHINE WAS NOT QUIET: in ${during.noisyRows.length} rows other processes took up to ${percent(during.worstShare)} of a core: ${during.noisyRows.join('; ')}`,
+    )
+  }
+
+  const run = describeRun(flags, { loader, nodes, rows: done, before, during })
+  // Part of the rows, one Node, or rows of half a second, are nothing to publish.
+  const isWhole = flags.only.length === 0 && !quick && nodes.length > 1
+  const slug = slugOf(processor)
+  const file = flags.json ?? (isWhole ? fileOf(slug) : undefined)
   if (file !== undefined) {
     await writeResults(file, { ...run, rows: done })
     console.log(`\nwritten: ${file}`)
-    if (flags.charts && file === LATEST) {
+    if (flags.charts && file === fileOf(slug)) {
       const { drawCharts } = await import('./lib/charts.mjs')
-      for (const chart of await drawCharts({ ...run, rows: done })) console.log(`drawn: ${chart}`)
+      for (const chart of await drawCharts({ ...run, rows: done, slug })) console.log(`drawn: ${chart}`)
     }
   }
   return flags.check && !isWell ? 1 : 0

@@ -1,10 +1,13 @@
 /**
  * What is measured, as data. An echo row: connections, messages in flight on each, bytes of payload. `contenders` are
- * who can do it; the first three are measured by default, and all others with `--contenders all`.
+ * who can do it; `--contenders all` measures those too that are not measured by default. What runs in Node runs in both
+ * Nodes, but in a row with `isOneNode`.
  */
 const MAIN = ['hawser', 'ws', 'bun']
-const NODE = ['ws-plain', 'websocket', 'faye-websocket']
-const EVERYONE = [...MAIN, ...NODE, 'deno', 'net']
+const OTHERS = ['ws-plain', 'websocket', 'faye-websocket']
+/** Beside these: Hawser with both ways to reply, and what Node allows. */
+const LINES = ['hawser', 'hawser-return', 'ws', 'bun', 'net', 'handle']
+const EVERYONE = [...LINES, ...OTHERS, 'deno']
 
 const echo = (name, connections, inFlight, bytes, more = {}) => ({
   name,
@@ -15,6 +18,23 @@ const echo = (name, connections, inFlight, bytes, more = {}) => ({
   bytes,
   type: 'text',
   contenders: MAIN,
+  ...more,
+})
+
+const fanOut = (name, connections, inFlight, more = {}) => ({
+  ...echo(name, connections, inFlight, 128, more),
+  kind: 'fanout',
+  unit: 'deliveries/s',
+})
+
+/** The bound of each is what a bare socket takes. */
+const idle = (name, connections, more = {}) => ({
+  name,
+  kind: 'idle',
+  unit: 'B/conn',
+  lowerIsBetter: true,
+  connections,
+  contenders: [...MAIN, 'net', ...OTHERS, 'deno'],
   ...more,
 })
 
@@ -47,77 +67,67 @@ export const WORKLOADS = [
 
   echo('echo, 32 B, 1 in flight', 64, 1, 32, { contenders: EVERYONE }),
   echo('echo, 32 B, 16 in flight', 64, 16, 32, { contenders: EVERYONE }),
-  echo('echo, 1 KiB, 1 in flight', 16, 1, KIB, { contenders: EVERYONE }),
-  echo('echo, 64 KiB binary', 8, 4, 64 * KIB, { type: 'binary', contenders: EVERYONE }),
+  echo('echo, 100 B, 16 in flight', 64, 16, 100),
+  echo('echo, 1 KiB, 1 in flight', 16, 1, KIB),
+  echo('echo, 1 KiB text, not ASCII', 16, 1, KIB, { alphabet: 'äöü€' }),
+  echo('echo, 64 KiB binary', 8, 4, 64 * KIB, {
+    type: 'binary',
+    contenders: [...MAIN, 'net', 'handle', ...OTHERS, 'deno'],
+  }),
+  echo('echo, 1 MiB binary', 4, 1, MIB, { type: 'binary' }),
+  echo('echo, 1 MiB text', 4, 1, MIB),
+  echo('echo, 16 MiB binary', 2, 1, 16 * MIB, { type: 'binary' }),
+  echo('echo, 16 MiB text', 2, 1, 16 * MIB),
+  echo('echo, 64 KiB in 4 fragments', 8, 1, 64 * KIB, { type: 'binary', fragmentBytes: 16 * KIB }),
+  echo('echo, 4 KiB in 1024 fragments', 8, 1, 4 * KIB, { type: 'binary', fragmentBytes: 4 }),
 
-  echo('deflate echo, 128 B', 64, 1, 128, { deflate: true }),
-  echo('deflate echo, 1 KiB, 4 in flight', 16, 4, KIB, { deflate: true }),
-  echo('deflate echo, 64 KiB, 2 in flight', 4, 2, 64 * KIB, { deflate: true }),
+  // The client asks for no context of its own; then it keeps one.
+  ...[{}, { clientContext: true }].flatMap((more) => {
+    const context = more.clientContext ? ', context kept' : ''
+    return [
+      echo(`deflate echo, 128 B${context}`, 64, 1, 128, { deflate: true, ...more }),
+      echo(`deflate echo, 1 KiB, 4 in flight${context}`, 16, 4, KIB, { deflate: true, ...more }),
+      echo(`deflate echo, 64 KiB, 2 in flight${context}`, 8, 2, 64 * KIB, { deflate: true, ...more }),
+    ]
+  }),
+
+  fanOut('fan-out, 1000 conns, 1 in flight', 1000, 1),
+  fanOut('fan-out, 1000 conns, 16 in flight', 1000, 16),
+  fanOut('fan-out, 200 conns, 1 in flight', 200, 1, { isOneNode: true }),
 
   {
-    ...echo('fan-out, 1000 conns, 1 in flight', 1000, 1, 128),
-    kind: 'fanout',
-    unit: 'deliveries/s',
+    name: 'handshakes',
+    kind: 'handshakes',
+    unit: 'handshakes/s',
+    concurrency: 32,
+    contenders: [...MAIN, ...OTHERS, 'deno'],
   },
   {
-    ...echo('fan-out, 1000 conns, 16 in flight', 1000, 16, 128),
-    kind: 'fanout',
-    unit: 'deliveries/s',
-  },
-  {
-    ...echo('fan-out, 200 conns, 1 in flight', 200, 1, 128),
-    kind: 'fanout',
-    unit: 'deliveries/s',
+    ...echo('one message each, 10000 conns', 10_000, 1, 32, { isOneNode: true }),
+    kind: 'once',
+    unit: 'conns/s',
+    concurrency: 32,
   },
 
-  { name: 'handshakes', kind: 'handshakes', unit: 'handshakes/s', concurrency: 32, contenders: EVERYONE },
-  {
-    name: 'idle memory',
-    kind: 'idle',
-    unit: 'B/conn',
-    lowerIsBetter: true,
-    connections: 9000,
-    contenders: EVERYONE,
-    always: ['net'],
-  },
-  {
-    name: 'idle memory, deflate',
-    kind: 'idle',
-    unit: 'B/conn',
-    lowerIsBetter: true,
-    connections: 9000,
-    deflate: true,
-    contenders: [...MAIN, 'net'],
-    always: ['net'],
-  },
+  idle('idle memory', 9000),
+  idle('idle memory, deflate', 9000, { deflate: true }),
+  idle('idle memory, TLS', 2000, { tls: true }),
 
   ...[
-    ['client, 32 B, 1 in flight', 1, 32],
-    ['client, 32 B, 16 in flight', 16, 32],
-    ['client, 64 KiB, 1 in flight', 1, 64 * KIB],
-  ].map(([name, inFlight, bytes]) => ({
+    ['client, 32 B, 1 in flight', 1, 32, { isOneNode: true }],
+    ['client, 32 B, 16 in flight', 16, 32, {}],
+    ['client, 64 KiB, 1 in flight', 1, 64 * KIB, {}],
+  ].map(([name, inFlight, bytes, more]) => ({
     name,
     kind: 'client',
     unit: 'msg/s',
     connections: 16,
     inFlight,
     bytes,
-    contenders: ['hawser', 'ws', 'bun', 'undici', 'node'],
+    contenders: [...MAIN, 'undici', 'node'],
+    ...more,
   })),
 
-  // Large and small: nothing may be slower than ws.
-  echo('echo, 1 MiB binary', 4, 1, MIB, { type: 'binary' }),
-  echo('echo, 1 MiB text', 4, 1, MIB),
-  echo('echo, 16 MiB binary', 2, 1, 16 * MIB, { type: 'binary' }),
-  echo('echo, 64 KiB in 4 fragments', 8, 1, 64 * KIB, { type: 'binary', fragmentBytes: 16 * KIB }),
-  echo('echo, 4 KiB in 1024 fragments', 8, 1, 4 * KIB, { type: 'binary', fragmentBytes: 4 }),
-  echo('echo, 1 KiB text, not ASCII', 16, 1, KIB, { alphabet: 'äöü€' }),
-  {
-    ...echo('one message each, 10000 conns', 10_000, 1, 32),
-    kind: 'once',
-    unit: 'conns/s',
-    concurrency: 32,
-  },
   echo('TLS echo, 32 B, 1 in flight', 32, 1, 32, { tls: true }),
   echo('TLS echo, 32 B, 16 in flight', 32, 16, 32, { tls: true }),
   echo('TLS echo, 64 KiB binary', 4, 2, 64 * KIB, { type: 'binary', tls: true }),

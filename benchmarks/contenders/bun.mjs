@@ -1,4 +1,5 @@
-// Bun's own server. Bounds as for the others; with --deflate every reply asks to be compressed.
+// Bun's own server. Bounds as for the others; with --deflate every reply asks to be compressed, with --keep-context each
+// connection has a decompressor of its own, without which Bun lets no client keep its context.
 import { flags, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES, ready, tlsOptions } from './shared.mjs'
 
 const tls = tlsOptions()
@@ -10,7 +11,7 @@ const server = globalThis.Bun.serve({
     return own.upgrade(request) ? undefined : new Response('no upgrade', { status: 426 })
   },
   websocket: {
-    perMessageDeflate: flags.deflate,
+    perMessageDeflate: flags.keepsContext ? { compress: true, decompress: 'dedicated' } : flags.deflate,
     maxPayloadLength: MAX_MESSAGE_BYTES,
     backpressureLimit: MAX_BUFFERED_BYTES,
     open(socket) {

@@ -1,4 +1,5 @@
-// Hawser with its defaults, but for compression (off unless --deflate) and the bounds on large messages.
+// Hawser with its defaults, but for compression (off unless --deflate) and the bounds on large messages. With --return the
+// handler returns the reply, else it calls send.
 import { flags, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES, ready, tlsOptions } from './shared.mjs'
 
 const { PreparedMessage, WebSocketServer } = await import(
@@ -33,11 +34,13 @@ const service = flags.fanout
         broadcast(message)
       },
     }
-  : {
-      onMessage: (socket, message) => {
-        socket.send(message)
-      },
-    }
+  : flags.returns
+    ? { onMessage: (_, message) => message }
+    : {
+        onMessage: (socket, message) => {
+          socket.send(message)
+        },
+      }
 server.route('/', service)
 const { port } = await server.listen(0, '127.0.0.1')
 ready(port)

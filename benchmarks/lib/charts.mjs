@@ -3,8 +3,17 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { latencyData, medianData, ratioData } from './chart-data.mjs'
 import { here } from './contenders.mjs'
 
-const FOLDER = 'results'
-const COLORS = ['#2563a8', '#d9822b', '#5b8c5a', '#8a5ba8', '#b0413e', '#6b7280', '#0f9aa8', '#9a7b4f']
+const COLORS = [
+  '#2563a8',
+  '#d9822b',
+  '#5b8c5a',
+  '#8a5ba8',
+  '#b0413e',
+  '#6b7280',
+  '#0f9aa8',
+  '#9a7b4f',
+  '#c2577f',
+]
 const LINE_HEIGHT = 14
 const INK = { value: '#111' }
 
@@ -131,10 +140,11 @@ const listCharts = (results) => ({
   ],
 })
 
-/** @returns the files written, from benchmarks/ on */
+/** @param results with the `slug` of their processor, which has a folder of its own @returns the files written, from benchmarks/ on */
 export async function drawCharts(results) {
   const { parse, View } = await import('vega')
-  mkdirSync(here(FOLDER), { recursive: true })
+  const folder = `results/${results.slug}`
+  mkdirSync(here(folder), { recursive: true })
   const written = []
   for (const [name, [data, options]] of Object.entries(listCharts(results))) {
     const usable = data.filter(({ value }) => value > 0)
@@ -142,8 +152,8 @@ export async function drawCharts(results) {
     const view = new View(parse(chartSpec(usable, options)), { renderer: 'none' })
     const svg = await view.toSVG()
     view.finalize()
-    writeFileSync(here(`${FOLDER}/${name}.svg`), `${svg}\n`)
-    written.push(`${FOLDER}/${name}.svg`)
+    writeFileSync(here(`${folder}/${name}.svg`), `${svg}\n`)
+    written.push(`${folder}/${name}.svg`)
   }
   return written
 }

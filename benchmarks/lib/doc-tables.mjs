@@ -1,9 +1,19 @@
-/** The results as tables in Markdown, for docs/performance.md. */
-import { FLOORS } from '../floors.mjs'
+/** The results as tables in Markdown, for docs/performance.md: ratios of all processors side by side. */
+import { floorOf, FLOORS, REASONS } from '../floors.mjs'
+import { percent } from './quiet.mjs'
 import { short } from './report.mjs'
 import { ratio } from './statistics.mjs'
+import { judge } from './verdict.mjs'
 
-const NAMES = { bun: 'Bun', deno: 'Deno', net: 'bare net.Socket', 'ws-plain': 'ws without bufferutil' }
+const NAMES = {
+  hawser: 'Hawser',
+  'hawser-return': 'Hawser, by `return`',
+  bun: 'Bun',
+  deno: 'Deno',
+  net: 'bare net.Socket',
+  handle: 'bare handle',
+  'ws-plain': 'ws without add-ons',
+}
 const named = (name) => NAMES[name] ?? name
 
 const times = (value) => (value === null ? '' : `${value >= 10 ? value.toFixed(1) : value.toFixed(2)}`)
@@ -12,16 +22,25 @@ const table = (head, rows) => {
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
 
-function floorText(floor, name) {
-  if (floor?.[name] !== undefined) return String(floor[name])
-  if (name !== 'ws' || floor?.atMost === undefined) return ''
-  const { contender, plus, value } = floor.atMost
-  return contender === undefined ? `at most ${value}` : `at most ${named(contender)} + ${plus} B`
+/** The name of a processor without what every name has. */
+export function shortCpu({ cpu, model }) {
+  const words = cpu.replace(/\((?:R|TM|C)\)|\b(?:Processor|CPU)\b|@.*/gi, ' ').split(/\s+/)
+  return [...words, model ?? ''].filter((word) => word !== '').join(' ')
 }
 
-/** A verdict that nobody passes over. */
-const shownVerdict = ({ status }) =>
-  status === 'BELOW' || status === 'not measured' ? `🔴 **${status}**` : status
+const shortNode = (version) => `Node ${/\d+/.exec(version)[0]}`
+
+/** Everything that a ratio is of: each processor, each Node. */
+const columnsOf = (all) =>
+  all.flatMap((results) =>
+    Object.entries(results.nodes).map(([node, version]) => ({
+      results,
+      node,
+      title: `${shortCpu(results)}, ${shortNode(version)}`,
+    })),
+  )
+
+const rowIn = ({ results, node }, name) => results.rows.find((row) => row.name === name && row.node === node)
 
 /** A ratio, with one digit more where it would read like the floor that it misses. */
 function shownRatio(value, floor) {
@@ -29,69 +48,129 @@ function shownRatio(value, floor) {
   return value !== null && value < floor && Number(shown) >= floor ? value.toFixed(3) : shown
 }
 
-/** How many rows are where they have to be, and which are not: what the table is about, in words. */
-export function verdictText({ rows }, floors = FLOORS) {
-  const judged = rows.filter(({ floor }) => floor)
-  const red = judged.filter(({ verdict }) => verdict.status === 'BELOW')
-  const measured = judged
-    .filter(({ verdict }) => ['ok', 'BELOW'].includes(verdict.status))
-    .map(({ name }) => name)
-  const left = Object.keys(floors).filter((name) => !measured.includes(name))
-  const list = (some) => some.map((name) => `\`${name}\``).join('; ')
-  const parts = [
-    red.length === 0
-      ? `All ${judged.length} rows with a floor are at it or above.`
-      : `**${red.length} of ${judged.length} rows with a floor are below it** (🔴): ${list(red.map(({ name }) => name))}.`,
-  ]
-  if (left.length > 0) parts.push(`Not measured in this run, though there is a floor: ${list(left)}.`)
-  return parts.join('\n\n')
+const RED = '🔴'
+
+/** `to ws · to Bun`, and what is missing to the floor. */
+function ratioCell(row, floor) {
+  if (row === undefined) return ''
+  const { contenders, lowerIsBetter } = row
+  const shown = ['ws', 'bun'].map((other) =>
+    shownRatio(ratio(contenders.hawser, contenders[other], lowerIsBetter), floor[other] ?? -Infinity),
+  )
+  const ratios = shown.map((one) => one || '–').join(' · ')
+  const { status, missing } = judge(row, floor)
+  if (status === 'BELOW') return `${RED} ${ratios}, **${missing.toFixed(2)} x missing**`
+  return status === 'not measured' ? `${ratios} (not whole)` : ratios
 }
 
-/** Ratios first, of all rows that have a floor. */
-export function ratioTable({ rows }) {
+function floorText(floor) {
+  const parts = [[floor.ws, floor.bun].map((one) => one ?? '–').join(' · ')]
+  if (floor.newest?.bun !== undefined) parts.push(`newest Node: ${floor.ws} · ${floor.newest.bun}`)
+  if (floor.handle !== undefined) parts.push(`${floor.handle} of a bare handle`)
+  if (floor.atMost?.value !== undefined) parts.push(`at most ${floor.atMost.value}`)
+  else if (floor.atMost !== undefined) {
+    const { contender, plus } = floor.atMost
+    parts.push(`at most ${named(contender)}${plus === 0 ? '' : ` + ${plus} B`}`)
+  }
+  return parts.filter((part) => part !== '– · –').join('; ')
+}
+
+const namesOf = (all, floors) =>
+  Object.keys(floors).filter((name) => all.some(({ rows }) => rows.some((row) => row.name === name)))
+
+/** Ratios first, of all rows that have a floor, of all processors and both Nodes. */
+export function ratioTable(all, floors = FLOORS) {
+  const columns = columnsOf(all)
   return table(
-    ['work', 'to ws', 'floor', 'to Bun', 'floor', 'result', 'spread'],
-    rows
-      .filter(({ floor }) => floor)
-      .map(({ name, contenders, lowerIsBetter, floor, verdict }) => {
-        const to = (other) =>
-          shownRatio(ratio(contenders.hawser, contenders[other], lowerIsBetter), floor[other] ?? -Infinity)
-        const spreads = ['hawser', 'ws', 'bun'].map((one) => contenders[one]?.spread ?? 0)
-        const spread = `± ${Math.round(Math.max(...spreads) * 100)} %`
-        return [
-          name,
-          to('ws'),
-          floorText(floor, 'ws'),
-          to('bun'),
-          floorText(floor, 'bun'),
-          shownVerdict(verdict),
-          spread,
-        ]
-      }),
+    ['work', 'floor', ...columns.map(({ title }) => title)],
+    namesOf(all, floors).map((name) => [
+      name,
+      floorText(floors[name]),
+      ...columns.map((column) => ratioCell(rowIn(column, name), floorOf(name, column.node, floors))),
+    ]),
   )
 }
 
-const cell = (one) =>
-  one === undefined ? '' : one.error ? (one.isAbsent ? 'absent' : 'failed') : short(one.median)
-
-/** Medians of the rows of some kinds, a column for each contender that has any. */
-export function medianTable({ rows }, kinds) {
-  const chosen = rows.filter(({ kind }) => kinds.includes(kind))
-  const names = [...new Set(chosen.flatMap(({ contenders }) => Object.keys(contenders)))]
-  return table(
-    ['work', 'unit', ...names.map(named)],
-    chosen.map(({ name, unit, contenders }) => [name, unit, ...names.map((one) => cell(contenders[one]))]),
+/** Every row that is below its floor: `{ name, title, why }`. */
+export function redRows(all, floors = FLOORS) {
+  return columnsOf(all).flatMap((column) =>
+    namesOf(all, floors).flatMap((name) => {
+      const row = rowIn(column, name)
+      if (row === undefined) return []
+      const { status, why } = judge(row, floorOf(name, column.node, floors))
+      return status === 'BELOW' ? [{ name, title: column.title, why }] : []
+    }),
   )
 }
 
-/** Round trips, in microseconds. */
+/** How many rows are where they have to be, which are not and why, and which were not measured. */
+export function verdictText(all, floors = FLOORS, reasons = REASONS) {
+  const red = redRows(all, floors)
+  const names = namesOf(all, floors)
+  const counted = columnsOf(all).map((column) => {
+    const own = names.filter((name) => rowIn(column, name) !== undefined)
+    const below = red.filter(({ title }) => title === column.title).length
+    return below === 0
+      ? `- ${column.title}: all ${own.length} rows with a floor are at it or above.`
+      : `- ${column.title}: **${below} of ${own.length} rows with a floor are below it** (${RED}).`
+  })
+  const left = Object.keys(floors).filter((name) => !names.includes(name))
+  const unmeasured =
+    left.length > 0
+      ? [`Not measured here, though there is a floor: ${left.map((name) => `\`${name}\``).join('; ')}.`]
+      : []
+  return [counted.join('\n'), ...unmeasured, reasonText(red, reasons)]
+    .filter((text) => text !== '')
+    .join('\n\n')
+}
+
+/** Why a row is below its floor: once for all columns. */
+function reasonText(red, reasons) {
+  const names = [...new Set(red.map(({ name }) => name))]
+  if (names.length === 0) return ''
+  const lines = names.map((name) => {
+    const where = red
+      .filter((one) => one.name === name)
+      .map(({ title, why }) => `${title}: ${why.join(', ')}`)
+    return `- \`${name}\`: ${reasons[name] ?? '**no reason is known yet**'} (${where.join('; ')})`
+  })
+  return ['The rows below their floors, and why:', lines.join('\n')].join('\n\n')
+}
+
+/** A median, and processor time of the server for each beside it. */
+function cell(one) {
+  if (one === undefined) return ''
+  if (one.error) return one.isAbsent ? 'absent' : 'failed'
+  return one.cpuMicros === undefined ? short(one.median) : `${short(one.median)} · ${short(one.cpuMicros)} µs`
+}
+
+/** Medians of the rows of some kinds in one Node, a column for each contender that has any. */
+export function medianTable({ rows }, node, kinds) {
+  const chosen = rows.filter((row) => kinds.includes(row.kind) && row.node === node)
+  const names = Object.keys(NAMES)
+  const order = (name) => (names.includes(name) ? names.indexOf(name) : name === 'ws' ? 1.5 : names.length)
+  const found = [...new Set(chosen.flatMap(({ contenders }) => Object.keys(contenders)))]
+  const sorted = found.sort((a, b) => order(a) - order(b))
+  return table(
+    ['work', 'unit', ...sorted.map(named)],
+    chosen.map(({ name, unit, contenders }) => [name, unit, ...sorted.map((one) => cell(contenders[one]))]),
+  )
+}
+
+/** The same for each Node, under its name. */
+const medianTables = (results, kinds) =>
+  Object.entries(results.nodes)
+    .filter(([node]) => results.rows.some((row) => kinds.includes(row.kind) && row.node === node))
+    .flatMap(([node, version]) => [`${shortNode(version)}:`, medianTable(results, node, kinds)])
+
+/** Round trips, in microseconds, in the first Node. */
 export function latencyTable({ rows }) {
   const points = ['p50', 'p99', 'p999']
   const names = ['hawser', 'ws', 'bun']
   return table(
     ['work', ...names.flatMap((name) => points.map((point) => `${named(name)} ${point}`))],
     rows
-      .filter(({ contenders }) => contenders.hawser?.latency)
+      .filter(({ node, contenders }) => node === 'this' && contenders.hawser?.latency)
       .map(({ name, contenders }) => [
         name,
         ...names.flatMap((one) =>
@@ -101,66 +180,76 @@ export function latencyTable({ rows }) {
   )
 }
 
-/** Processor time of the server for one message, and what the replies of compressed rows were. */
-export function costTable({ rows }) {
+/** What the replies of compressed rows were. */
+export function replyTable({ rows }) {
   const names = ['hawser', 'ws', 'bun']
-  const cpu = (one) => (one?.cpuMicros === undefined ? '' : short(one.cpuMicros))
   const size = (one) =>
     one?.bytesPerReply === undefined
       ? ''
       : `${Math.round(one.bytesPerReply)} B, ${Math.round(one.compressedShare * 100)} % compressed`
   return table(
-    [
-      'work',
-      ...names.map((name) => `${named(name)}, µs`),
-      ...names.map((name) => `a reply of ${named(name)}`),
-    ],
+    ['work', ...names.map((name) => `a reply of ${named(name)}`)],
     rows
-      .filter(({ contenders }) => contenders.hawser?.cpuMicros !== undefined)
-      .map(({ name, contenders }) => [
-        name,
-        ...names.map((one) => cpu(contenders[one])),
-        ...names.map((one) => size(contenders[one])),
-      ]),
+      .filter(({ node, contenders }) => node === 'this' && contenders.hawser?.bytesPerReply !== undefined)
+      .map(({ name, contenders }) => [name, ...names.map((one) => size(contenders[one]))]),
   )
 }
 
-/** What the figures depend on. */
+function quietText({ quiet }) {
+  if (quiet === undefined || quiet.worstShare === null)
+    return 'whether the machine was quiet was not measured'
+  const before = `load average ${quiet.loadBefore.toFixed(2)} before`
+  return quiet.noisyRows.length === 0
+    ? `the machine was quiet (${before}, other processes at most ${percent(quiet.worstShare)} of a core)`
+    : `**the machine was not quiet** (${before}): other processes took up to ${percent(quiet.worstShare)} of a core in ${quiet.noisyRows.map((name) => `\`${name}\``).join('; ')}`
+}
+
+/** What the figures of one processor depend on. */
 export function runText(results) {
-  const { date, node, cpu, cores, system, commit, changed, rounds, seconds, loader, versions } = results
+  const { date, nodes, cores, system, commit, changed, rounds, seconds, loader, versions } = results
   const packages = Object.entries(versions)
     .filter(([name]) => !['hawser', 'net', 'node', 'ws-plain'].includes(name))
     .map(([name, version]) => `${named(name)} ${version}`)
   const at = commit === null ? 'unknown' : commit.slice(0, 10)
   const warning = changed
-    ? `\n\n**The tree had changes that are in no commit: the figures are those of ${at} with something unknown on top, and cannot be repeated exactly.**`
+    ? ` **The tree had changes that are in no commit: the figures are those of ${at} with something unknown on top, and cannot be repeated exactly.**`
     : ''
-  return `Measured ${date} at commit ${at} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}. Beside it: ${packages.join(', ')}.${warning}`
+  const helpers = Object.entries(results.wsHelpers ?? {}).map(
+    ([version, uses]) => ` In ${shortNode(version)} ws ${uses}.`,
+  )
+  const inNodes = Object.values(nodes).map((version) => version.replace('v', ''))
+  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${warning}`
 }
 
 /** A chart of charts.mjs, from docs/ on. */
-const chart = (name, text) => `![${text}](../benchmarks/results/${name}.svg)`
+const chart = ({ slug }, name, text) => `![${text}](../benchmarks/results/${slug}/${name}.svg)`
 
 /** The rows of the parts by themselves. */
 const PARTS = ['micro', 'instructions']
 
-/** What stands between each pair of markers. */
-export function makeRegions(results, floors = FLOORS) {
+/**
+ * What stands between each pair of markers.
+ * @param all the results of each processor, the last measured first: absolute figures are those of the first
+ */
+export function makeRegions(all, floors = FLOORS, reasons = REASONS) {
+  const [last] = all
   const parts = {
-    run: [runText(results)],
-    ratios: [verdictText(results, floors), ratioTable(results), chart('ratios', 'Ratios to ws and to Bun')],
+    run: [all.map((results) => runText(results)).join('\n')],
+    ratios: [
+      verdictText(all, floors, reasons),
+      ratioTable(all, floors),
+      ...all.map((results) => chart(results, 'ratios', `Ratios to ws and to Bun, ${shortCpu(results)}`)),
+    ],
     messages: [
-      medianTable(results, ['echo', 'fanout', 'once', 'handshakes', 'client']),
-      chart('echo', 'Echo: messages a second'),
+      ...medianTables(last, ['echo', 'fanout', 'once', 'handshakes', 'client']),
+      chart(last, 'echo', 'Echo: messages a second'),
     ],
-    memory: [medianTable(results, ['idle']), chart('memory', 'Memory of an idle connection')],
-    latency: [latencyTable(results), chart('latency', 'Round trips under full load')],
-    cost: [costTable(results)],
-    parts: [
-      results.rows.some(({ kind }) => PARTS.includes(kind))
-        ? medianTable(results, PARTS)
-        : 'Not measured in this run.',
-    ],
+    memory: [...medianTables(last, ['idle']), chart(last, 'memory', 'Memory of an idle connection')],
+    latency: [latencyTable(last), chart(last, 'latency', 'Round trips under full load')],
+    replies: [replyTable(last)],
+    parts: last.rows.some(({ kind }) => PARTS.includes(kind))
+      ? [medianTable(last, 'this', PARTS)]
+      : ['Not measured in this run.'],
   }
   return Object.fromEntries(Object.entries(parts).map(([name, texts]) => [name, texts.join('\n\n')]))
 }

@@ -5,12 +5,13 @@ import { CONTENDER_NAMES } from './contenders.mjs'
 export const HELP = `npm run bench -- [flags]
 
   --only TEXT          only the rows whose name contains this (several with commas between them, or several times)
-  --contenders LIST    hawser,ws,bun (default), all, or a list; hawser is always among them
-  --rounds N           how often each contender runs (default 5)
-  --seconds S          how long one run is measured (default 3)
+  --contenders LIST    hawser,hawser-return,ws,net,handle,bun (default), all, or a list; hawser is always among them
+  --node NODES         both (default): this Node and the newest; this; newest
+  --rounds N           how often each contender runs (default 3)
+  --seconds S          how long one run is measured (default 2)
   --quick              one round of 0.5 s: does it all run? The figures mean nothing
   --check              ends with 1 where a row is below its floor, or could not be measured
-  --json FILE          where the results go (default benchmarks/results/latest.json, where all rows were measured)
+  --json FILE          where the results go (default benchmarks/results/PROCESSOR.json, where all rows were measured)
   --no-charts          draws nothing
   --autobahn           also the time of the Autobahn groups 12 and 13, which takes minutes
   --soak SECONDS       instead of all this: Hawser alone, under changing load, and its memory
@@ -20,7 +21,8 @@ export const HELP = `npm run bench -- [flags]
 
 const OPTIONS = {
   only: { type: 'string', multiple: true, default: [] },
-  contenders: { type: 'string', default: 'hawser,ws,bun' },
+  contenders: { type: 'string', default: 'hawser,hawser-return,ws,net,handle,bun' },
+  node: { type: 'string', default: 'both' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
   quick: { type: 'boolean', default: false },
@@ -56,6 +58,14 @@ function readContenders(text) {
   return CONTENDER_NAMES.filter((name) => name === 'hawser' || names.includes(name))
 }
 
+/** What `--node` means: the Nodes of `NODES` (nodes.mjs), the first of which also runs what needs one alone. */
+const NODE_CHOICES = { both: ['this', 'newest'], this: ['this'], newest: ['newest'] }
+
+function readNodes(text) {
+  if (Object.hasOwn(NODE_CHOICES, text)) return NODE_CHOICES[text]
+  throw new Error(`--node must be both, this or newest, not ${JSON.stringify(text)}`)
+}
+
 /** @param {string[]} args @throws Error with a message for the user */
 export function readFlags(args) {
   const { values } = parseArgs({ args, options: OPTIONS })
@@ -63,8 +73,9 @@ export function readFlags(args) {
   return {
     only: values.only.flatMap((text) => splitNames(text)),
     contenders: readContenders(values.contenders),
-    rounds: readNumber('rounds', values.rounds ?? (quick ? '1' : '5'), { min: 1, max: 1000, integer: true }),
-    seconds: readNumber('seconds', values.seconds ?? (quick ? '0.5' : '3'), {
+    nodes: readNodes(values.node),
+    rounds: readNumber('rounds', values.rounds ?? (quick ? '1' : '3'), { min: 1, max: 1000, integer: true }),
+    seconds: readNumber('seconds', values.seconds ?? (quick ? '0.5' : '2'), {
       min: 0.1,
       max: 600,
       integer: false,

@@ -7,6 +7,9 @@ const MASK = Buffer.from([0x12, 0x34, 0x56, 0x78])
 /** How many different batches a compressed workload has: enough that no context knows the next one whole. */
 const DIFFERENT_BATCHES = 64
 
+/** What deflate can look back at (RFC 7692 section 7.1.2.1). */
+const WINDOW_BYTES = 32_768
+
 function mask(payload) {
   const masked = Buffer.allocUnsafe(payload.length)
   for (let i = 0; i < payload.length; i++) masked[i] = payload[i] ^ MASK[i & 3]
@@ -24,12 +27,15 @@ export function makeFrame(opcode, payload, { fin = true, compressed = false } = 
   return Buffer.concat([head, MASK, mask(payload)])
 }
 
-/** A message's frames; `fragmentBytes` cuts it. */
-function makeMessage(payload, { type, fragmentBytes, deflate }) {
+/** A message's frames; `fragmentBytes` cuts it. @param history what the context holds of the messages before */
+function makeMessage(payload, { type, fragmentBytes, deflate }, history) {
   const opcode = type === 'text' ? 1 : 2
   if (deflate) {
-    // Without context, and without the tail (RFC 7692 section 7.2.1).
-    const whole = deflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH })
+    // Without the tail (RFC 7692 section 7.2.1). A dictionary is a context: what was sent before.
+    const whole = deflateRawSync(payload, {
+      finishFlush: constants.Z_SYNC_FLUSH,
+      ...(history.length > 0 ? { dictionary: history } : {}),
+    })
     return makeFrame(opcode, whole.subarray(0, -4), { compressed: true })
   }
   if (fragmentBytes === undefined) return makeFrame(opcode, payload)
@@ -80,17 +86,38 @@ function makeLetters(bytes, alphabet) {
 }
 
 /** The payloads of a workload: an array of batches, each an array of messages. */
-export function makePayloads({ bytes, inFlight, deflate, alphabet }) {
+export function makePayloads({ bytes, inFlight, deflate, clientContext, alphabet }) {
   if (!deflate) return [Array.from({ length: inFlight }, () => makeLetters(bytes, alphabet))]
-  return Array.from({ length: DIFFERENT_BATCHES }, (_, batch) =>
+  const batches = Array.from({ length: DIFFERENT_BATCHES }, (_, batch) =>
     Array.from({ length: inFlight }, (__, index) => makeJson(bytes, 1 + batch * inFlight + index)),
+  )
+  return clientContext ? [...batches, ...batches] : batches
+}
+
+/**
+ * The batch that comes after the last one. A client that keeps its context sends the first half once: the second half is
+ * compressed with it before, and from then on the same plain text comes before each batch every time.
+ */
+export const loopOf = ({ clientContext }) => (clientContext ? DIFFERENT_BATCHES : undefined)
+
+/** The frames of each batch. */
+function makeBatches(payloads, workload) {
+  let history = Buffer.alloc(0)
+  return payloads.map((batch) =>
+    Buffer.concat(
+      batch.map((payload) => {
+        const message = makeMessage(payload, workload, history)
+        if (workload.clientContext) history = Buffer.concat([history, payload]).subarray(-WINDOW_BYTES)
+        return message
+      }),
+    ),
   )
 }
 
 /** Writes the file that the load generator reads (batches.c). @returns the payloads, to compare replies with */
 export function writeBatches(file, workload) {
   const payloads = makePayloads(workload)
-  const batches = payloads.map((batch) => Buffer.concat(batch.map((one) => makeMessage(one, workload))))
+  const batches = makeBatches(payloads, workload)
   const head = Buffer.alloc(8 + 8 * (batches.length + 1))
   head.writeUInt32LE(batches.length, 0)
   head.writeUInt32LE(workload.inFlight, 4)

@@ -28,7 +28,7 @@ const COUNTERS = [
     ],
     logTo: (file) => [`--log-file=${file}`],
     read: (text) => Number((/I\s+refs:\s+([\d,]+)/.exec(text)?.[1] ?? 'NaN').replaceAll(',', '')),
-    chunks: [3000, 6000],
+    chunks: [1500, 3500],
   },
 ]
 
@@ -51,17 +51,20 @@ function findCounter() {
 
 let counter
 
-export async function measureInstructions(contender) {
+/** Enough to see that it runs. */
+const QUICK_CHUNKS = [100, 200]
+
+export async function measureInstructions(contender, _workload, { quick }) {
   counter ??= findCounter()
   if (counter === undefined) throw new AbsentError('neither perf nor valgrind counts instructions here')
   const args = (chunks) => [
-    process.execPath,
+    contender.command,
     ...STEADY,
     here('micro/instructions.mjs'),
     contender.name,
     String(chunks),
   ]
-  const [few, many] = counter.chunks
+  const [few, many] = quick ? QUICK_CHUNKS : counter.chunks
   const difference = (await count(counter, args(many))) - (await count(counter, args(few)))
   return { value: difference / ((many - few) * MESSAGES_A_CHUNK), counter: counter.command[0] }
 }

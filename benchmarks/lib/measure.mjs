@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AbsentError, findContender, here } from './contenders.mjs'
-import { checkReply, writeBatches } from './frames.mjs'
+import { checkReply, loopOf, writeBatches } from './frames.mjs'
 import { measureInstructions } from './instructions.mjs'
 import { jsLoader, MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
 
@@ -22,6 +22,14 @@ const toArguments = (options) =>
     .map(([name, value]) => `${name}=${value}`)
 
 const loadWith = (loader, options) => [loader.command, [...loader.args, ...toArguments(options)]]
+
+/** What the client of a compressed row offers: it keeps no context, and says so; or it keeps its own. */
+const offerOf = ({ deflate, clientContext }) =>
+  !deflate
+    ? undefined
+    : clientContext
+      ? 'permessage-deflate; client_max_window_bits'
+      : 'permessage-deflate; client_no_context_takeover; client_max_window_bits'
 
 /** What the load generator printed, as figures of the contender. */
 function readFigures(text, { deflate }) {
@@ -48,7 +56,7 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
   const file = path.join(scratch, 'batches')
   const dump = path.join(scratch, 'reply')
   const payloads = writeBatches(file, workload)
-  return withServer(contender, workload, MEASURED, async ({ port, pid }) => {
+  return withServer(contender, workload, MEASURED, async ({ port, pid, uses }) => {
     const text = await run(
       MEASURING,
       ...loadWith(generator, {
@@ -62,6 +70,8 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
         reply: workload.deflate ? -1 : workload.bytes,
         raw: contender.isRaw ? 1 : undefined,
         tls: workload.tls ? 1 : undefined,
+        loop: loopOf(workload),
+        offer: offerOf(workload),
         seconds,
         warmup,
       }),
@@ -70,7 +80,7 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
       masked: contender.isRaw,
       fragmentBytes: workload.fragmentBytes,
     })
-    return readFigures(text, workload)
+    return { ...readFigures(text, workload), ...(uses === undefined ? {} : { uses }) }
   })
 }
 
@@ -83,21 +93,34 @@ async function measureHandshakes(contender, workload, { loader, seconds, warmup 
   })
 }
 
+let opening = Promise.resolve()
+
+/** One after another: contenders are idle at the same time, but open their connections by turns. */
+function inTurn(open) {
+  const opened = opening.then(open)
+  opening = opened.catch(() => undefined)
+  return opened
+}
+
 /**
  * Resident memory for each connection that is open and silent, and (`uncollected`) as it was before the garbage of the
- * handshakes was collected. Code is compiled by some that went before.
+ * handshakes was collected. Code is compiled by some that went before. Several may be measured at the same time.
  */
 async function measureIdle(contender, workload, { loader, quick }) {
-  const connections = quick ? Math.min(workload.connections, 1000) : workload.connections
+  const connections = quick ? Math.min(workload.connections, 500) : workload.connections
   const raw = contender.isRaw ? 1 : undefined
+  const tls = workload.tls ? 1 : undefined
   return withServer(contender, workload, MEASURED, async ({ port, rss, collect }) => {
     const hold = async (count, look) => {
-      const options = { mode: 'idle', port, connections: count, raw }
-      const [command, args] = loadWith(loader, options)
-      const { child, nextLine, stop } = startLines(MEASURING, command, args, { stdin: 'pipe' })
-      try {
-        if ((await nextLine()) !== 'ready') throw new Error('the connections did not open')
+      const options = { mode: 'idle', port, connections: count, raw, tls }
+      const [command, args] = loadWith(workload.tls ? jsLoader : loader, options)
+      const { child, stop } = await inTurn(async () => {
+        const lines = startLines(MEASURING, command, args, { stdin: 'pipe' })
+        if ((await lines.nextLine()) !== 'ready') throw new Error('the connections did not open')
         await sleep(300)
+        return lines
+      })
+      try {
         return await look()
       } finally {
         child.stdin.end()
@@ -135,7 +158,8 @@ async function measureClient(contender, workload, { seconds, warmup }) {
     const { connections, inFlight, bytes } = workload
     const numbers = toArguments({ port, connections, inFlight, bytes, seconds, warmup })
     const text = await run(MEASURED, command, [...args, file, ...numbers], { env })
-    return { value: JSON.parse(text).perSecond }
+    const { perSecond, cpuMicros } = JSON.parse(text)
+    return { value: perSecond, cpuMicros }
   })
 }
 
@@ -143,9 +167,10 @@ async function measureClient(contender, workload, { seconds, warmup }) {
 const GC_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']
 
 /** What runs inside one process. Gives several rows. */
-async function measureMicro(contender, { module }) {
+async function measureMicro(contender, { module }, { quick }) {
   const file = here(`micro/${module}.mjs`)
-  return JSON.parse(await run(MEASURED, process.execPath, [...GC_FLAGS, file, contender.name]))
+  const env = quick ? { HAWSER_BENCH_QUICK: '1' } : {}
+  return JSON.parse(await run(MEASURED, contender.command, [...GC_FLAGS, file, contender.name], { env }))
 }
 
 /** How long the suite takes for two of its groups (autobahn/run.mjs); most of it is the suite's own work. */
@@ -174,11 +199,12 @@ const KINDS = {
 }
 
 /**
+ * @param node which of NODES runs it
  * @param how `{ loader, seconds, warmup, quick }`
  * @returns figures by row: `{ [row]: { value, latency?, cpuMicros?, compressedShare?, ... } }`
  */
-export async function measure(name, workload, how) {
-  const contender = findContender(name)
-  if (workload.kind === 'micro') return measureMicro(contender, workload)
+export async function measure(name, node, workload, how) {
+  const contender = findContender(name, node)
+  if (workload.kind === 'micro') return measureMicro(contender, workload, how)
   return { [workload.name]: await KINDS[workload.kind](contender, workload, how) }
 }

@@ -80,13 +80,19 @@ export function startLines(core, command, args, options) {
   return { child, nextLine, stop }
 }
 
-/** Starts a contender's server. @returns its port, its pid, `collect` (garbage), `rss` (bytes), and `stop` */
-export async function startServer(contender, { deflate, tls, kind }, core = MEASURED) {
-  const flags = [deflate && '--deflate', tls && '--tls', kind === 'fanout' && '--fanout'].filter(Boolean)
+/** Starts a contender's server. @returns its port, what it `uses`, its pid, `collect` (garbage), `rss` (bytes), and `stop` */
+export async function startServer(contender, { deflate, clientContext, tls, kind }, core = MEASURED) {
+  const flags = [
+    ...contender.flags,
+    deflate && '--deflate',
+    clientContext && '--keep-context',
+    tls && '--tls',
+    kind === 'fanout' && '--fanout',
+  ].filter(Boolean)
   const file = here(`contenders/${contender.server}.mjs`)
   const { command, args, env } = contender
   const { child, nextLine, stop } = startLines(core, command, [...args, file, ...flags], { env })
-  const { port } = JSON.parse(await nextLine())
+  const { port, uses } = JSON.parse(await nextLine())
   const rss = () => {
     const text = readFileSync(`/proc/${child.pid}/status`, 'utf8')
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)[1]) * 1024
@@ -95,7 +101,7 @@ export async function startServer(contender, { deflate, tls, kind }, core = MEAS
     child.kill('SIGUSR2')
     await nextLine()
   }
-  return { port, pid: child.pid, rss, collect, stop }
+  return { port, uses, pid: child.pid, rss, collect, stop }
 }
 
 /** The load generator: compiled from C where there is a compiler, else in JavaScript. */

@@ -16,7 +16,8 @@ const isNumber = (value) => typeof value === 'number'
 /**
  * The rounds of one contender in one row, as one.
  * @param {object[]} figures each `{ value, latency?, cpuMicros?, ... }`
- * @returns the same with medians, and all values with their spread; texts are those of the first round
+ * @returns the same with medians, and all values with their spread; what other processes took is that of the worst
+ *   round, and texts are those of the first
  */
 export function summarize(figures) {
   const values = figures.map(({ value }) => value)
@@ -24,7 +25,8 @@ export function summarize(figures) {
   const [first] = figures
   for (const [name, value] of Object.entries(first)) {
     if (name === 'value') continue
-    if (isNumber(value)) summary[name] = median(figures.map((one) => one[name]))
+    if (name === 'othersShare') summary[name] = Math.max(...figures.map((one) => one[name]))
+    else if (isNumber(value)) summary[name] = median(figures.map((one) => one[name]))
     else if (name === 'latency') {
       summary.latency = Object.fromEntries(
         Object.keys(value).map((point) => [point, median(figures.map(({ latency }) => latency[point]))]),

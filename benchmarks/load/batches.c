@@ -26,6 +26,7 @@ void read_batches(void) {
   read_exactly(f, &batch_count, sizeof batch_count);
   read_exactly(f, &batch_replies, sizeof batch_replies);
   if (batch_count == 0 || batch_replies == 0) fail("no batches");
+  if (opt.loop < 0 || (uint32_t)opt.loop >= batch_count) fail("loop is no batch");
   offsets = malloc(sizeof *offsets * ((size_t)batch_count + 1));
   read_exactly(f, offsets, sizeof *offsets * ((size_t)batch_count + 1));
   batches = malloc(offsets[batch_count]);
@@ -56,7 +57,7 @@ void start_batch(connection *c) {
     fputc(c->batch & 255, dump); /* which batch it answers: two octets before the payload */
     fputc(c->batch >> 8, dump);
   }
-  if ((uint32_t)++c->batch == batch_count) c->batch = 0;
+  if ((uint32_t)++c->batch == batch_count) c->batch = opt.loop;
   flush_connection(c);
 }
 

@@ -17,6 +17,8 @@ typedef struct {
   int raw;             /* the server is a bare echo: no handshake, replies come back masked */
   int pid;             /* of the server, whose processor time is read; 0: none */
   int concurrency;     /* handshakes under way */
+  int loop;            /* after the last batch comes this one; those before it are sent once */
+  const char *offer;   /* the extensions that the client offers */
 } options;
 
 typedef struct {

@@ -14,6 +14,8 @@ const isRaw = number('raw') === 1
 const isTls = number('tls') === 1
 const seconds = number('seconds', 3)
 const warmup = number('warmup', 1)
+/** After the last batch comes this one; those before it are sent once. */
+const loop = number('loop')
 
 const REQUEST = [
   'GET / HTTP/1.1',
@@ -24,7 +26,7 @@ const REQUEST = [
   'Upgrade: websocket',
   'Sec-WebSocket-Version: 13',
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits',
+  `Sec-WebSocket-Extensions: ${options.offer ?? 'permessage-deflate; client_max_window_bits'}`,
   '\r\n',
 ].join('\r\n')
 
@@ -85,6 +87,8 @@ function open() {
       if (end < 0) return
       if (!isRaw && !head.startsWith('HTTP/1.1 101')) fail('the server did not upgrade')
       extensions ||= /\r\nsec-websocket-extensions: *([^\r]*)/i.exec(head)?.[1] ?? ''
+      if (loop > 0 && !/^(?!.*client_no_context_takeover)./.test(extensions))
+        fail('the server does not let the client keep its context')
       isOpen = true
       resolve(connection)
       const rest = Buffer.from(head.slice(end + 4), 'latin1')
@@ -134,14 +138,14 @@ function listen(connection, isFirst, onReplies) {
 
 function runEcho(all, { batches, replies }) {
   all.forEach((connection, index) => {
-    let batch = index % batches.length
+    let batch = loop > 0 ? 0 : index % batches.length
     let due = 0
     let sentAt = 0
     const send = () => {
       due = replies
       sentAt = performance.now()
       connection.socket.write(batches[batch])
-      batch = (batch + 1) % batches.length
+      batch = batch + 1 === batches.length ? loop : batch + 1
     }
     listen(connection, index === 0, (ended) => {
       due -= ended

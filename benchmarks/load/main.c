@@ -4,7 +4,7 @@
  * first reply is written to a file, where the runner compares it.
  *
  *   load mode=echo|fanout|idle|handshakes|once port=N connections=N file=PATH reply=BYTES seconds=S warmup=S
- *        [raw=1] [pid=N] [dump=PATH] [concurrency=N]
+ *        [raw=1] [pid=N] [dump=PATH] [concurrency=N] [loop=N] [offer=TEXT]
  *
  * Prints one line of JSON: how many, seconds, times in microseconds, processor time of the server for each.
  */
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-options opt = {.mode = "", .reply = -1, .connections = 1, .seconds = 3, .warmup = 1, .concurrency = 32};
+options opt = {.mode = "", .reply = -1, .connections = 1, .seconds = 3, .warmup = 1, .concurrency = 32,
+               .offer = "permessage-deflate; client_max_window_bits"};
 
 static void read_option(char *text) {
   char *value = strchr(text, '=');
@@ -32,6 +33,8 @@ static void read_option(char *text) {
   else if (IS("raw")) opt.raw = atoi(value);
   else if (IS("pid")) opt.pid = atoi(value);
   else if (IS("concurrency")) opt.concurrency = atoi(value);
+  else if (IS("loop")) opt.loop = atoi(value);
+  else if (IS("offer")) opt.offer = value;
   else fail("an argument that is not known");
 }
 

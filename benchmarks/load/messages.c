@@ -27,7 +27,8 @@ int run_echo(void) {
   int poll_fd = epoll_create1(0);
   connection *all = open_all(poll_fd);
   for (int i = 0; i < opt.connections; i++) {
-    all[i].batch = i % (int)batch_count;
+    /* What keeps a context begins where its context begins. */
+    all[i].batch = opt.loop > 0 ? 0 : i % (int)batch_count;
     start_batch(&all[i]);
   }
   double from = now() + opt.warmup, until = from + opt.seconds, t = now();

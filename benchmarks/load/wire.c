@@ -20,8 +20,8 @@ size_t make_request(char *into, size_t size) {
       "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
       "Origin: http://127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-      "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
-      opt.port, opt.port);
+      "Sec-WebSocket-Extensions: %s\r\n\r\n",
+      opt.port, opt.port, opt.offer);
 }
 
 int open_socket(int blocking) {
@@ -50,6 +50,8 @@ static void note_extensions(const char *head) {
   noted = 1;
   const char *field = strcasestr(head, "\r\nsec-websocket-extensions:");
   if (field != NULL) sscanf(field + strlen("\r\nsec-websocket-extensions:"), " %255[^\r]", extensions);
+  if (opt.loop > 0 && (*extensions == 0 || strstr(extensions, "client_no_context_takeover") != NULL))
+    fail("the server does not let the client keep its context");
 }
 
 /* Takes of a response's head what is there. Returns how many bytes belong to it when it ended with them, else -1. */

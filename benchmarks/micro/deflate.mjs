@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { deflateRawSync, constants } from 'node:zlib'
 import { makeJson } from '../lib/frames.mjs'
+import { ROUND_NS } from './clock.mjs'
 
 const require = createRequire(import.meta.url)
 const contender = process.argv[2]
@@ -48,8 +49,8 @@ async function measure(call) {
     return Number(process.hrtime.bigint() - start)
   }
   let count = 16
-  for (let took = await time(count); took < 150e6; took = await time(count)) {
-    count = Math.max(count * 2, Math.ceil((count * 160e6) / took))
+  for (let took = await time(count); took < ROUND_NS * 0.75; took = await time(count)) {
+    count = Math.max(count * 2, Math.ceil((count * 0.8 * ROUND_NS) / took))
   }
   const rounds = []
   for (let i = 0; i < 5; i++) rounds.push((await time(count)) / count)

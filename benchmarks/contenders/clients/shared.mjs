@@ -39,9 +39,13 @@ export async function drive(open) {
   await sleep(warmup * 1000)
   replies = 0
   const from = performance.now()
+  const cpuFrom = process.cpuUsage()
   await sleep(seconds * 1000)
   const took = (performance.now() - from) / 1000
+  const { user, system } = process.cpuUsage(cpuFrom)
   if (!checked) fail('no reply came')
-  console.log(JSON.stringify({ perSecond: replies / took }))
+  console.log(
+    JSON.stringify({ perSecond: replies / took, cpuMicros: (user + system) / Math.max(replies, 1) }),
+  )
   process.exit(0)
 }

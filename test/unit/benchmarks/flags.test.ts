@@ -16,13 +16,14 @@ function readAll(...lines: readonly (readonly string[])[]): unknown {
 }
 
 describe('the flags of npm run bench', () => {
-  test('mean the three main contenders, five rounds of 3 s and every row by default', () => {
+  test('mean the main contenders, both Nodes, three rounds of 2 s and every row by default', () => {
     expect(readAll([])).toEqual([
       {
         only: [],
-        contenders: ['hawser', 'ws', 'bun'],
-        rounds: 5,
-        seconds: 3,
+        contenders: ['hawser', 'hawser-return', 'ws', 'net', 'handle', 'bun'],
+        nodes: ['this', 'newest'],
+        rounds: 3,
+        seconds: 2,
         quick: false,
         check: false,
         charts: true,
@@ -52,17 +53,27 @@ describe('the flags of npm run bench', () => {
       {
         contenders: [
           'hawser',
+          'hawser-return',
           'ws',
           'ws-plain',
           'websocket',
           'faye-websocket',
           'net',
+          'handle',
           'bun',
           'deno',
           'undici',
           'node',
         ],
       },
+    ])
+  })
+
+  test('choose the Nodes that are measured', () => {
+    expect(readAll(['--node', 'newest'], ['--node=this'], ['--node', 'both'])).toMatchObject([
+      { nodes: ['newest'] },
+      { nodes: ['this'] },
+      { nodes: ['this', 'newest'] },
     ])
   })
 
@@ -76,6 +87,7 @@ describe('the flags of npm run bench', () => {
         ['--seconds', '601'],
         ['--soak', '1'],
         ['--contenders', 'ws,socket.io'],
+        ['--node', 'v26'],
       ),
     ).toEqual([
       '--rounds must be an integer from 1 to 1000, not "0"',
@@ -84,7 +96,10 @@ describe('the flags of npm run bench', () => {
       '--seconds must be a number from 0.1 to 600, not "long"',
       '--seconds must be a number from 0.1 to 600, not "601"',
       '--soak must be a number from 5 to 1000000, not "1"',
-      expect.stringMatching(/^--contenders has no "socket.io"; there are hawser, ws, .*, and all$/),
+      expect.stringMatching(
+        /^--contenders has no "socket.io"; there are hawser, hawser-return, ws, .*, and all$/,
+      ),
+      '--node must be both, this or newest, not "v26"',
     ])
   })
 

@@ -35,6 +35,70 @@ describe('the load generator', () => {
     expect(bytes.subarray(24).toString('hex')).toBe(message + message)
   })
 
+  test('keeps the context of a client that says so, also when the batches begin again', () => {
+    const file = join(dir, 'batches')
+    const workload = { bytes: 1500, inFlight: 2, type: 'text', deflate: true, clientContext: true }
+    const result = evaluate(
+      'frames.mjs',
+      `
+        const { readFileSync } = await import('node:fs')
+        const { createInflateRaw } = await import('node:zlib')
+        const { file, workload } = input
+        const payloads = subject.writeBatches(file, workload)
+        const alone = subject.makePayloads({ ...workload, clientContext: false })
+        const bytes = readFileSync(file)
+        const count = bytes.readUInt32LE(0)
+        const data = bytes.subarray(8 + 8 * (count + 1))
+        const batch = (index) => {
+          const [from, to] = [0, 1].map((more) => Number(bytes.readBigUInt64LE(8 + 8 * (index + more))))
+          return data.subarray(from, to)
+        }
+        const mask = [0x12, 0x34, 0x56, 0x78]
+        const messages = (one) => {
+          const found = []
+          for (let at = 0; at < one.length; ) {
+            const short = one[at + 1] & 0x7f
+            const length = short === 126 ? one.readUInt16BE(at + 2) : short
+            const start = at + (short === 126 ? 8 : 6)
+            found.push(Buffer.from(one.subarray(start, start + length).map((byte, i) => byte ^ mask[i & 3])))
+            at = start + length
+          }
+          return found
+        }
+        const loop = subject.loopOf(workload)
+        const order = Array.from({ length: count + 2 * (count - loop) }, (_, i) => (i < count ? i : loop + ((i - count) % (count - loop))))
+        const inflate = createInflateRaw()
+        const wrong = []
+        for (const index of order) {
+          for (const [at, message] of messages(batch(index)).entries()) {
+            inflate.write(Buffer.concat([message, Buffer.from([0, 0, 0xff, 0xff])]))
+            await new Promise((resolve) => inflate.flush(resolve))
+            const out = inflate.read()
+            if (!out?.equals(payloads[index][at])) wrong.push(index)
+          }
+        }
+        const size = (list) => list.reduce((sum, one) => sum + one.length, 0)
+        return {
+          wrong,
+          count,
+          loop,
+          isSmaller: size([batch(count - 1)]) < size([batch(0)]),
+          isDoubled: payloads.length === 2 * alone.length,
+          without: subject.loopOf({ deflate: true }) ?? null,
+        }
+      `,
+      { file, workload },
+    )
+    expect(result).toEqual({
+      wrong: [],
+      count: 128,
+      loop: 64,
+      isSmaller: true,
+      isDoubled: true,
+      without: null,
+    })
+  })
+
   test('compares the first reply as it is, inflated or unmasked, and accepts nothing else', () => {
     expect(
       evaluate(

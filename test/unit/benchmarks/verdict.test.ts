@@ -19,15 +19,19 @@ describe('the floors of the benchmarks', () => {
     expect(judge({ hawser: { median: 200 }, ...others }, floor)).toEqual({ status: 'ok', why: [] })
     expect(judge({ hawser: { median: 150 }, ...others }, floor)).toEqual({
       status: 'BELOW',
-      why: ['1.50 x ws, the floor is 2', '0.38 x bun, the floor is 0.5'],
+      why: [
+        '1.50 x ws, the floor is 2: a factor of 1.33 is missing',
+        '0.38 x bun, the floor is 0.5: a factor of 1.33 is missing',
+      ],
+      missing: 2 / 1.5,
     })
   })
 
   test('do not show a row that is slightly below its floor as equal to it', () => {
     const contenders = { hawser: { median: 134_922 }, ws: { median: 100_000 } }
-    expect(judge(contenders, { ws: 1.35 })).toEqual({
+    expect(judge(contenders, { ws: 1.35 })).toMatchObject({
       status: 'BELOW',
-      why: ['1.34922 x ws, the floor is 1.35'],
+      why: ['1.34922 x ws, the floor is 1.35: a factor of 1.001 is missing'],
     })
   })
 
@@ -48,18 +52,65 @@ describe('the floors of the benchmarks', () => {
     expect(judge(contenders, { atMost: { contender: 'net', plus: 1024 } }, true)).toMatchObject({
       status: 'ok',
     })
-    expect(judge(contenders, { atMost: { contender: 'net', plus: 900 } }, true)).toEqual({
+    expect(judge(contenders, { atMost: { contender: 'net', plus: 900 } }, true)).toMatchObject({
       status: 'BELOW',
-      why: ['7000, at most 6900 (net + 900)'],
+      why: ['7000, at most 6900 (net + 900): a factor of 1.01 is missing'],
     })
-    expect(judge(contenders, { atMost: { value: 6999 } }, true)).toEqual({
+    expect(judge(contenders, { atMost: { contender: 'net', plus: 0 } }, true)).toMatchObject({
       status: 'BELOW',
-      why: ['7000, at most 6999'],
+      why: ['7000, at most 6000 (net): a factor of 1.17 is missing'],
+    })
+    expect(judge(contenders, { atMost: { value: 6999 } }, true)).toMatchObject({
+      status: 'BELOW',
+      why: ['7000, at most 6999: a factor of 1.000 is missing'],
     })
     expect(judge({ hawser: { median: 1 } }, { atMost: { contender: 'net', plus: 1 } }, true)).toEqual({
       status: 'not measured',
       why: ['net: did not run'],
     })
+  })
+
+  test('compare with a bare handle where they ask for it', () => {
+    const contenders = { hawser: { median: 94 }, handle: { median: 100 } }
+    expect(judge(contenders, { handle: 0.95 })).toMatchObject({
+      status: 'BELOW',
+      why: ['0.94 x handle, the floor is 0.95: a factor of 1.01 is missing'],
+    })
+    expect(judge({ hawser: { median: 95 }, handle: { median: 100 } }, { handle: 0.95 })).toMatchObject({
+      status: 'ok',
+    })
+    expect(judge({ hawser: { median: 95 } }, { handle: 0.95 })).toEqual({
+      status: 'not measured',
+      why: ['handle: did not run'],
+    })
+  })
+
+  test('hold for both ways to reply, where both are measured', () => {
+    const others = { hawser: { median: 200 }, ws: { median: 100 } }
+    expect(judge({ ...others, 'hawser-return': { median: 200 } }, { ws: 2 })).toMatchObject({ status: 'ok' })
+    expect(judge({ ...others, 'hawser-return': { median: 100 } }, { ws: 2 })).toEqual({
+      status: 'BELOW',
+      why: ['returned: 1.00 x ws, the floor is 2: a factor of 2.00 is missing'],
+      missing: 2,
+    })
+    expect(judge({ ...others, 'hawser-return': { error: 'it broke' } }, { ws: 2 })).toEqual({
+      status: 'not measured',
+      why: ['hawser-return: it broke'],
+    })
+  })
+
+  test('differ on the newest Node where they say so', () => {
+    const floors = { a: { ws: 1, bun: 0.7, newest: { bun: 0.85 } } }
+    expect(
+      evaluate(
+        '../floors.mjs',
+        "return ['this', 'newest'].map((node) => subject.floorOf('a', node, input))",
+        floors,
+      ),
+    ).toEqual([
+      { ws: 1, bun: 0.7 },
+      { ws: 1, bun: 0.85 },
+    ])
   })
 
   test('never pass a row that failed or did not run', () => {
