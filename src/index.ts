@@ -4,6 +4,7 @@
  * several processes are joined by `hawser/backplane`.
  */
 export { WebSocketServer } from './server/websocket-server.js'
+export type { ListenOptions } from './server/listen-options.js'
 export type { ServerOptions, ServiceSettings } from './server/options.js'
 export {
   accept,

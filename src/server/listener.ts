@@ -1,14 +1,15 @@
 import { createServer, Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, Server as HttpsServer } from 'node:https'
-import type { AddressInfo, Socket as NetSocket } from 'node:net'
+import type { AddressInfo, ListenOptions, Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
 import { HandshakeError, InvalidStateError } from '../errors.js'
-import { checkNumber, showValue } from '../check.js'
+import { showValue } from '../check.js'
 import { ignoreErrors, REJECTION_LINGER_MS, writeAndEnd } from '../socket/handshake-io.js'
 import { DirectAccept } from './direct-upgrade.js'
 import { HandshakeDeadlines } from './handshake-deadlines.js'
 import { HttpUpgrade, isTaken, joinPort, leavePort, readRequest } from './http-upgrade.js'
+import type { ResolvedListenOptions } from './listen-options.js'
 import { watchOwedAnswers } from './pipelining.js'
 import type { ServerCore } from './server-core.js'
 import { rejectionOf } from './upgrade.js'
@@ -48,12 +49,7 @@ export class Listener {
   }
 
   /** See `WebSocketServer.listen`. */
-  async listen(port: number, host: string | undefined): Promise<AddressInfo> {
-    checkNumber('port', port, { min: 0, max: 65_535, integer: true })
-    if (host !== undefined && typeof host !== 'string') {
-      const hint = typeof host === 'function' ? ': listen takes no callback, and returns a promise' : ''
-      throw new TypeError(`host must be a string, not ${showValue(host)}${hint}`)
-    }
+  async listen({ port, host, reusePort }: ResolvedListenOptions): Promise<AddressInfo> {
     if (this.isClosing) throw new InvalidStateError('the server was closed')
     if (this.own !== null) throw new InvalidStateError('the server listens already')
     const server = this.createHttpServer()
@@ -65,7 +61,12 @@ export class Listener {
         }
         server.once('error', fail)
         server.once('close', closed)
-        server.listen(port, host, () => {
+        const where: ListenOptions & { reusePort?: boolean } = {
+          port,
+          ...(host === undefined ? {} : { host }),
+          ...(reusePort ? { reusePort } : {}),
+        }
+        server.listen(where, () => {
           server.off('error', fail)
           server.off('close', closed)
           resolve()

@@ -13,6 +13,7 @@ import type { Codec } from '../service/codec.js'
 import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
+import { readListenOptions, type ListenOptions } from './listen-options.js'
 import { Listener } from './listener.js'
 import { resolveServerOptions, type ServerOptions } from './options.js'
 import type { PathParams } from './path-matching.js'
@@ -138,7 +139,8 @@ export class WebSocketServer<Data = unknown> {
    * @param port 0 takes a free one
    * @param host default: all addresses
    * @returns the address, once the server listens
-   * @throws the system's error, such as EADDRINUSE; InvalidStateError if it listens already or was closed
+   * @throws the system's error, such as EADDRINUSE; InvalidStateError if it listens already or was closed; RangeError for
+   *   `reusePort` in a Node that does not have it
    * @example
    * ```ts
    * const { port } = await server.listen(8080)
@@ -146,9 +148,13 @@ export class WebSocketServer<Data = unknown> {
    * ```
    */
   listen(port?: number, host?: string): Promise<AddressInfo>
-  async listen(port = 0, host?: string, surplus?: unknown): Promise<AddressInfo> {
-    refuseSurplus(surplus, 'listen(port, host)', 'it returns a promise')
-    const address = await this.#listener.listen(port, host)
+  /**
+   * Listens on a port of its own, which it may share with other processes: `listen({ port: 8080, reusePort: true })`.
+   * @throws as the other form; TypeError or RangeError with the option's name, value and range
+   */
+  listen(options: ListenOptions): Promise<AddressInfo>
+  async listen(where?: number | ListenOptions, host?: unknown, surplus?: unknown): Promise<AddressInfo> {
+    const address = await this.#listener.listen(readListenOptions(where, host, surplus))
     this.#core.node?.start(this.#core.hub)
     return address
   }

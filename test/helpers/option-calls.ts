@@ -133,6 +133,17 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     wrong: deflate,
   },
   {
+    type: 'ListenOptions',
+    name: 'server.listen',
+    call: (options, { server }) => server.listen(options),
+    wrong: [
+      [{ reusePort: 1 }, TypeError, 'reusePort must be true or false, not 1'],
+      [{ port: 65_536 }, RangeError, 'port must be an integer from 0 to 65535, not 65536'],
+      [{ port: '8080' }, TypeError, 'port must be an integer from 0 to 65535, not "8080"'],
+      [{ host: 5 }, TypeError, 'host must be a string, not 5'],
+    ],
+  },
+  {
     type: 'CloseOptions',
     name: 'server.close',
     call: (options, { server }) => server.close(options),
