@@ -38,6 +38,13 @@ const idle = (name, connections, more = {}) => ({
   ...more,
 })
 
+const cores = (name, connections, inFlight, bytes, more = {}) => ({
+  ...echo(name, connections, inFlight, bytes, more),
+  kind: 'cores',
+  isPinned: false,
+  contenders: ['hawser-2', 'hawser-1'],
+})
+
 const micro = (name, module, unit = 'ns') => ({
   name,
   kind: 'micro',
@@ -131,6 +138,10 @@ export const WORKLOADS = [
   echo('TLS echo, 32 B, 1 in flight', 32, 1, 32, { tls: true }),
   echo('TLS echo, 32 B, 16 in flight', 32, 16, 32, { tls: true }),
   echo('TLS echo, 64 KiB binary', 4, 2, 64 * KIB, { type: 'binary', tls: true }),
+
+  // Two processes at one port beside one, nothing pinned, the load on the same cores: no server has two cores here.
+  cores('2 processes beside 1, echo, 32 B, 1 in flight', 64, 1, 32),
+  cores('2 processes beside 1, deflate echo, 1 KiB, 4 in flight', 64, 4, KIB, { deflate: true }),
 
   {
     name: 'Autobahn 12 and 13, whole time',

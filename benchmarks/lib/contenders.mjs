@@ -18,6 +18,9 @@ const CONTENDERS = {
   hawser: { ...NODE, server: 'hawser', client: 'hawser', package: '..' },
   // Hawser again: its handler returns the reply, where that above calls `send`.
   'hawser-return': { ...NODE, server: 'hawser', flags: ['--return'], package: '..' },
+  // One process, and two, behind one port.
+  'hawser-1': { ...NODE, server: 'hawser-cores', flags: ['--processes=1'], package: '..' },
+  'hawser-2': { ...NODE, server: 'hawser-cores', flags: ['--processes=2'], package: '..' },
   ws: { ...NODE, server: 'ws', client: 'ws', package: 'node_modules/ws' },
   'ws-plain': {
     ...NODE,
@@ -46,7 +49,8 @@ const CONTENDERS = {
   node: { ...NODE, client: 'whatwg', needsNode: 22 },
 }
 
-export const CONTENDER_NAMES = Object.keys(CONTENDERS)
+/** Those that can be chosen: of one row there is no choice. */
+export const CONTENDER_NAMES = Object.keys(CONTENDERS).filter((name) => !/^hawser-\d$/.test(name))
 
 /** Whether it runs in Node, and so can run in each of {@link NODES}. */
 export const runsInNode = (name) => CONTENDERS[name].isNode === true

@@ -195,6 +195,21 @@ export function replyTable({ rows }) {
   )
 }
 
+/** Two processes beside one, in each Node. */
+export function coresTable({ rows, nodes }) {
+  const chosen = rows.filter(({ kind }) => kind === 'cores')
+  if (chosen.length === 0) return 'Not measured in this run.'
+  return table(
+    ['work', 'Node', 'by', 'unit', '1 process', '2 processes', '2 to 1'],
+    chosen.map(({ name, node, unit, contenders }) => {
+      const { 'hawser-1': one, 'hawser-2': two } = contenders
+      const work = name.replace('2 processes beside 1, ', '')
+      const shown = [one, two].map((each) => cell(each))
+      return [work, shortNode(nodes[node]), two?.uses ?? '', unit, ...shown, times(ratio(two, one, false))]
+    }),
+  )
+}
+
 function quietText({ quiet }) {
   if (quiet === undefined || quiet.worstShare === null)
     return 'whether the machine was quiet was not measured'
@@ -247,6 +262,7 @@ export function makeRegions(all, floors = FLOORS, reasons = REASONS) {
     memory: [...medianTables(last, ['idle']), chart(last, 'memory', 'Memory of an idle connection')],
     latency: [latencyTable(last), chart(last, 'latency', 'Round trips under full load')],
     replies: [replyTable(last)],
+    cores: [coresTable(last)],
     parts: last.rows.some(({ kind }) => PARTS.includes(kind))
       ? [medianTable(last, 'this', PARTS)]
       : ['Not measured in this run.'],

@@ -57,25 +57,24 @@ async function measureMessages(contender, workload, { loader, seconds, warmup })
   const dump = path.join(scratch, 'reply')
   const payloads = writeBatches(file, workload)
   return withServer(contender, workload, MEASURED, async ({ port, pid, uses }) => {
-    const text = await run(
-      MEASURING,
-      ...loadWith(generator, {
-        mode: workload.kind,
-        port,
-        pid,
-        connections: workload.connections,
-        concurrency: workload.concurrency,
-        file,
-        dump,
-        reply: workload.deflate ? -1 : workload.bytes,
-        raw: contender.isRaw ? 1 : undefined,
-        tls: workload.tls ? 1 : undefined,
-        loop: loopOf(workload),
-        offer: offerOf(workload),
-        seconds,
-        warmup,
-      }),
-    )
+    const [command, args] = loadWith(generator, {
+      mode: workload.kind === 'cores' ? 'echo' : workload.kind,
+      port,
+      // Of several processes no one stands for all.
+      pid: workload.kind === 'cores' ? undefined : pid,
+      connections: workload.connections,
+      concurrency: workload.concurrency,
+      file,
+      dump,
+      reply: workload.deflate ? -1 : workload.bytes,
+      raw: contender.isRaw ? 1 : undefined,
+      tls: workload.tls ? 1 : undefined,
+      loop: loopOf(workload),
+      offer: offerOf(workload),
+      seconds,
+      warmup,
+    })
+    const text = await run(MEASURING, command, args, { isPinned: workload.isPinned })
     checkReply(readFileSync(dump), payloads, {
       masked: contender.isRaw,
       fragmentBytes: workload.fragmentBytes,
@@ -193,6 +192,7 @@ const KINDS = {
   once: measureMessages,
   handshakes: measureHandshakes,
   idle: measureIdle,
+  cores: measureMessages,
   client: measureClient,
   instructions: measureInstructions,
   autobahn: measureAutobahn,

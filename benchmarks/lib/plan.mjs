@@ -21,7 +21,8 @@ const isOfOneNode = ({ isOneNode, kind }) => isOneNode === true || ONE_NODE.incl
 /** @returns which contenders run in which Node: `{ name, node }`, in the order of the first round */
 export function runsOf(workload, { contenders, nodes, quick }, isFirstOfKind) {
   const names = workload.contenders.filter(
-    (name) => contenders.includes(name) || (workload.kind === 'idle' && name === 'net'),
+    (name) =>
+      contenders.includes(name) || workload.kind === 'cores' || (workload.kind === 'idle' && name === 'net'),
   )
   const inNodes = isOfOneNode(workload) ? nodes.slice(0, 1) : nodes
   const [first] = nodes
@@ -30,7 +31,12 @@ export function runsOf(workload, { contenders, nodes, quick }, isFirstOfKind) {
       // What does not run in Node is measured once, for all Nodes.
       .filter((name) => node === first || runsInNode(name))
       // Quick: that it runs in the other Node as well is seen in one row of each kind.
-      .filter((name) => !quick || node === first || (isFirstOfKind && name === 'hawser'))
+      .filter(
+        (name) =>
+          !quick ||
+          node === first ||
+          (isFirstOfKind && name.startsWith('hawser') && name !== 'hawser-return'),
+      )
       .map((name) => ({ name, node })),
   )
 }

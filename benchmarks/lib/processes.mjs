@@ -73,15 +73,19 @@ export function startLines(core, command, args, options) {
     if (done) throw complain(path.basename(command), child, await child.ended)
     return value
   }
+  // A server of several processes ends the others first: else what they took would be that of somebody else (quiet.mjs).
   const stop = async () => {
-    child.kill('SIGKILL')
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 2000)
     await child.ended
+    clearTimeout(timer)
   }
   return { child, nextLine, stop }
 }
 
 /** Starts a contender's server. @returns its port, what it `uses`, its pid, `collect` (garbage), `rss` (bytes), and `stop` */
-export async function startServer(contender, { deflate, clientContext, tls, kind }, core = MEASURED) {
+export async function startServer(contender, workload, core = MEASURED) {
+  const { deflate, clientContext, tls, kind, isPinned } = workload
   const flags = [
     ...contender.flags,
     deflate && '--deflate',
@@ -91,7 +95,7 @@ export async function startServer(contender, { deflate, clientContext, tls, kind
   ].filter(Boolean)
   const file = here(`contenders/${contender.server}.mjs`)
   const { command, args, env } = contender
-  const { child, nextLine, stop } = startLines(core, command, [...args, file, ...flags], { env })
+  const { child, nextLine, stop } = startLines(core, command, [...args, file, ...flags], { env, isPinned })
   const { port, uses } = JSON.parse(await nextLine())
   const rss = () => {
     const text = readFileSync(`/proc/${child.pid}/status`, 'utf8')

@@ -42,7 +42,8 @@ export const HEAD = [
 
 /** One line: ratios first (above 1: Hawser is better), the floors, the medians and their spread last. */
 export function formatRow(row, floor = {}, verdict = { status: '', why: [] }) {
-  const { hawser } = row.contenders
+  const { hawser, 'hawser-2': two, 'hawser-1': one } = row.contenders
+  const twice = two === undefined ? '' : `; 2 processes are ${times(ratio(two, one))} as fast as 1`
   const to = (name) => times(ratio(hawser, row.contenders[name], row.lowerIsBetter))
   const medians = Object.entries(row.contenders).map(([name, one]) => formatMedian(name, one, row.unit))
   const missing = verdict.missing === undefined ? '' : ` ${verdict.missing.toFixed(2)} x`
@@ -59,7 +60,7 @@ export function formatRow(row, floor = {}, verdict = { status: '', why: [] }) {
     atLeast(floor.bun).padStart(8),
     '  ',
     `${verdict.status === 'no floor' ? '' : verdict.status}${missing}`.padEnd(13),
-    `${row.unit}: ${medians.join(', ')}${noise}`,
+    `${row.unit}: ${medians.join(', ')}${twice}${noise}`,
   ].join('')
 }
 

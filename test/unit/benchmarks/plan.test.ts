@@ -60,7 +60,7 @@ describe('the plan of a run', () => {
     const rounds = new Map(both.rows.map(({ workload, rounds: count }) => [workload.kind, count]))
     expect(Object.fromEntries(rounds)).toEqual({
       ...{ micro: 1, instructions: 1, idle: 1 },
-      ...{ echo: 3, fanout: 3, handshakes: 3, once: 3, client: 3 },
+      ...{ echo: 3, fanout: 3, handshakes: 3, once: 3, client: 3, cores: 3 },
     })
   })
 
@@ -71,7 +71,10 @@ describe('the plan of a run', () => {
       runs.filter(({ node }) => node === 'newest').map(({ name }) => `${workload.kind} ${name}`),
     )
     expect(newest.sort()).toEqual(
-      ['client', 'echo', 'fanout', 'handshakes', 'idle'].map((kind) => `${kind} hawser`),
+      [
+        ...['client', 'echo', 'fanout', 'handshakes', 'idle'].map((kind) => `${kind} hawser`),
+        ...['cores hawser-1', 'cores hawser-2'],
+      ].sort(),
     )
   })
 })
