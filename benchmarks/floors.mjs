@@ -101,9 +101,9 @@ export const REASONS = {
   'echo, 64 KiB in 4 fragments': COPIES,
   'echo, 4 KiB in 1024 fragments':
     'Each fragment is a frame that is looked at in JavaScript, and Bun looks at it in C++.',
-  'deflate echo, 128 B': "zlib takes most of the time; Bun's is another one, and its replies are larger.",
+  'deflate echo, 128 B': 'Most of the time is that of zlib; Bun has another one, whose replies are larger.',
   'deflate echo, 1 KiB, 4 in flight':
-    "zlib takes most of the time; Bun's is another one, and its replies are larger.",
+    'Most of the time is that of zlib; Bun has another one, whose replies are larger.',
   'fan-out, 1000 conns, 1 in flight': OUT,
   'fan-out, 1000 conns, 16 in flight': OUT,
   handshakes:

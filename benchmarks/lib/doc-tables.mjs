@@ -54,12 +54,18 @@ const RED = '🔴'
 function ratioCell(row, floor) {
   if (row === undefined) return ''
   const { contenders, lowerIsBetter } = row
-  const shown = ['ws', 'bun'].map((other) =>
-    shownRatio(ratio(contenders.hawser, contenders[other], lowerIsBetter), floor[other] ?? -Infinity),
-  )
-  const ratios = shown.map((one) => one || '–').join(' · ')
+  const shown = ['ws', 'bun'].map((other) => {
+    const value = ratio(contenders.hawser, contenders[other], lowerIsBetter)
+    const least = (floor[other] ?? -Infinity) * (1 - (floor.slack ?? 0))
+    const text = shownRatio(value, floor[other] ?? -Infinity)
+    // Which of the two is below.
+    return value !== null && value < least ? `**${text}**` : text
+  })
+  const handle = ratio(contenders.hawser, contenders.handle, lowerIsBetter)
+  const toHandle = floor.handle === undefined || handle === null ? '' : ` (handle ${handle.toFixed(2)})`
+  const ratios = shown.map((one) => one || '–').join(' · ') + toHandle
   const { status, missing } = judge(row, floor)
-  if (status === 'BELOW') return `${RED} ${ratios}, **${missing.toFixed(2)} x missing**`
+  if (status === 'BELOW') return `${RED} ${ratios}, ${missing.toFixed(2)} x missing`
   return status === 'not measured' ? `${ratios} (not whole)` : ratios
 }
 
@@ -119,22 +125,22 @@ export function verdictText(all, floors = FLOORS, reasons = REASONS) {
     left.length > 0
       ? [`Not measured here, though there is a floor: ${left.map((name) => `\`${name}\``).join('; ')}.`]
       : []
-  return [counted.join('\n'), ...unmeasured, reasonText(red, reasons)]
+  return [counted.join('\n'), ...unmeasured, reasonText(red, floors, reasons)]
     .filter((text) => text !== '')
     .join('\n\n')
 }
 
-/** Why a row is below its floor: once for all columns. */
-function reasonText(red, reasons) {
-  const names = [...new Set(red.map(({ name }) => name))]
+/** Why rows are below their floors: those with one reason together. */
+function reasonText(red, floors, reasons) {
+  const names = Object.keys(floors).filter((name) => red.some((one) => one.name === name))
   if (names.length === 0) return ''
-  const lines = names.map((name) => {
-    const where = red
-      .filter((one) => one.name === name)
-      .map(({ title, why }) => `${title}: ${why.join(', ')}`)
-    return `- \`${name}\`: ${reasons[name] ?? '**no reason is known yet**'} (${where.join('; ')})`
-  })
-  return ['The rows below their floors, and why:', lines.join('\n')].join('\n\n')
+  const byReason = new Map()
+  for (const name of names) {
+    const reason = reasons[name] ?? '**No reason is known yet.**'
+    byReason.set(reason, [...(byReason.get(reason) ?? []), `\`${name}\``])
+  }
+  const lines = [...byReason].map(([reason, some]) => `- ${some.join('; ')}: ${reason}`)
+  return ['Why rows are below their floors:', lines.join('\n')].join('\n\n')
 }
 
 /** A median, and processor time of the server for each beside it. */

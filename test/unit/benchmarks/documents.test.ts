@@ -75,7 +75,6 @@ const fill = (...all: readonly object[]): string =>
 
 interface Red {
   readonly name: string
-  readonly title: string
 }
 
 /** The rows of the results that are there which are below their floors, and those of them without a reason. */
@@ -127,9 +126,9 @@ describe('docs/performance.md', () => {
 
   test('marks each row that is below its floor, and gives a reason for it', () => {
     const { red, unexplained } = readReds()
-    expect(PAGE.match(/\| 🔴 /g) ?? []).toHaveLength(red.length)
-    for (const { name, title } of red) {
-      expect(PAGE).toMatch(new RegExp(`^- \`${name}\`: .*${title.replace(/[()]/g, '.')}: `, 'm'))
+    expect(PAGE.match(/\| +🔴 /g) ?? []).toHaveLength(red.length)
+    for (const { name } of red) {
+      expect(PAGE).toMatch(new RegExp(`^- (\`.*\`; )?\`${name}\`.*: [A-Z]`, 'm'))
     }
     expect(unexplained).toEqual([])
   })
@@ -143,28 +142,22 @@ describe('docs/performance.md', () => {
 
   test('does not show a row that misses its floor by little as equal to it', () => {
     const rows = [{ ...RESULTS.rows[0], contenders: { hawser: one(1_499), ws: one(1_000), bun: one(2_000) } }]
-    expect(fill({ ...RESULTS, rows })).toContain('| 🔴 1.499 · 0.75, **1.00 x missing** |')
+    expect(fill({ ...RESULTS, rows })).toContain('| 🔴 **1.499** · 0.75, 1.00 x missing |')
   })
 
   test('has a place for every table of the results, and nothing else changes', () => {
     const filled = fill(RESULTS)
     expect(filled).toContain('| work | floor | Maker Chip 1-2-3, Node 20 | Maker Chip 1-2-3, Node 26 |')
     expect(filled).toContain(
-      '| echo, 32 B | 1.5 · 0.5; newest Node: 1.5 · 0.7 | 2.00 · 0.80 | 🔴 1.33 · 0.80, **1.13 x missing** |',
+      '| echo, 32 B | 1.5 · 0.5; newest Node: 1.5 · 0.7 | 2.00 · 0.80 | 🔴 **1.33** · 0.80, 1.13 x missing |',
     )
-    expect(filled).toContain('| idle memory | at most bare net.Socket | 🔴 – · –, **1.50 x missing** |  |')
+    expect(filled).toContain('| idle memory | at most bare net.Socket | 🔴 – · –, 1.50 x missing |  |')
     expect(filled).toContain(
       '- Maker Chip 1-2-3, Node 20: **1 of 2 rows with a floor are below it** (🔴).\n' +
         '- Maker Chip 1-2-3, Node 26: **1 of 1 rows with a floor are below it** (🔴).',
     )
     expect(filled).toContain('though there is a floor: `handshakes`.')
-    expect(filled).toContain(
-      '- `echo, 32 B`: **no reason is known yet** (Maker Chip 1-2-3, Node 26: ' +
-        '1.33 x ws, the floor is 1.5: a factor of 1.13 is missing)',
-    )
-    expect(filled).toContain(
-      '- `idle memory`: Because. (Maker Chip 1-2-3, Node 20: 9000, at most 6000 (net): a factor of 1.50 is missing)',
-    )
+    expect(filled).toContain('- `echo, 32 B`: **No reason is known yet.**\n- `idle memory`: Because.\n')
     expect(filled).toContain(
       '![Ratios to ws and to Bun, Maker Chip 1-2-3](../benchmarks/results/maker-chip-1-2-3/',
     )
@@ -193,7 +186,7 @@ describe('docs/performance.md', () => {
     }
     const filled = fill(RESULTS, other)
     expect(filled).toContain(', Node 26 | Other, Node 20 |')
-    expect(filled).toMatch(/^\| echo, 32 B \| .*missing\*\* \| 1\.60 · 0\.80 \|$/m)
+    expect(filled).toMatch(/^\| echo, 32 B \| .*missing \| 1\.60 · 0\.80 \|$/m)
     expect(filled).toContain('- Other, Node 20: all 1 rows with a floor are at it or above.')
     expect(filled).toContain('](../benchmarks/results/other/ratios.svg)')
     expect(filled).not.toContain('| 125 · 5.00 µs |')
