@@ -102,7 +102,7 @@ export default {
     only('deflate', 'extension', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
     builtins('deflate', ['buffer', 'crypto', 'zlib']),
     builtins('deflate', ['crypto'], 'inflater[.]ts$'),
-    builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|window)[.]ts$'),
+    builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|inflate-window)[.]ts$'),
 
     only('connection', 'frame', 'native/buffer-text.ts', 'extension/message-codec.ts'),
     builtins('connection', []),
