@@ -102,7 +102,7 @@ export default {
     only('deflate', 'extension', 'handshake/extension-header.ts', 'native/zlib-handle.ts'),
     builtins('deflate', ['buffer', 'crypto', 'zlib']),
     builtins('deflate', ['crypto'], 'inflater[.]ts$'),
-    builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|window)[.]ts$'),
+    builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|inflate-window)[.]ts$'),
 
     only('connection', 'frame', 'native/buffer-text.ts', 'extension/message-codec.ts'),
     builtins('connection', []),
@@ -124,7 +124,8 @@ export default {
       comment: 'Files are read by send-queue alone: Linux tells in one what no call of Node does',
     },
 
-    only('socket', 'transport', 'connection', 'deflate', 'frame', 'handshake'),
+    only('socket', 'transport', 'connection', 'frame', 'handshake'),
+    builtins('socket', ['crypto', 'stream']),
     {
       name: 'socket-streams',
       comment:
@@ -173,7 +174,7 @@ export default {
     ),
     only('endpoints', 'server', 'client', 'service', 'socket', 'connection/ready-state.ts'),
     builtins('endpoints', ['fs', 'module', 'path', 'url', 'async_hooks']),
-    only('json', 'server', 'service', 'socket', 'connection'),
+    only('json', 'server', 'service', 'connection'),
     builtins('json', []),
     only('whatwg', 'client', 'connection', 'frame/close-code.ts', 'handshake/tokens.ts'),
     builtins('whatwg', ['stream', 'util']),

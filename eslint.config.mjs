@@ -40,6 +40,15 @@ const PROMISES = [
   /\b(placeholder|coming soon|work in progress)\b/i,
 ]
 
+/** What CONTRIBUTING, "How to write", has other words for: an actor without a name, and "is no" for "is not a". */
+const UNPLAIN = [
+  /\b(whoever|somebody|someone)\b/i,
+  /\b(what|that|which|it|they|this|these) (is|are|was|were) no (?!longer\b|larger\b|smaller\b|more\b|less\b)/i,
+]
+
+/** A comment as one line: its words may stand in two. */
+const textOf = (comment) => comment.value.replace(/\n\s*\**\s*/g, ' ')
+
 /** Functions of the tests that assert by themselves, by name. */
 const ASSERTIONS = ['expect', 'expect*', 'fc.assert']
 
@@ -86,6 +95,18 @@ const honesty = {
               loc: comment.loc,
               message: 'Do it, or leave it out: a comment promises nothing',
             })
+          }
+        },
+      }),
+    },
+    'plain-words': {
+      meta: { type: 'suggestion', schema: [] },
+      create: (context) => ({
+        Program() {
+          for (const comment of context.sourceCode.getAllComments()) {
+            const [word] = UNPLAIN.map((form) => form.exec(textOf(comment))?.[0]).filter(Boolean)
+            if (word === undefined) continue
+            context.report({ loc: comment.loc, message: `CONTRIBUTING has a plainer word for "${word}"` })
           }
         },
       }),
@@ -194,6 +215,7 @@ export default defineConfig(
       // Numeric loops are the form of the hot path.
       '@typescript-eslint/prefer-for-of': 'off',
       'no-restricted-syntax': ['error', ...FORMS],
+      'honesty/plain-words': 'error',
     },
   },
 

@@ -18,7 +18,7 @@ export interface Host extends Streams {
   exit(code: number): void
 }
 
-/** Closing by hand is a normal end; whoever ends the process makes the client go away (RFC 6455 section 7.4.1). */
+/** Closing by hand is a normal end; a signal to the process makes the client go away (RFC 6455 section 7.4.1). */
 const CLOSE_CODES = { SIGINT: 1000, SIGTERM: 1001, SIGHUP: 1001 } as const satisfies Record<EndSignal, number>
 
 /**

@@ -18,7 +18,7 @@ export class Reconnects {
         const seconds = (delayMs / 1000).toFixed(1)
         const [why = ''] = reason(cause).split('\n')
         screen.result(`${why}; attempt ${String(attempt)} to connect again follows in ${seconds} s`)
-        // Whoever waits for room may have to wait long: Ctrl+C is to be read meanwhile.
+        // Room may be long in coming: Ctrl+C is to be read meanwhile.
         screen.prompt?.resume()
       },
       onReconnected: ({ url }) => {

@@ -7,7 +7,7 @@ import { BackplaneRelay, coreOf } from './relay.js'
 
 // Messages of node:cluster are JSON, unless the application sets otherwise: so bytes travel as base64.
 
-/** Sending to a process that ends may fail: the message is lost, and that is no error. */
+/** Sending to a process that ends may fail: the message is lost, and that is not an error. */
 const ignore = (): undefined => undefined
 
 /**

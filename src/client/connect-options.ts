@@ -133,7 +133,7 @@ export const CONNECT_CHECKS = {
     throw new TypeError(`${name} must be 0, 4 or 6, not ${showValue(value)}`)
   },
   perMessageDeflate: (_name: string, value: unknown) =>
-    new Extensions(perMessageDeflate(value as ConnectOptions['perMessageDeflate'], 'client')),
+    perMessageDeflate(value as ConnectOptions['perMessageDeflate'], 'client'),
   signal: optionalSignal,
   handlers: (name: string, value: unknown) =>
     value === undefined ? NO_HANDLERS : checkService<ClientSocket>(name, value),
@@ -200,7 +200,7 @@ function checkReading({
 export function readConnectOptions(given: object): ResolvedClientOptions {
   const options = given as ConnectOptions<unknown, Codec>
   const all = readOptions('ConnectOptions', options, CONNECT_CHECKS, CONNECT_ADVICE)
-  const { perMessageDeflate: extensions, lookup, localAddress, family, ...read } = all
+  const { perMessageDeflate: deflate, lookup, localAddress, family, ...read } = all
   checkReading(read)
   const { proxy, agent } = read
   if (agent !== undefined && proxy !== undefined) {
@@ -211,6 +211,8 @@ export function readConnectOptions(given: object): ResolvedClientOptions {
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(family === undefined ? {} : { family }),
   }
+  // All extensions, in the order in which a message passes them.
+  const extensions = new Extensions([...deflate])
   return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
 }
 

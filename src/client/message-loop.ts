@@ -1,7 +1,7 @@
 import { ConnectionClosedError } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
 
-/** Ends that are no failure: iteration just ends. */
+/** Ends that are not a failure: iteration just ends. */
 const NORMAL_ENDS: readonly number[] = [
   CloseCode.NORMAL_CLOSURE,
   CloseCode.GOING_AWAY,

@@ -13,7 +13,7 @@ export interface WaitingFrame {
   readonly payload: Buffer
 }
 
-/** Somebody waits until the messages before this position are frames of the output. */
+/** A caller waits until the messages before this position are frames of the output. */
 interface Mark {
   readonly at: number
   readonly framed: () => void

@@ -6,7 +6,7 @@
 import type { DecodeResult } from '../extension/message-codec.js'
 import type { Deflater } from './deflater.js'
 import type { Inflater, SharedInflater } from './inflater.js'
-import { NO_HISTORY } from './window.js'
+import { NO_HISTORY } from './inflate-window.js'
 
 /** One direction of a connection, as the pool sees it. */
 export abstract class Borrower<Thing> {

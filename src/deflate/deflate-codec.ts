@@ -22,7 +22,7 @@ import { inflateLater } from './inflate-job.js'
 import { Inflater, inflaterBytes, SharedInflater } from './inflater.js'
 import type { AgreedParameters } from './negotiation.js'
 import type { ResolvedDeflateOptions } from './options.js'
-import { NO_HISTORY } from './window.js'
+import { NO_HISTORY } from './inflate-window.js'
 
 /** RSV1 of a frame's first byte: the message is compressed (RFC 7692 section 6). */
 export const RSV1_BIT = 0x40

@@ -12,7 +12,7 @@ import {
   TAIL_AND_FINAL_BLOCK,
 } from './inflater.js'
 import { JOBS } from './jobs.js'
-import { NO_HISTORY } from './window.js'
+import { NO_HISTORY } from './inflate-window.js'
 
 /** Written after a message. The last byte is left unread: a final block ends the stream before it. */
 const ENDING = Uint8Array.of(...TAIL_AND_FINAL_BLOCK, 0x00)

@@ -8,7 +8,7 @@ import type { InflateRaw } from 'node:zlib'
 import { LimitError, ProtocolError } from '../errors.js'
 import { ZlibHandle } from '../native/zlib-handle.js'
 import type { DecodeResult } from '../extension/message-codec.js'
-import { NO_HISTORY, primeHandle, readWindow } from './window.js'
+import { NO_HISTORY, primeHandle, readWindow } from './inflate-window.js'
 
 const { Z_SYNC_FLUSH, Z_FINISH, Z_BLOCK } = constants
 

@@ -94,7 +94,7 @@ const showUrl = (text: string): string => showValue(text.replace(/^([a-z][a-z\d+
 
 /**
  * The proxy to use for a target, or undefined.
- * @throws SyntaxError for a variable of the environment that is no URL of a proxy
+ * @throws SyntaxError for a variable of the environment that is not the URL of a proxy
  */
 export function chooseProxy(proxy: Proxy | 'env' | undefined, target: Target): Proxy | undefined {
   if (proxy !== 'env') return proxy

@@ -98,7 +98,7 @@ function unixTarget(parsed: URL, secure: boolean): Target {
 /**
  * The credentials of a URL as basic authentication (RFC 7617), or undefined for none.
  * @param name how an error names the URL
- * @throws SyntaxError for credentials that are no percent-encoded UTF-8
+ * @throws SyntaxError for credentials that are not percent-encoded UTF-8
  */
 export function basicAuthorization(username: string, password: string, name = 'url'): string | undefined {
   if (username === '' && password === '') return undefined

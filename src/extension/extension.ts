@@ -1,7 +1,7 @@
 /**
  * What an extension is to the rest of Hawser (RFC 6455 section 9): a name in the negotiation, reserved bits, and a codec for
- * the messages of each connection. A new one is a folder with an implementation, and a place in the lists of
- * `server/options.ts` and `client/connect-options.ts`.
+ * the messages of each connection. A new one is a folder with an implementation, an option, and a place in the lists that
+ * `resolveServerOptions` (`server/options.ts`) and `readConnectOptions` (`client/connect-options.ts`) make.
  */
 import { HandshakeError } from '../errors.js'
 import { formatExtension, type ExtensionOffer } from '../handshake/extension-header.js'

@@ -177,6 +177,7 @@ export function formatRejection(status: number, options: RejectionOptions = {}):
   checkOptionNames('RejectionOptions', options, REJECTION)
   const { lines, names } = formatCallerHeaders(options.headers)
   const body = encodeBody(options.body ?? '')
+  checkBodyOf(status, body)
   let head = `HTTP/1.1 ${String(status)} ${REASON_PHRASES.get(status) ?? ''}\r\n`
   if (status === 426) {
     // A sender of Upgrade must name it in Connection (RFC 9110 section 7.8).
@@ -189,13 +190,18 @@ export function formatRejection(status: number, options: RejectionOptions = {}):
     head += 'Content-Type: text/plain; charset=utf-8\r\n'
   }
   if (status !== 304) head += `Content-Length: ${String(body.length)}\r\n`
-  else if (body.length > 0) throw new TypeError('body must be empty with status 304 (RFC 9110 15.4.5)')
   head += `${lines}\r\n`
 
   const response = new Uint8Array(head.length + body.length)
   for (let i = 0; i < head.length; i++) response[i] = head.charCodeAt(i)
   response.set(body, head.length)
   return response
+}
+
+/** @throws TypeError for a body with 304, which must not have one (RFC 9110 section 15.4.5) */
+export function checkBodyOf(status: number, body: string | Uint8Array | undefined): void {
+  if (status !== 304 || body === undefined || body.length === 0) return
+  throw new TypeError('body must be empty with status 304 (RFC 9110 15.4.5)')
 }
 
 function encodeBody(body: unknown): Uint8Array {

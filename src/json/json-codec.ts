@@ -28,7 +28,7 @@ class JsonCodec<T> implements Codec<T> {
   }
 }
 
-/** @throws InvalidMessageError with 1003 for bytes, and for text that is no JSON */
+/** @throws InvalidMessageError with 1003 for bytes, and for text that is not JSON */
 export function parseJson(message: string | Buffer): unknown {
   if (typeof message !== 'string')
     throw new InvalidMessageError(1003, 'a binary message where JSON is spoken')
@@ -43,7 +43,7 @@ export function parseJson(message: string | Buffer): unknown {
  * The codec for JSON: handlers get what the text says, and what they return goes out as text; bytes go out as they
  * are. Without a schema a message may be any JSON: check it.
  * @param schema of zod, valibot, arktype or any other that follows Standard Schema; types the message
- * @throws TypeError for what is no such schema
+ * @throws TypeError for what is not such a schema
  */
 export function json(): Codec
 export function json<T>(schema: StandardSchema<T>): Codec<T>

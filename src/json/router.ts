@@ -81,7 +81,7 @@ function valueOf(message: unknown, field: string): string | undefined {
  * @param handlers by value; own properties only
  * A message of a type that has no handler is told apart from one whose values the schema does not allow: by `kind` of
  * the InvalidMessageError.
- * @throws TypeError for an empty field, handlers that are no plain object of functions, neither a handler nor
+ * @throws TypeError for an empty field, handlers that are not a plain object of functions, neither a handler nor
  *   `onUnknown`, unknown options, a wrong schema
  */
 export function router<const Field extends string, Message, S = ServerSocket>(
@@ -162,7 +162,7 @@ class Unknown {
   }
 }
 
-/** The same, but what it throws, now, later or between the parts of a reply, is somebody's to answer. */
+/** The same handler; `onFailure` answers for what it throws, now, later or between the parts of a reply. */
 function guarded(call: Handler, onFailure: FailureHandler): Handler {
   return (socket, given) => {
     const message = given instanceof Unknown ? given.message : given

@@ -162,7 +162,7 @@ const CHECKS = {
   origins: (_name: string, value: unknown) => checkOrigins(value as readonly OriginRule[] | undefined),
   protocols: (name: string, value: unknown) => readProtocols(name, value ?? []),
   perMessageDeflate: (_name: string, value: unknown) =>
-    new Extensions(perMessageDeflate(value as ServerOptions['perMessageDeflate'], 'server')),
+    perMessageDeflate(value as ServerOptions['perMessageDeflate'], 'server'),
   maxConnections: COUNT,
   maxConnectionsPerAddress: COUNT,
   backplane: unchecked<Backplane | undefined>(),
@@ -190,14 +190,15 @@ const ADVICE = {
 /** @throws TypeError or RangeError with the option's name, value and range; TypeError for an unknown name */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   const {
-    perMessageDeflate: extensions,
+    perMessageDeflate: deflate,
     onError,
     ...read
   } = readOptions('ServerOptions', options, CHECKS, ADVICE)
   return {
     ...read,
     limits: gatherLimits(read, SERVER_LIMITS),
-    extensions,
+    // All extensions, in the order in which a message passes them.
+    extensions: new Extensions([...deflate]),
     onError: contained(onError, {}),
     isErrorHeard: onError !== undefined,
   }

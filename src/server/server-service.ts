@@ -11,12 +11,14 @@ import {
 } from '../check.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { formatCallerHeaders, type HeaderPairs } from '../handshake/caller-headers.js'
+import { checkBodyOf } from '../handshake/server-handshake.js'
 import { SERVER_LIMITS } from '../limits.js'
 import type { Codec } from '../service/codec.js'
 import { checkServiceNames, SETTING_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
-import type { HeadersInput } from '../socket/headers-input.js'
+import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { resolveServiceSettings, type ResolvedServiceSettings, type ServiceSettings } from './options.js'
 import type { ServerSocket } from './server-socket.js'
@@ -37,10 +39,11 @@ export interface Accept<Data> {
 /** What {@link accept} makes: nothing else accepts an upgrade. */
 export class AcceptDecision<Data> implements Accept<Data> {
   readonly data: Data
-  readonly headers: HeadersInput | undefined
+  /** Read and checked: one decision may answer several upgrades, and an iterable may be read once only. */
+  readonly headers: HeaderPairs | undefined
   readonly protocol: string | undefined
 
-  constructor(data: Data, headers: HeadersInput | undefined, protocol: string | undefined) {
+  constructor(data: Data, headers: HeaderPairs | undefined, protocol: string | undefined) {
     this.data = data
     this.headers = headers
     this.protocol = protocol
@@ -71,9 +74,10 @@ export interface Reject {
 export class RejectDecision implements Reject {
   readonly status: number
   readonly body: string | Uint8Array | undefined
-  readonly headers: HeadersInput | undefined
+  /** Read and checked, as those of an {@link AcceptDecision}. */
+  readonly headers: HeaderPairs | undefined
 
-  constructor(status: number, body: string | Uint8Array | undefined, headers: HeadersInput | undefined) {
+  constructor(status: number, body: string | Uint8Array | undefined, headers: HeaderPairs | undefined) {
     this.status = status
     this.body = body
     this.headers = headers
@@ -87,8 +91,20 @@ const ACCEPT = {
 } satisfies Checks<AcceptOptions<unknown>>
 
 /**
+ * Reads and checks the headers of a response.
+ * @throws TypeError: see {@link toHeaderPairs} and {@link formatCallerHeaders}
+ */
+function readHeaders(headers: HeadersInput | undefined): HeaderPairs | undefined {
+  const pairs = toHeaderPairs(headers)
+  // What writes the head formats them again, beside the headers of the handshake.
+  formatCallerHeaders(pairs)
+  return pairs
+}
+
+/**
  * Makes the decision to accept an upgrade: return it from `onUpgrade`.
- * @throws TypeError for options that are not an object, an unknown option, and an option of a wrong type
+ * @throws TypeError for options that are not an object, an unknown option, an option of a wrong type, and headers that are
+ *   malformed or that the handshake writes itself
  */
 export function accept<Data = undefined>(options?: AcceptOptions<Data>): Accept<Data>
 export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknown): Accept<Data> {
@@ -98,7 +114,7 @@ export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknow
   const { data, headers, protocol } = options
   return new AcceptDecision(
     data as Data,
-    ACCEPT.headers('headers', headers),
+    headers === undefined ? undefined : readHeaders(ACCEPT.headers('headers', headers)),
     ACCEPT.protocol('protocol', protocol),
   )
 }
@@ -107,7 +123,8 @@ export function accept<Data>(options: AcceptOptions<Data> = {}, surplus?: unknow
  * Makes the decision to reject an upgrade: return it from `onUpgrade`.
  * @param status the HTTP status, 300 to 599
  * @param body text, which is sent as UTF-8, or bytes. Default: empty
- * @throws TypeError or RangeError for another status, TypeError for a body of a wrong type
+ * @throws TypeError or RangeError for another status; TypeError for a body of a wrong type, for a body with 304, and for
+ *   headers that are malformed or that the handshake writes itself
  */
 export function reject(status: number, body?: string | Uint8Array, headers?: HeadersInput): Reject
 export function reject(
@@ -121,7 +138,8 @@ export function reject(
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new TypeError(`body must be a string or a Uint8Array, not ${showValue(body)}`)
   }
-  return new RejectDecision(status, body, headers)
+  checkBodyOf(status, body)
+  return new RejectDecision(status, body, headers === undefined ? undefined : readHeaders(headers))
 }
 
 /** The service of a route: its handlers, the decision on its upgrades, and its settings. */

@@ -5,7 +5,6 @@ import type { Agreement } from '../extension/extension.js'
 import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { refusePromise, showValue } from '../check.js'
-import { toHeaderPairs } from '../socket/headers-input.js'
 import type { SocketInfo } from '../socket/socket-core.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
@@ -14,7 +13,7 @@ import { isOriginAllowed } from '../handshake/origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
-import { AcceptDecision, checkMade, RejectDecision, type Accept } from './server-service.js'
+import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
 const NO_BYTES = Buffer.alloc(0)
@@ -193,7 +192,7 @@ export abstract class Upgrade implements Timed {
         this.accept(route, request, decision)
       } else if (decision instanceof RejectDecision) {
         const { status, body, headers } = decision
-        this.rejectDecided(formatRejection(status, { body, headers: toHeaderPairs(headers) }))
+        this.rejectDecided(formatRejection(status, { body, headers }))
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
@@ -203,14 +202,14 @@ export abstract class Upgrade implements Timed {
   }
 
   /** Subprotocol and extension, then the 101. */
-  private accept(route: ServedRoute, request: UpgradeRequest, decision: Accept<unknown>): void {
+  private accept(route: ServedRoute, request: UpgradeRequest, decision: AcceptDecision<unknown>): void {
     const { core, secure, remoteAddress } = this
     const protocol = decision.protocol ?? this.chooseProtocol(route, request)
     const agreement = core.options.extensions.accept(request.extensions)
     const head = formatUpgradeResponse(request, {
       protocol,
       extensions: agreement?.response,
-      headers: decision.headers === undefined ? undefined : toHeaderPairs(decision.headers),
+      headers: decision.headers,
     })
     const transport = this.writeAccept(head)
     this.markDecided()

@@ -49,7 +49,7 @@ export async function decodeWith<T>(codec: Codec<T>, raw: string | Buffer): Prom
   }
 }
 
-/** @throws TypeError for what is no codec */
+/** @throws TypeError for what is not a codec */
 export function checkCodec(name: string, codec: unknown): void {
   const { decode, encode } = (typeof codec === 'object' && codec !== null ? codec : {}) as Partial<Codec>
   if (typeof decode !== 'function' || typeof encode !== 'function') {

@@ -13,7 +13,7 @@ export function isOfTheEnd(socket: Socket, error: unknown): boolean {
   return error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
 }
 
-/** Reports an error once: to `onError`, or, if there is none, to whoever has the socket. */
+/** Reports an error once: to `onError`, or, if there is none, to the owner of the socket. */
 export function reportError<S extends Socket>(
   core: SocketCore<S>,
   handlers: Handlers<S>,
@@ -24,7 +24,7 @@ export function reportError<S extends Socket>(
   callOnError(core, handlers, error)
 }
 
-/** Calls `onError`. An error that it throws, now or later, is reported to whoever has the socket. */
+/** Calls `onError`. An error that it throws, now or later, is reported to the owner of the socket. */
 export function callOnError<S extends Socket>(
   core: Pick<SocketCore<S>, 'socket' | 'handleFailure'>,
   handlers: Handlers<S>,

@@ -131,7 +131,7 @@ export interface Handlers<S> extends Lifecycle<S> {
  * @param others further legal handlers
  * @param settings further legal options; the caller checks their values
  * @param passed prototypes whose names were checked before: see {@link checkServiceNames}
- * @throws TypeError for what is no object, an array, a promise, a module with a default export, a handler that is no
+ * @throws TypeError for what is not an object, an array, a promise, a module with a default export, a handler that is not a
  *   function, a name that is neither a handler nor an option (see {@link checkServiceNames}), `onMessage` beside `onTextMessage` or
  *   `onBinaryMessage`, either of them beside `codec`, a wrong codec, one without `onMessage`; TypeError or RangeError for a wrong `concurrency`
  */

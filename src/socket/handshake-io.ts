@@ -106,7 +106,7 @@ export class StreamGuard {
     duplex.on('close', onClose)
   }
 
-  /** From now on the stream is somebody else's. */
+  /** From now on the stream has another owner. */
   release(): void {
     this.duplex.off('error', ignore)
     this.duplex.off('close', this.onClose)
@@ -170,7 +170,7 @@ export function readResponseHead(
 }
 
 /**
- * Reads the body of a response that is no 101, up to its end or to where enough is there.
+ * Reads the body of a response that is not a 101, up to its end or to where enough is there.
  * @param rest what came of it with the head
  * @param done told once
  * @returns ends it here: `done` is told with what there is

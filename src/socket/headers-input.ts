@@ -14,7 +14,10 @@ export type HeadersInput =
 
 export type HeaderPair = readonly [name: string, value: string]
 
-/** @throws TypeError for what is not an object. Whoever writes the head checks names and values */
+/**
+ * Turns any form of headers into pairs. It checks no name and no value: `formatCallerHeaders` of `src/handshake` does that.
+ * @throws TypeError for what is not an object, and for a list with a value that is not a string
+ */
 export function toHeaderPairs(headers: HeadersInput | undefined): HeaderPairs | undefined {
   if (headers === undefined) return undefined
   if (typeof headers !== 'object' || (headers as unknown) === null) {

@@ -10,7 +10,7 @@ import { Waiters, type WaitOptions } from './waiters.js'
 /** A stream may write asynchronously although the system has room: output that waited longer than this waited for the peer. */
 const ASYNC_WRITE_MS = 100
 
-/** A message that somebody waits for: all bytes up to its end; Infinity while it waits for a compression. */
+/** A message that a caller waits for: all bytes up to its end; Infinity while it waits for a compression. */
 interface WriteMark {
   at: number
 }

@@ -1,4 +1,4 @@
-/** Whoever has output to write before this turn of the event loop goes on. */
+/** What has output to write before the event loop goes on from this turn. */
 export interface Flushable {
   /** Whether it waits in the outbox already. */
   isQueued: boolean

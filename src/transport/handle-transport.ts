@@ -10,7 +10,7 @@ import type { Transport, TransportOwner } from './transport.js'
 const TRANSPORT = Symbol('hawser.transport')
 
 /**
- * What a socket becomes when its handle is taken. Somebody may have kept it, from the server's 'connection' for
+ * What a socket becomes when its handle is taken. The application may have kept it, from the server's 'connection' for
  * example: to end, destroy or reset it ends the connection, as ever, and what is written to it goes nowhere. Nothing
  * that is done with it is an error that nobody hears. It is a prototype, so that a connection pays nothing for it.
  */
@@ -81,7 +81,7 @@ export class HandleTransport extends HandleStream implements Transport {
 
   setOwner(owner: TransportOwner): void {
     this.owner = owner
-    // Told once, to whoever was there: the next one must know as well, but not inside its constructor.
+    // The end is reported once, to the owner at that time: the next owner must know as well, but not inside its constructor.
     if (this.hasEnded) process.nextTick(() => this.owner?.receiveEnd())
   }
 
@@ -100,7 +100,7 @@ export class HandleTransport extends HandleStream implements Transport {
     }, END_LINGER_MS).unref()
   }
 
-  /** Whoever follows the socket, or its server, sees it end. */
+  /** Code that follows the socket, or its server, sees it end. */
   protected override released(error: Error | undefined): void {
     this.from?.destroy(error)
   }

@@ -1,4 +1,4 @@
-/** Whoever waits in a wheel. The two slots are the wheel's own. */
+/** What waits in a wheel. */
 export interface Timed {
   /** The slot that this waits in; -1 for none. */
   timerSlot: number
@@ -32,7 +32,7 @@ export class TimerWheel {
 
   private keepers = 0
 
-  /** From now on the wheel keeps the process alive: somebody waits for the end of a connection. */
+  /** From now on the wheel keeps the process alive: a caller waits for the end of a connection. */
   keepAlive(): void {
     this.keepers++
     this.timer?.ref()

@@ -10,7 +10,7 @@ const show = (url: string): string => JSON.stringify(url.slice(0, 100).replace(/
 
 /**
  * Gets a URL record: http and https stand for ws and wss. A program has no base URL, so the URL is absolute.
- * @throws DOMException SyntaxError for what is no such URL, or has a fragment
+ * @throws DOMException SyntaxError for what is not such a URL, or has a fragment
  */
 export function parseUrl(given: unknown): URL {
   const text = toUSVString(given)

@@ -62,7 +62,7 @@ export function toEnforcedUnsignedShort(name: string, value: unknown): number {
 
 /**
  * Reads a dictionary: undefined and null are the empty one.
- * @throws TypeError for what is no object
+ * @throws TypeError for what is not an object
  */
 export function toDictionary(name: string, value: unknown): Readonly<Record<string, unknown>> {
   if (value === undefined || value === null) return {}

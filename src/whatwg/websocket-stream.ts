@@ -119,7 +119,7 @@ export class WebSocketStream {
   /**
    * Starts the closing handshake; while connecting it gives up. Messages that are received from now on are dropped.
    * @throws DOMException InvalidAccessError for another code than 1000 and 3000 to 4999, SyntaxError for a reason of more than
-   *   123 bytes; TypeError for what is no such object
+   *   123 bytes; TypeError for what is not such an object
    */
   close(closeInfo: WebSocketCloseInfo = {}): void {
     // The brand first.

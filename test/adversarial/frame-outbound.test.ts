@@ -1,7 +1,7 @@
 import { createMaskingKey, encodeClosePayload, Opcode, serializeFrame } from '../../src/frame/index.js'
 import { readFrames } from '../helpers/frame-builder.js'
 
-/** Everything that someone may hand over for a payload. */
+/** Everything that a caller may hand over for a payload. */
 const VALUES: readonly unknown[] = [
   undefined,
   null,

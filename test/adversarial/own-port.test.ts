@@ -1,6 +1,6 @@
 /**
  * RFC 9112 sections 2 to 9, and RFC 6455 section 4.2: the port of its own as a public HTTP server. Whether an upgrade
- * goes by Hawser's own head scanner or by node:http, whoever asks gets the same answer.
+ * goes by Hawser's own head scanner or by node:http, the peer gets the same answer.
  */
 import type { ServerOptions, ServerService, WebSocketServer } from '../../src/index.js'
 import { isNativeOn } from '../../src/native/native-switch.js'

@@ -6,7 +6,7 @@ import { SERVER_TLS, TRUST_SERVER } from './certificates.js'
 import { RawPeer } from './raw-peer.js'
 
 /**
- * The bytes of a TCP connection as a stream that is no net.Socket. TLS over a net.Socket takes its handle, and Node 20 ends
+ * The bytes of a TCP connection as a stream that is not a net.Socket. TLS over a net.Socket takes its handle, and Node 20 ends
  * with a segmentation fault when that handle is reset: so the peer's TLS must not have it.
  */
 class Below extends Duplex {

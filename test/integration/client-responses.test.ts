@@ -1,4 +1,4 @@
-/** What a client makes of a response that is no 101: the answer is kept, and nothing is waited for in vain. */
+/** What a client makes of a response that is not a 101: the answer is kept, and nothing is waited for in vain. */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect, HandshakeError, type ClientSocket, type ConnectOptions } from '../../src/index.js'

@@ -59,7 +59,7 @@ function journal(options: ReconnectOptions = {}): ReconnectOptions & Journal {
       ),
     ...options,
   }
-  // Not enumerable: they are no options.
+  // Not enumerable: they are not options.
   return Object.defineProperties(observed, { lines: { value: lines }, delays: { value: delays } }) as never
 }
 

@@ -1,4 +1,4 @@
-/** A server on a port of its own: how it begins, what it answers to what is no upgrade, how it ends. */
+/** A server on a port of its own: how it begins, what it answers to what is not an upgrade, how it ends. */
 import { createServer, type AddressInfo } from 'node:net'
 import { connect, InvalidStateError, WebSocketServer } from '../../src/index.js'
 import { isNativeOn } from '../../src/native/native-switch.js'

@@ -72,7 +72,7 @@ const SERVER = `
         if (what === 'echo') return given.join(' ')
         if (what === 'error') { socket.data.destroy(new Error('kept')); return }
         socket.data[what](...given)
-        // Nobody waits for the rest of what somebody else writes.
+        // Nothing waits for the rest of what another owner of the socket writes.
         return 'done'
       },
     })

@@ -37,6 +37,10 @@ const BAD: readonly (readonly [rule: string, line: string])[] = [
   ['honesty/no-promises', '// Not implemented yet.'],
   ['honesty/no-promises', '// A placeholder for what follows.'],
   ['no-warning-comments', '// TODO: check the code'],
+  ['honesty/plain-words', '// Whoever waits is woken.'],
+  ['honesty/plain-words', "/** It is somebody's to answer. */"],
+  ['honesty/plain-words', '// Someone closed it.'],
+  ['honesty/plain-words', '/** @throws TypeError for what is no object */'],
   ['jest/expect-expect', "test('answers a ping', () => undefined)"],
   ['jest/expect-expect', "test('answers a pong', () => { value(1) })"],
   ['jest/valid-title', "test('placeholder', () => { expect(value(1)).toBe(1) })"],
@@ -71,6 +75,7 @@ const GOOD = [
   'const expectOne = (one: number): void => expect(one).toBe(1)',
   "test('is one', () => { expect(value(1)).toBe(1) })",
   "test('asserts by a helper whose name says so', () => { expectOne(value(1)) })",
+  '// A connection that is no longer open has no socket; there is no way back.',
   '// The bytes to be written are written here, and those not yet taken are taken later, by the next call.',
 ]
 

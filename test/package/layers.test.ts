@@ -1,7 +1,10 @@
 // slow: starts the layer check twice
-/** The layer rules of `.dependency-cruiser.mjs` bite: each is broken once, in a tree made for it. */
+/**
+ * The layer rules of `.dependency-cruiser.mjs` bite: each is broken once, in a tree made for it. The table in CONTRIBUTING
+ * has what they allow.
+ */
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -40,6 +43,7 @@ const LEAVES = [
   'src/client/target.ts',
   'src/dial/leaf.ts',
   'src/client/client-leaf.ts',
+  'src/dial/redirects.ts',
   'src/socket/fan-out.ts',
   'src/frame/close-code.ts',
   'src/hub/groups.ts',
@@ -87,7 +91,8 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     'src/client/connect.ts',
     "import 'node:tls'\nimport '../socket/socket.js'\nimport '../handshake/tokens.js'",
   ],
-  ['src/client/client-socket.ts', "import './client-leaf.js'"],
+  ['src/client/client-socket.ts', "import './client-leaf.js'\nimport '../dial/redirects.js'"],
+  ['src/dial/exchange.ts', "import 'node:tls'\nimport '../handshake/tokens.js'"],
   [
     'src/hub/send.ts',
     "import '../socket/fan-out.js'\nimport '../frame/close-code.js'\nimport '../connection/events.js'",
@@ -152,6 +157,8 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
     "import type { Duplex } from 'node:stream'\nexport type D = Duplex",
   ],
   ['socket-imports', 'src/socket/reaches-service.ts', "import '../service/codec.js'"],
+  ['socket-imports', 'src/socket/reaches-deflate.ts', "import '../deflate/negotiation.js'"],
+  ['socket-builtins', 'src/socket/reads-clock.ts', "import 'node:perf_hooks'"],
   ['socket-streams', 'src/socket/reads-files.ts', "import 'node:fs/promises'"],
   ['native-imports', 'src/native/reaches-socket.ts', "import '../socket/socket.js'"],
   ['native-builtins', 'src/native/reads-files.ts', "import 'node:fs'"],
@@ -171,6 +178,9 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['whatwg-imports', 'src/whatwg/reaches-socket.ts', "import '../socket/socket.js'"],
   ['whatwg-builtins', 'src/whatwg/reaches-net.ts', "import 'node:net'"],
   ['client-imports', 'src/client/reaches-server.ts', "import type {} from '../server/path-matching.js'"],
+  ['dial-imports', 'src/dial/reaches-client.ts', "import '../client/target.js'"],
+  ['dial-imports', 'src/dial/reaches-socket.ts', "import '../socket/socket.js'"],
+  ['dial-builtins', 'src/dial/reads-files.ts', "import 'node:fs'"],
   ['client-imports', 'src/client/reaches-hub.ts', "import '../hub/groups.js'"],
   ['hub-imports', 'src/hub/reaches-server.ts', "import '../server/path-matching.js'"],
   ['hub-imports', 'src/hub/reaches-backplane.ts', "import type {} from '../backplane/backplane.js'"],
@@ -240,16 +250,18 @@ describe('the layer rules', () => {
   })
 })
 
+interface Rule {
+  readonly name: string
+  readonly from: object
+  readonly to: object
+}
+
+const rules = evaluatorOf('.')(
+  '.dependency-cruiser.mjs',
+  'return subject.default.forbidden',
+) as readonly Rule[]
+
 describe('the rooms that the rules name', () => {
-  interface Rule {
-    readonly name: string
-    readonly from: object
-    readonly to: object
-  }
-  const rules = evaluatorOf('.')(
-    '.dependency-cruiser.mjs',
-    'return subject.default.forbidden',
-  ) as readonly Rule[]
   const files = ['src', 'demo', 'test'].flatMap((top) =>
     readdirSync(path.join(root, top), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
@@ -290,5 +302,74 @@ describe('the rooms that the rules name', () => {
       .filter(({ name }) => name.endsWith('-imports'))
       .flatMap(({ from }) => patternsOf(from))
     expect(rooms.map(({ name }) => `^src/${name}/`).filter((room) => !bound.includes(room))).toEqual([])
+  })
+})
+
+describe('the table of rooms in CONTRIBUTING', () => {
+  const SHARED = ['check', 'errors', 'inspect', 'limits']
+
+  /** `^src/frame/` is `frame`, `^src/hub/remote[.]ts$` is `hub/remote`. */
+  const pathOf = (pattern: string): string => pattern.replace(/^\^src\//, '').replace(/(\/|\[\.\]ts\$)$/, '')
+
+  /** What a rule leaves out of what it forbids. */
+  function exceptionsOf(name: string): string[] | null {
+    const to = rules.find((rule) => rule.name === name)?.to as { pathNot: string | string[] } | undefined
+    return to === undefined ? null : [to.pathNot].flat()
+  }
+
+  function importsOf(room: string): string[] {
+    const allowed = (exceptionsOf(`${room}-imports`) ?? []).map(pathOf)
+    return allowed.filter((name) => name !== room && !/^\(.*\)$/.test(name))
+  }
+
+  /** `^(node:)?(net|tls)(/|$)` is `net` and `tls`. @returns null: no rule says which */
+  function modulesOf(room: string): string[] | null {
+    const [pattern] = exceptionsOf(`${room}-builtins`) ?? []
+    if (pattern === undefined) return null
+    return /^\^\(node:\)\?\((.*)\)\(\/\|\$\)$/.exec(pattern)?.[1]?.split('|') ?? []
+  }
+
+  const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+
+  const rows = readFileSync(path.join(root, 'CONTRIBUTING.md'), 'utf8')
+    .split('\n## The rooms\n')[1]!
+    .split('\n## ')[0]!
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|').slice(1, -1))
+    .map(([name = '', , imports = '', node = '']) => ({ names: namesIn(name), imports, node }))
+  const ofRooms = rows.slice(1, -1).map(({ names, ...rest }) => ({ room: names[0] as string, ...rest }))
+
+  it('has a row for what all may import, for each room, and for the demo', () => {
+    const rooms = readdirSync(path.join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+    expect(rows[0]?.names.sort()).toEqual(SHARED)
+    expect(namesIn(rows[0]?.imports ?? '')).toEqual(exceptionsOf('leaves')?.map((one) => pathOf(one)))
+    expect(ofRooms.map(({ room }) => room).sort()).toEqual(rooms.sort())
+    expect(rows.at(-1)?.names[0]).toBe('demo/')
+  })
+
+  it.each(ofRooms)('says what $room may import, as the rules do', ({ room, imports }) => {
+    expect(namesIn(imports).sort()).toEqual(importsOf(room).sort())
+    expect(imports.trim() === 'nothing').toBe(namesIn(imports).length === 0)
+  })
+
+  it.each(ofRooms)('says what $room may use of Node, as the rules do', ({ room, node }) => {
+    const allowed = modulesOf(room)
+    expect(namesIn(node).sort()).toEqual(allowed?.sort() ?? [])
+    expect(node.trim() === 'anything').toBe(allowed === null)
+    expect(node.trim() === 'nothing').toBe(allowed?.length === 0)
+  })
+
+  it.each(ofRooms)('names nothing that $room does not import', ({ room, imports }) => {
+    const folder = path.join(root, 'src', room)
+    const code = readdirSync(folder)
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(path.join(folder, name), 'utf8'))
+      .join('\n')
+    const used = [...code.matchAll(/from '\.\.\/([^']+)\.js'/g)].map(([, name = '']) => name)
+    const isUsed = (name: string): boolean => used.some((one) => one === name || one.startsWith(`${name}/`))
+    expect(namesIn(imports).filter((name) => !isUsed(name))).toEqual([])
   })
 })

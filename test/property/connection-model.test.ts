@@ -134,7 +134,7 @@ interface SideModel {
 interface Model {
   readonly client: SideModel
   readonly server: SideModel
-  /** Somebody gave the connection up: messages may be missing at the end. */
+  /** One side gave the connection up: messages may be missing at the end. */
   isBroken: boolean
 }
 

@@ -38,7 +38,7 @@ interface Model {
 
 type Act = (world: World, model: Model) => void | Promise<void>
 
-/** One thing that somebody does, and all that follows at once. */
+/** One thing that a side does, and all that follows at once. */
 class Command implements fc.AsyncCommand<Model, World> {
   private readonly name: string
   private readonly act: Act

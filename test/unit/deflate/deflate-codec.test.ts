@@ -603,7 +603,7 @@ describe('contexts lent (RFC 7692 section 7.1.1: a sender may drop its context)'
         expect(codecs.sharedContextBytes).toBeLessThanOrEqual(2 * CONTEXT_BYTES)
       }
     }
-    // All equally busy: whoever has one keeps it.
+    // All equally busy: a connection that has one keeps it.
     expect(connections.map(([codec]) => size(codec) < 20)).toEqual([true, true, false, false, false])
     for (const [codec, peer] of connections) {
       codec.close()

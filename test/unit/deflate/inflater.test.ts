@@ -2,7 +2,7 @@ import { ProtocolError, LimitError } from '../../../src/errors.js'
 import { Deflater } from '../../../src/deflate/deflater.js'
 import { inflateLater } from '../../../src/deflate/inflate-job.js'
 import { Inflater, SharedInflater } from '../../../src/deflate/inflater.js'
-import { NO_HISTORY } from '../../../src/deflate/window.js'
+import { NO_HISTORY } from '../../../src/deflate/inflate-window.js'
 import { bytes, expectBytes, json } from './codec-pair.js'
 
 const SHAPE = { windowBits: 15, level: 6, memLevel: 8 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Deflater, deflateLater } from '../../../src/deflate/deflater.js'
 import { inflateLater } from '../../../src/deflate/inflate-job.js'
 import { JOBS } from '../../../src/deflate/jobs.js'
-import { NO_HISTORY } from '../../../src/deflate/window.js'
+import { NO_HISTORY } from '../../../src/deflate/inflate-window.js'
 import { bytes, json, noise } from './codec-pair.js'
 
 const MAX = 1 << 24

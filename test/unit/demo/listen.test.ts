@@ -37,7 +37,7 @@ describe('listening on all addresses of a name', () => {
     const other = create().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = addressOf(other)
-    // Twice the same address is as good as one that somebody else has.
+    // Twice the same address is as good as one that another program has.
     await expect(listenOnAll(create, ['127.0.0.1'], port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await expect(listenOnAll(create, ['127.0.0.1', '127.0.0.1'], 0)).rejects.toMatchObject({
       code: 'EADDRINUSE',

@@ -1,5 +1,5 @@
-/** What `accept`, `router`, `trackEvents` and `route` say to a wrong argument. */
-import { accept, WebSocketServer } from '../../../src/index.js'
+/** What `accept`, `reject`, `router`, `trackEvents` and `route` say to a wrong argument. */
+import { accept, reject, WebSocketServer } from '../../../src/index.js'
 import { checkMade } from '../../../src/server/server-service.js'
 import { json, router } from '../../../src/json/index.js'
 import { serveEndpoint, trackEvents } from '../../../src/endpoints/index.js'
@@ -17,6 +17,59 @@ describe('accept', () => {
 
   test.each([null, 5, 'x', [[]]])('refuses %p as options', (options) => {
     expect(() => accept(options as never)).toThrow(/^AcceptOptions must be an object, not /)
+  })
+})
+
+describe('the headers of a decision', () => {
+  const valueText = (shown: string): string =>
+    `the value of the header "X-A" must be latin1 without control characters, not ${shown}`
+  const reservedText = (name: string): string =>
+    `the header "${name}" is reserved for the handshake and cannot be set to "x"`
+  const wrong: readonly (readonly [headers: unknown, message: string])[] = [
+    [{ 'X-A': 'a\r\nX-B: b' }, valueText(String.raw`"a\r\nX-B: b"`)],
+    [{ 'X-A': ['a', '\0'] }, valueText(String.raw`"\u0000"`)],
+    [{ 'X-A': 5 }, valueText('5')],
+    [{ 'X-A': ['a', 5] }, 'the values of the header "X-A" must be strings, not 5'],
+    [new Map([['X A', 'x']]), 'the name of a header must be a token (RFC 9110 5.6.2), not "X A"'],
+    [[['X-A']], 'headers must hold pairs of name and value, not an array'],
+    [{ upgrade: 'x' }, reservedText('upgrade')],
+    [{ 'Sec-WebSocket-Protocol': 'x' }, reservedText('Sec-WebSocket-Protocol')],
+    [{ 'Content-Length': 'x' }, reservedText('Content-Length')],
+  ]
+
+  test.each(wrong)('are refused by the call itself when they are %p', (headers, message) => {
+    expect(() => accept({ headers: headers as never })).toThrow(new TypeError(message))
+    expect(() => reject(401, '', headers as never)).toThrow(new TypeError(message))
+  })
+
+  test.each([5, 'X-A: b', null])(
+    'are refused by the call itself when they are %p, not an object',
+    (headers) => {
+      expect(() => accept({ headers: headers as never })).toThrow(TypeError)
+      expect(() => reject(401, '', headers as never)).toThrow(TypeError)
+    },
+  )
+
+  test('are read once, so that a decision may answer several upgrades', () => {
+    const once = (): Iterable<[string, string]> => new Map([['X-A', 'b']]).entries()
+    for (const { headers } of [accept({ headers: once() }), reject(401, '', once())]) {
+      expect([...(headers as Iterable<unknown>)]).toEqual([['X-A', 'b']])
+      expect([...(headers as Iterable<unknown>)]).toEqual([['X-A', 'b']])
+    }
+  })
+
+  test('may be absent', () => {
+    expect(accept()).toMatchObject({ headers: undefined })
+    expect(reject(401)).toMatchObject({ headers: undefined, body: undefined })
+  })
+})
+
+describe('reject', () => {
+  test('refuses a body with 304 at once, and takes an empty one', () => {
+    const text = 'body must be empty with status 304 (RFC 9110 15.4.5)'
+    expect(() => reject(304, 'x')).toThrow(new TypeError(text))
+    expect(() => reject(304, Buffer.from('x'))).toThrow(new TypeError(text))
+    expect(reject(304, '')).toMatchObject({ status: 304, body: '' })
   })
 })
 

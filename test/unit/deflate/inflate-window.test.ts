@@ -1,6 +1,6 @@
 import { constants, createInflateRaw, deflateRawSync } from 'node:zlib'
 import { ZlibHandle } from '../../../src/native/zlib-handle.js'
-import { primeHandle, readWindow } from '../../../src/deflate/window.js'
+import { primeHandle, readWindow } from '../../../src/deflate/inflate-window.js'
 import { expectBytes, json, noise } from './codec-pair.js'
 
 const scratch = Buffer.alloc(64 * 1024)
