@@ -65,13 +65,13 @@ function transpile(file, text, ending) {
   return outputText
 }
 
-/** A folder of sources in JavaScript, with the files that lie beside them. */
+/** A folder of sources in JavaScript, with the files that lie beside them and are used at run time. */
 async function writeCode(from, to, ending) {
   for (const file of await listFiles(from)) {
     if (file.endsWith('.ts')) {
       const code = transpile(file, await readFile(path.join(from, file), 'utf8'), ending)
       await write(path.join(to, file.replace(/ts$/, 'js')), code)
-    } else if (!file.endsWith('.md')) {
+    } else if (!/[.](md|wat)$/.test(file)) {
       await cp(path.join(from, file), path.join(to, file))
     }
   }

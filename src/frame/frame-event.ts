@@ -1,5 +1,5 @@
 import type { ProtocolError } from '../errors.js'
-import { maskInPlace } from './masking.js'
+import { maskCopy, maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
 
 /**
@@ -88,9 +88,10 @@ export class FramePart {
    * @returns true if all bytes are known to be ASCII
    */
   copyTo(target: Uint8Array, at: number): boolean {
-    this.source.copy(target, at, this.start, this.end)
-    if (!this.isMasked) return false
-    return maskInPlace(target, at, at + this.byteLength, this.maskingKey, this.offset)
+    const { source, start, end } = this
+    if (this.isMasked) return maskCopy(source, start, end, target, at, this.maskingKey, this.offset)
+    source.copy(target, at, start, end)
+    return false
   }
 
   /** Copies the bytes of this part, unmasked. @returns memory of its own, owned by the caller */

@@ -1,9 +1,21 @@
 import { randomFillSync } from 'node:crypto'
+import { lane } from '../native/simd.js'
 
 /**
  * Masking (RFC 6455 section 5.3). A key is one 32-bit integer with its first octet in the lowest bits, so that one
  * rotation turns it for another phase.
  */
+
+/**
+ * From this length on, WebAssembly masks what a handle read, where it lies: 8 against 51 ns for 64 bytes, 29 against 252 ns for
+ * 1 KiB, 2.0 against 11.3 us for 64 KiB (Node 20, 2026-11). Shorter messages do not even ask.
+ */
+const LANE_BYTES = 64
+/**
+ * From this length on, WebAssembly masks other bytes as well, with a copy in and a copy out: as fast as JavaScript for 1 KiB,
+ * 1.9 times for 2 KiB, 2.8 times for 64 KiB; 1.6 times for 1 KiB and 3 times for 64 KiB that are copied anyway.
+ */
+const THROUGH_LANE_BYTES = 1024
 
 /** Shorter ranges are masked byte by byte, unrolled; longer ones four bytes at a time through an Int32Array view. */
 const VIEW_THRESHOLD_BYTES = 128
@@ -93,7 +105,40 @@ function maskWords(words: Int32Array, key: number): number {
  */
 export function maskInPlace(bytes: Uint8Array, start: number, end: number, key: number, phase = 0): boolean {
   const turned = rotateMaskingKey(key, phase)
-  if (end - start < VIEW_THRESHOLD_BYTES) return (maskBytes(bytes, start, end, turned) & 0x80) === 0
+  const length = end - start
+  if (length >= LANE_BYTES && bytes === lane.chunk) return lane.maskChunk(start, end, turned)
+  if (length < VIEW_THRESHOLD_BYTES) return (maskBytes(bytes, start, end, turned) & 0x80) === 0
+  if (length >= THROUGH_LANE_BYTES && lane.isOpen) {
+    return lane.maskThrough(bytes, start, end, bytes, start, turned)
+  }
+  return maskWide(bytes, start, end, turned)
+}
+
+/**
+ * Copies a range of bytes, and masks or unmasks the copy: the source does not change.
+ * @param source what {@link maskInPlace} would change
+ * @param target where the copy goes, from `at` on
+ * @returns as {@link maskInPlace}
+ */
+export function maskCopy(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+  key: number,
+  phase: number,
+): boolean {
+  const length = end - start
+  if ((length >= THROUGH_LANE_BYTES || (length >= LANE_BYTES && source === lane.chunk)) && lane.isOpen) {
+    return lane.maskThrough(source, start, end, target, at, rotateMaskingKey(key, phase))
+  }
+  target.set(source.subarray(start, end), at)
+  return maskInPlace(target, at, at + length, key, phase)
+}
+
+/** Masks through a view of four bytes at a time. */
+function maskWide(bytes: Uint8Array, start: number, end: number, turned: number): boolean {
   const head = -(bytes.byteOffset + start) & 3
   const words = (end - start - head) >>> 2
   const view = new Int32Array(bytes.buffer, bytes.byteOffset + start + head, words)

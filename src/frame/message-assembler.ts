@@ -4,7 +4,10 @@ import { borrowBuffer, returnBuffer } from './buffer-pool.js'
 import { Opcode } from './opcode.js'
 import { Utf8Validator } from './utf8.js'
 
-/** The first buffer of a message that grows. It is small because memory follows the bytes received. */
+/**
+ * What a message gets beside four times the bytes received. It is small because memory follows the bytes received; it is there
+ * so that a quarter of a message less its header, as one read gives it, is a quarter.
+ */
 const INITIAL_BYTES = 1024
 
 /**
@@ -20,6 +23,8 @@ export class MessageAssembler {
   private buffer: Buffer
   /** Whether `buffer` is from the buffer pool and must be returned to it. */
   private isBorrowed = false
+  /** How much of `buffer` may be filled, in bytes. */
+  private room = 0
   private length = 0
   /** The announced payload lengths of all frames so far, in bytes. An announcement alone never allocates. */
   private announced = 0
@@ -103,21 +108,26 @@ export class MessageAssembler {
   }
 
   /**
-   * Makes room for `more` bytes. The buffer grows to at most four times the bytes received, and not beyond the bytes
-   * announced. Before the last frame the total is unknown, so twice the bytes received is always allowed: a message
-   * of many fragments then costs linear time.
+   * Makes room for `more` bytes. The buffer grows to at most four times the bytes received (and 1 KiB), and not beyond the
+   * bytes announced. Once a quarter is there, it has room for all, and nothing is copied again; until then it has room for a
+   * quarter. Before the last frame the total is unknown, so twice the bytes received is always allowed: a message of many
+   * fragments then costs linear time.
    */
   private reserve(more: number, isLastFrame: boolean): void {
     const needed = this.length + more
-    if (needed <= this.buffer.length) return
+    if (needed <= this.room) return
     const expected = Math.max(this.announced, isLastFrame ? needed : needed * 2)
-    const wanted = Math.max(needed * 4, INITIAL_BYTES)
-    // The caller may keep the last buffer; those before it return to the pool.
+    const wanted = needed * 4 + INITIAL_BYTES
     const isLast = wanted >= expected
-    const grown = isLast ? Buffer.allocUnsafeSlow(expected) : borrowBuffer(wanted)
-    this.buffer.copy(grown, 0, 0, this.length)
+    // The caller may keep the last buffer of bytes; text is decoded from it, and all others return to the pool.
+    const isBorrowed = !isLast || !(this.opcode === Opcode.BINARY || this.isCompressed)
+    const bytes = isLast ? expected : Math.min(wanted, Math.ceil(expected / 4))
+    const grown = isBorrowed ? borrowBuffer(bytes) : Buffer.allocUnsafeSlow(bytes)
+    if (this.length > 0) this.buffer.copy(grown, 0, 0, this.length)
     this.release()
     this.buffer = grown
-    this.isBorrowed = !isLast
+    // What the pool gives beyond a quarter is not used: that would only be copied later.
+    this.room = isLast ? grown.length : bytes
+    this.isBorrowed = isBorrowed
   }
 }

@@ -10,6 +10,7 @@ import {
   type HandleName,
   type HandleRequest,
 } from './socket-handle.js'
+import { lane } from './simd.js'
 
 /** Receives the events of a {@link HandleStream}. Must not throw. */
 export interface HandleStreamOwner {
@@ -22,9 +23,6 @@ export interface HandleStreamOwner {
   /** The system has taken a write that had to wait. @param isAll whether no other write waits */
   unblock(isAll: boolean): void
 }
-
-/** All connections read into this one: nothing of it is kept beyond the call. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 
 /** A shutdown that there was nothing to wait for. */
 const DONE_AT_ONCE = 1
@@ -50,11 +48,12 @@ let isReady = false
 function getReady(kit: HandleKit): void {
   isReady = true
   const prototype = HandleStream.prototype as unknown as Record<symbol, unknown>
-  prototype[kit.bufferKey] = READ_BUFFER
+  // All connections read into this one: nothing of it is kept beyond the call.
+  prototype[kit.bufferKey] = lane.readBuffer
   prototype[kit.generatorKey] = null
   prototype[kit.timerKey] = () => undefined
   prototype[kit.callbackKey] = function (this: HandleStream, length: number): boolean {
-    this.owner?.receive(READ_BUFFER.subarray(0, length))
+    this.owner?.receive(lane.lend(length))
     return true
   }
 }
@@ -103,7 +102,7 @@ export class HandleStream {
     this.handle = handle
     handle[kit.ownerKey] = this
     handle.onread = kit.onread
-    handle.useUserBuffer(READ_BUFFER)
+    handle.useUserBuffer(lane.readBuffer)
   }
 
   get pendingBytes(): number {

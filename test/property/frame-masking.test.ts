@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { maskInPlace, rotateMaskingKey } from '../../src/frame/masking.js'
+import { maskCopy, maskInPlace, rotateMaskingKey } from '../../src/frame/masking.js'
 import { xor, type MaskingKey } from '../helpers/frame-builder.js'
+import { lend } from '../helpers/lane.js'
 
 const octet = fc.integer({ min: 0, max: 255 })
 const maskingKey = fc.tuple(octet, octet, octet, octet)
@@ -105,6 +106,83 @@ describe('RFC 6455 5.3: the optimised routine against a bytewise one', () => {
         expect(twice >>> 0).toBe(rotateMaskingKey(toNumber(anyKey), a + b) >>> 0)
         expect(twice >>> 0).toBe(toNumber(turn(anyKey, (a + b) % 4)))
       }),
+    )
+  })
+})
+
+describe('RFC 6455 5.3: what a handle read, where it lies, against a bytewise routine', () => {
+  const keys: readonly MaskingKey[] = [
+    [0x93, 0x01, 0xfe, 0x7a],
+    [0, 0, 0, 0],
+  ]
+
+  test('masks every size to 600 bytes in every alignment and phase', () => {
+    const wrong: string[] = []
+    const around = Buffer.alloc(700, 0xee)
+    for (let size = 0; size <= 600; size++) {
+      const plain = Buffer.from(Array.from({ length: size }, (_, i) => (i * 167 + size) & 0xff))
+      const key = keys[size % 7 === 0 ? 1 : 0] as MaskingKey
+      for (let phase = 0; phase < 4; phase++) {
+        const expected = xor(plain, turn(key, phase))
+        const isAscii = expected.every((octet) => octet < 0x80)
+        for (let start = 0; start < 16; start++) {
+          const bytes = lend(around)
+          plain.copy(bytes, start)
+          const found = maskInPlace(bytes, start, start + size, toNumber(key), phase)
+          const same =
+            bytes.compare(expected, 0, size, start, start + size) === 0 &&
+            bytes.compare(around, 0, start, 0, start) === 0 &&
+            bytes.compare(around, start + size, 700, start + size, 700) === 0
+          if (!same || found !== isAscii) wrong.push(`size ${size}, start ${start}, phase ${phase}`)
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('finds one byte above 0x7f at any of 200 places', () => {
+    const key = keys[0] as MaskingKey
+    for (let size = 64; size <= 200; size += 17) {
+      const plain = Buffer.alloc(size, 0x7f)
+      expect(maskInPlace(lend(xor(plain, key)), 0, size, toNumber(key))).toBe(true)
+      for (let i = 0; i < size; i++) {
+        plain[i] = 0x80
+        expect(maskInPlace(lend(xor(plain, key)), 0, size, toNumber(key))).toBe(false)
+        plain[i] = 0x7f
+      }
+    }
+  })
+
+  const size = fc.oneof(fc.nat(600), fc.integer({ min: 4000, max: 70_000 }))
+
+  test('copies and masks what a handle read, and bytes of any memory, also where several slices are needed', () => {
+    fc.assert(
+      fc.property(
+        size,
+        maskingKey,
+        fc.nat(7),
+        fc.nat(7),
+        fc.nat({ max: 2 ** 40 }),
+        fc.boolean(),
+        fc.constantFrom(-1, 0.0, 0.5, 0.999),
+        (length, key, start, at, phase, isLent, place) => {
+          const expected = Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 0x7f))
+          if (place >= 0 && length > 0) expected[Math.floor(place * length)] = 0xc3
+          const isAscii = place < 0 || length === 0
+          const given = Buffer.concat([Buffer.alloc(start, 0xee), xor(expected, turn(key, phase % 4))])
+          const source = isLent ? lend(given) : Buffer.from(given)
+          const target = Buffer.alloc(at + length + 5, 0xdd)
+          const end = start + length
+          expect(maskCopy(source, start, end, target, at, toNumber(key), phase)).toBe(isAscii)
+          expect(target.subarray(at, at + length).equals(expected)).toBe(true)
+          expect(target.subarray(0, at).equals(Buffer.alloc(at, 0xdd))).toBe(true)
+          expect(target.subarray(at + length).equals(Buffer.alloc(5, 0xdd))).toBe(true)
+          expect(source.equals(given)).toBe(true)
+          expect(maskInPlace(source, start, end, toNumber(key), phase)).toBe(isAscii)
+          expect(source.subarray(start).equals(expected)).toBe(true)
+        },
+      ),
+      { numRuns: 400 },
     )
   })
 })

@@ -131,6 +131,17 @@ describe('RFC 6455 8.1: text is validated as it arrives', () => {
 })
 
 describe('memory follows the bytes received', () => {
+  test('a message has room for four times the bytes received and 1 KiB, not for all that it announces', () => {
+    const wire = frame({ opcode: OP.BINARY, payload: Buffer.alloc(16_000_000) })
+    for (const cut of [11, 1000, 100_000, 3_000_000]) {
+      const list = parts(false, wire.subarray(0, cut))
+      const assembler = new MessageAssembler(list[0] as FramePart)
+      assembler.append(list[0] as FramePart)
+      // The pool has sizes of powers of two.
+      expect((assembler.finish() as Buffer).buffer.byteLength).toBeLessThan((cut * 4 + 1024) * 2)
+    }
+  })
+
   /** The bytes that the finished message keeps alive. */
   function held(list: readonly FramePart[]): number {
     return whole(list).buffer.byteLength
@@ -153,9 +164,9 @@ describe('memory follows the bytes received', () => {
 })
 
 describe('the buffer of a message that is longer than its chunks', () => {
-  /** A frame that comes in two chunks, the first of which makes the assembler borrow a buffer for all of it. */
+  /** A text in two chunks, the first of which makes the assembler borrow a buffer for all of it. */
   function comeCut(byte: number): { assembler: MessageAssembler; bytes: Buffer } {
-    const wire = frame({ opcode: OP.BINARY, payload: Buffer.alloc(1_000_000, byte) })
+    const wire = frame({ opcode: OP.TEXT, payload: Buffer.alloc(1_000_000, byte) })
     const parser = new FrameParser({ role: 'client' })
     parser.push(wire.subarray(0, 200_000))
     parser.push(wire.subarray(200_000))
@@ -174,6 +185,25 @@ describe('the buffer of a message that is longer than its chunks', () => {
     expect(two.bytes.buffer).toBe(one.bytes.buffer)
     expect(three.bytes.buffer).not.toBe(two.bytes.buffer)
     expect(two.bytes.equals(Buffer.alloc(1_000_000, 2))).toBe(true)
+  })
+
+  test.each([
+    ['binary', { opcode: OP.BINARY }],
+    ['compressed', { opcode: OP.TEXT, rsv1: true }],
+  ])('is its own from a quarter on where the message is %s: keep copies nothing', (_name, spec) => {
+    const wire = frame({ ...spec, payload: Buffer.alloc(1_000_000, 6) })
+    // A header of ten bytes, and a quarter less 256 bytes.
+    for (const cut of [200_000, 249_754, 500_000]) {
+      const list = parts(false, wire.subarray(0, cut), wire.subarray(cut))
+      const assembler = new MessageAssembler(list[0] as FramePart)
+      assembler.append(list[0] as FramePart)
+      const early = assembler.finish() as Buffer
+      assembler.append(list[1] as FramePart)
+      const bytes = assembler.finish() as Buffer
+      expect([cut, bytes.buffer === early.buffer]).toEqual([cut, cut !== 200_000])
+      expect(bytes.buffer.byteLength).toBe(1_000_000)
+      expect(assembler.keep(bytes)).toBe(bytes)
+    }
   })
 
   test('is not kept: keep returns memory of its own and of the exact size', () => {

@@ -1,0 +1,154 @@
+/**
+ * Masking by the SIMD of WebAssembly (docs/adr/0017), five to ten times as fast as JavaScript, in a memory of its own. All
+ * handles read into that memory, so what they read is unmasked where it lies; other bytes go through it in slices. Without
+ * WebAssembly (`--jitless`, a policy, a processor without SIMD) the lane does not open, and its users go by JavaScript.
+ */
+import { isNativeOn } from './native-switch.js'
+import { SIMD_BINARY } from './simd-binary.js'
+
+/** What src/native/simd.wat exports. Addresses are indexes of its memory. */
+export interface LaneExports {
+  readonly memory: { readonly buffer: ArrayBuffer }
+  /** Masks the bytes from `at` to `end` and writes them to `to`. @returns 0 if all are ASCII then */
+  readonly mask: (to: number, at: number, end: number, key: number) => number
+}
+
+/** The part of WebAssembly that is used here: its types are not among those of Node. */
+interface Assembly {
+  readonly Module: new (binary: Uint8Array) => object
+  readonly Instance: new (module: object) => { readonly exports: object }
+}
+
+/** Where the parts of the memory begin, as simd.wat has them. */
+const READ_AT = 64 * 1024
+/** What one read may give. */
+export const READ_BYTES = 256 * 1024
+const SLICE_AT = READ_AT + READ_BYTES
+/** A multiple of four, so that a key is in step in each slice; small enough to stay in the processor's cache. */
+const SLICE_BYTES = 16 * 1024
+
+const KEY = 0x3d21fa37
+const KEY_BYTES = [0x37, 0xfa, 0x21, 0x3d]
+
+/** Tries masking: a range with a part for each step of the code, between other bytes, in place and not, ASCII and not. */
+export function maskWorks({ memory, mask }: LaneExports): boolean {
+  const bytes = Buffer.from(memory.buffer)
+  // 64 + 2 x 16 + 8 + 4 + 2 + 1
+  const length = 111
+  for (const [from, to, last] of [
+    [READ_AT + 1, READ_AT + 1, 0x41],
+    [READ_AT + 1, READ_AT, 0x80],
+    [READ_AT + 1, SLICE_AT + 3, 0x7f],
+  ] as const) {
+    const plain = Buffer.alloc(length, 0x41)
+    plain[length - 1] = last
+    bytes.fill(0xee, READ_AT, READ_AT + 128)
+    bytes.fill(0xee, SLICE_AT, SLICE_AT + 128)
+    for (let i = 0; i < length; i++) bytes[from + i] = (plain[i] as number) ^ (KEY_BYTES[i & 3] as number)
+    const after = bytes[to + length]
+    if ((mask(to, from, from + length, KEY) === 0) !== last < 0x80) return false
+    if (plain.compare(bytes, to, to + length) !== 0) return false
+    if (bytes[to + length] !== after || bytes[to - 1] === plain[0]) return false
+  }
+  return true
+}
+
+/** Compiles the module and tries all that it exports. @returns null where it cannot be used */
+export function openLane(
+  assembly: unknown = (globalThis as { WebAssembly?: unknown }).WebAssembly,
+): LaneExports | null {
+  try {
+    const { Module, Instance } = assembly as Assembly
+    const found = new Instance(new Module(Buffer.from(SIMD_BINARY, 'base64'))).exports as LaneExports
+    return maskWorks(found) ? found : null
+  } catch {
+    return null
+  }
+}
+
+const noMask = (): number => {
+  throw new Error('the lane is not open')
+}
+
+class Lane {
+  /**
+   * The last chunk that a handle read: whatever is this object lies at the start of the read buffer. It is told by identity,
+   * because to look at the ArrayBuffer of a view costs more than to unmask a short message.
+   */
+  chunk: Uint8Array | null = null
+  /** @internal Of {@link LaneExports}, once the lane is open. */
+  run: LaneExports['mask'] = noMask
+  #readBuffer: Buffer | null = null
+  #slice: Buffer = Buffer.alloc(0)
+  #isTried = false
+
+  /** Whether the lane can be used: opens it at the first question, which takes about a millisecond. */
+  get isOpen(): boolean {
+    if (!this.#isTried) this.#open()
+    return this.#slice.length > 0
+  }
+
+  /** What all handles read into: 256 KiB in the memory of the lane, or else anywhere. */
+  get readBuffer(): Buffer {
+    if (!this.#isTried) this.#open()
+    this.#readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
+    return this.#readBuffer
+  }
+
+  /** The first bytes of the read buffer as the chunk that was read. */
+  lend(length: number): Buffer {
+    const chunk = this.readBuffer.subarray(0, length)
+    if (this.isOpen) this.chunk = chunk
+    return chunk
+  }
+
+  /**
+   * Masks a range of {@link chunk} in place.
+   * @param key turned to the phase of the first byte
+   * @returns whether all bytes are ASCII then
+   */
+  maskChunk(start: number, end: number, key: number): boolean {
+    const at = READ_AT + start
+    return this.run(at, at, READ_AT + end, key) === 0
+  }
+
+  /**
+   * Masks bytes of any memory, which come into the lane and leave it in slices. The lane is open.
+   * @param target may be `source`, with `at` the same as `start`
+   * @param key turned to the phase of the first byte
+   * @returns whether all bytes are ASCII then
+   */
+  maskThrough(
+    source: Uint8Array,
+    start: number,
+    end: number,
+    target: Uint8Array,
+    at: number,
+    key: number,
+  ): boolean {
+    const slice = this.#slice
+    const isHere = source === this.chunk
+    let seen = 0
+    for (let from = start; from < end; from += SLICE_BYTES) {
+      const to = Math.min(from + SLICE_BYTES, end)
+      if (!isHere) slice.set(source.subarray(from, to))
+      const inLane = isHere ? READ_AT + from : SLICE_AT
+      seen |= this.run(SLICE_AT, inLane, inLane + to - from, key)
+      target.set(to - from === SLICE_BYTES ? slice : slice.subarray(0, to - from), at + from - start)
+    }
+    return seen === 0
+  }
+
+  #open(): void {
+    this.#isTried = true
+    const found = isNativeOn ? openLane() : null
+    if (found === null) return
+    const { buffer } = found.memory
+    this.run = found.mask
+    this.#readBuffer = Buffer.from(buffer, READ_AT, READ_BYTES)
+    this.#slice = Buffer.from(buffer, SLICE_AT, SLICE_BYTES)
+  }
+}
+
+/** One for the process, as the read buffer is. */
+export const lane = new Lane()

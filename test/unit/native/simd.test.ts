@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import type * as Simd from '../../../src/native/simd.js'
+import { maskWorks, openLane, READ_BYTES, type LaneExports } from '../../../src/native/simd.js'
+import { KEY, xor } from '../../helpers/frame-builder.js'
+import { loadNative } from '../../helpers/load-native.js'
+
+const root = path.join(__dirname, '../../..')
+/** The key of RFC 6455 5.7, first octet lowest. */
+const KEY_NUMBER = 0x3d21fa37
+
+const assembly = (globalThis as unknown as { WebAssembly: Record<'Module' | 'Instance', unknown> })
+  .WebAssembly
+
+describe('the WebAssembly of src/native', () => {
+  test('is what its source gives', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/assemble.mjs', '--check'], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+  })
+
+  test('opens here', () => {
+    expect(openLane()).not.toBeNull()
+  })
+
+  test('has a memory that cannot grow, so that views of it stay valid', () => {
+    const { memory } = openLane() as unknown as { memory: { grow(pages: number): number } }
+    expect(() => memory.grow(1)).toThrow(RangeError)
+  })
+
+  test.each<[string, unknown]>([
+    ['there is no WebAssembly', undefined],
+    [
+      'a policy forbids to compile',
+      {
+        ...assembly,
+        Module: class {
+          constructor() {
+            throw new Error('Wasm code generation disallowed by embedder')
+          }
+        },
+      },
+    ],
+    [
+      'there is no memory for an instance',
+      {
+        Module: assembly.Module,
+        Instance: class {
+          constructor() {
+            throw new RangeError('could not allocate memory')
+          }
+        },
+      },
+    ],
+    ['the exports are others', { Module: assembly.Module, Instance: class {} }],
+  ])('does not open where %s', (_name, given) => {
+    expect(openLane(given ?? null)).toBeNull()
+  })
+})
+
+describe('the probe of masking', () => {
+  type Mask = LaneExports['mask']
+  test.each<[string, (mask: Mask, bytes: Buffer) => Mask]>([
+    ['writes nothing', () => () => 0],
+    ['finds no byte above 0x7f', (mask) => (to, at, end, key) => mask(to, at, end, key) & 0],
+    ['finds one where there is none', (mask) => (to, at, end, key) => mask(to, at, end, key) | 1],
+    ['leaves the last byte out', (mask) => (to, at, end, key) => mask(to, at, end - 1, key)],
+    ['masks one byte too many', (mask) => (to, at, end, key) => mask(to, at, end + 1, key)],
+    ['turns the key', (mask) => (to, at, end, key) => mask(to, at, end, (key >>> 8) | (key << 24))],
+    ['only masks in place', (mask) => (_to, at, end, key) => mask(at, at, end, key)],
+    [
+      'writes before its range',
+      (mask, bytes) => (to, at, end, key) => {
+        bytes[to - 1] = 0x41
+        return mask(to, at, end, key)
+      },
+    ],
+  ])('fails where it %s', (_name, change) => {
+    const { memory, mask } = openLane() as LaneExports
+    expect(maskWorks({ memory, mask: change(mask, Buffer.from(memory.buffer)) })).toBe(false)
+    expect(maskWorks({ memory, mask })).toBe(true)
+  })
+})
+
+describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
+  const { lane } = loadNative<typeof Simd>(value, 'simd')
+  const isOn = value === 'on'
+
+  test('is open where src/native is on', () => {
+    expect(lane.isOpen).toBe(isOn)
+  })
+
+  test('gives one buffer of 256 KiB, and of it what was read', () => {
+    const { readBuffer } = lane
+    expect(Buffer.isBuffer(readBuffer)).toBe(true)
+    expect(readBuffer.length).toBe(READ_BYTES)
+    expect(lane.readBuffer).toBe(readBuffer)
+    readBuffer.write('Hello')
+    const chunk = lane.lend(5)
+    expect(chunk.toString()).toBe('Hello')
+    expect(lane.chunk).toBe(isOn ? chunk : null)
+  })
+
+  test('masks the chunk in place only where it is open', () => {
+    lane.readBuffer.write('xHello')
+    lane.lend(6)
+    if (isOn) {
+      expect(lane.maskChunk(1, 6, KEY_NUMBER)).toBe(false)
+      expect(lane.readBuffer.subarray(0, 6)).toEqual(
+        Buffer.concat([Buffer.from('x'), xor(Buffer.from('Hello'), KEY)]),
+      )
+      expect(lane.maskChunk(1, 6, KEY_NUMBER)).toBe(true)
+    } else {
+      expect(() => lane.maskChunk(1, 6, KEY_NUMBER)).toThrow('the lane is not open')
+    }
+  })
+})
