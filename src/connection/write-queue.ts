@@ -3,7 +3,7 @@ import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
-import { writeUtf8 } from '../native/buffer-text.js'
+import { writeAscii, writeUtf8 } from '../native/buffer-text.js'
 
 /** All connections write frames into one shared slab, so that most need no buffer of their own. */
 const SLAB_BYTES = 64 * 1024
@@ -13,6 +13,13 @@ const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
 const LARGE_FRAME_BYTES = 16 * 1024
 /** A string up to this length is not measured before it is encoded: it gets room for 3 bytes for each UTF-16 unit. */
 const SHORT_TEXT_UNITS = 4 * 1024
+/**
+ * The start of a longer string that is looked at first. To measure a string of two-byte units takes as long as to encode it
+ * (13 us for 16 KiB, against 0.2 us for others; Node 20, 2026-11), so it is not done where it is bound to find more than ASCII.
+ */
+const START_UNITS = 256
+/** A longer string is measured all the same: three times its length is more than what {@link borrowBuffer} keeps. */
+const MAX_UNMEASURED_UNITS = 1024 * 1024
 /** From this size on the bytes of a server's message may be held as they are: a second piece of a write costs less than a copy. */
 export const HELD_PAYLOAD_BYTES = 16 * 1024
 /** The smallest and the largest growth of a connection's own buffers, in bytes. */
@@ -40,6 +47,10 @@ class HeldPayload {
     return this.payload.length === this.length ? this.payload : Buffer.alloc(this.length)
   }
 }
+
+/** Whether a longer string is worth measuring: it begins with ASCII, or it is too long for anything else. */
+const isMeasured = (text: string): boolean =>
+  text.length > MAX_UNMEASURED_UNITS || Buffer.byteLength(text.slice(0, START_UNITS)) === START_UNITS
 
 let slab = allocate(0)
 let slabEnd = 0
@@ -109,12 +120,19 @@ export class WriteQueue {
     // Nearly all text is ASCII: it is written where an ASCII payload belongs, and moved if it is not ASCII. Long text
     // is measured first, because room for 3 bytes for each unit would be too much.
     const isShort = units <= SHORT_TEXT_UNITS
+    if (!isShort && !isMeasured(text)) {
+      this.appendUnmeasured(firstByte, text)
+      return
+    }
     const expected = isShort ? units : Buffer.byteLength(text)
     const most = isShort ? units * 3 : expected
     const at = this.reserve(most + frameHeaderBytes(most, masked))
     let payloadAt = at + frameHeaderBytes(expected, masked)
     // What was written counts, so that no byte goes out that was not.
-    const length = writeUtf8(this.region, text, payloadAt)
+    const isAscii = !isShort && expected === units
+    const length = isAscii
+      ? writeAscii(this.region, text, payloadAt)
+      : writeUtf8(this.region, text, payloadAt)
     if (length !== expected) {
       const actual = at + frameHeaderBytes(length, masked)
       if (actual !== payloadAt) this.region.copyWithin(actual, payloadAt, payloadAt + length)
@@ -258,6 +276,14 @@ export class WriteQueue {
     this.held = null
     this.byteLength = 0
     this.dropRegion()
+  }
+
+  /** Encodes a string where there is room for 3 bytes for each unit, and copies what came out. */
+  private appendUnmeasured(firstByte: number, text: string): void {
+    const room = borrowBuffer(text.length * 3)
+    const length = writeUtf8(room, text, 0)
+    this.appendBytes(firstByte, room.subarray(0, length))
+    returnBuffer(room)
   }
 
   /** Completes a frame whose payload is written: writes the header before it, and masks it. */
