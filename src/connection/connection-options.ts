@@ -38,6 +38,12 @@ export interface ConnectionOptions {
 export interface SendOptions {
   /** Whether to compress this message, if permessage-deflate is in use and compression pays. Default true. */
   readonly compress?: boolean
+  /**
+   * Whether to copy the bytes of this message during the call, whatever its size. By default a server does not copy
+   * bytes of 16 KiB or more where it need not: the caller must not change or transfer them until they have left, as with
+   * `net.Socket.write`. Smaller messages, text, and all messages of a client are always copied. Default false.
+   */
+  readonly copy?: boolean
 }
 
 /** The options with every default filled in. */
@@ -88,7 +94,7 @@ const CHECKS = {
   waker: checkWaker,
 } satisfies Checks<ConnectionOptions>
 
-const SEND_CHECKS = { compress: boolean(true) } satisfies Checks<SendOptions>
+const SEND_CHECKS = { compress: boolean(true), copy: boolean(false) } satisfies Checks<SendOptions>
 
 const SEND_ADVICE = {
   callback:
@@ -129,6 +135,7 @@ export function wantsCompression(options: SendOptions): boolean {
   const compress = (options as SendOptions | null)?.compress
   if (typeof compress === 'boolean' && hasOnlyCompress(options)) return compress
   checkOptionNames('options', options, SEND_CHECKS, SEND_ADVICE)
+  SEND_CHECKS.copy('copy', options.copy)
   return SEND_CHECKS.compress('compress', options.compress)
 }
 

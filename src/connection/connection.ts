@@ -20,12 +20,13 @@ import { MessageReceived, type CloseInfo, type ConnectionEvent, type Waker } fro
 import { Ending } from './ending.js'
 import { IdleTime } from './idle-time.js'
 import { Keepalive } from './keepalive.js'
-import { controlPayload, viewBytes, type MessageData } from './message-data.js'
+import { canBeHeld, controlPayload, viewBytes, type MessageData } from './message-data.js'
 import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
 import { ReadyState } from './ready-state.js'
 import { ControlFrame, Receiver } from './receiver.js'
 import { Sender } from './sender.js'
+import { HELD_PAYLOAD_BYTES } from './write-queue.js'
 
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
@@ -77,10 +78,7 @@ export class Connection {
     return this.closing.readyState
   }
 
-  /**
-   * Whether messages can still be sent: until this side's Close frame, so also after the peer's Close frame while the
-   * answer waits (RFC 6455 section 5.5.1).
-   */
+  /** Whether messages can still be sent: until this side's Close frame, also while the answer to the peer's waits (5.5.1). */
   get isSendable(): boolean {
     return this.closing.isSendable
   }
@@ -116,9 +114,7 @@ export class Connection {
   }
 
   /**
-   * Passes in received bytes.
-   * @param chunk owned by the connection from now on: payloads are unmasked in place, and messages may be views of it
-   * @param now the time of the driver's clock, in milliseconds
+   * @param chunk received bytes, owned by the connection from now on: payloads are unmasked in place, and messages may be views of it
    * @param isBorrowed whether the chunk is only lent. The caller then pulls events, calls {@link keepInput}, and owns
    *   the memory again. Messages are never views of a lent chunk
    */
@@ -139,10 +135,7 @@ export class Connection {
     this.receiver.keepInput()
   }
 
-  /**
-   * Reports that the peer ended its side of the transport (a FIN). Earlier events can still be pulled, and queued output
-   * still leaves: `closed` follows once it is taken.
-   */
+  /** Reports the peer's FIN. Earlier events can still be pulled, and queued output leaves: `closed` follows once it is taken. */
   receiveEnd(): void {
     this.end.half()
   }
@@ -179,11 +172,12 @@ export class Connection {
 
   /**
    * Queues a message.
-   * @param data text or bytes, read during the call only and never changed
+   * @param data text or bytes, never changed, and read during the call only
+   * @param mayHold a server's bytes of 16 KiB or more are not copied if they leave next: see {@link takeHeld}
    * @returns false if nothing was queued: after this side's Close frame, and after the end
    * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
    */
-  send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
+  send(data: MessageData | PreparedMessage, options?: SendOptions, mayHold = false): boolean {
     if (data instanceof PreparedMessage) {
       if (options !== undefined) throw new TypeError('send options belong to the PreparedMessage itself')
       return this.sendPrepared(data)
@@ -196,7 +190,8 @@ export class Connection {
     }
     const bytes = viewBytes('data', data)
     if (!this.isSendable) return false
-    this.sender.sendBytes(bytes, compress)
+    const holds = mayHold && bytes.length >= HELD_PAYLOAD_BYTES && canBeHeld(bytes) && options?.copy !== true
+    this.sender.sendBytes(bytes, compress, holds)
     return true
   }
 
@@ -239,8 +234,8 @@ export class Connection {
   }
 
   /**
-   * Starts the closing handshake (RFC 6455 section 7.1.2). Messages queued before it still leave, and messages that
-   * the peer sends before its Close frame still arrive. A second call does nothing.
+   * Starts the closing handshake (RFC 6455 section 7.1.2). Messages queued before it still leave, and those that the peer
+   * sends before its Close frame still arrive. A second call does nothing.
    * @throws TypeError or RangeError for a code that must not be sent, or a reason without a code
    */
   close(code?: number, reason?: string): void {
@@ -259,8 +254,8 @@ export class Connection {
   }
 
   /**
-   * Fails the connection (RFC 6455 section 7.1.7): queues a Close frame if none was sent, and ignores all bytes
-   * received from now on. There is no `error` event, because the caller knows the reason.
+   * Fails the connection (RFC 6455 section 7.1.7): queues a Close frame if none was sent, and ignores all further input.
+   * There is no `error` event, because the caller knows the reason.
    * @throws TypeError or RangeError for a code that must not be sent
    */
   fail(closeCode: number, reason = ''): void {
@@ -279,30 +274,38 @@ export class Connection {
     this.failWith(error.closeCode, error.message)
   }
 
-  /**
-   * Returns the bytes to write next; the caller repeats the call until null.
-   * @returns bytes that are not changed any more, at least until {@link recycleOutput}
-   */
+  /** Returns the bytes to write next, which do not change at least until {@link recycleOutput}; null if none wait. */
   takeOutput(): Buffer | null {
     this.pongs?.taken(this.isSendable)
     return this.sender.output.take()
   }
 
+  /** Whether the last message is not copied yet: the next frame that is queued, and {@link setBlocked}, copy it. */
+  get isHolding(): boolean {
+    return this.sender.output.isHolding
+  }
+
   /**
-   * Reports that the last result of {@link takeOutput} was written and that nothing holds its memory any more. Call
-   * it directly after the write, before any other call, or not at all: then the memory is not reused.
+   * Returns the message that is not copied, to be written in one go with the result of the last {@link takeOutput}; null if
+   * there is none, or not next. Without this call the next {@link takeOutput} returns it.
    */
+  takeHeld(): Uint8Array | null {
+    return this.sender.output.takeHeld()
+  }
+
+  /** Reports, directly after a write or not at all, that the last result of {@link takeOutput} may be reused. */
   recycleOutput(): void {
     this.sender.output.recycle()
   }
 
-  /** Reports that the transport keeps the last result of {@link takeOutput}: the connection releases its reference. */
+  /** Reports that the transport keeps the last result of {@link takeOutput}, which is then not reused. */
   forgetOutput(): void {
     this.sender.output.forget()
   }
 
   /** Reports whether the transport is blocked. While it is, output is kept in memory that only this connection uses. */
   setBlocked(isBlocked: boolean): void {
+    if (isBlocked) this.sender.output.copyHeld()
     this.sender.output.isBlocked = isBlocked
   }
 
@@ -332,10 +335,7 @@ export class Connection {
     return this.ending
   }
 
-  /**
-   * Pings a silent peer, gives a dead one up, reports idleness. The driver then pulls and writes as after received
-   * bytes. `unsentBytes` are those of {@link transportLost}.
-   */
+  /** Pings a silent peer, gives a dead one up, reports idleness. Then pull and write. `unsentBytes`: see {@link transportLost}. */
   tick(now: number, unsentBytes = 0): void {
     this.now = now
     if (!this.closing.isUntouched) return

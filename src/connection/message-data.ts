@@ -18,6 +18,11 @@ export function viewBytes(name: string, data: Exclude<MessageData, string>): Uin
   )
 }
 
+/** Whether the memory of these bytes stays as it is unless their owner changes it: it is neither shared nor resizable. */
+export function canBeHeld({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true
+}
+
 /**
  * Encodes the payload of a ping or a pong (RFC 6455 section 5.5).
  * @returns a copy of 0 to 125 bytes, which may be kept after the call

@@ -2,7 +2,7 @@ import type { SharedEncoder } from '../extension/message-codec.js'
 import { FIN_BIT, frameHeaderBytes, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import { showAs } from '../inspect.js'
-import { writeUtf8 } from '../native/buffer-text.js'
+import { writeAscii, writeUtf8 } from '../native/buffer-text.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
 import { viewBytes, type MessageData } from './message-data.js'
 
@@ -39,8 +39,9 @@ export class SharedFrame {
     const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
     const { target, start } = allocate(frameHeaderBytes(length, false) + length, isTransient)
     const at = writeFrameHeader(target, start, firstByte, length, 0)
-    if (typeof payload === 'string') writeUtf8(target, payload, at)
-    else target.set(payload, at)
+    if (typeof payload !== 'string') target.set(payload, at)
+    else if (length === payload.length) writeAscii(target, payload, at)
+    else writeUtf8(target, payload, at)
     this.buffer = target
     this.start = start
     this.end = at + length

@@ -89,12 +89,16 @@ export class Sender implements CompressionWaiter, EncodeListener {
     }
   }
 
-  /** @param bytes read during the call only */
-  sendBytes(bytes: Uint8Array, compress: boolean): void {
+  /**
+   * @param bytes read during the call only, or held until they are written
+   * @param mayHold whether nobody changes the bytes until then
+   */
+  sendBytes(bytes: Uint8Array, compress: boolean, mayHold = false): void {
     if (this.isCompressing) {
       this.behind().appendBytes(compress ? BINARY | TO_COMPRESS_BIT : BINARY, bytes)
-    } else {
-      this.sendMessage(BINARY, bytes, compress, false)
+    } else if (this.codec === null || !this.encode(BINARY, bytes, this.codec, false, compress)) {
+      if (mayHold) this.output.appendHeld(BINARY, bytes)
+      else this.output.appendBytes(BINARY, bytes)
     }
   }
 
@@ -104,7 +108,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
     if (this.isCompressing) {
       this.behind().appendPrepared(message)
     } else if (this.isMasked || (codec !== null && codec.shared === null)) {
-      this.sendMessage(firstByteOf(message), payloadOf(message), message.compress, true)
+      this.sendMessage(firstByteOf(message), payloadOf(message), message.compress)
     } else if (codec !== null && message.compress && codec.shared?.isWorth(message.byteLength) === true) {
       const deflated = deflatedBy(message, codec.shared, codec.reservedBits)
       if (deflated instanceof SharedCompression) this.waitFor(deflated, message)
@@ -177,9 +181,9 @@ export class Sender implements CompressionWaiter, EncodeListener {
     this.output.appendShared(buffer, start, end)
   }
 
-  /** @param isLasting whether nobody changes the payload any more */
-  private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean, isLasting: boolean): void {
-    if (this.codec === null || !this.encode(firstByte, payload, this.codec, isLasting, compress)) {
+  /** @param payload nobody changes it any more */
+  private sendMessage(firstByte: number, payload: Uint8Array, compress: boolean): void {
+    if (this.codec === null || !this.encode(firstByte, payload, this.codec, true, compress)) {
       this.output.appendBytes(firstByte, payload)
     }
   }
@@ -222,7 +226,7 @@ export class Sender implements CompressionWaiter, EncodeListener {
         this.sendPrepared(frame)
       } else {
         const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
-        this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress, true)
+        this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress)
       }
     } while (!this.isCompressing)
   }

@@ -39,6 +39,19 @@ function makeRequest(): HandleRequest | null {
   return spare
 }
 
+/** Writes two pieces by one call of the system: what this Node cannot write like that is copied together. */
+function writeBoth(
+  handle: Handle,
+  request: HandleRequest | null,
+  bytes: Buffer,
+  payload: Uint8Array,
+): number | HandleRequest {
+  if (typeof handle.writev === 'function' && (handleKit() as HandleKit).hasWritev) {
+    return handle.writev(request, [bytes, payload], true)
+  }
+  return handle.writeBuffer(request, Buffer.concat([bytes, payload]))
+}
+
 /** The number of a request that no call holds. */
 const NOT_UNDER_WAY = -1
 
@@ -130,12 +143,14 @@ export class HandleStream {
     return this.isDestroyed ? this.writtenBytes : this.handle.bytesWritten
   }
 
-  write(bytes: Buffer): boolean {
+  /** @param payload follows `bytes` in the same call of the system */
+  write(bytes: Buffer, payload: Uint8Array | null = null): boolean {
     // A handle that is closed cannot be written to; its end is told.
     if (this.isDestroyed || this.isEnding) return false
     const { handle } = this
     const given = spare ?? makeRequest()
-    const result = handle.writeBuffer(given, bytes)
+    const result =
+      payload === null ? handle.writeBuffer(given, bytes) : writeBoth(handle, given, bytes, payload)
     // Not by the length of the queue: a write that had to be queued may have left by now, and is told of all the same.
     const isUnderWay = typeof result !== 'number' || (given !== null && given.getAsyncId() !== NOT_UNDER_WAY)
     if (!isUnderWay) {
@@ -148,7 +163,7 @@ export class HandleStream {
     // The request is in the system's hands.
     spare = null
     request.oncomplete = onWritten
-    request.bytes = bytes
+    request.bytes = payload === null ? bytes : [bytes, payload]
     request.owner = this
     this.pendingWrites++
     return false

@@ -13,7 +13,7 @@ import { isUsedByHttp } from './pending-response.js'
 export interface HandleRequest {
   oncomplete?: (this: HandleRequest, status: number) => void
   /** Kept alive until the call is done. */
-  bytes?: Buffer | null
+  bytes?: Uint8Array | readonly Uint8Array[] | null
   owner?: unknown
   /** @returns -1 while no call holds the request */
   getAsyncId(): number
@@ -46,6 +46,15 @@ export interface Handle {
    *   the request given untouched
    */
   writeBuffer(request: HandleRequest | null, bytes: Uint8Array): number | HandleRequest
+  /**
+   * As {@link writeBuffer}, several pieces in one call of the system.
+   * @param areBuffers true: no piece is text
+   */
+  writev?(
+    request: HandleRequest | null,
+    pieces: readonly Uint8Array[],
+    areBuffers: boolean,
+  ): number | HandleRequest
   /** @returns 0, 1 if it is done at once, or an error of the system, negative */
   shutdown(request: HandleRequest): number
   /** Calls back with the handle as `this`. */
@@ -64,6 +73,8 @@ export interface HandleKit {
   /** null: Node makes them itself. */
   readonly WriteRequest: RequestClass | null
   readonly ShutdownRequest: RequestClass
+  /** Whether several pieces can be written in one call. */
+  readonly hasWritev: boolean
   readonly onread: OnRead
   /** Under these the function finds the owner of a handle, and of the owner what it needs. */
   readonly ownerKey: symbol
@@ -113,10 +124,20 @@ function requestClass(request: unknown, name: string): RequestClass | null {
 const symbolOf = (object: object, fits: (key: symbol) => boolean): symbol | null =>
   Object.getOwnPropertySymbols(object).find(fits) ?? null
 
+const kindOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? value.constructor : value
+
+/** Whether this is how Node gives the two pieces that were written to the probe. */
+const isPieces = (list: unknown): boolean =>
+  Array.isArray(list) &&
+  list.length === 2 &&
+  list.every((piece, index) => Buffer.isBuffer(piece) && piece.equals(Buffer.of(index + 1)))
+
 /** Lets a socket of Node's write to, and end, a handle made for the purpose, and looks at what it is given. */
 function findKit(): HandleKit | null {
   let written: unknown
   let shut: unknown = null
+  let pieces: unknown = null
   const buffer = Buffer.alloc(1)
   const callback = (): boolean => true
   const probe = {
@@ -127,6 +148,10 @@ function findKit(): HandleKit | null {
     useUserBuffer: () => undefined,
     getAsyncId: () => 0,
     writeBuffer: (request: unknown) => ((written = request), 0),
+    writev: (request: unknown, list: unknown, areBuffers: unknown) => {
+      pieces = areBuffers === true && kindOf(request) === kindOf(written) ? list : null
+      return 0
+    },
     shutdown: (request: unknown) => ((shut = request), 1),
     close: (done?: () => void) => {
       if (done !== undefined) process.nextTick(done)
@@ -136,6 +161,10 @@ function findKit(): HandleKit | null {
   const socket = new NetSocket(options)
   socket.on('error', () => undefined)
   socket.write(Buffer.of(0))
+  socket.cork()
+  socket.write(Buffer.of(1))
+  socket.write(Buffer.of(2))
+  socket.uncork()
   socket.end()
   const ownerKey = symbolOf(probe, (key) => (probe as never)[key] === socket)
   const bufferKey = symbolOf(socket, (key) => (socket as never)[key] === buffer)
@@ -154,6 +183,7 @@ function findKit(): HandleKit | null {
   return {
     WriteRequest,
     ShutdownRequest,
+    hasWritev: isPieces(pieces),
     onread,
     ownerKey,
     bufferKey,

@@ -59,8 +59,9 @@ export class OutputFlow {
     for (;;) {
       const bytes = connection.takeOutput()
       if (bytes === null) break
-      this.writtenBytes += bytes.length
-      const isTaken = transport.write(bytes)
+      const held = connection.takeHeld()
+      this.writtenBytes += held === null ? bytes.length : bytes.length + held.length
+      const isTaken = transport.write(bytes, held)
       if (isTaken && transport.freesAtOnce) connection.recycleOutput()
       else connection.forgetOutput()
       if (isTaken) continue

@@ -2,6 +2,7 @@ import { ProtocolError, type TransportError } from '../errors.js'
 import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { HELD_PAYLOAD_BYTES } from '../connection/write-queue.js'
 import type { Limits } from '../limits.js'
 import { Deadlines } from './deadlines.js'
 import {
@@ -140,7 +141,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   /** @returns false: output is above the high-water mark, or the slow-consumer policy did not take the message */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     if (!this.admits()) return false
-    return this.connection.send(data, options) && this.sent()
+    return this.connection.send(data, options, true) && this.sent()
   }
 
   /**
@@ -286,7 +287,11 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.messagesSent++
     this.touch()
     let { bufferedBytes } = this.connection
-    if (bufferedBytes > EAGER_FLUSH_BYTES) {
+    // Bytes that are held leave before the caller goes on, or are copied.
+    if (
+      bufferedBytes > EAGER_FLUSH_BYTES ||
+      (bufferedBytes > HELD_PAYLOAD_BYTES && this.connection.isHolding)
+    ) {
       this.writeOut(true)
       bufferedBytes = this.connection.bufferedBytes
     }

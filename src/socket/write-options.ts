@@ -5,7 +5,11 @@ import { WAIT_CHECKS, type WaitOptions } from './waiters.js'
 /** The options of a message whose sender waits until the system took it. */
 export interface WriteOptions extends SendOptions, WaitOptions {}
 
-const CHECKS = { ...WAIT_CHECKS, compress: boolean(undefined) } satisfies Checks<WriteOptions>
+const CHECKS = {
+  ...WAIT_CHECKS,
+  compress: boolean(undefined),
+  copy: boolean(undefined),
+} satisfies Checks<WriteOptions>
 
 const ADVICE = {
   callback: 'there is no callback; the call returns a promise',
@@ -27,7 +31,12 @@ export function readWriteOptions(options: WriteOptions = NONE): {
 } {
   checkOptionNames('options', options, CHECKS, ADVICE)
   const compress = CHECKS.compress('compress', options.compress)
+  const copy = CHECKS.copy('copy', options.copy)
   const signal = CHECKS.signal('signal', options.signal)
   const timeoutMs = CHECKS.timeoutMs('timeoutMs', options.timeoutMs)
-  return { waiting: { signal, timeoutMs }, sending: compress === undefined ? undefined : { compress } }
+  const isPlain = compress === undefined && copy === undefined
+  return {
+    waiting: { signal, timeoutMs },
+    sending: isPlain ? undefined : { compress: compress ?? true, copy: copy ?? false },
+  }
 }

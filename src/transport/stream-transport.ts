@@ -1,3 +1,4 @@
+import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -39,6 +40,36 @@ function onError(this: DrivenDuplex, error: Error): void {
   this[TRANSPORT]?.owner?.transportLost(error)
 }
 
+/** The part of a large write that the stream does not have yet. */
+class Rest {
+  /** From here on. */
+  at: number
+  private readonly bytes: Buffer
+  /** The length of a message that is not copied: 0 once its owner transferred it away. */
+  private readonly end: number
+
+  constructor(bytes: Buffer, at: number) {
+    this.bytes = bytes
+    this.at = at
+    this.end = bytes.length
+  }
+
+  get length(): number {
+    return this.end - this.at
+  }
+
+  /** Whether the bytes are no longer there. */
+  get isGone(): boolean {
+    return this.bytes.length !== this.end
+  }
+
+  next(): Buffer {
+    const { at } = this
+    this.at = this.length <= WHOLE_BYTES ? this.end : at + SLICE_BYTES
+    return this.bytes.subarray(at, this.at)
+  }
+}
+
 /** Any stream, by its public methods alone: TLS, HTTP/2, a tunnel, a test's own. */
 export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
@@ -49,9 +80,8 @@ export class StreamTransport implements Transport {
   private isReading = false
   private isBlocked = false
   private isEnding = false
-  /** A large write of which the stream does not have everything yet, and from where on. */
-  private rest: Buffer | null = null
-  private restStart = 0
+  /** Of a large write; null: the stream has everything. */
+  private rest: Rest | null = null
   /** What was pending when it was known last: a stream that is destroyed forgets it. */
   private knownPendingBytes = 0
   /** undefined: nobody asked yet. */
@@ -74,7 +104,7 @@ export class StreamTransport implements Transport {
   get pendingBytes(): number {
     // A stream that is destroyed still tells of what it never wrote.
     if (this.duplex.destroyed) return 0
-    return this.duplex.writableLength + (this.rest === null ? 0 : this.rest.length - this.restStart)
+    return this.duplex.writableLength + (this.rest === null ? 0 : this.rest.length)
   }
 
   get unsentBytes(): number {
@@ -116,12 +146,13 @@ export class StreamTransport implements Transport {
     if (duplex.readableEnded) process.nextTick(() => this.owner?.receiveEnd())
   }
 
-  write(bytes: Buffer): boolean {
-    if (bytes.length <= WHOLE_BYTES) {
+  write(bytes: Buffer, payload: Uint8Array | null = null): boolean {
+    if (payload !== null) {
+      this.writeBoth(bytes, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength))
+    } else if (bytes.length <= WHOLE_BYTES) {
       this.duplex.write(bytes, this.onWritten)
     } else {
-      this.rest = bytes
-      this.restStart = 0
+      this.rest = new Rest(bytes, 0)
       this.feed()
     }
     this.knownPendingBytes = this.pendingBytes
@@ -147,22 +178,45 @@ export class StreamTransport implements Transport {
     if (this.rest === null) this.duplex.end()
   }
 
-  destroy(): void {
+  destroy(error?: Error): void {
     if (this.duplex.destroyed) return
     this.knownPendingBytes = this.pendingBytes
     this.rest = null
-    this.duplex.destroy()
+    this.duplex.destroy(error)
+  }
+
+  /** Writes a payload that is not copied, and what is before it: of the payload only the first slice, where it must be. */
+  private writeBoth(bytes: Buffer, payload: Buffer): void {
+    const { duplex } = this
+    const isWhole = bytes.length + payload.length <= WHOLE_BYTES
+    const first = isWhole ? payload.length : Math.max(0, SLICE_BYTES - bytes.length)
+    if (first < payload.length) this.rest = new Rest(payload, first)
+    const start = isWhole ? payload : payload.subarray(0, first)
+    if (duplex instanceof NetSocket && !('encrypted' in duplex)) {
+      duplex.cork()
+      duplex.write(bytes)
+      duplex.write(start, this.onWritten)
+      duplex.uncork()
+    } else {
+      // Two writes would be two records of TLS, and the second would wait for the first.
+      duplex.write(Buffer.concat([bytes, start]), this.onWritten)
+    }
+    this.feed()
   }
 
   /** Gives the stream what it may hold: two slices, so that the next is at hand when one has left, and no two are joined. */
   private feed(): void {
     const { duplex } = this
     while (this.rest !== null && duplex.writableLength <= SLICE_BYTES && !duplex.destroyed) {
-      const { rest, restStart } = this
-      const end = rest.length - restStart <= WHOLE_BYTES ? rest.length : restStart + SLICE_BYTES
-      this.restStart = end
-      if (end === rest.length) this.rest = null
-      duplex.write(rest.subarray(restStart, end), this.onWritten)
+      const { rest } = this
+      if (rest.isGone) {
+        // What follows would be taken for the rest of the message.
+        this.destroy(new TypeError('the bytes of a message were transferred away before they had left'))
+        return
+      }
+      const slice = rest.next()
+      if (rest.length === 0) this.rest = null
+      duplex.write(slice, this.onWritten)
     }
     if (this.rest === null && this.isEnding) duplex.end()
   }
@@ -170,6 +224,7 @@ export class StreamTransport implements Transport {
   private written(): void {
     if (!this.isBlocked) return
     if (this.rest !== null) this.feed()
+    if (this.duplex.destroyed) return
     this.knownPendingBytes = this.pendingBytes
     this.isBlocked = this.knownPendingBytes > 0
     this.owner?.unblock(!this.isBlocked)

@@ -41,9 +41,11 @@ export interface Transport {
   /**
    * To be called only where {@link hasRoom}.
    * @param bytes nobody changes them any more
+   * @param payload follows `bytes` in the same write: a message that is not copied, of 16 KiB or more. The caller of `send` may have
+   *   transferred it away while it waits
    * @returns whether the system took all; if not, the owner's `unblock` is called once it did
    */
-  write(bytes: Buffer): boolean
+  write(bytes: Buffer, payload?: Uint8Array | null): boolean
   /** Begins to read, or goes on. */
   resume(): void
   /** Stops to read: TCP tells the peer. */

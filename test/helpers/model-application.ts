@@ -60,6 +60,8 @@ export interface SentOut {
 
 export class ModelApplication {
   readonly wrongs: string[] = []
+  /** Bytes that were sent and perhaps not copied. */
+  private readonly given: Buffer[] = []
   /** What was taken to be sent, in order. */
   readonly sent: SentOut[] = []
   sentFrameBytes = 0
@@ -170,9 +172,13 @@ export class ModelApplication {
     else if (kind === 'text') this.socket.send(text, { compress })
     else {
       const bytes = Buffer.from(text)
-      this.socket.send(bytes, { compress })
+      const copy = this.labelCount % 2 === 0
+      // Those that were not copied have left.
+      if (this.socket.bufferedAmount === 0) for (const one of this.given.splice(0)) one.fill(0x21)
+      this.socket.send(bytes, { compress, copy })
       // The caller's bytes are the caller's again.
-      bytes.fill(0x21)
+      if (copy || bytes.length < 16 * 1024) bytes.fill(0x21)
+      else this.given.push(bytes)
     }
   }
 

@@ -121,11 +121,13 @@ export class HandleLine implements Line, Transport {
     this.owner = owner
   }
 
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, payload: Uint8Array | null = null): boolean {
     if (this.isDestroyed || this.isEnding) return false
     if (this.pieces.length > 0) throw new Error('a write before the one before it was taken')
-    this.pieces.push(bytes)
-    this.counter.bytesWritten += bytes.length
+    const pieces =
+      payload === null ? [bytes] : [bytes, Buffer.from(payload.buffer, payload.byteOffset, payload.length)]
+    this.pieces.push(...pieces)
+    this.counter.bytesWritten += this.waitingBytes
     this.take()
     return this.pieces.length === 0
   }

@@ -74,6 +74,28 @@ describe('a Node whose internals differ', () => {
   )
 })
 
+it('a Node that does not write several pieces in one call copies a large message behind its header', async () => {
+  const { ended } = programs.run(`${START}
+    net.Socket.prototype._writev = null
+    console.log('writev ' + handleKit().hasWritev)
+    const server = new WebSocketServer({ perMessageDeflate: false })
+    server.route('/', { onMessage: (socket, message) => { console.log('server ' + way(socket)); return message } })
+    const { port } = await server.listen(0, '127.0.0.1')
+    const socket = await connect('ws://127.0.0.1:' + port + '/')
+    for (const size of [16_384, 100_000, 900_000]) {
+      const message = Buffer.alloc(size, size % 251)
+      socket.send(message)
+      console.log(message.equals(await socket.receive()))
+    }
+    await socket.close()
+    await server.close()
+  `)
+  const { status, errors, lines } = await ended
+  expect({ status, errors }).toEqual({ status: 0, errors: '' })
+  const echoed = ['server HandleTransport', 'true']
+  expect(lines).toEqual(['writev false', ...echoed, ...echoed, ...echoed])
+}, 60_000)
+
 describe.each([true, false])('2,000 connections without a listener, directIo %p', (directIo) => {
   it.each(['listen', 'attach'])(
     'leave no handle and no memory when they are opened and reset at %s',

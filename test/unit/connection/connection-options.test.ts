@@ -107,10 +107,10 @@ describe('the options of one message', () => {
     [() => undefined, 'options must be an object, not a function'],
     [{ compress: 'no' }, 'compress must be true or false, not "no"'],
     [{ compress: 0 }, 'compress must be true or false, not 0'],
-    [{ compres: true }, 'options has no option "compres"; there is compress; did you mean compress?'],
+    [{ compres: true }, 'options has no option "compres"; there are compress, copy; did you mean compress?'],
     [
       { compress: true, binary: true },
-      'options has no option "binary"; there is compress; a string is sent as text, and bytes as a binary message',
+      'options has no option "binary"; there are compress, copy; a string is sent as text, and bytes as a binary message',
     ],
   ])('are refused as %p, and nothing is sent', (options, said) => {
     const one = new Connection({ role: 'server' })

@@ -110,6 +110,25 @@ describe('RFC 6455 5.6: text of every length', () => {
       }
     })
 
+    test(`${role}: longer text is written whole, wherever it is not ASCII, also when a million units are too many to guess`, () => {
+      const long = 1024 * 1024
+      for (const text of [
+        '\u20ac'.repeat(300) + 'a'.repeat(5000),
+        `${'a'.repeat(5000)}\u20ac`,
+        `${'a'.repeat(255)}\u{1f4a9}${'a'.repeat(5000)}`,
+        '\u00e9'.repeat(70_000),
+        '\u20ac'.repeat(long),
+        '\u20ac'.repeat(long + 1),
+      ]) {
+        const queue = new WriteQueue(masked)
+        queue.appendText(TEXT, 'before')
+        queue.appendText(TEXT, text)
+        const { frames, rest } = readFrames(takeAll(queue))
+        expect([frames.length, rest.length]).toEqual([2, 0])
+        expect(frames[1]!.payload.equals(Buffer.from(text))).toBe(true)
+      }
+    })
+
     test(`${role}: a character that is not ASCII may be at the start or the end of text`, () => {
       for (const length of LENGTHS) {
         const texts = [

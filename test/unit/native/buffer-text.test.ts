@@ -3,13 +3,22 @@ import { bufferTextWorks } from '../../../src/native/buffer-text.js'
 import { loadNative } from '../../helpers/load-native.js'
 
 describe.each(['on', 'off'] as const)('text in and out of a Buffer, HAWSER_NATIVE=%s', (value) => {
-  const { sliceLatin1, sliceUtf8, writeUtf8 } = loadNative<typeof BufferText>(value, 'buffer-text')
+  const { sliceLatin1, sliceUtf8, writeAscii, writeUtf8 } = loadNative<typeof BufferText>(
+    value,
+    'buffer-text',
+  )
   const text = 'a\u00e9\u20ac\u{1f600}'
 
   test('is written as UTF-8 at the offset, and the number of bytes is returned', () => {
     const bytes = Buffer.alloc(16)
     expect(writeUtf8(bytes, text, 2)).toBe(10)
     expect(bytes).toEqual(Buffer.concat([Buffer.alloc(2), Buffer.from(text), Buffer.alloc(4)]))
+  })
+
+  test('that is ASCII is written at the offset, and the number of bytes is returned', () => {
+    const bytes = Buffer.alloc(6)
+    expect(writeAscii(bytes, 'abc', 2)).toBe(3)
+    expect(bytes).toEqual(Buffer.from('\0\0abc\0'))
   })
 
   test('has U+FFFD for a lone surrogate, when written and when read', () => {
@@ -41,7 +50,8 @@ describe.each(['on', 'off'] as const)('text in and out of a Buffer, HAWSER_NATIV
     sliceLatin1(bytes, 0, 1)
     sliceUtf8(bytes, 0, 1)
     writeUtf8(bytes, 'a', 0)
-    expect(calls).toEqual(value === 'on' ? [] : ['toString', 'toString', 'write'])
+    writeAscii(bytes, 'a', 0)
+    expect(calls).toEqual(value === 'on' ? [] : ['toString', 'toString', 'write', 'write'])
   })
 })
 
@@ -54,6 +64,15 @@ describe('the methods of Buffer that Node does not document', () => {
     ['there is no utf8Write', { utf8Write: undefined }],
     ['there is no utf8Slice', { utf8Slice: undefined }],
     ['there is no latin1Slice', { latin1Slice: undefined }],
+    ['there is no latin1Write', { latin1Write: undefined }],
+    [
+      'latin1Write takes no offset',
+      {
+        latin1Write(this: Buffer, text: string) {
+          return this.write(text, 'latin1')
+        },
+      },
+    ],
     [
       'utf8Write takes no offset',
       {
