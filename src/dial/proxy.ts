@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { HandshakeError } from '../errors.js'
-import { optionalObject, readOptions, showValue, unchecked, type Checks } from '../check.js'
+import { optionalObject, readOptions, showUrl, showValue, unchecked, type Checks } from '../check.js'
 import { formatCallerHeaders } from '../handshake/caller-headers.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { discard, exchange, refusal, type BodySignals } from './exchange.js'
@@ -88,9 +88,6 @@ function readProxy(
     tls,
   }
 }
-
-/** A URL as errors show it: everything before an @ may be a password. */
-const showUrl = (text: string): string => showValue(text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1***@'))
 
 /**
  * The proxy to use for a target, or undefined.
