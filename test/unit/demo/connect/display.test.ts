@@ -173,6 +173,15 @@ describe('colours', () => {
   })
 })
 
+test('every character that turns the direction of text, or controls a terminal, is escaped', () => {
+  const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code))
+  const unsafe = all.filter(
+    (one) => /[\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}]/u.test(one) && !'\t\n'.includes(one),
+  )
+  expect(unsafe.length).toBe(12 + 65 - 2 + 2)
+  for (const one of unsafe) expect(printable(one)).toMatch(/^\\u[\da-f]{4}$/)
+})
+
 describe('URLs that the command prints', () => {
   test.each([
     ['wss://ada:secret@host/chat?token=secret#secret', 'wss://***@host/chat?***'],
