@@ -6,7 +6,7 @@ import { optionalObject, readOptions, showUrl, showValue, unchecked, type Checks
 import { formatCallerHeaders } from '../handshake/caller-headers.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { discard, exchange, refusal, type BodySignals } from './exchange.js'
-import { withSubject } from './named-errors.js'
+import { reasonOf, withSubject } from './named-errors.js'
 import type { NetOptions } from './net-options.js'
 import { proxyFromEnvironment } from './proxy-environment.js'
 import { basicAuthorization, type Target } from './websocket-url.js'
@@ -136,8 +136,8 @@ export async function openTunnel(
     return duplex
   } catch (error) {
     discard(duplex)
-    throw error instanceof HandshakeError && error !== signals.signal.reason
-      ? withSubject(error, `the proxy ${shown}`)
-      : error
+    if (error === signals.signal.reason)
+      throw reasonOf(signals, `the proxy ${shown} opened no tunnel in time`)
+    throw error instanceof HandshakeError ? withSubject(error, `the proxy ${shown}`) : error
   }
 }
