@@ -39,7 +39,9 @@ export function readArguments(argv: readonly string[]): Command {
       return { kind: 'version' }
     default:
       if (first !== '' && !first.startsWith('-')) {
-        throw new UsageError(`unknown command ${quote(first)}: there are connect and serve`)
+        // It may be a URL whose command was forgotten, with a password in it.
+        const shown = first.includes(':') ? '' : ` ${quote(first)}`
+        throw new UsageError(`unknown command${shown}: there are connect and serve`)
       }
       return readServeArguments(argv) ?? { kind: 'help', text: HELP }
   }

@@ -82,7 +82,9 @@ export function readSeconds(flag: string, value: string, min: number): number {
 export function readOrigin(flag: string, value: string): string {
   const origin = URL.canParse(value) ? new URL(value).origin : 'null'
   if (origin !== 'null' && origin === value.toLowerCase()) return origin
+  // What stands before an @ may be a password.
+  const shown = value.includes('@') ? 'a URL with a user' : quote(value)
   throw new UsageError(
-    `${flag} must be a scheme and a host without a path, such as https://app.example, not ${quote(value)}`,
+    `${flag} must be a scheme and a host without a path, such as https://app.example, not ${shown}`,
   )
 }

@@ -39,6 +39,51 @@ export function showValue(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
+/** What a value is, without its content: for values that may be secrets. */
+export function showKind(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/**
+ * Says what is wrong with a text that may be a secret, such as the value of a header: the first character that is not legal
+ * and its offset, and nothing else of the text.
+ * @param isLegal whether a UTF-16 code unit is legal
+ */
+export function showFlaw(value: unknown, isLegal: (code: number) => boolean): string {
+  if (typeof value !== 'string') return showKind(value)
+  for (let i = 0; i < value.length; i++) {
+    if (isLegal(value.charCodeAt(i))) continue
+    const code = (value.codePointAt(i) as number).toString(16).toUpperCase().padStart(4, '0')
+    return `text with U+${code} at offset ${String(i)}`
+  }
+  return value === '' ? 'an empty text' : 'this text'
+}
+
+/** How much of a URL an error shows. */
+const MAX_URL_CHARACTERS = 100
+/** Without one of these, what stands before the first colon may be a user or a password. */
+const URL_START = /^\s*(?:(?:wss?|https?)(?:\+unix)?:[/\\]{0,2}|[a-z][a-z\d+.-]*:\/\/)/i
+
+/**
+ * Shows a URL in an error, which may be malformed anywhere: what may be a user, a password or a token is left out. These are
+ * everything before an @, and what follows a question mark or a hash.
+ */
+export function showUrl(text: string): string {
+  const start = (URL_START.exec(text) ?? [''])[0]
+  const rest = text.slice(start.length)
+  const at = rest.lastIndexOf('@')
+  const mark = rest.search(/[?#]/)
+  let shown
+  if (at < 0) shown = mark < 0 ? rest : `${rest.slice(0, mark + 1)}***`
+  // A mark before the @ may be of the password, and the @ may be of the query.
+  else if (mark >= 0 && mark < at) shown = '***'
+  else shown = `***@${mark < 0 ? rest.slice(at + 1) : `${rest.slice(at + 1, mark + 1)}***`}`
+  const all = start + shown
+  return JSON.stringify(all.length > MAX_URL_CHARACTERS ? `${all.slice(0, MAX_URL_CHARACTERS)}…` : all)
+}
+
 export interface NumberRule {
   readonly min: number
   /** Default: Infinity. */

@@ -155,7 +155,9 @@ export function readConnectArguments(argv: readonly string[]): ConnectCommand | 
   let wantsHelp = false
   for (const part of readFlags(argv, FLAGS)) {
     if (part.name === null) {
-      if (draft.url !== '') throw new UsageError(`unexpected argument ${quote(part.value)}: there is one URL`)
+      // It may be a part of a header whose quotes were forgotten, and so a password.
+      if (draft.url !== '')
+        throw new UsageError('unexpected argument: there is one URL, and blanks need quotes')
       draft.url = part.value
     } else if (part.name === 'help') {
       wantsHelp = true
@@ -279,7 +281,10 @@ function checkTogether({ url, tls, proxy, showsFrames }: ConnectCommand): void {
 function readHeader(value: string): readonly [string, string] {
   const match = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([^\0\r\n]*)$/.exec(value)
   if (match === null) {
-    throw new UsageError(`--header must be 'Name: value', such as 'Cookie: id=1', not ${quote(value)}`)
+    const flaw = /[\0\r\n]/.test(value)
+      ? 'holds a line break or NUL'
+      : 'does not begin with a name and a colon'
+    throw new UsageError(`--header must be 'Name: value', such as 'Cookie: id=1', and this one ${flaw}`)
   }
   const [, name = '', text = ''] = match
   return [name, text.trimEnd()]

@@ -43,6 +43,12 @@ export function explainHandshake(error: unknown): Failure | null {
   return { code: EXIT.NOT_CONNECTED, message: `${error.message}${hint}` }
 }
 
+/** A well-formed URL, absolute or not, without what may be a secret: user, password, and what query and fragment say. */
+export const withoutSecrets = (url: string): string =>
+  url.replace(/([?#]).*$/s, '$1***').replace(/^([a-z][a-z\d+.-]*:)?\/\/[^/]*@/i, '$1//***@')
+
+const isLocation = (name: string): boolean => name.toLowerCase() === 'location'
+
 function refusal(
   what: string,
   { status, statusText, headers, body }: NonNullable<HandshakeError['response']>,
@@ -51,7 +57,7 @@ function refusal(
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString().trim()
   const lines = [
     `${what}: HTTP ${String(status)} ${statusText}`.trimEnd(),
-    ...told.map(([name, value]) => `${name}: ${value}`),
+    ...told.map(([name, value]) => `${name}: ${isLocation(name) ? withoutSecrets(value) : value}`),
     ...(text === '' ? [] : [text.slice(0, MAX_BODY_CHARACTERS)]),
   ]
   return lines.join('\n')

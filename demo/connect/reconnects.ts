@@ -1,7 +1,7 @@
 import type { ReconnectOptions } from 'hawser'
 import { errorText } from '../error-text.js'
 import { EXIT } from './exit-codes.js'
-import { describeEnd, explainHandshake, type Failure } from './failures.js'
+import { describeEnd, explainHandshake, withoutSecrets, type Failure } from './failures.js'
 import type { Screen } from './screen.js'
 
 /** Says what a client that reconnects does, and keeps why it gave up. */
@@ -22,7 +22,7 @@ export class Reconnects {
         screen.prompt?.resume()
       },
       onReconnected: ({ url }) => {
-        screen.result(`connected again to ${url}`)
+        screen.result(`connected again to ${withoutSecrets(url)}`)
       },
       onGivenUp: ({ attempts, cause }) => {
         this.hasGivenUp = true

@@ -8,6 +8,7 @@ import {
   optionalObject,
   optionalSignal,
   readOptions,
+  showKind,
   showValue,
   string,
   unchecked,
@@ -113,7 +114,7 @@ export const CONNECT_CHECKS = {
     // An iterable may be read once only: that is when the request is written.
     if (value !== undefined && typeof value !== 'function' && (typeof value !== 'object' || value === null)) {
       throw new TypeError(
-        `${name} must be an object, pairs of name and value, or a function, not ${showValue(value)}`,
+        `${name} must be an object, pairs of name and value, or a function, not ${showKind(value)}`,
       )
     }
     return value as ConnectOptions['headers']

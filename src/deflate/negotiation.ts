@@ -117,20 +117,27 @@ function formatParameters(parameters: {
 }
 
 /**
- * What a client offers (RFC 7692 section 7.1).
+ * What a client offers (RFC 7692 section 7.1), in its order of preference. A server must decline an offer of a window that it
+ * cannot keep to (7.1.2.1), as those of Bun, coder/websocket and gobwas do: a second offer leaves the window out (5.1), unless
+ * `strictNegotiation` demands it.
  * @param config of the role 'client'
  * @returns the value of Sec-WebSocket-Extensions; by default `permessage-deflate; client_max_window_bits`
  */
 export function createOffer(config: ResolvedDeflateOptions): string {
+  const { serverMaxWindowBits, strictNegotiation } = config
+  if (serverMaxWindowBits === MAX_WINDOW_BITS) return formatOffer(config, undefined)
+  const preferred = formatOffer(config, serverMaxWindowBits)
+  return strictNegotiation ? preferred : `${preferred}, ${formatOffer(config, undefined)}`
+}
+
+function formatOffer(config: ResolvedDeflateOptions, serverMaxWindowBits: number | undefined): string {
+  const { serverNoContextTakeover, clientNoContextTakeover, clientMaxWindowBits: clientBits } = config
+  const clientMaxWindowBits = clientBits === false ? undefined : clientBits === MAX_WINDOW_BITS || clientBits
   return formatParameters({
-    serverNoContextTakeover: config.serverNoContextTakeover,
-    clientNoContextTakeover: config.clientNoContextTakeover,
-    serverMaxWindowBits:
-      config.serverMaxWindowBits === MAX_WINDOW_BITS ? undefined : config.serverMaxWindowBits,
-    clientMaxWindowBits:
-      config.clientMaxWindowBits === false
-        ? undefined
-        : config.clientMaxWindowBits === MAX_WINDOW_BITS || config.clientMaxWindowBits,
+    serverNoContextTakeover,
+    clientNoContextTakeover,
+    serverMaxWindowBits,
+    clientMaxWindowBits,
   })
 }
 

@@ -18,8 +18,8 @@ export interface PerMessageDeflateOptions {
    */
   readonly clientNoContextTakeover?: boolean | undefined
   /**
-   * The largest window of the server's compressor (RFC 7692 section 7.1.2.1). A client demands it, a server
-   * keeps to it. Default 15.
+   * The largest window of the server's compressor (RFC 7692 section 7.1.2.1). A client asks for it, and offers to do without
+   * it for servers that cannot keep to it (with `strictNegotiation` it demands it); a server keeps to it. Default 15.
    */
   readonly serverMaxWindowBits?: WindowBits | undefined
   /**
@@ -65,7 +65,8 @@ export interface PerMessageDeflateOptions {
   readonly maxInflateHistoryBytes?: number | undefined
   /**
    * A client fails the handshake if the server's answer leaves out a `serverNoContextTakeover` or a
-   * `serverMaxWindowBits` that the client asked for, or has a larger window. Default false: such an answer is accepted,
+   * `serverMaxWindowBits` that the client asked for, or has a larger window; a server that declines the window then goes
+   * without compression. Default false: such an answer is accepted,
    * because Hawser's inflater reads any message of such a server. A server ignores this option.
    */
   readonly strictNegotiation?: boolean | undefined

@@ -3,7 +3,8 @@ import type { Agent, ClientRequestArgs } from 'node:http'
 import { Duplex } from 'node:stream'
 import { showValue } from '../check.js'
 import { HandshakeError, toError } from '../errors.js'
-import { connectionFailed, discard, ignoreErrors } from './exchange.js'
+import { connectionFailed, discard, ignoreErrors, type BodySignals } from './exchange.js'
+import { reasonOf } from './named-errors.js'
 import type { Target } from './websocket-url.js'
 
 type Done = (error: Error | null | undefined, stream?: unknown) => void
@@ -69,8 +70,9 @@ export function connectByAgent(
   agent: Agent,
   options: ClientRequestArgs,
   target: Target,
-  signal: AbortSignal,
+  signals: BodySignals,
 ): Promise<Duplex> {
+  const { signal } = signals
   return new Promise((resolve, reject) => {
     let isOver = false
     const request = new AgentRequest(target)
@@ -81,7 +83,7 @@ export function connectByAgent(
     }
     const abort = (): void => {
       finish(() => {
-        reject(signal.reason as Error)
+        reject(reasonOf(signals, 'the agent made no connection in time'))
       })
     }
     const done: Done = (error, stream) => {

@@ -1,4 +1,5 @@
 import { detailOf, HandshakeError, type HandshakeErrorOptions } from '../errors.js'
+import type { BodySignals } from './exchange.js'
 
 function copy(error: HandshakeError, changed: HandshakeErrorOptions): HandshakeError {
   const { code, response, cause } = error
@@ -14,4 +15,11 @@ export const withUrl = (error: HandshakeError, url: string): HandshakeError =>
 export function withSubject(error: HandshakeError, subject: string): HandshakeError {
   const detail = detailOf(error)
   return copy(error, { detail: detail === undefined ? subject : `${subject}: ${detail}` })
+}
+
+/** Why an attempt ended: the reason of its signal. If that is its timeout, the error says what it waited for. */
+export function reasonOf({ signal, givenSignal }: BodySignals, awaited: string): unknown {
+  const reason: unknown = signal.reason
+  const isTimeout = reason instanceof HandshakeError && givenSignal?.aborted !== true
+  return isTimeout ? withSubject(reason, awaited) : reason
 }

@@ -40,7 +40,7 @@ export function openTransport(
   if (agent !== undefined) {
     const { path, ...rest } = { path: undefined, ...address }
     const request: ClientRequestArgs = { ...rest, socketPath: path, path: target.target }
-    return connectByAgent(agent, { ...(secure ? secured : {}), ...request }, target, signals.signal).then(
+    return connectByAgent(agent, { ...(secure ? secured : {}), ...request }, target, signals).then(
       (duplex) => (secure && !isSecured(duplex) ? tlsOver(duplex, secured, hostname) : duplex),
     )
   }

@@ -2,11 +2,11 @@ import { connect as connectTcp, isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { HandshakeError } from '../errors.js'
-import { optionalObject, readOptions, showValue, unchecked, type Checks } from '../check.js'
+import { optionalObject, readOptions, showUrl, showValue, unchecked, type Checks } from '../check.js'
 import { formatCallerHeaders } from '../handshake/caller-headers.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import { discard, exchange, refusal, type BodySignals } from './exchange.js'
-import { withSubject } from './named-errors.js'
+import { reasonOf, withSubject } from './named-errors.js'
 import type { NetOptions } from './net-options.js'
 import { proxyFromEnvironment } from './proxy-environment.js'
 import { basicAuthorization, type Target } from './websocket-url.js'
@@ -89,9 +89,6 @@ function readProxy(
   }
 }
 
-/** A URL as errors show it: everything before an @ may be a password. */
-const showUrl = (text: string): string => showValue(text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1***@'))
-
 /**
  * The proxy to use for a target, or undefined.
  * @throws SyntaxError for a variable of the environment that is not the URL of a proxy
@@ -139,8 +136,8 @@ export async function openTunnel(
     return duplex
   } catch (error) {
     discard(duplex)
-    throw error instanceof HandshakeError && error !== signals.signal.reason
-      ? withSubject(error, `the proxy ${shown}`)
-      : error
+    if (error === signals.signal.reason)
+      throw reasonOf(signals, `the proxy ${shown} opened no tunnel in time`)
+    throw error instanceof HandshakeError ? withSubject(error, `the proxy ${shown}`) : error
   }
 }

@@ -1,4 +1,4 @@
-import { showValue } from '../check.js'
+import { showUrl, showValue } from '../check.js'
 
 /** The target of a URL: the address of the transport, and parts of the request head. */
 export interface Target {
@@ -40,16 +40,16 @@ export function parseTarget(url: string | URL): Target {
   const text = url instanceof URL ? url.href : url
   if (typeof text !== 'string') throw new TypeError(`url must be a string or a URL, not ${showValue(url)}`)
   if (!URL.canParse(text))
-    throw new SyntaxError(`url must be an absolute, well-formed URL, not ${show(text)}`)
+    throw new SyntaxError(`url must be an absolute, well-formed URL, not ${showUrl(text)}`)
   const parsed = new URL(text)
   const scheme = SCHEMES.get(parsed.protocol)
   if (scheme === undefined) {
     throw new SyntaxError(
-      `url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not ${show(text)}`,
+      `url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not ${showUrl(text)}`,
     )
   }
   if (text.includes('#'))
-    throw new SyntaxError(`url must have no fragment (RFC 6455 section 3), not ${show(text)}`)
+    throw new SyntaxError(`url must have no fragment (RFC 6455 section 3), not ${showUrl(text)}`)
   const { secure } = scheme
   if (scheme.unix) return unixTarget(parsed, secure)
   const { username, password } = parsed
@@ -70,16 +70,13 @@ export function parseTarget(url: string | URL): Target {
   }
 }
 
-/** A URL as errors show it: everything that may be a password is left out. */
-const show = (text: string): string => showValue(text.replace(/\/\/[^/?#]*@/, '//***@'))
-
 function unixTarget(parsed: URL, secure: boolean): Target {
   const colon = parsed.pathname.indexOf(':')
   const socketPath = colon < 0 ? parsed.pathname : parsed.pathname.slice(0, colon)
   const pathname = colon < 0 ? '/' : parsed.pathname.slice(colon + 1)
   if (parsed.hostname !== '' || socketPath === '' || socketPath === '/') {
     throw new SyntaxError(
-      `url must name a socket by its whole path, as in ws+unix:/run/app.sock:/chat, not ${showValue(parsed.href)}`,
+      `url must name a socket by its whole path, as in ws+unix:/run/app.sock:/chat, not ${showUrl(parsed.href)}`,
     )
   }
   return {

@@ -1,4 +1,4 @@
-import { refusePromise, showValue } from '../check.js'
+import { refusePromise, showUrl, showValue } from '../check.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
@@ -17,7 +17,7 @@ export function checkOrigins(origins: readonly OriginRule[] | undefined): readon
     if (typeof rule === 'function' || rule instanceof RegExp) continue
     if (typeof rule === 'string' && isOrigin(rule)) continue
     throw new TypeError(
-      `origins[${String(index)}] must be an origin as browsers send it, such as 'https://example.com' (no path, no default port), a RegExp or a function, not ${showValue(rule)}`,
+      `origins[${String(index)}] must be an origin as browsers send it, such as 'https://example.com' (no path, no default port), a RegExp or a function, not ${typeof rule === 'string' ? showUrl(rule) : showValue(rule)}`,
     )
   }
   return origins.slice() as readonly OriginRule[]

@@ -1,7 +1,7 @@
 /** Reads and chooses subprotocols: Sec-WebSocket-Protocol (RFC 6455 sections 1.9, 4.1 and 11.3.4). */
 
-import { showValue } from '../check.js'
-import { isToken, trimOws } from './tokens.js'
+import { showFlaw, showValue } from '../check.js'
+import { isToken, isTokenCode, trimOws } from './tokens.js'
 
 /**
  * Reads the subprotocols that a client offers.
@@ -32,12 +32,15 @@ export function checkProtocols(protocols: readonly string[], option = 'protocols
     throw new TypeError(`${option} must be an array of names, not ${showValue(protocols)}`)
   }
   const names = new Set<string>()
-  for (const name of protocols as readonly unknown[]) {
+  for (const [i, name] of (protocols as readonly unknown[]).entries()) {
+    // Programs put tokens of authentication into subprotocols: an error shows none of them.
+    const which = `${option}[${String(i)}]`
     if (typeof name !== 'string' || !isToken(name)) {
-      throw new TypeError(`${option} must hold tokens (RFC 6455 11.3.4), not ${showValue(name)}`)
+      const flaw = showFlaw(name, isTokenCode)
+      throw new TypeError(`${option} must hold tokens (RFC 6455 11.3.4), and ${which} is ${flaw}`)
     }
     if (names.has(name)) {
-      throw new TypeError(`${option} must hold each name once, but has ${showValue(name)} twice`)
+      throw new TypeError(`${option} must hold each name once, and ${which} repeats one`)
     }
     names.add(name)
   }

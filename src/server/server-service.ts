@@ -1,7 +1,6 @@
 import {
   checkNumber,
   checkOptionNames,
-  optionalObject,
   refusePromise,
   refuseSurplus,
   showValue,
@@ -18,7 +17,7 @@ import type { Codec } from '../service/codec.js'
 import { checkServiceNames, SETTING_NAMES } from '../service/service-names.js'
 import { checkService, type Handlers, type Service } from '../service/service.js'
 import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
-import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
+import { optionalHeaders, toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { resolveServiceSettings, type ResolvedServiceSettings, type ServiceSettings } from './options.js'
 import type { ServerSocket } from './server-socket.js'
@@ -86,7 +85,7 @@ export class RejectDecision implements Reject {
 
 const ACCEPT = {
   data: unchecked<unknown>(),
-  headers: optionalObject<HeadersInput>('an object, or pairs of name and value'),
+  headers: optionalHeaders,
   protocol: string(undefined),
 } satisfies Checks<AcceptOptions<unknown>>
 

@@ -1,4 +1,4 @@
-import { showValue } from '../check.js'
+import { showKind, showValue, type Check } from '../check.js'
 import type { HeaderPairs } from '../handshake/caller-headers.js'
 
 /** The value of a header, or several values of one name: see {@link HeadersInput}. */
@@ -14,6 +14,13 @@ export type HeadersInput =
 
 export type HeaderPair = readonly [name: string, value: string]
 
+/** Checks for headers, or none. Their names and values are checked when the head is written. */
+export const optionalHeaders: Check<HeadersInput | undefined> = (name, value) => {
+  if (value === undefined || (typeof value === 'object' && value !== null))
+    return value as HeadersInput | undefined
+  throw new TypeError(`${name} must be an object, or pairs of name and value, not ${showKind(value)}`)
+}
+
 /**
  * Turns any form of headers into pairs. It checks no name and no value: `formatCallerHeaders` of `src/handshake` does that.
  * @throws TypeError for what is not an object, and for a list with a value that is not a string
@@ -21,7 +28,7 @@ export type HeaderPair = readonly [name: string, value: string]
 export function toHeaderPairs(headers: HeadersInput | undefined): HeaderPairs | undefined {
   if (headers === undefined) return undefined
   if (typeof headers !== 'object' || (headers as unknown) === null) {
-    throw new TypeError(`headers must be an object or pairs of name and value, not ${showValue(headers)}`)
+    throw new TypeError(`headers must be an object or pairs of name and value, not ${showKind(headers)}`)
   }
   const pairs: HeaderPair[] = []
   const given: Iterable<unknown> = Symbol.iterator in headers ? headers : Object.entries(headers)
@@ -39,9 +46,7 @@ export function toHeaderPairs(headers: HeadersInput | undefined): HeaderPairs | 
 function addAll(pairs: HeaderPair[], name: unknown, values: readonly unknown[]): void {
   for (const value of values) {
     if (typeof value === 'string') continue
-    throw new TypeError(
-      `the values of the header ${showValue(name)} must be strings, not ${showValue(value)}`,
-    )
+    throw new TypeError(`the values of the header ${showValue(name)} must be strings, not ${showKind(value)}`)
   }
   if (String(name).toLowerCase() === 'cookie' && values.length > 0)
     pairs.push([name as string, values.join('; ')])

@@ -130,7 +130,7 @@ export class OutputFlow {
     return new LimitError('HAWSER_SLOW_CONSUMER', this.limits.maxBufferedOutputBytes, waiting)
   }
 
-  /** Whether {@link failWaiters} may have somebody to tell. */
+  /** Whether a call waits that {@link failWaiters} would tell. */
   get isWaitedFor(): boolean {
     return this.waiters !== null
   }

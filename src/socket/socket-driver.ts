@@ -288,10 +288,8 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.touch()
     let { bufferedBytes } = this.connection
     // Bytes that are held leave before the caller goes on, or are copied.
-    if (
-      bufferedBytes > EAGER_FLUSH_BYTES ||
-      (bufferedBytes > HELD_PAYLOAD_BYTES && this.connection.isHolding)
-    ) {
+    const eagerBytes = this.connection.isHolding ? HELD_PAYLOAD_BYTES : EAGER_FLUSH_BYTES
+    if (bufferedBytes > eagerBytes) {
       this.writeOut(true)
       bufferedBytes = this.connection.bufferedBytes
     }

@@ -92,7 +92,10 @@ export class Link {
     }
     // The standard wants one where RFC 6455 does not.
     this.fail(
-      new HandshakeError('HAWSER_UNEXPECTED_PROTOCOL', { detail: 'none of those offered', url: socket.url }),
+      new HandshakeError('HAWSER_UNEXPECTED_PROTOCOL', {
+        detail: 'none of those offered',
+        url: socket.url.split('?', 1)[0],
+      }),
     )
   }
 

@@ -26,14 +26,17 @@ const URLS: [unknown, ErrorConstructor, string | RegExp][] = [
 ]
 
 const PROTOCOLS: [unknown, string][] = [
-  [['chat', 'chat'], 'protocols must hold each name once, but has "chat" twice'],
-  [[''], 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
-  ['', 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
-  ['a, b', 'protocols must hold tokens (RFC 6455 11.3.4), not "a, b"'],
-  [['a b'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
-  [['a\r\nX: y'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a\\r\\nX: y"'],
-  [['é'], 'protocols must hold tokens (RFC 6455 11.3.4), not "é"'],
-  [[5], 'protocols must hold tokens (RFC 6455 11.3.4), not 5'],
+  [['chat', 'chat'], 'protocols must hold each name once, and protocols[1] repeats one'],
+  [[''], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is an empty text'],
+  ['', 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is an empty text'],
+  ['a, b', 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+002C at offset 1'],
+  [['a b'], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+0020 at offset 1'],
+  [
+    ['a\r\nX: y'],
+    'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+000D at offset 1',
+  ],
+  [['é'], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+00E9 at offset 0'],
+  [[5], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is a number'],
   [7, 'protocols must be an array of names, not 7'],
   [{ chat: true }, 'protocols must be an array of names, not an object'],
 ]

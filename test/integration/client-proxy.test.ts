@@ -177,6 +177,7 @@ describe('a proxy', () => {
     const error = await failure('ws://server.test/', options)
     expect([error.code, error.httpStatus, error.response]).toEqual([code, undefined, undefined])
     expect(error.message.endsWith('(ws://server.test/)')).toBe(true)
+    expect(error.message).toContain(`the proxy ${urlOf(proxy)}`)
     await expectAllClosed(proxy)
   })
 

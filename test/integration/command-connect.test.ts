@@ -426,13 +426,21 @@ describe('exit codes', () => {
       ['ftp://localhost/'],
       'url must start with ws:, wss:, http:, https:, ws+unix: or wss+unix:, not "ftp://localhost/"',
     ],
-    [['ws://localhost/#a'], 'url must have no fragment (RFC 6455 section 3), not "ws://localhost/#a"'],
+    [['ws://localhost/#a'], 'url must have no fragment (RFC 6455 section 3), not "ws://localhost/#***"'],
     [['ws://localhost/', '-H', 'Host: a'], 'headers must not have Host: it follows from the url'],
     [
       ['ws://localhost/', '--proxy', 'ftp://a'],
       'proxy must be a URL that starts with http:// or https://, not "ftp://a"',
     ],
-    [['ws://localhost/', '-s', 'a b'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
+    [
+      ['ws://localhost/', '-s', 'a b'],
+      'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+0020 at offset 1',
+    ],
+    [['ws://ada:pa#secret@localhost/'], 'url must have no fragment (RFC 6455 section 3), not "ws://***"'],
+    [
+      ['ws://localhost/', '-H', 'Authorization: Bearer secret\u{1f600}'],
+      'the value of the header "Authorization" must be latin1 without control characters, not text with U+1F600 at offset 13',
+    ],
     [
       ['wss://localhost/', '--ca', '/no/such.pem'],
       "--ca must be a file that can be read: ENOENT: no such file or directory, open '/no/such.pem'",

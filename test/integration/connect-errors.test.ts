@@ -10,6 +10,7 @@ import {
   WebSocketServer,
   type ConnectOptions,
 } from '../../src/index.js'
+import { WebSocket, WebSocketStream, type ErrorEvent } from '../../src/whatwg/index.js'
 import { openRaw, requestHead } from '../helpers/raw-peer.js'
 
 const cleanups: (() => unknown)[] = []
@@ -85,12 +86,50 @@ describe('the error of a failed connect', () => {
     expect(unix.message).toMatch(/ENOENT.* [(]ws[+]unix:.*no.such.socket:.chat[)]$/)
   })
 
-  it('shows no credentials when the URL itself is wrong', () => {
-    for (const url of ['ws://ada:secret@host/#fragment', 'ftp://ada:secret@host/', 'ws://ada:secret@:x/']) {
-      expect(() => void connect(url)).toThrow(SyntaxError)
-      expect(() => void connect(url)).toThrow(/[*]{3}@/)
-      expect(() => void connect(url)).not.toThrow(/secret/)
+  it.each([
+    ['ws://ada:secret@host/#fragment', '"ws://***@host/#***"'],
+    ['ftp://ada:secret@host/', '"ftp://***@host/"'],
+    ['ws://ada:secret@:x/', '"ws://***@:x/"'],
+    ['ws://ada:pa#secret@host/', '"ws://***"'],
+    ['ws://ada:pa/secret@host/#', '"ws://***@host/#***"'],
+    ['ws://ada:pa?secret@host:x/', '"ws://***"'],
+    ['ws:ada:secret@host/#x', '"ws:***@host/#***"'],
+    ['ws:/ada:secret@host/#x', '"ws:/***@host/#***"'],
+    ['ws:\\\\ada:secret@host/#x', JSON.stringify('ws:\\\\***@host/#***')],
+    [' ws://ada:sec ret@host/#x', '" ws://***@host/#***"'],
+    ['ftp:ada:secret@host/', '"***@host/"'],
+    ['ada:secret@host', '"***@host"'],
+    ['ws://h/?token=secret#x', '"ws://h/?***"'],
+    ['ws://h/?token=a@secret#x', '"ws://***"'],
+    ['ftp://h/?token=secret', '"ftp://h/?***"'],
+    ['/?token=secret', '"/?***"'],
+  ])('shows neither credentials nor a query when the URL itself is wrong: %s', (url, shown) => {
+    for (const construct of [
+      () => void connect(url),
+      () => new WebSocket(url),
+      () => new WebSocketStream(url),
+    ]) {
+      expect(construct).toThrow(expect.objectContaining({ name: 'SyntaxError' }))
+      expect(construct).toThrow(`not ${shown}`)
+      expect(construct).not.toThrow(/secret|sec ret|pa[#/?]/)
     }
+  })
+
+  it('shows no credentials of a URL of a Unix socket that names a host', () => {
+    expect(() => void connect('ws+unix://ada:secret@host/run/x')).toThrow('not "ws+unix://***@host/run/x"')
+  })
+
+  it('names no query when a WebSocket gets no subprotocol of those it offered', async () => {
+    const server = new WebSocketServer()
+    server.route('/', {})
+    const { port } = await server.listen(0, '127.0.0.1')
+    cleanups.push(() => {
+      server.terminate()
+    })
+    const socket = new WebSocket(`ws://127.0.0.1:${String(port)}/?token=secret`, 'chat')
+    const [{ message, error }] = (await once(socket, 'error')) as [ErrorEvent]
+    expect(message).toContain(`(ws://127.0.0.1:${String(port)}/)`)
+    expect(`${message} ${String(error?.stack)}`).not.toContain('secret')
   })
 })
 
@@ -121,15 +160,39 @@ describe('headers with several values', () => {
   })
 
   it.each([
-    [{ Cookie: ['a', 5] }, 'the values of the header "Cookie" must be strings, not 5'],
+    [{ Cookie: ['a', 5] }, 'the values of the header "Cookie" must be strings, not a number'],
     [{ 'X-A': [['a']] }, 'the values of the header "X-A" must be strings'],
     [{ 'X-A': ['a\r\nX-B: c'] }, 'the value of the header "X-A" must be latin1 without control characters'],
     [{ Host: ['a', 'b'] }, 'headers must not have Host'],
-    [[5], 'headers must hold pairs of name and value, not 5'],
+    [[5], 'headers must hold pairs of name and value, not a number'],
     [[['X-A']], 'headers must hold pairs of name and value'],
   ])('are refused when they are wrong: %p', async (headers, message) => {
     await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(TypeError)
     await expect(connect('ws://127.0.0.1:1/', { headers: headers as never })).rejects.toThrow(message)
+  })
+
+  it.each([
+    [{ Authorization: 'Bearer secret\n' }, /"Authorization" must .* not text with U[+]000A at offset 13$/],
+    [[['Authorization', 'Basic secret\u{1f600}']], /"Authorization" must .* U[+]1F600 at offset 12$/],
+    [{ Cookie: ['a=secret\r'] }, /"Cookie" must .* U[+]000D at offset 8$/],
+    [
+      { 'Sec-WebSocket-Protocol': 'secret' },
+      /"Sec-WebSocket-Protocol" is reserved for the handshake and cannot/,
+    ],
+    [
+      [['Authorization: Bearer secret', '']],
+      /^the name of a header must be a token .* U[+]003A at offset 13$/,
+    ],
+    [['Authorization: Bearer secret'], /pairs of name and value, not a string$/],
+    ['Authorization: Bearer secret', /or a function, not a string$/],
+    [() => 'Authorization: Bearer secret', /pairs of name and value, not a string$/],
+    [new Map([['Cookie', [5_417]]]), /"Cookie" must be strings, not a number$/],
+  ])('are named but never shown when they are wrong: %p', async (headers, message) => {
+    const error: unknown = await (async () =>
+      connect('ws://127.0.0.1:1/', { headers: headers as never }))().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toMatch(message)
+    expect(String((error as Error).stack).split('\n    at ')[0]).not.toMatch(/secret|5417/)
   })
 
   it('are sent as one Set-Cookie field each by accept and by reject', async () => {

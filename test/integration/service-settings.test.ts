@@ -246,8 +246,16 @@ describe('a wrong setting', () => {
     ],
     [{ autoPong: 1 as never }, TypeError, 'service.autoPong must be true or false, not 1'],
     [{ protocols: 'v1' as never }, TypeError, 'service.protocols must be an array of names, not "v1"'],
-    [{ protocols: ['a b'] }, TypeError, 'service.protocols must hold tokens (RFC 6455 11.3.4), not "a b"'],
-    [{ protocols: ['a', 'a'] }, TypeError, 'service.protocols must hold each name once, but has "a" twice'],
+    [
+      { protocols: ['a b'] },
+      TypeError,
+      'service.protocols must hold tokens (RFC 6455 11.3.4), and service.protocols[0] is text with U+0020 at offset 1',
+    ],
+    [
+      { protocols: ['a', 'a'] },
+      TypeError,
+      'service.protocols must hold each name once, and service.protocols[1] repeats one',
+    ],
   ]
 
   test.each(WRONG)('is refused when the service is registered: %p', async (settings, kind, message) => {

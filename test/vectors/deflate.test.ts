@@ -106,7 +106,7 @@ describe('RFC 7692 section 7.1.3: examples of negotiation', () => {
 
   test('an offer of our own in these words', () => {
     expect(createOffer(resolveDeflateOptions({ serverMaxWindowBits: 10 }, 'client')!)).toBe(
-      'permessage-deflate; server_max_window_bits=10; client_max_window_bits',
+      'permessage-deflate; server_max_window_bits=10; client_max_window_bits, permessage-deflate; client_max_window_bits',
     )
   })
 })

@@ -35,7 +35,18 @@ describe('the offer of a client (RFC 7692 section 7.1)', () => {
     [{}, 'permessage-deflate; client_max_window_bits'],
     [{ clientMaxWindowBits: false }, 'permessage-deflate'],
     [{ clientMaxWindowBits: 10 }, 'permessage-deflate; client_max_window_bits=10'],
-    [{ serverMaxWindowBits: 8 }, 'permessage-deflate; server_max_window_bits=8; client_max_window_bits'],
+    [
+      { serverMaxWindowBits: 8 },
+      'permessage-deflate; server_max_window_bits=8; client_max_window_bits, permessage-deflate; client_max_window_bits',
+    ],
+    [
+      { serverMaxWindowBits: 8, strictNegotiation: true },
+      'permessage-deflate; server_max_window_bits=8; client_max_window_bits',
+    ],
+    [
+      { serverMaxWindowBits: 14, serverNoContextTakeover: true, clientMaxWindowBits: false },
+      'permessage-deflate; server_no_context_takeover; server_max_window_bits=14, permessage-deflate; server_no_context_takeover',
+    ],
     [
       { serverNoContextTakeover: true, clientNoContextTakeover: true },
       'permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits',

@@ -39,6 +39,7 @@ describe('the command line', () => {
     [['-x'], 'unknown flag -x'],
     [['--__proto__'], 'unknown flag --__proto__'],
     [['start'], 'unknown command "start": there are connect and serve'],
+    [['ws://ada:secret@host/'], 'unknown command: there are connect and serve'],
     [['serve', 'connect'], 'unexpected argument "connect"'],
     [['serve', '--once'], 'unknown flag --once'],
     [['--echo=yes'], '--echo takes no value'],

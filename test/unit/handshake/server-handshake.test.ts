@@ -289,11 +289,11 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
     [{ extensions: true }, 'extensions must hold extensions that the client offered, not true'],
     [
       { headers: [['Sec-WebSocket-Protocol', 'chat']] },
-      'the header "Sec-WebSocket-Protocol" is reserved for the handshake and cannot be set to "chat"',
+      'the header "Sec-WebSocket-Protocol" is reserved for the handshake and cannot be set',
     ],
     [
       { headers: [['X', 'a\r\nB: c']] },
-      'the value of the header "X" must be latin1 without control characters, not "a\\r\\nB: c"',
+      'the value of the header "X" must be latin1 without control characters, not text with U+000D at offset 1',
     ],
   ])('throws for %j', (choice, message) => {
     expect(() => formatUpgradeResponse(asked, choice as UpgradeChoice)).toThrow(new TypeError(message))
@@ -376,12 +376,12 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
     [
       404,
       { headers: [['Content-Length', '5']] },
-      'the header "Content-Length" is reserved for the handshake and cannot be set to "5"',
+      'the header "Content-Length" is reserved for the handshake and cannot be set',
     ],
     [
       404,
       { headers: [['A\r\n', 'b']] },
-      'the name of a header must be a token (RFC 9110 5.6.2), not "A\\r\\n"',
+      'the name of a header must be a token (RFC 9110 5.6.2), not text with U+000D at offset 1',
     ],
   ])('throws for %p %j', (status, options, message) => {
     expect(() => formatRejection(status as number, options as RejectionOptions)).toThrow(

@@ -32,10 +32,13 @@ describe('checkProtocols', () => {
   it.each([
     ['chat', 'protocols must be an array of names, not "chat"'],
     [undefined, 'protocols must be an array of names, not undefined'],
-    [[1], 'protocols must hold tokens (RFC 6455 11.3.4), not 1'],
-    [[''], 'protocols must hold tokens (RFC 6455 11.3.4), not ""'],
-    [['a\r\nX: y'], 'protocols must hold tokens (RFC 6455 11.3.4), not "a\\r\\nX: y"'],
-    [['a', 'b', 'a'], 'protocols must hold each name once, but has "a" twice'],
+    [[1], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is a number'],
+    [[''], 'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is an empty text'],
+    [
+      ['a\r\nX: y'],
+      'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+000D at offset 1',
+    ],
+    [['a', 'b', 'a'], 'protocols must hold each name once, and protocols[2] repeats one'],
   ])('refuses %j', (given, message) => {
     expect(() => checkProtocols(given as string[])).toThrow(new TypeError(message))
   })

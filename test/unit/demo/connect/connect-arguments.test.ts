@@ -78,15 +78,25 @@ describe('the command line of connect', () => {
 
   test.each<readonly [readonly string[], string]>([
     [[], 'connect needs a URL, such as ws://localhost:8080/echo'],
-    [[URL, 'ws://other'], 'unexpected argument "ws://other": there is one URL'],
+    [[URL, 'Bearer', 'secret'], 'unexpected argument: there is one URL, and blanks need quotes'],
     [[URL, '--wat'], 'unknown flag --wat'],
     [[URL, '--once=1'], '--once takes no value'],
     [[URL, '-H'], '-H needs a value'],
-    [[URL, '-H', 'Cookie'], `--header must be 'Name: value', such as 'Cookie: id=1', not "Cookie"`],
-    [[URL, '-H', 'a b: c'], `--header must be 'Name: value', such as 'Cookie: id=1', not "a b: c"`],
+    [
+      [URL, '-H', 'Cookie'],
+      `--header must be 'Name: value', such as 'Cookie: id=1', and this one does not begin with a name and a colon`,
+    ],
+    [
+      [URL, '-H', 'a b: c'],
+      `--header must be 'Name: value', such as 'Cookie: id=1', and this one does not begin with a name and a colon`,
+    ],
     [
       [URL, '-H', 'a: b\r\nc: d'],
-      `--header must be 'Name: value', such as 'Cookie: id=1', not "a: b\\r\\nc: d"`,
+      `--header must be 'Name: value', such as 'Cookie: id=1', and this one holds a line break or NUL`,
+    ],
+    [
+      [URL, '--origin', 'https://ada:sec/ret@a.example'],
+      '--origin must be a scheme and a host without a path, such as https://app.example, not a URL with a user',
     ],
     [
       [URL, '--origin', 'a.example'],

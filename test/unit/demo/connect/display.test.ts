@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import type { FrameReport, WireReport } from '../../../../demo/frame-tap.js'
+import { explainHandshake, withoutSecrets } from '../../../../demo/connect/failures.js'
 import { frameLines } from '../../../../demo/connect/frame-lines.js'
+import { HandshakeError } from '../../../../src/index.js'
 import { hexdump } from '../../../../demo/connect/hexdump.js'
 import { layOutJson } from '../../../../demo/connect/json-layout.js'
 import { printable } from '../../../../demo/connect/printable.js'
@@ -168,5 +170,42 @@ describe('colours', () => {
     expect(isColoured(terminal, { NO_COLOR: '0' })).toBe(false)
     const isDumb = (env: object): boolean => !('TERM' in env)
     expect(isColoured({ isTTY: true, hasColors: isDumb }, { TERM: 'dumb' })).toBe(false)
+  })
+})
+
+test('every character that turns the direction of text, or controls a terminal, is escaped', () => {
+  const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code))
+  const unsafe = all.filter(
+    (one) => /[\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}]/u.test(one) && !'\t\n'.includes(one),
+  )
+  expect(unsafe.length).toBe(12 + 65 - 2 + 2)
+  for (const one of unsafe) expect(printable(one)).toMatch(/^\\u[\da-f]{4}$/)
+})
+
+describe('URLs that the command prints', () => {
+  test.each([
+    ['wss://ada:secret@host/chat?token=secret#secret', 'wss://***@host/chat?***'],
+    ['//ada@host/@room', '//***@host/@room'],
+    ['/chat?token=secret', '/chat?***'],
+    ['/chat#secret', '/chat#***'],
+    ['http://host:81/@room', 'http://host:81/@room'],
+  ])('%s is shown without secrets', (url, shown) => {
+    expect(withoutSecrets(url)).toBe(shown)
+  })
+
+  test('the Location of a refusal has no secrets, other headers stay', () => {
+    const response = {
+      status: 302,
+      statusText: 'Found',
+      headers: [
+        ['Location', 'https://host/login?token=secret'],
+        ['WWW-Authenticate', 'Basic realm="a?b"'],
+      ],
+      body: new Uint8Array(0),
+    } as const
+    const error = new HandshakeError('HAWSER_UNEXPECTED_STATUS', { response })
+    expect(explainHandshake(error)?.message).toBe(
+      'the server refused the connection: HTTP 302 Found\nLocation: https://host/login?***\nWWW-Authenticate: Basic realm="a?b"',
+    )
   })
 })
