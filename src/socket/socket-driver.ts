@@ -288,8 +288,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     this.touch()
     let { bufferedBytes } = this.connection
     // Bytes that are held leave before the caller goes on, or are copied.
-    const eagerBytes = this.connection.isHolding ? HELD_PAYLOAD_BYTES : EAGER_FLUSH_BYTES
-    if (bufferedBytes > eagerBytes) {
+    if (bufferedBytes > (this.connection.isHolding ? HELD_PAYLOAD_BYTES : EAGER_FLUSH_BYTES)) {
       this.writeOut(true)
       bufferedBytes = this.connection.bufferedBytes
     }
