@@ -225,6 +225,20 @@ function quietText({ quiet }) {
     : `**the machine was not quiet** (${before}): other processes took up to ${percent(quiet.worstShare)} of a core in ${quiet.noisyRows.map((name) => `\`${name}\``).join('; ')}`
 }
 
+/** How far the rounds of one contender lay apart: in half of all, and at most. */
+function spreadText({ rows }) {
+  const spreads = rows
+    .flatMap(({ name, contenders }) =>
+      Object.values(contenders)
+        .filter(({ spread, values }) => spread !== undefined && values.length > 1)
+        .map(({ spread }) => ({ name, spread })),
+    )
+    .sort((a, b) => a.spread - b.spread)
+  if (spreads.length === 0) return ''
+  const [middle, last] = [spreads[spreads.length >> 1], spreads.at(-1)]
+  return `; rounds lie apart by ± ${percent(middle.spread)} in half of all figures, at most by ± ${percent(last.spread)} (\`${last.name}\`)`
+}
+
 /** What the figures of one processor depend on. */
 export function runText(results) {
   const { date, nodes, cores, system, commit, changed, rounds, seconds, loader, versions } = results
@@ -239,7 +253,7 @@ export function runText(results) {
     ([version, uses]) => ` In ${shortNode(version)} ws ${uses}.`,
   )
   const inNodes = Object.values(nodes).map((version) => version.replace('v', ''))
-  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${warning}`
+  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${warning}`
 }
 
 /** A chart of charts.mjs, from docs/ on. */

@@ -90,7 +90,7 @@ async function measureRow({ workload, runs, rounds }, measureRun) {
 }
 
 /** The rows of what was measured, one for each Node; what runs without Node stands in each. */
-function splitByNode(name, workload, runs, summaryOf) {
+export function splitByNode(name, workload, runs, summaryOf, quick) {
   const nodes = [...new Set(runs.map(({ node }) => node))]
   return nodes.flatMap((node) => {
     const own = runs
@@ -101,7 +101,9 @@ function splitByNode(name, workload, runs, summaryOf) {
     )
     const { kind, unit, lowerIsBetter = false } = workload
     const row = { name, node, kind, unit, lowerIsBetter, contenders }
-    const floor = floorOf(name, node)
+    // A quick run has the newest Node run without the others: there is nothing to compare with.
+    const isCompared = !quick || runs.some((run) => run.node === node && run.name === 'ws')
+    const floor = isCompared ? floorOf(name, node) : undefined
     return [{ ...row, floor, verdict: judge(row, floor) }]
   })
 }
@@ -114,7 +116,7 @@ export async function measureAll(plan, how) {
     const { workload, runs } = row
     const measured = await measureRow(row, ({ name, node }) => measure(name, node, workload, how))
     for (const [name, summaryOf] of measured) {
-      for (const one of splitByNode(name, workload, runs, summaryOf)) {
+      for (const one of splitByNode(name, workload, runs, summaryOf, how.quick)) {
         done.push(one)
         console.log(formatRow({ ...one, node: NODES[one.node].version }, one.floor, one.verdict))
       }
