@@ -7,7 +7,7 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { connect, WebSocketServer } from 'hawser'
-import { clusterBackplane, relayBackplane } from 'hawser/backplane'
+import { clusterBackplane, relayCluster } from 'hawser/backplane'
 
 if (cluster.isPrimary) await runPrimary()
 else await runWorker()
@@ -38,7 +38,7 @@ async function runWorker() {
 }
 
 async function runPrimary() {
-  const relay = relayBackplane(cluster)
+  const relay = relayCluster(cluster)
   const workers = [cluster.fork(), cluster.fork()]
   const [port] = await Promise.all(workers.map(portOf))
   const ada = await connect(`ws://localhost:${port}/chat`)

@@ -1,5 +1,6 @@
 /**
- * All limits of the engine in one frozen object, with units in the names. `Infinity` and `false` turn a limit off.
+ * The limits of one connection that an application may set, in one frozen object, with units in the names. `Infinity` and
+ * `false` turn a limit off. Limits of other things are options of their rooms, such as `hub/hub-limits.ts`.
  */
 
 import { numberOrOff, readOptions, unchecked, type Check, type Checks, type NumberRule } from './check.js'
@@ -152,18 +153,13 @@ export const TIMEOUT_NAMES = Object.freeze([
 /** The times as options beside `limits`. {@link Limits} describes each. */
 export type TimeoutOptions = Pick<LimitOptions, (typeof TIMEOUT_NAMES)[number]>
 
-const { handshakeTimeoutMs, sendTimeoutMs, closeTimeoutMs, idleTimeoutMs } = LIMIT_CHECKS
-const { heartbeatIntervalMs, heartbeatTimeoutMs } = LIMIT_CHECKS
-
 /** A check for each time, and for the `limits` beside them, which {@link gatherLimits} checks. */
 export const LIMITS_AND_TIMEOUTS = {
   limits: unchecked<LimitOptions | undefined>(),
-  handshakeTimeoutMs,
-  sendTimeoutMs,
-  closeTimeoutMs,
-  idleTimeoutMs,
-  heartbeatIntervalMs,
-  heartbeatTimeoutMs,
+  ...(Object.fromEntries(TIMEOUT_NAMES.map((name) => [name, LIMIT_CHECKS[name]])) as Pick<
+    typeof LIMIT_CHECKS,
+    (typeof TIMEOUT_NAMES)[number]
+  >),
 } satisfies Checks<TimeoutOptions & { readonly limits?: LimitOptions | undefined }>
 
 /** For limits that are given beside `limits`: what to use instead. `maxPayload` is the name that `ws` has. */

@@ -12,7 +12,7 @@ const ignore = (): undefined => undefined
 
 /**
  * The backplane of a worker of node:cluster, over the messages between the worker and the primary. The primary calls
- * {@link relayBackplane}, before or after.
+ * {@link relayCluster}, before or after.
  * @throws TypeError in a process that is not a worker; TypeError or RangeError for a wrong option
  */
 export function clusterBackplane(options: BackplaneOptions = {}): Backplane {
@@ -30,8 +30,8 @@ export function clusterBackplane(options: BackplaneOptions = {}): Backplane {
  * @returns the relay: `close()` it when it is no longer needed; `relay.backplane()` lets the primary take part
  * @throws TypeError in a process that is not the primary, and for what is not a relay
  */
-export function relayBackplane(cluster: Cluster = nodeCluster, relay = new BackplaneRelay()): BackplaneRelay {
-  if (!cluster.isPrimary) throw new TypeError('relayBackplane is for the primary of node:cluster')
+export function relayCluster(cluster: Cluster = nodeCluster, relay = new BackplaneRelay()): BackplaneRelay {
+  if (!cluster.isPrimary) throw new TypeError('relayCluster is for the primary of node:cluster')
   const core = coreOf(relay)
   const add = (worker: Worker): void => {
     core.addPipe(workerPipe(worker))

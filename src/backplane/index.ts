@@ -3,7 +3,7 @@
  * their connections. `hawser/backplane`.
  */
 export { BackplaneRelay, memoryBackplane } from './relay.js'
-export { clusterBackplane, relayBackplane } from './cluster-pipe.js'
+export { clusterBackplane, relayCluster } from './cluster-pipe.js'
 export { relayWorker, workerBackplane } from './worker-pipe.js'
 export type { BackplaneOptions } from './pipe-flow.js'
 export type { Backplane, BackplaneStats } from './backplane.js'

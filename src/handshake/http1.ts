@@ -1,6 +1,11 @@
 /**
  * Reads HTTP/1.1 heads (RFC 9112 sections 2 to 5) byte by byte from chunks of any size, as strictly as the RFC
  * allows: CRLF only, no folded lines, no control characters, no space before a colon.
+ *
+ * A head that is refused here is not always a request that is refused. On a port of its own a server gives every connection
+ * whose first bytes are not a correct head to node:http, which may read the head and go on (`DirectAccept` in
+ * `src/server/direct-upgrade.ts`); on an HTTP server of the application, node:http alone reads heads. A request that every
+ * server has to refuse is refused in `readUpgradeRequest` of `server-handshake.ts`, which sees what either of them read.
  */
 
 import { HandshakeError, InvalidStateError } from '../errors.js'

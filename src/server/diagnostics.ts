@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 
 /**
- * What observers of a process may subscribe to, by `node:diagnostics_channel`. Nothing is made for a channel that
- * nobody listens to.
+ * What observers of a process may subscribe to, by `node:diagnostics_channel`. Servers publish, and clients do not: a socket
+ * in a message is a ServerSocket. Nothing is made for a channel without a subscriber.
  *
  * | channel | message |
  * |---|---|

@@ -135,7 +135,6 @@ export abstract class Upgrade implements Timed {
 
   /** Called when the connection is over before its turn came. */
   protected lostBeforeTurn(): void {
-    if (this.route !== null) this.route.counters.rejectedUpgrades++
     this.countRejected()
   }
 
@@ -145,7 +144,6 @@ export abstract class Upgrade implements Timed {
     const refusal =
       this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(remoteAddress)
     if (refusal !== null) {
-      route.counters.rejectedUpgrades++
       this.rejectBeforeDecision(refusal)
       return
     }
@@ -352,11 +350,10 @@ export abstract class Upgrade implements Timed {
     this.core.undecided.delete(this)
   }
 
-  /** The request counts no longer, and its `signal` is aborted. */
+  /** Gives the upgrade's place among those of its address back, and aborts the `signal` of its request. */
   private releaseRejected(): void {
     if (this.lazyInfo !== null) abortInfo(this.lazyInfo)
     this.core.countAddress(this.countedAddress, -1)
-    if (this.route !== null) this.route.counters.rejectedUpgrades++
   }
 
   private reject(response: Uint8Array): void {
@@ -367,8 +364,10 @@ export abstract class Upgrade implements Timed {
     this.watch()
   }
 
+  /** Counts and publishes a rejection: once for each upgrade that gets no 101. */
   private countRejected(): void {
     this.core.counters.rejectedUpgrades++
+    if (this.route !== null) this.route.counters.rejectedUpgrades++
     this.publish(false)
   }
 

@@ -160,7 +160,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   handleEnded(): void {
-    if (this.streamCount === 0) this.core.handleDone()
+    if (this.streamTaskCount === 0) this.core.handleDone()
   }
 
   /** A handler failed: this connection alone closes with 1011, with a reason that gives nothing away. */
@@ -173,7 +173,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
 
   streamEnded(): void {
     this.release()
-    if (this.end?.isDone === true && this.streamCount === 0) this.core.handleDone()
+    if (this.end?.isDone === true && this.streamTaskCount === 0) this.core.handleDone()
   }
 
   private get concurrency(): number {
@@ -185,8 +185,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     return this.replies
   }
 
-  private get streamCount(): number {
-    return this.replies === null ? 0 : this.replies.streamCount
+  private get streamTaskCount(): number {
+    return this.replies === null ? 0 : this.replies.streamTaskCount
   }
 
   private get serviceEnd(): ServiceEnd {
@@ -199,7 +199,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     if (this.isOpening || this.replies?.isWaiting === true || this.running >= this.concurrency) return true
     if (this.running > 0 && this.inbox?.isBusy === true) return true
     // The peer could cause any number of streams.
-    return this.streamCount >= this.limits.maxQueuedMessages
+    return this.streamTaskCount >= this.limits.maxQueuedMessages
   }
 
   private async finishOpen(result: PromiseLike<unknown>, fail: (error: unknown) => void): Promise<void> {
@@ -407,7 +407,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
   }
 
   private answerIfDone(): void {
-    if (!this.owesClose || this.hasWork || this.streamCount > 0) return
+    if (!this.owesClose || this.hasWork || this.streamTaskCount > 0) return
     this.owesClose = false
     this.core.driver.answerClose()
   }

@@ -22,7 +22,7 @@ export interface RepliesOwner {
   nameFor(message: string | Buffer): string
   /** A stream that a handler returned failed. */
   handlerFailed(error: unknown): void
-  /** A stream ended. */
+  /** A task of a stream ended. */
   streamEnded(): void
 }
 
@@ -45,14 +45,14 @@ export class Replies implements StreamOwner {
     this.isOver = !core.driver.connection.isSendable
   }
 
-  /** The number of streams that have not ended. */
-  get streamCount(): number {
-    return this.streams === null ? 0 : this.streams.count
+  /** What streams still have to do: see {@link ReplyStreams.taskCount}. */
+  get streamTaskCount(): number {
+    return this.streams === null ? 0 : this.streams.taskCount
   }
 
   /** Whether no stream runs and no reply waits. */
   get isIdle(): boolean {
-    return this.streams === null && !this.isWaiting
+    return this.streamTaskCount === 0 && !this.isWaiting
   }
 
   /** Whether {@link send} can take a reply now: there is room, or the reply needs none. */

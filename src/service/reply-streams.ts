@@ -17,6 +17,7 @@ export interface StreamOwner {
   /** Sends one part. @returns whether more are wanted */
   sendPart(part: unknown): boolean
   streamFailed(error: unknown): void
+  /** A task of a stream ended: see {@link ReplyStreams.taskCount}. */
   streamEnded(): void
 }
 
@@ -25,8 +26,11 @@ export class ReplyStreams {
   private readonly core: SocketCore
   private readonly owner: StreamOwner
   private readonly running = new Set<AnyIterator>()
-  /** The number of streams that have not ended, including cancelled ones that still clean up. */
-  count = 0
+  /**
+   * How many tasks of streams have not ended; each calls `streamEnded` at its end. A stream that runs is one task. One that
+   * {@link stop} cancels is two: its run, which may still wait for the iterator, and its clean-up.
+   */
+  taskCount = 0
   private isOver = false
 
   constructor(core: SocketCore, owner: StreamOwner) {
@@ -43,7 +47,7 @@ export class ReplyStreams {
       this.owner.streamFailed(error)
       return
     }
-    this.count++
+    this.taskCount++
     if (this.isOver) {
       void this.cancel(iterator).then(() => {
         this.ended()
@@ -59,7 +63,7 @@ export class ReplyStreams {
     this.isOver = true
     for (const iterator of [...this.running]) {
       this.running.delete(iterator)
-      this.count++
+      this.taskCount++
       void this.cancel(iterator).then(() => {
         this.ended()
       })
@@ -116,7 +120,7 @@ export class ReplyStreams {
   }
 
   private ended(): void {
-    this.count--
+    this.taskCount--
     this.owner.streamEnded()
   }
 }

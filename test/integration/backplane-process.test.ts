@@ -38,7 +38,7 @@ it('a worker of node:cluster that joins before the primary relays sends to and r
         else if (typeof message.got === 'string') { console.log(message.got); ready++ }
       })
       await until(() => ready === 2)
-      const relay = backplanes.relayBackplane(cluster)
+      const relay = backplanes.relayCluster(cluster)
       await until(() => relay.size === 2)
       await until(() => ready === 4)
       relay.close()

@@ -45,7 +45,7 @@ const CLUSTER = `
   import { createInterface } from 'node:readline'
   ${SERVE}
   if (cluster.isPrimary) {
-    const relay = backplanes.relayBackplane(cluster)
+    const relay = backplanes.relayCluster(cluster)
     const ports = []
     cluster.on('message', (worker, message) => {
       if (message.port !== undefined && ports.push(message.port) === 2) console.log('ports', ports.join())

@@ -9,7 +9,7 @@ import {
   type ServerSocket,
 } from '../../src/index.js'
 import { Journal } from '../helpers/journal.js'
-import { askRaw, requestHead } from '../helpers/raw-peer.js'
+import { askRaw, openRaw, requestHead } from '../helpers/raw-peer.js'
 
 const servers: WebSocketServer[] = []
 const create = (options: ServerOptions = {}): WebSocketServer => {
@@ -226,6 +226,59 @@ describe('stats', () => {
     })
     expect(server.stats().bytesSent).toBeGreaterThan(bytesSent)
   })
+
+  it.each([true, false])(
+    'count each rejected upgrade once, by route and by server (directIo %p)',
+    async (directIo) => {
+      const server = create({
+        directIo,
+        maxConnections: 1,
+        origins: ['https://app.example'],
+        onError: () => undefined,
+      })
+      const counts = (): number[] => [route.stats().rejectedUpgrades, server.stats().rejectedUpgrades]
+      let asked = (): void => undefined
+      const route = server.route('/:how', {
+        onUpgrade: ({ params, signal }) => {
+          if (params.how === 'open') return accept()
+          if (params.how === 'throw') throw new Error('a mistake')
+          if (params.how === 'no') return reject(403)
+          asked()
+          return new Promise<never>((_, fail) => {
+            signal.addEventListener('abort', () => {
+              fail(new Error('aborted'))
+            })
+          })
+        },
+      })
+      const { port } = await server.listen(0, '127.0.0.1')
+      const answer = async (path: string, origin = 'https://app.example'): Promise<number> =>
+        (await askRaw(port, requestHead(path, { Origin: origin }))).head.status
+
+      expect(await answer('/no')).toBe(403)
+      expect(counts()).toEqual([1, 1])
+      expect(await answer('/throw')).toBe(500)
+      expect(counts()).toEqual([2, 2])
+      expect(await answer('/open', 'https://other.example')).toBe(403)
+      expect(counts()).toEqual([3, 3])
+      expect(await answer('/not/here')).toBe(404)
+      expect(counts()).toEqual([3, 4])
+
+      // The peer is lost while `onUpgrade` decides.
+      const undecided = await openRaw(port)
+      const isAsked = new Promise<void>((resolve) => (asked = resolve))
+      undecided.write(requestHead('/wait', { Origin: 'https://app.example' }))
+      await isAsked
+      undecided.socket.resetAndDestroy()
+      while (counts()[1] === 4) await new Promise((resolve) => setTimeout(resolve, 5))
+      expect(counts()).toEqual([4, 5])
+
+      const open = await connect(`ws://127.0.0.1:${String(port)}/open`, { origin: 'https://app.example' })
+      expect(await answer('/open')).toBe(503)
+      expect(counts()).toEqual([5, 6])
+      open.terminate()
+    },
+  )
 })
 
 describe('diagnostics_channel', () => {

@@ -4,7 +4,7 @@ import {
   BackplaneRelay,
   clusterBackplane,
   memoryBackplane,
-  relayBackplane,
+  relayCluster,
   relayWorker,
   workerBackplane,
   type Backplane,
@@ -242,14 +242,14 @@ describe('the functions that make backplanes', () => {
     expect(() => relay.backplane(null as never)).toThrow(TypeError)
     expect(() => memoryBackplane({} as never)).toThrow('relay must be a BackplaneRelay')
     expect(() => clusterBackplane()).toThrow('clusterBackplane is for the workers of node:cluster')
-    expect(() => relayBackplane({ isPrimary: false } as never)).toThrow('relayBackplane is for the primary')
+    expect(() => relayCluster({ isPrimary: false } as never)).toThrow('relayCluster is for the primary')
     expect(() => workerBackplane(null)).toThrow('port must be a MessagePort or a Worker')
     expect(() => relayWorker(relay, {} as never)).toThrow(
       'port must be a MessagePort or a Worker, not an object',
     )
     const { port1 } = new MessageChannel()
     expect(() => relayWorker({} as never, port1)).toThrow('relay must be a BackplaneRelay, not an object')
-    expect(() => relayBackplane(undefined, {} as never)).toThrow(
+    expect(() => relayCluster(undefined, {} as never)).toThrow(
       'relay must be a BackplaneRelay, not an object',
     )
     port1.close()
