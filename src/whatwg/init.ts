@@ -2,19 +2,19 @@ import { checkOptionNames } from '../check.js'
 import type { ConnectOptions } from '../client/connect.js'
 import { CLIENT_LIMITS, resolveLimits } from '../limits.js'
 
+const NAMES = [
+  ...(['headers', 'origin', 'tls', 'perMessageDeflate', 'limits'] as const),
+  ...(['redirects', 'proxy', 'agent', 'lookup', 'localAddress', 'family'] as const),
+] as const
+
 /**
  * What a browser has no place for. It stands where the standard has the protocols, as undici has it; `connect` has the same
  * options and describes them.
  */
-export type WebSocketInit = Pick<
-  ConnectOptions,
-  'protocols' | 'headers' | 'origin' | 'tls' | 'perMessageDeflate' | 'limits'
->
+export type WebSocketInit = Pick<ConnectOptions, 'protocols' | (typeof NAMES)[number]>
 
 /** The options that go to `connect` as they are. */
 export type ConnectionInit = Omit<WebSocketInit, 'protocols'>
-
-const NAMES = ['headers', 'origin', 'tls', 'perMessageDeflate', 'limits'] as const
 
 /**
  * Checks the names of options, and the limits, which are joined with others.

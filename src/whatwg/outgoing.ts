@@ -108,6 +108,13 @@ export class Outgoing {
     this.#handedBytes = Math.min(this.#handedBytes, this.#socket.bufferedAmount)
   }
 
+  /** The socket failed in place of taking a message, and threw away what waited. Both count on. */
+  #loseDropped(droppedBytes: number, size: number): void {
+    const dropped = Math.min(this.#handedBytes, Math.max(0, droppedBytes))
+    this.#handedBytes -= dropped
+    this.#lostBytes += dropped + size
+  }
+
   #hand(data: string | Uint8Array): void {
     const size = sizeOf(data)
     const socket = this.#socket
@@ -116,8 +123,11 @@ export class Outgoing {
       return
     }
     this.#measure()
+    const before = socket.bufferedAmount
     socket.send(data)
-    this.#handedBytes += size
+    // The state changes in the call. TypeScript does not know that.
+    if ((socket.readyState as ReadyState) === ReadyState.OPEN) this.#handedBytes += size
+    else this.#loseDropped(before - socket.bufferedAmount, size)
     if (this.#isFresh) return
     this.#isFresh = true
     setImmediate(() => {

@@ -201,6 +201,31 @@ describe('what a WebSocket sends', () => {
     expect((await failed).error).toMatchObject({ code: 'HAWSER_SLOW_CONSUMER' })
   })
 
+  it('counts what was thrown away when it was full in bufferedAmount, which no longer falls for it', async () => {
+    const socket = await against(
+      async (peer) => {
+        await acceptRaw(peer)
+        peer.pause()
+      },
+      { perMessageDeflate: false, limits: { maxBufferedOutputBytes: 24 * 1024 * 1024, closeTimeoutMs: 200 } },
+    )
+    await next(socket, 'open')
+    const message = new Uint8Array(1024 * 1024)
+    for (let i = 0; i < 60; i++) socket.send(message)
+    expect(socket.readyState).toBe(2)
+    expect(socket.bufferedAmount).toBe(60 * message.length)
+    await sleep(50)
+    // The systems' buffers take a few MiB; 24 MiB were thrown away.
+    const left = socket.bufferedAmount
+    expect(left).toBeGreaterThan(40 * message.length)
+    expect(await ended(socket)).toEqual([1006, '', false])
+    expect(socket.bufferedAmount).toBeGreaterThan(40 * message.length)
+    expect(socket.bufferedAmount).toBeLessThanOrEqual(left)
+    const atEnd = socket.bufferedAmount
+    socket.send('four')
+    expect(socket.bufferedAmount).toBe(atEnd + 4)
+  })
+
   it('refuses shared and resizable memory', async () => {
     const { url } = await serve({ onMessage: () => undefined })
     const socket = new WebSocket(url)
