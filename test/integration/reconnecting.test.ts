@@ -1,10 +1,13 @@
 /** A client that connects again, against servers that fail in every way. */
+import { Agent } from 'node:http'
+import { createConnection, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   connect,
   ConnectionClosedError,
   HandshakeError,
   WebSocketServer,
+  type ClientSocket,
   type ConnectOptions,
   type ReconnectingSocket,
   type ReconnectOptions,
@@ -441,6 +444,124 @@ describe('the end of a client that reconnects', () => {
     expect(await socket.closed).toMatchObject({ code: 1012 })
     const other = await open(url, journal({ onReconnected: () => other.terminate() }))
     expect((await other.closed).initiator).toBe('local')
+  })
+})
+
+describe('a client that the application ends between two attempts', () => {
+  const slow = { minDelayMs: 200, maxDelayMs: 200, jitter: 0 }
+  const opensOnce = opens((socket) => setTimeout(() => socket.end(Buffer.from([0x88, 2, 3, 0xf4])), 20))
+
+  it.each(['close', 'terminate'] as const)(
+    'does not come back after %s in the delay that follows a connection lost during the first onOpen',
+    async (how) => {
+      const { server, url } = await listen(opensOnce, opens())
+      const reconnect = journal({ ...slow, retryFirst: true })
+      const sockets: ClientSocket[] = []
+      const connecting = connect(url, {
+        reconnect,
+        handlers: {
+          onOpen: async (socket) => {
+            sockets.push(socket)
+            await sleep(60)
+          },
+        },
+      })
+      const outcome = expect(connecting).rejects.toMatchObject({ closeCode: 1012 })
+      await until(() => reconnect.lines.length === 1)
+      const [socket] = sockets as [ClientSocket]
+      if (how === 'close') expect(await socket.close(1000)).toMatchObject({ code: 1012 })
+      else socket.terminate()
+      expect(socket.readyState).toBe(3)
+      await outcome
+      await sleep(250)
+      expect([socket.readyState, server.connections, server.sockets.size]).toEqual([3, 1, 0])
+    },
+  )
+
+  it.each(['close', 'signal'] as const)(
+    'ends by %s while the first onOpen runs on after its connection was lost, and announces no attempt',
+    async (how) => {
+      const { server, url } = await listen(opensOnce, opens())
+      const aborter = new AbortController()
+      const reconnect = journal({ ...slow, retryFirst: true })
+      const held: { socket?: ClientSocket } = {}
+      const connecting = connect([url, url], {
+        reconnect,
+        signal: aborter.signal,
+        handlers: {
+          onOpen: async (socket) => {
+            held.socket = socket
+            await sleep(150)
+          },
+        },
+      })
+      const outcome = expect(connecting).rejects.toThrow(how === 'close' ? /is closed \(1012\)/ : 'enough')
+      await until(() => held.socket?.readyState === 0 && server.sockets.size === 0)
+      if (how === 'close') expect(await held.socket?.close(1000)).toMatchObject({ code: 1012 })
+      else aborter.abort(new Error('enough'))
+      await outcome
+      expect([reconnect.lines, server.connections]).toEqual([[], 1])
+    },
+  )
+
+  it('rejects at once when shouldReconnect aborts the signal during the first attempts', async () => {
+    const { url } = await listen(answers(503))
+    const aborter = new AbortController()
+    const reconnect = journal({
+      minDelayMs: 60_000,
+      maxDelayMs: 60_000,
+      jitter: 0,
+      retryFirst: true,
+      shouldReconnect: () => {
+        aborter.abort(new Error('enough'))
+        return true
+      },
+    })
+    await expect(open(url, reconnect, { signal: aborter.signal })).rejects.toThrow('enough')
+    expect(reconnect.lines).toEqual([])
+  })
+
+  it('has no connection after a close in the turn in which the answer to the next attempt is received', async () => {
+    const { server, url } = await listen(closesWith(1012), opens())
+    const held: { socket?: ClientSocket } = {}
+    let made = 0
+    const calls: string[] = []
+    // Adds a listener of its own after those of the client: both hear of the same chunk.
+    class Watching extends Agent {
+      createConnection(): Socket {
+        const socket = createConnection(server.port, '127.0.0.1')
+        if (++made === 2) {
+          socket.once('newListener', () => {
+            setImmediate(() => socket.on('data', () => void held.socket?.close()))
+          })
+        }
+        return socket
+      }
+    }
+    const socket = await open(url, journal(), {
+      agent: new Watching(),
+      handlers: { onOpen: () => calls.push('open'), onClose: () => calls.push('close') },
+    })
+    held.socket = socket
+    expect(await socket.closed).toMatchObject({ code: 1012 })
+    await until(() => server.connections === 2 && server.sockets.size === 0)
+    expect(socket.readyState).toBe(3)
+    expect(calls).toEqual(['open', 'close'])
+  })
+
+  it('is not told that the client gave up when it ended it in shouldReconnect', async () => {
+    const { url } = await listen(closesWith(1012))
+    const held: { socket?: ClientSocket } = {}
+    const reconnect = journal({
+      shouldReconnect: () => {
+        held.socket?.terminate()
+        return false
+      },
+    })
+    const socket = await open(url, reconnect)
+    held.socket = socket
+    expect(await socket.closed).toMatchObject({ code: 1012 })
+    expect(reconnect.lines).toEqual([])
   })
 })
 
