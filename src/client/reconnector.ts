@@ -15,7 +15,7 @@ import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } f
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
 import { reconnectingHandlers, type ConnectionListener } from './reconnecting-handlers.js'
-import { isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
+import { isOfOneServer, isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
 import { UnreadConnections } from './unread-connections.js'
 import { WaitingOutput } from './waiting-output.js'
 
@@ -316,7 +316,8 @@ export class Reconnector implements ConnectionListener {
       refusePromise(given, `${message} a promise`)
       throw new TypeError(`${message} ${showValue(given)}`)
     })
-    return typeof answer === 'boolean' ? answer : isRetriedByDefault(cause)
+    if (typeof answer === 'boolean') return answer
+    return isRetriedByDefault(cause) || (isOfOneServer(cause) && this.backoff.excludeLast())
   }
 
   private delay(cause: ReconnectCause): Promise<void> {

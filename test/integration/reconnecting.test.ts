@@ -275,6 +275,40 @@ describe('a client that reconnects', () => {
     await expect(connect([one.url, two.url], { reconnect: true })).rejects.toMatchObject({ httpStatus: 500 })
   })
 
+  it('asks a URL whose status is not retried no more, and goes on with the others', async () => {
+    const gone = await listen(answers(404))
+    const good = await listen(opens(), answers(503), word('here'))
+    const reconnect = journal()
+    const socket = await connect([gone.url, good.url], { reconnect })
+    cleanups.push(() => {
+      socket.terminate()
+    })
+    expect(socket.url).toBe(good.url)
+    for (const one of good.server.sockets) one.resetAndDestroy()
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('here')
+    expect(gone.server.connections).toBe(1)
+    expect(reconnect.lines).toEqual([
+      '1: HAWSER_UNEXPECTED_STATUS 404',
+      '2: 1006',
+      '3: HAWSER_UNEXPECTED_STATUS 503',
+      'back 3',
+    ])
+  })
+
+  it('gives up when the status of every URL is one that is not retried', async () => {
+    const one = await listen(answers(404))
+    const two = await listen(answers(503), answers(401))
+    const first = connect([one.url, two.url], { reconnect: journal({ retryFirst: true }) })
+    await expect(first).rejects.toMatchObject({ httpStatus: 401 })
+    expect([one.server.connections, two.server.connections]).toEqual([1, 2])
+    const shouldReconnect: ReconnectOptions['shouldReconnect'] = ({ error }) =>
+      (error as HandshakeError).httpStatus === 404 ? false : undefined
+    await expect(
+      connect([one.url, two.url], { reconnect: journal({ shouldReconnect }) }),
+    ).rejects.toMatchObject({ httpStatus: 404 })
+    expect([one.server.connections, two.server.connections]).toEqual([2, 2])
+  })
+
   it('refuses URLs that are none, and a list without reconnect', () => {
     expect(() => connect([], { reconnect: true })).toThrow(TypeError)
     expect(() => connect(['ws://a', 'ftp://b'], { reconnect: true })).toThrow(SyntaxError)
@@ -528,7 +562,7 @@ describe('a client that the application ends between two attempts', () => {
     const calls: string[] = []
     // Adds a listener of its own after those of the client: both hear of the same chunk.
     class Watching extends Agent {
-      createConnection(): Socket {
+      override createConnection(): Socket {
         const socket = createConnection(server.port, '127.0.0.1')
         if (++made === 2) {
           socket.once('newListener', () => {
