@@ -750,6 +750,35 @@ describe('sending through a reconnect', () => {
     expect(socket.droppedMessages).toBe(0)
   })
 
+  it('lets other work of the process run while it sends a large outbox', async () => {
+    const { url, got } = await recorder()
+    const count = 30_000
+    const held: { socket?: ReconnectingSocket } = {}
+    /** What waited, in each turn of the event loop. */
+    const amounts = new Set<number>()
+    const watch = (): void => {
+      amounts.add(socket.bufferedAmount)
+      if (!got.includes(`m${String(count - 1)}`)) setImmediate(watch)
+    }
+    const reconnect = journal({
+      outbox: { maxMessages: count },
+      onReconnecting: () => {
+        for (let i = 0; i < count; i++) held.socket?.send(`m${String(i)}`)
+        setImmediate(watch)
+      },
+    })
+    const limits = { highWaterMarkBytes: 10_000 }
+    const socket = await open(url, reconnect, { limits, perMessageDeflate: false })
+    held.socket = socket
+    socket.send('cut')
+    await until(() => reconnect.lines.length > 0)
+    await socket.drained({ timeoutMs: 10_000 })
+    await until(() => got.length === count + 1)
+    expect(got.at(-1)).toBe(`m${String(count - 1)}`)
+    // 300 KB, of which at most 10 KB are sent in a turn.
+    expect(amounts.size).toBeGreaterThan(10)
+  })
+
   it('drops and counts what waits when it gives up', async () => {
     const { url } = await listen(closesWith(1012), answers(401))
     const socket: ReconnectingSocket = await open(
