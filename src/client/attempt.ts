@@ -95,6 +95,8 @@ async function openAt(
   let rest
   try {
     const response = await exchange(duplex, requestHead, limits.maxHeaderBytes, signal)
+    // The response and the abort may come in one turn.
+    signal.throwIfAborted()
     const { head } = response
     rest = response.rest
     if (options.redirects > 0 && isRedirect(head)) {

@@ -60,6 +60,9 @@ export class Backoff {
   private readonly random: () => number
   /** For each URL: when its server may be asked again. */
   private readonly notBefore: number[]
+  /** For each URL: whether it is asked no more. */
+  private readonly isExcluded: boolean[]
+  private lastIndex = 0
   private triedInRound = 0
   private rounds = 0
 
@@ -67,17 +70,19 @@ export class Backoff {
     this.rule = rule
     this.random = random
     this.notBefore = new Array<number>(urlCount).fill(-Infinity)
+    this.isExcluded = new Array<boolean>(urlCount).fill(false)
   }
 
-  /** Whether every URL has been tried since the last delay. */
+  /** Whether every URL that is still asked has been tried since the last delay. */
   get isRoundOver(): boolean {
-    return this.triedInRound >= this.notBefore.length
+    return this.triedInRound >= this.isExcluded.filter((isExcluded) => !isExcluded).length
   }
 
-  /** A connection was good, and was lost. */
+  /** A connection was good, and was lost: every URL is asked again. */
   reset(): void {
     this.attempts = 0
     this.rounds = 0
+    this.isExcluded.fill(false)
     this.triedInRound = this.notBefore.length
   }
 
@@ -90,7 +95,18 @@ export class Backoff {
       this.notBefore[this.urlIndex] = now + Math.min(retryAfterMs, this.rule.maxRetryAfterMs)
     }
     this.triedInRound++
-    this.urlIndex = (this.urlIndex + 1) % this.notBefore.length
+    this.lastIndex = this.urlIndex
+    this.urlIndex = this.nextIndex()
+  }
+
+  /**
+   * The URL of the last failure is asked no more, until a connection was good.
+   * @returns false: there is no other one
+   */
+  excludeLast(): boolean {
+    this.isExcluded[this.lastIndex] = true
+    this.triedInRound--
+    return this.isExcluded.includes(false)
   }
 
   /** Counts the next attempt. */
@@ -103,5 +119,15 @@ export class Backoff {
     }
     const asked = (this.notBefore[this.urlIndex] as number) - now
     return { attempt: this.attempts, delayMs: Math.max(delayMs, asked) }
+  }
+
+  /** The URL after this one, without those that are asked no more. */
+  private nextIndex(): number {
+    const count = this.notBefore.length
+    for (let step = 1; step < count; step++) {
+      const index = (this.urlIndex + step) % count
+      if (this.isExcluded[index] !== true) return index
+    }
+    return this.urlIndex
   }
 }

@@ -33,6 +33,8 @@ export function keepMessage(
 export class Outbox {
   private readonly bounds: OutboxBounds
   private messages: WaitingMessage[] = []
+  /** Where the first message is: those before it are taken. */
+  private head = 0
   private bytes = 0
 
   constructor(bounds: OutboxBounds) {
@@ -40,7 +42,7 @@ export class Outbox {
   }
 
   get size(): number {
-    return this.messages.length
+    return this.messages.length - this.head
   }
 
   get byteLength(): number {
@@ -48,12 +50,12 @@ export class Outbox {
   }
 
   get first(): WaitingMessage | undefined {
-    return this.messages[0]
+    return this.messages[this.head]
   }
 
   hasRoomFor(byteLength: number): boolean {
     const { maxMessages, maxBytes } = this.bounds
-    return this.messages.length < maxMessages && this.bytes + byteLength <= maxBytes
+    return this.size < maxMessages && this.bytes + byteLength <= maxBytes
   }
 
   /** @returns false: there is no room, and the message is not kept */
@@ -74,25 +76,32 @@ export class Outbox {
     while (start > 0) {
       const { byteLength } = messages[start - 1] as WaitingMessage
       const count = messages.length - start + 1
-      if (this.messages.length + count > this.bounds.maxMessages) break
+      if (this.size + count > this.bounds.maxMessages) break
       if (this.bytes + bytes + byteLength > this.bounds.maxBytes) break
       bytes += byteLength
       start--
     }
-    this.messages = [...messages.slice(start), ...this.messages]
+    this.messages = messages.slice(start).concat(this.messages.slice(this.head))
+    this.head = 0
     this.bytes += bytes
     return start
   }
 
   shift(): void {
-    const message = this.messages.shift()
-    if (message !== undefined) this.bytes -= message.byteLength
+    const { first } = this
+    if (first === undefined) return
+    this.bytes -= first.byteLength
+    this.head++
+    if (this.head * 2 < this.messages.length) return
+    this.messages = this.messages.slice(this.head)
+    this.head = 0
   }
 
   /** @returns all messages; none is left */
   takeAll(): readonly WaitingMessage[] {
-    const { messages } = this
+    const messages = this.messages.slice(this.head)
     this.messages = []
+    this.head = 0
     this.bytes = 0
     return messages
   }

@@ -129,7 +129,7 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
           const next = await reconnector.opened(within)
           try {
             // Messages of the outbox go first.
-            while (output.size > 0) await next.drained(within)
+            while (output.size > 0) await output.flushed(within)
           } catch (error) {
             if (!isLoss(error, within) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
             continue
@@ -172,6 +172,7 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
         try {
           await connection.drained(within)
           if (reconnector.output.size === 0) return
+          await reconnector.output.flushed(within)
         } catch (error) {
           if (!isLoss(error, within) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
         }

@@ -15,7 +15,7 @@ import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } f
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
 import { reconnectingHandlers, type ConnectionListener } from './reconnecting-handlers.js'
-import { isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
+import { isOfOneServer, isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
 import { UnreadConnections } from './unread-connections.js'
 import { WaitingOutput } from './waiting-output.js'
 
@@ -122,12 +122,16 @@ export class Reconnector implements ConnectionListener {
         this.options.signal?.throwIfAborted()
         if (this.openFailure !== null) throw this.openFailure.error
         if (this.isEnd(cause)) throw error
+        this.lost(cause)
         this.countFailure(cause)
         if (this.backoff.isRoundOver && !this.settings.retryFirst) throw error
-        if (!this.mayTry(cause)) throw error
-        await this.areHandlersDone
+        const isRetried = this.mayTry(cause)
+        this.throwIfStopped()
+        if (!isRetried) throw error
+        await this.untilHandlersAreDone()
+        this.throwIfStopped()
         await this.delay(cause)
-        this.options.signal?.throwIfAborted()
+        this.throwIfStopped()
       }
     } catch (error) {
       this.finish()
@@ -135,6 +139,12 @@ export class Reconnector implements ConnectionListener {
     }
     this.connected()
     void this.live()
+  }
+
+  /** @throws the reason of the signal; ConnectionClosedError if the application has ended this client */
+  private throwIfStopped(): void {
+    this.options.signal?.throwIfAborted()
+    if (this.isStopping) throw this.closedError()
   }
 
   /** The connection, once it is open; one that is over where calls fail meanwhile. @throws ConnectionClosedError after the end */
@@ -219,7 +229,9 @@ export class Reconnector implements ConnectionListener {
           this.finish()
           return
         }
-        if (!this.mayTry(cause)) {
+        const isRetried = this.mayTry(cause)
+        if (this.isEnded) return
+        if (!isRetried) {
           this.giveUp(cause)
           return
         }
@@ -232,6 +244,7 @@ export class Reconnector implements ConnectionListener {
         cause = failure
         this.countFailure(cause)
         if (this.openFailure !== null) report(this.service, this.socket, this.openFailure.error)
+        if (this.isEnded) return
       }
       this.connected()
     }
@@ -303,7 +316,8 @@ export class Reconnector implements ConnectionListener {
       refusePromise(given, `${message} a promise`)
       throw new TypeError(`${message} ${showValue(given)}`)
     })
-    return typeof answer === 'boolean' ? answer : isRetriedByDefault(cause)
+    if (typeof answer === 'boolean') return answer
+    return isRetriedByDefault(cause) || (isOfOneServer(cause) && this.backoff.excludeLast())
   }
 
   private delay(cause: ReconnectCause): Promise<void> {

@@ -43,6 +43,9 @@ export function isRetriedByDefault({ close, error }: ReconnectCause): boolean {
   return httpStatus === 101 || isRetriedStatus(httpStatus)
 }
 
+/** Whether a failure that is not retried is that of one server: another URL may be better. */
+export const isOfOneServer = ({ error }: ReconnectCause): boolean => error instanceof HandshakeError
+
 const isRetriedStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500
 
 /** Whether an error is a mistake of the caller, such as a wrong header. */

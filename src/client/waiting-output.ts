@@ -4,6 +4,7 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { LimitError } from '../errors.js'
 import { coreOf } from '../socket/base-socket.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
+import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import type { ClientSocket } from './client-socket.js'
 import { keepMessage, Outbox, type WaitingMessage } from './outbox.js'
 import type { ResolvedOutboxOptions } from './reconnect-options.js'
@@ -22,6 +23,8 @@ export class WaitingOutput {
   /** With `resend`: messages sent since the system had last taken everything. */
   private readonly untaken: Outbox | null
 
+  /** Who waits until the messages of the outbox are sent, or their connection is lost. */
+  private readonly flushes = new Waiters<void>()
   /** Bytes of messages whose senders wait for a connection, and their bound. */
   private writingBytes = 0
   private readonly maxWritingBytes: number
@@ -88,6 +91,11 @@ export class WaitingOutput {
     }
   }
 
+  /** Waits until the messages that wait are sent, or their connection is lost. */
+  async flushed(within: WaitOptions): Promise<void> {
+    if (this.size > 0) await this.flushes.wait(within)
+  }
+
   /** Sends the messages that wait, at the pace of the connection. */
   flush(): void {
     this.isOpening = false
@@ -95,14 +103,13 @@ export class WaitingOutput {
     if (connection === null || driver === null || outbox === null) return
     for (;;) {
       const { first } = outbox
-      if (first === undefined || !driver.connection.isSendable) return
+      if (first === undefined) {
+        this.flushes.resolveAll()
+        return
+      }
+      if (!driver.connection.isSendable) return
       if (!driver.hasRoom) {
-        connection.drained().then(
-          () => {
-            if (this.connection === connection) this.flush()
-          },
-          () => undefined,
-        )
+        this.flushOn(connection)
         return
       }
       const { messagesSent } = driver
@@ -114,11 +121,23 @@ export class WaitingOutput {
     }
   }
 
+  /** Goes on once there is room: in another turn, also if the system takes everything at once. */
+  private flushOn(connection: ClientSocket): void {
+    const goOn = (): void => {
+      if (this.connection === connection) this.flush()
+    }
+    connection.drained().then(
+      () => setImmediate(goOn),
+      () => undefined,
+    )
+  }
+
   /**
    * The connection is over: with `resend` what the system did not take waits again, before the others.
    * @param unsentBytes of the connection
    */
   lost(unsentBytes: number): void {
+    this.flushes.resolveAll()
     if (this.outbox === null || this.untaken === null) return
     const untaken = this.untaken.takeAll()
     if (unsentBytes > 0) this.droppedMessages += this.outbox.unshift(untaken)
@@ -128,6 +147,7 @@ export class WaitingOutput {
   end(): void {
     this.isOver = true
     this.droppedMessages += this.outbox?.takeAll().length ?? 0
+    this.flushes.resolveAll()
   }
 
   private sendWatched(connection: ClientSocket, message: WaitingMessage): boolean {

@@ -1,10 +1,13 @@
 /** A client that connects again, against servers that fail in every way. */
+import { Agent } from 'node:http'
+import { createConnection, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   connect,
   ConnectionClosedError,
   HandshakeError,
   WebSocketServer,
+  type ClientSocket,
   type ConnectOptions,
   type ReconnectingSocket,
   type ReconnectOptions,
@@ -272,6 +275,40 @@ describe('a client that reconnects', () => {
     await expect(connect([one.url, two.url], { reconnect: true })).rejects.toMatchObject({ httpStatus: 500 })
   })
 
+  it('asks a URL whose status is not retried no more, and goes on with the others', async () => {
+    const gone = await listen(answers(404))
+    const good = await listen(opens(), answers(503), word('here'))
+    const reconnect = journal()
+    const socket = await connect([gone.url, good.url], { reconnect })
+    cleanups.push(() => {
+      socket.terminate()
+    })
+    expect(socket.url).toBe(good.url)
+    for (const one of good.server.sockets) one.resetAndDestroy()
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('here')
+    expect(gone.server.connections).toBe(1)
+    expect(reconnect.lines).toEqual([
+      '1: HAWSER_UNEXPECTED_STATUS 404',
+      '2: 1006',
+      '3: HAWSER_UNEXPECTED_STATUS 503',
+      'back 3',
+    ])
+  })
+
+  it('gives up when the status of every URL is one that is not retried', async () => {
+    const one = await listen(answers(404))
+    const two = await listen(answers(503), answers(401))
+    const first = connect([one.url, two.url], { reconnect: journal({ retryFirst: true }) })
+    await expect(first).rejects.toMatchObject({ httpStatus: 401 })
+    expect([one.server.connections, two.server.connections]).toEqual([1, 2])
+    const shouldReconnect: ReconnectOptions['shouldReconnect'] = ({ error }) =>
+      (error as HandshakeError).httpStatus === 404 ? false : undefined
+    await expect(
+      connect([one.url, two.url], { reconnect: journal({ shouldReconnect }) }),
+    ).rejects.toMatchObject({ httpStatus: 404 })
+    expect([one.server.connections, two.server.connections]).toEqual([2, 2])
+  })
+
   it('refuses URLs that are none, and a list without reconnect', () => {
     expect(() => connect([], { reconnect: true })).toThrow(TypeError)
     expect(() => connect(['ws://a', 'ftp://b'], { reconnect: true })).toThrow(SyntaxError)
@@ -444,6 +481,124 @@ describe('the end of a client that reconnects', () => {
   })
 })
 
+describe('a client that the application ends between two attempts', () => {
+  const slow = { minDelayMs: 200, maxDelayMs: 200, jitter: 0 }
+  const opensOnce = opens((socket) => setTimeout(() => socket.end(Buffer.from([0x88, 2, 3, 0xf4])), 20))
+
+  it.each(['close', 'terminate'] as const)(
+    'does not come back after %s in the delay that follows a connection lost during the first onOpen',
+    async (how) => {
+      const { server, url } = await listen(opensOnce, opens())
+      const reconnect = journal({ ...slow, retryFirst: true })
+      const sockets: ClientSocket[] = []
+      const connecting = connect(url, {
+        reconnect,
+        handlers: {
+          onOpen: async (socket) => {
+            sockets.push(socket)
+            await sleep(60)
+          },
+        },
+      })
+      const outcome = expect(connecting).rejects.toMatchObject({ closeCode: 1012 })
+      await until(() => reconnect.lines.length === 1)
+      const [socket] = sockets as [ClientSocket]
+      if (how === 'close') expect(await socket.close(1000)).toMatchObject({ code: 1012 })
+      else socket.terminate()
+      expect(socket.readyState).toBe(3)
+      await outcome
+      await sleep(250)
+      expect([socket.readyState, server.connections, server.sockets.size]).toEqual([3, 1, 0])
+    },
+  )
+
+  it.each(['close', 'signal'] as const)(
+    'ends by %s while the first onOpen runs on after its connection was lost, and announces no attempt',
+    async (how) => {
+      const { server, url } = await listen(opensOnce, opens())
+      const aborter = new AbortController()
+      const reconnect = journal({ ...slow, retryFirst: true })
+      const held: { socket?: ClientSocket } = {}
+      const connecting = connect([url, url], {
+        reconnect,
+        signal: aborter.signal,
+        handlers: {
+          onOpen: async (socket) => {
+            held.socket = socket
+            await sleep(150)
+          },
+        },
+      })
+      const outcome = expect(connecting).rejects.toThrow(how === 'close' ? /is closed \(1012\)/ : 'enough')
+      await until(() => held.socket?.readyState === 0 && server.sockets.size === 0)
+      if (how === 'close') expect(await held.socket?.close(1000)).toMatchObject({ code: 1012 })
+      else aborter.abort(new Error('enough'))
+      await outcome
+      expect([reconnect.lines, server.connections]).toEqual([[], 1])
+    },
+  )
+
+  it('rejects at once when shouldReconnect aborts the signal during the first attempts', async () => {
+    const { url } = await listen(answers(503))
+    const aborter = new AbortController()
+    const reconnect = journal({
+      minDelayMs: 60_000,
+      maxDelayMs: 60_000,
+      jitter: 0,
+      retryFirst: true,
+      shouldReconnect: () => {
+        aborter.abort(new Error('enough'))
+        return true
+      },
+    })
+    await expect(open(url, reconnect, { signal: aborter.signal })).rejects.toThrow('enough')
+    expect(reconnect.lines).toEqual([])
+  })
+
+  it('has no connection after a close in the turn in which the answer to the next attempt is received', async () => {
+    const { server, url } = await listen(closesWith(1012), opens())
+    const held: { socket?: ClientSocket } = {}
+    let made = 0
+    const calls: string[] = []
+    // Adds a listener of its own after those of the client: both hear of the same chunk.
+    class Watching extends Agent {
+      override createConnection(): Socket {
+        const socket = createConnection(server.port, '127.0.0.1')
+        if (++made === 2) {
+          socket.once('newListener', () => {
+            setImmediate(() => socket.on('data', () => void held.socket?.close()))
+          })
+        }
+        return socket
+      }
+    }
+    const socket = await open(url, journal(), {
+      agent: new Watching(),
+      handlers: { onOpen: () => calls.push('open'), onClose: () => calls.push('close') },
+    })
+    held.socket = socket
+    expect(await socket.closed).toMatchObject({ code: 1012 })
+    await until(() => server.connections === 2 && server.sockets.size === 0)
+    expect(socket.readyState).toBe(3)
+    expect(calls).toEqual(['open', 'close'])
+  })
+
+  it('is not told that the client gave up when it ended it in shouldReconnect', async () => {
+    const { url } = await listen(closesWith(1012))
+    const held: { socket?: ClientSocket } = {}
+    const reconnect = journal({
+      shouldReconnect: () => {
+        held.socket?.terminate()
+        return false
+      },
+    })
+    const socket = await open(url, reconnect)
+    held.socket = socket
+    expect(await socket.closed).toMatchObject({ code: 1012 })
+    expect(reconnect.lines).toEqual([])
+  })
+})
+
 describe('reading through a reconnect', () => {
   it('gives the messages of each connection in order, in a loop as well', async () => {
     const { url } = await listen(closesWith(1012, 'a', 'b'), closesWith(1001, 'c'), closesWith(1000, 'd'))
@@ -593,6 +748,35 @@ describe('sending through a reconnect', () => {
     await until(() => got.length === 61)
     expect(got.slice(1)).toEqual(texts)
     expect(socket.droppedMessages).toBe(0)
+  })
+
+  it('lets other work of the process run while it sends a large outbox', async () => {
+    const { url, got } = await recorder()
+    const count = 30_000
+    const held: { socket?: ReconnectingSocket } = {}
+    /** What waited, in each turn of the event loop. */
+    const amounts = new Set<number>()
+    const watch = (): void => {
+      amounts.add(socket.bufferedAmount)
+      if (!got.includes(`m${String(count - 1)}`)) setImmediate(watch)
+    }
+    const reconnect = journal({
+      outbox: { maxMessages: count },
+      onReconnecting: () => {
+        for (let i = 0; i < count; i++) held.socket?.send(`m${String(i)}`)
+        setImmediate(watch)
+      },
+    })
+    const limits = { highWaterMarkBytes: 10_000 }
+    const socket = await open(url, reconnect, { limits, perMessageDeflate: false })
+    held.socket = socket
+    socket.send('cut')
+    await until(() => reconnect.lines.length > 0)
+    await socket.drained({ timeoutMs: 10_000 })
+    await until(() => got.length === count + 1)
+    expect(got.at(-1)).toBe(`m${String(count - 1)}`)
+    // 300 KB, of which at most 10 KB are sent in a turn.
+    expect(amounts.size).toBeGreaterThan(10)
   })
 
   it('drops and counts what waits when it gives up', async () => {

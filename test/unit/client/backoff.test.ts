@@ -115,6 +115,30 @@ describe('Backoff', () => {
     expect(backoff.next(1_000)).toEqual({ attempt: 2, delayMs: 60_000 })
   })
 
+  it('asks an excluded URL no more, waits after each round of the others, and asks all after a good connection', () => {
+    const backoff = of(3)
+    const asked: number[] = []
+    const attempt = (): number => {
+      asked.push(backoff.urlIndex)
+      return fail(backoff, 1)[0] as number
+    }
+    const delays = [attempt()]
+    expect(backoff.excludeLast()).toBe(true)
+    expect(backoff.isRoundOver).toBe(false)
+    delays.push(attempt(), attempt(), attempt(), attempt())
+    expect(asked).toEqual([0, 1, 2, 1, 2])
+    expect(delays).toEqual([0, 0, 0, 500, 0])
+    expect(backoff.excludeLast()).toBe(true)
+    delays.push(attempt(), attempt())
+    expect(asked.slice(5)).toEqual([1, 1])
+    expect(delays.slice(5)).toEqual([1_000, 2_000])
+    expect(backoff.excludeLast()).toBe(false)
+    backoff.reset()
+    asked.length = 0
+    for (let i = 0; i < 3; i++) attempt()
+    expect(asked).toEqual([1, 2, 0])
+  })
+
   it('keeps every delay within the larger of maxDelayMs and maxRetryAfterMs, whatever happens', () => {
     const steps = fc.array(
       fc.oneof(fc.constant('good'), fc.double({ min: 0, max: 1e9, noNaN: true }), fc.constant(undefined)),

@@ -24,6 +24,17 @@ describe('keepMessage', () => {
 })
 
 describe('Outbox', () => {
+  it('is emptied message by message in a time that grows with their number, not with its square', async () => {
+    const outbox = new Outbox({ maxMessages: Infinity, maxBytes: Infinity })
+    const one = keepMessage('x', undefined)
+    const count = 400_000
+    for (let i = 0; i < count; i++) outbox.push(one)
+    for (let i = 0; i < count; i++) outbox.shift()
+    // With a copy for each message this took more than the time of a test.
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    expect([outbox.size, outbox.byteLength, outbox.first]).toEqual([0, 0, undefined])
+  })
+
   const lengths = fc.array(fc.nat(20), { maxLength: 20 })
   const message = (length: number) => keepMessage('x'.repeat(length), undefined)
 
