@@ -286,13 +286,13 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   private sent(): boolean {
     this.messagesSent++
     this.touch()
-    let { bufferedBytes } = this.connection
+    let waiting = this.connection.bufferedBytes
     // Bytes that are held leave before the caller goes on, or are copied.
-    if (bufferedBytes > (this.connection.isHolding ? HELD_PAYLOAD_BYTES : EAGER_FLUSH_BYTES)) {
+    if (waiting > HELD_PAYLOAD_BYTES && (waiting > EAGER_FLUSH_BYTES || this.connection.isHolding)) {
       this.writeOut(true)
-      bufferedBytes = this.connection.bufferedBytes
+      waiting = this.connection.bufferedBytes
     }
-    if (bufferedBytes + this.transport.pendingBytes <= this.limits.highWaterMarkBytes) return true
+    if (waiting + this.transport.pendingBytes <= this.limits.highWaterMarkBytes) return true
     this.needsDrain = true
     return false
   }
