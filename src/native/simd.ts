@@ -11,6 +11,8 @@ export interface LaneExports {
   readonly memory: { readonly buffer: ArrayBuffer }
   /** Masks the bytes from `at` to `end` and writes them to `to`. @returns 0 if all are ASCII then */
   readonly mask: (to: number, at: number, end: number, key: number) => number
+  /** Joins continuation frames: see simd.wat. @returns the number of frames; four more numbers are at address 0 */
+  readonly join: (at: number, end: number, maskBit: number, maxFrame: number, budget: number) => number
 }
 
 /** The part of WebAssembly that is used here: its types are not among those of Node. */
@@ -53,6 +55,44 @@ export function maskWorks({ memory, mask }: LaneExports): boolean {
   return true
 }
 
+/** A continuation frame, masked with {@link KEY}. */
+const fragment = (firstByte: number, ...payload: readonly number[]): readonly number[] => [
+  firstByte,
+  0x80 | payload.length,
+  ...KEY_BYTES,
+  ...payload.map((byte, i) => byte ^ (KEY_BYTES[i & 3] as number)),
+]
+
+/** Three of them between other bytes, the second empty, the third the last. */
+const FRAGMENTS = [
+  0xee,
+  ...fragment(0, 0x61, 0x62, 0x63),
+  ...fragment(0),
+  ...fragment(0x80, 0x64, 0xe9),
+  0x89,
+  0x80,
+]
+
+/** Tries to join fragments: with the last one and without, and where the message may not be longer. */
+export function joinWorks({ memory, join }: LaneExports): boolean {
+  const bytes = Buffer.from(memory.buffer)
+  const results = new Int32Array(memory.buffer, 0, 4)
+  const at = READ_AT + 1
+  const end = READ_AT + FRAGMENTS.length
+  const tryWith = (last: number, budget: number): string => {
+    bytes.set(FRAGMENTS, READ_AT)
+    const frames = join(at, last, 0x80, 125, budget)
+    const [stop = 0, to = 0, isLast, seen] = results
+    const text = bytes.toString('latin1', at, to)
+    return [frames, stop - READ_AT, text, isLast, seen === 0].join()
+  }
+  return (
+    tryWith(end, 5) === '3,24,abcd\u00e9,128,false' &&
+    tryWith(end, 4) === '2,16,abc,0,true' &&
+    tryWith(end - 3, 5) === '2,16,abc,0,true'
+  )
+}
+
 /** Compiles the module and tries all that it exports. @returns null where it cannot be used */
 export function openLane(
   assembly: unknown = (globalThis as { WebAssembly?: unknown }).WebAssembly,
@@ -60,13 +100,13 @@ export function openLane(
   try {
     const { Module, Instance } = assembly as Assembly
     const found = new Instance(new Module(Buffer.from(SIMD_BINARY, 'base64'))).exports as LaneExports
-    return maskWorks(found) ? found : null
+    return maskWorks(found) && joinWorks(found) ? found : null
   } catch {
     return null
   }
 }
 
-const noMask = (): number => {
+const notOpen = (): number => {
   throw new Error('the lane is not open')
 }
 
@@ -76,8 +116,11 @@ class Lane {
    * because to look at the ArrayBuffer of a view costs more than to unmask a short message.
    */
   chunk: Uint8Array | null = null
-  /** @internal Of {@link LaneExports}, once the lane is open. */
-  run: LaneExports['mask'] = noMask
+  /** Those of {@link LaneExports}, once the lane is open. */
+  #mask: LaneExports['mask'] = notOpen
+  #join: LaneExports['join'] = notOpen
+  /** What the last {@link join} found, as simd.wat has it. */
+  #results = new Int32Array(4)
   #readBuffer: Buffer | null = null
   #slice: Buffer = Buffer.alloc(0)
   #isTried = false
@@ -109,7 +152,39 @@ class Lane {
    */
   maskChunk(start: number, end: number, key: number): boolean {
     const at = READ_AT + start
-    return this.run(at, at, READ_AT + end, key) === 0
+    return this.#mask(at, at, READ_AT + end, key) === 0
+  }
+
+  /**
+   * Joins the payloads of continuation frames that lie in {@link chunk} from `start` on, unmasked, at `start`: see simd.wat.
+   * @param maskBit 0x80 where frames must be masked, else 0
+   * @param maxFrame the longest payload of a frame
+   * @param budget how many bytes the message may still have
+   * @returns the number of frames
+   */
+  join(start: number, end: number, maskBit: number, maxFrame: number, budget: number): number {
+    const most = Math.min(budget, READ_BYTES)
+    return this.#join(READ_AT + start, READ_AT + end, maskBit, Math.min(maxFrame, most), most)
+  }
+
+  /** The index in {@link chunk} after the last frame that {@link join} took. */
+  get joinedTo(): number {
+    return (this.#results[0] as number) - READ_AT
+  }
+
+  /** The index after the joined payloads. */
+  get joinedEnd(): number {
+    return (this.#results[1] as number) - READ_AT
+  }
+
+  /** Whether the last fragment of the message was among them. */
+  get joinedIsLast(): boolean {
+    return this.#results[2] !== 0
+  }
+
+  /** Whether all their bytes are ASCII. */
+  get joinedIsAscii(): boolean {
+    return this.#results[3] === 0
   }
 
   /**
@@ -133,7 +208,7 @@ class Lane {
       const to = Math.min(from + SLICE_BYTES, end)
       if (!isHere) slice.set(source.subarray(from, to))
       const inLane = isHere ? READ_AT + from : SLICE_AT
-      seen |= this.run(SLICE_AT, inLane, inLane + to - from, key)
+      seen |= this.#mask(SLICE_AT, inLane, inLane + to - from, key)
       target.set(to - from === SLICE_BYTES ? slice : slice.subarray(0, to - from), at + from - start)
     }
     return seen === 0
@@ -144,7 +219,9 @@ class Lane {
     const found = isNativeOn ? openLane() : null
     if (found === null) return
     const { buffer } = found.memory
-    this.run = found.mask
+    this.#mask = found.mask
+    this.#join = found.join
+    this.#results = new Int32Array(buffer, 0, 4)
     this.#readBuffer = Buffer.from(buffer, READ_AT, READ_BYTES)
     this.#slice = Buffer.from(buffer, SLICE_AT, SLICE_BYTES)
   }

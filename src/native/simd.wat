@@ -1,11 +1,11 @@
-;; What src/native/simd.ts runs: masking (RFC 6455 5.3) in the memory that all handles read into.
+;; What src/native/simd.ts runs, in the memory that all handles read into: masking (RFC 6455 5.3), and fragments (5.4).
 ;;
 ;; Assembled by `node scripts/assemble.mjs` into simd-binary.ts. Addresses are bytes of this memory, `end` is the first byte
 ;; that does not belong to a range, and a key is 32 bits with its first octet lowest, as WebAssembly lays out numbers. The
 ;; callers keep every range inside the memory: a wrong one traps, and writes nothing outside.
 (module
   ;; 6 pages of 64 KiB, and never more, so that views of it stay valid:
-  ;;   0       64 KiB that nobody uses, so that an address minus 64 is never below 0
+  ;;   0       16 bytes for results, and else nothing, so that an address minus 64 is never below 0
   ;;   65536   256 KiB that all handles read into
   ;;   327680  64 KiB through which bytes of other memory go
   (memory (export "memory") 6 6)
@@ -96,4 +96,67 @@
       (i8x16.bitmask (local.get $seen))
       (i64.ne (i64.and (local.get $rest) (i64.const 0x8080808080808080)) (i64.const 0))))
 
-  (export "mask" (func $mask)))
+  (export "mask" (func $mask))
+
+  ;; Walks continuation frames (RFC 6455 5.4) that lie whole between $at and $end, one after the other, and joins their payloads,
+  ;; unmasked, at $at: over headers and payloads that are done with. It ends after a last fragment, and before whatever
+  ;; else: another opcode, a reserved bit, a wrong mask bit, a length of more than 16 bits or not in the shortest form, a
+  ;; frame that is cut, one of more than $max_frame bytes, one that makes the message longer than $budget allows. Those are
+  ;; left to the parser, which knows what they are. Writes four numbers to address 0: where it ended, where the joined
+  ;; payloads end, 0x80 if the last fragment was among them, 0 if all bytes are below 0x80. @returns the number of frames
+  (func (export "join") (param $at i32) (param $end i32) (param $mask_bit i32) (param $max_frame i32) (param $budget i32)
+    (result i32)
+    (local $to i32)
+    (local $first i32)
+    (local $length i32)
+    (local $start i32)
+    (local $stop i32)
+    (local $key i32)
+    (local $seen i32)
+    (local $frames i32)
+    (local $last i32)
+    (local.set $to (local.get $at))
+    (block $done
+      (loop $next
+        ;; The first two bytes: nothing but FIN may be set in the first.
+        (br_if $done (i32.gt_u (i32.add (local.get $at) (i32.const 2)) (local.get $end)))
+        (local.set $first (i32.load8_u (local.get $at)))
+        (br_if $done (i32.and (local.get $first) (i32.const 0x7f)))
+        ;; A wrong mask bit makes the length 128 or more.
+        (local.set $length (i32.xor (i32.load8_u offset=1 (local.get $at)) (local.get $mask_bit)))
+        (local.set $start (i32.add (local.get $at) (i32.const 2)))
+        (if (i32.gt_u (local.get $length) (i32.const 125))
+          (then
+            (br_if $done (i32.ne (local.get $length) (i32.const 126)))
+            (br_if $done (i32.gt_u (i32.add (local.get $start) (i32.const 2)) (local.get $end)))
+            (local.set $length
+              (i32.or
+                (i32.shl (i32.load8_u (local.get $start)) (i32.const 8))
+                (i32.load8_u offset=1 (local.get $start))))
+            (br_if $done (i32.lt_u (local.get $length) (i32.const 126)))
+            (local.set $start (i32.add (local.get $start) (i32.const 2)))))
+        (if (local.get $mask_bit)
+          (then
+            ;; A key that is cut makes the frame end after $end as well: it is only not used then.
+            (local.set $key (i32.load (local.get $start)))
+            (local.set $start (i32.add (local.get $start) (i32.const 4)))))
+        (local.set $stop (i32.add (local.get $start) (local.get $length)))
+        (br_if $done (i32.gt_u (local.get $stop) (local.get $end)))
+        (br_if $done (i32.gt_u (local.get $length) (local.get $max_frame)))
+        (br_if $done (i32.gt_u (local.get $length) (local.get $budget)))
+        ;; It is a frame, and the last one if FIN is set.
+        (local.set $last (local.get $first))
+        (local.set $budget (i32.sub (local.get $budget) (local.get $length)))
+        (local.set $seen
+          (i32.or
+            (local.get $seen)
+            (call $mask (local.get $to) (local.get $start) (local.get $stop) (local.get $key))))
+        (local.set $to (i32.add (local.get $to) (local.get $length)))
+        (local.set $at (local.get $stop))
+        (local.set $frames (i32.add (local.get $frames) (i32.const 1)))
+        (br_if $next (i32.eqz (local.get $first)))))
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.store offset=4 (i32.const 0) (local.get $to))
+    (i32.store offset=8 (i32.const 0) (local.get $last))
+    (i32.store offset=12 (i32.const 0) (local.get $seen))
+    (local.get $frames)))
