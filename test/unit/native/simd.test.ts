@@ -1,7 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import type * as Simd from '../../../src/native/simd.js'
-import { joinWorks, maskWorks, openLane, READ_BYTES, type LaneExports } from '../../../src/native/simd.js'
+import {
+  joinWorks,
+  maskWorks,
+  openLane,
+  READ_BYTES,
+  utf16Works,
+  type LaneExports,
+} from '../../../src/native/simd.js'
 import { frames, KEY, xor } from '../../helpers/frame-builder.js'
 import { loadNative } from '../../helpers/load-native.js'
 
@@ -132,12 +139,44 @@ describe('the probe of joining fragments', () => {
   })
 })
 
+describe('the probe of decoding', () => {
+  test.each<[string, (found: LaneExports, results: Int32Array) => Partial<LaneExports>]>([
+    ['writes nothing', () => ({ utf16: () => 2 })],
+    ['takes everything for text', ({ utf16 }) => ({ utf16: (...given) => Math.max(utf16(...given), 0) })],
+    ['takes nothing for text', () => ({ utf16: () => -1 })],
+    [
+      'takes all text for Latin-1',
+      ({ utf16 }, results) => ({
+        utf16: (...given) => {
+          const units = utf16(...given)
+          results[4] = 0
+          return units
+        },
+      }),
+    ],
+    ['narrows nothing', () => ({ narrow: () => undefined })],
+  ])('fails where it %s', (_name, change) => {
+    const found = openLane() as LaneExports
+    const changed = { ...found, ...change(found, new Int32Array(found.memory.buffer, 0, 5)) }
+    expect(utf16Works(changed)).toBe(false)
+    expect(utf16Works(found)).toBe(true)
+  })
+})
+
 describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
   const { lane } = loadNative<typeof Simd>(value, 'simd')
   const isOn = value === 'on'
 
   test('is open where src/native is on', () => {
     expect(lane.isOpen).toBe(isOn)
+  })
+
+  test('decodes text where it is open and Node is slow at it: before 24', () => {
+    const isSlow = Number.parseInt(process.versions.node, 10) < 24
+    expect(lane.maxTextBytes).toBe(isOn && isSlow ? 65536 : 0)
+    const bytes = Buffer.from('a\u00e9\u20ac')
+    if (isOn) expect(lane.decode(bytes, 0, bytes.length)).toBe('a\u00e9\u20ac')
+    else expect(() => lane.decode(bytes, 0, 0)).toThrow('the lane is not open')
   })
 
   test('gives one buffer of 256 KiB, and of it what was read', () => {
