@@ -95,6 +95,11 @@ export class Receiver implements DecodeListener {
     const opcode = this.parser.takeWhole()
     if (opcode !== 0) return this.receiveShort(opcode)
     for (;;) {
+      if (this.assembler !== null) {
+        const message = this.receiveFragments(this.assembler)
+        if (message !== null) return message
+        if (this.isInflating) return null
+      }
       const event = this.parser.next()
       if (event === null) return null
       if (event.type === 'violation') return event.error
@@ -112,7 +117,22 @@ export class Receiver implements DecodeListener {
     const assembler = this.assembler
     const error = assembler.append(part)
     if (error !== null) return error
-    if (!part.isLast || !part.fin) return null
+    return part.isLast && part.fin ? this.receiveAssembled(assembler) : null
+  }
+
+  /** Appends the continuation frames that lie whole in the chunk, up to one that the parser must look at. */
+  private receiveFragments(assembler: MessageAssembler): MessageReceived | ProtocolError | null {
+    const { parser } = this
+    for (let frames = parser.takeFragments(); frames > 0; frames = parser.takeFragments()) {
+      this.dataBytes += parser.wholeEnd - parser.wholeStart + frames * HEADER_BYTES
+      const error = assembler.appendTaken(parser)
+      if (error !== null) return error
+      if (parser.tookLast) return this.receiveAssembled(assembler)
+    }
+    return null
+  }
+
+  private receiveAssembled(assembler: MessageAssembler): MessageReceived | ProtocolError | null {
     this.assembler = null
     const bytes = assembler.finish()
     if (bytes instanceof ProtocolError) return bytes

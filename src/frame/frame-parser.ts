@@ -12,37 +12,29 @@ import {
   PAYLOAD_LENGTH_16,
   PAYLOAD_LENGTH_64,
   RESERVED_BITS,
+  readMaskingKey,
+  readUint32,
   RSV1_BIT,
 } from './header.js'
 import { isControlOpcode, isDefinedOpcode, Opcode } from './opcode.js'
-import { asBuffer } from './as-buffer.js'
+import { FrameInput } from './frame-input.js'
+import { lane } from '../native/simd.js'
 import { CHECKS, type FrameParserOptions, type Role } from './frame-parser-options.js'
 
 export type { FrameParserOptions, Role }
-
-const EMPTY: Buffer = Buffer.alloc(0)
-
-/** The list of waiting chunks is shortened once at least this many, and at least half of it, are consumed. */
-const WAITING_SLACK = 64
 
 /**
  * Parses bytes into frames (RFC 6455 section 5). It is synchronous, the caller pulls, and nothing that a peer sends makes it
  * throw. It checks every header as soon as its bytes are there, before it reads any byte of the payload. A chunk that is
  * consumed leaves nothing but the start of a header that it cut: memory follows neither announced lengths nor chunks.
  */
-export class FrameParser {
+export class FrameParser extends FrameInput {
   private readonly expectMask: boolean
   private readonly forbiddenBits: number
   private readonly maxFrameBytes: number
   private readonly maxMessageBytes: number
   private readonly maxCompressedBytes: number
 
-  private chunk: Buffer = EMPTY
-  private position = 0
-  /** Chunks pushed before the current one was consumed, from `waitingIndex` on; null if there are none. */
-  private waiting: Uint8Array[] | null = null
-  private waitingIndex = 0
-  private waitingBytes = 0
   /** The start of a header that a chunk cut, and its length so far in bytes. */
   private scratch: Buffer | null = null
   private scratchLength = 0
@@ -62,6 +54,7 @@ export class FrameParser {
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: FrameParserOptions) {
+    super()
     // Once for each connection: the checks are called as they are, and no object is made between.
     checkOptionNames('FrameParserOptions', options, CHECKS)
     this.expectMask = CHECKS.role('role', options.role) === 'server'
@@ -82,11 +75,6 @@ export class FrameParser {
     return this.violation === null ? null : this.violation.error
   }
 
-  /** Bytes that were pushed and not yet consumed by `next`: 0 whenever `next` returns null. */
-  get bufferedBytes(): number {
-    return this.chunk.length - this.position + this.waitingBytes
-  }
-
   /**
    * Takes the next bytes of the stream.
    * @param chunk owned by the parser from now on: payloads are unmasked in place, and parts are views of it
@@ -97,15 +85,7 @@ export class FrameParser {
       throw new TypeError(`chunk must be a Uint8Array, not ${showValue(chunk)}`)
     }
     if (this.violation !== null || chunk.length === 0) return
-    // Even if the current chunk is consumed, this one must not overtake those that wait.
-    if (this.position === this.chunk.length && this.waiting === null) {
-      this.chunk = asBuffer(chunk)
-      this.position = 0
-    } else {
-      this.waiting ??= []
-      this.waiting.push(chunk)
-      this.waitingBytes += chunk.length
-    }
+    this.accept(chunk)
   }
 
   /** Returns the next part of a frame, or the violation that ends the stream, or null if it needs more bytes. */
@@ -123,8 +103,6 @@ export class FrameParser {
     }
   }
 
-  /** The chunk that holds the payload of {@link takeWhole}. */
-  wholeSource: Buffer = EMPTY
   /** The index of its first byte. */
   wholeStart = 0
   /** The index after its last byte. */
@@ -152,12 +130,7 @@ export class FrameParser {
     const start = position + (this.expectMask ? 2 + MASKING_KEY_BYTES : 2)
     const end = start + length
     if (end > chunk.length || length > this.maxFrameBytes || length > this.maxMessageBytes) return 0
-    this.wholeKey = this.expectMask
-      ? (chunk[position + 2] as number) |
-        ((chunk[position + 3] as number) << 8) |
-        ((chunk[position + 4] as number) << 16) |
-        ((chunk[position + 5] as number) << 24)
-      : 0
+    this.wholeKey = this.expectMask ? readMaskingKey(chunk, position + 2) : 0
     this.wholeSource = chunk
     this.wholeStart = start
     this.wholeEnd = end
@@ -165,37 +138,68 @@ export class FrameParser {
     return firstByte & OPCODE_BITS
   }
 
-  /** Copies the unconsumed rest of the current chunk. Its memory then belongs to the caller again. */
-  keepInput(): void {
-    // The payload that takeWhole returned last lies in the same memory.
-    this.wholeSource = EMPTY
-    if (this.position === this.chunk.length) this.chunk = EMPTY
-    else this.chunk = Buffer.from(this.chunk.subarray(this.position))
-    this.position = 0
+  /**
+   * Takes the next frame if it is a whole continuation frame of at most 125 bytes that lies in the current chunk; of a chunk
+   * that a handle read, all such frames one after the other, also longer ones, as one payload that is no longer masked. It
+   * allocates no object.
+   * Any other frame is left to {@link next}.
+   * @returns the number of frames taken
+   */
+  takeFragments(): number {
+    const { chunk, position } = this
+    const available = chunk.length - position
+    if (available < 2 || !this.inMessage || this.remaining > 0 || this.scratch !== null) return 0
+    const firstByte = chunk[position] as number
+    if ((firstByte & ~FIN_BIT) !== Opcode.CONTINUATION) return 0
+    if (chunk === lane.chunk) return this.takeJoined()
+    const length = this.expectMask
+      ? (chunk[position + 1] as number) - MASK_BIT
+      : (chunk[position + 1] as number)
+    if (length < 0 || length >= PAYLOAD_LENGTH_16) return 0
+    const start = position + (this.expectMask ? 2 + MASKING_KEY_BYTES : 2)
+    const end = start + length
+    const total = this.messageBytes + length
+    if (end > chunk.length || length > this.maxFrameBytes || total > this.messageLimit) return 0
+    this.wholeKey = this.expectMask ? readMaskingKey(chunk, position + 2) : 0
+    this.takenTo(start, end, end, firstByte !== 0)
+    return 1
   }
 
-  /** Moves on to the next chunk and releases the last one, so that an idle connection holds no chunk. */
-  private advance(): boolean {
-    this.position = 0
-    const { waiting } = this
-    if (waiting === null) {
-      this.chunk = EMPTY
-      this.wholeSource = EMPTY
-      return false
-    }
-    const next = waiting[this.waitingIndex] as Uint8Array
-    this.chunk = asBuffer(next)
-    this.waitingBytes -= next.length
-    // A reader that always lags one chunk must not hold all the chunks that it has read.
-    waiting[this.waitingIndex++] = EMPTY
-    if (this.waitingIndex === waiting.length) {
-      this.waiting = null
-      this.waitingIndex = 0
-    } else if (this.waitingIndex >= WAITING_SLACK && this.waitingIndex * 2 >= waiting.length) {
-      waiting.splice(0, this.waitingIndex)
-      this.waitingIndex = 0
-    }
-    return true
+  /** {@link takeFragments} where WebAssembly joins the payloads, unmasked, in the chunk, over what is consumed. */
+  private takeJoined(): number {
+    const { chunk, position } = this
+    const budget = this.messageLimit - this.messageBytes
+    const frames = lane.join(
+      position,
+      chunk.length,
+      this.expectMask ? MASK_BIT : 0,
+      this.maxFrameBytes,
+      budget,
+    )
+    if (frames === 0) return 0
+    this.wholeKey = 0
+    this.takenTo(position, lane.joinedEnd, lane.joinedTo, lane.joinedIsLast)
+    return frames
+  }
+
+  /** Notes a payload that was taken, up to `position` of the chunk. */
+  private takenTo(start: number, end: number, position: number, isLast: boolean): void {
+    this.wholeSource = this.chunk
+    this.wholeStart = start
+    this.wholeEnd = end
+    this.messageBytes += end - start
+    this.inMessage = !isLast
+    this.position = position
+  }
+
+  /** Whether {@link takeFragments} took the last frame of the message. */
+  get tookLast(): boolean {
+    return !this.inMessage
+  }
+
+  /** Whether all bytes that {@link takeFragments} took are known to be ASCII, although they are not masked. */
+  get tookAscii(): boolean {
+    return this.wholeSource === lane.chunk && lane.joinedIsAscii
   }
 
   /** Reads the header at the position straight from the chunk. Null: the chunk cuts it, and its start is put aside. */
@@ -271,11 +275,7 @@ export class FrameParser {
     if (!isControl && !this.admit(firstByte, length)) return -1
     if (this.expectMask) {
       if (end - at < MASKING_KEY_BYTES) return 0
-      this.maskingKey =
-        (bytes[at] as number) |
-        ((bytes[at + 1] as number) << 8) |
-        ((bytes[at + 2] as number) << 16) |
-        ((bytes[at + 3] as number) << 24)
+      this.maskingKey = readMaskingKey(bytes, at)
       at += MASKING_KEY_BYTES
     }
     this.firstByte = firstByte
@@ -375,17 +375,7 @@ export class FrameParser {
   /** A violation is final: bytes after it are never parsed. */
   private end(error: ProtocolError): void {
     this.violation = new FrameViolation(error)
-    this.chunk = EMPTY
-    this.position = 0
-    this.waiting = null
-    this.waitingBytes = 0
+    this.dropInput()
     this.scratch = null
   }
-}
-
-function readUint32(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] as number) * 0x100_0000 +
-    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
-  )
 }

@@ -77,3 +77,21 @@ export function writeFrameHeader(
   target[at + 9] = payloadLength & 0xff
   return at + 10
 }
+
+/** A masking key, first octet lowest. */
+export function readMaskingKey(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  )
+}
+
+/** A number of four bytes, highest first. */
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) * 0x100_0000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  )
+}

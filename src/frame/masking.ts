@@ -17,6 +17,9 @@ const LANE_BYTES = 64
  */
 const THROUGH_LANE_BYTES = 1024
 
+/** Up to this length a loop copies faster than a call does. */
+const SHORT_COPY_BYTES = 32
+
 /** Shorter ranges are masked byte by byte, unrolled; longer ones four bytes at a time through an Int32Array view. */
 const VIEW_THRESHOLD_BYTES = 128
 
@@ -121,7 +124,7 @@ export function maskInPlace(bytes: Uint8Array, start: number, end: number, key: 
  * @returns as {@link maskInPlace}
  */
 export function maskCopy(
-  source: Uint8Array,
+  source: Buffer,
   start: number,
   end: number,
   target: Uint8Array,
@@ -133,8 +136,14 @@ export function maskCopy(
   if ((length >= THROUGH_LANE_BYTES || (length >= LANE_BYTES && source === lane.chunk)) && lane.isOpen) {
     return lane.maskThrough(source, start, end, target, at, rotateMaskingKey(key, phase))
   }
-  target.set(source.subarray(start, end), at)
+  copyBytes(source, start, end, target, at)
   return maskInPlace(target, at, at + length, key, phase)
+}
+
+/** Copies a range of bytes to `target`, from `at` on. */
+export function copyBytes(source: Buffer, start: number, end: number, target: Uint8Array, at: number): void {
+  if (end - start > SHORT_COPY_BYTES) source.copy(target, at, start, end)
+  else for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number
 }
 
 /** Masks through a view of four bytes at a time. */

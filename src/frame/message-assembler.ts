@@ -1,6 +1,8 @@
 import { ProtocolError } from '../errors.js'
 import type { FramePart } from './frame-event.js'
 import { borrowBuffer, returnBuffer } from './buffer-pool.js'
+import type { FrameParser } from './frame-parser.js'
+import { copyBytes, maskCopy } from './masking.js'
 import { Opcode } from './opcode.js'
 import { Utf8Validator } from './utf8.js'
 
@@ -65,8 +67,28 @@ export class MessageAssembler {
     const { byteLength } = part
     if (byteLength === 0) return null
     this.reserve(byteLength, part.fin)
+    return this.grow(byteLength, part.copyTo(this.buffer, this.length))
+  }
+
+  /**
+   * As {@link append}, with what the parser has taken last by `takeFragments`.
+   * @param parser read during the call only
+   */
+  appendTaken(parser: FrameParser): ProtocolError | null {
+    const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = parser
+    const byteLength = end - start
+    if (byteLength === 0) return null
+    this.announced += byteLength
+    this.reserve(byteLength, parser.tookLast)
+    const at = this.length
+    if (key !== 0) return this.grow(byteLength, maskCopy(source, start, end, this.buffer, at, key, 0))
+    copyBytes(source, start, end, this.buffer, at)
+    return this.grow(byteLength, parser.tookAscii)
+  }
+
+  /** Counts bytes that were written, and validates them if they are uncompressed text. */
+  private grow(byteLength: number, partIsAscii: boolean): ProtocolError | null {
     const from = this.length
-    const partIsAscii = part.copyTo(this.buffer, from)
     this.length = from + byteLength
     if (this.opcode === Opcode.BINARY || this.isCompressed) return null
     if (partIsAscii && (this.validator === null || this.validator.isComplete)) return null

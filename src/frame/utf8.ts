@@ -1,8 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { sliceUtf8 } from '../native/buffer-text.js'
+import { lane } from '../native/simd.js'
 
 /** Pieces of this size or more use the native check; for smaller ones the call costs more than it saves. */
 const NATIVE_THRESHOLD_BYTES = 64
+
+/** From this length on, WebAssembly decodes text where Node's own decoder is slow. */
+const LANE_BYTES = 32
 
 /**
  * Validates UTF-8 as it arrives (RFC 3629; RFC 6455 section 8.1), in pieces of any size. It fails at the first byte
@@ -87,6 +91,8 @@ function lastBoundary(bytes: Uint8Array, end: number): number {
  * @returns the text, or null if the bytes are not UTF-8
  */
 export function decodeText(bytes: Buffer, start: number, end: number): string | null {
+  const length = end - start
+  if (length >= LANE_BYTES && length <= lane.maxTextBytes) return lane.decode(bytes, start, end)
   const text = sliceUtf8(bytes, start, end)
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }

@@ -1,14 +1,16 @@
-;; What src/native/simd.ts runs: masking (RFC 6455 5.3) in the memory that all handles read into.
+;; What src/native/simd.ts runs, in the memory that all handles read into: masking (RFC 6455 5.3), fragments (5.4), and
+;; text (8.1).
 ;;
 ;; Assembled by `node scripts/assemble.mjs` into simd-binary.ts. Addresses are bytes of this memory, `end` is the first byte
 ;; that does not belong to a range, and a key is 32 bits with its first octet lowest, as WebAssembly lays out numbers. The
 ;; callers keep every range inside the memory: a wrong one traps, and writes nothing outside.
 (module
-  ;; 6 pages of 64 KiB, and never more, so that views of it stay valid:
-  ;;   0       64 KiB that nobody uses, so that an address minus 64 is never below 0
+  ;; 8 pages of 64 KiB, and never more, so that views of it stay valid:
+  ;;   0       20 bytes for results, and else nothing, so that an address minus 64 is never below 0
   ;;   65536   256 KiB that all handles read into
   ;;   327680  64 KiB through which bytes of other memory go
-  (memory (export "memory") 6 6)
+  ;;   393216  128 KiB for text in UTF-16
+  (memory (export "memory") 8 8)
 
   ;; Masks or unmasks the bytes from $at to $end, and writes them to $to: the same place, or any place before it, or one that
   ;; does not overlap. @returns 0 if every byte written is below 0x80
@@ -96,4 +98,177 @@
       (i8x16.bitmask (local.get $seen))
       (i64.ne (i64.and (local.get $rest) (i64.const 0x8080808080808080)) (i64.const 0))))
 
-  (export "mask" (func $mask)))
+  (export "mask" (func $mask))
+
+  ;; Walks continuation frames (RFC 6455 5.4) that lie whole between $at and $end, one after the other, and joins their payloads,
+  ;; unmasked, at $at: over headers and payloads that are done with. It ends after a last fragment, and before whatever
+  ;; else: another opcode, a reserved bit, a wrong mask bit, a length of more than 16 bits or not in the shortest form, a
+  ;; frame that is cut, one of more than $max_frame bytes, one that makes the message longer than $budget allows. Those are
+  ;; left to the parser, which knows what they are. Writes four numbers to address 0: where it ended, where the joined
+  ;; payloads end, 0x80 if the last fragment was among them, 0 if all bytes are below 0x80. @returns the number of frames
+  (func (export "join") (param $at i32) (param $end i32) (param $mask_bit i32) (param $max_frame i32) (param $budget i32)
+    (result i32)
+    (local $to i32)
+    (local $first i32)
+    (local $length i32)
+    (local $start i32)
+    (local $stop i32)
+    (local $key i32)
+    (local $seen i32)
+    (local $frames i32)
+    (local $last i32)
+    (local.set $to (local.get $at))
+    (block $done
+      (loop $next
+        ;; The first two bytes: nothing but FIN may be set in the first.
+        (br_if $done (i32.gt_u (i32.add (local.get $at) (i32.const 2)) (local.get $end)))
+        (local.set $first (i32.load8_u (local.get $at)))
+        (br_if $done (i32.and (local.get $first) (i32.const 0x7f)))
+        ;; A wrong mask bit makes the length 128 or more.
+        (local.set $length (i32.xor (i32.load8_u offset=1 (local.get $at)) (local.get $mask_bit)))
+        (local.set $start (i32.add (local.get $at) (i32.const 2)))
+        (if (i32.gt_u (local.get $length) (i32.const 125))
+          (then
+            (br_if $done (i32.ne (local.get $length) (i32.const 126)))
+            (br_if $done (i32.gt_u (i32.add (local.get $start) (i32.const 2)) (local.get $end)))
+            (local.set $length
+              (i32.or
+                (i32.shl (i32.load8_u (local.get $start)) (i32.const 8))
+                (i32.load8_u offset=1 (local.get $start))))
+            (br_if $done (i32.lt_u (local.get $length) (i32.const 126)))
+            (local.set $start (i32.add (local.get $start) (i32.const 2)))))
+        (if (local.get $mask_bit)
+          (then
+            ;; A key that is cut makes the frame end after $end as well: it is only not used then.
+            (local.set $key (i32.load (local.get $start)))
+            (local.set $start (i32.add (local.get $start) (i32.const 4)))))
+        (local.set $stop (i32.add (local.get $start) (local.get $length)))
+        (br_if $done (i32.gt_u (local.get $stop) (local.get $end)))
+        (br_if $done (i32.gt_u (local.get $length) (local.get $max_frame)))
+        (br_if $done (i32.gt_u (local.get $length) (local.get $budget)))
+        ;; It is a frame, and the last one if FIN is set.
+        (local.set $last (local.get $first))
+        (local.set $budget (i32.sub (local.get $budget) (local.get $length)))
+        (local.set $seen
+          (i32.or
+            (local.get $seen)
+            (call $mask (local.get $to) (local.get $start) (local.get $stop) (local.get $key))))
+        (local.set $to (i32.add (local.get $to) (local.get $length)))
+        (local.set $at (local.get $stop))
+        (local.set $frames (i32.add (local.get $frames) (i32.const 1)))
+        (br_if $next (i32.eqz (local.get $first)))))
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.store offset=4 (i32.const 0) (local.get $to))
+    (i32.store offset=8 (i32.const 0) (local.get $last))
+    (i32.store offset=12 (i32.const 0) (local.get $seen))
+    (local.get $frames))
+
+  ;; Validates the UTF-8 from $at to $end (RFC 3629), and writes it as UTF-16 to $to, where there is room for 2 bytes for each
+  ;; byte. Writes the bits of all units to address 16: none above 0xff, and the text is Latin-1. @returns the number of
+  ;; units, or -1 for what is not UTF-8, also where it ends inside a character
+  (func (export "utf16") (param $at i32) (param $end i32) (param $to i32) (result i32)
+    (local $from i32)
+    (local $stop i32)
+    (local $bytes v128)
+    (local $seen i32)
+    (local $lead i32)
+    (local $more i32)
+    (local $unit i32)
+    (local.set $from (local.get $to))
+    ;; The last address at which 16 bytes begin.
+    (local.set $stop (i32.sub (local.get $end) (i32.const 16)))
+    (block $done
+      (block $bad
+        (loop $next
+          (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+          (local.set $lead (i32.load8_u (local.get $at)))
+          (if (i32.lt_u (local.get $lead) (i32.const 0x80))
+            (then
+              ;; Text is mostly runs of ASCII: 16 bytes at once, where they are ASCII.
+              (if (i32.le_u (local.get $at) (local.get $stop))
+                (then
+                  (local.set $bytes (v128.load (local.get $at)))
+                  (if (i32.eqz (i8x16.bitmask (local.get $bytes)))
+                    (then
+                      (v128.store (local.get $to) (i16x8.extend_low_i8x16_u (local.get $bytes)))
+                      (v128.store offset=16 (local.get $to) (i16x8.extend_high_i8x16_u (local.get $bytes)))
+                      (local.set $at (i32.add (local.get $at) (i32.const 16)))
+                      (local.set $to (i32.add (local.get $to) (i32.const 32)))
+                      (br $next)))))
+              (i32.store16 (local.get $to) (local.get $lead))
+              (local.set $at (i32.add (local.get $at) (i32.const 1)))
+              (local.set $to (i32.add (local.get $to) (i32.const 2)))
+              (br $next)))
+          ;; The three bytes after the lead: of what lies after $end nothing is used, because $at passes $end then.
+          (local.set $more (i32.load offset=1 (local.get $at)))
+          (if (i32.lt_u (local.get $lead) (i32.const 0xe0))
+            (then
+              ;; Two bytes: C2 to DF, and one continuation.
+              (br_if $bad (i32.lt_u (local.get $lead) (i32.const 0xc2)))
+              (br_if $bad (i32.ne (i32.and (local.get $more) (i32.const 0xc0)) (i32.const 0x80)))
+              (local.set $unit
+                (i32.or
+                  (i32.shl (i32.and (local.get $lead) (i32.const 0x1f)) (i32.const 6))
+                  (i32.and (local.get $more) (i32.const 0x3f))))
+              (i32.store16 (local.get $to) (local.get $unit))
+              (local.set $seen (i32.or (local.get $seen) (local.get $unit)))
+              (local.set $at (i32.add (local.get $at) (i32.const 2)))
+              (local.set $to (i32.add (local.get $to) (i32.const 2)))
+              (br $next)))
+          (if (i32.lt_u (local.get $lead) (i32.const 0xf0))
+            (then
+              ;; Three bytes: two continuations, at least U+0800, and no surrogate.
+              (br_if $bad (i32.ne (i32.and (local.get $more) (i32.const 0xc0c0)) (i32.const 0x8080)))
+              (local.set $unit
+                (i32.or
+                  (i32.or
+                    (i32.shl (i32.and (local.get $lead) (i32.const 0x0f)) (i32.const 12))
+                    (i32.shl (i32.and (local.get $more) (i32.const 0x3f)) (i32.const 6)))
+                  (i32.and (i32.shr_u (local.get $more) (i32.const 8)) (i32.const 0x3f))))
+              (br_if $bad (i32.lt_u (local.get $unit) (i32.const 0x800)))
+              (br_if $bad (i32.eq (i32.and (local.get $unit) (i32.const 0xf800)) (i32.const 0xd800)))
+              (i32.store16 (local.get $to) (local.get $unit))
+              (local.set $seen (i32.or (local.get $seen) (local.get $unit)))
+              (local.set $at (i32.add (local.get $at) (i32.const 3)))
+              (local.set $to (i32.add (local.get $to) (i32.const 2)))
+              (br $next)))
+          ;; Four bytes: three continuations, U+10000 to U+10FFFF; two surrogates.
+          (br_if $bad (i32.ne (i32.and (local.get $more) (i32.const 0xc0c0c0)) (i32.const 0x808080)))
+          (br_if $bad (i32.gt_u (local.get $lead) (i32.const 0xf4)))
+          (local.set $unit
+            (i32.or
+              (i32.or
+                (i32.shl (i32.and (local.get $lead) (i32.const 0x07)) (i32.const 18))
+                (i32.shl (i32.and (local.get $more) (i32.const 0x3f)) (i32.const 12)))
+              (i32.or
+                (i32.shr_u (i32.and (local.get $more) (i32.const 0x3f00)) (i32.const 2))
+                (i32.and (i32.shr_u (local.get $more) (i32.const 16)) (i32.const 0x3f)))))
+          (local.set $unit (i32.sub (local.get $unit) (i32.const 0x10000)))
+          ;; Below U+10000 the difference is huge.
+          (br_if $bad (i32.gt_u (local.get $unit) (i32.const 0xfffff)))
+          (i32.store16 (local.get $to) (i32.or (i32.const 0xd800) (i32.shr_u (local.get $unit) (i32.const 10))))
+          (i32.store16 offset=2 (local.get $to)
+            (i32.or (i32.const 0xdc00) (i32.and (local.get $unit) (i32.const 0x3ff))))
+          (local.set $seen (i32.const 0xffff))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (local.set $to (i32.add (local.get $to) (i32.const 4)))
+          (br $next)))
+      (return (i32.const -1)))
+    ;; A last character that is cut would pass $end.
+    (if (i32.gt_u (local.get $at) (local.get $end)) (then (return (i32.const -1))))
+    (i32.store (i32.const 16) (local.get $seen))
+    (i32.shr_u (i32.sub (local.get $to) (local.get $from)) (i32.const 1)))
+
+  ;; Writes $units units of UTF-16 at $at as one byte each to $to: before $at, or the same. Each is below 0x100.
+  (func (export "narrow") (param $at i32) (param $units i32) (param $to i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $to) (local.get $units)))
+    ;; 16 a round; up to 15 too many are written, into room that nobody needs.
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $to) (local.get $end)))
+        (v128.store (local.get $to)
+          (i8x16.narrow_i16x8_u (v128.load (local.get $at)) (v128.load offset=16 (local.get $at))))
+        (local.set $at (i32.add (local.get $at) (i32.const 32)))
+        (local.set $to (i32.add (local.get $to) (i32.const 16)))
+        (br $next)))))

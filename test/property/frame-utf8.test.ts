@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { asBuffer } from '../../src/frame/as-buffer.js'
 import { decodeText, Utf8Validator } from '../../src/frame/utf8.js'
+import { lane } from '../../src/native/simd.js'
+import { lend } from '../helpers/lane.js'
 
 /**
  * The oracle: every code point, encoded by the platform, as a tree of bytes. A prefix is viable if and only if
@@ -177,5 +179,104 @@ describe('RFC 6455 8.1: decoding', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('decodeText in the memory of src/native/simd, and through it', () => {
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const expectedOf = (bytes: Uint8Array): string | null => {
+    try {
+      return strict.decode(bytes)
+    } catch {
+      return null
+    }
+  }
+  const expectSame = (bytes: Uint8Array, before: number): void => {
+    const expected = expectedOf(bytes)
+    const around = Buffer.concat([Buffer.alloc(before, 0xe2), bytes, Buffer.of(0x82, 0xac, 0x80, 0x80)])
+    const end = before + bytes.length
+    const chunk = lend(around)
+    // Each after the other: what the one leaves in the memory must not be read by the other.
+    for (const buffer of [chunk, Buffer.from(around)]) {
+      expect(decodeText(buffer, before, end)).toBe(expected)
+      if (lane.isOpen) expect(lane.decode(buffer, before, end)).toBe(expected)
+      expect(buffer.equals(around)).toBe(true)
+    }
+  }
+
+  const text = fc
+    .array(
+      fc.oneof(
+        fc.string({ unit: 'binary', maxLength: 40 }),
+        fc.string({ unit: 'grapheme', maxLength: 40 }),
+        fc.nat(60).map((n) => 'a'.repeat(n)),
+        fc.constantFrom(
+          '\u00e9',
+          '\u00ff',
+          '\u0100',
+          '\u07ff',
+          '\u0800',
+          '\ud7ff',
+          '\ue000',
+          '\ufeff',
+          '\ufffd',
+          '\u{10ffff}',
+        ),
+      ),
+      { maxLength: 8 },
+    )
+    .map((pieces) => Buffer.from(pieces.join('')))
+
+  test('gives what a fatal TextDecoder gives, for text and for text with a byte changed, put in or cut off', () => {
+    fc.assert(
+      fc.property(text, fc.nat(), fc.nat(255), fc.nat(20), (bytes, place, octet, before) => {
+        expectSame(bytes, before)
+        const at = bytes.length === 0 ? 0 : place % bytes.length
+        expectSame(Buffer.concat([bytes.subarray(0, at), Buffer.of(octet), bytes.subarray(at + 1)]), before)
+        expectSame(Buffer.concat([bytes.subarray(0, at), Buffer.of(octet), bytes.subarray(at)]), before)
+        expectSame(bytes.subarray(0, at), before)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  test('gives what a fatal TextDecoder gives for text that is cut at every place', () => {
+    const bytes = Buffer.from(
+      'sixteen letters! \u00e9\u20ac\u{1f600} and thirty-two letters after: \u00ff\u07ff\u{10ffff}'.repeat(3),
+    )
+    for (let from = 0; from < 40; from++) {
+      for (let to = from; to <= bytes.length; to++) expectSame(bytes.subarray(from, to), from % 5)
+    }
+  })
+
+  test('gives what a fatal TextDecoder gives for every sequence of two bytes, and for three and four at the borders', () => {
+    const edges = [
+      0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4,
+      0xf5, 0xff,
+    ]
+    const room = 'x'.repeat(40)
+    const wrong: string[] = []
+    const look = (...octets: readonly number[]): void => {
+      const bytes = Buffer.from([...Buffer.from(room), ...octets])
+      const found = decodeText(lend(bytes), 0, bytes.length)
+      if (found !== expectedOf(bytes)) wrong.push(Buffer.from(octets).toString('hex'))
+    }
+    for (let a = 0; a < 256; a++) for (let b = 0; b < 256; b++) look(a, b)
+    for (const a of edges) for (const b of edges) for (const c of edges) look(a, b, c)
+    for (const a of [0xf0, 0xf1, 0xf4, 0xf5, 0xff]) {
+      for (const b of edges) for (const c of edges) for (const d of edges) look(a, b, c, d)
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('gives long text, up to what fits and beyond', () => {
+    for (const unit of ['\u00e9', '\u20ac', '\u{1f600}', 'a\u00e9']) {
+      for (const length of [1000, 65_530, 65_536, 65_540, 100_000]) {
+        const whole = unit.repeat(Math.floor(length / Buffer.byteLength(unit)))
+        const bytes = Buffer.from(whole)
+        expect(decodeText(lend(bytes), 0, bytes.length) === whole).toBe(true)
+        expect(decodeText(bytes, 0, bytes.length) === whole).toBe(true)
+      }
+    }
   })
 })

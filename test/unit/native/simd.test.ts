@@ -1,8 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import type * as Simd from '../../../src/native/simd.js'
-import { maskWorks, openLane, READ_BYTES, type LaneExports } from '../../../src/native/simd.js'
-import { KEY, xor } from '../../helpers/frame-builder.js'
+import {
+  joinWorks,
+  maskWorks,
+  openLane,
+  READ_BYTES,
+  utf16Works,
+  type LaneExports,
+} from '../../../src/native/simd.js'
+import { frames, KEY, xor } from '../../helpers/frame-builder.js'
 import { loadNative } from '../../helpers/load-native.js'
 
 const root = path.join(__dirname, '../../..')
@@ -78,9 +85,81 @@ describe('the probe of masking', () => {
       },
     ],
   ])('fails where it %s', (_name, change) => {
-    const { memory, mask } = openLane() as LaneExports
-    expect(maskWorks({ memory, mask: change(mask, Buffer.from(memory.buffer)) })).toBe(false)
-    expect(maskWorks({ memory, mask })).toBe(true)
+    const found = openLane() as LaneExports
+    expect(maskWorks({ ...found, mask: change(found.mask, Buffer.from(found.memory.buffer)) })).toBe(false)
+    expect(maskWorks(found)).toBe(true)
+  })
+})
+
+describe('the probe of joining fragments', () => {
+  type Join = LaneExports['join']
+  test.each<[string, (join: Join, results: Int32Array, bytes: Buffer) => Join]>([
+    ['takes nothing', () => () => 0],
+    ['takes too many bytes', (join) => (at, end, maskBit, frame) => join(at, end, maskBit, frame, 1000)],
+    [
+      'takes what is cut',
+      (join) =>
+        (at, _end, ...rest) =>
+          join(at, 65536 + 26, ...rest),
+    ],
+    [
+      'does not tell the last',
+      (join, results) =>
+        (...given) => {
+          const frames = join(...given)
+          results[2] = 0
+          return frames
+        },
+    ],
+    [
+      'finds only ASCII',
+      (join, results) =>
+        (...given) => {
+          const frames = join(...given)
+          results[3] = 0
+          return frames
+        },
+    ],
+    [
+      'leaves the bytes masked',
+      (join, _results, bytes) =>
+        (at, ...given) => {
+          const before = Buffer.from(bytes.subarray(at, at + 30))
+          const frames = join(at, ...given)
+          before.copy(bytes, at)
+          return frames
+        },
+    ],
+  ])('fails where it %s', (_name, change) => {
+    const found = openLane() as LaneExports
+    const { buffer } = found.memory
+    const join = change(found.join, new Int32Array(buffer, 0, 4), Buffer.from(buffer))
+    expect(joinWorks({ ...found, join })).toBe(false)
+    expect(joinWorks(found)).toBe(true)
+  })
+})
+
+describe('the probe of decoding', () => {
+  test.each<[string, (found: LaneExports, results: Int32Array) => Partial<LaneExports>]>([
+    ['writes nothing', () => ({ utf16: () => 2 })],
+    ['takes everything for text', ({ utf16 }) => ({ utf16: (...given) => Math.max(utf16(...given), 0) })],
+    ['takes nothing for text', () => ({ utf16: () => -1 })],
+    [
+      'takes all text for Latin-1',
+      ({ utf16 }, results) => ({
+        utf16: (...given) => {
+          const units = utf16(...given)
+          results[4] = 0
+          return units
+        },
+      }),
+    ],
+    ['narrows nothing', () => ({ narrow: () => undefined })],
+  ])('fails where it %s', (_name, change) => {
+    const found = openLane() as LaneExports
+    const changed = { ...found, ...change(found, new Int32Array(found.memory.buffer, 0, 5)) }
+    expect(utf16Works(changed)).toBe(false)
+    expect(utf16Works(found)).toBe(true)
   })
 })
 
@@ -90,6 +169,14 @@ describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
 
   test('is open where src/native is on', () => {
     expect(lane.isOpen).toBe(isOn)
+  })
+
+  test('decodes text where it is open and Node is slow at it: before 24', () => {
+    const isSlow = Number.parseInt(process.versions.node, 10) < 24
+    expect(lane.maxTextBytes).toBe(isOn && isSlow ? 65536 : 0)
+    const bytes = Buffer.from('a\u00e9\u20ac')
+    if (isOn) expect(lane.decode(bytes, 0, bytes.length)).toBe('a\u00e9\u20ac')
+    else expect(() => lane.decode(bytes, 0, 0)).toThrow('the lane is not open')
   })
 
   test('gives one buffer of 256 KiB, and of it what was read', () => {
@@ -114,6 +201,25 @@ describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
       expect(lane.maskChunk(1, 6, KEY_NUMBER)).toBe(true)
     } else {
       expect(() => lane.maskChunk(1, 6, KEY_NUMBER)).toThrow('the lane is not open')
+    }
+  })
+
+  test('joins fragments of the chunk only where it is open', () => {
+    const sent = frames(
+      { opcode: 0, fin: false, payload: 'ab', key: KEY },
+      { opcode: 0, payload: Buffer.alloc(200, 'c'), key: KEY },
+      { opcode: 9, key: KEY },
+    )
+    lane.readBuffer.set(sent)
+    const chunk = lane.lend(sent.length)
+    const join = (): number => lane.join(0, sent.length, 0x80, Infinity, 2 ** 53)
+    if (isOn) {
+      expect(join()).toBe(2)
+      expect([lane.joinedTo, lane.joinedEnd]).toEqual([sent.length - 6, 202])
+      expect([lane.joinedIsLast, lane.joinedIsAscii]).toEqual([true, true])
+      expect(chunk.toString('latin1', 0, 202)).toBe(`ab${'c'.repeat(200)}`)
+    } else {
+      expect(join).toThrow('the lane is not open')
     }
   })
 })
