@@ -7,10 +7,13 @@ import type { ClientSocket } from './client-socket.js'
 export interface ConnectionListener {
   /** The socket that handlers get. */
   readonly socket: ClientSocket
-  /** The handshake is done; `onOpen` follows. */
-  connectionOpens(connection: ClientSocket): void
-  /** `onOpen` threw, or rejected. */
-  openFailed(error: unknown): void
+  /**
+   * The handshake is done.
+   * @param onOpen the application's; to be called
+   * @returns what `onOpen` returns, or a promise of it
+   * @throws what it throws
+   */
+  connectionOpens(connection: ClientSocket, onOpen: () => unknown): unknown
   /** `onClose` was called: nothing of the connection follows. */
   connectionEnded(connection: ClientSocket): void
 }
@@ -29,20 +32,8 @@ export function reconnectingHandlers(
     handlers[name] = (_connection: ClientSocket, ...values: unknown[]): unknown =>
       inner.call(service, listener.socket, ...values)
   }
-  handlers['onOpen'] = (connection: ClientSocket): unknown => {
-    listener.connectionOpens(connection)
-    try {
-      const result: unknown = service.onOpen?.(listener.socket)
-      if (result instanceof Promise) result.catch(openFailed)
-      return result
-    } catch (error) {
-      openFailed(error)
-      throw error
-    }
-  }
-  const openFailed = (error: unknown): void => {
-    listener.openFailed(error)
-  }
+  handlers['onOpen'] = (connection: ClientSocket): unknown =>
+    listener.connectionOpens(connection, () => service.onOpen?.(listener.socket))
   handlers['onClose'] = (connection: ClientSocket, info: CloseInfo): unknown => {
     try {
       return service.onClose?.(listener.socket, info)

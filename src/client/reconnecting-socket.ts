@@ -119,7 +119,9 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
   async write(data: MessageData | PreparedMessage, options?: WriteOptions): Promise<void> {
     const reconnector = this.#reconnector
     const { connection, output } = reconnector
-    if (connection !== null && output.isSendable && output.size === 0) return connection.write(data, options)
+    const { opening } = output
+    if (opening !== null) return opening.write(data, options)
+    if (connection !== null && output.isFree) return connection.write(data, options)
     const { waiting, sending } = readWriteOptions(options)
     const message = keepMessage(data, sending)
     const end = output.waitToWrite(message.byteLength)
@@ -166,6 +168,8 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
 
   async drained(options: WaitOptions = {}): Promise<void> {
     const reconnector = this.#reconnector
+    const { opening } = reconnector.output
+    if (opening !== null) return opening.drained(options)
     await waitWithin(options, async (within) => {
       for (;;) {
         const connection = await reconnector.opened(within)

@@ -152,9 +152,10 @@ export class Reconnector implements ConnectionListener {
     for (;;) {
       const { connection } = this
       if (this.isEnded || connection === null) throw this.closedError()
-      const isOpen = this.phase === 'open' || this.phase === 'opening'
-      if (isOpen && connection.readyState === ReadyState.OPEN) return connection
-      if (this.failsMeanwhile || this.isStopping) return connection
+      const isOpen = connection.readyState === ReadyState.OPEN
+      if (isOpen && this.phase === 'open') return connection
+      const opens = isOpen && this.phase === 'opening'
+      if (!opens && (this.failsMeanwhile || this.isStopping)) return connection
       await this.openings.wait(within)
     }
   }
@@ -191,7 +192,7 @@ export class Reconnector implements ConnectionListener {
     this.finish()
   }
 
-  connectionOpens(connection: ClientSocket): void {
+  connectionOpens(connection: ClientSocket, onOpen: () => unknown): unknown {
     this.phase = 'opening'
     this.connection = connection
     this.areHandlersDone = new Promise((resolve) => {
@@ -200,10 +201,9 @@ export class Reconnector implements ConnectionListener {
     if (this.isPaused) connection.pause()
     this.unread.add(connection)
     this.output.connected(connection)
-  }
-
-  openFailed(error: unknown): void {
-    this.openFailure = { error }
+    return this.output.open(connection, onOpen, (failure) => {
+      if (failure !== undefined && connection === this.connection) this.openFailure = failure
+    })
   }
 
   connectionEnded(connection: ClientSocket): void {
@@ -277,7 +277,9 @@ export class Reconnector implements ConnectionListener {
     if (!isFirst) {
       const { attempts } = this.backoff
       const { onReconnected } = this.settings
-      tell(this.service, this.socket, () => onReconnected?.({ attempt: attempts, url: connection.url }))
+      this.output.announce(() => {
+        tell(this.service, this.socket, () => onReconnected?.({ attempt: attempts, url: connection.url }))
+      })
     }
     this.phase = 'open'
     this.output.flush()
@@ -290,6 +292,7 @@ export class Reconnector implements ConnectionListener {
     if (cause.close === undefined) return
     this.lastClose = cause.close
     this.output.lost(cause.close.unsentBytes)
+    if (this.failsMeanwhile) this.openings.resolveAll()
   }
 
   /** Whether this side ended it. */

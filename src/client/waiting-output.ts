@@ -1,13 +1,19 @@
+import { isThenable } from '../check.js'
 import { wantsCompression, type SendOptions } from '../connection/connection-options.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { ReadyState } from '../connection/ready-state.js'
 import { LimitError } from '../errors.js'
 import { coreOf } from '../socket/base-socket.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import type { ClientSocket } from './client-socket.js'
+import { OpeningScope } from './opening-scope.js'
 import { keepMessage, Outbox, type WaitingMessage } from './outbox.js'
 import type { ResolvedOutboxOptions } from './reconnect-options.js'
+
+/** Without an outbox: how many messages wait for `onOpen`, at most. */
+const MAX_OPENING_MESSAGES = 1_000
 
 /** What a client that reconnects sends: at once, or once there is a connection. */
 export class WaitingOutput {
@@ -17,9 +23,15 @@ export class WaitingOutput {
   isOver = false
   private connection: ClientSocket | null = null
   private driver: SocketDriver | null = null
-  /** `onOpen` and `onReconnected` run: what they send goes before the messages that wait. */
+  /** From the handshake until `onOpen` and `onReconnected` are done: what they send goes first, and all else waits. */
   private isOpening = false
-  private readonly outbox: Outbox | null
+  /** `onReconnected` is being called. */
+  private isAnnouncing = false
+  /** How many `onOpen` of this client run. */
+  private runningScopes = 0
+  private readonly outbox: Outbox
+  /** Whether messages wait for the next connection, too. */
+  private readonly isKept: boolean
   /** With `resend`: messages sent since the system had last taken everything. */
   private readonly untaken: Outbox | null
 
@@ -31,23 +43,35 @@ export class WaitingOutput {
 
   constructor(outbox: ResolvedOutboxOptions | null, maxWritingBytes: number) {
     this.maxWritingBytes = maxWritingBytes
-    this.outbox = outbox === null ? null : new Outbox(outbox)
+    this.outbox = new Outbox(outbox ?? { maxMessages: MAX_OPENING_MESSAGES, maxBytes: maxWritingBytes })
+    this.isKept = outbox !== null
     this.untaken = outbox?.resend === true ? new Outbox(outbox) : null
   }
 
   /** The number of messages that wait for a connection. */
   get size(): number {
-    return this.outbox === null || this.isOpening ? 0 : this.outbox.size
+    return this.outbox.size
   }
 
   /** The bytes of the messages that wait for a connection. */
   get byteLength(): number {
-    return this.outbox?.byteLength ?? 0
+    return this.outbox.byteLength
   }
 
-  /** Whether the connection takes messages. */
+  /** Whether the connection takes messages, and nothing goes before them. */
+  get isFree(): boolean {
+    return this.isSendable && this.outbox.size === 0
+  }
+
+  /** Whether the connection takes messages that waited. */
   get isSendable(): boolean {
-    return this.driver?.connection.isSendable === true
+    return !this.isOpening && this.driver?.connection.isSendable === true
+  }
+
+  /** The connection whose `onOpen` or `onReconnected` makes this call: what it sends belongs to that one. Else null. */
+  get opening(): ClientSocket | null {
+    if (this.isAnnouncing) return this.connection
+    return this.runningScopes === 0 ? null : OpeningScope.connectionOf(this)
   }
 
   connected(connection: ClientSocket): void {
@@ -56,15 +80,65 @@ export class WaitingOutput {
     this.isOpening = true
   }
 
+  /** Calls `onOpen`. @param ended called when it is done, with what it failed with */
+  open(
+    connection: ClientSocket,
+    onOpen: () => unknown,
+    ended: (failure?: { error: unknown }) => void,
+  ): unknown {
+    const scope = new OpeningScope(this, connection)
+    this.runningScopes++
+    const end = (failure?: { error: unknown }): void => {
+      this.runningScopes--
+      scope.end()
+      ended(failure)
+    }
+    let result
+    try {
+      result = scope.run(onOpen)
+    } catch (error) {
+      end({ error })
+      throw error
+    }
+    if (!isThenable(result)) {
+      end()
+      return result
+    }
+    // Wrapped, because its own `then` may call back at once, or throw.
+    const done = Promise.resolve(result)
+    done.then(
+      () => {
+        end()
+      },
+      (error: unknown) => {
+        end({ error })
+      },
+    )
+    return done
+  }
+
+  /** Calls `onReconnected`: what it sends at once goes before the messages that wait. */
+  announce(call: () => void): void {
+    this.isAnnouncing = true
+    call()
+    this.isAnnouncing = false
+  }
+
   /** See `send` of a socket. @throws TypeError for wrong arguments */
   send(data: MessageData | PreparedMessage, options: SendOptions | undefined): boolean {
     const { connection, outbox } = this
     if (connection === null) return false
-    if (this.isSendable && this.size === 0) {
-      if (this.untaken === null || this.isOpening) return connection.send(data, options)
+    const { opening } = this
+    if (opening !== null) {
+      if (opening.readyState !== ReadyState.OPEN) this.droppedMessages++
+      return opening.send(data, options)
+    }
+    const { isSendable } = this
+    if (isSendable && outbox.size === 0) {
+      if (this.untaken === null) return connection.send(data, options)
       return this.sendWatched(connection, keepMessage(data, options))
     }
-    if (outbox === null || this.isOver) {
+    if (this.isOver || !(this.isKept || isSendable || this.isOpening)) {
       this.droppedMessages++
       // It takes nothing, and checks the arguments.
       return connection.send(data, options)
@@ -100,7 +174,7 @@ export class WaitingOutput {
   flush(): void {
     this.isOpening = false
     const { connection, driver, outbox } = this
-    if (connection === null || driver === null || outbox === null) return
+    if (connection === null || driver === null) return
     for (;;) {
       const { first } = outbox
       if (first === undefined) {
@@ -137,8 +211,10 @@ export class WaitingOutput {
    * @param unsentBytes of the connection
    */
   lost(unsentBytes: number): void {
+    this.isOpening = false
+    if (!this.isKept) this.droppedMessages += this.outbox.takeAll().length
     this.flushes.resolveAll()
-    if (this.outbox === null || this.untaken === null) return
+    if (this.untaken === null) return
     const untaken = this.untaken.takeAll()
     if (unsentBytes > 0) this.droppedMessages += this.outbox.unshift(untaken)
   }
@@ -146,7 +222,8 @@ export class WaitingOutput {
   /** There is no further connection. */
   end(): void {
     this.isOver = true
-    this.droppedMessages += this.outbox?.takeAll().length ?? 0
+    this.isOpening = false
+    this.droppedMessages += this.outbox.takeAll().length
     this.flushes.resolveAll()
   }
 

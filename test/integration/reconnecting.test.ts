@@ -390,6 +390,11 @@ describe('a client that reconnects', () => {
       onError: (_: unknown, error: Error) => errors.push(error.message),
     }
     await expect(open(url, journal({ retryFirst: true }), { handlers })).rejects.toThrow('open 1')
+    // A promise of another library.
+    const rejects = { then: (_: unknown, reject: (error: Error) => void) => reject(new Error('open 0')) }
+    await expect(
+      open(url, journal(), { handlers: { onOpen: () => rejects as unknown as Promise<void> } }),
+    ).rejects.toThrow('open 0')
     errors.length = 0
     const { server, url: other } = await listen(closesWith(1012), opens())
     const reconnect = journal({ maxAttempts: 1 })
@@ -500,13 +505,13 @@ describe('a client that the application ends between two attempts', () => {
           },
         },
       })
-      const outcome = expect(connecting).rejects.toMatchObject({ closeCode: 1012 })
+      const outcome = connecting.catch((error: unknown) => error)
       await until(() => reconnect.lines.length === 1)
       const [socket] = sockets as [ClientSocket]
       if (how === 'close') expect(await socket.close(1000)).toMatchObject({ code: 1012 })
       else socket.terminate()
       expect(socket.readyState).toBe(3)
-      await outcome
+      expect(await outcome).toMatchObject({ closeCode: 1012 })
       await sleep(250)
       expect([socket.readyState, server.connections, server.sockets.size]).toEqual([3, 1, 0])
     },
@@ -529,11 +534,11 @@ describe('a client that the application ends between two attempts', () => {
           },
         },
       })
-      const outcome = expect(connecting).rejects.toThrow(how === 'close' ? /is closed \(1012\)/ : 'enough')
+      const outcome = connecting.catch((error: unknown) => error)
       await until(() => held.socket?.readyState === 0 && server.sockets.size === 0)
       if (how === 'close') expect(await held.socket?.close(1000)).toMatchObject({ code: 1012 })
       else aborter.abort(new Error('enough'))
-      await outcome
+      expect(await outcome).toMatchObject(how === 'close' ? { closeCode: 1012 } : { message: 'enough' })
       expect([reconnect.lines, server.connections]).toEqual([[], 1])
     },
   )
@@ -726,6 +731,118 @@ describe('sending through a reconnect', () => {
     await until(() => got.includes('last'))
     expect(got).toEqual(['login 1', 'cut', 'login 2', 'hello again', '1', '2', '3', 'last'])
     expect(() => socket.send({} as never)).toThrow(TypeError)
+  })
+
+  it.each([true, false])(
+    'lets what others send while onOpen runs wait for it, in order and after the outbox: %p',
+    async (outbox) => {
+      const { url, got } = await recorder()
+      const held: { socket?: ReconnectingSocket } = {}
+      let isOpening = false
+      const reconnect = journal({
+        outbox,
+        onReconnecting: () => held.socket?.send('waited'),
+      })
+      const socket = await open(url, reconnect, {
+        handlers: {
+          onOpen: async (one) => {
+            one.send('at once')
+            isOpening = true
+            await sleep(30)
+            expect(one.send('login')).toBe(true)
+            await one.write('written login')
+            await one.drained()
+            isOpening = false
+          },
+        },
+      })
+      held.socket = socket
+      await until(() => got.includes('written login'))
+      got.length = 0
+      socket.send('cut')
+      await until(() => isOpening)
+      expect(socket.readyState).toBe(1)
+      expect(socket.send('1')).toBe(true)
+      const writing = socket.write('2')
+      const draining = socket.drained().then(() => {
+        expect(isOpening).toBe(false)
+      })
+      expect(socket.bufferedAmount).toBeGreaterThan(0)
+      await writing
+      expect(isOpening).toBe(false)
+      await draining
+      socket.send('3')
+      await until(() => got.includes('3'))
+      const waited = outbox ? ['waited'] : []
+      expect(got).toEqual([...['cut', 'at once', 'login', 'written login'], ...waited, ...['1', '2', '3']])
+      expect(socket.droppedMessages).toBe(outbox ? 0 : 1)
+    },
+  )
+
+  it.each([true, false])(
+    'keeps what others sent when the connection is lost during onOpen, with an outbox alone, and never what onOpen sends: %p',
+    async (outbox) => {
+      const { url, server } = await listen(opens(), opens())
+      const { url: good, got } = await recorder()
+      const held: { socket?: ReconnectingSocket } = {}
+      let opened = 0
+      const reconnect = journal({ outbox })
+      const urls = [url, url, good]
+      const socket = await connect(() => urls.shift() ?? good, {
+        reconnect,
+        handlers: {
+          onOpen: async (one) => {
+            if (++opened !== 2) return
+            held.socket?.send('lost with its connection')
+            await sleep(20)
+            for (const of of server.sockets) of.resetAndDestroy()
+            await sleep(40)
+            expect(one.send('late login')).toBe(false)
+          },
+        },
+      })
+      cleanups.push(() => {
+        socket.terminate()
+      })
+      held.socket = socket
+      for (const of of server.sockets) of.resetAndDestroy()
+      await until(() => opened === 2)
+      socket.send('from elsewhere')
+      await until(() => reconnect.lines.some((line) => line.startsWith('back')))
+      socket.send('end')
+      await until(() => got.includes('end'))
+      expect(got).toEqual(outbox ? ['from elsewhere', 'end'] : ['end'])
+      // The late login was dropped as well.
+      expect(socket.droppedMessages).toBe(outbox ? 1 : 2)
+    },
+  )
+
+  it('bounds what waits for onOpen without an outbox, and rejects writers if the caller chose so', async () => {
+    const { url, server } = await listen(opens())
+    const held: { socket?: ReconnectingSocket } = {}
+    let isOpening = false
+    const reconnect = journal({ whileReconnecting: 'fail', minDelayMs: 9_000, maxDelayMs: 9_000, jitter: 0 })
+    const connecting = open(url, reconnect, {
+      limits: { maxBufferedOutputBytes: 5_000, highWaterMarkBytes: 1_000 },
+      handlers: {
+        onOpen: (one) => {
+          held.socket = one as ReconnectingSocket
+          isOpening = true
+          return new Promise(() => undefined)
+        },
+      },
+    })
+    const outcome = connecting.catch((error: unknown) => error)
+    await until(() => isOpening)
+    const { socket } = held as { socket: ReconnectingSocket }
+    const sent = Array.from({ length: 2_000 }, () => socket.send('x'))
+    expect(sent.indexOf(false)).toBe(1_000)
+    expect(socket.send('x'.repeat(4_001))).toBe(false)
+    expect(socket.droppedMessages).toBe(1_001)
+    const writing = socket.write('y')
+    for (const one of server.sockets) one.resetAndDestroy()
+    await expect(writing).rejects.toBeInstanceOf(ConnectionClosedError)
+    expect(await outcome).toBeInstanceOf(ConnectionClosedError)
   })
 
   it('sends a full outbox at the pace of the connection', async () => {
