@@ -1,4 +1,3 @@
-import { watch, type FSWatcher } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { toError } from '../errors.js'
@@ -6,6 +5,7 @@ import { showValue } from '../check.js'
 import type { ServerService, ServiceFactory } from '../server/server-service.js'
 import { findModule, loadModule } from './load-module.js'
 import { checkEndpointName, serviceOf } from './names.js'
+import { WatchedFolders } from './watched-folders.js'
 
 /** How the names of files end that describe an endpoint. */
 const SUFFIXES = ['.websocket', '.websocket.json']
@@ -68,7 +68,7 @@ export class EndpointDirectory {
   private readonly host: EndpointHost
   /** Endpoints by file. */
   private readonly served = new Map<string, string>()
-  private watcher: FSWatcher | null = null
+  private readonly folders: WatchedFolders
   private timer: NodeJS.Timeout | undefined
   private reading: Promise<void> = Promise.resolve()
   private isClosed = false
@@ -79,28 +79,31 @@ export class EndpointDirectory {
     }
     this.directory = path.resolve(directory)
     this.host = host
+    this.folders = new WatchedFolders(
+      () => {
+        this.changed()
+      },
+      (error) => {
+        host.onError(error)
+      },
+    )
   }
 
   /** Loads all there is. @throws what is wrong with the first file that is wrong, which it names, or with the directory */
   async open(): Promise<void> {
-    await this.readAll((error) => {
+    const first = this.readAll((error) => {
       throw error
     })
-    if (this.isClosed) return
-    this.watcher = watch(this.directory, () => {
-      this.changed()
-    })
-    this.watcher.unref()
-    this.watcher.on('error', (error) => {
-      this.host.onError(error)
-    })
+    // What changes meanwhile is read afterwards.
+    this.reading = first.catch(() => undefined)
+    await first
   }
 
   /** Watches no more; what is served stays. */
   close(): void {
     this.isClosed = true
     clearTimeout(this.timer)
-    this.watcher?.close()
+    this.folders.close()
   }
 
   private changed(): void {
@@ -119,9 +122,11 @@ export class EndpointDirectory {
   }
 
   private async readAll(onError: (error: Error) => void): Promise<void> {
-    const files = (await readdir(this.directory))
-      .filter((file) => SUFFIXES.some((suffix) => file.endsWith(suffix)))
-      .sort()
+    const all = await readdir(this.directory)
+    // Before its files are read: none of their changes is missed.
+    const folders = new Set([this.directory])
+    await this.folders.add(this.directory)
+    const files = all.filter((file) => SUFFIXES.some((suffix) => file.endsWith(suffix))).sort()
     for (const [file, name] of [...this.served]) {
       if (files.includes(file)) continue
       this.served.delete(file)
@@ -130,14 +135,16 @@ export class EndpointDirectory {
     for (const file of files) {
       if (this.isClosed) return
       try {
-        await this.load(file)
+        await this.load(file, folders)
       } catch (error) {
         onError(withFile(file, toError(error)))
       }
     }
+    this.folders.keep(folders)
   }
 
-  private async load(file: string): Promise<void> {
+  /** @param folders gets those in which the module of the handler may be, so that they are watched */
+  private async load(file: string, folders: Set<string>): Promise<void> {
     const whole = path.join(this.directory, file)
     if ((await stat(whole)).size > MAX_FILE_BYTES) {
       throw new RangeError(`${file} must be at most ${String(MAX_FILE_BYTES)} bytes`)
@@ -146,7 +153,12 @@ export class EndpointDirectory {
     for (const [other, name] of this.served) {
       if (name === endpoint && other !== file) throw new TypeError(`${file} has the endpoint of ${other}`)
     }
-    const service = serviceOf(await loadModule(await findModule(this.pathsOf(handler))))
+    const paths = this.pathsOf(handler)
+    for (const folder of paths.map((one) => path.dirname(one))) {
+      folders.add(folder)
+      await this.folders.add(folder)
+    }
+    const service = serviceOf(await loadModule(await findModule(paths)))
     const before = this.served.get(file)
     if (before !== undefined && before !== endpoint) this.host.remove(before)
     this.host.set(endpoint, service, description)

@@ -12,14 +12,26 @@ import {
   type Service,
 } from '../../src/index.js'
 import { json } from '../../src/json/index.js'
+import { CLIENT_TLS, DEMAND_CLIENT, SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { Journal } from '../helpers/journal.js'
+import { acceptRaw, RawServer } from '../helpers/raw-peer.js'
 import { serve, stopServing } from '../helpers/serving.js'
+import { WebSocket } from '../../src/whatwg/index.js'
 
 const sockets: ClientSocket[] = []
-afterEach(() => {
+const raws: RawServer[] = []
+afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate()
+  for (const raw of raws.splice(0)) await raw.close()
   stopServing()
 })
+
+/** A server of literal bytes. */
+const serveRaw = async (...given: Parameters<typeof RawServer.start>): Promise<RawServer> => {
+  const raw = await RawServer.start(...given)
+  raws.push(raw)
+  return raw
+}
 
 const open = async (service: ServerService, options: ConnectOptions = {}): Promise<ClientSocket> => {
   const { url } = await serve(service)
@@ -218,4 +230,155 @@ test('getHttpResponse, also of a failed handshake: HandshakeError.response has s
   expect(response?.status).toBe(503)
   expect(response?.headers).toContainEqual(['Retry-After', '3'])
   expect(Buffer.from(response?.body ?? []).toString()).toBe('later')
+})
+
+test('writeTimeout, sendTimeoutMs of a client: a server that takes too little within it is cut, and the write fails', async () => {
+  const { url } = await serveRaw(async (peer) => {
+    await acceptRaw(peer)
+    peer.pause()
+  })
+  const errors = new Journal()
+  const socket = await connect(url, {
+    perMessageDeflate: false,
+    sendTimeoutMs: 100,
+    limits: { maxBufferedOutputBytes: Infinity },
+    handlers: {
+      onError: (_, error) => errors.add((error as { readonly code?: string }).code ?? error.message),
+    },
+  })
+  sockets.push(socket)
+  // More than the systems' buffers take.
+  const written = socket.write(Buffer.alloc(32 * 1024 * 1024))
+  await expect(written).rejects.toMatchObject({ name: 'ConnectionClosedError', closeCode: 1006 })
+  expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false, initiator: 'engine' })
+  expect(errors.lines).toEqual(['HAWSER_SEND_TIMEOUT'])
+})
+
+test('writeTimeout for one message: the write rejects with a TimeoutError, and the connection lives', async () => {
+  const { url } = await serveRaw(async (peer) => {
+    await acceptRaw(peer)
+    peer.pause()
+  })
+  const socket = await connect(url, { perMessageDeflate: false })
+  sockets.push(socket)
+  const written = socket.write(Buffer.alloc(32 * 1024 * 1024), { timeoutMs: 50 })
+  await expect(written).rejects.toMatchObject({ name: 'TimeoutError' })
+  expect(socket.readyState).toBe(1)
+})
+
+test('handshake timeout: handshakeTimeoutMs in total, the headers function among it', async () => {
+  const silent = await serveRaw(() => undefined)
+  const error: unknown = await connect(silent.url, { handshakeTimeoutMs: 50 }).catch((one: unknown) => one)
+  expect(error).toMatchObject({ code: 'HAWSER_HANDSHAKE_TIMEOUT', httpStatus: undefined })
+  const waiting = connect(silent.url, { handshakeTimeoutMs: 50, headers: () => new Promise(() => undefined) })
+  await expect(waiting).rejects.toMatchObject({ code: 'HAWSER_HANDSHAKE_TIMEOUT' })
+})
+
+test('TLS: tls trusts an authority and shows a certificate of the client; secure says so', async () => {
+  const names: (string | undefined)[] = []
+  const server = new WebSocketServer({ tls: { ...SERVER_TLS, ...DEMAND_CLIENT } })
+  server.route('/', {
+    onUpgrade: ({ certificate }) => {
+      names.push(certificate?.subject.CN as string | undefined)
+      return accept()
+    },
+  })
+  const { port } = await server.listen(0, '127.0.0.1')
+  const url = `wss://localhost:${String(port)}/`
+  const socket = await connect(url, { tls: { ...TRUST_SERVER, ...CLIENT_TLS } })
+  expect([names, socket.secure]).toEqual([['ada'], true])
+  await socket.close()
+  await expect(connect(url)).rejects.toMatchObject({ code: 'HAWSER_CONNECTION_FAILED' })
+  await server.close()
+})
+
+test('max frame size: a frame beyond limits.maxFrameBytes ends the connection with 1009', async () => {
+  const socket = await open(
+    { onMessage: () => Buffer.alloc(2000) },
+    { limits: { maxFrameBytes: 1000 }, perMessageDeflate: false },
+  )
+  socket.send('give')
+  expect(await socket.closed).toMatchObject({ code: 1009, initiator: 'engine' })
+})
+
+test('compression: perMessageDeflate is on, has options, and false turns it off', async () => {
+  const { url } = await serve(echo)
+  const agreed = async (perMessageDeflate: ConnectOptions['perMessageDeflate']): Promise<string> => {
+    const socket = await connect(url, perMessageDeflate === undefined ? {} : { perMessageDeflate })
+    sockets.push(socket)
+    const text = 'again and again '.repeat(200)
+    socket.send(text)
+    expect(await socket.receive()).toBe(text)
+    return socket.extensions
+  }
+  expect(await agreed(undefined)).toBe('permessage-deflate')
+  expect(await agreed({ clientNoContextTakeover: true })).toBe(
+    'permessage-deflate; client_no_context_takeover',
+  )
+  expect(await agreed(false)).toBe('')
+})
+
+test('getHttpResponse of a handshake that succeeded: responseHeaders, protocol and extensions', async () => {
+  const { url } = await serve({ onUpgrade: () => accept({ headers: { 'Set-Cookie': ['a=1', 'b=2'] } }) })
+  const socket = await connect(url)
+  sockets.push(socket)
+  expect(socket.responseHeaders.getAll('Set-Cookie')).toEqual(['a=1', 'b=2'])
+})
+
+test('retryConfig: reconnect has the interval, the factor, the longest wait and the count; an event tells each attempt', async () => {
+  let connections = 0
+  const { url, server } = await serve({
+    onUpgrade: () => (++connections === 2 ? reject(503, '', { 'Retry-After': '0' }) : accept()),
+    onOpen: (peer) => void peer.send(`connection ${connections}`),
+  })
+  const attempts: number[] = []
+  const socket = await connect(url, {
+    reconnect: {
+      ...{ minDelayMs: 1, maxDelayMs: 4, factor: 2, jitter: 0, maxAttempts: 5 },
+      onReconnecting: ({ attempt }) => attempts.push(attempt),
+      shouldReconnect: ({ close }) => (close?.code === 4000 ? true : undefined),
+    },
+  })
+  sockets.push(socket)
+  expect(await socket.receive()).toBe('connection 1')
+  for (const peer of server.sockets) void peer.close(4000)
+  expect(await socket.receive()).toBe('connection 3')
+  expect(attempts).toEqual([1, 2])
+  await socket.close()
+})
+
+test('failover over several URLs: the next one is tried when one cannot be reached', async () => {
+  const { url } = await serve(echo)
+  const gone = await serveRaw(() => undefined)
+  const dead = gone.url
+  await gone.close()
+  const socket = await connect([dead, url], { reconnect: { retryFirst: true, minDelayMs: 1, maxDelayMs: 2 } })
+  sockets.push(socket)
+  expect(socket.url).toBe(url)
+  socket.send('here')
+  expect(await socket.receive()).toBe('here')
+  await socket.close()
+})
+
+test("the browser's own API: WebSocket of hawser/whatwg has its events, binaryType and bufferedAmount", async () => {
+  const { url } = await serve(echo)
+  const socket = new WebSocket(url)
+  socket.binaryType = 'arraybuffer'
+  const events: string[] = []
+  socket.onopen = () => {
+    socket.send('text')
+    socket.send(Uint8Array.of(1, 2))
+    events.push(`open ${String(socket.bufferedAmount)}`)
+  }
+  socket.onmessage = ({ data }) => {
+    events.push(typeof data === 'string' ? data : `${(data as ArrayBuffer).byteLength} bytes`)
+    if (typeof data !== 'string') socket.close(1000, 'done')
+  }
+  await new Promise<void>((resolve) => {
+    socket.onclose = ({ code, wasClean }) => {
+      events.push(`close ${String(code)} ${String(wasClean)}`)
+      resolve()
+    }
+  })
+  expect(events).toEqual(['open 6', 'text', '2 bytes', 'close 1000 true'])
 })

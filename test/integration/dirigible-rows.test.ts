@@ -129,6 +129,66 @@ describe('a `*.websocket` file { handler, endpoint, description } binds a module
     expect(status).toBe(0)
   })
 
+  it('serveDirectory uses changed modules of other folders for new connections, also where a folder is new or was replaced', async () => {
+    const directory = path.join(folder, 'project')
+    mkdirSync(path.join(directory, 'handlers', 'deep'), { recursive: true })
+    const program = programs.run(`
+      import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+      import { connect, WebSocketServer } from './src/index.js'
+      import { listEndpoints, serveDirectory } from './src/endpoints/index.js'
+      const directory = ${JSON.stringify(directory)}
+      const put = (file, text) => {
+        writeFileSync(directory + '/.new', text)
+        renameSync(directory + '/.new', directory + '/' + file)
+      }
+      const serve = (word) => 'export const onMessage = () => "' + word + '"'
+      const describe = (endpoint, handler) => put(endpoint + '.websocket', JSON.stringify({ handler, endpoint }))
+      put('handlers/a.mjs', serve('a1'))
+      put('handlers/deep/b.mjs', serve('b1'))
+      describe('a', 'handlers/a')
+      describe('b', 'project/handlers/deep/b')
+      const server = new WebSocketServer()
+      await serveDirectory(server, directory, { onError: () => undefined })
+      const { port } = await server.listen(0, '127.0.0.1')
+      const ask = async (name) => {
+        const socket = await connect('ws://127.0.0.1:' + port + '/service/' + name).catch(() => null)
+        if (socket === null) return 'none'
+        socket.send('x')
+        const answer = await socket.receive()
+        socket.terminate()
+        return answer
+      }
+      const until = async (name, answer) => {
+        while ((await ask(name)) !== answer) await new Promise((resolve) => setTimeout(resolve, 20))
+        console.log(answer)
+      }
+      const settled = () => new Promise((resolve) => setTimeout(resolve, 150))
+      // A change in the directory itself would have all of it read.
+      await settled()
+      writeFileSync(directory + '/handlers/a.mjs', serve('a2'))
+      await until('a', 'a2')
+      writeFileSync(directory + '/handlers/deep/b.mjs', serve('b2'))
+      await until('b', 'b2')
+      describe('c', 'late/c')
+      await settled()
+      mkdirSync(directory + '/late')
+      await settled()
+      writeFileSync(directory + '/late/c.mjs', serve('c1'))
+      await until('c', 'c1')
+      rmSync(directory + '/late', { recursive: true })
+      mkdirSync(directory + '/late')
+      await settled()
+      writeFileSync(directory + '/late/c.mjs', serve('c2'))
+      await until('c', 'c2')
+      await server.close()
+      console.log('the process ends')
+    `)
+    const { lines, status, errors } = await program.ended
+    expect(errors).toBe('')
+    expect(lines).toEqual(['a2', 'b2', 'c1', 'c2', 'the process ends'])
+    expect(status).toBe(0)
+  })
+
   it('serveDirectory loads *.websocket files as Dirigible writes them, below the prefix, without extensions', async () => {
     const directory = path.join(folder, 'my-project')
     mkdirSync(path.join(directory, 'services'), { recursive: true })

@@ -4,6 +4,7 @@ import path from 'node:path'
 import * as endpoints from '../../src/endpoints/index.js'
 import * as hawser from '../../src/index.js'
 import * as json from '../../src/json/index.js'
+import { WebSocket } from '../../src/whatwg/index.js'
 
 const PAGES = ['ws.md', 'socket.io.md', 'ballerina.md', 'dirigible.md'] as const
 /** Those that mark what is missing. */
@@ -85,6 +86,7 @@ test.each(MARKING_PAGES)(
   },
 )
 
-test('the package has no WebSocket class yet', () => {
+test("the browser's WebSocket is in hawser/whatwg, and not beside connect", () => {
   expect('WebSocket' in hawser).toBe(false)
+  expect(WebSocket.prototype).toBeInstanceOf(EventTarget)
 })
