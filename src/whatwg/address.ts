@@ -24,6 +24,14 @@ export function parseUrl(given: unknown): URL {
   return url
 }
 
+/** A URL as a log shows it: without user and password. */
+export function withoutCredentials(href: string): string {
+  const url = new URL(href)
+  url.username = ''
+  url.password = ''
+  return url.href
+}
+
 /** Reads `DOMString or sequence<DOMString>`. */
 export function toProtocols(given: unknown): readonly string[] {
   return isSequence(given) ? Array.from(given, toUSVString) : [toUSVString(given)]

@@ -5,7 +5,7 @@ import { ReadyState } from '../connection/ready-state.js'
 import { InvalidStateError, toError } from '../errors.js'
 import { showAs } from '../inspect.js'
 import { CLIENT_LIMITS, resolveLimits } from '../limits.js'
-import { checkProtocols, parseUrl, toProtocols } from './address.js'
+import { checkProtocols, parseUrl, toProtocols, withoutCredentials } from './address.js'
 import { checkClose, readCloseInfo, type CloseArguments, type WebSocketCloseInfo } from './closing.js'
 import { readInit, type ConnectionInit } from './init.js'
 import { Link, type Ending, type LinkOwner } from './link.js'
@@ -214,7 +214,7 @@ describeInterface(WebSocketStream, {
   operations: { close: 0 },
 })
 
-showAs(WebSocketStream, 'WebSocketStream', ({ url }) => ({ url }))
+showAs(WebSocketStream, 'WebSocketStream', ({ url }) => ({ url: withoutCredentials(url) }))
 
 /** Web IDL: an attribute that is a promise does not throw. */
 function illegalInvocation<T>(): Promise<T> {

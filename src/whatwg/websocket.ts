@@ -3,7 +3,7 @@ import { showAs } from '../inspect.js'
 import type { ClientSocket } from '../client/client-socket.js'
 import { ReadyState } from '../connection/ready-state.js'
 import type { LimitOptions } from '../limits.js'
-import { checkProtocols, parseUrl, toProtocols } from './address.js'
+import { checkProtocols, parseUrl, toProtocols, withoutCredentials } from './address.js'
 import { checkClose } from './closing.js'
 import {
   CloseEvent,
@@ -318,7 +318,7 @@ describeInterface(WebSocket, {
 })
 
 showAs(WebSocket, 'WebSocket', ({ url, readyState, protocol, bufferedAmount }) => ({
-  ...{ url, readyState, protocol, bufferedAmount },
+  ...{ url: withoutCredentials(url), readyState, protocol, bufferedAmount },
 }))
 
 interface ReadProtocols {

@@ -197,6 +197,16 @@ export const OPTION_CALLS: readonly OptionCall[] = [
         SyntaxError,
         'proxy must have credentials that are percent-encoded UTF-8',
       ],
+      [
+        { proxy: 'http://a:b#c@p/' },
+        SyntaxError,
+        'proxy must be a URL that starts with http:// or https://, not "http://***"',
+      ],
+      [
+        { proxy: 'http://p/?token=b' },
+        SyntaxError,
+        'proxy must have no path, query or fragment, not "http://p/?***"',
+      ],
       [{ proxy: {} }, TypeError, 'proxy.url must be a string or a URL, not undefined'],
       [{ proxy: { ...proxy, uri: 5 } }, TypeError, 'proxy has no option "uri"; there are url, headers, tls'],
       [{ proxy: { url: 'socks5://a:b@c' } }, SyntaxError, 'proxy.url must be a URL that starts with http://'],

@@ -1,6 +1,6 @@
 /** What the web-platform-tests do not ask of WebSocket: tasks, order, bounds, and Hawser's own options. */
 import { inspect } from 'node:util'
-import { CloseEvent, WebSocket, type MessageEvent } from '../../src/whatwg/index.js'
+import { CloseEvent, WebSocket, WebSocketStream, type MessageEvent } from '../../src/whatwg/index.js'
 import { accept, HandshakeError, ProtocolError } from '../../src/index.js'
 import { closeFrame, frame, OP } from '../helpers/frame-builder.js'
 import { acceptRaw, RawServer, type RawPeer } from '../helpers/raw-peer.js'
@@ -277,6 +277,18 @@ describe('a WebSocket in a log', () => {
   it('shows its URL and its state', () => {
     const shown = inspect(new WebSocket('ws://127.0.0.1:1/'))
     expect(shown).toMatch(/^WebSocket \{\s+url: 'ws:\/\/127.0.0.1:1\/',\s+readyState: 0/)
+  })
+})
+
+describe('a log', () => {
+  it('shows no password of the URL of a WebSocket or a WebSocketStream', () => {
+    for (const socket of [
+      new WebSocket('ws://ada:secret@127.0.0.1:1/'),
+      new WebSocketStream('ws://ada:secret@127.0.0.1:1/'),
+    ]) {
+      expect(socket.url).toBe('ws://ada:secret@127.0.0.1:1/')
+      expect(inspect(socket)).toContain("url: 'ws://127.0.0.1:1/'")
+    }
   })
 })
 
