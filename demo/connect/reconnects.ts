@@ -26,7 +26,7 @@ export class Reconnects {
       },
       onGivenUp: ({ attempts, cause }) => {
         this.hasGivenUp = true
-        if (cause.error === undefined) return
+        if (cause.close !== undefined) return
         const { code = EXIT.NOT_CONNECTED } = explainHandshake(cause.error) ?? {}
         const count = `${String(attempts)} failed ${attempts === 1 ? 'attempt' : 'attempts'}`
         this.failure = { code, message: `gave up after ${count}: ${reason(cause)}` }
@@ -39,6 +39,6 @@ type Cause = Parameters<NonNullable<ReconnectOptions['onGivenUp']>>[0]['cause']
 
 /** Why there is no connection, in words. */
 function reason({ close, error }: Cause): string {
-  if (close !== undefined) return describeEnd(close, undefined)
+  if (close !== undefined) return describeEnd(close, error)
   return explainHandshake(error)?.message ?? errorText(error)
 }

@@ -4,6 +4,7 @@ import type { CloseInfo } from '../connection/events.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Handlers } from '../service/service.js'
+import { coreOf } from '../socket/base-socket.js'
 import { EndOfConnection } from '../socket/end-of-connection.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
@@ -118,7 +119,8 @@ export class Reconnector implements ConnectionListener {
       for (;;) {
         const cause = await this.attempt()
         if (cause === null) break
-        const { error = this.closedErrorOf(cause.close as CloseInfo) } = cause
+        const { close } = cause
+        const error = close === undefined ? cause.error : this.closedErrorOf(close, cause.error)
         this.options.signal?.throwIfAborted()
         if (this.openFailure !== null) throw this.openFailure.error
         if (this.isEnd(cause)) throw error
@@ -220,7 +222,7 @@ export class Reconnector implements ConnectionListener {
     for (;;) {
       const connection = this.connection as ClientSocket
       const openedAt = this.clock.now()
-      let cause: ReconnectCause = { close: await connection.closed }
+      let cause = await endOf(connection)
       if (this.clock.now() - openedAt >= this.settings.stableAfterMs) this.backoff.reset()
       else this.countFailure(cause)
       for (;;) {
@@ -266,7 +268,7 @@ export class Reconnector implements ConnectionListener {
     } catch (error) {
       const { connection } = this
       if (connection === null || connection === before) return { error: toError(error) }
-      return { close: await connection.closed }
+      return await endOf(connection)
     }
   }
 
@@ -377,10 +379,17 @@ export class Reconnector implements ConnectionListener {
     this.finish()
   }
 
-  private closedErrorOf(info: CloseInfo | null): ConnectionClosedError {
+  private closedErrorOf(info: CloseInfo | null, cause = this.lastError): ConnectionClosedError {
     const { code, reason } = info ?? NEVER_OPEN
-    return new ConnectionClosedError(code, reason, this.lastError)
+    return new ConnectionClosedError(code, reason, cause)
   }
+}
+
+async function endOf(connection: ClientSocket): Promise<ReconnectCause> {
+  const close = await connection.closed
+  if (close.code !== CloseCode.ABNORMAL_CLOSURE) return { close }
+  const error = coreOf(connection)?.driver.connection.ending?.error ?? null
+  return error === null ? { close } : { close, error }
 }
 
 /** The end of a client that never had a connection. */

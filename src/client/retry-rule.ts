@@ -7,8 +7,11 @@ export type ReconnectCause =
   | {
       /** How the connection ended. */
       readonly close: CloseInfo
-      /** There is none. */
-      readonly error?: undefined
+      /**
+       * With the code 1006: the TransportError of a connection that was reset, or the error of a heartbeat that the peer did
+       * not answer. Without it the peer ended the transport, and sent no Close frame.
+       */
+      readonly error?: Error | undefined
     }
   | {
       /** There is none. */
@@ -35,7 +38,7 @@ const LASTING_ERRORS: ReadonlySet<HandshakeErrorCode> = new Set<HandshakeErrorCo
 
 /** Whether to connect again, unless the caller says otherwise. */
 export function isRetriedByDefault({ close, error }: ReconnectCause): boolean {
-  if (close !== undefined) return PASSING_CODES.has(close.code)
+  if (close !== undefined) return PASSING_CODES.has(close.code) || isOfSlowServer(close)
   if (!(error instanceof HandshakeError)) return !isMistake(error)
   if (LASTING_ERRORS.has(error.code)) return false
   // A wrong 101 comes from something between, or from a server that is not ready.
@@ -43,8 +46,13 @@ export function isRetriedByDefault({ close, error }: ReconnectCause): boolean {
   return httpStatus === 101 || isRetriedStatus(httpStatus)
 }
 
+/** Whether `slowConsumer: 'close'` ended the connection: the next one may be faster. */
+const isOfSlowServer = ({ code, initiator }: CloseInfo): boolean =>
+  initiator === 'engine' && code === CloseCode.POLICY_VIOLATION
+
 /** Whether a failure that is not retried is that of one server: another URL may be better. */
-export const isOfOneServer = ({ error }: ReconnectCause): boolean => error instanceof HandshakeError
+export const isOfOneServer = ({ close, error }: ReconnectCause): boolean =>
+  close === undefined && error instanceof HandshakeError
 
 const isRetriedStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500
 

@@ -53,7 +53,7 @@ export class Connection {
   private pongs: Pongs | null = null
   private closing: ClosingView = UNTOUCHED
   /** Made when the end begins. */
-  private ending: Ending | null = null
+  ending: Ending | null = null
   /** An event to report before any received one. */
   private pending: ConnectionEvent | null = null
   private now: number

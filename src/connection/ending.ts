@@ -7,7 +7,8 @@ import type { Sender } from './sender.js'
 export class Ending {
   readonly closing = new ClosingHandshake()
   private readonly sender: Sender
-  private error: ProtocolError | TransportError | null = null
+  /** The error with which the transport was lost. */
+  error: ProtocolError | TransportError | null = null
   private isReported = false
   /** The part of the unsent bytes that was dropped before this side's Close frame was queued. */
   private droppedBytes = 0

@@ -24,6 +24,8 @@ import {
   type Behaviour,
 } from '../helpers/faulty-server.js'
 
+type ReconnectCause = Parameters<NonNullable<ReconnectOptions['onReconnecting']>>[0]['cause']
+
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
@@ -52,7 +54,7 @@ function journal(options: ReconnectOptions = {}): ReconnectOptions & Journal {
       const { error, close } = cause
       const why =
         error instanceof HandshakeError ? `${error.code} ${String(error.httpStatus)}` : error?.message
-      lines.push(`${String(attempt)}: ${why ?? String(close?.code)}`)
+      lines.push(`${String(attempt)}: ${String(close?.code ?? why)}`)
       delays.push(delayMs)
     },
     onReconnected: ({ attempt }) => lines.push(`back ${String(attempt)}`),
@@ -99,7 +101,10 @@ describe('a client that reconnects', () => {
   ])('comes back to a server that %s', async (_, behaviour, code) => {
     const { server, url } = await listen(closesWith(1012), behaviour, behaviour, word('hello'))
     const reconnect = journal()
-    const socket = await open(url, reconnect, { handshakeTimeoutMs: 60 })
+    const socket = await open(url, reconnect, {
+      // Short only where it has to pass: the first attempt is not retried.
+      handshakeTimeoutMs: behaviour === stalls ? 300 : 10_000,
+    })
     expect(await socket.receive({ timeoutMs: 5_000 })).toBe('hello')
     expect(reconnect.lines).toEqual(['1: 1012', `2: ${code}`, `3: ${code}`, 'back 3'])
     expect(server.connections).toBe(4)
@@ -170,6 +175,45 @@ describe('a client that reconnects', () => {
   it('rejects a first attempt that is retried once a status says that it is in vain', async () => {
     const { url } = await listen(answers(503), answers(401))
     await expect(open(url, journal({ retryFirst: true }))).rejects.toMatchObject({ httpStatus: 401 })
+  })
+
+  it.each<[string, (socket: Socket) => unknown, string | undefined, string | undefined]>([
+    ['is reset', (socket) => socket.resetAndDestroy(), 'TransportError', 'ECONNRESET'],
+    ['is ended without a Close frame', (socket) => socket.end(), undefined, undefined],
+    ['goes silent', () => undefined, 'ProtocolError', undefined],
+  ])('tells by the cause that an open connection %s', async (_, fail, name, code) => {
+    const { url } = await listen(
+      opens((socket) => setTimeout(() => fail(socket), 30)),
+      word('hello'),
+    )
+    const causes: ReconnectCause[] = []
+    const reconnect: ReconnectOptions = {
+      minDelayMs: 1,
+      maxDelayMs: 5,
+      onReconnecting: ({ cause }) => causes.push(cause),
+    }
+    const socket = await open(url, reconnect, { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 100 })
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('hello')
+    const [{ close, error } = {}] = causes
+    expect([close?.code, error?.name]).toEqual([1006, name])
+    expect((error?.cause as NodeJS.ErrnoException | undefined)?.code).toBe(code)
+    if (name === 'ProtocolError') expect(error).toMatchObject({ code: 'HAWSER_HEARTBEAT_TIMEOUT' })
+  })
+
+  it("comes back after slowConsumer: 'close' ended a connection whose server does not read", async () => {
+    const { url } = await listen(
+      opens((socket) => socket.pause()),
+      word('hello'),
+    )
+    const reconnect = journal()
+    const socket = await open(url, reconnect, {
+      closeTimeoutMs: 100,
+      perMessageDeflate: false,
+      limits: { maxBufferedOutputBytes: 100_000 },
+    })
+    for (let i = 0; i < 20; i++) socket.send(new Uint8Array(2 ** 20))
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('hello')
+    expect(reconnect.lines).toEqual(['1: 1008', 'back 1'])
   })
 
   it('gives up after maxAttempts failures in a row', async () => {
