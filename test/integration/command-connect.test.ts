@@ -436,7 +436,7 @@ describe('exit codes', () => {
       ['ws://localhost/', '-s', 'a b'],
       'protocols must hold tokens (RFC 6455 11.3.4), and protocols[0] is text with U+0020 at offset 1',
     ],
-    [['ws://ada:pa#secret@localhost/'], 'url must have no fragment (RFC 6455 section 3), not "ws://***"'],
+    [['ws://ada:pa#secret@localhost/'], 'url must be an absolute, well-formed URL, not "ws://***"'],
     [
       ['ws://localhost/', '-H', 'Authorization: Bearer secret\u{1f600}'],
       'the value of the header "Authorization" must be latin1 without control characters, not text with U+1F600 at offset 13',
