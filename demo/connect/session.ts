@@ -3,7 +3,7 @@ import { errorText } from '../error-text.js'
 import { InputError } from './binary-formats.js'
 import { DEFAULT_WAIT_MS, type ConnectCommand } from './connect-arguments.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
-import { describeEnd } from './failures.js'
+import { describeEnd, withoutSecrets } from './failures.js'
 import type { PingTimes } from './ping-times.js'
 import { sendInput } from './pipe-input.js'
 import { Prompt } from './prompt.js'
@@ -86,7 +86,9 @@ export class Session {
       ...(protocol === '' ? [] : [`subprotocol ${protocol}`]),
       ...(extensions === '' ? [] : [extensions]),
     ]
-    this.screen.note(`connected to ${url}${details.length === 0 ? '' : ` (${details.join(', ')})`}`)
+    this.screen.note(
+      `connected to ${withoutSecrets(url)}${details.length === 0 ? '' : ` (${details.join(', ')})`}`,
+    )
   }
 
   private tellEnd(info: CloseInfo, code: number): void {
@@ -104,22 +106,19 @@ export class Session {
   }
 
   private async receiveAll(): Promise<void> {
-    for (;;) {
-      let message
-      try {
-        message = await this.socket.receive()
-      } catch (error) {
-        if (error instanceof ConnectionClosedError) this.lastError = error.cause
-        else throw error
-        return
-      }
-      // In the order of arrival: where the output has no room, nothing more is read.
-      const room = this.screen.message(message)
-      if (room !== undefined) await room
-      if (++this.received === this.command.count) {
+    try {
+      // A loop, and not calls of receive: what came before the end is written, however long the output has no room.
+      for await (const message of this.socket) {
+        // In the order of arrival: where the output has no room, nothing more is read.
+        const room = this.screen.message(message)
+        if (room !== undefined) await room
+        if (++this.received !== this.command.count) continue
         this.finish(EXIT.CLEAN)
         return
       }
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error
+      this.lastError = error.cause
     }
   }
 

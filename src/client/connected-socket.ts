@@ -16,7 +16,7 @@ import type { Transport } from '../transport/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
-import { messageLoop } from './message-loop.js'
+import { isNormalEnd, messageLoop } from './message-loop.js'
 import { MessageReader } from './message-reader.js'
 import { NO_HEADERS } from '../dial/response-headers.js'
 
@@ -220,7 +220,7 @@ export class ConnectedSocket<Data, Message = string | Buffer>
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
-    return messageLoop(this, () => clientCoreOf(this).beginLoop())
+    return messageLoop(this, isNormalEnd, () => beginLoopOver(this))
   }
 }
 
@@ -231,5 +231,10 @@ function otherType(text: string, raw: string | Buffer): InvalidMessageError {
 }
 
 showAs(ConnectedSocket, 'ClientSocket', shownFields)
+
+/** A loop over the messages of a connection begins: it waits for them. @returns ends it; undefined: handlers get the messages */
+export function beginLoopOver(connection: object): (() => void) | undefined {
+  return clientCoreOf(connection).beginLoop()
+}
 
 const clientCoreOf = (socket: object): ClientSocketCore => coreOf(socket) as ClientSocketCore

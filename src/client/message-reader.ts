@@ -19,9 +19,10 @@ export class MessageReader implements EventSink {
   readonly codec: Codec | undefined
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
-  /** The number of loops over the messages; and whether `receive` was called since this side began to close. */
+  /** The number of loops over the messages. */
   private loops = 0
-  private isReadWhileClosing = false
+  /** Whether `receive` was called, and not so long ago that the last call was the end of reading. */
+  private isBeingRead = false
   private patience: NodeJS.Timeout | undefined
   private isClosing = false
   private isGivenUp = false
@@ -53,10 +54,14 @@ export class MessageReader implements EventSink {
     // The driver held back the messages, not this queue.
   }
 
-  /** This side closes: messages without a reader are dropped, so that the peer's Close frame after them is reached. */
+  /**
+   * This side closes: messages without a reader are dropped, so that the peer's Close frame after them is reached. A reader may
+   * be at work on a message, between two calls.
+   */
   handleSendingOver(): void {
     this.isClosing = true
     this.goOnWithoutReader()
+    if (this.inbox.isHolding && this.loops === 0) this.waitForReader()
   }
 
   handleTerminated(): void {
@@ -86,7 +91,7 @@ export class MessageReader implements EventSink {
   async receive(options: WaitOptions): Promise<string | Buffer> {
     checkWaitOptions(options)
     options.signal?.throwIfAborted()
-    if (this.isClosing) this.isReadWhileClosing = true
+    this.isBeingRead = true
     clearTimeout(this.patience)
     const message = this.inbox.shift()
     if (message !== undefined) return message
@@ -115,13 +120,14 @@ export class MessageReader implements EventSink {
 
   /** Whether the connection closes and no caller reads the messages that still arrive. */
   private get isUnread(): boolean {
-    return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isReadWhileClosing)
+    return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isBeingRead)
   }
 
   /** Waits for the next call of `receive`: without one the last call was the end of reading. */
   private waitForReader(): void {
+    clearTimeout(this.patience)
     this.patience = setTimeout(() => {
-      this.isReadWhileClosing = false
+      this.isBeingRead = false
       this.goOnWithoutReader()
     }, PATIENCE_MS)
     this.patience.unref()

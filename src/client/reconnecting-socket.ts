@@ -210,7 +210,12 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
-    return messageLoop(this)
+    const reconnector = this.#reconnector
+    return messageLoop(
+      this,
+      (error) => reconnector.endedQuietly(error),
+      () => reconnector.unread.beginLoop(),
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

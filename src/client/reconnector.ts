@@ -12,6 +12,7 @@ import { Backoff, readRetryAfter } from './backoff.js'
 import { report, tell } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
+import { beginLoopOver } from './connected-socket.js'
 import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } from './connect-options.js'
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
@@ -79,7 +80,7 @@ export class Reconnector implements ConnectionListener {
     this.service = options.handlers
     this.handlers = reconnectingHandlers(options.handlers, this)
     this.output = new WaitingOutput(settings.outbox, options.limits.maxBufferedOutputBytes)
-    this.unread = new UnreadConnections(settings.whileReconnecting === 'fail')
+    this.unread = new UnreadConnections(settings.whileReconnecting === 'fail', beginLoopOver)
     options.signal?.addEventListener('abort', this.aborted)
   }
 
@@ -210,6 +211,18 @@ export class Reconnector implements ConnectionListener {
 
   connectionEnded(connection: ClientSocket): void {
     if (connection === this.connection) this.handlersDone?.()
+  }
+
+  /**
+   * Whether a loop over the messages just ends after this error: the application closed, or the server did for good. Every
+   * other end is one that this client did not want.
+   */
+  endedQuietly({ closeCode }: ConnectionClosedError): boolean {
+    if (this.isStopping) return true
+    return (
+      (this.isEnded || this.failsMeanwhile) &&
+      (closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED)
+    )
   }
 
   /** The error of calls that wait for a connection. */
@@ -388,7 +401,7 @@ export class Reconnector implements ConnectionListener {
 async function endOf(connection: ClientSocket): Promise<ReconnectCause> {
   const close = await connection.closed
   if (close.code !== CloseCode.ABNORMAL_CLOSURE) return { close }
-  const error = coreOf(connection)?.driver.connection.ending?.error ?? null
+  const error = coreOf(connection)?.driver.connection.lossError ?? null
   return error === null ? { close } : { close, error }
 }
 

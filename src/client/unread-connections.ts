@@ -17,17 +17,40 @@ export class UnreadConnections {
   private told: ClientSocket | null = null
   private error: ConnectionClosedError | null = null
   private readonly failsMeanwhile: boolean
+  /** Begins a loop over the messages of one connection. */
+  private readonly beginLoopOver: (connection: ClientSocket) => (() => void) | undefined
+  /** The number of loops over the messages of all. */
+  private loops = 0
+  /** What ends the loop over the messages of a connection. */
+  private readonly loopEnds = new Map<ClientSocket, (() => void) | undefined>()
 
   /** @param failsMeanwhile whether a reader is told of each loss */
-  constructor(failsMeanwhile: boolean) {
+  constructor(
+    failsMeanwhile: boolean,
+    beginLoopOver: (connection: ClientSocket) => (() => void) | undefined,
+  ) {
     this.failsMeanwhile = failsMeanwhile
+    this.beginLoopOver = beginLoopOver
+  }
+
+  /** A loop over the messages of all connections begins: each of them waits for it. @returns ends it */
+  beginLoop(): () => void {
+    this.loops++
+    if (this.loops === 1) for (const connection of this.connections) this.loopOver(connection)
+    return () => {
+      this.loops--
+      if (this.loops > 0) return
+      for (const end of this.loopEnds.values()) end?.()
+      this.loopEnds.clear()
+    }
   }
 
   add(connection: ClientSocket): void {
     if (this.told !== null) this.remove(this.told)
     this.told = null
     this.connections.push(connection)
-    while (this.connections.length > MAX_LOST + 1) void this.discard(this.connections.shift() as ClientSocket)
+    if (this.loops > 0) this.loopOver(connection)
+    while (this.connections.length > MAX_LOST + 1) void this.discard(this.connections[0] as ClientSocket)
     this.arrivals.resolveAll()
   }
 
@@ -60,9 +83,16 @@ export class UnreadConnections {
   private remove(connection: ClientSocket): void {
     const index = this.connections.indexOf(connection)
     if (index >= 0) this.connections.splice(index, 1)
+    this.loopEnds.get(connection)?.()
+    this.loopEnds.delete(connection)
+  }
+
+  private loopOver(connection: ClientSocket): void {
+    this.loopEnds.set(connection, this.beginLoopOver(connection))
   }
 
   private async discard(connection: ClientSocket): Promise<void> {
+    this.remove(connection)
     try {
       for (;;) {
         await connection.receive()

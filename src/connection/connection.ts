@@ -53,7 +53,7 @@ export class Connection {
   private pongs: Pongs | null = null
   private closing: ClosingView = UNTOUCHED
   /** Made when the end begins. */
-  ending: Ending | null = null
+  private ending: Ending | null = null
   /** An event to report before any received one. */
   private pending: ConnectionEvent | null = null
   private now: number
@@ -263,10 +263,7 @@ export class Connection {
     this.failWith(closeCode, reason)
   }
 
-  /**
-   * Fails the connection because the peer exceeded a limit of this side, with an `error` event.
-   * @param dropOutput whether to drop the waiting output. What was taken of it ends between two frames
-   */
+  /** Fails the connection for a limit of this side, with an `error` event. @param dropOutput what waits, between two frames */
   failOverLimit(error: ProtocolError, dropOutput: boolean): void {
     if (!this.isSendable) return
     if (dropOutput) this.end.drop()
@@ -328,10 +325,8 @@ export class Connection {
   }
 
   private get end(): Ending {
-    if (this.ending === null) {
-      this.ending = new Ending(this.sender)
-      this.closing = this.ending.closing
-    }
+    this.ending ??= new Ending(this.sender)
+    this.closing = this.ending.closing
     return this.ending
   }
 
@@ -364,6 +359,11 @@ export class Connection {
   /** How the connection ended, or would end if the transport were lost now. */
   get closeInfo(): CloseInfo {
     return this.end.info
+  }
+
+  /** The error with which the transport was lost; null without one, or before. */
+  get lossError(): ProtocolError | TransportError | null {
+    return this.ending === null ? null : this.ending.lossError
   }
 
   /** The code and reason of the end that has begun: while this side closes, those of its own Close frame. */

@@ -8,7 +8,7 @@ export class Ending {
   readonly closing = new ClosingHandshake()
   private readonly sender: Sender
   /** The error with which the transport was lost. */
-  error: ProtocolError | TransportError | null = null
+  lossError: ProtocolError | TransportError | null = null
   private isReported = false
   /** The part of the unsent bytes that was dropped before this side's Close frame was queued. */
   private droppedBytes = 0
@@ -39,7 +39,7 @@ export class Ending {
     if (this.closing.transport === 'lost') return
     this.closing.transport = 'lost'
     this.closing.unsentBytes += unsentBytes
-    this.error = error
+    this.lossError = error
   }
 
   /**
@@ -48,7 +48,7 @@ export class Ending {
    */
   abandon(unsentBytes: number): void {
     if (this.closing.transport === 'lost') {
-      this.error = null
+      this.lossError = null
       return
     }
     if (this.closing.state === 'open') this.closing.initiator = 'local'
@@ -76,7 +76,7 @@ export class Ending {
       if (sender.byteLength > 0 || sender.output.isBlocked) return null
     }
     if (closing.state !== 'ended') {
-      const error = closing.isReceiving || closing.state === 'closeReceived' ? this.error : null
+      const error = closing.isReceiving || closing.state === 'closeReceived' ? this.lossError : null
       closing.step(transport)
       this.dropAtEnd()
       if (error !== null) return { type: 'error', error }

@@ -7,7 +7,9 @@ const WAITING_SLACK = 64
 
 /** The chunks that a parser was given and has not consumed. */
 export class FrameInput {
+  /** The chunk that is being consumed. */
   protected chunk: Buffer = EMPTY
+  /** How far it is consumed. */
   protected position = 0
   /** Chunks pushed before the current one was consumed, from `waitingIndex` on; null if there are none. */
   private waiting: Uint8Array[] | null = null

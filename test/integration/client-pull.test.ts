@@ -285,3 +285,59 @@ describe('1,000 reads and 1,000 writes that wait settle at the end, whichever wa
     }
   })
 })
+
+describe('what was received before this side closed', () => {
+  const COUNT = 1500
+
+  /** Reads slowly, closes meanwhile with the default limits, and tells what was read and what was dropped. */
+  const readAndClose = async (
+    options: { reconnect?: true },
+    read: (socket: ClientSocket, take: () => Promise<void>) => Promise<void>,
+  ): Promise<readonly [read: number, dropped: number]> => {
+    const { url } = await serve({
+      onOpen: async (socket) => {
+        for (let i = 0; i < COUNT; i++) await socket.write(`message ${String(i)}${'x'.repeat(1000)}`)
+      },
+    })
+    const socket = keep(await connect(url, { ...options, perMessageDeflate: false } as object))
+    let count = 0
+    let first: (() => void) | undefined
+    const hasBegun = new Promise<void>((resolve) => {
+      first = resolve
+    })
+    const reading = read(socket, async () => {
+      if (++count === 20) first?.()
+      if (count % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    })
+    await hasBegun
+    const { droppedMessages } = await socket.close(1000)
+    await reading
+    return [count, droppedMessages]
+  }
+
+  const byLoop = async (socket: ClientSocket, take: () => Promise<void>): Promise<void> => {
+    for await (const _ of socket) await take()
+  }
+  const byCalls = async (socket: ClientSocket, take: () => Promise<void>): Promise<void> => {
+    try {
+      for (;;) {
+        await socket.receive()
+        await take()
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error
+    }
+  }
+
+  it.each([
+    ['by a loop', {}, byLoop],
+    ['by calls of receive', {}, byCalls],
+    ['by a loop over a client that reconnects', { reconnect: true }, byLoop],
+    ['by calls of receive of a client that reconnects', { reconnect: true }, byCalls],
+  ] as const)('is read to its end %s', async (_, options, read) => {
+    const [count, dropped] = await readAndClose(options, read)
+    // What the server had not sent by then never comes: every message that came was read, and none was dropped.
+    expect(dropped).toBe(0)
+    expect(count).toBeGreaterThan(20)
+  })
+})
