@@ -73,6 +73,26 @@ main().catch((error: unknown) => {
 })
 `
 
+/** Streams of a WebSocketStream, piped to and from others: with lib dom these are of other types than those of Node. */
+const PIPES = `import { WebSocketStream } from 'hawser/whatwg'
+import * as web from 'node:stream/web'
+
+declare const texts: ReadableStream<string>
+declare const textsOfNode: web.ReadableStream<string>
+declare const bytes: ReadableStream<Uint8Array>
+
+export async function pipe(): Promise<void> {
+  const { readable, writable } = await new WebSocketStream('ws://localhost/').opened
+  await texts.pipeTo(writable)
+  await textsOfNode.pipeTo(writable)
+  await bytes.pipeTo(writable)
+  await texts.pipeThrough(new TransformStream<string, string>()).pipeTo(writable)
+  await readable.pipeTo(new WritableStream<string | Uint8Array>())
+  await readable.pipeThrough(new TransformStream<string | Uint8Array, string>()).pipeTo(writable)
+  for await (const message of readable) await writable.getWriter().write(message)
+}
+`
+
 class Failure extends Error {}
 
 function check(condition, message) {
@@ -201,14 +221,17 @@ async function checkTypes(project) {
   for (const ending of ['mts', 'cts']) {
     await writeFile(path.join(project, `types.${ending}`), TYPES_CONSUMER)
     await writeFile(path.join(project, `round-trip.${ending}`), ROUND_TRIP)
+    await writeFile(path.join(project, `pipes.${ending}`), PIPES)
   }
   const modes = {
     nodenext: { module: 'nodenext', moduleResolution: 'nodenext', outDir: 'out' },
     node16: { module: 'node16', moduleResolution: 'node16', noEmit: true },
     bundler: { module: 'esnext', moduleResolution: 'bundler', noEmit: true },
+    // What a project has that names no lib.
+    'lib dom': { module: 'nodenext', lib: ['es2023', 'dom'], noEmit: true },
   }
   for (const [name, options] of Object.entries(modes)) {
-    const files = name === 'bundler' ? ['types.mts', 'round-trip.mts'] : ['*.mts', '*.cts']
+    const files = name === 'bundler' ? ['types.mts', 'round-trip.mts', 'pipes.mts'] : ['*.mts', '*.cts']
     const config = { compilerOptions: { ...common, ...options }, include: files }
     await writeFile(path.join(project, `tsconfig.${name}.json`), JSON.stringify(config))
     await run(node, [tool('typescript/bin/tsc'), '-p', `tsconfig.${name}.json`], project)

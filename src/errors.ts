@@ -160,10 +160,7 @@ export const HANDSHAKE_ERRORS = {
     httpStatus: undefined,
     message: 'the server chose an extension, or parameters, that were not offered',
   },
-  HAWSER_CONNECTION_FAILED: {
-    httpStatus: undefined,
-    message: 'the connection was lost before the handshake was complete',
-  },
+  HAWSER_CONNECTION_FAILED: { httpStatus: undefined, message: 'could not connect' },
   HAWSER_PROXY_REFUSED: { httpStatus: undefined, message: 'the proxy opened no tunnel to the server' },
   HAWSER_REDIRECT_REFUSED: { httpStatus: undefined, message: 'a redirect that must not be followed' },
   HAWSER_TOO_MANY_REDIRECTS: { httpStatus: undefined, message: 'too many redirects' },

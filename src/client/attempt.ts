@@ -32,7 +32,8 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
   const deadline: Timed = {
     timerSlot: -1,
     timeIsUp: () => {
-      aborter.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { httpStatus: null }))
+      const detail = `${String(limits.handshakeTimeoutMs)} ms`
+      aborter.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { detail, httpStatus: null }))
     },
   }
   timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)

@@ -54,7 +54,7 @@ function ask(
             settle()
             reject(
               new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', {
-                detail: 'the url function',
+                detail: `the url function: ${String(timeoutMs)} ms`,
                 httpStatus: null,
               }),
             )

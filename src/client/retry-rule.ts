@@ -2,7 +2,9 @@ import { HandshakeError, type HandshakeErrorCode } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 
-/** Why there is no connection. */
+/**
+ * Why there is no connection: `cause.close !== undefined` narrows it, and `cause.error instanceof HandshakeError` the error.
+ */
 export type ReconnectCause =
   | {
       /** How the connection ended. */

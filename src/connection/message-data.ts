@@ -14,9 +14,12 @@ export function viewBytes(name: string, data: Exclude<MessageData, string>): Uin
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
   throw new TypeError(
-    `${name} must be a string, a Uint8Array, an ArrayBuffer or a view of one, not ${showValue(data)}`,
+    `${name} must be a string, a Uint8Array, an ArrayBuffer or a view of one, not ${showValue(data)}${adviceFor(data)}`,
   )
 }
+
+const adviceFor = (data: unknown): string =>
+  typeof data === 'object' && data !== null ? '; sendJson, or JSON.stringify, makes text of a value' : ''
 
 /** Whether the memory of these bytes stays as it is unless their owner changes it: it is neither shared nor resizable. */
 export function canBeHeld({ buffer }: Uint8Array): boolean {

@@ -23,6 +23,8 @@ export function heedErrors(duplex: Duplex): void {
   duplex.off('error', ignore)
 }
 
+const LOST = 'the connection was lost before the handshake was complete: '
+
 /** Gives a stream up. */
 export function discard(duplex: Duplex): void {
   ignoreErrors(duplex)
@@ -47,18 +49,21 @@ export function exchange(
 ): Promise<ResponseStart> {
   return new Promise((resolve, reject) => {
     const ready = readyEvent(duplex)
+    let isConnected = false
     const failed = (error: Error): void => {
       settle()
-      reject(connectionFailed(error))
+      reject(connectionFailed(error, isConnected ? LOST : ''))
     }
     const ended = (): void => {
-      failed(new Error('the server ended it'))
+      settle()
+      reject(connectionFailed(new Error('the peer ended the connection before the handshake was complete')))
     }
     const aborted = (): void => {
       settle()
       reject(signal.reason as Error)
     }
     const connected = (): void => {
+      isConnected = true
       duplex.setNoDelay?.(true)
       // An agent that was refused by its proxy gives a stream with the proxy's response, which can only be read.
       if (duplex.writable) duplex.write(request, 'latin1')
@@ -93,16 +98,26 @@ export function exchange(
   })
 }
 
-export const connectionFailed = (error: Error): HandshakeError =>
-  new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: describeError(error), cause: error })
+/** @param what says how far it came, and ends in a colon and a space; default: nothing */
+export const connectionFailed = (error: Error, what = ''): HandshakeError =>
+  new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: what + describeError(error), cause: error })
 
-/** Node joins the failures of several addresses (happy eyeballs) into one error without a message. */
+/** An error in one line. Node joins the failures of several addresses (happy eyeballs) into one without a message. */
 function describeError(error: Error): string {
   if (error instanceof AggregateError) {
     return error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one))).join('; ')
   }
-  return error.message
+  const { library, reason } = error as { readonly library?: unknown; readonly reason?: unknown }
+  // The message of OpenSSL has places in its sources, and a line break.
+  if (library === 'SSL routines' && typeof reason === 'string') return `TLS: ${reason}${adviceFor(reason)}`
+  return error.message.trim().replace(/\s*[\r\n]\s*/g, ' ')
 }
+
+/** What OpenSSL finds where the answer to TLS is HTTP: the version, and since 3.2 the length of a record. */
+const adviceFor = (reason: string): string =>
+  reason === 'wrong version number' || reason === 'packet length too long'
+    ? ', as of a port without TLS: ws:// instead of wss://, or http:// instead of https://?'
+    : ''
 
 /** Who may end the wait for a body. */
 export interface BodySignals {

@@ -95,11 +95,13 @@ function unixTarget(parsed: URL, secure: boolean): Target {
 /**
  * The credentials of a URL as basic authentication (RFC 7617), or undefined for none.
  * @param name how an error names the URL
- * @throws SyntaxError for credentials that are not percent-encoded UTF-8
+ * @throws SyntaxError for credentials that are not percent-encoded UTF-8, and for a user name with a colon
  */
 export function basicAuthorization(username: string, password: string, name = 'url'): string | undefined {
   if (username === '' && password === '') return undefined
   const [user, pass] = [username, password].map((text) => decode(name, 'credentials', text))
+  if (String(user).includes(':'))
+    throw new SyntaxError(`${name} must have no colon in the user name (RFC 7617 section 2)`)
   const credentials = `${String(user)}:${String(pass)}`
   return `Basic ${Buffer.from(credentials).toString('base64')}`
 }

@@ -95,4 +95,9 @@ export class HeaderFields {
     }
     return this.#entries
   }
+
+  /** As {@link entries}: `for (const [name, value] of headers)`, and `new Headers([...headers])`. */
+  [Symbol.iterator](): IterableIterator<readonly [name: string, value: string]> {
+    return this.entries()[Symbol.iterator]()
+  }
 }

@@ -51,10 +51,19 @@ export async function decodeWith<T>(codec: Codec<T>, raw: string | Buffer): Prom
 
 /** @throws TypeError for what is not a codec */
 export function checkCodec(name: string, codec: unknown): void {
-  const { decode, encode } = (typeof codec === 'object' && codec !== null ? codec : {}) as Partial<Codec>
-  if (typeof decode !== 'function' || typeof encode !== 'function') {
-    throw new TypeError(`${name} must be an object with decode and encode, not ${showValue(codec)}`)
+  const isHolder = (typeof codec === 'object' && codec !== null) || typeof codec === 'function'
+  // A schema of zod has the two functions as well: they are for values, not for messages.
+  if (isHolder && '~standard' in codec) {
+    throw new TypeError(`${name} must be a codec, not a schema: json(schema) of hawser/json makes one of it`)
   }
+  const given = (typeof codec === 'object' && codec !== null ? codec : {}) as Partial<Codec>
+  const missing = (['decode', 'encode'] as const).filter((member) => typeof given[member] !== 'function')
+  if (missing.length === 0) return
+  const without = typeof codec === 'object' && codec !== null ? ` without ${missing.join(' and ')}` : ''
+  const advice = codec === JSON ? '; use json() of hawser/json' : ''
+  throw new TypeError(
+    `${name} must be an object with decode and encode, not ${showValue(codec)}${without}${advice}`,
+  )
 }
 
 /**

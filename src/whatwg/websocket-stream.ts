@@ -1,4 +1,3 @@
-import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { showValue } from '../check.js'
 import type { ClientSocket } from '../client/client-socket.js'
 import { ReadyState } from '../connection/ready-state.js'
@@ -22,10 +21,13 @@ export interface WebSocketStreamOptions extends ConnectionInit {
   readonly signal?: AbortSignal
 }
 
-/** What {@link WebSocketStream.opened} gives. */
+/**
+ * What {@link WebSocketStream.opened} gives. Its streams are of the global types, those of Node or of lib dom, so that they pipe
+ * to and from the streams of either: the types of a writer differ.
+ */
 export interface WebSocketOpenInfo {
   /** The messages: text as strings, bytes as Uint8Arrays that belong to the reader. */
-  readonly readable: ReadableStream<StreamOutput>
+  readonly readable: ReadableStream<StreamOutput> & AsyncIterable<StreamOutput>
   /** Takes messages: bytes as binary, anything else as text. A write is done when the transport has taken the message. */
   readonly writable: WritableStream<StreamInput>
   /** The subprotocol in use, or empty. */

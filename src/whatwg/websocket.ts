@@ -119,10 +119,13 @@ export class WebSocket extends Base {
    * Begins to connect.
    * @param url absolute: ws, wss, or http and https for them; credentials become basic authentication
    * @param protocols a subprotocol or a list of them; or Hawser's options
-   * @throws DOMException SyntaxError for a URL or a subprotocol that is none; TypeError or RangeError for a wrong option
+   * @throws DOMException SyntaxError for a URL or a subprotocol that is none; TypeError or RangeError for a wrong option, and for
+   *   options in a third argument
    */
   constructor(url: string | URL, protocols: string | Iterable<string> | WebSocketInit = []) {
     needArguments('WebSocket', arguments.length, 1)
+    // eslint-disable-next-line prefer-rest-params -- a rest parameter would show in the types
+    refuseThird(arguments[2])
     super()
     const record = parseUrl(url)
     const { offered, init } = readProtocols(protocols)
@@ -324,6 +327,17 @@ showAs(WebSocket, 'WebSocket', ({ url, readyState, protocol, bufferedAmount }) =
 interface ReadProtocols {
   readonly offered: readonly string[]
   readonly init: ConnectionInit
+}
+
+/**
+ * A third argument is ignored, as in a browser; but options there are those of the package ws, and matter.
+ * @throws TypeError for an object
+ */
+function refuseThird(given: unknown): void {
+  if (typeof given !== 'object' || given === null) return
+  throw new TypeError(
+    'new WebSocket(url, protocols) takes no third argument: options stand in the place of protocols, { protocols, headers, ... }',
+  )
 }
 
 /** Reads the second argument of the constructor: a string, a sequence of them, or options. */

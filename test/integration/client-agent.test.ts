@@ -192,7 +192,7 @@ describe('an agent', () => {
     })
     const error = await failure('ws://server.test/', { agent, handshakeTimeoutMs: 50 })
     expect([error.code, error.httpStatus]).toEqual(['HAWSER_HANDSHAKE_TIMEOUT', undefined])
-    expect(error.message).toMatch(/handshakeTimeoutMs: the agent made no connection in time [(]ws:/)
+    expect(error.message).toMatch(/handshakeTimeoutMs: the agent made no connection in time: 50 ms [(]ws:/)
     while (streams.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     if (!(streams[0] as TcpSocket).closed) await once(streams[0] as TcpSocket, 'close')
     expect(streams[0]?.destroyed).toBe(true)

@@ -183,7 +183,17 @@ describe('options that mean nothing beside each other are refused at once', () =
     ],
     [{ incoming: 'discard', handlers: { onBinaryMessage: onMessage } }, 'beside handlers.onBinaryMessage'],
     [{ incoming: 'discard', codec: json() }, "both codec and incoming 'discard'"],
-    [{ codec: {} }, 'codec must be an object with decode and encode, not an object'],
+    [
+      { codec: {} },
+      'codec must be an object with decode and encode, not an object without decode and encode',
+    ],
+    [{ codec: { decode: onMessage } }, 'with decode and encode, not an object without encode'],
+    [{ codec: JSON }, 'not an object without decode and encode; use json() of hawser/json'],
+    [
+      { codec: z.object({ a: z.string() }) },
+      'codec must be a codec, not a schema: json(schema) of hawser/json',
+    ],
+    [{ handlers: { codec: z.string(), onMessage } }, 'handlers.codec must be a codec, not a schema'],
   ])('%#', (options, text) => {
     expect(() => connect('ws://localhost:1', options as never)).toThrow(TypeError)
     expect(() => connect('ws://localhost:1', options as never)).toThrow(text)

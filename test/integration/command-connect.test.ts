@@ -417,7 +417,7 @@ describe('exit codes', () => {
     mute.close()
     expect([code, errors]).toEqual([
       3,
-      `hawser: the handshake took longer than handshakeTimeoutMs (${target})\n`,
+      `hawser: the handshake took longer than handshakeTimeoutMs: 200 ms (${target})\n`,
     ])
   })
 

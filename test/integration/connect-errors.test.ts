@@ -86,6 +86,38 @@ describe('the error of a failed connect', () => {
     expect(unix.message).toMatch(/ENOENT.* [(]ws[+]unix:.*no.such.socket:.chat[)]$/)
   })
 
+  it('says in one line how far the attempt came', async () => {
+    const closed = await listen(() => undefined)
+    for (const cleanup of cleanups.splice(0)) await cleanup()
+    const refused = `connect ECONNREFUSED 127.0.0.1:${String(closed)}`
+    const plain = await listen((one) => one.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const ending = await listen((one) => one.end())
+    const resetting = await listen((one) => one.resetAndDestroy())
+    const noTls = 'TLS: (wrong version number|packet length too long), as of a port without TLS: ws://.*'
+    const before = 'before the handshake was complete'
+    const cases: [url: string, options: ConnectOptions, detail: string][] = [
+      [`ws://127.0.0.1:${String(closed)}/`, {}, refused],
+      [`wss://127.0.0.1:${String(closed)}/`, {}, refused],
+      [`wss://127.0.0.1:${String(plain)}/`, {}, noTls],
+      [`ws://127.0.0.1:${String(ending)}/`, {}, `the peer ended the connection ${before}`],
+      [`ws://127.0.0.1:${String(resetting)}/`, {}, `the connection was lost ${before}: read ECONNRESET`],
+      ['ws://host/', { proxy: `http://127.0.0.1:${String(closed)}` }, `the proxy http://[^ ]+: ${refused}`],
+      ['ws://host/', { proxy: `https://127.0.0.1:${String(plain)}` }, `the proxy https://[^ ]+: ${noTls}`],
+    ]
+    for (const [url, options, detail] of cases) {
+      const error = await failure(url, options)
+      expect(error.message).toMatch(new RegExp(`^could not connect: ${detail} [(]${url}[)]$`))
+      expect(error.code).toBe('HAWSER_CONNECTION_FAILED')
+      expect(error.cause).toHaveProperty('message', expect.any(String))
+    }
+  })
+
+  it('names the time after which this side gave up', async () => {
+    const port = await listen(() => undefined)
+    const error = await failure(`ws://127.0.0.1:${String(port)}/`, { handshakeTimeoutMs: 50 })
+    expect(error.message).toContain('the handshake took longer than handshakeTimeoutMs: 50 ms (ws://')
+  })
+
   it.each([
     ['ws://ada:secret@host/#fragment', '"ws://***@host/#***"'],
     ['ftp://ada:secret@host/', '"ftp://***@host/"'],

@@ -175,6 +175,10 @@ describe('codec: json', () => {
 
   it.each([
     [{ codec: 5 }, /^service\.codec must be an object with decode and encode, not 5/],
+    [
+      { codec: { '~standard': {}, decode: noop, encode: noop } },
+      /^service\.codec must be a codec, not a schema/,
+    ],
     [{ codec: { decode: noop } }, /^service\.codec must be an object with decode and encode/],
     [{ codec: json(), onTextMessage: noop }, /^service has both codec and onTextMessage/],
     [{ onInvalidMessage: noop }, /^service has onInvalidMessage and no codec/],

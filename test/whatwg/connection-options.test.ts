@@ -140,3 +140,18 @@ describe.each(CLASSES)('a %s', (name, talk) => {
     expect(made({ family: 5 })).toThrow(/family must be 0, 4 or 6/)
   })
 })
+
+test('a WebSocket refuses the options of ws, which stand in the third place, and ignores anything else there', async () => {
+  const { url } = await echo()
+  const Loose = WebSocket as unknown as new (...given: unknown[]) => WebSocket
+  for (const options of [{ headers: { Authorization: 'Bearer x' } }, {}, []]) {
+    expect(() => new Loose(url, [], options)).toThrow(TypeError)
+    expect(() => new Loose(url, [], options)).toThrow('options stand in the place of protocols')
+  }
+  for (const other of [undefined, null, 'stray', 5]) {
+    const socket = new Loose(url, [], other)
+    await next(socket, 'open')
+    socket.close()
+    await next(socket, 'close')
+  }
+})

@@ -74,6 +74,11 @@ describe('bytes in every JavaScript form', () => {
     expect(call).toThrow(`data must be a string, a Uint8Array, an ArrayBuffer or a view of one, ${said}`)
   })
 
+  test('viewBytes names what makes text of a value', () => {
+    const said = 'not an object; sendJson, or JSON.stringify, makes text of a value'
+    expect(() => viewBytes('data', { a: 1 } as never)).toThrow(said)
+  })
+
   test('viewBytes refuses a detached ArrayBuffer', () => {
     const detached = new ArrayBuffer(8)
     const view = new DataView(detached)

@@ -39,6 +39,7 @@ describe('parseTarget (RFC 6455 section 3)', () => {
     ['ws://localhost:99999/', /well-formed URL, not "ws:\/\/localhost:99999\/"/],
     ['ws+unix:', /url must name a socket/],
     ['ws+unix://tmp/x', /url must name a socket by its whole path/],
+    ['ws://us%3Aer:pw@example.com', /^url must have no colon in the user name [(]RFC 7617 section 2[)]$/],
     ['ws://%zz@example.com', /url must have credentials that are percent-encoded UTF-8/],
   ])('throws a SyntaxError for %p', (url, message) => {
     expect(() => parseTarget(url)).toThrow(SyntaxError)

@@ -27,6 +27,11 @@ describe('RFC 9110 5: header fields', () => {
     expect(HeaderFields.fromRawHeaders([]).entries()).toEqual([])
   })
 
+  it('are iterable, as their entries are', () => {
+    expect([...fields]).toEqual(fields.entries())
+    expect(new Map(HeaderFields.fromRawHeaders(['A', '1'])).get('A')).toBe('1')
+  })
+
   it('are undefined, empty or 0 if they are missing', () => {
     expect(fields.get('x-none')).toBeUndefined()
     expect(fields.getAll('x-none')).toEqual([])
