@@ -4,6 +4,7 @@ import type { Agreement, Extensions } from '../extension/extension.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
 import type { ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
+import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { toHeaderPairs, type HeaderPair } from '../socket/headers-input.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
@@ -28,7 +29,7 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
   const abort = (): void => {
     aborter.abort(signal?.reason)
   }
-  signal?.addEventListener('abort', abort)
+  if (signal !== undefined) onAbort(signal, abort)
   const deadline: Timed = {
     timerSlot: -1,
     timeIsUp: () => {
@@ -43,7 +44,7 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
   } finally {
     timerWheel.cancel(deadline)
     timerWheel.letGo()
-    signal?.removeEventListener('abort', abort)
+    if (signal !== undefined) offAbort(signal, abort)
   }
 }
 

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { checkWaitOptions, startTimeout, type WaitOptions } from '../socket/waiters.js'
 
 const FOR_EVER: WaitOptions = Object.freeze({})
@@ -19,7 +20,7 @@ export async function waitWithin<T>(
   const abort = (): void => {
     aborter.abort(signal?.reason)
   }
-  signal?.addEventListener('abort', abort)
+  if (signal !== undefined) onAbort(signal, abort)
   const timer = startTimeout(timeoutMs, (error) => {
     aborter.abort(error)
   })
@@ -27,6 +28,6 @@ export async function waitWithin<T>(
     return await run({ signal: aborter.signal })
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+    if (signal !== undefined) offAbort(signal, abort)
   }
 }

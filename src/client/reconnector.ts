@@ -6,6 +6,7 @@ import { CloseCode } from '../frame/close-code.js'
 import type { Handlers } from '../service/service.js'
 import { coreOf } from '../socket/base-socket.js'
 import { EndOfConnection } from '../socket/end-of-connection.js'
+import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
 import { Backoff, readRetryAfter } from './backoff.js'
@@ -81,7 +82,7 @@ export class Reconnector implements ConnectionListener {
     this.handlers = reconnectingHandlers(options.handlers, this)
     this.output = new WaitingOutput(settings.outbox, options.limits.maxBufferedOutputBytes)
     this.unread = new UnreadConnections(settings.whileReconnecting === 'fail', beginLoopOver)
-    options.signal?.addEventListener('abort', this.aborted)
+    if (options.signal !== undefined) onAbort(options.signal, this.aborted)
   }
 
   get isEnded(): boolean {
@@ -370,7 +371,7 @@ export class Reconnector implements ConnectionListener {
   private finish(): void {
     if (this.isEnded) return
     this.phase = 'ended'
-    this.options.signal?.removeEventListener('abort', this.aborted)
+    if (this.options.signal !== undefined) offAbort(this.options.signal, this.aborted)
     this.clock.clearTimer(this.timer)
     this.aborter.abort()
     this.output.end()

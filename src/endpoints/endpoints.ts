@@ -1,6 +1,7 @@
 import { optionalFunction, readOptions, showValue, string } from '../check.js'
 import type { Route, ServerService, ServiceFactory } from '../server/server-service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
+import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'
 import { checkEndpointName, prefixOption, serviceOf, type ServiceModule } from './names.js'
@@ -117,13 +118,13 @@ export async function serveDirectory<Data = unknown>(
   const close = (): void => {
     files.close()
   }
-  signal.addEventListener('abort', close, { once: true })
+  onAbort(signal, close)
   try {
     await files.open()
     if (signal.aborted) close()
   } catch (error) {
     close()
-    signal.removeEventListener('abort', close)
+    offAbort(signal, close)
     for (const name of [...shown.keys()]) remove(name)
     throw error
   }

@@ -1,4 +1,5 @@
 import { checkOptionNames, number, optionalSignal, type Advice, type Checks } from '../check.js'
+import { offAbort, onAbort } from './abort-listeners.js'
 
 /** For calls that wait. */
 export interface WaitOptions {
@@ -65,7 +66,7 @@ export class Waiters<T, Key extends object = object> {
       const settle = (): void => {
         this.waiting.delete(key ?? waiter)
         clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
+        if (signal !== undefined) offAbort(signal, abort)
       }
       const abort = (): void => {
         settle()
@@ -82,7 +83,7 @@ export class Waiters<T, Key extends object = object> {
         },
       }
       this.waiting.set(key ?? waiter, waiter)
-      signal?.addEventListener('abort', abort)
+      if (signal !== undefined) onAbort(signal, abort)
       if (timeoutMs !== Infinity) timer = startTimeout(timeoutMs, waiter.reject)
     })
   }

@@ -5,6 +5,7 @@ import { InvalidStateError, toError } from '../errors.js'
 import { showAs } from '../inspect.js'
 import { CLIENT_LIMITS, resolveLimits } from '../limits.js'
 import { checkProtocols, parseUrl, toProtocols, withoutCredentials } from './address.js'
+import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { checkClose, readCloseInfo, type CloseArguments, type WebSocketCloseInfo } from './closing.js'
 import { readInit, type ConnectionInit } from './init.js'
 import { Link, type Ending, type LinkOwner } from './link.js'
@@ -159,9 +160,9 @@ export class WebSocketStream {
       this.#abort(signal.reason)
       this.#link?.fail(toError(signal.reason))
     }
-    signal.addEventListener('abort', abort, { once: true })
+    onAbort(signal, abort)
     this.#stopListening = () => {
-      signal.removeEventListener('abort', abort)
+      offAbort(signal, abort)
     }
   }
 
