@@ -319,6 +319,20 @@ describe('a client that reconnects', () => {
     await expect(connect([one.url, two.url], { reconnect: true })).rejects.toMatchObject({ httpStatus: 500 })
   })
 
+  it('goes on with the other URLs while the server of one has asked for time', async () => {
+    const busy = await listen(answers(503, 'Retry-After: 3600'), opens())
+    const good = await listen(closesWith(1012), answers(503), answers(503), word('here'))
+    const reconnect = journal()
+    const socket = await connect([busy.url, good.url], { reconnect })
+    cleanups.push(() => {
+      socket.terminate()
+    })
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('here')
+    expect(socket.url).toBe(good.url)
+    expect(busy.server.connections).toBe(1)
+    expect(Math.max(...reconnect.delays)).toBeLessThanOrEqual(5)
+  })
+
   it('asks a URL whose status is not retried no more, and goes on with the others', async () => {
     const gone = await listen(answers(404))
     const good = await listen(opens(), answers(503), word('here'))
