@@ -9,7 +9,7 @@ import { EndOfConnection } from '../socket/end-of-connection.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
 import { Backoff, readRetryAfter } from './backoff.js'
-import { report, tell } from './callbacks.js'
+import { isEndHeard, report, tell, warnOfGivingUp } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
 import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } from './connect-options.js'
@@ -62,6 +62,8 @@ export class Reconnector implements ConnectionListener {
   private lastError: Error | undefined
   private endInfo: CloseInfo | null = null
   private lazyAborter: AbortController | null = null
+  /** Whether the application asked for the end: by `closed`. */
+  private isEndAwaited = false
 
   constructor(
     options: ResolvedClientOptions,
@@ -173,6 +175,7 @@ export class Reconnector implements ConnectionListener {
   }
 
   whenEnded(options: WaitOptions): Promise<CloseInfo> {
+    this.isEndAwaited = true
     return this.endInfo === null ? this.ends.wait(options) : Promise.resolve(this.endInfo)
   }
 
@@ -352,6 +355,9 @@ export class Reconnector implements ConnectionListener {
     const { onGivenUp } = this.settings
     tell(this.service, this.socket, () => onGivenUp?.({ cause, attempts }))
     this.finish()
+    if (this.isEndAwaited || this.lazyAborter !== null) return
+    if (isEndHeard(this.options, this.settings, cause, attempts)) return
+    warnOfGivingUp(this.service, cause.error ?? this.closedError())
   }
 
   private finish(): void {
