@@ -161,6 +161,22 @@ describe('a client that reconnects', () => {
     expect(reconnect.lines).toEqual(['1: 1001', `given up 1: ${String(status)}`])
   })
 
+  it.each([
+    ['a loop', async (socket: ReconnectingSocket) => socket[Symbol.asyncIterator]().next()],
+    ['receive', (socket: ReconnectingSocket) => socket.receive()],
+    ['receiveJson', (socket: ReconnectingSocket) => socket.receiveJson()],
+    ['write', (socket: ReconnectingSocket) => socket.write('x')],
+    ['drained', (socket: ReconnectingSocket) => socket.drained()],
+  ])('tells %s that begins after the end why there is no connection, again and again', async (_, ask) => {
+    const { url } = await listen(closesWith(1012), answers(401))
+    const socket = await open(url, journal())
+    await socket.closed
+    for (let i = 0; i < 2; i++) {
+      await expect(ask(socket)).rejects.toMatchObject({ closeCode: 1012, cause: { httpStatus: 401 } })
+    }
+    expect(socket.signal.reason).toMatchObject({ closeCode: 1012, cause: { httpStatus: 401 } })
+  })
+
   it('rejects when the first attempt fails, and retries it if it is asked to', async () => {
     const { url } = await listen(answers(503), answers(503), word('hello'))
     const reconnect = journal()
