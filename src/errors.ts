@@ -218,14 +218,14 @@ export interface MessageIssue {
 
 /**
  * What is wrong with a message: it cannot be read (it is not JSON, or binary), its type has no handler in a router, its values
- * do not fit the schema, or it is binary where a client reads text (`receiveText`), and the other way round.
+ * do not fit the schema, or it is binary where text is read (`receiveText`, `onTextMessage`), and the other way round.
  */
 export type InvalidMessageKind = 'unreadable' | 'unknownType' | 'invalidValue' | 'type'
 const KINDS: readonly InvalidMessageKind[] = ['unreadable', 'unknownType', 'invalidValue', 'type']
 /** Notes which message an error is about. */
 export let noteRaw: (error: InvalidMessageError, raw: string | Buffer) => void
 
-/** A codec refused a message, or it is not of the type that a client reads. */
+/** A codec refused a message, or it is not of the type that a client reads or that handlers take. */
 export class InvalidMessageError extends Error {
   static {
     noteRaw = (error, raw) => void (error.#raw = raw)

@@ -49,7 +49,7 @@ export interface NextAttempt {
 
 /**
  * Counts attempts in a row. Several URLs are tried one after the other, and the delay comes after each round. A server that
- * asked for time gets it.
+ * asked for time gets it: the others are tried meanwhile.
  */
 export class Backoff {
   /** Which of the URLs is next. */
@@ -62,8 +62,9 @@ export class Backoff {
   private readonly notBefore: number[]
   /** For each URL: whether it is asked no more. */
   private readonly isExcluded: boolean[]
+  /** For each URL: whether it was tried since the last delay. */
+  private readonly isTried: boolean[]
   private lastIndex = 0
-  private triedInRound = 0
   private rounds = 0
 
   constructor(urlCount: number, rule: BackoffRule, random: () => number) {
@@ -71,11 +72,12 @@ export class Backoff {
     this.random = random
     this.notBefore = new Array<number>(urlCount).fill(-Infinity)
     this.isExcluded = new Array<boolean>(urlCount).fill(false)
+    this.isTried = new Array<boolean>(urlCount).fill(false)
   }
 
   /** Whether every URL that is still asked has been tried since the last delay. */
   get isRoundOver(): boolean {
-    return this.triedInRound >= this.isExcluded.filter((isExcluded) => !isExcluded).length
+    return this.isTried.every((isTried, index) => isTried || this.isExcluded[index] === true)
   }
 
   /** A connection was good, and was lost: every URL is asked again. */
@@ -83,7 +85,7 @@ export class Backoff {
     this.attempts = 0
     this.rounds = 0
     this.isExcluded.fill(false)
-    this.triedInRound = this.notBefore.length
+    this.isTried.fill(true)
   }
 
   /**
@@ -94,9 +96,9 @@ export class Backoff {
     if (retryAfterMs !== undefined) {
       this.notBefore[this.urlIndex] = now + Math.min(retryAfterMs, this.rule.maxRetryAfterMs)
     }
-    this.triedInRound++
+    this.isTried[this.urlIndex] = true
     this.lastIndex = this.urlIndex
-    this.urlIndex = this.nextIndex()
+    this.urlIndex = this.find(1, (index) => this.isExcluded[index] !== true) ?? this.urlIndex
   }
 
   /**
@@ -105,29 +107,44 @@ export class Backoff {
    */
   excludeLast(): boolean {
     this.isExcluded[this.lastIndex] = true
-    this.triedInRound--
     return this.isExcluded.includes(false)
   }
 
-  /** Counts the next attempt. */
+  /** Counts the next attempt, and chooses its URL: one whose server asked for time only if all of them did. */
   next(now: number): NextAttempt {
     this.attempts++
-    let delayMs = 0
-    if (this.isRoundOver) {
-      delayMs = delayAfter(this.rounds++, this.rule, this.random())
-      this.triedInRound = 0
+    const attempt = this.attempts
+    const index = this.find(0, (one) => this.isTried[one] !== true && this.mayAsk(one, now))
+    if (index !== undefined) {
+      this.urlIndex = index
+      return { attempt, delayMs: 0 }
     }
-    const asked = (this.notBefore[this.urlIndex] as number) - now
-    return { attempt: this.attempts, delayMs: Math.max(delayMs, asked) }
+    const delayMs = delayAfter(this.rounds++, this.rule, this.random())
+    this.isTried.fill(false)
+    this.urlIndex = this.find(0, (one) => this.mayAsk(one, now + delayMs)) ?? this.soonest()
+    return { attempt, delayMs: Math.max(delayMs, (this.notBefore[this.urlIndex] as number) - now) }
   }
 
-  /** The URL after this one, without those that are asked no more. */
-  private nextIndex(): number {
-    const count = this.notBefore.length
-    for (let step = 1; step < count; step++) {
-      const index = (this.urlIndex + step) % count
-      if (this.isExcluded[index] !== true) return index
+  private mayAsk(index: number, at: number): boolean {
+    return this.isExcluded[index] !== true && (this.notBefore[index] as number) <= at
+  }
+
+  /** The URL whose server asked for the least time, of those that are still asked. */
+  private soonest(): number {
+    let best = this.urlIndex
+    for (const [index, at] of this.notBefore.entries()) {
+      if (this.isExcluded[index] !== true && at < (this.notBefore[best] as number)) best = index
     }
-    return this.urlIndex
+    return best
+  }
+
+  /** The first URL that fits, in turn, from a number of steps after the current one. */
+  private find(firstStep: number, fits: (index: number) => boolean): number | undefined {
+    const count = this.notBefore.length
+    for (let step = firstStep; step < count; step++) {
+      const index = (this.urlIndex + step) % count
+      if (fits(index)) return index
+    }
+    return undefined
   }
 }

@@ -2,7 +2,7 @@ import { ConnectionClosedError } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
 
 /** Ends that are not a failure: iteration just ends. */
-const NORMAL_ENDS: readonly number[] = [
+export const NORMAL_ENDS: readonly number[] = [
   CloseCode.NORMAL_CLOSURE,
   CloseCode.GOING_AWAY,
   CloseCode.NO_STATUS_RECEIVED,

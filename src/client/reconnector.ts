@@ -10,7 +10,7 @@ import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
 import { Backoff, readRetryAfter } from './backoff.js'
-import { report, tell } from './callbacks.js'
+import { isEndHeard, report, tell, warnOfGivingUp } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
 import { beginLoopOver } from './connected-socket.js'
@@ -64,6 +64,8 @@ export class Reconnector implements ConnectionListener {
   private lastError: Error | undefined
   private endInfo: CloseInfo | null = null
   private lazyAborter: AbortController | null = null
+  /** Whether the application asked for the end: by `closed`. */
+  private isEndAwaited = false
 
   constructor(
     options: ResolvedClientOptions,
@@ -175,6 +177,7 @@ export class Reconnector implements ConnectionListener {
   }
 
   whenEnded(options: WaitOptions): Promise<CloseInfo> {
+    this.isEndAwaited = true
     return this.endInfo === null ? this.ends.wait(options) : Promise.resolve(this.endInfo)
   }
 
@@ -214,16 +217,9 @@ export class Reconnector implements ConnectionListener {
     if (connection === this.connection) this.handlersDone?.()
   }
 
-  /**
-   * Whether a loop over the messages just ends after this error: the application closed, or the server did for good. Every
-   * other end is one that this client did not want.
-   */
+  /** Whether a loop over the messages just ends after this error: the application closed, or the server did for good. */
   endedQuietly({ closeCode }: ConnectionClosedError): boolean {
-    if (this.isStopping) return true
-    return (
-      (this.isEnded || this.failsMeanwhile) &&
-      (closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED)
-    )
+    return this.isStopping || ((this.isEnded || this.failsMeanwhile) && isForGood(closeCode))
   }
 
   /** The error of calls that wait for a connection. */
@@ -366,6 +362,9 @@ export class Reconnector implements ConnectionListener {
     const { onGivenUp } = this.settings
     tell(this.service, this.socket, () => onGivenUp?.({ cause, attempts }))
     this.finish()
+    if (this.isEndAwaited || this.lazyAborter !== null) return
+    if (isEndHeard(this.options, this.settings, cause, attempts)) return
+    warnOfGivingUp(this.service, cause.error ?? this.closedError())
   }
 
   private finish(): void {
@@ -405,6 +404,9 @@ async function endOf(connection: ClientSocket): Promise<ReconnectCause> {
   const error = coreOf(connection)?.driver.connection.lossError ?? null
   return error === null ? { close } : { close, error }
 }
+
+const isForGood = (code: number): boolean =>
+  code === CloseCode.NORMAL_CLOSURE || code === CloseCode.NO_STATUS_RECEIVED
 
 /** The end of a client that never had a connection. */
 const NEVER_OPEN: CloseInfo = Object.freeze({

@@ -70,11 +70,15 @@ export class UnreadConnections {
     }
   }
 
-  /** All messages of a connection that is over were read. @returns whether the reader goes on to the next connection */
+  /**
+   * All messages of a connection that is over were read.
+   * @returns whether the reader goes on to the next connection
+   * @throws ConnectionClosedError after the end: it tells why there is no next connection
+   */
   isRead(connection: ClientSocket): boolean {
     const isLast = this.connections[this.connections.length - 1] === connection
-    // The last one tells why, again and again.
-    if (isLast && this.error !== null) return false
+    // Again and again.
+    if (isLast && this.error !== null) throw this.error
     if (this.failsMeanwhile && isLast) this.told = connection
     else this.remove(connection)
     return !this.failsMeanwhile

@@ -342,11 +342,6 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     reportError(this.core, this.handlers, error, true)
   }
 
-  unsupportedMessage(code: number, reason: string): void {
-    this.dropMessages()
-    this.core.driver.fail(code, reason)
-  }
-
   private failConnection(): void {
     this.dropMessages()
     this.core.driver.fail(CloseCode.INTERNAL_ERROR, 'internal error')

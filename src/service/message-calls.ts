@@ -1,5 +1,5 @@
 import { isThenable } from '../check.js'
-import type { InvalidMessageError } from '../errors.js'
+import { InvalidMessageError, noteRaw } from '../errors.js'
 import { CloseCode } from '../frame/close-code.js'
 import { refusalOf, type Codec } from './codec.js'
 import type { Handlers } from './service.js'
@@ -11,10 +11,11 @@ export interface MessageOwner<S extends Socket> {
   readonly handlers: Handlers<S>
   /** Whether a handler is being called: no other handler is called inside it. */
   isCalling: boolean
-  /** The codec refused a message, and the service has no `onInvalidMessage`. */
+  /**
+   * The codec refused a message, and the service has no `onInvalidMessage`; or the service only has a handler for the other
+   * type of message.
+   */
   invalidMessage(error: InvalidMessageError): void
-  /** The service only has a handler for the other type of message. */
-  unsupportedMessage(code: number, reason: string): void
 }
 
 /** Whether a service has a handler for messages. */
@@ -44,10 +45,10 @@ export function callHandler<S extends Socket>(owner: MessageOwner<S>, message: s
     }
     if (typeof message === 'string') {
       if (handlers.onTextMessage !== undefined) return handlers.onTextMessage(socket, message)
-      if (handlers.onBinaryMessage !== undefined) refuse(owner)
+      if (handlers.onBinaryMessage !== undefined) refuse(owner, message)
     } else {
       if (handlers.onBinaryMessage !== undefined) return handlers.onBinaryMessage(socket, message)
-      if (handlers.onTextMessage !== undefined) refuse(owner)
+      if (handlers.onTextMessage !== undefined) refuse(owner, message)
     }
     return undefined
   } finally {
@@ -103,6 +104,9 @@ function invalid<S extends Socket>(
 }
 
 /** Refuses a message of a type that the service has no handler for (RFC 6455 section 7.4.1). */
-function refuse<S extends Socket>(owner: MessageOwner<S>): void {
-  owner.unsupportedMessage(CloseCode.UNSUPPORTED_DATA, 'this type of message is not supported')
+function refuse<S extends Socket>(owner: MessageOwner<S>, message: string | Buffer): void {
+  const text = 'this type of message is not supported'
+  const error = new InvalidMessageError(CloseCode.UNSUPPORTED_DATA, text, { kind: 'type' })
+  noteRaw(error, message)
+  owner.invalidMessage(error)
 }

@@ -161,6 +161,22 @@ describe('a client that reconnects', () => {
     expect(reconnect.lines).toEqual(['1: 1001', `given up 1: ${String(status)}`])
   })
 
+  it.each([
+    ['a loop', async (socket: ReconnectingSocket) => socket[Symbol.asyncIterator]().next()],
+    ['receive', (socket: ReconnectingSocket) => socket.receive()],
+    ['receiveJson', (socket: ReconnectingSocket) => socket.receiveJson()],
+    ['write', (socket: ReconnectingSocket) => socket.write('x')],
+    ['drained', (socket: ReconnectingSocket) => socket.drained()],
+  ])('tells %s that begins after the end why there is no connection, again and again', async (_, ask) => {
+    const { url } = await listen(closesWith(1012), answers(401))
+    const socket = await open(url, journal())
+    await socket.closed
+    for (let i = 0; i < 2; i++) {
+      await expect(ask(socket)).rejects.toMatchObject({ closeCode: 1012, cause: { httpStatus: 401 } })
+    }
+    expect(socket.signal.reason).toMatchObject({ closeCode: 1012, cause: { httpStatus: 401 } })
+  })
+
   it('rejects when the first attempt fails, and retries it if it is asked to', async () => {
     const { url } = await listen(answers(503), answers(503), word('hello'))
     const reconnect = journal()
@@ -317,6 +333,20 @@ describe('a client that reconnects', () => {
     expect(socket.url).toBe(three.url)
     expect(reconnect.delays.slice(0, 4)).toEqual([0, 0, 3, 0])
     await expect(connect([one.url, two.url], { reconnect: true })).rejects.toMatchObject({ httpStatus: 500 })
+  })
+
+  it('goes on with the other URLs while the server of one has asked for time', async () => {
+    const busy = await listen(answers(503, 'Retry-After: 3600'), opens())
+    const good = await listen(closesWith(1012), answers(503), answers(503), word('here'))
+    const reconnect = journal()
+    const socket = await connect([busy.url, good.url], { reconnect })
+    cleanups.push(() => {
+      socket.terminate()
+    })
+    expect(await socket.receive({ timeoutMs: 5_000 })).toBe('here')
+    expect(socket.url).toBe(good.url)
+    expect(busy.server.connections).toBe(1)
+    expect(Math.max(...reconnect.delays)).toBeLessThanOrEqual(5)
   })
 
   it('asks a URL whose status is not retried no more, and goes on with the others', async () => {

@@ -2,6 +2,7 @@
 import {
   closeWith,
   WebSocketServer,
+  type InvalidMessageError,
   type Reply,
   type ServerService,
   type ServerSocket,
@@ -112,6 +113,8 @@ describe('each handler', () => {
     const journal = new Journal()
     const { port } = await serve({
       [name]: () => journal.add('message'),
+      onError: (_: unknown, error: InvalidMessageError) =>
+        journal.add(`${error.name} ${error.kind} ${String(error.closeCode)} ${String(error.raw)}`),
       onClose: (_: unknown, info) => journal.add(showInfo(info)),
     })
     const peer = await join(port)
@@ -122,6 +125,7 @@ describe('each handler', () => {
     })
     peer.end()
     expect(await journal.until(/^closed/)).toEqual([
+      'InvalidMessageError type 1003 x',
       'closed 1003 "this type of message is not supported" unclean engine',
     ])
   })

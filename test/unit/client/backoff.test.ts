@@ -111,8 +111,34 @@ describe('Backoff', () => {
     const backoff = of(2, { maxRetryAfterMs: 60_000 })
     backoff.failed(1_000, 3_600_000)
     expect(backoff.next(1_000)).toEqual({ attempt: 1, delayMs: 0 })
+    expect(backoff.urlIndex).toBe(1)
     backoff.failed(1_000, undefined)
-    expect(backoff.next(1_000)).toEqual({ attempt: 2, delayMs: 60_000 })
+    expect(backoff.next(1_000)).toEqual({ attempt: 2, delayMs: 500 })
+    expect(backoff.urlIndex).toBe(1)
+    backoff.failed(61_000, undefined)
+    expect(backoff.next(61_000)).toEqual({ attempt: 3, delayMs: 0 })
+    expect(backoff.urlIndex).toBe(0)
+  })
+
+  it('waits for the server that asked for the least time if all of them asked for some', () => {
+    const backoff = of(3)
+    for (const retryAfterMs of [60_000, 4_000, 20_000]) {
+      backoff.next(0)
+      backoff.failed(0, retryAfterMs)
+    }
+    expect(backoff.next(0)).toEqual({ attempt: 4, delayMs: 4_000 })
+    expect(backoff.urlIndex).toBe(1)
+  })
+
+  it('stays with a good server while the others asked for time, and waits longer after each failure of it', () => {
+    const backoff = of(2)
+    backoff.failed(0, 60_000)
+    backoff.next(0)
+    backoff.failed(0, undefined)
+    expect(fail(backoff, 3)).toEqual([500, 1_000, 2_000])
+    expect(backoff.urlIndex).toBe(0)
+    expect(backoff.next(0).delayMs).toBe(4_000)
+    expect(backoff.urlIndex).toBe(1)
   })
 
   it('asks an excluded URL no more, waits after each round of the others, and asks all after a good connection', () => {
