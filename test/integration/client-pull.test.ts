@@ -1,9 +1,11 @@
 /** A client that reads message by message: by type, by a schema, by a codec; and everything that waits settles at the end. */
 import { z } from 'zod'
 import {
+  accept,
   connect,
   ConnectionClosedError,
   InvalidMessageError,
+  reject,
   type ClientSocket,
   type ServerSocket,
 } from '../../src/index.js'
@@ -350,4 +352,51 @@ describe('what was received before this side closed', () => {
     expect(dropped).toBe(0)
     expect(count).toBeGreaterThan(20)
   })
+})
+
+describe('a loop over a client that reconnects', () => {
+  /** The server accepts once, sends a message, closes with this code and then answers 503. */
+  const loopUntilEnd = async (code: number, more: object): Promise<readonly [string[], unknown]> => {
+    let visits = 0
+    const { url } = await serve({
+      onUpgrade: () => (++visits > 1 ? reject(503) : accept()),
+      onOpen: (socket) => {
+        socket.send('one')
+        void socket.close(code)
+      },
+    })
+    const socket = keep(
+      await connect(url, { reconnect: { minDelayMs: 1, maxDelayMs: 1, maxAttempts: 2, ...more } }),
+    )
+    const read: string[] = []
+    try {
+      for await (const message of socket) read.push(String(message))
+      return [read, null]
+    } catch (error) {
+      return [read, error]
+    }
+  }
+
+  it('throws when the client gave up, with the last failure as the cause, also after a 1001', async () => {
+    const [read, error] = await loopUntilEnd(1001, {})
+    expect(read).toEqual(['one'])
+    expect(error).toMatchObject({
+      name: 'ConnectionClosedError',
+      closeCode: 1001,
+      cause: { httpStatus: 503 },
+    })
+  })
+
+  it('throws at a 1001 while the client tries again, where calls fail meanwhile', async () => {
+    const [read, error] = await loopUntilEnd(1001, { whileReconnecting: 'fail', maxAttempts: 50 })
+    expect(read).toEqual(['one'])
+    expect(error).toMatchObject({ name: 'ConnectionClosedError', closeCode: 1001 })
+  })
+
+  it.each([{}, { whileReconnecting: 'fail' }])(
+    'ends quietly after a 1000 that ended the client, with %j',
+    async (more) => {
+      expect(await loopUntilEnd(1000, more)).toEqual([['one'], null])
+    },
+  )
 })
