@@ -61,7 +61,7 @@ export class Reconnector implements ConnectionListener {
   private isStopping = false
   private isPaused = false
   private lastClose: CloseInfo | null = null
-  private lastError: Error | undefined
+  private lastError: unknown
   private endInfo: CloseInfo | null = null
   private lazyAborter: AbortController | null = null
   /** Whether the application asked for the end: by `closed`. */
@@ -238,7 +238,8 @@ export class Reconnector implements ConnectionListener {
       for (;;) {
         this.lost(cause)
         if (this.isEnd(cause)) {
-          this.finish()
+          const { signal } = this.options
+          this.finish(this.isStopping ? undefined : signal?.reason)
           return
         }
         const isRetried = this.mayTry(cause)
@@ -360,6 +361,8 @@ export class Reconnector implements ConnectionListener {
   private giveUp(cause: ReconnectCause): void {
     const { attempts } = this.backoff
     const { onGivenUp } = this.settings
+    // It may abort the signal, which is not why.
+    if (this.options.signal !== undefined) offAbort(this.options.signal, this.aborted)
     tell(this.service, this.socket, () => onGivenUp?.({ cause, attempts }))
     this.finish()
     if (this.isEndAwaited || this.lazyAborter !== null) return
@@ -367,9 +370,11 @@ export class Reconnector implements ConnectionListener {
     warnOfGivingUp(this.service, cause.error ?? this.closedError())
   }
 
-  private finish(): void {
+  /** @param error why there is no connection, and no further one */
+  private finish(error = this.lastError): void {
     if (this.isEnded) return
     this.phase = 'ended'
+    this.lastError = error
     if (this.options.signal !== undefined) offAbort(this.options.signal, this.aborted)
     this.clock.clearTimer(this.timer)
     this.aborter.abort()
@@ -389,7 +394,7 @@ export class Reconnector implements ConnectionListener {
     if (this.phase === 'open' || this.phase === 'opening') return
     // The first attempt rejects by itself.
     if (this.isFirst && this.phase === 'connecting') return
-    this.finish()
+    this.finish(signal?.reason)
   }
 
   private closedErrorOf(info: CloseInfo | null, cause = this.lastError): ConnectionClosedError {

@@ -504,7 +504,12 @@ describe('the end of a client that reconnects', () => {
     if (how === 'close') expect((await socket.close(1000)).code).toBe(1012)
     else if (how === 'terminate') socket.terminate()
     else aborter.abort()
-    await expect(reading).rejects.toMatchObject({ closeCode: 1012 })
+    const cause = how === 'signal' ? aborter.signal.reason : undefined
+    for (const one of [reading, socket.receive()]) {
+      const error = await one.catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ name: 'ConnectionClosedError', closeCode: 1012 })
+      expect((error as Error).cause).toBe(cause)
+    }
     expect(await socket.closed).toMatchObject({ code: 1012 })
     expect([socket.readyState, server.connections]).toEqual([3, 1])
     expect(reconnect.lines).toEqual(['1: 1012'])
@@ -543,12 +548,29 @@ describe('the end of a client that reconnects', () => {
   it('leaves an open connection alone when the signal is aborted, and makes no other', async () => {
     const { server, url } = await listen(opens())
     const aborter = new AbortController()
-    const socket = await open(url, journal(), { signal: aborter.signal })
-    aborter.abort()
+    const reconnect = journal()
+    const socket = await open(url, reconnect, { signal: aborter.signal })
+    aborter.abort(new Error('enough'))
     await sleep(20)
     expect(socket.readyState).toBe(1)
+    const reading = socket.receive()
     await server.die()
+    const told = { closeCode: 1006, cause: { message: 'enough' } }
+    await expect(reading).rejects.toMatchObject(told)
+    await expect(socket.receive()).rejects.toMatchObject(told)
     expect(await socket.closed).toMatchObject({ code: 1006 })
+    expect(reconnect.lines).toEqual([])
+  })
+
+  it('has the error of the last attempt as its cause, also when onGivenUp aborts the signal', async () => {
+    const { url } = await listen(closesWith(1012), answers(401))
+    const aborter = new AbortController()
+    const onGivenUp = (): void => {
+      aborter.abort()
+    }
+    const socket = await open(url, journal({ onGivenUp }), { signal: aborter.signal })
+    await socket.closed
+    await expect(socket.receive()).rejects.toMatchObject({ closeCode: 1012, cause: { httpStatus: 401 } })
   })
 
   it('may come from within each callback', async () => {
