@@ -5,7 +5,7 @@ import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Handlers } from '../service/service.js'
 import { coreOf } from '../socket/base-socket.js'
-import { EndOfConnection } from '../socket/end-of-connection.js'
+import { EndOfConnection, NEVER_OPEN } from '../socket/end-of-connection.js'
 import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
@@ -217,9 +217,16 @@ export class Reconnector implements ConnectionListener {
     if (connection === this.connection) this.handlersDone?.()
   }
 
-  /** Whether a loop over the messages just ends after this error: the application closed, or the server did for good. */
+  /**
+   * Whether a loop over the messages just ends after this error: the application closed, or the server did for good. Every
+   * other end is one that this client did not want.
+   */
   endedQuietly({ closeCode }: ConnectionClosedError): boolean {
-    return this.isStopping || ((this.isEnded || this.failsMeanwhile) && isForGood(closeCode))
+    if (this.isStopping) return true
+    return (
+      (this.isEnded || this.failsMeanwhile) &&
+      (closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED)
+    )
   }
 
   /** The error of calls that wait for a connection. */
@@ -409,16 +416,3 @@ async function endOf(connection: ClientSocket): Promise<ReconnectCause> {
   const error = coreOf(connection)?.driver.connection.lossError ?? null
   return error === null ? { close } : { close, error }
 }
-
-const isForGood = (code: number): boolean =>
-  code === CloseCode.NORMAL_CLOSURE || code === CloseCode.NO_STATUS_RECEIVED
-
-/** The end of a client that never had a connection. */
-const NEVER_OPEN: CloseInfo = Object.freeze({
-  code: CloseCode.ABNORMAL_CLOSURE,
-  reason: '',
-  wasClean: false,
-  initiator: 'local',
-  droppedMessages: 0,
-  unsentBytes: 0,
-})

@@ -1,3 +1,4 @@
+import { CloseCode } from '../frame/close-code.js'
 import type { CloseInfo, CloseInitiator } from '../connection/events.js'
 import { showAs } from '../inspect.js'
 import { NoReply } from './no-reply.js'
@@ -27,3 +28,13 @@ export class EndOfConnection extends NoReply implements CloseInfo {
 }
 
 showAs(EndOfConnection, 'CloseInfo', (info) => Object.fromEntries(Object.entries(info)))
+
+/** The end of a client that never had a connection. */
+export const NEVER_OPEN: CloseInfo = Object.freeze({
+  code: CloseCode.ABNORMAL_CLOSURE,
+  reason: '',
+  wasClean: false,
+  initiator: 'local',
+  droppedMessages: 0,
+  unsentBytes: 0,
+})
