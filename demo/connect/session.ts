@@ -104,22 +104,20 @@ export class Session {
   }
 
   private async receiveAll(): Promise<void> {
-    for (;;) {
-      let message
-      try {
-        message = await this.socket.receive()
-      } catch (error) {
-        if (error instanceof ConnectionClosedError) this.lastError = error.cause
-        else throw error
-        return
+    try {
+      // A loop, so that messages are not dropped while this side closes and the output has no room.
+      for await (const message of this.socket.messages()) {
+        // In the order of arrival: where the output has no room, nothing more is read.
+        const room = this.screen.message(message)
+        if (room !== undefined) await room
+        if (++this.received === this.command.count) {
+          this.finish(EXIT.CLEAN)
+          return
+        }
       }
-      // In the order of arrival: where the output has no room, nothing more is read.
-      const room = this.screen.message(message)
-      if (room !== undefined) await room
-      if (++this.received === this.command.count) {
-        this.finish(EXIT.CLEAN)
-        return
-      }
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error
+      this.lastError = error.cause
     }
   }
 
@@ -141,8 +139,8 @@ export class Session {
     const waitMs = this.command.waitMs ?? (count === null ? DEFAULT_WAIT_MS : Infinity)
     if (waitMs === Infinity) return
     this.waiting = setTimeout(() => {
-      if (count !== null) this.outcome ??= EXIT.TOO_FEW_MESSAGES
-      this.close(1000)
+      if (count === null) this.close(1000)
+      else this.finish(EXIT.TOO_FEW_MESSAGES)
     }, waitMs)
   }
 

@@ -93,6 +93,11 @@ export class Reconnector implements ConnectionListener {
     return this.settings.whileReconnecting === 'fail'
   }
 
+  /** Whether this side wants no further connection. */
+  get isStopped(): boolean {
+    return this.isStopping || this.options.signal?.aborted === true
+  }
+
   /** How all of it ended, or null. */
   get closeInfo(): CloseInfo | null {
     return this.endInfo
@@ -300,7 +305,7 @@ export class Reconnector implements ConnectionListener {
 
   /** Whether this side ended it. */
   private isEnd({ close }: ReconnectCause): boolean {
-    return this.isStopping || this.options.signal?.aborted === true || close?.initiator === 'local'
+    return this.isStopped || close?.initiator === 'local'
   }
 
   private countFailure(cause: ReconnectCause): void {

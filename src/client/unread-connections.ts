@@ -1,6 +1,7 @@
 import type { ConnectionClosedError } from '../errors.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import type { ClientSocket } from './client-socket.js'
+import { clientCoreOf } from './connected-socket.js'
 
 /** How many lost connections keep messages that nobody read yet. */
 const MAX_LOST = 2
@@ -16,6 +17,9 @@ export class UnreadConnections {
   /** The connection whose loss a reader was told of: the next one follows without a further word. */
   private told: ClientSocket | null = null
   private error: ConnectionClosedError | null = null
+  /** The number of loops over the messages; and whether `receive` was called since the last one began. */
+  private loops = 0
+  private isPulled = false
   private readonly failsMeanwhile: boolean
 
   /** @param failsMeanwhile whether a reader is told of each loss */
@@ -26,6 +30,8 @@ export class UnreadConnections {
   add(connection: ClientSocket): void {
     if (this.told !== null) this.remove(this.told)
     this.told = null
+    // Its reader may be at work on a message of the last one.
+    clientCoreOf(connection).goOnReading(this.loops, this.isPulled)
     this.connections.push(connection)
     while (this.connections.length > MAX_LOST + 1) void this.discard(this.connections.shift() as ClientSocket)
     this.arrivals.resolveAll()
@@ -37,14 +43,50 @@ export class UnreadConnections {
     this.arrivals.rejectAll(error)
   }
 
-  /** The oldest connection; waits for one. @throws ConnectionClosedError after the end */
-  async first(within: WaitOptions): Promise<ClientSocket> {
+  /** `receive` is called. */
+  pulled(): void {
+    this.isPulled = true
+  }
+
+  beginLoop(): void {
+    this.loops++
+    this.isPulled = false
+    for (const connection of this.connections) clientCoreOf(connection).beginLoop()
+  }
+
+  endLoop(): void {
+    this.loops--
+    for (const connection of this.connections) clientCoreOf(connection).endLoop()
+  }
+
+  /** Ends the wait of a loop, for a connection or for a message. */
+  leave(loop: object, reason: unknown): void {
+    this.arrivals.reject(loop, reason)
+    for (const connection of this.connections) clientCoreOf(connection).leave(loop, reason)
+  }
+
+  /** The oldest connection, if there is one. */
+  get oldest(): ClientSocket | undefined {
+    return this.connections[0]
+  }
+
+  /**
+   * The oldest connection; waits for one.
+   * @param loop whose wait this is, see {@link leave}
+   * @throws ConnectionClosedError after the end
+   */
+  async first(within: WaitOptions, loop?: object): Promise<ClientSocket> {
     for (;;) {
-      const [connection] = this.connections
-      if (connection !== undefined) return connection
+      const { oldest } = this
+      if (oldest !== undefined) return oldest
       if (this.error !== null) throw this.error
-      await this.arrivals.wait(within)
+      await this.arrivals.wait(within, loop)
     }
+  }
+
+  /** What a reader is told after the last message: an error of the client that says more than that of its connection. */
+  endOf(error: unknown): unknown {
+    return this.error?.cause === undefined ? error : this.error
   }
 
   /** All messages of a connection that is over were read. @returns whether the reader goes on to the next connection */
