@@ -140,8 +140,8 @@ export class Session {
     const waitMs = this.command.waitMs ?? (count === null ? DEFAULT_WAIT_MS : Infinity)
     if (waitMs === Infinity) return
     this.waiting = setTimeout(() => {
-      if (count !== null) this.outcome ??= EXIT.TOO_FEW_MESSAGES
-      this.close(1000)
+      if (count === null) this.close(1000)
+      else this.finish(EXIT.TOO_FEW_MESSAGES)
     }, waitMs)
   }
 

@@ -54,9 +54,16 @@ export interface ClientSocket<Data = unknown, Message = string | Buffer> extends
   receiveJson<T>(schema: StandardSchema<T>, options?: WaitOptions): Promise<T>
 
   /**
-   * The messages, as `receive` returns them, until the connection ends: with 1000, 1001 or no code the loop ends, with any
-   * other code it throws ConnectionClosedError. A message that a codec refuses throws as well. Leaving the loop, in whatever
-   * way, leaves the connection open.
+   * The messages, as `receive` returns them, for one `for await` loop. The loop ends when the connection ends: quietly with 1000,
+   * 1001 or no code, and with a ConnectionClosedError for any other code. A message that a codec refuses throws as well. Leaving
+   * the loop, in whatever way, leaves the connection open: later messages go to the next loop or call. `return()` ends a
+   * wait at once.
+   * @param options `timeoutMs` bounds the wait for each message, `signal` ends the whole loop
+   * @throws TypeError or RangeError for a wrong option, at once; the loop throws as `receive` does: the signal's reason, a
+   *   `TimeoutError`, InvalidStateError if handlers get the messages, or `incoming` is 'discard'
    */
+  messages(options?: WaitOptions): AsyncGenerator<Message, void, undefined>
+
+  /** `messages()` without options. */
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>
 }

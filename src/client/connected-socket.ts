@@ -16,7 +16,7 @@ import type { Transport } from '../transport/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
-import { isNormalEnd, messageLoop } from './message-loop.js'
+import { isNormalEnd, MessageLoop, type LoopedMessages } from './message-loop.js'
 import { MessageReader } from './message-reader.js'
 import { NO_HEADERS } from '../dial/response-headers.js'
 
@@ -81,7 +81,10 @@ class ReaderAndHandlers implements EventSink {
 }
 
 /** The state of a connection that a client made: with handlers, or read message by message. */
-export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket<Data>> {
+export class ClientSocketCore<Data = unknown>
+  extends SocketCore<ConnectedSocket<Data>>
+  implements LoopedMessages<unknown>
+{
   readonly socket: ConnectedSocket<Data>
   /** See {@link ClientSocket.responseHeaders}. */
   responseHeaders = NO_HEADERS
@@ -143,9 +146,31 @@ export class ClientSocketCore<Data = unknown> extends SocketCore<ConnectedSocket
     return this.reader?.receiveValue(options) ?? Promise.reject(new InvalidStateError(NO_READER))
   }
 
-  /** A loop over the messages begins. @returns ends it */
-  beginLoop(): (() => void) | undefined {
-    return this.reader?.beginLoop()
+  beginLoop(): void {
+    this.reader?.beginLoop()
+  }
+
+  endLoop(): void {
+    this.reader?.endLoop()
+  }
+
+  next(within: WaitOptions, loop: object): Promise<unknown> {
+    return this.reader?.nextValue(within, loop) ?? Promise.reject(new InvalidStateError(NO_READER))
+  }
+
+  leave(loop: object, reason: unknown): void {
+    this.reader?.leave(loop, reason)
+  }
+
+  isQuietEnd(error: ConnectionClosedError): boolean {
+    return isNormalEnd(error)
+  }
+
+  /** Loops run, and `receive` is called, on a client that reconnects, whose next connection this is. */
+  goOnReading(loops: number, isPulled: boolean): void {
+    if (this.reader === null) return
+    this.reader.loops = loops
+    this.reader.isPulled = isPulled
   }
 
   override handleTimeUp(): void {
@@ -219,8 +244,15 @@ export class ConnectedSocket<Data, Message = string | Buffer>
     return decodeWith(codec, await messages.receive(options))
   }
 
+  messages(options: WaitOptions = {}): AsyncGenerator<Message, void, undefined> {
+    return new MessageLoop<Message>(
+      clientCoreOf(this) as LoopedMessages<unknown> as LoopedMessages<Message>,
+      options,
+    )
+  }
+
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
-    return messageLoop(this, isNormalEnd, () => beginLoopOver(this))
+    return this.messages()
   }
 }
 
@@ -232,9 +264,5 @@ function otherType(text: string, raw: string | Buffer): InvalidMessageError {
 
 showAs(ConnectedSocket, 'ClientSocket', shownFields)
 
-/** A loop over the messages of a connection begins: it waits for them. @returns ends it; undefined: handlers get the messages */
-export function beginLoopOver(connection: object): (() => void) | undefined {
-  return clientCoreOf(connection).beginLoop()
-}
-
-const clientCoreOf = (socket: object): ClientSocketCore => coreOf(socket) as ClientSocketCore
+/** The core of a connection of a client. */
+export const clientCoreOf = (socket: object): ClientSocketCore => coreOf(socket) as ClientSocketCore

@@ -7,8 +7,8 @@ import type { EventSink } from '../socket/socket-core.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import { checkWaitOptions, Waiters, type WaitOptions } from '../socket/waiters.js'
 
-/** While the connection closes and the queue is full, a reader has to call `receive` again within this time. */
-const PATIENCE_MS = 1000
+/** What a timer of Node holds, in milliseconds. */
+const MAX_TIMER_MS = 0x7fff_ffff
 
 /**
  * Keeps messages for a caller who reads them one by one. Pings and Close frames are answered even if no caller reads. The
@@ -17,12 +17,14 @@ const PATIENCE_MS = 1000
 export class MessageReader implements EventSink {
   droppedMessages = 0
   readonly codec: Codec | undefined
+  /** The number of loops over the messages. */
+  loops = 0
+  /** Whether `receive` was called since the last loop began, and not too long ago while the connection closes. */
+  isPulled = false
+  private readonly driver: SocketDriver
+  private readonly limits: Limits
   private readonly inbox: Inbox
   private readonly readers = new Waiters<string | Buffer>()
-  /** The number of loops over the messages. */
-  private loops = 0
-  /** Whether `receive` was called, and not so long ago that the last call was the end of reading. */
-  private isBeingRead = false
   private patience: NodeJS.Timeout | undefined
   private isClosing = false
   private isGivenUp = false
@@ -32,6 +34,8 @@ export class MessageReader implements EventSink {
   /** @param codec reads what {@link receiveValue} returns */
   constructor(driver: SocketDriver, limits: Limits, codec?: Codec) {
     this.codec = codec
+    this.driver = driver
+    this.limits = limits
     this.inbox = new Inbox(limits, driver)
   }
 
@@ -42,6 +46,7 @@ export class MessageReader implements EventSink {
       this.lastError = event.error
     } else if (event.type === 'closed') {
       this.closeInfo = event
+      clearTimeout(this.patience)
       this.readers.rejectAll(this.closedError(event))
     }
   }
@@ -54,14 +59,10 @@ export class MessageReader implements EventSink {
     // The driver held back the messages, not this queue.
   }
 
-  /**
-   * This side closes: messages without a reader are dropped, so that the peer's Close frame after them is reached. A reader may
-   * be at work on a message, between two calls.
-   */
+  /** This side closes: messages that nobody reads are dropped, so that the peer's Close frame after them is reached. */
   handleSendingOver(): void {
     this.isClosing = true
     this.goOnWithoutReader()
-    if (this.inbox.isHolding && this.loops === 0) this.waitForReader()
   }
 
   handleTerminated(): void {
@@ -78,30 +79,57 @@ export class MessageReader implements EventSink {
     // Messages that were received can still be read; the end is reported after them.
   }
 
-  /** A loop over the messages begins. @returns a function that ends it */
-  beginLoop(): () => void {
+  beginLoop(): void {
     this.loops++
-    return () => {
-      this.loops--
-      this.goOnWithoutReader()
-    }
+    this.isPulled = false
   }
 
-  /** Waits for the next message: the first in the queue, or the next one received. */
-  async receive(options: WaitOptions): Promise<string | Buffer> {
-    checkWaitOptions(options)
-    options.signal?.throwIfAborted()
-    this.isBeingRead = true
-    clearTimeout(this.patience)
+  endLoop(): void {
+    this.loops--
+    this.goOnWithoutReader()
+  }
+
+  /** Ends the wait of a loop. */
+  leave(loop: object, reason: unknown): void {
+    this.readers.reject(loop, reason)
+  }
+
+  /**
+   * The first message of the queue, or the next one received.
+   * @param within are checked
+   * @param loop whose wait this is, see {@link leave}
+   */
+  next(within: WaitOptions, loop?: object): Promise<string | Buffer> {
+    if (this.isClosing) this.patience?.refresh()
     const message = this.inbox.shift()
-    if (message !== undefined) return message
-    if (this.closeInfo !== null) throw this.closedError(this.closeInfo)
-    return this.readers.wait(options)
+    if (message !== undefined) return Promise.resolve(message)
+    if (this.closeInfo !== null) return Promise.reject(this.closedError(this.closeInfo))
+    return this.readers.join(within, loop)
+  }
+
+  /** {@link next} for a caller without a loop. */
+  receive(options: WaitOptions): Promise<string | Buffer> {
+    try {
+      checkWaitOptions(options)
+      options.signal?.throwIfAborted()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    this.isPulled = true
+    return this.next(options)
   }
 
   /** As {@link receive}; with a codec, the value that it reads. */
   receiveValue(options: WaitOptions): Promise<unknown> {
-    const received = this.receive(options)
+    return this.decoded(this.receive(options))
+  }
+
+  /** As {@link next}; with a codec, the value that it reads. */
+  nextValue(within: WaitOptions, loop: object): Promise<unknown> {
+    return this.decoded(this.next(within, loop))
+  }
+
+  private decoded(received: Promise<string | Buffer>): Promise<unknown> {
     const { codec } = this
     return codec === undefined ? received : received.then((raw) => decodeWith(codec, raw))
   }
@@ -113,28 +141,37 @@ export class MessageReader implements EventSink {
     }
     const wasHolding = this.inbox.isHolding
     this.inbox.push(message)
-    this.goOnWithoutReader()
-    const holdsNow = this.inbox.isHolding && !wasHolding
-    if (holdsNow && this.isClosing && this.loops === 0) this.waitForReader()
+    if (this.inbox.isHolding && !wasHolding) this.goOnWithoutReader()
   }
 
   /** Whether the connection closes and no caller reads the messages that still arrive. */
   private get isUnread(): boolean {
-    return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isBeingRead)
+    return this.isGivenUp || (this.isClosing && this.loops === 0 && !this.isPulled)
   }
 
-  /** Waits for the next call of `receive`: without one the last call was the end of reading. */
+  /** While the connection closes, a full queue waits for its reader, if there is one. */
+  private goOnWithoutReader(): void {
+    if (!this.inbox.isHolding) return
+    if (this.isUnread) this.inbox.letGo()
+    else if (this.isClosing && this.loops === 0) this.waitForReader()
+  }
+
+  /**
+   * Who calls `receive` may work on a message, or be gone. Half of the time in which a connection that closes is cut unless bytes
+   * move: so that it still closes cleanly.
+   */
   private waitForReader(): void {
     clearTimeout(this.patience)
-    this.patience = setTimeout(() => {
-      this.isBeingRead = false
-      this.goOnWithoutReader()
-    }, PATIENCE_MS)
+    const timeoutMs = Math.min(this.limits.closeTimeoutMs, this.driver.timeLeftMs) / 2
+    this.patience = setTimeout(
+      () => {
+        if (!this.inbox.isHolding) return
+        this.isPulled = false
+        this.goOnWithoutReader()
+      },
+      Math.min(timeoutMs, MAX_TIMER_MS),
+    )
     this.patience.unref()
-  }
-
-  private goOnWithoutReader(): void {
-    if (this.isUnread) this.inbox.letGo()
   }
 
   private closedError({ code, reason }: CloseInfo): ConnectionClosedError {

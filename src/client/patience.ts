@@ -1,33 +1,29 @@
-import { offAbort, onAbort } from '../socket/abort-listeners.js'
-import { checkWaitOptions, startTimeout, type WaitOptions } from '../socket/waiters.js'
-
-const FOR_EVER: WaitOptions = Object.freeze({})
+import { checkWaitOptions, timeoutText, type WaitOptions } from '../socket/waiters.js'
 
 /**
  * Runs a call that waits several times, within one time and until one signal.
- * @param run gets the options for each of its waits: they have a signal alone
+ * @param run gets a function that returns the options of its next wait
  * @throws TypeError or RangeError for wrong options; the signal's reason; a `TimeoutError`; what `run` throws
  */
 export async function waitWithin<T>(
   options: WaitOptions,
-  run: (within: WaitOptions) => Promise<T>,
+  run: (within: () => WaitOptions) => Promise<T>,
 ): Promise<T> {
   checkWaitOptions(options)
   const { signal, timeoutMs = Infinity } = options
-  if (timeoutMs === Infinity) return run(signal === undefined ? FOR_EVER : { signal })
   signal?.throwIfAborted()
-  const aborter = new AbortController()
-  const abort = (): void => {
-    aborter.abort(signal?.reason)
+  if (timeoutMs === Infinity) return run(() => options)
+  const endsAt = performance.now() + timeoutMs
+  let leftMs = timeoutMs
+  const within = (): WaitOptions => {
+    leftMs = Math.max(0, endsAt - performance.now())
+    return { signal, timeoutMs: leftMs }
   }
-  if (signal !== undefined) onAbort(signal, abort)
-  const timer = startTimeout(timeoutMs, (error) => {
-    aborter.abort(error)
-  })
   try {
-    return await run({ signal: aborter.signal })
-  } finally {
-    clearTimeout(timer)
-    if (signal !== undefined) offAbort(signal, abort)
+    return await run(within)
+  } catch (error) {
+    const isTimeout = error instanceof DOMException && error.message === timeoutText(leftMs)
+    // The caller knows its own time, not what was left of it.
+    throw isTimeout ? new DOMException(timeoutText(timeoutMs), 'TimeoutError') : error
   }
 }

@@ -15,7 +15,8 @@ import { readWriteOptions, type WriteOptions } from '../socket/write-options.js'
 import type { ClientSocket } from './client-socket.js'
 import { keepMessage } from './outbox.js'
 import { waitWithin } from './patience.js'
-import { messageLoop } from './message-loop.js'
+import { LoopOverConnections } from './loop-over-connections.js'
+import { MessageLoop, type LoopedMessages } from './message-loop.js'
 import type { Reconnector } from './reconnector.js'
 
 /** One socket over many connections: made by `connect` with the option `reconnect`. */
@@ -128,17 +129,17 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     try {
       await waitWithin(waiting, async (within) => {
         for (;;) {
-          const next = await reconnector.opened(within)
+          const next = await reconnector.opened(within())
           try {
             // Messages of the outbox go first.
-            while (output.size > 0) await output.flushed(within)
+            while (output.size > 0) await output.flushed(within())
           } catch (error) {
-            if (!isLoss(error, within) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
+            if (!isLoss(error, waiting) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
             continue
           }
           // Once it is queued it may arrive: it is not sent again.
           if (output.isSendable || reconnector.failsMeanwhile || reconnector.isEnded) {
-            await next.write(message.data, { ...within, ...sending })
+            await next.write(message.data, { ...within(), ...sending })
             return
           }
         }
@@ -172,13 +173,13 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     if (opening !== null) return opening.drained(options)
     await waitWithin(options, async (within) => {
       for (;;) {
-        const connection = await reconnector.opened(within)
+        const connection = await reconnector.opened(within())
         try {
-          await connection.drained(within)
+          await connection.drained(within())
           if (reconnector.output.size === 0) return
-          await reconnector.output.flushed(within)
+          await reconnector.output.flushed(within())
         } catch (error) {
-          if (!isLoss(error, within) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
+          if (!isLoss(error, options) || reconnector.isEnded || reconnector.failsMeanwhile) throw error
         }
       }
     })
@@ -209,13 +210,13 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     })
   }
 
+  messages(options: WaitOptions = {}): AsyncGenerator<string | Buffer, void, undefined> {
+    const messages = new LoopOverConnections(this.#reconnector) as LoopedMessages<unknown>
+    return new MessageLoop(messages as LoopedMessages<string | Buffer>, options)
+  }
+
   [Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
-    const reconnector = this.#reconnector
-    return messageLoop(
-      this,
-      (error) => reconnector.endedQuietly(error),
-      () => reconnector.unread.beginLoop(),
-    )
+    return this.messages()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -232,14 +233,16 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     options: WaitOptions,
     read: (source: ClientSocket, within: WaitOptions) => Promise<T>,
   ): Promise<T> {
-    const reconnector = this.#reconnector
+    const { unread } = this.#reconnector
     return waitWithin(options, async (within) => {
+      unread.pulled()
       for (;;) {
-        const source = await reconnector.unread.first(within)
+        const source = unread.oldest ?? (await unread.first(within()))
         try {
-          return await read(source, within)
+          return await read(source, within())
         } catch (error) {
-          if (!isLoss(error, within) || !reconnector.unread.isRead(source)) throw error
+          if (!isLoss(error, options)) throw error
+          if (!unread.isRead(source)) throw unread.endOf(error)
         }
       }
     })

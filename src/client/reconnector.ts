@@ -13,7 +13,6 @@ import { Backoff, readRetryAfter } from './backoff.js'
 import { isEndHeard, report, tell, warnOfGivingUp } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
-import { beginLoopOver } from './connected-socket.js'
 import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } from './connect-options.js'
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
@@ -83,7 +82,7 @@ export class Reconnector implements ConnectionListener {
     this.service = options.handlers
     this.handlers = reconnectingHandlers(options.handlers, this)
     this.output = new WaitingOutput(settings.outbox, options.limits.maxBufferedOutputBytes)
-    this.unread = new UnreadConnections(settings.whileReconnecting === 'fail', beginLoopOver)
+    this.unread = new UnreadConnections(settings.whileReconnecting === 'fail')
     if (options.signal !== undefined) onAbort(options.signal, this.aborted)
   }
 
@@ -94,6 +93,11 @@ export class Reconnector implements ConnectionListener {
   /** Whether calls that need a connection fail while there is none. */
   get failsMeanwhile(): boolean {
     return this.settings.whileReconnecting === 'fail'
+  }
+
+  /** Whether this side wants no further connection. */
+  get isStopped(): boolean {
+    return this.isStopping || this.options.signal?.aborted === true
   }
 
   /** How all of it ended, or null. */
@@ -217,18 +221,6 @@ export class Reconnector implements ConnectionListener {
     if (connection === this.connection) this.handlersDone?.()
   }
 
-  /**
-   * Whether a loop over the messages just ends after this error: the application closed, or the server did for good. Every
-   * other end is one that this client did not want.
-   */
-  endedQuietly({ closeCode }: ConnectionClosedError): boolean {
-    if (this.isStopping) return true
-    return (
-      (this.isEnded || this.failsMeanwhile) &&
-      (closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED)
-    )
-  }
-
   /** The error of calls that wait for a connection. */
   closedError(): ConnectionClosedError {
     return this.closedErrorOf(this.endInfo ?? this.lastClose)
@@ -317,7 +309,7 @@ export class Reconnector implements ConnectionListener {
 
   /** Whether this side ended it. */
   private isEnd({ close }: ReconnectCause): boolean {
-    return this.isStopping || this.options.signal?.aborted === true || close?.initiator === 'local'
+    return this.isStopped || close?.initiator === 'local'
   }
 
   private countFailure(cause: ReconnectCause): void {

@@ -1,6 +1,7 @@
 import type { ConnectionClosedError } from '../errors.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import type { ClientSocket } from './client-socket.js'
+import { clientCoreOf } from './connected-socket.js'
 
 /** How many lost connections keep messages that nobody read yet. */
 const MAX_LOST = 2
@@ -16,41 +17,23 @@ export class UnreadConnections {
   /** The connection whose loss a reader was told of: the next one follows without a further word. */
   private told: ClientSocket | null = null
   private error: ConnectionClosedError | null = null
-  private readonly failsMeanwhile: boolean
-  /** Begins a loop over the messages of one connection. */
-  private readonly beginLoopOver: (connection: ClientSocket) => (() => void) | undefined
-  /** The number of loops over the messages of all. */
+  /** The number of loops over the messages; and whether `receive` was called since the last one began. */
   private loops = 0
-  /** What ends the loop over the messages of a connection. */
-  private readonly loopEnds = new Map<ClientSocket, (() => void) | undefined>()
+  private isPulled = false
+  private readonly failsMeanwhile: boolean
 
   /** @param failsMeanwhile whether a reader is told of each loss */
-  constructor(
-    failsMeanwhile: boolean,
-    beginLoopOver: (connection: ClientSocket) => (() => void) | undefined,
-  ) {
+  constructor(failsMeanwhile: boolean) {
     this.failsMeanwhile = failsMeanwhile
-    this.beginLoopOver = beginLoopOver
-  }
-
-  /** A loop over the messages of all connections begins: each of them waits for it. @returns ends it */
-  beginLoop(): () => void {
-    this.loops++
-    if (this.loops === 1) for (const connection of this.connections) this.loopOver(connection)
-    return () => {
-      this.loops--
-      if (this.loops > 0) return
-      for (const end of this.loopEnds.values()) end?.()
-      this.loopEnds.clear()
-    }
   }
 
   add(connection: ClientSocket): void {
     if (this.told !== null) this.remove(this.told)
     this.told = null
+    // Its reader may be at work on a message of the last one.
+    clientCoreOf(connection).goOnReading(this.loops, this.isPulled)
     this.connections.push(connection)
-    if (this.loops > 0) this.loopOver(connection)
-    while (this.connections.length > MAX_LOST + 1) void this.discard(this.connections[0] as ClientSocket)
+    while (this.connections.length > MAX_LOST + 1) void this.discard(this.connections.shift() as ClientSocket)
     this.arrivals.resolveAll()
   }
 
@@ -60,25 +43,57 @@ export class UnreadConnections {
     this.arrivals.rejectAll(error)
   }
 
-  /** The oldest connection; waits for one. @throws ConnectionClosedError after the end */
-  async first(within: WaitOptions): Promise<ClientSocket> {
-    for (;;) {
-      const [connection] = this.connections
-      if (connection !== undefined) return connection
-      if (this.error !== null) throw this.error
-      await this.arrivals.wait(within)
-    }
+  /** `receive` is called. */
+  pulled(): void {
+    this.isPulled = true
+  }
+
+  beginLoop(): void {
+    this.loops++
+    this.isPulled = false
+    for (const connection of this.connections) clientCoreOf(connection).beginLoop()
+  }
+
+  endLoop(): void {
+    this.loops--
+    for (const connection of this.connections) clientCoreOf(connection).endLoop()
+  }
+
+  /** Ends the wait of a loop, for a connection or for a message. */
+  leave(loop: object, reason: unknown): void {
+    this.arrivals.reject(loop, reason)
+    for (const connection of this.connections) clientCoreOf(connection).leave(loop, reason)
+  }
+
+  /** The oldest connection, if there is one. */
+  get oldest(): ClientSocket | undefined {
+    return this.connections[0]
   }
 
   /**
-   * All messages of a connection that is over were read.
-   * @returns whether the reader goes on to the next connection
-   * @throws ConnectionClosedError after the end: it tells why there is no next connection
+   * The oldest connection; waits for one.
+   * @param loop whose wait this is, see {@link leave}
+   * @throws ConnectionClosedError after the end
    */
+  async first(within: WaitOptions, loop?: object): Promise<ClientSocket> {
+    for (;;) {
+      const { oldest } = this
+      if (oldest !== undefined) return oldest
+      if (this.error !== null) throw this.error
+      await this.arrivals.wait(within, loop)
+    }
+  }
+
+  /** What a reader is told after the last message: an error of the client that says more than that of its connection. */
+  endOf(error: unknown): unknown {
+    return this.error?.cause === undefined ? error : this.error
+  }
+
+  /** All messages of a connection that is over were read. @returns whether the reader goes on to the next connection */
   isRead(connection: ClientSocket): boolean {
     const isLast = this.connections[this.connections.length - 1] === connection
-    // Again and again.
-    if (isLast && this.error !== null) throw this.error
+    // The last one tells why, again and again.
+    if (isLast && this.error !== null) return false
     if (this.failsMeanwhile && isLast) this.told = connection
     else this.remove(connection)
     return !this.failsMeanwhile
@@ -87,16 +102,9 @@ export class UnreadConnections {
   private remove(connection: ClientSocket): void {
     const index = this.connections.indexOf(connection)
     if (index >= 0) this.connections.splice(index, 1)
-    this.loopEnds.get(connection)?.()
-    this.loopEnds.delete(connection)
-  }
-
-  private loopOver(connection: ClientSocket): void {
-    this.loopEnds.set(connection, this.beginLoopOver(connection))
   }
 
   private async discard(connection: ClientSocket): Promise<void> {
-    this.remove(connection)
     try {
       for (;;) {
         await connection.receive()

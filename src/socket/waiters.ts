@@ -12,12 +12,15 @@ export interface WaitOptions {
 /** What a timer of Node holds; more would overflow to 1 ms. */
 const MAX_TIMER_MS = 0x7fff_ffff
 
+/** The text of a `TimeoutError`. */
+export const timeoutText = (timeoutMs: number): string => `it took longer than ${String(timeoutMs)} ms`
+
 /** Calls back with a `TimeoutError`, after what was received while the event loop was blocked has been read. */
 export function startTimeout(timeoutMs: number, expired: (error: DOMException) => void): NodeJS.Timeout {
   return setTimeout(
     () => {
       setImmediate(() => {
-        expired(new DOMException(`it took longer than ${String(timeoutMs)} ms`, 'TimeoutError'))
+        expired(new DOMException(timeoutText(timeoutMs), 'TimeoutError'))
       })
     },
     Math.min(timeoutMs, MAX_TIMER_MS),
@@ -56,6 +59,11 @@ export class Waiters<T, Key extends object = object> {
 
   wait(options: WaitOptions = {}, key?: Key): Promise<T> {
     checkWaitOptions(options)
+    return this.join(options, key)
+  }
+
+  /** As {@link wait}, with options that were checked. */
+  join(options: WaitOptions, key?: Key): Promise<T> {
     const { signal, timeoutMs = Infinity } = options
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted === true) {
@@ -103,6 +111,11 @@ export class Waiters<T, Key extends object = object> {
       if (!passes(key as Key)) return
       waiter.resolve(value)
     }
+  }
+
+  /** Rejects the promise with this key, if there is one. */
+  reject(key: Key, error: unknown): void {
+    this.waiting.get(key)?.reject(error)
   }
 
   resolveAll(value: T): void {

@@ -313,6 +313,7 @@ export const OPTION_CALLS: readonly OptionCall[] = [
     wrong: [...wait, ...compress],
   },
   { type: 'WaitOptions', name: 'socket.receive', call: (o, { client }) => client.receive(o), wrong: wait },
+  { type: 'WaitOptions', name: 'socket.messages', call: (o, { client }) => client.messages(o), wrong: wait },
   {
     type: 'WaitOptions',
     name: 'socket.close',

@@ -475,6 +475,23 @@ describe('exit codes', () => {
     })
     expect(ends).toEqual([1000])
   })
+
+  test('7 comes within seconds also from a server that answers no Close frame', async () => {
+    let socket: ServerSocket | undefined
+    server.route('/deaf', {
+      onOpen: (opened) => {
+        socket = opened
+      },
+      // The answer to a Close frame waits for it.
+      onMessage: () => new Promise<undefined>(() => undefined),
+    })
+    const startedAt = performance.now()
+    const { code, errors } = await command.run(connect('/deaf', '-n', '1', '--wait', '0.3'), 'one\n')
+    expect(performance.now() - startedAt).toBeLessThan(4800)
+    expect(code).toBe(7)
+    expect(errors).toMatch(/the time of --wait was up after 0 of 1 messages\n$/)
+    socket?.terminate()
+  }, 20_000)
 })
 
 describe('signals', () => {
@@ -663,6 +680,35 @@ describe('backpressure', () => {
     expect(await started.ended).toMatchObject({ code: 0, errors: '' })
     expect([at, rest]).toEqual([total, ''])
   })
+
+  test.each(['--wait 0', '--wait 0.3', '--wait 0 --reconnect'])(
+    'an output that is not read for 2 s gets every message that the server sends before its Close frame: %s',
+    async (flags) => {
+      const total = 4 * 1024
+      let sent = 0
+      server.route('/reply', {
+        onMessage: (socket) => {
+          void (async () => {
+            for (; sent < total; sent++) {
+              if (!socket.send(lineOf(sent).trimEnd(), { compress: false })) await socket.drained()
+            }
+          })()
+          return undefined
+        },
+      })
+      const started = command.start(connect('/reply', ...flags.split(' ')))
+      const { stdin, stdout } = started.child
+      stdout?.pause()
+      stdin?.end('go\n')
+      while (sent === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+      await new Promise((resolve) => setTimeout(resolve, 2000))
+      stdout?.resume()
+      expect(await started.ended).toMatchObject({ code: 0, errors: '' })
+      // The server sends no more once it has the Close frame of the command.
+      expect(sent).toBeGreaterThan(2 * 512)
+      expect(started.output).toBe(linesFrom(0, sent))
+    },
+  )
 
   test('an output that is closed ends the command quietly, with 1000', async () => {
     server.route('/feed', {
