@@ -1,8 +1,7 @@
 import { ConnectionClosedError } from '../errors.js'
-import { CloseCode } from '../frame/close-code.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import { clientCoreOf } from './connected-socket.js'
-import { isLeft, isNormalEnd, type LoopedMessages } from './message-loop.js'
+import { isLeft, type LoopedMessages } from './message-loop.js'
 import { waitWithin } from './patience.js'
 import type { Reconnector } from './reconnector.js'
 
@@ -34,15 +33,8 @@ export class LoopOverConnections implements LoopedMessages<unknown> {
     return waitWithin(within, (rest) => this.read(rest, loop))
   }
 
-  /** A client that is given up has failed, whatever its last connection ended with; and one that comes back has not ended. */
   isQuietEnd(error: ConnectionClosedError): boolean {
-    const { closeInfo, isStopped } = this.reconnector
-    if (closeInfo === null) return false
-    if (closeInfo.initiator === 'local') return isNormalEnd(error)
-    if (isStopped) return true
-    const { closeCode } = error
-    const isNormal = closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED
-    return isNormal && error.cause === undefined
+    return this.reconnector.endedQuietly(error)
   }
 
   private async read(within: () => WaitOptions, loop: object): Promise<unknown> {
@@ -54,8 +46,7 @@ export class LoopOverConnections implements LoopedMessages<unknown> {
       try {
         return await clientCoreOf(source).next(within(), loop)
       } catch (error) {
-        if (!(error instanceof ConnectionClosedError)) throw error
-        if (!unread.isRead(source)) throw unread.endOf(error)
+        if (!(error instanceof ConnectionClosedError) || !unread.isRead(source, error)) throw error
       }
     }
   }

@@ -10,7 +10,7 @@ export const NORMAL_ENDS: readonly number[] = [
   CloseCode.NO_STATUS_RECEIVED,
 ]
 
-/** Whether a loop over the messages of one connection ends quietly. */
+/** Whether a connection ended as connections do. */
 export const isNormalEnd = ({ closeCode }: ConnectionClosedError): boolean => NORMAL_ENDS.includes(closeCode)
 
 /** What loops read. */

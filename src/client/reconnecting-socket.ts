@@ -241,8 +241,7 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
         try {
           return await read(source, within())
         } catch (error) {
-          if (!isLoss(error, options)) throw error
-          if (!unread.isRead(source)) throw unread.endOf(error)
+          if (!isLoss(error, options) || !unread.isRead(source, error)) throw error
         }
       }
     })
@@ -251,5 +250,5 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
 showAs(SocketOverConnections, 'ReconnectingSocket', shownFields)
 
 /** Whether a wait failed because its connection is over, and not by its signal. */
-const isLoss = (error: unknown, { signal }: WaitOptions): boolean =>
+const isLoss = (error: unknown, { signal }: WaitOptions): error is ConnectionClosedError =>
   error instanceof ConnectionClosedError && signal?.aborted !== true

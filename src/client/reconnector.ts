@@ -95,11 +95,6 @@ export class Reconnector implements ConnectionListener {
     return this.settings.whileReconnecting === 'fail'
   }
 
-  /** Whether this side wants no further connection. */
-  get isStopped(): boolean {
-    return this.isStopping || this.options.signal?.aborted === true
-  }
-
   /** How all of it ended, or null. */
   get closeInfo(): CloseInfo | null {
     return this.endInfo
@@ -221,6 +216,16 @@ export class Reconnector implements ConnectionListener {
     if (connection === this.connection) this.handlersDone?.()
   }
 
+  /**
+   * Whether a loop over the messages just ends after this error: the application closed, or the server did for good. Every
+   * other end is one that this client did not want.
+   */
+  endedQuietly({ closeCode, cause }: ConnectionClosedError): boolean {
+    if (this.isStopping) return true
+    if (cause !== undefined || !(this.isEnded || this.failsMeanwhile)) return false
+    return closeCode === CloseCode.NORMAL_CLOSURE || closeCode === CloseCode.NO_STATUS_RECEIVED
+  }
+
   /** The error of calls that wait for a connection. */
   closedError(): ConnectionClosedError {
     return this.closedErrorOf(this.endInfo ?? this.lastClose)
@@ -309,7 +314,7 @@ export class Reconnector implements ConnectionListener {
 
   /** Whether this side ended it. */
   private isEnd({ close }: ReconnectCause): boolean {
-    return this.isStopped || close?.initiator === 'local'
+    return this.isStopping || this.options.signal?.aborted === true || close?.initiator === 'local'
   }
 
   private countFailure(cause: ReconnectCause): void {

@@ -84,16 +84,16 @@ export class UnreadConnections {
     }
   }
 
-  /** What a reader is told after the last message: an error of the client that says more than that of its connection. */
-  endOf(error: unknown): unknown {
-    return this.error?.cause === undefined ? error : this.error
-  }
-
-  /** All messages of a connection that is over were read. @returns whether the reader goes on to the next connection */
-  isRead(connection: ClientSocket): boolean {
+  /**
+   * All messages of a connection that is over were read.
+   * @param error of the connection
+   * @returns whether the reader goes on to the next connection
+   * @throws ConnectionClosedError after the end: it tells why there is no next connection
+   */
+  isRead(connection: ClientSocket, error: ConnectionClosedError): boolean {
     const isLast = this.connections[this.connections.length - 1] === connection
-    // The last one tells why, again and again.
-    if (isLast && this.error !== null) return false
+    // Again and again. Of an end that no further attempt followed the connection may know more.
+    if (isLast && this.error !== null) throw this.error.cause === undefined ? error : this.error
     if (this.failsMeanwhile && isLast) this.told = connection
     else this.remove(connection)
     return !this.failsMeanwhile

@@ -341,6 +341,22 @@ describe('the end of a loop over a client that reconnects', () => {
     expect(await waiting).toEqual(['hello'])
   })
 
+  it('is an error with the reason when the signal of connect ends the client between two connections', async () => {
+    const aborter = new AbortController()
+    const { url } = await serve({ onOpen: (socket) => void socket.close(1012) })
+    const reconnect = { minDelayMs: 60_000, maxDelayMs: 60_000 }
+    const socket = keep(await connect(url, { reconnect, signal: aborter.signal }))
+    const reading = read(socket)
+    while (socket.readyState !== 0) await turns(1)
+    aborter.abort(new Error('no more'))
+    await expect(reading).rejects.toMatchObject({ closeCode: 1012, cause: { message: 'no more' } })
+  })
+
+  it('is an error when the client comes back in vain after a 1000', async () => {
+    const socket = await once(1000, { maxAttempts: 2, shouldReconnect: () => true })
+    await expect(read(socket)).rejects.toMatchObject({ closeCode: 1000, cause: { httpStatus: 503 } })
+  })
+
   it('is an error after 4000 of the peer', async () => {
     await expect(read(await once(4000))).rejects.toMatchObject({ closeCode: 4000 })
   })
