@@ -89,7 +89,6 @@ function personEnvironment(): NodeJS.ProcessEnv {
     'TEAMCITY_VERSION',
     'TERM_PROGRAM',
   ]) {
-     
     delete environment[name]
   }
   return environment

@@ -297,7 +297,7 @@ describe('diagnostics_channel', () => {
       const listener = (told: unknown): void => {
         // The channels are the process's: a connection of an earlier test may end only now.
         const { url, socket } = told as { url?: string; socket?: ServerSocket }
-        if ((url ?? socket?.url ?? '').startsWith("/told"))
+        if ((url ?? socket?.url ?? '').startsWith('/told'))
           journal.add((show[name] as (told: unknown) => string)(told))
       }
       channel(`hawser:${name}`).subscribe(listener)
