@@ -29,7 +29,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
   })
 
   test('a peer that reads while the event loop is blocked is not cut by closeTimeoutMs', async () => {
-    const { socket, peer, ended } = await open(end, {}, { closeTimeoutMs: 400 })
+    const { socket, peer, ended } = await open(end, {}, { closeTimeoutMs: 700 })
     socket.send(Buffer.alloc(600 * KIB))
     const closed = socket.close(1000)
     await pause(50)
