@@ -837,3 +837,16 @@ describe('RFC 6455 7.4.1: limits', () => {
     expect(event?.type === 'error' && event.error instanceof ProtocolError).toBe(true)
   })
 })
+
+describe('the error of a loss', () => {
+  test('is that of the transport, and there is none before and without one', () => {
+    const one = server()
+    expect(one.lossError).toBeNull()
+    const reset = new TransportError('reset')
+    one.transportLost(reset)
+    expect(one.lossError).toBe(reset)
+    const other = server()
+    other.transportLost()
+    expect(other.lossError).toBeNull()
+  })
+})

@@ -41,6 +41,19 @@ describe('a payload that is held', () => {
     ])
   })
 
+  test('stays when the output is dropped after its header was taken: the frame would be cut', () => {
+    const queue = new WriteQueue(false)
+    const payload = bytesOf(20 * KIB, 7)
+    queue.appendHeld(BINARY, payload)
+    expect(queue.take()).toEqual(Buffer.of(0x82, 126, 0x50, 0))
+    queue.clear()
+    expect([queue.byteLength, queue.isHolding]).toEqual([payload.length, true])
+    expect(queue.takeHeld()).toBe(payload)
+    queue.appendHeld(BINARY, payload)
+    queue.clear()
+    expect([queue.byteLength, queue.isHolding, queue.take()]).toEqual([0, false, null])
+  })
+
   test('is what take returns next where nobody asks for it', () => {
     const queue = new WriteQueue(false)
     const payload = new Uint8Array(70 * KIB).fill(3)
