@@ -154,3 +154,41 @@ it('keeps trying for an hour within its bounds, leaks nothing and tells each fai
   expect((await socket.closed).code).toBe(1006)
   expect(clock.timers).toBe(0)
 })
+
+it('keeps trying for an hour while nothing listens any more, and is told that each attempt was refused', async () => {
+  const server = new FaultyServer(opens((socket) => setTimeout(() => socket.end(), 10)))
+  const url = await server.listen()
+  const clock = new SimulatedClock()
+  const told: string[] = []
+  const delays: number[] = []
+  const reconnector = new Reconnector(
+    readConnectOptions({ perMessageDeflate: false }),
+    resolveReconnectOptions({
+      onReconnecting: ({ delayMs, cause: { close, error } }) => {
+        const { code = '' } = (error?.cause ?? {}) as NodeJS.ErrnoException
+        told.push(close === undefined ? code : `close ${String(close.code)}`)
+        delays.push(delayMs)
+      },
+    }) as never,
+    resolveUrls(url),
+    (options) => attempt(options),
+    clock,
+  )
+  const socket = new SocketOverConnections(reconnector, undefined)
+  cleanup = () => {
+    socket.terminate()
+    return Promise.resolve()
+  }
+  await reconnector.start()
+  await server.die()
+  while (clock.now() < 3_600_000 && !reconnector.isEnded)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(reconnector.isEnded).toBe(false)
+  expect(told.length).toBeGreaterThan(100)
+  expect(told[0]).toBe('close 1006')
+  expect(new Set(told.slice(1))).toEqual(new Set(['ECONNREFUSED']))
+  expect(Math.max(...delays)).toBeLessThanOrEqual(30_000)
+  socket.terminate()
+  await socket.closed
+  expect(clock.timers).toBe(0)
+})
