@@ -161,15 +161,16 @@ it('keeps trying for an hour while nothing listens any more, and is told that ea
   const clock = new SimulatedClock()
   const told: string[] = []
   const delays: number[] = []
+  const settings: ReconnectOptions = {
+    onReconnecting: ({ delayMs, cause: { close, error } }) => {
+      const { code = '' } = (error?.cause ?? {}) as NodeJS.ErrnoException
+      told.push(close === undefined ? code : `close ${String(close.code)}`)
+      delays.push(delayMs)
+    },
+  }
   const reconnector = new Reconnector(
     readConnectOptions({ perMessageDeflate: false }),
-    resolveReconnectOptions({
-      onReconnecting: ({ delayMs, cause: { close, error } }) => {
-        const { code = '' } = (error?.cause ?? {}) as NodeJS.ErrnoException
-        told.push(close === undefined ? code : `close ${String(close.code)}`)
-        delays.push(delayMs)
-      },
-    }) as never,
+    resolveReconnectOptions(settings) as never,
     resolveUrls(url),
     (options) => attempt(options),
     clock,
