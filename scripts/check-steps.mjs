@@ -40,7 +40,7 @@ const WITHOUT_NATIVE = { HAWSER_NATIVE: 'off' }
 const WITHOUT_NATIVE_SAMPLE = [
   'test/unit/(native|frame|connection|handshake|deflate|transport|server|socket)/',
   'test/adversarial/(deflate|own-port|frame-[a-z]+|connection-[a-z]+)[.]test',
-  'test/integration/(direct-io|rejections|coalescing|server-pipelining|server-upgrade|client-connect|deflate-contexts)[.]test',
+  'test/integration/(direct-io|rejections|coalescing|server-pipelining|server-upgrade|client-connect|deflate-contexts|large-output)[.]test',
 ]
 
 /** @param {boolean} all @returns {Step} */
