@@ -1,21 +1,9 @@
 // slow: memory is measured with a hundred thousand messages that wait
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { Connection, type ConnectionOptions } from '../../src/connection/connection.js'
 import { ControlledCodec } from '../helpers/controlled-codec.js'
 import { frame, frames, KEY, OP, type FrameSpec } from '../helpers/frame-builder.js'
+import { bytesInUse } from '../helpers/memory.js'
 import { pullAll, takeAll, takeFrames, takeLines } from '../helpers/pull.js'
-
-v8.setFlagsFromString('--expose-gc')
-const collectGarbage = vm.runInNewContext('gc') as () => void
-
-/** Bytes in use, on the heap of JavaScript and outside of it, garbage not counted. */
-function bytesInUse(): number {
-  collectGarbage()
-  collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
 
 const MIB = 1024 * 1024
 /** What a measurement may be off by: the machinery of the tests allocates as well. */

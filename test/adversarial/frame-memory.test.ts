@@ -1,19 +1,7 @@
 // slow: memory is measured with a million frames at a time
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { FrameParser, MessageAssembler } from '../../src/frame/index.js'
 import { frame, frameHeader, KEY, OP, type FrameSpec } from '../helpers/frame-builder.js'
-
-v8.setFlagsFromString('--expose-gc')
-const collectGarbage = vm.runInNewContext('gc') as () => void
-
-/** Bytes in use, on the heap of JavaScript and outside of it, garbage not counted. */
-function bytesInUse(): number {
-  collectGarbage()
-  collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
+import { bytesInUse } from '../helpers/memory.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB

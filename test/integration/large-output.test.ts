@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Socket } from '../../src/index.js'
 import { isNativeOn } from '../../src/native/native-switch.js'
 import { KIB, MIB, open, pause, stopAll, until, WAYS, type Way } from '../helpers/liveness.js'
+import { arrayBufferBytes } from '../helpers/memory.js'
 import type { SlowPeer } from '../helpers/slow-peer.js'
 
 afterEach(stopAll)
@@ -124,11 +125,11 @@ describe.each(WAYS)('%s', (way) => {
 /** How much memory waits for peers that do not read, when all get the same bytes. */
 async function waitingFor(way: Way, count: number, send: (socket: Socket) => unknown): Promise<number> {
   const sockets = await Promise.all(Array.from({ length: count }, () => serve(way)))
-  const before = process.memoryUsage().arrayBuffers
+  const before = arrayBufferBytes()
   for (const { socket } of sockets) send(socket)
   await pause(50)
   for (const { socket } of sockets) expect(socket.bufferedAmount).toBeGreaterThan(6 * MIB)
-  return process.memoryUsage().arrayBuffers - before
+  return arrayBufferBytes() - before
 }
 
 it('bytes that many peers wait for are in memory once, and with copy: true for each', async () => {
