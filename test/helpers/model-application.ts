@@ -89,6 +89,8 @@ export class ModelApplication {
   hasThrown = false
   /** When an explicit timeout cuts the connection. */
   closeDeadline = Infinity
+  /** The shortest of the explicit timeouts. */
+  shortestTimeoutMs = Infinity
   hasClosed = false
   lastIdleAt = -Infinity
   readonly handlers: Record<string, unknown>
@@ -191,8 +193,10 @@ export class ModelApplication {
   close(timeoutMs?: number): void {
     this.hasClosed = true
     this.isPaused = false
-    if (timeoutMs !== undefined)
+    if (timeoutMs !== undefined) {
       this.closeDeadline = Math.min(this.closeDeadline, performance.now() + timeoutMs)
+      this.shortestTimeoutMs = Math.min(this.shortestTimeoutMs, timeoutMs)
+    }
     const options = timeoutMs === undefined ? {} : { timeoutMs }
     this.call(() => this.promise('close', this.socket.close(1000, '', options)))
   }

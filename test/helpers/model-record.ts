@@ -242,7 +242,8 @@ export class ModelRecord {
   /** Whether something that the application or the peer did keeps messages or replies from being done in time. */
   private get isHeldUp(): boolean {
     const { app, peer, limits } = this.seen
-    return app.isHeldUp || app.waitMs > limits.closeTimeoutMs / 2 || peer.wasSlowAtEnd || this.wasPausedAtEnd
+    const closeMs = Math.min(limits.closeTimeoutMs, app.shortestTimeoutMs)
+    return app.isHeldUp || app.waitMs > closeMs / 2 || peer.wasSlowAtEnd || this.wasPausedAtEnd
   }
 
   /** What has to be true when everything is over. @throws what is not */
