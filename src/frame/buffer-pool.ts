@@ -1,3 +1,5 @@
+import { keepFreedMemory } from '../native/freed-memory.js'
+
 /** A smaller buffer costs less to allocate than to keep. */
 const MIN_POOLED_BYTES = 32 * 1024
 const MAX_POOLED_BYTES = 4 * 1024 * 1024
@@ -9,6 +11,15 @@ const kept = new Map<number, Buffer[]>()
 let keptBytes = 0
 
 const sizeOf = (bytes: number): number => 2 ** Math.ceil(Math.log2(bytes))
+
+/**
+ * Makes the buffer of a message that the application will own. It does not come from the pool, and does not go there.
+ * @returns exactly `bytes` bytes of memory of its own, not cleared
+ */
+export function ownBuffer(bytes: number): Buffer {
+  if (bytes >= MIN_POOLED_BYTES) keepFreedMemory()
+  return Buffer.allocUnsafeSlow(bytes)
+}
 
 /**
  * Lends a buffer until {@link returnBuffer}. Buffers of 32 KiB to 4 MiB are reused: the system must map, clear and

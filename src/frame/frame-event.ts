@@ -1,4 +1,5 @@
 import type { ProtocolError } from '../errors.js'
+import { ownBuffer } from './buffer-pool.js'
 import { maskCopy, maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
 
@@ -96,7 +97,9 @@ export class FramePart {
 
   /** Copies the bytes of this part, unmasked. @returns memory of its own, owned by the caller */
   copy(): Buffer {
-    const bytes = Buffer.allocUnsafe(this.byteLength)
+    const { byteLength } = this
+    // A short one shares memory of Node's with others.
+    const bytes = byteLength < Buffer.poolSize ? Buffer.allocUnsafe(byteLength) : ownBuffer(byteLength)
     this.copyTo(bytes, 0)
     return bytes
   }

@@ -1,6 +1,6 @@
 import { ProtocolError } from '../errors.js'
 import type { FramePart } from './frame-event.js'
-import { borrowBuffer, returnBuffer } from './buffer-pool.js'
+import { borrowBuffer, ownBuffer, returnBuffer } from './buffer-pool.js'
 import type { FrameParser } from './frame-parser.js'
 import { copyBytes, maskCopy } from './masking.js'
 import { Opcode } from './opcode.js'
@@ -117,7 +117,7 @@ export class MessageAssembler {
    */
   keep(bytes: Buffer): Buffer {
     if (!this.isBorrowed) return bytes
-    const own = Buffer.allocUnsafeSlow(bytes.length)
+    const own = ownBuffer(bytes.length)
     bytes.copy(own)
     this.release()
     return own
@@ -144,7 +144,7 @@ export class MessageAssembler {
     // The caller may keep the last buffer of bytes; text is decoded from it, and all others return to the pool.
     const isBorrowed = !isLast || !(this.opcode === Opcode.BINARY || this.isCompressed)
     const bytes = isLast ? expected : Math.min(wanted, Math.ceil(expected / 4))
-    const grown = isBorrowed ? borrowBuffer(bytes) : Buffer.allocUnsafeSlow(bytes)
+    const grown = isBorrowed ? borrowBuffer(bytes) : ownBuffer(bytes)
     if (this.length > 0) this.buffer.copy(grown, 0, 0, this.length)
     this.release()
     this.buffer = grown
