@@ -295,15 +295,14 @@ export class Connection {
     this.sender.output.recycle()
   }
 
-  /** Reports that the transport keeps the last result of {@link takeOutput}, which is then not reused. */
-  forgetOutput(): void {
-    this.sender.output.forget()
+  /** Reports that the transport keeps the last result of {@link takeOutput}. @param isLent until it is no longer blocked */
+  forgetOutput(isLent = false): void {
+    this.sender.output.forget(isLent)
   }
 
   /** Reports whether the transport is blocked. While it is, output is kept in memory that only this connection uses. */
   setBlocked(isBlocked: boolean): void {
-    if (isBlocked) this.sender.output.copyHeld()
-    this.sender.output.isBlocked = isBlocked
+    this.sender.output.setBlocked(isBlocked)
   }
 
   /**

@@ -3,7 +3,7 @@ import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
-import { writeAscii, writeUtf8 } from '../native/buffer-text.js'
+import { measuresSlowly, writeAscii, writeUtf8 } from '../native/buffer-text.js'
 
 /** All connections write frames into one shared slab, so that most need no buffer of their own. */
 const SLAB_BYTES = 64 * 1024
@@ -22,6 +22,8 @@ const START_UNITS = 256
 const MAX_UNMEASURED_UNITS = 1024 * 1024
 /** From this size on the bytes of a server's message may be held as they are: a second piece of a write costs less than a copy. */
 export const HELD_PAYLOAD_BYTES = 16 * 1024
+/** The part of a long string that is encoded at once. */
+const PART_UNITS = 64 * 1024
 /** The smallest and the largest growth of a connection's own buffers, in bytes. */
 const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
@@ -96,6 +98,8 @@ export class WriteQueue {
   private end = 0
   /** The whole private buffer that the last `take` returned a view of, or null. */
   private taken: Buffer | null = null
+  /** The private buffer that the transport holds since it is blocked, or null. */
+  private lent: Buffer | null = null
   /**
    * Whether only this connection writes into `region`. A comparison with the slab does not show it: a full slab that
    * was replaced is no longer the current slab, and not private either.
@@ -124,6 +128,7 @@ export class WriteQueue {
       this.appendUnmeasured(firstByte, text)
       return
     }
+    if (measuresSlowly && units > LARGE_FRAME_BYTES && this.appendAscii(firstByte, text)) return
     const expected = isShort ? units : Buffer.byteLength(text)
     const most = isShort ? units * 3 : expected
     const at = this.reserve(most + frameHeaderBytes(most, masked))
@@ -263,10 +268,21 @@ export class WriteQueue {
   }
 
   /**
-   * Reports that the transport keeps the result of the last {@link take}: its memory is neither reused nor held here.
+   * Reports that the transport keeps the result of the last {@link take}: its memory is not reused.
+   * @param isLent whether the transport is done with it once it is no longer blocked: then it is reused
    */
-  forget(): void {
+  forget(isLent: boolean): void {
+    if (isLent) this.lent ??= this.taken
     this.taken = null
+  }
+
+  /** Reports whether the transport is blocked: if it is not, it holds no bytes. */
+  setBlocked(isBlocked: boolean): void {
+    if (isBlocked) this.copyHeld()
+    this.isBlocked = isBlocked
+    if (isBlocked || this.lent === null) return
+    returnBuffer(this.lent)
+    this.lent = null
   }
 
   /** Drops all frames that are not taken; of one whose header is taken the payload stays. */
@@ -276,6 +292,29 @@ export class WriteQueue {
     this.held = null
     this.byteLength = 0
     this.dropRegion()
+  }
+
+  /**
+   * Appends a frame with text that leaves next and is all ASCII, without measuring it before.
+   * @param text too large for the slab
+   * @returns false: it is something else, and nothing is appended
+   */
+  private appendAscii(firstByte: number, text: string): boolean {
+    if (this.isBlocked || this.byteLength > 0) return false
+    const units = text.length
+    const headerBytes = frameHeaderBytes(units, this.maskBit !== 0)
+    // Every part has room for 3 bytes for each unit, so that as many bytes as units are ASCII.
+    const at = this.reserve(headerBytes + units + Math.min(units, PART_UNITS) * 2)
+    const payloadAt = at + headerBytes
+    for (let from = 0; from < units; from += PART_UNITS) {
+      const part = text.slice(from, from + PART_UNITS)
+      if (writeUtf8(this.region, part, payloadAt + from) === part.length) continue
+      returnBuffer(this.region)
+      this.dropRegion()
+      return false
+    }
+    this.finishFrame(at, firstByte, payloadAt, units)
+    return true
   }
 
   /** Encodes a string where there is room for 3 bytes for each unit, and copies what came out. */

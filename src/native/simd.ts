@@ -27,9 +27,12 @@ interface Assembly {
 }
 
 /** Where the parts of the memory begin, as simd.wat has them. */
-const READ_AT = 64 * 1024
-/** What one read may give. */
-export const READ_BYTES = 256 * 1024
+const READ_AT = 60 * 1024
+/**
+ * What one read may give: 256 KiB, and the headers of what they hold. Four messages of 64 KiB that were sent together are one
+ * read then, and not two, of which the second one has 56 bytes.
+ */
+export const READ_BYTES = 260 * 1024
 const SLICE_AT = READ_AT + READ_BYTES
 /** A multiple of four, so that a key is in step in each slice; small enough to stay in the processor's cache. */
 const SLICE_BYTES = 16 * 1024
@@ -185,7 +188,7 @@ class Lane {
     return this.#slice.length > 0
   }
 
-  /** What all handles read into: 256 KiB in the memory of the lane, or else anywhere. */
+  /** What all handles read into: {@link READ_BYTES} in the memory of the lane, or else anywhere. */
   get readBuffer(): Buffer {
     if (!this.#isTried) this.#open()
     this.#readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES)

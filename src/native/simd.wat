@@ -7,7 +7,7 @@
 (module
   ;; 8 pages of 64 KiB, and never more, so that views of it stay valid:
   ;;   0       20 bytes for results, and else nothing, so that an address minus 64 is never below 0
-  ;;   65536   256 KiB that all handles read into
+  ;;   61440   260 KiB that all handles read into
   ;;   327680  64 KiB through which bytes of other memory go
   ;;   393216  128 KiB for text in UTF-16
   (memory (export "memory") 8 8)

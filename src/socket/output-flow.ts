@@ -63,7 +63,7 @@ export class OutputFlow {
       this.writtenBytes += held === null ? bytes.length : bytes.length + held.length
       const isTaken = transport.write(bytes, held)
       if (isTaken && transport.freesAtOnce) connection.recycleOutput()
-      else connection.forgetOutput()
+      else connection.forgetOutput(transport.freesAtOnce)
       if (isTaken) continue
       if (!this.isBlocked) this.block()
       if (!(isUrgent && this.hasRoom)) break

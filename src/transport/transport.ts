@@ -24,7 +24,7 @@ export interface Transport {
   readonly hasFailed: boolean
   /** Whether it takes a further write now: nothing is pending, or so little that a large message must not wait for it. */
   readonly hasRoom: boolean
-  /** Whether nobody holds the bytes of a write any more when it returns true. */
+  /** Whether nobody holds the bytes of a write any more when it returns true, and else once all writes are taken. */
   readonly freesAtOnce: boolean
   /** Whether a write that returns false waits for the peer; else it may only be that the stream is asynchronous. */
   readonly blocksOnPeer: boolean

@@ -127,7 +127,7 @@ export class ModelRecord {
     }
     const started = peer.sent[app.startedCount - 1]?.endOffset ?? 0
     const waiting = line.receivedBytes - started
-    const inputBound = limits.maxQueuedBytes + 2 * limits.maxMessageBytes + 256 * 1024
+    const inputBound = limits.maxQueuedBytes + 2 * limits.maxMessageBytes + 260 * 1024
     if (waiting > inputBound) app.wrong(`${waiting} bytes of input are kept, above ${inputBound}`)
     const replies = app.returnedReplies.length - app.takenReplies.size
     if (replies > options.concurrency) app.wrong(`${replies} replies wait, above ${options.concurrency}`)
