@@ -24,7 +24,8 @@ import { canBeHeld, controlPayload, viewBytes, type MessageData } from './messag
 import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
 import { ReadyState } from './ready-state.js'
-import { ControlFrame, Receiver } from './receiver.js'
+import { ControlFrame } from './receiver.js'
+import { Receiving } from './receivers.js'
 import { Sender } from './sender.js'
 import { HELD_PAYLOAD_BYTES } from './write-queue.js'
 
@@ -37,19 +38,18 @@ export { ReadyState, type ConnectionOptions, type SendOptions }
  * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
  * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
-export class Connection {
+export class Connection extends Receiving {
   /** The side that this connection is. */
   readonly role: Role
   private readonly sender: Sender
-  private readonly receiver: Receiver
-  private readonly keepalive: Keepalive
+  /** Made when more is to be known than the last sign of life: until then that is {@link now}. */
+  private lazyKeepalive: Keepalive | null = null
   private readonly idle: IdleTime | null
   private readonly waker: Waker
   private readonly autoPong: boolean
   private readonly autoClose: boolean
   /** Whether all pings of the next chunk are answered, without `maxPendingPongs`, because the peer reads. */
   answersAllPings = false
-  private readonly maxPendingPongs: number
   private pongs: Pongs | null = null
   private closing: ClosingView = UNTOUCHED
   /** Made when the end begins. */
@@ -61,15 +61,13 @@ export class Connection {
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
     const { role, limits, codec, autoPong, autoClose, now, waker } = resolveConnectionOptions(options)
+    super(role, limits, codec)
     this.role = role
     this.autoPong = autoPong
     this.autoClose = autoClose
     this.waker = waker
     this.now = now
-    this.receiver = new Receiver(role, limits, codec, this)
     this.sender = new Sender(role === 'client', codec, this)
-    this.maxPendingPongs = limits.maxPendingPongs
-    this.keepalive = new Keepalive(limits.heartbeatIntervalMs, limits.heartbeatTimeoutMs, now)
     this.idle = limits.idleTimeoutMs === Infinity ? null : new IdleTime(limits.idleTimeoutMs, now)
   }
 
@@ -88,11 +86,6 @@ export class Connection {
     return this.closing.owesAnswer
   }
 
-  /** The received bytes of data frames; each header counts as 2 bytes. */
-  get receivedDataBytes(): number {
-    return this.receiver.dataBytes
-  }
-
   /** The waiting part of {@link bufferedBytes}: without a message that is being compressed if nothing is before it. */
   waitingBytes(hasRoom: boolean): number {
     return this.sender.waitingBytes(hasRoom)
@@ -105,12 +98,12 @@ export class Connection {
 
   /** The round trip of the last answered ping, in milliseconds; undefined before the first. */
   get rttMs(): number | undefined {
-    return this.keepalive.rttMs
+    return this.lazyKeepalive?.rttMs
   }
 
   /** Whether a message is being inflated on the thread pool. Pass in no more bytes until the waker is called. */
   get isInflating(): boolean {
-    return this.closing.isReceiving && this.receiver.isInflating
+    return this.receiver !== null && this.closing.isReceiving && this.receiver.isInflating
   }
 
   /**
@@ -121,18 +114,15 @@ export class Connection {
   receiveBytes(chunk: Uint8Array, now = this.now, isBorrowed = false): void {
     if (!this.closing.isReceiving) return
     this.now = now
-    this.keepalive.alive(now)
-    this.receiver.push(chunk, isBorrowed)
+    if (this.lazyKeepalive !== null) this.lazyKeepalive.alive(now)
+    const receiver = this.receiver ?? this.borrowReceiver(this.sender.codec)
+    receiver.push(chunk, isBorrowed)
   }
 
   /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */
   peerTookBytes(now: number): void {
-    this.keepalive.alive(now)
-  }
-
-  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
-  keepInput(): void {
-    this.receiver.keepInput()
+    if (this.lazyKeepalive === null) this.now = now
+    else this.lazyKeepalive.alive(now)
   }
 
   /** Reports the peer's FIN. Earlier events can still be pulled, and queued output leaves: `closed` follows once it is taken. */
@@ -158,14 +148,15 @@ export class Connection {
       this.pending = null
       return event
     }
-    if (this.closing.isReceiving) {
-      const received = this.receiver.next()
-      this.idle?.received(this.receiver.dataBytes, this.now)
+    const { receiver } = this
+    if (receiver !== null && this.closing.isReceiving) {
+      const received = receiver.next()
+      this.idle?.received(receiver.dataBytes, this.now)
       if (received !== null) {
         if (received instanceof MessageReceived) return received
         return received instanceof ControlFrame ? this.receiveControl(received) : this.violate(received)
       }
-      if (this.receiver.isInflating) return null
+      if (receiver.isInflating) return null
     }
     return this.ending === null ? null : this.ending.next()
   }
@@ -320,7 +311,13 @@ export class Connection {
   /** When {@link tick} has something to do if nothing is received until then, in milliseconds; Infinity for never. */
   get nextTickAt(): number {
     if (!this.closing.isUntouched) return Infinity
-    return Math.min(this.keepalive.deadline, this.idle?.deadline ?? Infinity)
+    const pingAt = this.lazyKeepalive?.deadline ?? this.now + this.limits.heartbeatIntervalMs
+    return Math.min(pingAt, this.idle?.deadline ?? Infinity)
+  }
+
+  private get keepalive(): Keepalive {
+    const { heartbeatIntervalMs: intervalMs, heartbeatTimeoutMs: timeoutMs } = this.limits
+    return (this.lazyKeepalive ??= new Keepalive(intervalMs, timeoutMs, this.now))
   }
 
   private get end(): Ending {
@@ -331,21 +328,22 @@ export class Connection {
 
   /** Pings a silent peer, gives a dead one up, reports idleness. Then pull and write. `unsentBytes`: see {@link transportLost}. */
   tick(now: number, unsentBytes = 0): void {
+    const { keepalive } = this
     this.now = now
     if (!this.closing.isUntouched) return
-    const verdict = this.keepalive.check(now)
+    const verdict = keepalive.check(now)
     if (verdict === 'dead') {
       this.transportLost(new ProtocolError('HAWSER_HEARTBEAT_TIMEOUT'), unsentBytes, 'engine')
       return
     }
-    if (verdict === 'ping') this.ping(this.keepalive.nextPing(), now)
+    if (verdict === 'ping') this.ping(keepalive.nextPing(), now)
     if (this.idle?.isOver(now) === true) this.pending = { type: 'idleTimeout' }
   }
 
   /** Reports that this side does not read. Silence then proves nothing: pings are sent, but no peer is given up. */
   readingIsPaused(now: number): void {
-    this.now = now
     this.keepalive.suspend()
+    this.now = now
     this.idle?.restart(now)
   }
 
@@ -382,7 +380,7 @@ export class Connection {
       return { type: 'ping', data: payload }
     }
     if (opcode === Opcode.PONG) {
-      this.keepalive.pongReceived(payload, this.now)
+      this.lazyKeepalive?.pongReceived(payload, this.now)
       return { type: 'pong', data: payload }
     }
     const close = decodeClosePayload(payload)
@@ -390,7 +388,7 @@ export class Connection {
   }
 
   private sendPong(payload: Buffer, isAnswer: boolean): void {
-    this.pongs ??= new Pongs(this.sender, this.maxPendingPongs)
+    this.pongs ??= new Pongs(this.sender, this.limits.maxPendingPongs)
     this.pongs.send(payload, isAnswer, !this.answersAllPings)
   }
 

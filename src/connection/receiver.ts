@@ -30,11 +30,11 @@ export class ControlFrame {
 /** Frames to messages: assembles and decodes them. Gives errors as values; after one it is of no more use. */
 export class Receiver implements DecodeListener {
   private readonly parser: FrameParser
-  private readonly codec: MessageCodec | null
+  private codec: MessageCodec | null
   /** Whether received frames are masked. */
   private readonly isMasked: boolean
   private readonly maxMessageBytes: number
-  private readonly waker: Waker
+  private waker: Waker | null
   /** The current message, if it arrives in several parts. */
   private assembler: MessageAssembler | null = null
   /** The current control frame, if it arrives in several parts. */
@@ -60,6 +60,30 @@ export class Receiver implements DecodeListener {
       maxFrameBytes: limits.maxFrameBytes,
       maxMessageBytes: limits.maxMessageBytes,
     })
+  }
+
+  /** From now on it receives for this connection. @param dataBytes see {@link dataBytes} */
+  serve(codec: MessageCodec | null, waker: Waker, dataBytes: number): void {
+    this.codec = codec
+    this.waker = waker
+    this.dataBytes = dataBytes
+  }
+
+  /** It receives for nobody, and holds nothing of the connection that it served. */
+  leave(): void {
+    this.codec = null
+    this.waker = null
+  }
+
+  /** Whether it could receive for another connection: it is between two messages, and no byte waits to be looked at. */
+  get isAtRest(): boolean {
+    return (
+      this.assembler === null &&
+      this.control === null &&
+      this.decoding === null &&
+      this.ready === null &&
+      this.parser.isAtRest
+    )
   }
 
   /** Whether a message is decoded off the loop: feeding more only fills memory. */
@@ -175,7 +199,7 @@ export class Receiver implements DecodeListener {
     const isText = this.decoding === 'text'
     this.decoding = null
     this.ready = finishDecode(result, isText, true)
-    this.waker.wake()
+    ;(this.waker as Waker).wake()
   }
 
   /** @param isLasting whether the bytes are ours to keep */

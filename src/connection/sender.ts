@@ -25,7 +25,7 @@ const CLOSE = FIN_BIT | Opcode.CLOSE
 export class Sender implements CompressionWaiter, EncodeListener {
   readonly output: WriteQueue
   private readonly isMasked: boolean
-  private readonly codec: MessageCodec | null
+  readonly codec: MessageCodec | null
   private readonly waker: Waker
   /** The first byte of the frame of the message that is encoded off the loop; 0: there is none. */
   private encoding = 0

@@ -75,6 +75,17 @@ export class FrameParser extends FrameInput {
     return this.violation === null ? null : this.violation.error
   }
 
+  /** Whether it is between two messages, and all bytes are consumed: nothing of the stream is known but that. */
+  get isAtRest(): boolean {
+    return (
+      this.remaining === 0 &&
+      !this.inMessage &&
+      this.scratch === null &&
+      this.violation === null &&
+      this.bufferedBytes === 0
+    )
+  }
+
   /**
    * Takes the next bytes of the stream.
    * @param chunk owned by the parser from now on: payloads are unmasked in place, and parts are views of it

@@ -88,6 +88,14 @@ function onClosed(this: Handle): void {
   transport.closed()
 }
 
+/** What the handle counted until it was closed, and why it was. */
+interface LastCount {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly lostBytes: number
+  readonly error: Error | undefined
+}
+
 /**
  * A TCP or Unix socket by its handle. As a socket of node:net with `allowHalfOpen` it lives until both sides have ended, or
  * until it is destroyed.
@@ -102,11 +110,7 @@ export class HandleStream {
   protected isShut = false
   /** Writes that the system did not take at once. */
   private pendingWrites = 0
-  private error: Error | undefined
-  /** What the handle counted, once it is closed. */
-  private readBytes = 0
-  private writtenBytes = 0
-  private lostBytes = 0
+  private last: LastCount | null = null
 
   /** @param handle from now on the stream's, reading not yet started */
   constructor(handle: Handle) {
@@ -123,7 +127,7 @@ export class HandleStream {
   }
 
   get unsentBytes(): number {
-    return this.isDestroyed ? this.lostBytes : this.pendingBytes
+    return this.last === null ? this.pendingBytes : this.last.lostBytes
   }
 
   /** Whether the system has taken everything that was written. */
@@ -136,11 +140,11 @@ export class HandleStream {
   }
 
   get bytesRead(): number {
-    return this.isDestroyed ? this.readBytes : this.handle.bytesRead
+    return (this.last ?? this.handle).bytesRead
   }
 
   get bytesWritten(): number {
-    return this.isDestroyed ? this.writtenBytes : this.handle.bytesWritten
+    return (this.last ?? this.handle).bytesWritten
   }
 
   /** @param payload follows `bytes` in the same call of the system */
@@ -196,8 +200,7 @@ export class HandleStream {
   /** Also called by Node's function, with what went wrong at a read. */
   destroy(error?: Error): void {
     if (this.isDestroyed) return
-    this.settle()
-    this.error = error
+    this.settle(error)
     this.handle.close(onClosed)
   }
 
@@ -209,7 +212,7 @@ export class HandleStream {
       this.destroy()
       return
     }
-    this.settle()
+    this.settle(undefined)
     handle.reset(onClosed)
   }
 
@@ -221,12 +224,11 @@ export class HandleStream {
     return address === undefined || port === undefined ? null : { address, port }
   }
 
-  private settle(): void {
-    this.lostBytes = this.pendingBytes
+  private settle(error: Error | undefined): void {
+    const { bytesRead, bytesWritten } = this.handle
+    this.last = { bytesRead, bytesWritten, lostBytes: this.pendingBytes, error }
     this.isDestroyed = true
     this.isReading = false
-    this.readBytes = this.handle.bytesRead
-    this.writtenBytes = this.handle.bytesWritten
   }
 
   /** @internal What Node's function asks for, and does at the end of what the peer sends. */
@@ -269,10 +271,10 @@ export class HandleStream {
 
   /** @internal The handle is closed. */
   closed(): void {
-    const { owner, error } = this
+    const { owner, last } = this
     this.owner = null
-    owner?.transportLost(error)
-    this.released(error)
+    owner?.transportLost(last?.error)
+    this.released(last?.error)
   }
 
   /** The owner knows of the end. */

@@ -44,7 +44,6 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
   readonly owner: SocketOwner
   messagesReceived = 0
   protected readonly sink: Dispatcher<ServerSocket>
-  private lazyQuery: URLSearchParams | null = null
 
   constructor(
     transport: Transport,
@@ -61,12 +60,12 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
   }
 
   get query(): URLSearchParams {
-    if (this.lazyQuery === null) {
-      const { url } = this
+    const { asked, url } = this
+    if (asked.query === null) {
       const question = url.indexOf('?')
-      this.lazyQuery = new URLSearchParams(question < 0 ? '' : url.slice(question))
+      asked.query = new URLSearchParams(question < 0 ? '' : url.slice(question))
     }
-    return this.lazyQuery
+    return asked.query
   }
 
   /** Calls `onOpen`, and begins to read. */

@@ -2,60 +2,56 @@ import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
+import { RunLoop } from './run-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** What a deadline of a connection asks for. */
 export type Verdict = 'nothing' | 'stalled' | 'notClosed' | 'answerClose'
 
 /**
- * The deadlines of one connection beside those of its engine: output that stalls, the answer to the peer's Close frame, and
- * the end (docs/backpressure.md). They share one entry in the timer wheel, at the earliest of them.
+ * A connection's loop with its deadlines beside those of its engine: output that stalls, the answer to the peer's Close frame,
+ * and the end (docs/backpressure.md). They share one entry in the timer wheel, at the earliest of them. A base class and not
+ * a part: an object less for each connection.
  */
-export class Deadlines {
-  private readonly timed: Timed
-  private readonly connection: Connection
-  private readonly flow: OutputFlow
-  private readonly limits: Limits
-  /** When the timer wheel calls; -Infinity: the connection is over. */
-  private dueAt = Infinity
+export abstract class DeadlineLoop extends RunLoop implements Timed {
+  timerSlot = -1
+  abstract readonly connection: Connection
+  abstract readonly flow: OutputFlow
+  protected abstract readonly limits: Limits
   private lazyClosing: ClosingTimes | null = null
 
-  /** @param timed called when something is due */
-  constructor(timed: Timed, connection: Connection, flow: OutputFlow, limits: Limits) {
-    this.timed = timed
-    this.connection = connection
-    this.flow = flow
-    this.limits = limits
-  }
+  /** Called when a deadline is due. */
+  abstract timeIsUp(now: number): void
+
+  /** Whether the connection is over, so that nothing is scheduled any more. */
+  protected abstract get isGone(): boolean
 
   /** Sees that the timer wheel calls at this time at the latest. */
-  schedule(at: number): void {
-    if (at >= this.dueAt) return
-    this.dueAt = at
-    timerWheel.schedule(this.timed, at)
+  protected schedule(at: number): void {
+    if (!this.isGone && !timerWheel.isDueBy(this, at)) timerWheel.schedule(this, at)
   }
 
   /** Output waits for the peer: checks its progress at intervals. */
-  watchOutput(): void {
+  protected watchOutput(): void {
     this.schedule(this.flow.nextLookAt(this.flow.progressAt, this.judgesOutputMs))
   }
 
   /** The peer's Close frame was received while handlers still run. */
-  answerCloseLater(): void {
-    if (!this.isOver) this.schedule(this.closing.answerLater())
+  protected answerCloseLater(): void {
+    if (!this.isGone) this.schedule(this.closing.answerLater())
   }
 
   /**
    * The caller closes.
    * @param timeoutMs how long the whole end may take; the shortest of several counts; undefined: `closeTimeoutMs` counts
    */
-  endWithin(timeoutMs: number | undefined): void {
-    if (!this.isOver) this.schedule(this.closing.endWithin(timeoutMs))
+  protected endWithin(timeoutMs: number | undefined): void {
+    if (!this.isGone) this.schedule(this.closing.endWithin(timeoutMs))
   }
 
   /** The connection begins to close: bytes have to move from now on, or it is cut. Later calls do nothing. */
-  beginClosing(): void {
-    if (this.isOver) return
+  protected beginClosing(): void {
+    if (this.isGone) return
     const { closing } = this
     if (closing.hasBegun) return
     this.schedule(closing.begin(this.connection.receivedDataBytes))
@@ -68,9 +64,8 @@ export class Deadlines {
   }
 
   /** Says what is due when the timer wheel calls. The caller calls {@link reschedule} afterwards. */
-  check(now: number): Verdict {
+  protected judge(now: number): Verdict {
     const closing = this.lazyClosing
-    this.dueAt = Infinity
     if (closing?.isTotalOver(now) === true) return 'notClosed'
     this.flow.look(now, closing?.hasBegun === true)
     if (this.flow.isStalled(now)) return 'stalled'
@@ -80,22 +75,16 @@ export class Deadlines {
     return closing.takeAnswer(now) ? 'answerClose' : 'nothing'
   }
 
-  reschedule(now: number): void {
+  protected reschedule(now: number): void {
     const looksAt = this.flow.nextLookAt(now, this.judgesOutputMs)
     const closingAt = this.lazyClosing === null ? Infinity : this.lazyClosing.dueAt(now)
     this.schedule(Math.min(this.connection.nextTickAt, looksAt, closingAt))
   }
 
   /** The connection is over. */
-  end(): void {
-    timerWheel.cancel(this.timed)
-    this.dueAt = -Infinity
+  protected endDeadlines(): void {
+    timerWheel.cancel(this)
     this.lazyClosing?.letGo()
-  }
-
-  /** Whether the connection is over, so that nothing is scheduled any more. */
-  private get isOver(): boolean {
-    return this.dueAt === -Infinity
   }
 
   /** Created when the end begins. */

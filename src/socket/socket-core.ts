@@ -43,6 +43,15 @@ export interface EventSink {
   handleEnd(info: CloseInfo): void
 }
 
+/** What an application may ask of a connection, made when it does. */
+export class Asked {
+  id = ''
+  closeWaiters: Waiters<CloseInfo> | null = null
+  closed: Promise<CloseInfo> | null = null
+  aborter: AbortController | null = null
+  query: URLSearchParams | null = null
+}
+
 /** The state of a socket, and what happens to it. The application gets {@link socket} alone, which holds this. */
 export abstract class SocketCore<S extends Socket = Socket> implements DriverOwner, SocketInfo {
   /** The socket as the application has it. */
@@ -54,11 +63,8 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   readonly secure: boolean
   readonly remoteAddress: string
   protected abstract readonly sink: EventSink
-  private lazyId = ''
   private closeInfo: CloseInfo | null = null
-  private closeWaiters: Waiters<CloseInfo> | null = null
-  private lazyClosed: Promise<CloseInfo> | null = null
-  private lazyAborter: AbortController | null = null
+  private lazyAsked: Asked | null = null
 
   constructor(transport: Transport, info: SocketInfo, connection: ConnectionOptions, options: DriverOptions) {
     // Copied: an object less for each connection.
@@ -71,21 +77,22 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   }
 
   get id(): string {
-    if (this.lazyId === '') this.lazyId = randomUUID()
-    return this.lazyId
+    const { asked } = this
+    if (asked.id === '') asked.id = randomUUID()
+    return asked.id
   }
 
   get closed(): Promise<CloseInfo> {
-    this.lazyClosed ??= this.whenClosed({})
-    return this.lazyClosed
+    return (this.asked.closed ??= this.whenClosed({}))
   }
 
   get signal(): AbortSignal {
-    if (this.lazyAborter === null) {
-      this.lazyAborter = new AbortController()
-      if (this.closeInfo !== null) this.lazyAborter.abort(closedError(this.closeInfo))
+    const { asked } = this
+    if (asked.aborter === null) {
+      asked.aborter = new AbortController()
+      if (this.closeInfo !== null) asked.aborter.abort(closedError(this.closeInfo))
     }
-    return this.lazyAborter.signal
+    return asked.aborter.signal
   }
 
   async drained(options: WaitOptions): Promise<void> {
@@ -197,8 +204,12 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
 
   private whenClosed(options: WaitOptions): Promise<CloseInfo> {
     if (this.closeInfo !== null) return Promise.resolve(this.closeInfo)
-    this.closeWaiters ??= new Waiters()
-    return this.closeWaiters.wait(options)
+    this.asked.closeWaiters ??= new Waiters()
+    return this.asked.closeWaiters.wait(options)
+  }
+
+  protected get asked(): Asked {
+    return (this.lazyAsked ??= new Asked())
   }
 
   private end(ended: CloseInfo): CloseInfo {
@@ -206,11 +217,11 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     this.closeInfo = info
     this.detach(info)
     this.sink.handleEnd(info)
-    this.closeWaiters?.resolveAll(info)
+    this.lazyAsked?.closeWaiters?.resolveAll(info)
     const { flow } = this.driver
     // An error costs a stack: none is made where nobody waits for it.
     if (flow.isWaitedFor) flow.failWaiters(closedError(info))
-    this.lazyAborter?.abort(closedError(info))
+    this.lazyAsked?.aborter?.abort(closedError(info))
     return info
   }
 }

@@ -4,7 +4,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/write-queue.js'
 import type { Limits } from '../limits.js'
-import { Deadlines } from './deadlines.js'
+import { DeadlineLoop } from './deadlines.js'
 import {
   transportError,
   type DeliveryOutcome,
@@ -14,8 +14,8 @@ import {
 } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
-import { Hold, RunLoop } from './run-loop.js'
-import { monotonicNow, type Timed } from '../transport/timer-wheel.js'
+import { Hold } from './run-loop.js'
+import { monotonicNow } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 
 /** From this size on, output is written at once instead of after the code that runs now. */
@@ -24,20 +24,18 @@ const EAGER_FLUSH_BYTES = 64 * 1024
 /**
  * Moves bytes between a transport and a connection, in one loop, and ends the transport when the connection says so.
  */
-export class SocketDriver extends RunLoop implements Flushable, Timed, TransportOwner {
+export class SocketDriver extends DeadlineLoop implements Flushable, TransportOwner {
   readonly connection: Connection
   readonly owner: DriverOwner
   /** The number of messages that were taken for sending. */
   messagesSent = 0
   isQueued = false
-  timerSlot = -1
   private readonly transport: Transport
-  private readonly limits: Limits
+  protected readonly limits: Limits
   private readonly slowConsumer: SlowConsumerPolicy
   /** Above this number of waiting bytes, the slow-consumer policy decides. */
   private readonly maxWaitingBytes: number
   readonly flow: OutputFlow
-  private readonly deadlines: Deadlines
   /** The next {@link flush} pulls as well. */
   private mustPull = false
   private isEnded = false
@@ -71,9 +69,8 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
       waker: this,
     })
     this.flow = new OutputFlow(this.connection, transport, limits)
-    this.deadlines = new Deadlines(this, this.connection, this.flow, limits)
     transport.setOwner(this)
-    this.deadlines.schedule(this.connection.nextTickAt)
+    this.schedule(this.connection.nextTickAt)
   }
 
   /** Bytes that were sent and that the system has not taken. */
@@ -89,11 +86,6 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   /** The object that counts the bytes of the transport: it has `bytesRead` and `bytesWritten`. */
   get counter(): object {
     return this.transport.counter
-  }
-
-  /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */
-  get timeLeftMs(): number {
-    return this.deadlines.timeLeftMs
   }
 
   /** Whether the caller paused; see {@link pause}. */
@@ -171,7 +163,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
   /** @param timeoutMs how long the whole end may take; undefined: see `closeTimeoutMs` */
   close(code: number | undefined, reason: string | undefined, timeoutMs: number | undefined): void {
     this.connection.close(code, reason)
-    this.deadlines.endWithin(timeoutMs)
+    this.endWithin(timeoutMs)
     // The peer's Close frame follows the input that was not read yet.
     this.release(Hold.CALLER)
     this.reportState()
@@ -244,7 +236,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
 
   timeIsUp(now: number): void {
     const { connection } = this
-    const verdict = this.deadlines.check(now)
+    const verdict = this.judge(now)
     if (verdict === 'stalled') {
       this.loseTransport(new ProtocolError('HAWSER_SEND_TIMEOUT'), 'engine')
     } else if (verdict === 'notClosed') {
@@ -257,7 +249,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
       this.reportState()
     }
     this.run(true)
-    this.deadlines.reschedule(now)
+    this.reschedule(now)
   }
 
   /** Whether a further message is taken, judged by the output that waits. If not, the slow-consumer policy has acted. */
@@ -331,13 +323,13 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
       }
       if (event.type !== 'message') this.reportState()
       this.owner.handleEvent(event)
-      if (event.type === 'closeReceived' && connection.owesClose) this.deadlines.answerCloseLater()
+      if (event.type === 'closeReceived' && connection.owesClose) this.answerCloseLater()
     }
   }
 
   /** @param isUrgent much output waits, or a message would be refused otherwise */
   private writeOut(isUrgent: boolean): void {
-    if (this.flow.flush(isUrgent)) this.deadlines.watchOutput()
+    if (this.flow.flush(isUrgent)) this.watchOutput()
   }
 
   /** Stops reading, so that TCP slows the peer down. */
@@ -400,7 +392,7 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     }
     const due = connection.transportShouldClose()
     if (due === 'no') return
-    this.deadlines.beginClosing()
+    this.beginClosing()
     if (due === 'now' && !this.isEnded && connection.bufferedBytes === 0) {
       this.isEnded = true
       this.transport.end()
@@ -409,11 +401,15 @@ export class SocketDriver extends RunLoop implements Flushable, Timed, Transport
     }
   }
 
+  protected get isGone(): boolean {
+    return this.phase === 'gone'
+  }
+
   private gone(): void {
     if (this.phase === 'gone') return
     this.reportState()
     this.phase = 'gone'
-    this.deadlines.end()
+    this.endDeadlines()
     this.transport.destroy()
     this.owner.handleGone()
   }

@@ -75,6 +75,11 @@ export class TimerWheel {
     if (number < this.armedSlot) this.arm(number)
   }
 
+  /** Whether this waits already, and for no later time. */
+  isDueBy(timed: Timed, at: number): boolean {
+    return timed.timerSlot >= 0 && timed.timerSlot <= Math.ceil(at / SLOT_MS)
+  }
+
   /** Waits no longer. */
   cancel(timed: Timed): void {
     if (timed.timerSlot < 0) return

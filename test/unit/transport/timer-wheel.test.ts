@@ -25,6 +25,19 @@ class Alarm implements Timed {
 }
 
 describe('TimerWheel: one timer for all connections', () => {
+  test('knows who waits for no later time than asked, and who does not wait', () => {
+    const wheel = new TimerWheel()
+    const alarm = new Alarm()
+    expect(wheel.isDueBy(alarm, Infinity)).toBe(false)
+    const dueAt = monotonicNow() + 60_000
+    wheel.schedule(alarm, dueAt)
+    expect(wheel.isDueBy(alarm, dueAt)).toBe(true)
+    expect(wheel.isDueBy(alarm, dueAt + 1000)).toBe(true)
+    expect(wheel.isDueBy(alarm, dueAt - 1000)).toBe(false)
+    wheel.cancel(alarm)
+    expect(wheel.isDueBy(alarm, Infinity)).toBe(false)
+  })
+
   test('calls never too early, and once', async () => {
     const wheel = new TimerWheel()
     const alarm = new Alarm()
