@@ -42,14 +42,15 @@ export class Receiver implements DecodeListener {
   /** Whether the current chunk is lent, so that no view of it may be kept. */
   private isBorrowed = false
   /** The parsed bytes of data frames; each header counts as 2 bytes. */
-  dataBytes = 0
+  dataBytes: number
   /** The kind of the message that is decoded off the loop: nothing after it is looked at until then. Null: there is none. */
   private decoding: 'text' | 'binary' | null = null
   /** What became of it, until {@link next} gives it. */
   private ready: MessageReceived | ProtocolError | null = null
 
   /** @param waker woken when a message came about by itself, at the end of work off the loop */
-  constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker) {
+  constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker, dataBytes = 0) {
+    this.dataBytes = dataBytes
     this.isMasked = role === 'server'
     this.codec = codec
     this.maxMessageBytes = limits.maxMessageBytes

@@ -4,9 +4,6 @@ import type { Limits } from '../limits.js'
 import type { Waker } from './events.js'
 import { Receiver } from './receiver.js'
 
-/** How many receivers wait for the next chunk. Chunks are received one inside the other only where a handler passes bytes on. */
-const MAX_SPARE = 4
-
 /**
  * Receivers, lent. Between two messages a receiver knows nothing of its connection but what it is lent with, so one serves
  * all connections with the same limits, one chunk after the other. A silent connection has none: 328 bytes less for each
@@ -16,7 +13,11 @@ export class Receivers {
   private readonly role: Role
   private readonly limits: Limits
   private readonly reservedBits: number
-  private readonly spare: Receiver[] = []
+  /**
+   * The one that is not lent. No more are kept: chunks are received one inside the other only where a handler passes bytes
+   * on, and a list takes 150 instructions a chunk more.
+   */
+  private spare: Receiver | null = null
 
   constructor(role: Role, limits: Limits, reservedBits: number) {
     this.role = role
@@ -30,16 +31,17 @@ export class Receivers {
    * @param dataBytes what the connection received before: see {@link Receiver.dataBytes}
    */
   lend(codec: MessageCodec | null, waker: Waker, dataBytes: number): Receiver {
-    const receiver = this.spare.pop() ?? new Receiver(this.role, this.limits, codec, waker)
-    receiver.serve(codec, waker, dataBytes)
-    return receiver
+    const { spare } = this
+    if (spare === null) return new Receiver(this.role, this.limits, codec, waker, dataBytes)
+    this.spare = null
+    spare.serve(codec, waker, dataBytes)
+    return spare
   }
 
   /** @param receiver at rest: see {@link Receiver.isAtRest} */
   giveBack(receiver: Receiver): void {
-    if (this.spare.length === MAX_SPARE) return
     receiver.leave()
-    this.spare.push(receiver)
+    this.spare = receiver
   }
 
   /** Whether receivers of these options are lent here. */

@@ -30,6 +30,20 @@ export const RSV1_BIT = 0x40
 /** An empty stored block less its tail: an empty message (RFC 7692 section 7.2.3.6). */
 const EMPTY_MESSAGE_OCTET = 0x00
 
+/**
+ * Text of at most this many UTF-16 units is encoded into {@link TEXT} where it is compressed at once: with a buffer of its own
+ * a message of 1 KiB takes 2 us of 15 more (Node 20, 2026-11).
+ */
+const MAX_SHARED_UNITS = 16 * 1024
+const BYTES_PER_UNIT = 3
+const TEXT = Buffer.alloc(MAX_SHARED_UNITS * BYTES_PER_UNIT)
+
+/** @returns UTF-8; valid until the next call where it is compressed at once: where it cannot exceed `asyncThresholdBytes` */
+function encodeText(text: string, asyncThresholdBytes: number): Buffer {
+  const isShared = text.length <= MAX_SHARED_UNITS && text.length * BYTES_PER_UNIT <= asyncThresholdBytes
+  return isShared ? TEXT.subarray(0, TEXT.write(text)) : Buffer.from(text)
+}
+
 function checkMessage(message: Uint8Array): void {
   // zlib's native side ends the process when given anything else.
   if (!(message instanceof Uint8Array)) {
@@ -142,7 +156,7 @@ class ContextCodec implements DeflateCodec {
     this.#checkFree(this.#deflateJob, 'deflateAsync')
     const lent = isShort ? this.#borrow() : null
     if (isShort && lent === null) return null
-    const bytes = typeof message === 'string' ? Buffer.from(message) : message
+    const bytes = typeof message === 'string' ? encodeText(message, config.asyncThresholdBytes) : message
     if (bytes.length <= config.asyncThresholdBytes) {
       return lent === null ? this.deflate(bytes) : lent.deflate(bytes, true)
     }

@@ -37,12 +37,14 @@ describe('Receivers: one receiver for many silent connections', () => {
     expect(again.dataBytes).toBe(17)
   })
 
-  test('keeps at most four that are not lent', () => {
+  test('keeps one that is not lent, and makes others as they are needed', () => {
     const receivers = receiversFor('server', resolveLimits({ maxQueuedMessages: 8 }, SERVER_LIMITS), null)
-    const lent = Array.from({ length: 6 }, () => receivers.lend(null, IDLE, 0))
+    const lent = Array.from({ length: 3 }, () => receivers.lend(null, IDLE, 5))
+    expect(new Set(lent).size).toBe(3)
+    expect(lent.map((receiver) => receiver.dataBytes)).toEqual([5, 5, 5])
     for (const receiver of lent) receivers.giveBack(receiver)
-    const again = Array.from({ length: 6 }, () => receivers.lend(null, IDLE, 0))
-    expect(again.filter((receiver) => lent.includes(receiver))).toHaveLength(4)
+    const again = Array.from({ length: 3 }, () => receivers.lend(null, IDLE, 5))
+    expect(again.filter((receiver) => lent.includes(receiver))).toHaveLength(1)
   })
 
   test('is one for each role, limits and extension', () => {

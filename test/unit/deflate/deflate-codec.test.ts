@@ -65,6 +65,32 @@ describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
       close()
     })
 
+    test.each([
+      ['ASCII', 'a', 2000],
+      ['three bytes for each unit', '€', 2000],
+      ['surrogates that have no partner', '\ud800', 2000],
+      ['the longest that is encoded without a buffer of its own', 'ä', 16 * 1024],
+      ['a longer one', 'ä', 16 * 1024 + 1],
+    ])('encodes text as UTF-8: %s', (_name, unit, units) => {
+      const { server, client, close } = pair(usesHandles, NO_TAKEOVER)
+      const text = unit.repeat(units)
+      const payload = bytes(encodeNow(server, text, { encoded: jest.fn() }))
+      expectBytes(client.inflate(payload, MAX), Buffer.from(text))
+      close()
+    })
+
+    test('text that the thread pool compresses is not changed by the next message', async () => {
+      const one = factory('server', usesHandles, { asyncThresholdBytes: 1500 }).createCodec(NO_TAKEOVER)
+      const later = encodeLater(one, 'a'.repeat(1600), false)
+      const other = factory('server', usesHandles).createCodec(NO_TAKEOVER)
+      encodeNow(other, 'b'.repeat(1600), { encoded: jest.fn() })
+      const { payload, message } = await later
+      expect(message.toString()).toBe('a'.repeat(1600))
+      expectBytes(other.inflate(bytes(payload), MAX), Buffer.from('a'.repeat(1600)))
+      one.close()
+      other.close()
+    })
+
     test('the tail 00 00 ff ff is not sent', () => {
       const { server, close } = pair(usesHandles, NO_TAKEOVER)
       expect(
