@@ -115,7 +115,7 @@ export default {
     },
 
     only('native'),
-    builtins('native', ['net', 'http', 'stream', 'zlib', 'util']),
+    builtins('native', ['net', 'tls', 'http', 'stream', 'zlib', 'util']),
 
     only('transport', 'native'),
     builtins('transport', ['net', 'stream', 'fs']),

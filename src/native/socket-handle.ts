@@ -15,6 +15,8 @@ export interface HandleRequest {
   /** Kept alive until the call is done. */
   bytes?: Uint8Array | readonly Uint8Array[] | null
   owner?: unknown
+  /** Of Node 26: with what the call ended before it was known who is to hear of it; null: it goes on. */
+  readonly writeStatus?: number | null
   /** @returns -1 while no call holds the request */
   getAsyncId(): number
 }
@@ -133,11 +135,21 @@ const isPieces = (list: unknown): boolean =>
   list.length === 2 &&
   list.every((piece, index) => Buffer.isBuffer(piece) && piece.equals(Buffer.of(index + 1)))
 
+/**
+ * Ends a write of the probe. Node asks the system whether the last write has ended, and hears of the last real one: if that was
+ * under way, so is that of the probe, and what follows would wait for it.
+ */
+function endWrite(request: unknown): void {
+  const { async, oncomplete } = (request ?? {}) as HandleRequest & { readonly async?: unknown }
+  if (async === true) oncomplete?.call(request as HandleRequest, 0)
+}
+
 /** Lets a socket of Node's write to, and end, a handle made for the purpose, and looks at what it is given. */
 function findKit(): HandleKit | null {
   let written: unknown
   let shut: unknown = null
   let pieces: unknown = null
+  let joined: unknown
   const buffer = Buffer.alloc(1)
   const callback = (): boolean => true
   const probe = {
@@ -149,6 +161,7 @@ function findKit(): HandleKit | null {
     getAsyncId: () => 0,
     writeBuffer: (request: unknown) => ((written = request), 0),
     writev: (request: unknown, list: unknown, areBuffers: unknown) => {
+      joined = request
       pieces = areBuffers === true && kindOf(request) === kindOf(written) ? list : null
       return 0
     },
@@ -161,10 +174,12 @@ function findKit(): HandleKit | null {
   const socket = new NetSocket(options)
   socket.on('error', () => undefined)
   socket.write(Buffer.of(0))
+  endWrite(written)
   socket.cork()
   socket.write(Buffer.of(1))
   socket.write(Buffer.of(2))
   socket.uncork()
+  endWrite(joined)
   socket.end()
   const ownerKey = symbolOf(probe, (key) => (probe as never)[key] === socket)
   const bufferKey = symbolOf(socket, (key) => (socket as never)[key] === buffer)

@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream'
 import { HandleStream } from '../native/handle-stream.js'
 import { takeHandle, type Handle } from '../native/socket-handle.js'
 import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
+import { tlsHandleOf } from '../native/tls-handle.js'
 import { StreamTransport } from './stream-transport.js'
+import { TlsTransport } from './tls-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 /** How a socket that gave its handle finds who has it. */
@@ -115,12 +117,16 @@ export class HandleTransport extends HandleStream implements Transport {
 }
 
 /**
- * The transport over a stream: over the handle of a plain socket that is at rest, else over the stream as it is.
+ * The transport over a stream: over the handle of a plain socket that is at rest, beside a TLS socket by its handle, else over the
+ * stream as it is.
  * @param directIo whether the handle may be used
  */
 export function transportOver(duplex: Duplex, directIo: boolean): Transport {
   const handle = directIo ? takeHandle(duplex) : null
-  if (handle === null) return new StreamTransport(duplex)
+  if (handle === null) {
+    const tls = directIo ? tlsHandleOf(duplex) : null
+    return tls === null ? new StreamTransport(duplex) : new TlsTransport(duplex, tls)
+  }
   const from = Object.setPrototypeOf(duplex, EmptiedSocket.prototype) as EmptiedSocket
   const transport = new HandleTransport(handle, from)
   from[TRANSPORT] = transport

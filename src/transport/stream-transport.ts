@@ -6,7 +6,7 @@ import type { Transport, TransportOwner } from './transport.js'
 /** A larger write goes to the stream in slices of this size, so that its progress can be seen. */
 export const SLICE_BYTES = 64 * 1024
 /** What is not much larger goes as one: a message of 64 KiB with its header costs one write. */
-const WHOLE_BYTES = SLICE_BYTES + 4 * 1024
+export const WHOLE_BYTES = SLICE_BYTES + 4 * 1024
 
 /** How the listeners below, one of each for all connections, find the transport of a stream. */
 const TRANSPORT = Symbol('hawser.transport')
@@ -70,20 +70,20 @@ class Rest {
   }
 }
 
-/** Any stream, by its public methods alone: TLS, HTTP/2, a tunnel, a test's own. */
+/** Any stream, by its public methods alone: HTTP/2, a tunnel, TLS without its handle, a test's own. */
 export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
   /** A stream may hand on what it is given, and hold it for as long as it likes. */
-  readonly freesAtOnce = false
+  readonly freesAtOnce: boolean = false
   readonly blocksOnPeer = false
-  private readonly duplex: DrivenDuplex
+  protected readonly duplex: DrivenDuplex
   private isReading = false
-  private isBlocked = false
+  protected isBlocked = false
   private isEnding = false
   /** Of a large write; null: the stream has everything. */
   private rest: Rest | null = null
   /** What was pending when it was known last: a stream that is destroyed forgets it. */
-  private knownPendingBytes = 0
+  protected knownPendingBytes = 0
   /** undefined: nobody asked yet. */
   private queueKey: QueueKey | null | undefined
   /** One callback for all writes: nothing but it tells of every stream that bytes have left. */
@@ -222,7 +222,7 @@ export class StreamTransport implements Transport {
     if (this.rest === null && this.isEnding) duplex.end()
   }
 
-  private written(): void {
+  protected written(): void {
     if (!this.isBlocked) return
     if (this.rest !== null) this.feed()
     if (this.duplex.destroyed) return

@@ -41,10 +41,12 @@ class Below extends Duplex {
 /** A peer over TLS. A reset goes out on the TCP connection below it. */
 export class RawTlsPeer extends RawPeer {
   readonly below: Socket
+  readonly secured: TLSSocket
 
   constructor(secured: TLSSocket, below: Socket) {
     super(secured)
     this.below = below
+    this.secured = secured
   }
 
   override reset(): void {
