@@ -13,10 +13,7 @@ export class Receivers {
   private readonly role: Role
   private readonly limits: Limits
   private readonly reservedBits: number
-  /**
-   * The one that is not lent. No more are kept: chunks are received one inside the other only where a handler passes bytes
-   * on, and a list takes 150 instructions a chunk more.
-   */
+  /** The one that is not lent. No more are kept: chunks are received one inside the other only where a handler passes bytes on. */
   private spare: Receiver | null = null
 
   constructor(role: Role, limits: Limits, reservedBits: number) {
