@@ -230,6 +230,7 @@ async function cruise(
       'json',
       'src',
       'demo',
+      'packages',
       'test',
     ]
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: tree, maxBuffer: 64 << 20 })
