@@ -1,6 +1,26 @@
-/** The negotiation of permessage-deflate as `ws` does it (RFC 7692 section 7.1): its parameters, rules and errors. */
+/** The negotiation of permessage-deflate as `ws` does it (RFC 7692 section 7.1): options, parameters, rules and errors. */
+import type { ZlibOptions } from 'node:zlib'
 import type { ExtensionParameters } from './extension.js'
-import type { PerMessageDeflateOptions } from './permessage-deflate.js'
+
+/** The options of PerMessageDeflate. */
+export interface PerMessageDeflateOptions {
+  /** Whether this is the end of a server. Default false. */
+  isServer?: boolean | undefined
+  /** The most bytes that a message may have when it is inflated. Default 0: no limit. */
+  maxPayload?: number | undefined
+  serverNoContextTakeover?: boolean | undefined
+  clientNoContextTakeover?: boolean | undefined
+  serverMaxWindowBits?: number | boolean | undefined
+  clientMaxWindowBits?: number | boolean | undefined
+  /** Options of the compressor. */
+  zlibDeflateOptions?: ZlibOptions | undefined
+  /** Options of the decompressor. */
+  zlibInflateOptions?: ZlibOptions | undefined
+  /** Shorter messages are not compressed, where each is compressed by itself. Default 1024 bytes. */
+  threshold?: number | undefined
+  /** The most calls of zlib at once, of all instances: the first instance of the process sets it. Default 10. */
+  concurrencyLimit?: number | undefined
+}
 
 /** The parameters of one offer or answer. A window without a size has `true`. */
 export interface DeflateParameters {

@@ -1,4 +1,4 @@
-import type { LimitError, ProtocolError } from '../../../src/errors.js'
+import type { ProtocolError } from '../../../src/errors.js'
 
 /** The codes of `ws`: what a peer may do wrong, in the terms of programs that look at `error.code`. */
 export type WsErrorCode =
@@ -77,10 +77,8 @@ const uncountable = (): ReceivedError =>
  * What the engine found, as `ws` words it.
  * @param header what the parser says of the header that it refused
  */
-export function toReceivedError(
-  { code, closeCode, message }: ProtocolError,
-  header: RefusedHeader,
-): ReceivedError {
+export function toReceivedError(error: ProtocolError, header: RefusedHeader): ReceivedError {
+  const { code, closeCode, message } = error
   switch (code) {
     case 'HAWSER_RESERVED_BITS':
       return reservedBits(header.headerByte)
@@ -111,7 +109,7 @@ export function toReceivedError(
       return frame('WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 'payload length in more bytes than it needs')
     case 'HAWSER_MESSAGE_TOO_BIG':
     case 'HAWSER_FRAME_TOO_BIG':
-      if ((error as LimitError).actual > Number.MAX_SAFE_INTEGER) return uncountable()
+      if ('actual' in error && Number(error.actual) > Number.MAX_SAFE_INTEGER) return uncountable()
       return receivedError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009, 'Max payload size exceeded')
     case 'HAWSER_INVALID_DEFLATE':
       return Object.assign(new Error(message), { code: 'Z_DATA_ERROR', errno: -3, [STATUS_CODE]: 1007 })

@@ -1,10 +1,15 @@
 import { constants, type DeflateRaw, type InflateRaw } from 'node:zlib'
-import { frameError } from './frame-errors.js'
+import { receivedError, type ReceivedError } from './errors.js'
 
 /** Called with what was made of the bytes; with an error, and nothing, where they are of no use to zlib. */
 type RunCallback = (error: Error | null, bytes: Buffer) => void
 
 const EMPTY: Buffer = Buffer.alloc(0)
+
+/** A message has more bytes than `maxPayload`. */
+export function messageTooBig(): ReceivedError {
+  return receivedError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009, 'Max payload size exceeded')
+}
 
 /** A stream of node:zlib that gives what it makes of some bytes at each flush. */
 export class FlushedStream<Stream extends DeflateRaw | InflateRaw> {
@@ -26,7 +31,7 @@ export class FlushedStream<Stream extends DeflateRaw | InflateRaw> {
     stream.on('data', (chunk: Buffer) => {
       this.#bytes += chunk.length
       if (this.#maxBytes >= 1 && this.#bytes > this.#maxBytes) {
-        this.#fail(frameError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'))
+        this.#fail(messageTooBig())
       } else if (!this.#isClosed) {
         this.#chunks.push(chunk)
       }

@@ -4,38 +4,19 @@
  * queue before the thread pool is the engine's.
  */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
-import type { DeflateRaw, InflateRaw, ZlibOptions } from 'node:zlib'
+import type { DeflateRaw, InflateRaw } from 'node:zlib'
 import { JobQueue } from '../../../src/deflate/jobs.js'
-import type { ExtensionParameters } from './extension.js'
-import { FlushedStream } from './flushed-stream.js'
-import { STATUS_CODE } from './frame-errors.js'
 import {
   acceptAnswer,
   acceptOffers,
-  type DeflateParameters,
   makeOffer,
   normalize,
+  type DeflateParameters,
+  type PerMessageDeflateOptions,
 } from './deflate-parameters.js'
-
-/** The options of {@link PerMessageDeflate}. */
-export interface PerMessageDeflateOptions {
-  /** Whether this is the end of a server. Default false. */
-  isServer?: boolean | undefined
-  /** The most bytes that a message may have when it is inflated. Default 0: no limit. */
-  maxPayload?: number | undefined
-  serverNoContextTakeover?: boolean | undefined
-  clientNoContextTakeover?: boolean | undefined
-  serverMaxWindowBits?: number | boolean | undefined
-  clientMaxWindowBits?: number | boolean | undefined
-  /** Options of the compressor. */
-  zlibDeflateOptions?: ZlibOptions | undefined
-  /** Options of the decompressor. */
-  zlibInflateOptions?: ZlibOptions | undefined
-  /** Shorter messages are not compressed, where each is compressed by itself. Default 1024 bytes. */
-  threshold?: number | undefined
-  /** The most calls of zlib at once, of all instances: the first instance of the process sets it. Default 10. */
-  concurrencyLimit?: number | undefined
-}
+import { STATUS_CODE } from './errors.js'
+import type { ExtensionParameters } from './extension.js'
+import { FlushedStream } from './flushed-stream.js'
 
 /** Called once, with the bytes or the error. */
 export type DeflateCallback = (error: Error | null, data?: Buffer) => void
@@ -55,6 +36,9 @@ interface Job {
 
 /** permessage-deflate for one connection. */
 export class PerMessageDeflate {
+  /** The name of the extension in Sec-WebSocket-Extensions. */
+  static readonly extensionName = 'permessage-deflate'
+
   readonly _options: PerMessageDeflateOptions
   readonly _threshold: number
   readonly _maxPayload: number
@@ -65,15 +49,10 @@ export class PerMessageDeflate {
   #inflater: FlushedStream<InflateRaw> | null = null
   readonly #pending = new Set<Job>()
 
-  /** The name of the extension in Sec-WebSocket-Extensions. */
-  static get extensionName(): 'permessage-deflate' {
-    return 'permessage-deflate'
-  }
-
   constructor(options: PerMessageDeflateOptions = {}) {
     this._options = options
     this._threshold = options.threshold ?? DEFAULT_THRESHOLD_BYTES
-    this._maxPayload = Number(options.maxPayload ?? 0)
+    this._maxPayload = options.maxPayload ?? 0
     this._isServer = Boolean(options.isServer)
     // All instances share the thread pool, and so the queue before it.
     jobs ??= new JobQueue(options.concurrencyLimit ?? DEFAULT_CONCURRENCY)

@@ -39,7 +39,7 @@ class WebSocketDuplex extends Duplex {
     const isText = this.readableObjectMode
     socket.on('message', (data: Buffer | Buffer[] | ArrayBuffer, isBinary: boolean) => {
       // The reader has as much as it wants: the peer waits until `_read`.
-      if (!this.push(!isBinary && isText ? String(data) : data)) socket.pause()
+      if (!this.push(!isBinary && isText ? (data as Buffer).toString() : data)) socket.pause()
     })
     socket.on('error', (error: Error) => {
       if (this.destroyed) return
