@@ -35,10 +35,7 @@ export interface Target extends EventEmitter {
 
 /** `ws` has its events on the prototype of its WebSocket: here they are on a plain emitter. */
 class TargetOfWs extends EventEmitter {}
-const members = Object.getOwnPropertyDescriptors(ws.WebSocket.prototype) as Record<
-  string,
-  PropertyDescriptor
->
+const members = Object.getOwnPropertyDescriptors(ws.WebSocket.prototype) as Record<string, PropertyDescriptor>
 for (const name of ['addEventListener', 'removeEventListener', 'onopen', 'onmessage', 'onclose', 'onerror']) {
   Object.defineProperty(TargetOfWs.prototype, name, members[name] as PropertyDescriptor)
 }
