@@ -151,6 +151,8 @@ const honesty = {
 const NO_CLOCK = 'No clock, timer or process here: time comes in as an argument, output goes out by a call'
 
 export default defineConfig(
+  // The types of the drop-in follow those of @types/ws, namespace and all; test/drop-in/types.test.ts compiles them.
+  globalIgnores(['packages/*/index.d.ts', 'packages/*/index.d.mts']),
   globalIgnores([
     'dist',
     'packages/*/dist',
@@ -308,6 +310,16 @@ export default defineConfig(
 
   // Commands of a model are objects: what they expect stands in their methods.
   { files: ['test/property/**/*.test.ts'], rules: { 'jest/no-standalone-expect': 'off' } },
+
+  {
+    // Programs of others: they are to be as their authors write them.
+    files: ['test/drop-in/type-programs/**'],
+    rules: {
+      '@typescript-eslint/no-require-imports': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+    },
+  },
 
   {
     files: ['test/**/*.ts'],

@@ -88,8 +88,8 @@ describe('The types of the drop-in', () => {
     const { readFile, fileExists, getSourceFile } = host
     host.fileExists = (name) => name === file || fileExists(name)
     host.readFile = (name) => (name === file ? text : readFile(name))
-    host.getSourceFile = (name, ...rest) =>
-      name === file ? ts.createSourceFile(name, text, ...rest) : getSourceFile(name, ...rest)
+    host.getSourceFile = (name, languageVersion) =>
+      name === file ? ts.createSourceFile(name, text, languageVersion) : getSourceFile(name, languageVersion)
     expect(errorsOf([file], options, host)).toEqual([])
   })
 

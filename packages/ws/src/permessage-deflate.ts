@@ -18,6 +18,8 @@ import { STATUS_CODE } from './errors.js'
 import type { ExtensionParameters } from './extension.js'
 import { FlushedStream } from './flushed-stream.js'
 
+export type { PerMessageDeflateOptions }
+
 /** Called once, with the bytes or the error. */
 export type DeflateCallback = (error: Error | null, data?: Buffer) => void
 
