@@ -1,8 +1,8 @@
 /** What was agreed on compression, as `ws` negotiates it, by the codec of the engine. */
 import { createCodecFactory, type CodecFactory, type MessageCodec } from '../../../src/deflate/index.js'
 import { resolveDeflateOptions, type AgreedParameters, type WindowBits } from '../../../src/deflate/index.js'
-import type { DeflateParameters } from './deflate-parameters.js'
-import type { PerMessageDeflate, PerMessageDeflateOptions } from './permessage-deflate.js'
+import type { DeflateParameters, PerMessageDeflateOptions } from './deflate-parameters.js'
+import type { PerMessageDeflate } from './permessage-deflate.js'
 
 type Role = 'client' | 'server'
 

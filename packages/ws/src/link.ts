@@ -97,7 +97,7 @@ export class Link<W> {
     const text = skipUTF8Validation ? 'unchecked' : 'bytes'
     this.receiver = new EngineReceiver(isServer ? 'server' : 'client', limits, codec, this, 0, text)
     if (maxFragments > 0) this.receiver.limitFragments(maxFragments)
-    ;(socket as LinkedSocket)[LINK] = this as Link<unknown>
+    ;(socket as LinkedSocket)[LINK] = this
     this.isLive = readShared(socket, this)
     this.outgoing = new Outgoing(socket, this.isLive, !isServer, codec)
     socket.on('close', onClose)

@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events'
 import type { ClientRequest, IncomingMessage, Server as HttpServer } from 'node:http'
 import type { RequestOptions, Server as HttpsServer } from 'node:https'
-import type { PerMessageDeflateOptions } from './permessage-deflate.js'
+import type { PerMessageDeflateOptions } from './deflate-parameters.js'
 
 /** Options of a client and of a server alike. */
 export interface CommonOptions {

@@ -34,7 +34,7 @@ export function closePayload(code: unknown, reason: string | Buffer | undefined)
 export function asBinaryType(data: Buffer, type: BinaryType): unknown {
   if (type === 'nodebuffer') return data
   if (type === 'fragments') return [data]
-  if (type === 'blob') return new Blob([data as never])
+  if (type === 'blob') return new Blob([data])
   const { buffer, byteOffset, byteLength } = data
   return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)
 }

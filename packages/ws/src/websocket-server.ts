@@ -71,17 +71,23 @@ export class WebSocketServer extends EventEmitter {
   constructor(options?: ServerOptions, callback?: () => void) {
     super()
     const given = { ...SERVER_DEFAULTS, WebSocket, ...options } as Options
-    const ways = [given.port != null, Boolean(given.server), Boolean(given.noServer)]
+    const hasPort = typeof given.port === 'number' || typeof given.port === 'string'
+    const ways = [hasPort, Boolean(given.server), Boolean(given.noServer)]
     if (ways.filter(Boolean).length !== 1) {
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified')
     }
-    if (given.port != null) {
+    if (hasPort) {
       this._server = createServer((_request, response) => {
         const body = STATUS_CODES[426] ?? ''
         response.writeHead(426, { 'Content-Length': body.length, 'Content-Type': 'text/plain' })
         response.end(body)
       })
-      this._server.listen(given.port, given.host ?? undefined, given.backlog ?? undefined, callback)
+      this._server.listen(
+        given.port ?? undefined,
+        given.host ?? undefined,
+        given.backlog ?? undefined,
+        callback,
+      )
     } else if (given.server) {
       this._server = given.server
     }
@@ -296,15 +302,10 @@ export class WebSocketServer extends EventEmitter {
       'Connection: Upgrade',
       `Sec-WebSocket-Accept: ${acceptOf(key)}`,
     ]
-    const websocket = new options.WebSocket(null, undefined, options as never)
+    const websocket = new options.WebSocket(null, undefined, options)
     if (protocols.size > 0) {
       const [first] = protocols
-      const chosen = options.handleProtocols
-        ? (options.handleProtocols as (protocols: Set<string>, request: IncomingMessage) => string | false)(
-            protocols,
-            request,
-          )
-        : first
+      const chosen = options.handleProtocols ? options.handleProtocols(protocols, request) : first
       if (chosen) {
         lines.push(`Sec-WebSocket-Protocol: ${chosen}`)
         websocket._protocol = chosen

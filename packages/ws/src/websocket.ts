@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { ClientRequest } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { CloseCode } from '../../../src/frame/close-code.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
@@ -90,7 +91,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     if (address === null) return
     this._deflateOptions = given.perMessageDeflate
     const names = areOptions || protocols === undefined ? [] : protocols
-    connect(this, address, Array.isArray(names) ? (names as string[]) : [names as string], given)
+    connect(this, address, Array.isArray(names) ? (names as string[]) : [names], given)
   }
 
   get binaryType(): BinaryType {
@@ -174,7 +175,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     })
     this._link = link
     // A Duplex need not have them.
-    const tcp = socket as Partial<Pick<import('node:net').Socket, 'setNoDelay' | 'setTimeout'>>
+    const tcp = socket as Partial<Pick<NetSocket, 'setNoDelay' | 'setTimeout'>>
     tcp.setTimeout?.(0)
     tcp.setNoDelay?.()
     link.start(head)
@@ -217,7 +218,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       this._closeFrameSent = true
       this._endIfDone()
     })
-    this._startCloseTimer(link.socket)
+    this._closeTimer = setTimeout(() => link.socket.destroy(), this._closeTimeout)
   }
 
   /** Cuts the connection at once. */
@@ -329,12 +330,6 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   /** Ends the socket once both Close frames are exchanged, or the peer broke the protocol. */
   _endIfDone(): void {
     if (this._closeFrameReceived || this._errorEmitted) this._link?.socket.end()
-  }
-
-  _startCloseTimer(socket: Duplex): void {
-    this._closeTimer = setTimeout(() => {
-      socket.destroy()
-    }, this._closeTimeout)
   }
 }
 
