@@ -111,7 +111,9 @@ export class Outgoing implements Flushable {
    * @throws TypeError for data that no bytes can be made of
    */
   send(data: unknown, options: MessageOptions, callback: SendCallback | undefined): void {
-    if (this.waiting !== null || isBlob(data)) {
+    // For each message: most are a string or a Buffer, which need not be looked at further.
+    const isPlain = typeof data === 'string' || data instanceof Uint8Array
+    if (this.waiting !== null || (!isPlain && isBlob(data))) {
       this.sendLater(data, (ready) => this.send(ready, options, callback), callback)
       return
     }
@@ -124,7 +126,7 @@ export class Outgoing implements Flushable {
     } else if (typeof data === 'string' && opcode === Opcode.TEXT) {
       sender.sendText(data, options.compress)
     } else {
-      const bytes = bytesOf(data)
+      const bytes = data instanceof Uint8Array ? data : bytesOf(data)
       const mayHold = !this.isMasked && bytes.length >= HELD_PAYLOAD_BYTES && canBeHeld(bytes)
       sender.sendAs(opcode, bytes, options.compress, mayHold)
     }

@@ -269,10 +269,12 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       outgoing.send(message, isText ? TEXT : BINARY, done)
       return
     }
-    const binary = Object.hasOwn(given, 'binary') ? Boolean(given.binary) : !isText
-    const fin = given.fin !== false
+    const { compress, fin } = given
+    const binary = given.binary ?? (Object.hasOwn(given, 'binary') ? false : !isText)
     const { mask = !this._isServer } = given
-    const sent = { binary, fin, compress: given.compress !== false }
+    const isUsual = fin === undefined && compress === undefined
+    const usual = binary ? BINARY : TEXT
+    const sent = isUsual ? usual : { binary, fin: fin !== false, compress: compress !== false }
     if (this._generateMask !== undefined || mask === this._isServer) {
       outgoing.sendMasked(message, sent, { mask, generateMask: this._generateMask }, done)
     } else {
