@@ -205,7 +205,7 @@ export class Link<W> {
     if (this.isPulling) return
     const { receiver, outgoing } = this
     this.isPulling = true
-    outgoing.isHeld = true
+    const before = outgoing.hold()
     let isDone = false
     try {
       while (this.holds === 0 && !this.isConcluded) {
@@ -227,9 +227,8 @@ export class Link<W> {
       isDone = true
     } finally {
       this.isPulling = false
-      outgoing.isHeld = false
       receiver.keepInput()
-      outgoing.flush()
+      outgoing.unhold(before)
       // A handler threw: the error is heard, and what follows is reported all the same.
       if (!isDone) setImmediate(() => this.goOn())
     }

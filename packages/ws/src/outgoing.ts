@@ -8,7 +8,7 @@ import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { FIN_BIT } from '../../../src/frame/header.js'
 import { Opcode } from '../../../src/frame/opcode.js'
 import { writeLive } from '../../../src/native/live-socket.js'
-import { flushSoon, type Flushable } from '../../../src/transport/flush-soon.js'
+import { flushNow, flushSoon, type Flushable } from '../../../src/transport/flush-soon.js'
 import { isBlob, toPayload, type BlobLike } from './payload.js'
 import { Sender } from './sender.js'
 
@@ -61,11 +61,21 @@ export function callLater(callback: SendCallback, error: Error | null): void {
   if (due.length === 1) process.nextTick(callDue)
 }
 
+/** Whose chunk is received now. */
+let receiving: Outgoing | null = null
+
+/** `send` and then `process.exit`: what was sent before the end is written. */
+function flushAtExit(): void {
+  receiving?.flush()
+  flushNow()
+}
+let isHooked = false
+
 /** The sending half of a connection. */
 export class Outgoing implements Flushable {
   isQueued = false
   /** While a chunk is received nothing is written: all that its messages cause leaves together. */
-  isHeld = false
+  private isHeld = false
   /** Bytes of messages that were given after the end. */
   lostBytes = 0
   private readonly socket: Duplex
@@ -94,6 +104,8 @@ export class Outgoing implements Flushable {
     this.isLive = isLive
     this.isMasked = isMasked
     this.sender = new EngineSender(isMasked, codec, this)
+    if (!isHooked) process.on('exit', flushAtExit)
+    isHooked = true
   }
 
   /** Bytes that were sent and that the system has not taken. */
@@ -194,6 +206,21 @@ export class Outgoing implements Flushable {
       if (byteLength > 0) this.sender.output.appendShared(shared, 0, byteLength)
     }
     this.sent(callback)
+  }
+
+  /** Writes nothing until {@link unhold}. @returns who was held before, for that call */
+  hold(): Outgoing | null {
+    const before = receiving
+    receiving = this
+    this.isHeld = true
+    return before
+  }
+
+  /** Writes all that the messages of a chunk caused. */
+  unhold(before: Outgoing | null): void {
+    this.isHeld = false
+    receiving = before
+    this.flush()
   }
 
   /** Compression in the thread pool ended. */
