@@ -95,6 +95,7 @@ describe('a socket that stays whole', () => {
       received += bytes.length
       tail = bytes.subarray(-4).toString()
     })
+    there.resume()
     await once(here, 'drain')
     while (received < (writes + 1) * chunk.length + 4) await once(there, 'data')
     expect([calls, tail, here.writableLength]).toEqual([[null, null], 'last', 0])
