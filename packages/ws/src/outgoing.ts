@@ -12,7 +12,7 @@ import { flushNow, flushSoon, type Flushable } from '../../../src/transport/flus
 import { isBlob, toPayload, type BlobLike } from './payload.js'
 import { Sender } from './sender.js'
 
-/** Called once, after the call: with nothing when the system or the stream took the message, else with the error. */
+/** Called once, after the call: with null when the system or the stream took the message, else with the error. */
 export type SendCallback = (error?: Error | null) => void
 
 /** How a message is sent. */
@@ -46,8 +46,7 @@ function callDue(): void {
   try {
     for (const { callback, error } of calls) {
       next++
-      if (error === null) callback()
-      else callback(error)
+      callback(error)
     }
   } finally {
     // One of them threw: it is heard, and the others are called all the same.
