@@ -99,7 +99,9 @@ export async function answerTo(port: number, request: string): Promise<string> {
 export function journalOf(socket: ws.WebSocket): string[] {
   const journal: string[] = []
   socket.on('open', () => journal.push('open'))
-  socket.on('message', (data, isBinary) => journal.push(`message ${String(data)} ${String(isBinary)}`))
+  socket.on('message', (data, isBinary) =>
+    journal.push(`message ${(data as Buffer).toString()} ${String(isBinary)}`),
+  )
   socket.on('ping', (data) => journal.push(`ping ${String(data)}`))
   socket.on('pong', (data) => journal.push(`pong ${String(data)}`))
   socket.on('error', (error: Error & { code?: string }) =>

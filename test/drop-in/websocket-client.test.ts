@@ -71,7 +71,7 @@ describe.each(BOTH)('a client of %s', (_name, face) => {
       const { server, url } = await serve()
       server.on('upgrade', (request, socket) => {
         const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptOf(request), ...fields }
-        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
+        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
         socket.on('error', () => undefined)
         socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${lines.join('')}\r\n`)
       })
@@ -227,7 +227,7 @@ describe.each(BOTH)('a client of %s', (_name, face) => {
         mask.fill(0x5a)
       },
       perMessageDeflate: false,
-    } as ClientOptions)
+    })
     const [accepted] = (await connection) as [WebSocket]
     const journal = journalOf(accepted)
     await once(client, 'open')

@@ -1,6 +1,7 @@
 /** The class WebSocket, each case over `ws` and over the drop-in. */
 import { once } from 'node:events'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { BOTH, closed, closeServer, connectRaw, journalOf, listen, open, urlOf } from './both.js'
@@ -28,7 +29,7 @@ function duplexPair(): [Duplex, Duplex] {
 
 describe.each(BOTH)('WebSocket of %s', (_name, face) => {
   it('has the states as constants of the class and of each object, which cannot be changed', () => {
-    const socket = new face(null, undefined, {} as never)
+    const socket = new face(null as never, undefined, {})
     for (const holder of [face, face.prototype, socket] as unknown as Record<string, number>[]) {
       expect([holder['CONNECTING'], holder['OPEN'], holder['CLOSING'], holder['CLOSED']]).toEqual([
         0, 1, 2, 3,
@@ -44,7 +45,7 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
   })
 
   it('begins with the values that programs read before the connection is open', () => {
-    const socket = new face(null, undefined, {} as never)
+    const socket = new face(null as never, undefined, {})
     const { binaryType, bufferedAmount, extensions, isPaused, protocol, url } = socket
     expect({ binaryType, extensions, isPaused, protocol, url }).toEqual({
       binaryType: 'nodebuffer',
@@ -403,7 +404,7 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
       seen.push([type, data, target === pair.client])
     }
     const handler = { handleEvent: ({ data }: { data: unknown }) => seen.push(data) }
-    pair.client.addEventListener('message', handler as never, { once: true })
+    pair.client.addEventListener('message', handler, { once: true })
     pair.client.addEventListener('close', ({ code, reason, wasClean }) => seen.push([code, reason, wasClean]))
     pair.accepted.send('one')
     pair.accepted.send(Buffer.from('two'))
@@ -421,14 +422,14 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
 
   it('keeps its socket whole: address, raw bytes in order, end and destroy', async () => {
     const pair = await open(face)
-    const { _socket: socket } = pair.accepted as unknown as { _socket: import('node:net').Socket }
+    const { _socket: socket } = pair.accepted as unknown as { _socket: Socket }
     expect(socket.remoteAddress).toBe('127.0.0.1')
     socket.setKeepAlive(true)
     socket.unref()
     socket.ref()
     const journal = journalOf(pair.client)
     pair.accepted.send('first')
-    const again = pair.accepted as unknown as { _socket: import('node:net').Socket }
+    const again = pair.accepted as unknown as { _socket: Socket }
     again._socket.write(Buffer.from([0x81, 0x01, 0x78]))
     pair.accepted.send('last')
     again._socket.end()
@@ -473,7 +474,7 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
     const chunk = Buffer.alloc(64 * 1024)
     let taken = 0
     while (accepted.bufferedAmount < 1024 * 1024) accepted.send(chunk, () => taken++)
-    const { _socket: socket } = accepted as unknown as { _socket: import('node:net').Socket }
+    const { _socket: socket } = accepted as unknown as { _socket: Socket }
     const drained = once(socket, 'drain')
     peer.socket.resume()
     await drained
@@ -485,8 +486,8 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
 
   it('takes any duplex by setSocket, as a server and as a client', async () => {
     const [left, right] = duplexPair()
-    const accepted = new face(null, undefined, {} as never) as WebSocket & Internals
-    const client = new face(null, undefined, {} as never) as WebSocket & Internals
+    const accepted = new face(null as never, undefined, {}) as WebSocket & Internals
+    const client = new face(null as never, undefined, {}) as WebSocket & Internals
     client._isServer = false
     const journal = journalOf(accepted)
     const other = journalOf(client)
@@ -507,7 +508,7 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
 
   it('lets the error of a handler through to whatever called it', async () => {
     const [left] = duplexPair()
-    const accepted = new face(null, undefined, {} as never) as WebSocket & Internals
+    const accepted = new face(null as never, undefined, {}) as WebSocket & Internals
     accepted.setSocket(left, Buffer.alloc(0), {})
     await turn()
     await turn()

@@ -205,7 +205,7 @@ export class Link<W> {
     if (this.isPulling) return
     const { receiver, outgoing } = this
     this.isPulling = true
-    const before = outgoing.hold()
+    outgoing.hold()
     let isDone = false
     try {
       while (this.holds === 0 && !this.isConcluded) {
@@ -228,7 +228,7 @@ export class Link<W> {
     } finally {
       this.isPulling = false
       receiver.keepInput()
-      outgoing.unhold(before)
+      outgoing.unhold()
       // A handler threw: the error is heard, and what follows is reported all the same.
       if (!isDone) setImmediate(() => this.goOn())
     }

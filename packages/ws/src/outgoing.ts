@@ -60,12 +60,12 @@ export function callLater(callback: SendCallback, error: Error | null): void {
   if (due.length === 1) process.nextTick(callDue)
 }
 
-/** Whose chunk is received now. */
-let receiving: Outgoing | null = null
+/** Those whose chunks are received now: one, or more where a handler resumes another connection. */
+const receiving: Outgoing[] = []
 
 /** `send` and then `process.exit`: what was sent before the end is written. */
 function flushAtExit(): void {
-  receiving?.flush()
+  for (const outgoing of receiving) outgoing.flush()
   flushNow()
 }
 let isHooked = false
@@ -207,18 +207,16 @@ export class Outgoing implements Flushable {
     this.sent(callback)
   }
 
-  /** Writes nothing until {@link unhold}. @returns who was held before, for that call */
-  hold(): Outgoing | null {
-    const before = receiving
-    receiving = this
+  /** Writes nothing until {@link unhold}. */
+  hold(): void {
+    receiving.push(this)
     this.isHeld = true
-    return before
   }
 
   /** Writes all that the messages of a chunk caused. */
-  unhold(before: Outgoing | null): void {
+  unhold(): void {
     this.isHeld = false
-    receiving = before
+    receiving.pop()
     this.flush()
   }
 
