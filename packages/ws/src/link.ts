@@ -103,7 +103,8 @@ export class Link<W> {
     socket.on('close', onClose)
     socket.on('end', onEnd)
     socket.on('error', onError)
-    if (this.isLive) socket.pause()
+    // Whatever read it before may stop: what comes until reading begins stays in the stream.
+    socket.pause()
   }
 
   /** Begins to read, after the code that runs now. @param head bytes received together with the handshake */

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
@@ -23,6 +24,9 @@ export type { BinaryType }
 export const READY_STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
 const STATE_NAMES = Object.keys(READY_STATES)
 const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
+
+/** Published before 'open', `{ socket }`: how a process sees that the drop-in carries its connections. */
+const OPENED = channel('hawser-ws:open')
 
 const EMPTY = Buffer.alloc(0)
 const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
@@ -180,6 +184,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     tcp.setNoDelay?.()
     link.start(head)
     this._readyState = OPEN
+    if (OPENED.hasSubscribers) OPENED.publish({ socket: this })
     this.emit('open')
   }
 
