@@ -57,7 +57,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   /** How it receives and sends; null before the handshake is done. */
   _link: Link<WebSocket> | null = null
   _isServer: boolean
-  _autoPong = true
+  _autoPong: boolean
   _pendingAutoPongs = 0
   _maxPendingAutoPongs = 0
   _closeTimeout: number | undefined
@@ -84,12 +84,10 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     options?: ClientOptions,
   ) {
     super()
-    const areOptions = typeof protocols === 'object' && !Array.isArray(protocols)
+    const areOptions = typeof protocols === 'object' && !Array.isArray(protocols) && protocols !== null
     const given = { ...(areOptions ? (protocols as ClientOptions) : options) }
     this._isServer = address === null
-    if (given.autoPong !== undefined || address !== null) {
-      this._autoPong = given.autoPong ?? CLIENT_DEFAULTS.autoPong
-    }
+    this._autoPong = given.autoPong ?? CLIENT_DEFAULTS.autoPong
     this._maxPendingAutoPongs = given.maxPendingAutoPongs ?? CLIENT_DEFAULTS.maxPendingAutoPongs
     this._closeTimeout = given.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout
     if (address === null) return
