@@ -191,7 +191,7 @@ describe.each(BOTH)('WebSocket of %s', (_name, face) => {
     client.send('a', note('send'))
     client.send('b', {}, note('send with options'))
     client.ping(note('ping'))
-    client.ping('data', note('ping with data'))
+    client.ping('data', note('ping with data') as never)
     client.pong('data', true, note('pong'))
     calls.push('called')
     while (calls.length < 6) await turn()
