@@ -340,7 +340,7 @@ describe('text as bytes, for the drop-in for ws', () => {
 
   /** What comes of some bytes, borrowed or not, in one chunk. */
   function bytesOf(form: 'bytes' | 'unchecked', bytes: Uint8Array, isBorrowed = false): string[] {
-    const receiver = new Receiver('server', LIMITS, null, { wake: () => undefined }, form)
+    const receiver = new Receiver('server', LIMITS, null, { wake: () => undefined }, 0, form)
     receiver.push(Buffer.from(bytes), isBorrowed)
     const found = []
     for (let one = receiver.next(); one !== null; one = receiver.next()) {
@@ -384,7 +384,7 @@ describe('text as bytes, for the drop-in for ws', () => {
   test('checks text that was compressed', () => {
     for (const form of ['bytes', 'unchecked'] as const) {
       const codec = new ControlledCodec({})
-      const receiver = new Receiver('client', LIMITS, codec, { wake: () => undefined }, form)
+      const receiver = new Receiver('client', LIMITS, codec, { wake: () => undefined }, 0, form)
       receiver.push(Buffer.from(compressed(OP.TEXT, 'aaaa')))
       const one = receiver.next() as MessageReceived
       expect([one.data.toString(), receiver.opcode]).toEqual(['aaaa', OP.TEXT])
