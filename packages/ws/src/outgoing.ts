@@ -241,7 +241,7 @@ export class Outgoing implements Flushable {
         this.takenBytes += length
         continue
       }
-      output.forget()
+      output.forget(false)
       // While the stream has bytes, frames are kept in memory of this connection's own.
       output.isBlocked = true
       this.underWay.push(length)
