@@ -67,7 +67,7 @@ export default {
     },
     {
       name: 'src-imports-src',
-      comment: 'The demo, tests, benchmarks and tools use src, never the other way',
+      comment: 'The demo, the drop-in for `ws`, tests, benchmarks and tools use src, never the other way',
       severity: 'error',
       from: { path: '^src/' },
       to: { pathNot: '^src/', dependencyTypes: ['local', 'aliased'] },
@@ -201,6 +201,36 @@ export default {
     builtins('backplane', ['cluster'], 'cluster-pipe[.]ts$'),
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
+    {
+      name: 'drop-in-imports',
+      comment:
+        'The drop-in for `ws` is built over the engine: connections, handshakes and what they stand on, not servers, clients or hubs',
+      severity: 'error',
+      from: { path: '^packages/ws/' },
+      to: {
+        path: '^(src|demo|test)/',
+        pathNot: [
+          ...shared,
+          ...[
+            'frame',
+            'handshake',
+            'extension',
+            'deflate',
+            'connection',
+            'transport',
+            'socket',
+            'native',
+          ].map(room),
+        ],
+      },
+    },
+    {
+      name: 'drop-in-packages',
+      comment: 'The drop-in has no runtime dependency: what it takes of the engine is built into it',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: 'node_modules|^hawser' },
+    },
     {
       name: 'demo-imports',
       comment:

@@ -12,7 +12,7 @@ const HANDLES_ALONE = ['!**/test/integration/handle-transport.test.ts']
 export default {
   testEnvironment: 'node',
   // src too: a file that no test loads then counts against the coverage floor.
-  roots: ['<rootDir>/src', '<rootDir>/demo', '<rootDir>/test'],
+  roots: ['<rootDir>/src', '<rootDir>/demo', '<rootDir>/packages', '<rootDir>/test'],
   testMatch: ['**/*.test.ts', ...(process.env.HAWSER_NATIVE === 'off' ? HANDLES_ALONE : [])],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',

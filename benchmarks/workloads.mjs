@@ -5,8 +5,8 @@
  */
 const MAIN = ['hawser', 'ws', 'bun']
 const OTHERS = ['ws-plain', 'websocket', 'faye-websocket']
-/** Beside these: Hawser with both ways to reply, and what Node allows. */
-const LINES = ['hawser', 'hawser-return', 'ws', 'bun', 'net', 'handle']
+/** Beside these: Hawser with both ways to reply, its drop-in for ws, and what Node allows. */
+const LINES = ['hawser', 'hawser-return', 'hawser-ws', 'ws', 'bun', 'net', 'handle']
 const EVERYONE = [...LINES, ...OTHERS, 'deno']
 
 const echo = (name, connections, inFlight, bytes, more = {}) => ({
@@ -79,7 +79,7 @@ export const WORKLOADS = [
   echo('echo, 1 KiB text, not ASCII', 16, 1, KIB, { alphabet: 'äöü€' }),
   echo('echo, 64 KiB binary', 8, 4, 64 * KIB, {
     type: 'binary',
-    contenders: [...MAIN, 'net', 'handle', ...OTHERS, 'deno'],
+    contenders: [...MAIN, 'hawser-ws', 'net', 'handle', ...OTHERS, 'deno'],
   }),
   echo('echo, 1 MiB binary', 4, 1, MIB, { type: 'binary' }),
   echo('echo, 1 MiB text', 4, 1, MIB),

@@ -18,6 +18,8 @@ const CONTENDERS = {
   hawser: { ...NODE, server: 'hawser', client: 'hawser', package: '..' },
   // Hawser again: its handler returns the reply, where that above calls `send`.
   'hawser-return': { ...NODE, server: 'hawser', flags: ['--return'], package: '..' },
+  // The drop-in for ws, by the program of ws.
+  'hawser-ws': { ...NODE, server: 'hawser-ws', package: '../packages/ws' },
   // One process, and two, behind one port.
   'hawser-1': { ...NODE, server: 'hawser-cores', flags: ['--processes=1'], package: '..' },
   'hawser-2': { ...NODE, server: 'hawser-cores', flags: ['--processes=2'], package: '..' },

@@ -29,7 +29,15 @@ export function installContenders() {
 
 /** Builds dist where it is missing or older than src. */
 export function buildIfOld() {
-  if (modifiedAt(here('../dist/esm/index.js')) >= newestIn(here('../src'))) return
-  console.log('Building hawser ...')
-  runVisibly(process.execPath, [here('../scripts/build.mjs')], here('..'))
+  const newest = newestIn(here('../src'))
+  if (modifiedAt(here('../dist/esm/index.js')) < newest) {
+    console.log('Building hawser ...')
+    runVisibly(process.execPath, [here('../scripts/build.mjs')], here('..'))
+  }
+  if (
+    modifiedAt(here('../packages/ws/dist/index.js')) >= Math.max(newest, newestIn(here('../packages/ws/src')))
+  )
+    return
+  console.log('Building the drop-in for ws ...')
+  runVisibly(process.execPath, [here('../scripts/build-drop-in.mjs')], here('..'))
 }

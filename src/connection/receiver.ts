@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.js'
+import { LimitError, ProtocolError } from '../errors.js'
 import type { DecodeListener, DecodeResult, MessageCodec } from '../extension/message-codec.js'
 import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
@@ -7,7 +7,7 @@ import { MessageAssembler } from '../frame/message-assembler.js'
 import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
 import { asBuffer } from '../frame/as-buffer.js'
-import { decodeText, Utf8Validator } from '../frame/utf8.js'
+import { decodeText, isWholeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
 import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
 import { MessageReceived, type Waker } from './events.js'
@@ -27,6 +27,9 @@ export class ControlFrame {
   }
 }
 
+/** What a text becomes: a string; or the bytes as they are, validated or not, which `opcode` tells from others. */
+export type TextForm = 'string' | 'bytes' | 'unchecked'
+
 /** Frames to messages: assembles and decodes them. Gives errors as values; after one it is of no more use. */
 export class Receiver implements DecodeListener {
   private readonly parser: FrameParser
@@ -45,12 +48,30 @@ export class Receiver implements DecodeListener {
   dataBytes: number
   /** The kind of the message that is decoded off the loop: nothing after it is looked at until then. Null: there is none. */
   private decoding: 'text' | 'binary' | null = null
+  private readonly text: TextForm
+  /** The type of the message that {@link next} gave last. */
+  opcode: number = Opcode.TEXT
+  /** The frames of the current message, if it arrives in several parts. */
+  private fragments = 0
+  /** The most frames that a message may have: no limit, unless {@link limitFragments} sets one. */
+  private maxFragments = Infinity
   /** What became of it, until {@link next} gives it. */
   private ready: MessageReceived | ProtocolError | null = null
 
-  /** @param waker woken when a message came about by itself, at the end of work off the loop */
-  constructor(role: Role, limits: Limits, codec: MessageCodec | null, waker: Waker, dataBytes = 0) {
+  /**
+   * @param waker woken when a message came about by itself, at the end of work off the loop
+   * @param text what a text becomes
+   */
+  constructor(
+    role: Role,
+    limits: Pick<Limits, 'maxMessageBytes' | 'maxFrameBytes'>,
+    codec: MessageCodec | null,
+    waker: Waker,
+    dataBytes = 0,
+    text: TextForm = 'string',
+  ) {
     this.dataBytes = dataBytes
+    this.text = text
     this.isMasked = role === 'server'
     this.codec = codec
     this.maxMessageBytes = limits.maxMessageBytes
@@ -85,6 +106,24 @@ export class Receiver implements DecodeListener {
       this.ready === null &&
       this.parser.isAtRest
     )
+  }
+
+  /** What the parser found in the header that it refused: see {@link FrameParser}. */
+  get refusedHeader(): { readonly headerByte: number; readonly headerLength: number } {
+    return this.parser
+  }
+
+  /** Whether the last error is that a message has more frames than {@link limitFragments} allows. */
+  get hasTooManyFragments(): boolean {
+    return this.fragments > this.maxFragments
+  }
+
+  /**
+   * Limits the frames of one message, whose memory follows its bytes and not their number: for callers who want it.
+   * @param frames the most that a message may have
+   */
+  limitFragments(frames: number): void {
+    this.maxFragments = frames
   }
 
   /** Whether a message is decoded off the loop: feeding more only fills memory. */
@@ -138,8 +177,12 @@ export class Receiver implements DecodeListener {
     this.dataBytes += part.end - part.start + HEADER_BYTES
     // The fast path does not copy a message of one frame that lies whole in the chunk.
     if (this.assembler === null && part.isLast && part.fin) return this.receiveWhole(part)
-    this.assembler ??= new MessageAssembler(part)
-    const assembler = this.assembler
+    if (this.assembler === null) {
+      this.assembler = new MessageAssembler(part, this.text !== 'unchecked')
+      this.fragments = 0
+    }
+    const { assembler } = this
+    if (part.isFirst && ++this.fragments > this.maxFragments) return this.tooManyFragments()
     const error = assembler.append(part)
     if (error !== null) return error
     return part.isLast && part.fin ? this.receiveAssembled(assembler) : null
@@ -150,6 +193,8 @@ export class Receiver implements DecodeListener {
     const { parser } = this
     for (let frames = parser.takeFragments(); frames > 0; frames = parser.takeFragments()) {
       this.dataBytes += parser.wholeEnd - parser.wholeStart + frames * HEADER_BYTES
+      this.fragments += frames
+      if (this.fragments > this.maxFragments) return this.tooManyFragments()
       const error = assembler.appendTaken(parser)
       if (error !== null) return error
       if (parser.tookLast) return this.receiveAssembled(assembler)
@@ -157,14 +202,19 @@ export class Receiver implements DecodeListener {
     return null
   }
 
+  private tooManyFragments(): LimitError {
+    return new LimitError('HAWSER_MESSAGE_TOO_BIG', this.maxFragments, this.fragments)
+  }
+
   private receiveAssembled(assembler: MessageAssembler): MessageReceived | ProtocolError | null {
     this.assembler = null
     const bytes = assembler.finish()
     if (bytes instanceof ProtocolError) return bytes
     const isText = assembler.opcode === Opcode.TEXT
+    this.opcode = assembler.opcode
     const { reservedBits } = assembler
     if (reservedBits !== 0) return this.decode(assembler.keep(bytes), isText, true, reservedBits)
-    if (!isText) return new MessageReceived(assembler.keep(bytes))
+    if (!isText || this.text !== 'string') return new MessageReceived(assembler.keep(bytes))
     // The assembler has validated it.
     const end = bytes.length
     const text = assembler.isAscii ? sliceLatin1(bytes, 0, end) : sliceUtf8(bytes, 0, end)
@@ -173,13 +223,19 @@ export class Receiver implements DecodeListener {
   }
 
   private receiveWhole(part: FramePart): MessageReceived | ProtocolError | null {
+    this.opcode = part.opcode
     if (part.reservedBits !== 0) {
       return this.decode(part.payload, part.opcode === Opcode.TEXT, !this.isBorrowed, part.reservedBits)
     }
     if (part.opcode === Opcode.BINARY)
       return new MessageReceived(this.isBorrowed ? part.copy() : part.payload)
     const { source, start, end } = part
-    if (part.unmask()) return new MessageReceived(sliceLatin1(source, start, end))
+    const isAscii = part.unmask()
+    if (this.text !== 'string' && this.isValid(source, start, end, isAscii)) {
+      const bytes = source.subarray(start, end)
+      return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
+    }
+    if (isAscii) return new MessageReceived(sliceLatin1(source, start, end))
     return toText(source, start, end)
   }
 
@@ -188,7 +244,8 @@ export class Receiver implements DecodeListener {
     const { wholeSource: source, wholeStart: start, wholeEnd: end, wholeKey: key } = this.parser
     this.dataBytes += end - start + HEADER_BYTES
     const isAscii = this.isMasked && maskInPlace(source, start, end, key)
-    if (opcode === Opcode.TEXT) {
+    this.opcode = opcode
+    if (opcode === Opcode.TEXT && (this.text === 'string' || !this.isValid(source, start, end, isAscii))) {
       return isAscii ? new MessageReceived(sliceLatin1(source, start, end)) : toText(source, start, end)
     }
     const bytes = source.subarray(start, end)
@@ -199,7 +256,7 @@ export class Receiver implements DecodeListener {
   decoded(result: DecodeResult): void {
     const isText = this.decoding === 'text'
     this.decoding = null
-    this.ready = finishDecode(result, isText, true)
+    this.ready = this.finishDecode(result, isText, true)
     ;(this.waker as Waker).wake()
   }
 
@@ -212,9 +269,28 @@ export class Receiver implements DecodeListener {
   ): MessageReceived | ProtocolError | null {
     const codec = this.codec as MessageCodec
     const result = codec.decode(bytes, this, this.maxMessageBytes, isLasting, reservedBits)
-    if (result !== 'later') return finishDecode(result, isText, false)
+    if (result !== 'later') return this.finishDecode(result, isText, false)
     this.decoding = isText ? 'text' : 'binary'
     return null
+  }
+
+  /** @param isOwned whether the bytes are ours: the codec may write in others with its next call */
+  private finishDecode(
+    result: DecodeResult,
+    isText: boolean,
+    isOwned: boolean,
+  ): MessageReceived | ProtocolError {
+    if (result instanceof ProtocolError) return result
+    const bytes = asBuffer(result)
+    if (isText && (this.text === 'string' || !this.isValid(bytes, 0, bytes.length, false))) {
+      return toText(bytes, 0, bytes.length)
+    }
+    return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
+  }
+
+  /** Whether a complete text may be given as bytes: {@link toText} has the error of one that may not. */
+  private isValid(bytes: Buffer, start: number, end: number, isAscii: boolean): boolean {
+    return isAscii || this.text === 'unchecked' || isWholeText(bytes, start, end)
   }
 
   private receiveControl(part: FramePart): ControlFrame | null {
@@ -228,18 +304,6 @@ export class Receiver implements DecodeListener {
     this.control = null
     return new ControlFrame(part.opcode, payload)
   }
-}
-
-/** @param isOwned whether the bytes are ours: the codec may write in others with its next call */
-function finishDecode(
-  result: DecodeResult,
-  isText: boolean,
-  isOwned: boolean,
-): MessageReceived | ProtocolError {
-  if (result instanceof ProtocolError) return result
-  const bytes = asBuffer(result)
-  if (isText) return toText(bytes, 0, bytes.length)
-  return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
 }
 
 /** Decodes a complete text. The error is the same as for a text that arrives in parts. */

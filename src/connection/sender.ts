@@ -15,7 +15,6 @@ import type { CompressionWaiter, SharedFrame } from './prepared-message.js'
 import { TO_COMPRESS_BIT, CompressionQueue } from './compression-queue.js'
 
 const TEXT = FIN_BIT | Opcode.TEXT
-const BINARY = FIN_BIT | Opcode.BINARY
 const CLOSE = FIN_BIT | Opcode.CLOSE
 
 /**
@@ -94,12 +93,32 @@ export class Sender implements CompressionWaiter, EncodeListener {
    * @param mayHold whether nobody changes the bytes until then
    */
   sendBytes(bytes: Uint8Array, compress: boolean, mayHold = false): void {
+    this.sendAs(Opcode.BINARY, bytes, compress, mayHold)
+  }
+
+  /**
+   * Sends bytes as a message of a type that the caller names: text that is encoded already.
+   * @param bytes read during the call only, or held as for {@link sendBytes}
+   */
+  sendAs(
+    opcode: typeof Opcode.TEXT | typeof Opcode.BINARY,
+    bytes: Uint8Array,
+    compress: boolean,
+    mayHold = false,
+  ): void {
+    const firstByte = FIN_BIT | opcode
     if (this.isCompressing) {
-      this.behind().appendBytes(compress ? BINARY | TO_COMPRESS_BIT : BINARY, bytes)
-    } else if (this.codec === null || !this.encode(BINARY, bytes, this.codec, false, compress)) {
-      if (mayHold) this.output.appendHeld(BINARY, bytes)
-      else this.output.appendBytes(BINARY, bytes)
+      this.behind().appendBytes(compress ? firstByte | TO_COMPRESS_BIT : firstByte, bytes)
+    } else if (this.codec === null || !this.encode(firstByte, bytes, this.codec, false, compress)) {
+      if (mayHold) this.output.appendHeld(firstByte, bytes)
+      else this.output.appendBytes(firstByte, bytes)
     }
+  }
+
+  /** Queues one frame as it is, a part of a message that the caller fragments, after all earlier messages. */
+  sendFrame(firstByte: number, payload: Uint8Array): void {
+    if (this.isCompressing) this.behind().appendBytes(firstByte, payload)
+    else this.output.appendBytes(firstByte, payload)
   }
 
   /** Queues a prepared message. Connections share its frame, unless it must be masked, or encoded for each. */

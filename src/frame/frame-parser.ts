@@ -51,6 +51,10 @@ export class FrameParser extends FrameInput {
   private messageLimit = 0
 
   private violation: FrameViolation | null = null
+  /** The first byte of the header that was read last by {@link next}: of a violation, what it is about. */
+  headerByte = 0
+  /** The length in the second byte of that header, as far as it was read: 0 to 127. */
+  headerLength = 0
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: FrameParserOptions) {
@@ -249,6 +253,7 @@ export class FrameParser extends FrameInput {
   private readHeader(bytes: Uint8Array, start: number, end: number): number {
     const firstByte = bytes[start] as number
     const opcode = firstByte & OPCODE_BITS
+    this.headerByte = firstByte
     if ((firstByte & this.forbiddenBits) !== 0) return this.fail('HAWSER_RESERVED_BITS')
     if (!isDefinedOpcode(opcode)) return this.fail('HAWSER_RESERVED_OPCODE', String(opcode))
     const isControl = isControlOpcode(opcode)
@@ -270,6 +275,7 @@ export class FrameParser extends FrameInput {
       return this.fail(this.expectMask ? 'HAWSER_EXPECTED_MASK' : 'HAWSER_UNEXPECTED_MASK')
     }
     let length = secondByte & LENGTH_BITS
+    this.headerLength = length
     if (isControl && length > MAX_CONTROL_PAYLOAD_BYTES) return this.fail('HAWSER_CONTROL_TOO_LONG')
     let at = start + 2
     if (length === PAYLOAD_LENGTH_16) {

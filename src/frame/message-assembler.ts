@@ -33,9 +33,14 @@ export class MessageAssembler {
   /** Validates uncompressed text as it arrives; null while all text is ASCII. */
   private validator: Utf8Validator | null = null
   private ascii: boolean
+  private readonly validates: boolean
 
-  /** @param first the first part of the first frame of a message */
-  constructor(first: FramePart) {
+  /**
+   * @param first the first part of the first frame of a message
+   * @param validates whether text must be UTF-8
+   */
+  constructor(first: FramePart, validates = true) {
+    this.validates = validates
     this.opcode = first.opcode === Opcode.TEXT ? Opcode.TEXT : Opcode.BINARY
     this.reservedBits = first.reservedBits
     this.ascii = this.opcode === Opcode.TEXT && first.reservedBits === 0
@@ -90,7 +95,7 @@ export class MessageAssembler {
   private grow(byteLength: number, partIsAscii: boolean): ProtocolError | null {
     const from = this.length
     this.length = from + byteLength
-    if (this.opcode === Opcode.BINARY || this.isCompressed) return null
+    if (this.opcode === Opcode.BINARY || this.isCompressed || !this.validates) return null
     if (partIsAscii && (this.validator === null || this.validator.isComplete)) return null
     this.ascii = false
     this.validator ??= new Utf8Validator()

@@ -85,6 +85,14 @@ function lastBoundary(bytes: Uint8Array, end: number): number {
   return end
 }
 
+/** Whether bytes are a complete text. */
+export function isWholeText(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start >= NATIVE_THRESHOLD_BYTES) return isUtf8(bytes.subarray(start, end))
+  let i = start
+  while (i < end && (bytes[i] as number) < 0x80) i++
+  return i === end || isUtf8(bytes.subarray(i, end))
+}
+
 /**
  * Decodes a complete text. Decoding replaces invalid bytes by U+FFFD, so only text that contains U+FFFD needs the
  * check: nearly all text takes one native pass.

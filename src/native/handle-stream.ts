@@ -55,6 +55,33 @@ function writeBoth(
 /** The number of a request that no call holds. */
 const NOT_UNDER_WAY = -1
 
+/**
+ * Writes at a handle.
+ * @param payload follows `bytes` in the same call of the system
+ * @returns 0: the system took all; an error of the system, negative; or the request that is under way, whose `oncomplete`
+ *   and `owner` the caller sets
+ */
+export function beginWrite(
+  handle: Handle,
+  bytes: Buffer,
+  payload: Uint8Array | null,
+): number | HandleRequest {
+  const given = spare ?? makeRequest()
+  const result =
+    payload === null ? handle.writeBuffer(given, bytes) : writeBoth(handle, given, bytes, payload)
+  // Not by the length of the queue: a write that had to be queued may have left by now, and is told of all the same.
+  const isUnderWay = typeof result !== 'number' || (given !== null && given.getAsyncId() !== NOT_UNDER_WAY)
+  if (!isUnderWay) {
+    if (result !== 0) spare = null
+    return result
+  }
+  const request = typeof result === 'number' ? (given as HandleRequest) : result
+  // The request is in the system's hands.
+  spare = null
+  request.bytes = payload === null ? bytes : [bytes, payload]
+  return request
+}
+
 let isReady = false
 
 /** Gives {@link HandleStream} what Node's function looks for in the owner of a handle. Once. */
@@ -151,23 +178,13 @@ export class HandleStream {
   write(bytes: Buffer, payload: Uint8Array | null = null): boolean {
     // A handle that is closed cannot be written to; its end is told.
     if (this.isDestroyed || this.isEnding) return false
-    const { handle } = this
-    const given = spare ?? makeRequest()
-    const result =
-      payload === null ? handle.writeBuffer(given, bytes) : writeBoth(handle, given, bytes, payload)
-    // Not by the length of the queue: a write that had to be queued may have left by now, and is told of all the same.
-    const isUnderWay = typeof result !== 'number' || (given !== null && given.getAsyncId() !== NOT_UNDER_WAY)
-    if (!isUnderWay) {
-      if (result === 0) return this.pendingWrites === 0
-      spare = null
-      this.destroy(systemError('write', result))
+    const request = beginWrite(this.handle, bytes, payload)
+    if (typeof request === 'number') {
+      if (request === 0) return this.pendingWrites === 0
+      this.destroy(systemError('write', request))
       return false
     }
-    const request = typeof result === 'number' ? (given as HandleRequest) : result
-    // The request is in the system's hands.
-    spare = null
     request.oncomplete = onWritten
-    request.bytes = payload === null ? bytes : [bytes, payload]
     request.owner = this
     this.pendingWrites++
     return false

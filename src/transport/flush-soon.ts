@@ -19,6 +19,11 @@ export function flushSoon(item: Flushable): void {
   if (queue.length === 1) process.nextTick(flushAll)
 }
 
+/** Writes at once what waits for the end of this turn: the process ends. */
+export function flushNow(): void {
+  flushAll()
+}
+
 function flushAll(): void {
   const items = queue
   queue = []

@@ -105,6 +105,10 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
   ],
   ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
   ['demo/main.ts', "import 'hawser'\nimport 'hawser/frame'\nimport './page.js'\nimport 'node:http'"],
+  [
+    'packages/ws/src/inside.ts',
+    "import '../../../src/frame/header.js'\nimport '../../../src/transport/transport.js'\nimport 'node:http'",
+  ],
   ['test/helpers/frame-builder.ts', "import './bytes.js'"],
 ]
 
@@ -192,6 +196,8 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['backplane-builtins-worker_threads', 'src/backplane/ports.ts', "import 'node:worker_threads'"],
   ['server-imports', 'src/server/reaches-relay.ts', "import '../backplane/relay.js'"],
   ['hub-socket-types', 'src/hub/runs-socket.ts', "import '../socket/socket.js'"],
+  ['drop-in-imports', 'packages/ws/src/above.ts', "import '../../../src/server/path-matching.js'"],
+  ['drop-in-packages', 'packages/ws/src/outside.ts', "import 'ws'"],
   ['demo-imports', 'demo/reaches-frame.ts', "import '../src/frame/header.js'"],
   ['demo-imports', 'demo/reaches-server.ts', "import type {} from '../src/server/path-matching.js'"],
   ['demo-imports', 'demo/by-path.ts', "import '../src/index.js'"],
@@ -224,6 +230,7 @@ async function cruise(
       'json',
       'src',
       'demo',
+      'packages',
       'test',
     ]
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: tree, maxBuffer: 64 << 20 })
@@ -262,7 +269,7 @@ const rules = evaluatorOf('.')(
 ) as readonly Rule[]
 
 describe('the rooms that the rules name', () => {
-  const files = ['src', 'demo', 'test'].flatMap((top) =>
+  const files = ['src', 'demo', 'packages', 'test'].flatMap((top) =>
     readdirSync(path.join(root, top), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => `${top}/${name}`),

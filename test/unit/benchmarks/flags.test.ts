@@ -54,6 +54,7 @@ describe('the flags of npm run bench', () => {
         contenders: [
           'hawser',
           'hawser-return',
+          'hawser-ws',
           'ws',
           'ws-plain',
           'websocket',
@@ -97,7 +98,7 @@ describe('the flags of npm run bench', () => {
       '--seconds must be a number from 0.1 to 600, not "601"',
       '--soak must be a number from 5 to 1000000, not "1"',
       expect.stringMatching(
-        /^--contenders has no "socket.io"; there are hawser, hawser-return, ws, .*, and all$/,
+        /^--contenders has no "socket.io"; there are hawser, hawser-return, hawser-ws, ws, .*, and all$/,
       ),
       '--node must be both, this or newest, not "v26"',
     ])

@@ -333,3 +333,89 @@ describe('a lent chunk', () => {
     expect(pull(receiver)).toEqual(['binary 1', 'binary 2'])
   })
 })
+
+describe('text as bytes, for the drop-in for ws', () => {
+  const LIMITS = { maxMessageBytes: Infinity, maxFrameBytes: Infinity }
+  const EURO = 'a\u20ac'.repeat(40)
+
+  /** What comes of some bytes, borrowed or not, in one chunk. */
+  function bytesOf(form: 'bytes' | 'unchecked', bytes: Uint8Array, isBorrowed = false): string[] {
+    const receiver = new Receiver('server', LIMITS, null, { wake: () => undefined }, 0, form)
+    receiver.push(Buffer.from(bytes), isBorrowed)
+    const found = []
+    for (let one = receiver.next(); one !== null; one = receiver.next()) {
+      if (one instanceof ProtocolError) return [...found, one.code]
+      if (one.type !== 'message') continue
+      expect(Buffer.isBuffer(one.data)).toBe(true)
+      found.push(`${String(receiver.opcode)} ${one.data.toString()}`)
+    }
+    return found
+  }
+
+  test.each([false, true])('gives Buffers, and says which are text (borrowed: %s)', (isBorrowed) => {
+    const bytes = frames(
+      { opcode: OP.TEXT, payload: 'short', key: KEY },
+      { opcode: OP.TEXT, payload: 'h\u00e9', key: KEY },
+      { opcode: OP.TEXT, payload: EURO.repeat(3), key: KEY },
+      { opcode: OP.BINARY, payload: 'bytes', key: KEY },
+    )
+    const joined = fragments(OP.TEXT, [Buffer.from('one '), Buffer.from('\u20ac')], { key: KEY })
+    expect(bytesOf('bytes', Buffer.concat([bytes, joined]), isBorrowed)).toEqual([
+      '1 short',
+      '1 h\u00e9',
+      `1 ${EURO.repeat(3)}`,
+      '2 bytes',
+      '1 one \u20ac',
+    ])
+  })
+
+  test.each([
+    ['short', Buffer.of(0xff)],
+    ['long', Buffer.alloc(200, 0xff)],
+  ])('refuses %s text that is not UTF-8, unless nothing is checked', (_length, payload) => {
+    const whole = frames({ opcode: OP.TEXT, payload, key: KEY })
+    const joined = fragments(OP.TEXT, [payload, payload], { key: KEY })
+    expect(bytesOf('bytes', whole)).toEqual(['HAWSER_INVALID_UTF8'])
+    expect(bytesOf('bytes', joined)).toEqual(['HAWSER_INVALID_UTF8'])
+    expect(bytesOf('unchecked', whole)).toHaveLength(1)
+    expect(bytesOf('unchecked', joined)).toHaveLength(1)
+  })
+
+  test('checks text that was compressed', () => {
+    for (const form of ['bytes', 'unchecked'] as const) {
+      const codec = new ControlledCodec({})
+      const receiver = new Receiver('client', LIMITS, codec, { wake: () => undefined }, 0, form)
+      receiver.push(Buffer.from(compressed(OP.TEXT, 'aaaa')))
+      const one = receiver.next() as MessageReceived
+      expect([one.data.toString(), receiver.opcode]).toEqual(['aaaa', OP.TEXT])
+    }
+  })
+
+  test('limits the frames of a message where the caller wants it, in one chunk and byte by byte', () => {
+    const bytes = fragments(
+      OP.BINARY,
+      ['a', 'b', 'c'].map((text) => Buffer.from(text)),
+      {},
+    )
+    for (const size of [1, bytes.length]) {
+      const receiver = new Receiver('client', LIMITS, null, { wake: () => undefined })
+      receiver.limitFragments(2)
+      const found = []
+      for (let at = 0; at < bytes.length; at += size) {
+        receiver.push(Buffer.from(bytes.subarray(at, at + size)))
+        const one = receiver.next()
+        if (one !== null) found.push(one)
+      }
+      expect(found[0]).toBeInstanceOf(ProtocolError)
+      expect(receiver.hasTooManyFragments).toBe(true)
+    }
+  })
+
+  test('says which header the parser refused', () => {
+    const receiver = new Receiver('client', LIMITS, null, { wake: () => undefined })
+    receiver.push(Buffer.from([0x89, 0x7e]))
+    expect(receiver.next()).toBeInstanceOf(ProtocolError)
+    expect([receiver.refusedHeader.headerByte, receiver.refusedHeader.headerLength]).toEqual([0x89, 126])
+    expect(receiver.hasTooManyFragments).toBe(false)
+  })
+})

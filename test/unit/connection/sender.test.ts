@@ -218,3 +218,26 @@ describe('a message that is compressed on the thread pool', () => {
     }
   })
 })
+
+describe('messages whose type or frames the caller chooses, for the drop-in for ws', () => {
+  test('bytes go out as text, and fragments as they are', () => {
+    const sender = new Sender(false, null, { wake: () => undefined })
+    sender.sendAs(Opcode.TEXT, Buffer.from('text'), true)
+    sender.sendFrame(Opcode.TEXT, Buffer.from('a'))
+    sender.sendFrame(0x80 | Opcode.CONTINUATION, Buffer.from('b'))
+    expect(sender.output.take()).toEqual(hex('81 04 74 65 78 74 01 01 61 80 01 62'))
+  })
+
+  test('they keep their order behind a message that is compressed on the thread pool', () => {
+    const { sender, codec } = make({ asyncDeflateBytes: 50 })
+    sender.sendText(LARGE, true)
+    sender.sendAs(Opcode.TEXT, Buffer.from('compressed'), true)
+    sender.sendAs(Opcode.BINARY, Buffer.from('plain'), false)
+    sender.sendFrame(0x80 | Opcode.BINARY, Buffer.from('frame'))
+    expect(sender.isCompressing).toBe(true)
+    codec.finishDeflate()
+    const texts = lines(sender)
+    expect(texts).toHaveLength(4)
+    expect(texts.slice(2)).toEqual(['2 plain', '2 frame'])
+  })
+})

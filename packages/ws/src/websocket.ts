@@ -1,0 +1,420 @@
+import { channel } from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
+import type { ClientRequest } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { CloseCode } from '../../../src/frame/close-code.js'
+import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
+import { Opcode } from '../../../src/frame/opcode.js'
+import { codecFor } from './compression.js'
+import { abortHandshake, connect, type ConnectingSocket } from './connect.js'
+import { STATUS_CODE } from './errors.js'
+import { defineEventTarget } from './event-target.js'
+import { FrameSender } from './frame-sender.js'
+import { Link, type LinkEvents } from './link.js'
+import { CLIENT_DEFAULTS } from './options.js'
+import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
+import { callLater, type SendCallback } from './outgoing.js'
+import { PerMessageDeflate } from './permessage-deflate.js'
+import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, type BinaryType } from './values.js'
+
+export type { BinaryType }
+
+/** The states of a connection, by the names and numbers of the standard. */
+export const READY_STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
+const STATE_NAMES = Object.keys(READY_STATES)
+const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
+
+/** Published before 'open', `{ socket }`: how a process sees that the drop-in carries its connections. */
+const OPENED = channel('hawser-ws:open')
+
+const EMPTY = Buffer.alloc(0)
+const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
+const NO_OPTIONS: SendOptions = Object.freeze({})
+
+/** A WebSocket connection with the face of that of `ws`. */
+export class WebSocket extends EventEmitter implements ConnectingSocket {
+  declare static readonly CONNECTING: 0
+  declare static readonly OPEN: 1
+  declare static readonly CLOSING: 2
+  declare static readonly CLOSED: 3
+  declare readonly CONNECTING: 0
+  declare readonly OPEN: 1
+  declare readonly CLOSING: 2
+  declare readonly CLOSED: 3
+
+  _binaryType: BinaryType = 'nodebuffer'
+  _closeCode: number = CloseCode.ABNORMAL_CLOSURE
+  _closeFrameReceived = false
+  _closeFrameSent = false
+  _closeMessage: Buffer = EMPTY
+  _closeTimer: NodeJS.Timeout | null = null
+  _errorEmitted = false
+  _extensions: Record<string, PerMessageDeflate> = {}
+  _paused = false
+  _protocol = ''
+  _readyState: number = CONNECTING
+  /** How it receives and sends; null before the handshake is done. */
+  _link: Link<WebSocket> | null = null
+  _isServer: boolean
+  _autoPong: boolean
+  _pendingAutoPongs = 0
+  _maxPendingAutoPongs = 0
+  _closeTimeout: number | undefined
+  _redirects = 0
+  _url: string | undefined
+  _req: ClientRequest | null = null
+  /** Bytes that were given before there is a socket, and after its end. */
+  _bufferedAmount = 0
+  /** What the application said of compression. */
+  _deflateOptions: CommonOptions['perMessageDeflate'] = true
+  _generateMask: ((mask: Buffer) => void) | undefined
+  _frameSender: FrameSender | null = null
+  /** Called before 'close': the server forgets the connection. */
+  _untrack: (() => void) | null = null
+
+  /**
+   * @param address of the server; null: the connection is given by {@link setSocket}
+   * @param protocols subprotocols to offer, or the options
+   * @throws SyntaxError for an address or a subprotocol that is wrong
+   */
+  constructor(
+    address: string | URL | null,
+    protocols?: string | readonly string[] | ClientOptions,
+    options?: ClientOptions,
+  ) {
+    super()
+    const areOptions = typeof protocols === 'object' && !Array.isArray(protocols) && protocols !== null
+    const given = { ...(areOptions ? (protocols as ClientOptions) : options) }
+    this._isServer = address === null
+    this._autoPong = given.autoPong ?? CLIENT_DEFAULTS.autoPong
+    this._maxPendingAutoPongs = given.maxPendingAutoPongs ?? CLIENT_DEFAULTS.maxPendingAutoPongs
+    this._closeTimeout = given.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout
+    if (address === null) return
+    this._deflateOptions = given.perMessageDeflate
+    const names = areOptions || protocols === undefined ? [] : protocols
+    connect(this, address, Array.isArray(names) ? (names as string[]) : [names], given)
+  }
+
+  get binaryType(): BinaryType {
+    return this._binaryType
+  }
+
+  set binaryType(type: BinaryType) {
+    if (BINARY_TYPES.includes(type)) this._binaryType = type
+  }
+
+  /** Bytes that were sent and that the system has not taken. */
+  get bufferedAmount(): number {
+    const { _link: link } = this
+    if (link === null) return this._bufferedAmount
+    link.outgoing.flush()
+    return link.outgoing.bufferedAmount
+  }
+
+  /** The extensions in use: 'permessage-deflate', or empty. */
+  get extensions(): string {
+    return Object.keys(this._extensions).join(',')
+  }
+
+  get isPaused(): boolean {
+    return this._paused
+  }
+
+  /** The subprotocol that was chosen; empty for none. */
+  get protocol(): string {
+    return this._protocol
+  }
+
+  get readyState(): number {
+    return this._readyState
+  }
+
+  /** The address of the server; undefined for connections of a server. */
+  get url(): string | undefined {
+    return this._url
+  }
+
+  /** The socket, whole and in use; null before the handshake is done. */
+  get _socket(): Duplex | null {
+    // The caller may write to it, or end it: after all that was sent.
+    this._link?.outgoing.flush()
+    return this._link?.socket ?? null
+  }
+
+  /** What writes frames: `sendFrame(list, callback)`. */
+  get _sender(): FrameSender | null {
+    const { _link: link } = this
+    if (link === null) return null
+    this._frameSender ??= new FrameSender(link.outgoing, link.socket)
+    return this._frameSender
+  }
+
+  /** What receives; null before the handshake is done. */
+  get _receiver(): object | null {
+    return this._link
+  }
+
+  /**
+   * Makes a connection of a socket on which the handshake is done.
+   * @param head bytes that came after the handshake
+   */
+  setSocket(socket: Duplex, head: Buffer, options: SocketOptions): void {
+    const { _isServer: isServer } = this
+    const deflate = this._extensions[PerMessageDeflate.extensionName]
+    const codec =
+      deflate === undefined
+        ? null
+        : codecFor(deflate, this._deflateOptions ?? true, isServer ? 'server' : 'client')
+    this._generateMask = options.generateMask
+    const link = new Link<WebSocket>(socket, this, EVENTS, {
+      isServer,
+      codec,
+      allowSynchronousEvents: options.allowSynchronousEvents !== false,
+      maxFragments: options.maxFragments ?? 0,
+      maxPayload: options.maxPayload ?? 0,
+      skipUTF8Validation: options.skipUTF8Validation === true,
+    })
+    this._link = link
+    // A Duplex need not have them.
+    const tcp = socket as Partial<Pick<NetSocket, 'setNoDelay' | 'setTimeout'>>
+    tcp.setTimeout?.(0)
+    tcp.setNoDelay?.()
+    link.start(head)
+    this._readyState = OPEN
+    if (OPENED.hasSubscribers) OPENED.publish({ socket: this })
+    this.emit('open')
+  }
+
+  /** The handshake of a client is done. */
+  _connected(socket: Duplex, head: Buffer, options: ClientOptions, deflate: PerMessageDeflate | null): void {
+    if (deflate !== null) this._extensions[PerMessageDeflate.extensionName] = deflate
+    this.setSocket(socket, head, options)
+  }
+
+  /** Reports the end: 'close', with the code and the reason of the peer's Close frame. */
+  emitClose(): void {
+    this._readyState = CLOSED
+    this._untrack?.()
+    this.emit('close', this._closeCode, this._closeMessage)
+  }
+
+  /**
+   * Starts the closing handshake.
+   * @throws TypeError for a code that must not be sent, RangeError for a reason of more than 123 bytes
+   */
+  close(code?: number, reason?: string | Buffer): void {
+    if (this._readyState === CLOSED) return
+    if (this._readyState === CONNECTING) {
+      abortHandshake(this, this._req, NOT_ESTABLISHED, this.close.bind(this))
+      return
+    }
+    if (this._readyState === CLOSING) {
+      if (this._closeFrameSent) this._endIfDone()
+      return
+    }
+    const payload = closePayload(code, reason)
+    this._readyState = CLOSING
+    const link = this._link as Link<WebSocket>
+    link.outgoing.close(payload, (error) => {
+      if (error) return
+      this._closeFrameSent = true
+      this._endIfDone()
+    })
+    this._closeTimer = setTimeout(() => link.socket.destroy(), this._closeTimeout)
+  }
+
+  /** Cuts the connection at once. */
+  terminate(): void {
+    if (this._readyState === CLOSED) return
+    if (this._readyState === CONNECTING) {
+      abortHandshake(this, this._req, NOT_ESTABLISHED, this.terminate.bind(this))
+      return
+    }
+    const { _link: link } = this
+    if (link === null) return
+    this._readyState = CLOSING
+    link.outgoing.flush()
+    link.socket.destroy()
+  }
+
+  /** Receives nothing more until {@link resume}: TCP slows the peer down. */
+  pause(): void {
+    if (this._readyState === CONNECTING || this._readyState === CLOSED) return
+    this._paused = true
+    this._link?.pause()
+  }
+
+  resume(): void {
+    if (this._readyState === CONNECTING || this._readyState === CLOSED) return
+    this._paused = false
+    this._link?.resume()
+  }
+
+  /**
+   * Sends a message, or a fragment of one.
+   * @param data text; bytes in any form; a number, as text; a Blob
+   * @param callback called once: with nothing when the message is written, else with the error
+   * @throws Error before the handshake is done; TypeError for data that no bytes can be made of
+   */
+  send(data: unknown, options?: SendOptions | SendCallback, callback?: SendCallback): void {
+    if (this._readyState === CONNECTING) throw notOpen(this)
+    const given = typeof options === 'object' ? options : NO_OPTIONS
+    const done = typeof options === 'function' ? options : callback
+    const message = typeof data === 'number' ? String(data) : data
+    if (this._readyState !== OPEN) {
+      this._sendAfterClose(message, done)
+      return
+    }
+    const { outgoing } = this._link as Link<WebSocket>
+    const isText = typeof message === 'string'
+    if (given === NO_OPTIONS && this._generateMask === undefined) {
+      outgoing.send(message, isText ? TEXT : BINARY, done)
+      return
+    }
+    const { compress, fin } = given
+    const binary = given.binary ?? (Object.hasOwn(given, 'binary') ? false : !isText)
+    const { mask = !this._isServer } = given
+    const isUsual = fin === undefined && compress === undefined
+    const usual = binary ? BINARY : TEXT
+    const sent = isUsual ? usual : { binary, fin: fin !== false, compress: compress !== false }
+    if (this._generateMask !== undefined || mask === this._isServer) {
+      outgoing.sendMasked(message, sent, { mask, generateMask: this._generateMask }, done)
+    } else {
+      outgoing.send(message, sent, done)
+    }
+  }
+
+  /** Sends a ping. @throws Error before the handshake is done; RangeError for more than 125 bytes */
+  ping(data?: unknown, mask?: unknown, callback?: SendCallback): void {
+    this._sendControl(Opcode.PING, data, mask, callback)
+  }
+
+  /** Sends a pong. @throws as {@link ping} */
+  pong(data?: unknown, mask?: unknown, callback?: SendCallback): void {
+    this._sendControl(Opcode.PONG, data, mask, callback)
+  }
+
+  _sendControl(
+    opcode: typeof Opcode.PING | typeof Opcode.PONG,
+    data: unknown,
+    mask: unknown,
+    callback: SendCallback | undefined,
+  ): void {
+    if (this._readyState === CONNECTING) throw notOpen(this)
+    let payload = data
+    let done = callback
+    if (typeof data === 'function') {
+      done = data as SendCallback
+      payload = undefined
+    } else if (typeof mask === 'function') {
+      done = mask as SendCallback
+    }
+    if (typeof payload === 'number') payload = String(payload)
+    if (this._readyState !== OPEN) {
+      this._sendAfterClose(payload, done)
+      return
+    }
+    if (lengthOf(payload) > MAX_CONTROL_PAYLOAD_BYTES) {
+      throw new RangeError('The data size must not be greater than 125 bytes')
+    }
+    ;(this._link as Link<WebSocket>).outgoing.control(opcode, payload, done)
+  }
+
+  /** What is sent now goes nowhere: it counts as buffered, and the callback gets an error. */
+  _sendAfterClose(data: unknown, callback: SendCallback | undefined): void {
+    const { _link: link } = this
+    if (data !== undefined && data !== null) {
+      const length = lengthOf(data)
+      if (link === null) this._bufferedAmount += length
+      else link.outgoing.lostBytes += length
+    }
+    if (callback !== undefined) callLater(callback, notOpen(this))
+  }
+
+  /** Ends the socket once both Close frames are exchanged, or the peer broke the protocol. */
+  _endIfDone(): void {
+    if (this._closeFrameReceived || this._errorEmitted) this._link?.socket.end()
+  }
+}
+
+const TEXT = Object.freeze({ binary: false, compress: true, fin: true })
+const BINARY = Object.freeze({ binary: true, compress: true, fin: true })
+
+const notOpen = ({ _readyState: state }: WebSocket): Error =>
+  new Error(`WebSocket is not open: readyState ${String(state)} (${STATE_NAMES[state] ?? ''})`)
+
+const EVENTS: LinkEvents<WebSocket> = {
+  received(of, data, isBinary) {
+    if (isBinary && of._binaryType !== 'nodebuffer') {
+      of.emit('message', asBinaryType(data, of._binaryType), true)
+    } else {
+      of.emit('message', data, isBinary)
+    }
+  },
+
+  pinged(of, data) {
+    if (of._autoPong && of._readyState === OPEN) answerPing(of, data)
+    of.emit('ping', data)
+  },
+
+  ponged(of, data) {
+    of.emit('pong', data)
+  },
+
+  concluded(of, code, reason) {
+    of._closeFrameReceived = true
+    of._closeMessage = reason
+    of._closeCode = code
+    if (code === CloseCode.NO_STATUS_RECEIVED) of.close()
+    else of.close(code, reason)
+  },
+
+  failed(of, error) {
+    const isFirst = !of._errorEmitted
+    of._errorEmitted = true
+    of.close(error[STATUS_CODE])
+    if (isFirst) of.emit('error', error)
+  },
+
+  closing(of) {
+    of._readyState = CLOSING
+  },
+
+  gone(of) {
+    if (of._closeTimer !== null) clearTimeout(of._closeTimer)
+    of.emitClose()
+  },
+}
+
+/** A peer that sends pings and does not read the answers is cut off. */
+function answerPing(of: WebSocket, data: Buffer): void {
+  if (of._pendingAutoPongs >= of._maxPendingAutoPongs && of._maxPendingAutoPongs > 0) {
+    of.terminate()
+    return
+  }
+  of._pendingAutoPongs++
+  const { outgoing } = of._link as Link<WebSocket>
+  outgoing.control(Opcode.PONG, data, () => {
+    of._pendingAutoPongs--
+  })
+}
+
+for (const [name, value] of Object.entries(READY_STATES)) {
+  const constant = { enumerable: true, value }
+  Object.defineProperty(WebSocket, name, constant)
+  Object.defineProperty(WebSocket.prototype, name, constant)
+}
+// As those of the DOM: programs enumerate them.
+for (const name of [
+  'binaryType',
+  'bufferedAmount',
+  'extensions',
+  'isPaused',
+  'protocol',
+  'readyState',
+  'url',
+]) {
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true })
+}
+defineEventTarget(WebSocket.prototype)
