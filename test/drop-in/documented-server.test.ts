@@ -1,16 +1,7 @@
 import * as http from 'node:http'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  endpointsOf,
-  show,
-  thrown,
-  closeOf,
-  errorOf,
-  upgrade,
-  portOf,
-  type Loose,
-} from './endpoints.js'
+import { endpointsOf, show, thrown, closeOf, errorOf, upgrade, portOf, type Loose } from './endpoints.js'
 import { IMPLEMENTATIONS } from './implementations.js'
 
 describe.each(IMPLEMENTATIONS)('The server that the documentation of ws describes, of %s', (_name, api) => {

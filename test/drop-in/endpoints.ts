@@ -11,9 +11,10 @@ export type Loose = any
 
 /** An error as name, code and message; anything else as it is. */
 export function show(value: unknown): unknown {
-  if (!(value instanceof Error)) return value
-  const { code } = value as { readonly code?: unknown }
-  return `${value.name}${typeof code === 'string' ? ` ${code}` : ''}: ${value.message}`
+  // Errors of Node are of another realm than those of a test.
+  if (Object.prototype.toString.call(value) !== '[object Error]') return value
+  const { code, message, name } = value as Error & { readonly code?: unknown }
+  return `${name}${typeof code === 'string' ? ` ${code}` : ''}: ${message}`
 }
 
 /** The error that a call throws. */
