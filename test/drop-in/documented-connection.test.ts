@@ -456,6 +456,40 @@ describe.each(IMPLEMENTATIONS)(
       expect(await run()).toEqual(['resume', 'a', 1000])
     })
 
+    it('websocket.pause: in a listener does not keep back the end of a connection that is cut', async () => {
+      const run = () =>
+        pair({}, {}, [], async ({ ws, peer }) => {
+          const heard: string[] = []
+          ws.on('message', (data: Loose) => {
+            heard.push(data.toString())
+            ws.pause()
+          })
+          peer._socket.write(Buffer.from([0x81, 1, 0x61, 0x81, 1, 0x62]))
+          while (heard.length === 0) await sleep(2)
+          const closed = closeOf(ws)
+          ws.terminate()
+          return [await closed, heard]
+        })
+      expect(await run()).toEqual([
+        [1006, ''],
+        ['a', 'b'],
+      ])
+    })
+
+    it('createWebSocketStream: destroyed while it holds the peer back, it is closed', async () => {
+      const run = () =>
+        pair({}, {}, [], async ({ ws, peer }) => {
+          const stream = createWebSocketStream(ws, { readableHighWaterMark: 1 })
+          const closed = new Promise((resolve) => stream.on('close', resolve))
+          for (const text of ['abc', 'def', 'ghi']) peer.send(text)
+          while (!ws.isPaused) await sleep(2)
+          stream.destroy()
+          await closed
+          return ws.readyState
+        })
+      expect(await run()).toBe(3)
+    })
+
     it('websocket.url, protocol, extensions', async () => {
       const run = () =>
         pair(
