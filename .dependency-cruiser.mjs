@@ -48,7 +48,8 @@ export default {
       name: 'resolvable',
       comment: 'An import must lead to a file',
       severity: 'error',
-      from: {},
+      // The types of the drop-in name those of Node and their own JavaScript, which is built: the compiler resolves them.
+      from: { pathNot: '^packages/[^/]+/index[.]d[.]m?ts$' },
       to: { couldNotResolve: true },
     },
     {

@@ -6,11 +6,14 @@ import { extension } from '../../packages/ws/src/extension.js'
 import { PerMessageDeflate } from '../../packages/ws/src/permessage-deflate.js'
 import { Receiver } from '../../packages/ws/src/receiver.js'
 import { Sender } from '../../packages/ws/src/sender.js'
+import dropIn from '../../packages/ws/src/index.js'
 import { createWebSocketStream } from '../../packages/ws/src/stream.js'
 import { subprotocol } from '../../packages/ws/src/subprotocol.js'
 
-/** What `ws` exports beside its WebSocket and its server. */
+/** What `ws` exports. */
 export interface Implementation {
+  readonly WebSocket: unknown
+  readonly WebSocketServer: unknown
   readonly PerMessageDeflate: typeof PerMessageDeflate
   readonly Receiver: typeof Receiver
   readonly Sender: typeof Sender
@@ -50,6 +53,8 @@ export const IMPLEMENTATIONS: readonly (readonly [name: string, implementation: 
   [
     'the drop-in',
     {
+      WebSocket: dropIn.WebSocket,
+      WebSocketServer: dropIn.WebSocketServer,
       PerMessageDeflate,
       Receiver,
       Sender,

@@ -115,9 +115,9 @@ export class Link<W> {
     })
   }
 
-  /** Whether the caller paused. */
+  /** The caller pauses. After the end of the socket it is too late: what was received is reported before 'close'. */
   pause(): void {
-    this.hold(PAUSED)
+    if (!this.isClosed) this.hold(PAUSED)
   }
 
   resume(): void {

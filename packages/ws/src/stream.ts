@@ -38,6 +38,7 @@ class WebSocketDuplex extends Duplex {
     this.#socket = socket
     const isText = this.readableObjectMode
     socket.on('message', (data: Buffer | Buffer[] | ArrayBuffer, isBinary: boolean) => {
+      if (this.destroyed) return
       // The reader has as much as it wants: the peer waits until `_read`.
       if (!this.push(!isBinary && isText ? (data as Buffer).toString() : data)) socket.pause()
     })
