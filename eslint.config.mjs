@@ -161,6 +161,7 @@ export default defineConfig(
     'autobahn/.venv',
     'autobahn/reports',
     'interop/.cache',
+    'consumers/.cache',
   ]),
   js.configs.recommended,
   {
