@@ -80,6 +80,6 @@ export const PROGRAMS = [
     name: 'bundle-next',
     packages: ['webpack'],
     carries: { server: 2, client: 2 },
-    wsFails: 'with an empty bufferutil, frames of 32 bytes and more are lost',
+    wsFails: 'it takes the empty module for its native helper: a frame of 32 bytes ends the process',
   },
 ]

@@ -7,10 +7,11 @@ import { CACHE, install, packDropIn, versionsOf } from './lib/install.mjs'
 import { compare, runProgram } from './lib/run-program.mjs'
 import { PROGRAMS } from './list.mjs'
 
-const HELP = `node consumers/run.mjs [--quick] [--only NAME,...] [--ws-only] [--list]
+const HELP = `node consumers/run.mjs [--quick] [--only NAME,...] [--ws-only] [--tarball FILE] [--list]
   --quick    the programs that are quick to install and to run
   --only     programs by name
   --ws-only  with ws alone: whether the programs themselves are right
+  --tarball  this packed drop-in, and not a new one of packages/ws
   --list     names the programs
 Exit code 1: a program does not pass with the drop-in what it passes with ws, or could not be tried.`
 
@@ -79,6 +80,7 @@ async function main() {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       'ws-only': { type: 'boolean', default: false },
+      tarball: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -89,7 +91,12 @@ async function main() {
   const isQuick = programs.every(({ quick }) => quick === true)
   const trees = {
     ws: installTimed({ isQuick, tarball: null }, 'with ws'),
-    dropIn: values['ws-only'] ? null : installTimed({ isQuick, tarball: packDropIn() }, 'with the drop-in'),
+    dropIn: values['ws-only']
+      ? null
+      : installTimed(
+          { isQuick, tarball: values.tarball === undefined ? packDropIn() : path.resolve(values.tarball) },
+          'with the drop-in',
+        ),
   }
   const results = {}
   for (const program of programs) {

@@ -54,18 +54,18 @@ export function writeEntry(folder, face) {
   return file
 }
 
-/** One after another: each in both kinds. */
+const PAYLOADS = SIZES.flatMap((size) => [textOf(size), bytesOf(size)])
+
+/** One after another: each size in both kinds. */
 async function echoAll({ client }) {
   const answers = []
-  for (const size of SIZES) {
-    for (const payload of [textOf(size), bytesOf(size)]) {
-      const answer = new Promise((resolve) =>
-        client.once('message', (data, isBinary) => resolve({ data, isBinary })),
-      )
-      client.send(payload)
-      const { data, isBinary } = await within(answer, `the echo of ${String(size)} bytes`, 5_000)
-      answers.push(`${isBinary ? 'binary' : 'text'} ${digest(data)}`)
-    }
+  for (const payload of PAYLOADS) {
+    const answer = new Promise((resolve) =>
+      client.once('message', (data, isBinary) => resolve({ data, isBinary })),
+    )
+    client.send(payload)
+    const { data, isBinary } = await within(answer, `the echo of ${String(payload.length)} bytes`, 5_000)
+    answers.push(`${isBinary ? 'binary' : 'text'} ${digest(data)}`)
   }
   return answers
 }

@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { replaceBundled } from './replace.mjs'
 
 const CONSUMERS = fileURLToPath(new URL('..', import.meta.url))
@@ -45,6 +46,7 @@ function npm(args, cwd) {
   throw new Error(`npm ${args.join(' ')} failed: ${error?.message ?? ''} ${stderr.trim().slice(-2_000)}`)
 }
 
+const hashOf = (data) => createHash('sha256').update(data).digest('hex')
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
 const writeJson = (file, value) => writeFileSync(file, JSON.stringify(value, null, 2))
 const manifest = () => readJson(path.join(CONSUMERS, 'package.json'))
@@ -56,7 +58,7 @@ export function packDropIn() {
   npm(['pack', '--loglevel=error', '--pack-destination', CACHE], DROP_IN)
   const { name, version } = readJson(path.join(DROP_IN, 'package.json'))
   const packed = path.join(CACHE, `${name}-${version}.tgz`)
-  const hash = createHash('sha256').update(readFileSync(packed)).digest('hex').slice(0, 16)
+  const hash = hashOf(readFileSync(packed)).slice(0, 16)
   const tarball = path.join(CACHE, `${name}-${hash}.tgz`)
   for (const file of readdirSync(CACHE)) {
     if (file.endsWith('.tgz') && file !== path.basename(packed)) rmSync(path.join(CACHE, file))
@@ -108,21 +110,25 @@ export function install({ isQuick, tarball }) {
   const tree = path.join(CACHE, isQuick ? 'quick' : 'all', tarball === null ? 'ws' : 'drop-in')
   const files = tarball === null ? { manifest: manifest(), lock: lock() } : withDropIn(tarball)
   const stamp = path.join(tree, '.installed')
-  const wanted = createHash('sha256').update(JSON.stringify(files)).digest('hex')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return finish(tree)
+  const edits = hashOf(readFileSync(path.join(CONSUMERS, 'lib/replace.mjs')))
+  const wanted = { files: hashOf(JSON.stringify(files)), edits }
+  const installed = existsSync(stamp) ? readJson(stamp) : null
+  if (isDeepStrictEqual(installed, wanted)) return finish(tree)
   mkdirSync(tree, { recursive: true })
+  // npm does not look into files that were edited.
+  if (installed?.edits !== edits) rmSync(path.join(tree, 'node_modules'), { recursive: true, force: true })
   rmSync(stamp, { force: true })
   writeJson(path.join(tree, 'package.json'), files.manifest)
   writeJson(path.join(tree, 'package-lock.json'), files.lock)
   // The lock of a tree with the tarball is made here: npm writes the hash of the tarball into it.
   npm([tarball === null ? 'ci' : 'install', ...FLAGS, ...(isQuick ? QUICK_FLAGS : [])], tree)
   const name = tarball === null ? 'ws' : 'hawser-ws'
-  const installed = installedAsWs(tree)
-  if (installed.length === 0 || installed.some((found) => found !== name)) {
-    throw new Error(`in the place of ws there is ${installed.join(', ') || 'nothing'}, and not ${name} alone`)
+  const places = installedAsWs(tree)
+  if (places.length === 0 || places.some((found) => found !== name)) {
+    throw new Error(`in the place of ws there is ${places.join(', ') || 'nothing'}, and not ${name} alone`)
   }
   if (tarball !== null && !isQuick) replaceBundled(tree)
-  writeFileSync(stamp, wanted)
+  writeJson(stamp, wanted)
   return finish(tree)
 }
 

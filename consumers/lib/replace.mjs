@@ -5,9 +5,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
-const CROSSWS = `import ws from 'ws'
-export const import_websocket = { default: ws }
-export const import_websocket_server = { default: ws.WebSocketServer }
+const CROSSWS = `import WebSocket, { WebSocketServer } from 'ws'
+export const import_websocket = { default: WebSocket }
+export const import_websocket_server = { default: WebSocketServer }
 `
 
 /** Each pattern stands in the file exactly once: else the program has changed, and the row has to be looked at. */

@@ -36,8 +36,8 @@ export async function run({ figure }) {
 
   // A second connection to the same browser, which leaves it alive.
   const second = await puppeteer.connect({ browserWSEndpoint: browser.wsEndpoint() })
-  const pages = await second.pages()
-  result.second = [await pages.at(-1).title(), second.connected]
+  const same = (await second.pages()).find((other) => other.url() === url)
+  result.second = [await same.title(), second.connected]
   await second.disconnect()
   result.afterwards = [second.connected, browser.connected]
   result.wrong = await puppeteer.connect({ browserWSEndpoint: url.replace('http', 'ws') }).then(
