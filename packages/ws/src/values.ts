@@ -1,10 +1,14 @@
-/** What goes into a WebSocket and comes out of it, as bytes. */
+/** What goes into a WebSocket and comes out of it, as bytes; and where its opening is published. */
+import { channel } from 'node:diagnostics_channel'
 import { encodeClosePayload, isValidCloseCode } from '../../../src/frame/close-code.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
 import { isBlob, toPayload } from './payload.js'
 
 const EMPTY = Buffer.alloc(0)
 const MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 2
+
+/** Gets `{ socket }` before each 'open': how a process sees that the drop-in carries its connections. */
+export const OPENED = channel('hawser-ws:open')
 
 export const BINARY_TYPES = ['nodebuffer', 'arraybuffer', 'fragments', 'blob'] as const
 /** How bytes are given to listeners of 'message'. */

@@ -16,7 +16,7 @@ import { CLIENT_DEFAULTS } from './options.js'
 import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
 import { callLater, type SendCallback } from './outgoing.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
-import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, type BinaryType } from './values.js'
+import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, OPENED, type BinaryType } from './values.js'
 
 export type { BinaryType }
 
