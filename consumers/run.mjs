@@ -57,6 +57,7 @@ const figuresOf = (report) =>
     ? '-'
     : [
         ...Object.entries(report.figures).map(([name, value]) => `${value.toLocaleString('en')} ${name}`),
+        `${(report.cpuMs / 1000).toFixed(1)} s of CPU`,
         `${String(report.memory.peakMb)} MB, ${String(report.memory.heapMb)} MB of heap`,
       ].join('; ')
 

@@ -71,7 +71,7 @@ async function echoAll({ client }) {
 }
 
 /** Loads the bundle, and asks of it what the program has to do. */
-export async function tryBundle(file, { figure }) {
+export async function tryBundle(file, { figure, files = [file] }) {
   const loaded = file.endsWith('.cjs')
     ? createRequire(import.meta.url)(file)
     : await import(pathToFileURL(file).href)
@@ -95,6 +95,9 @@ export async function tryBundle(file, { figure }) {
     }
     result[name].code = await pair.close()
   }
-  if (figure !== undefined) figure('KB of bundle', Math.round(statSync(file).size / 1024))
+  if (figure !== undefined) {
+    const bytes = files.reduce((sum, name) => sum + statSync(name).size, 0)
+    figure('KB of bundle', Math.round(bytes / 1024))
+  }
   return result
 }

@@ -11,6 +11,7 @@ const { run } = await import(`../programs/${name}.mjs`)
 const began = performance.now()
 const result = await run({ figure: (figure, value) => (figures[figure] = value) })
 const tookMs = Math.round(performance.now() - began)
+const { user, system } = process.cpuUsage()
 
 globalThis.gc()
 const { maxRSS } = process.resourceUsage()
@@ -20,6 +21,7 @@ process.send(
     figures,
     warnings,
     tookMs,
+    cpuMs: Math.round((user + system) / 1_000),
     memory: {
       peakMb: Math.round(maxRSS / 1024),
       heapMb: Number((process.memoryUsage().heapUsed / 2 ** 20).toFixed(1)),

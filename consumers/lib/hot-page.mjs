@@ -8,17 +8,30 @@ export async function openPage(url) {
   const browser = await chromium.launch({ executablePath: findChromium(), headless: true, args: ARGUMENTS })
   const page = await browser.newPage()
   await page.goto(url)
+  const shows = (text, limitMs = 30_000) =>
+    until(
+      async () => (await page.evaluate('document.body.innerText').catch(() => '')).includes(text),
+      `"${text}" in the page`,
+      limitMs,
+    )
   return {
     page,
     mark: () => page.evaluate('window.mark = true'),
     /** Whether the page was not loaded again since `mark`. */
     isSamePage: () => page.evaluate('window.mark === true'),
-    shows: (text) =>
-      until(
-        async () => (await page.evaluate('document.body.innerText').catch(() => '')).includes(text),
-        `"${text}" in the page`,
-        30_000,
-      ),
+    shows,
+    /** Writes a file until the page shows the text: a watcher that polls may miss a change right after another. */
+    change: async (write, text) => {
+      for (let time = 1; ; time += 1) {
+        write()
+        try {
+          await shows(text, time < 5 ? 2_000 : 10_000)
+          return
+        } catch (error) {
+          if (time === 5) throw error
+        }
+      }
+    },
     close: () => browser.close(),
   }
 }

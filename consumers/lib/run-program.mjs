@@ -13,6 +13,7 @@ const SAID_CHARACTERS = 3_000
  * @property {Record<string, number>} figures
  * @property {string[]} warnings
  * @property {number} tookMs
+ * @property {number} cpuMs of this process
  * @property {{ peakMb: number, heapMb: number }} memory
  * @property {{ server: number, client: number }} carried
  * @property {boolean} endsByItself

@@ -36,5 +36,6 @@ export async function run({ figure }) {
       runtimeChunk: false,
     },
   })
-  return { messages, ...(await tryBundle(path.join(folder, 'server/app/route.cjs'), { figure })) }
+  const files = ['app/route.cjs', 'vendor.cjs'].map((name) => path.join(folder, 'server', name))
+  return { messages, ...(await tryBundle(files[0], { figure, files })) }
 }

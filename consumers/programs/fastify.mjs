@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import fastify from 'fastify'
 import websocket from '@fastify/websocket'
 import WebSocket, { createWebSocketStream } from 'ws'
-import { bytesOf, digest, echoRate, once, textOf, within } from '../lib/tools.mjs'
+import { bytesOf, digest, echoRate, once, textOf, until, within } from '../lib/tools.mjs'
 
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 1_048_576]
 
@@ -69,7 +69,7 @@ async function injected(app) {
     app.injectWS('/both', {}, { onInit: (ws) => ws.on('message', (data) => early.push(String(data))) }),
     'the second',
   )
-  if (early.length === 0) early.push(String((await once(second, 'message'))[0]))
+  await until(() => early.length > 0, 'what the server sends at once')
   second.terminate()
   const refused = await app.injectWS('/echo?token=wrong').then(
     () => 'not refused',

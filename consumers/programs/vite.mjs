@@ -4,9 +4,7 @@ import path from 'node:path'
 import { createServer } from 'vite'
 import WebSocket from 'ws'
 import { openPage } from '../lib/hot-page.mjs'
-import { once, sleep, until, within } from '../lib/tools.mjs'
-
-const REPLACED = 30
+import { once, until, within } from '../lib/tools.mjs'
 
 const greeting = (text) => `export const greeting = '${text}'\n`
 const MAIN = `import { greeting } from './greeting.js'
@@ -42,8 +40,7 @@ export async function run({ figure }) {
   await page.mark()
   const result = {}
 
-  write('greeting.js', greeting('second'))
-  await page.shows('second')
+  await page.change(() => write('greeting.js', greeting('second')), 'second')
   result.replaced = await page.isSamePage()
   write('style.css', 'body { color: rgb(4, 5, 6) }')
   const color = () => page.page.evaluate('getComputedStyle(document.body).color')
@@ -63,9 +60,9 @@ export async function run({ figure }) {
   result.answered = await within(answered, 'all answers')
   figure('messages a second', Math.round(2_000 / ((performance.now() - began) / 1000)))
 
-  for (let index = 0; index < REPLACED; index += 10) {
-    write('greeting.js', greeting(`text ${String(index)}`))
-    await page.shows(`text ${String(index)}`)
+  for (let index = 0; index < 3; index += 1) {
+    const text = `text ${String(index)}`
+    await page.change(() => write('greeting.js', greeting(text)), text)
   }
   result.afterwards = await page.isSamePage()
   write('greeting.js', 'export const greeting = (')
@@ -73,12 +70,8 @@ export async function run({ figure }) {
     () => page.page.evaluate("document.querySelector('vite-error-overlay') !== null"),
     'the error in the page',
   )
-  // Vite takes changes that follow each other closely for one.
-  await sleep(300)
-  write('greeting.js', greeting('mended'))
-  await page.shows('mended')
-  write('index.html', HTML.replace('</div>', 'x</div><p>reloaded</p>'))
-  await page.shows('reloaded')
+  await page.change(() => write('greeting.js', greeting('mended')), 'mended')
+  await page.change(() => write('index.html', HTML.replace('</div>', 'x</div><p>reloaded</p>')), 'reloaded')
   result.reloaded = !(await page.isSamePage())
 
   // A page that does not know the token is refused; one that only wants to know whether the server is there is not.
