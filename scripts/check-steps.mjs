@@ -70,10 +70,16 @@ function interopSteps(interop, all) {
   return interop ? [{ name: 'interop (quick)', script: 'interop', flags: ['--quick'], needs: 'build' }] : []
 }
 
+/** Programs of the registry with the drop-in for `ws`. @param {boolean} interop @param {boolean} all @returns {Step[]} */
+function consumersSteps(interop, all) {
+  if (all) return [{ name: 'consumers', script: 'consumers' }]
+  return interop ? [{ name: 'consumers (quick)', script: 'consumers', flags: ['--quick'] }] : []
+}
+
 /**
  * The checks, in order.
  * @param {{ root: string, autobahn: string, interop: boolean, all: boolean, testReport: string }} options `interop`: other
- *   implementations, those that are quick to install; `all`: everything that takes long, whatever `autobahn` and `interop`
+ *   implementations, and programs that use the drop-in, those that are quick to install; `all`: everything that takes long, whatever `autobahn` and `interop`
  *   say; `testReport`: where jest writes its counts
  * @returns {Step[]}
  */
@@ -89,6 +95,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),
+    ...consumersSteps(interop, all),
     ...autobahnSteps(autobahn, all),
     ...(all ? stressSteps(root) : []),
   ]
