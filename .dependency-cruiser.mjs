@@ -185,6 +185,8 @@ export default {
       'handshake/tokens.ts',
     ),
     builtins('whatwg', ['stream', 'util']),
+    only('adapters', 'server', 'service', 'handshake', 'native/response-into.ts'),
+    builtins('adapters', ['http', 'stream']),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', []),
     {

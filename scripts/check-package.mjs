@@ -26,6 +26,7 @@ const SUBPATHS = [
   'hawser/deflate',
   'hawser/connection',
   'hawser/backplane',
+  'hawser/express',
 ]
 
 /** All that the tarball may hold. */
@@ -158,8 +159,14 @@ async function checkFiles(installed) {
 
 async function checkManifest(installed) {
   const manifest = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'))
-  for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+  for (const field of ['dependencies', 'optionalDependencies', 'bundleDependencies']) {
     check(manifest[field] === undefined, `the manifest has ${field}`)
+  }
+  for (const name of Object.keys(manifest.peerDependencies)) {
+    check(
+      manifest.peerDependenciesMeta[name]?.optional === true,
+      `the peer dependency ${name} is not optional`,
+    )
   }
   for (const hook of ['preinstall', 'install', 'postinstall']) {
     check(manifest.scripts?.[hook] === undefined, `the manifest runs ${hook}`)
@@ -240,9 +247,10 @@ async function checkTypes(project) {
 }
 
 /** No type that a user can reach is internal, or has a member that is, or says nothing of itself. */
-function checkDeclarations(installed) {
+async function checkDeclarations(installed) {
+  const { exports } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'))
   const files = SUBPATHS.map((name) =>
-    path.join(installed, 'dist/cjs', name.replace('hawser', ''), 'index.d.ts'),
+    path.join(installed, exports[name.replace('hawser', '.')].require.types),
   )
   const { faults, types, members } = checkPublicTypes(files, (file) => file.startsWith(installed), {
     typeRoots: [path.join(root, 'node_modules/@types')],
