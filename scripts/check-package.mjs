@@ -5,7 +5,7 @@
  * node scripts/check-package.mjs [--built]     --built: dist is fresh, do not build it again
  */
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,6 +27,7 @@ const SUBPATHS = [
   'hawser/connection',
   'hawser/backplane',
   'hawser/express',
+  'hawser/fastify',
 ]
 
 /** All that the tarball may hold. */
@@ -138,8 +139,9 @@ async function checkFiles(installed) {
   const built = sources.flatMap((file) =>
     ['js', 'd.ts'].map((ending) => `dist/cjs/${file.replace(/ts$/, ending)}`),
   )
-  const entries = SUBPATHS.map((name) => path.posix.join('dist/esm', name.replace('hawser', ''), 'index'))
-  built.push(...entries.flatMap((entry) => [`${entry}.js`, `${entry}.d.ts`]))
+  const { exports } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))
+  const entries = SUBPATHS.map((name) => exports[name.replace('hawser', '.')].import)
+  built.push(...entries.flatMap((entry) => Object.values(entry).map((file) => path.posix.normalize(file))))
   // The command, and its page, which is copied as it is.
   const demo = await listFiles(path.join(root, 'demo'))
   built.push(...demo.map((file) => `dist/demo/${file.replace(/ts$/, 'js')}`))
@@ -347,6 +349,8 @@ async function checkPackage(built) {
       project,
     )
     const installed = path.join(project, 'node_modules/hawser')
+    // The types of an adapter name those of its framework, which its user has.
+    await symlink(tool('fastify'), path.join(project, 'node_modules/fastify'), 'junction')
 
     const steps = [
       ['files', () => checkFiles(installed)],

@@ -6,7 +6,7 @@ import type { Params } from '../server/path-matching.js'
 import type { CodecService, ServerService, ServiceFactory } from '../server/server-service.js'
 import type { WebSocketServer } from '../server/websocket-server.js'
 import type { Codec } from '../service/codec.js'
-import { FrameworkUpgrades, type AttachOptions } from './framework-upgrades.js'
+import { FrameworkUpgrades, textParams, type AttachOptions } from './framework-upgrades.js'
 
 export type { AttachOptions } from './framework-upgrades.js'
 
@@ -66,7 +66,7 @@ export class ExpressWebSockets {
   ): ExpressHandler<Request>
   route(service: unknown, options: ExpressRouteOptions<unknown> = {}): ExpressHandler {
     const { data } = readOptions('ExpressRouteOptions', options, ROUTE)
-    const route = this.#upgrades.createRoute(service)
+    const route = this.#upgrades.routeOf(service)
     return (request, response, next) => {
       const pending = this.#upgrades.pendingOf(request)
       if (pending === undefined) {
@@ -74,7 +74,7 @@ export class ExpressWebSockets {
         return
       }
       pending
-        .choose(route, paramsOf(request), () => data?.(request), 101)
+        .choose(route, textParams((request as { params?: unknown }).params), () => data?.(request), 101)
         .then((status) => response.writeHead(status).end())
         .catch(next)
     }
@@ -92,16 +92,4 @@ export class ExpressWebSockets {
     this.#upgrades.attach(httpServer, options)
     return this
   }
-}
-
-/** The parameters of the route, all as text: those of a wildcard are a list in Express 5. */
-function paramsOf(request: IncomingMessage): Params {
-  const { params } = request as { params?: unknown }
-  if (typeof params !== 'object' || params === null) return {}
-  return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join('/') : String(value),
-    ]),
-  )
 }

@@ -124,6 +124,17 @@ export class PendingUpgrade {
   }
 }
 
+/** The parameters that a framework's routing found, all as text: those of a wildcard may be a list. */
+export function textParams(params: unknown): Params {
+  if (typeof params !== 'object' || params === null) return {}
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join('/') : String(value),
+    ]),
+  )
+}
+
 function isForDecision(name: string): boolean {
   const lowerCase = name.toLowerCase()
   return isToken(name) && !NOT_IN_101.has(lowerCase) && !lowerCase.startsWith('sec-websocket-')
@@ -135,6 +146,8 @@ export class FrameworkUpgrades {
   private readonly core: ServerCore
   private readonly pending = new WeakMap<object, PendingUpgrade>()
   private readonly attached = new WeakSet<HttpServer>()
+  /** By their services: where a handler gives the service of each upgrade, it is mostly the same one. */
+  private readonly routes = new WeakMap<object, ServedRoute>()
 
   /** @throws TypeError for what is not a WebSocketServer */
   constructor(server: unknown) {
@@ -146,8 +159,13 @@ export class FrameworkUpgrades {
   }
 
   /** @throws TypeError or RangeError for a wrong service */
-  createRoute(service: unknown): ServedRoute {
-    return new ServedRoute('', checkServerService(service), this.core)
+  routeOf(service: unknown): ServedRoute {
+    const known = this.routes.get(service as object)
+    if (known !== undefined) return known
+    const checked = checkServerService(service)
+    const route = new ServedRoute('', checked, this.core)
+    this.routes.set(checked, route)
+    return route
   }
 
   /** The upgrade that a request of node:http is, while it runs through the framework. */

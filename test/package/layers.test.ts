@@ -176,6 +176,13 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['server-imports', 'src/server/reaches-client.ts', "import '../client/target.js'"],
   ['endpoints-imports', 'src/endpoints/reaches-hub.ts', "import '../hub/groups.js'"],
   ['endpoints-builtins', 'src/endpoints/reaches-net.ts', "import 'node:net'"],
+  ['adapters-types', 'src/adapters/fastify.ts', "import 'fastify'"],
+  ['adapters-types', 'src/adapters/itself.ts', "import 'hawser/connection'"],
+  [
+    'adapters-framework',
+    'src/adapters/koa.ts',
+    "import type { FastifyInstance } from 'fastify'\nexport type F = FastifyInstance",
+  ],
   ['adapters-imports', 'src/adapters/reaches-client.ts', "import '../client/target.js'"],
   ['adapters-imports', 'src/adapters/reaches-handles.ts', "import '../native/handle.js'"],
   ['adapters-builtins', 'src/adapters/reaches-net.ts', "import 'node:net'"],
