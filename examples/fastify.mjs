@@ -6,7 +6,7 @@
  */
 import Fastify from 'fastify'
 import { connect } from 'hawser'
-import fastifyWebSockets from 'hawser/fastify'
+import { fastifyWebSockets } from 'hawser/fastify'
 
 const app = Fastify()
 await app.register(fastifyWebSockets)

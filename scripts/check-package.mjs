@@ -28,6 +28,7 @@ const SUBPATHS = [
   'hawser/backplane',
   'hawser/express',
   'hawser/fastify',
+  'hawser/hono',
 ]
 
 /** All that the tarball may hold. */
@@ -350,7 +351,9 @@ async function checkPackage(built) {
     )
     const installed = path.join(project, 'node_modules/hawser')
     // The types of an adapter name those of its framework, which its user has.
-    await symlink(tool('fastify'), path.join(project, 'node_modules/fastify'), 'junction')
+    for (const name of ['fastify', 'hono']) {
+      await symlink(tool(name), path.join(project, 'node_modules', name), 'junction')
+    }
 
     const steps = [
       ['files', () => checkFiles(installed)],

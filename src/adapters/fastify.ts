@@ -84,8 +84,6 @@ Object.assign(fastifyWebSockets, {
   [Symbol.for('plugin-meta')]: { name: 'hawser', fastify: '>=5.0.0' },
 })
 
-export default fastifyWebSockets
-
 /** Puts the upgrade before the handler of a WebSocket route. @throws TypeError or RangeError for a wrong service */
 function bindRoute(upgrades: FrameworkUpgrades, route: RouteOptions): void {
   const { websocket, handler } = route

@@ -45,7 +45,7 @@ let directory = ''
 
 beforeAll(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'hawser-readme-'))
-  installHawser(directory, ['express', 'fastify', 'ws', 'zod'])
+  installHawser(directory, ['@hono/node-server', 'express', 'fastify', 'hono', 'ws', 'zod'])
 })
 
 afterAll(() => {

@@ -2,7 +2,7 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { accept, connect, HandshakeError, reject, WebSocketServer } from '../../../src/index.js'
 import { json } from '../../../src/json/index.js'
-import fastifyWebSockets, { type FastifyService } from '../../../src/adapters/fastify.js'
+import { fastifyWebSockets, type FastifyService } from '../../../src/adapters/fastify.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
