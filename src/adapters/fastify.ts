@@ -12,7 +12,10 @@ export type FastifyService =
   | ServerService<unknown, Params>
   | CodecService<unknown, Params>
   // Without the property no literal of a service would say by its `codec` which of these it is.
-  | (ServiceFactory<unknown, Params> & { readonly codec?: undefined })
+  | (ServiceFactory<unknown, Params> & {
+      /** None: a codec is a property of a service. */
+      readonly codec?: undefined
+    })
 
 /** The options of the plugin. */
 export interface FastifyWebSocketsOptions {

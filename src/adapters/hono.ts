@@ -22,6 +22,12 @@ import { FrameworkUpgrades, textParams, type AttachOptions } from './framework-u
 
 export type { AttachOptions } from './framework-upgrades.js'
 
+/** The options of `send`. */
+export interface HonoSendOptions {
+  /** Whether to compress the message, where that was agreed. Default true. */
+  readonly compress?: boolean
+}
+
 /** A connection as Hono's handlers have it: the WSContext of `hono/ws`. */
 export interface HonoWebSocket {
   /** Hawser's own socket: groups, `write`, `drained`, `bufferedAmount`. */
@@ -38,7 +44,7 @@ export interface HonoWebSocket {
    * Sends a message. What it cannot take because the peer reads too slowly is counted in `raw.bufferedAmount`.
    * @throws TypeError for anything that is neither text nor bytes
    */
-  send(data: string | ArrayBuffer | Uint8Array, options?: { readonly compress?: boolean }): void
+  send(data: string | ArrayBuffer | Uint8Array, options?: HonoSendOptions): void
   /** Closes the connection. @throws TypeError or RangeError for a code or a reason that must not be sent */
   close(code?: number, reason?: string): void
 }
@@ -222,7 +228,7 @@ class HonoConnection implements HonoWebSocket {
     return this.raw.protocol
   }
 
-  send(data: string | ArrayBuffer | Uint8Array, options?: { readonly compress?: boolean }): void {
+  send(data: string | ArrayBuffer | Uint8Array, options?: HonoSendOptions): void {
     if (options?.compress === undefined) this.raw.send(data)
     else this.raw.send(data, { compress: options.compress })
   }
