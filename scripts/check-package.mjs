@@ -29,6 +29,7 @@ const SUBPATHS = [
   'hawser/express',
   'hawser/fastify',
   'hawser/hono',
+  'hawser/nest',
 ]
 
 /** All that the tarball may hold. */

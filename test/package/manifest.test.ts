@@ -32,7 +32,7 @@ const sourceOf = (target: string): string =>
     .replace(/(\.d\.ts|\.js)$/, '.ts')
 
 /** Each is a file of src/adapters. */
-const ADAPTERS = ['./express', './fastify', './hono']
+const ADAPTERS = ['./express', './fastify', './hono', './nest']
 
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],
@@ -47,7 +47,13 @@ describe('package.json', () => {
 
   it('has the frameworks of the adapters as peers, each of them optional, and tests with each', () => {
     const { peerDependencies, peerDependenciesMeta, devDependencies } = manifest
-    expect(Object.keys(peerDependencies)).toEqual(['@hono/node-server', 'express', 'fastify', 'hono'])
+    expect(Object.keys(peerDependencies)).toEqual([
+      '@hono/node-server',
+      '@nestjs/websockets',
+      'express',
+      'fastify',
+      'hono',
+    ])
     expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining(Object.keys(peerDependencies)))
     expect(peerDependenciesMeta).toEqual(
       Object.fromEntries(Object.keys(peerDependencies).map((name) => [name, { optional: true }])),
