@@ -54,10 +54,25 @@ export default {
     },
     {
       name: 'no-packages',
-      comment: 'Hawser has no runtime dependency: src imports itself and Node, types included',
+      comment:
+        'Hawser has no runtime dependency: src imports itself and Node, types included; only adapters know types of their framework',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^src/', pathNot: room('adapters') },
       to: { path: 'node_modules|^hawser' },
+    },
+    {
+      name: 'adapters-types',
+      comment: 'Nothing is loaded that the user of another framework, or of none, does not have',
+      severity: 'error',
+      from: { path: room('adapters') },
+      to: { path: 'node_modules|^hawser', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'adapters-framework',
+      comment: 'Each adapter is a file by the name of its framework, and knows no other',
+      severity: 'error',
+      from: { path: '^src/adapters/([^/]+)[.]ts$' },
+      to: { path: 'node_modules', pathNot: 'node_modules/$1/' },
     },
     {
       name: 'no-own-name',
@@ -186,6 +201,16 @@ export default {
       'handshake/tokens.ts',
     ),
     builtins('whatwg', ['stream', 'util']),
+    only(
+      'adapters',
+      'server',
+      'service',
+      'handshake',
+      'native/response-into.ts',
+      'whatwg/events.ts',
+      'whatwg/own-bytes.ts',
+    ),
+    builtins('adapters', ['http', 'stream']),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),
     builtins('hub', []),
     {

@@ -5,7 +5,7 @@
  * node scripts/check-package.mjs [--built]     --built: dist is fresh, do not build it again
  */
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,6 +26,10 @@ const SUBPATHS = [
   'hawser/deflate',
   'hawser/connection',
   'hawser/backplane',
+  'hawser/express',
+  'hawser/fastify',
+  'hawser/hono',
+  'hawser/nest',
 ]
 
 /** All that the tarball may hold. */
@@ -137,8 +141,9 @@ async function checkFiles(installed) {
   const built = sources.flatMap((file) =>
     ['js', 'd.ts'].map((ending) => `dist/cjs/${file.replace(/ts$/, ending)}`),
   )
-  const entries = SUBPATHS.map((name) => path.posix.join('dist/esm', name.replace('hawser', ''), 'index'))
-  built.push(...entries.flatMap((entry) => [`${entry}.js`, `${entry}.d.ts`]))
+  const { exports } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))
+  const entries = SUBPATHS.map((name) => exports[name.replace('hawser', '.')].import)
+  built.push(...entries.flatMap((entry) => Object.values(entry).map((file) => path.posix.normalize(file))))
   // The command, and its page, which is copied as it is.
   const demo = await listFiles(path.join(root, 'demo'))
   built.push(...demo.map((file) => `dist/demo/${file.replace(/ts$/, 'js')}`))
@@ -158,8 +163,14 @@ async function checkFiles(installed) {
 
 async function checkManifest(installed) {
   const manifest = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'))
-  for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+  for (const field of ['dependencies', 'optionalDependencies', 'bundleDependencies']) {
     check(manifest[field] === undefined, `the manifest has ${field}`)
+  }
+  for (const name of Object.keys(manifest.peerDependencies)) {
+    check(
+      manifest.peerDependenciesMeta[name]?.optional === true,
+      `the peer dependency ${name} is not optional`,
+    )
   }
   for (const hook of ['preinstall', 'install', 'postinstall']) {
     check(manifest.scripts?.[hook] === undefined, `the manifest runs ${hook}`)
@@ -240,9 +251,10 @@ async function checkTypes(project) {
 }
 
 /** No type that a user can reach is internal, or has a member that is, or says nothing of itself. */
-function checkDeclarations(installed) {
+async function checkDeclarations(installed) {
+  const { exports } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'))
   const files = SUBPATHS.map((name) =>
-    path.join(installed, 'dist/cjs', name.replace('hawser', ''), 'index.d.ts'),
+    path.join(installed, exports[name.replace('hawser', '.')].require.types),
   )
   const { faults, types, members } = checkPublicTypes(files, (file) => file.startsWith(installed), {
     typeRoots: [path.join(root, 'node_modules/@types')],
@@ -339,6 +351,10 @@ async function checkPackage(built) {
       project,
     )
     const installed = path.join(project, 'node_modules/hawser')
+    // The types of an adapter name those of its framework, which its user has.
+    for (const name of ['fastify', 'hono']) {
+      await symlink(tool(name), path.join(project, 'node_modules', name), 'junction')
+    }
 
     const steps = [
       ['files', () => checkFiles(installed)],

@@ -88,6 +88,11 @@ export function leavePort(httpServer: HttpServer, core: ServerCore): void {
   ATTACHED.get(httpServer)?.delete(core)
 }
 
+/** Whether a server that is attached to an HTTP server has a route for a path. */
+export function isServed(httpServer: HttpServer, path: string): boolean {
+  return [...(ATTACHED.get(httpServer) ?? [])].some((core) => core.hasRoute(path))
+}
+
 /**
  * Whether a server answers an upgrade for which it has no route. Where the application listens for upgrades as well, none
  * of Hawser's servers answers, since the application may. Otherwise the last one does, unless another has a route.

@@ -15,7 +15,7 @@ import type { ServerCore } from './server-core.js'
 import { rejectionOf } from './upgrade.js'
 
 /** Whether a value is an HTTP server. The class of HTTP/2 servers with TLS is not public; only they have `updateSettings`. */
-const isHttpServer = (server: unknown): boolean =>
+export const isHttpServer = (server: unknown): server is HttpServer =>
   server instanceof HttpServer ||
   server instanceof HttpsServer ||
   (server instanceof TlsServer && 'updateSettings' in server)

@@ -40,6 +40,8 @@ type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'secure' | 'certificate
 export let abortInfo: (info: RequestInfo) => void
 /** Whether an error is the reason of the signal, which is aborted. */
 export let isAbortOf: (info: RequestInfo, error: unknown) => boolean
+/** Sets the parameters that the routing of a framework found, before a service's own `onUpgrade` reads them. */
+export let setParams: (info: UpgradeInfo, params: Params) => void
 
 /** The request as `onUpgrade` gets it. Parts that cost anything are made when they are first read. */
 export class RequestInfo implements UpgradeInfo {
@@ -50,6 +52,9 @@ export class RequestInfo implements UpgradeInfo {
     }
     isAbortOf = (info, error) =>
       info.#aborter?.signal.aborted === true && error === info.#aborter.signal.reason
+    setParams = (info, params) => {
+      ;(info as { params: Params }).params = params
+    }
     showAs(RequestInfo, 'UpgradeInfo', ({ url, params, protocols, origin, remoteAddress, secure }) => {
       return { url, params, protocols, origin, remoteAddress, secure }
     })

@@ -13,6 +13,7 @@ import { isOriginAllowed } from '../handshake/origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
+import { AnswerDecision, RoutedDecision } from './routed-decision.js'
 import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
@@ -187,16 +188,25 @@ export abstract class Upgrade implements Timed {
     if (this.isOver || route === null || request === null) return
     try {
       if (decision instanceof AcceptDecision) {
-        this.accept(route, request, decision)
+        this.accept(decision instanceof RoutedDecision ? this.moveTo(decision) : route, request, decision)
       } else if (decision instanceof RejectDecision) {
         const { status, body, headers } = decision
         this.rejectDecided(formatRejection(status, { body, headers }))
+      } else if (decision instanceof AnswerDecision) {
+        this.rejectDecided(decision.response)
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
     } catch (error) {
       this.failInternally(error)
     }
+  }
+
+  /** The routing of a framework found another service than the one that began. */
+  private moveTo({ route, params }: RoutedDecision): ServedRoute {
+    this.route = route
+    this.params = params
+    return route
   }
 
   /** Subprotocol and extension, then the 101. */

@@ -42,7 +42,9 @@ export function installHawser(directory: string, packages: readonly string[]): v
   }
   copyFileSync(path.join(root, 'package.json'), path.join(target, 'package.json'))
   for (const name of packages) {
-    symlinkSync(path.join(root, 'node_modules', name), path.join(directory, 'node_modules', name), 'junction')
+    const link = path.join(directory, 'node_modules', name)
+    mkdirSync(path.dirname(link), { recursive: true })
+    symlinkSync(path.join(root, 'node_modules', name), link, 'junction')
   }
 }
 

@@ -45,7 +45,10 @@ let directory = ''
 
 beforeAll(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'hawser-readme-'))
-  installHawser(directory, ['express', 'fastify', 'ws', 'zod'])
+  installHawser(directory, [
+    ...['@hono/node-server', '@nestjs/common', '@nestjs/core', '@nestjs/websockets', 'express', 'fastify'],
+    ...['hono', 'reflect-metadata', 'ws', 'zod'],
+  ])
 })
 
 afterAll(() => {

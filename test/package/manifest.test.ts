@@ -16,6 +16,9 @@ interface Manifest {
   readonly bin: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, string | { readonly import: Target; readonly require: Target }>>
   readonly scripts: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, object>>
+  readonly devDependencies: Readonly<Record<string, string>>
 }
 
 const readText = (file: string): string => readFileSync(path.join(root, file), 'utf8')
@@ -28,15 +31,33 @@ const sourceOf = (target: string): string =>
     .replace(/^\.\/dist\/demo\//, 'demo/')
     .replace(/(\.d\.ts|\.js)$/, '.ts')
 
+/** Each is a file of src/adapters. */
+const ADAPTERS = ['./express', './fastify', './hono', './nest']
+
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],
 )
 
 describe('package.json', () => {
   it('names no runtime dependency of any kind', () => {
-    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+    for (const field of ['dependencies', 'optionalDependencies', 'bundleDependencies']) {
       expect(manifest[field]).toBeUndefined()
     }
+  })
+
+  it('has the frameworks of the adapters as peers, each of them optional, and tests with each', () => {
+    const { peerDependencies, peerDependenciesMeta, devDependencies } = manifest
+    expect(Object.keys(peerDependencies)).toEqual([
+      '@hono/node-server',
+      '@nestjs/websockets',
+      'express',
+      'fastify',
+      'hono',
+    ])
+    expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining(Object.keys(peerDependencies)))
+    expect(peerDependenciesMeta).toEqual(
+      Object.fromEntries(Object.keys(peerDependencies).map((name) => [name, { optional: true }])),
+    )
   })
 
   it('runs nothing when it is installed', () => {
@@ -44,7 +65,7 @@ describe('package.json', () => {
     expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
   })
 
-  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, and itself', () => {
+  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, the adapters, and itself', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
       './endpoints',
@@ -55,14 +76,17 @@ describe('package.json', () => {
       './deflate',
       './connection',
       './backplane',
+      ...ADAPTERS,
       './package.json',
     ])
   })
 
   it.each(entries)(
-    '$subpath: each target is built from its own index.ts, types first',
+    '$subpath: each target is built from its own index.ts or file of adapters, types first',
     ({ subpath, entry }) => {
-      const source = path.posix.join('src', subpath, 'index.ts')
+      const source = ADAPTERS.includes(subpath)
+        ? path.posix.join('src/adapters', `${subpath}.ts`)
+        : path.posix.join('src', subpath, 'index.ts')
       expect(existsSync(path.join(root, source))).toBe(true)
       expect(Object.keys(entry)).toEqual(['import', 'require'])
       for (const [format, target] of [

@@ -1,0 +1,243 @@
+/**
+ * Upgrades that run through the routing of an HTTP framework. The request goes through all that the framework runs for a
+ * request, with a response that is written into memory. A handler of the adapter chooses a service, and answers with 101; what
+ * the response then says is what happens: its headers go into the 101, and any other answer ends the upgrade. All of this is
+ * the decision of one `onUpgrade`, so that limits, origins, the time of the handshake, earlier requests of the connection
+ * and the end of the server are what they are for every upgrade.
+ */
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { optionalFunction, readOptions, showValue, type Checks } from '../check.js'
+import { InvalidStateError } from '../errors.js'
+import { isToken } from '../handshake/tokens.js'
+import { responseInto } from '../native/response-into.js'
+import { isServed, isTaken } from '../server/http-upgrade.js'
+import { isHttpServer } from '../server/listener.js'
+import type { Params } from '../server/path-matching.js'
+import { AnswerDecision, RoutedDecision } from '../server/routed-decision.js'
+import { ServedRoute, type ServerCore } from '../server/server-core.js'
+import {
+  AcceptDecision,
+  checkServerService,
+  RejectDecision,
+  type Accept,
+  type Reject,
+  type ServerService,
+  type UpgradeInfo,
+} from '../server/server-service.js'
+import { setParams } from '../server/upgrade-info.js'
+import { coreOfServer, WebSocketServer } from '../server/websocket-server.js'
+import { AnswerSink, readAnswerHead } from './answer-sink.js'
+
+/** The options of `attach` of an adapter. */
+export interface AttachOptions {
+  /**
+   * Whether an upgrade is for the framework: false leaves it to other listeners of the HTTP server. Default: every one but
+   * those to the paths of routes of a server of Hawser's that is attached to the same HTTP server.
+   */
+  readonly filter?: (request: IncomingMessage) => boolean
+}
+
+const ATTACH = {
+  filter: optionalFunction<NonNullable<AttachOptions['filter']>>(),
+} satisfies Checks<AttachOptions>
+
+/** Fields of a framework's answer that say something of its message or its connection, and so nothing in a 101. */
+const NOT_IN_101: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'date',
+  'etag',
+  'keep-alive',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+const ACCEPT = new AcceptDecision<unknown>(undefined, undefined, undefined)
+
+/** How a request runs through a framework. It may throw, or answer later. */
+export type Run = (request: IncomingMessage, response: ServerResponse) => unknown
+
+/** What a handler chose for an upgrade. */
+interface Choice {
+  readonly route: ServedRoute
+  readonly params: Params
+  readonly decision: AcceptDecision<unknown> | RejectDecision
+  /** The answer that the adapter gives then: with another one, the framework has changed it, and the choice is void. */
+  readonly status: number
+}
+
+/** One upgrade, while it runs through the framework. */
+export class PendingUpgrade {
+  readonly info: UpgradeInfo
+  private choice: Choice | null = null
+
+  constructor(info: UpgradeInfo) {
+    this.info = info
+  }
+
+  /**
+   * Chooses a service, whose own `onUpgrade` then decides.
+   * @param params of the framework's route
+   * @param data gives `socket.data`, unless the service's `onUpgrade` does
+   * @param acceptStatus the status with which this adapter says that it upgrades
+   * @returns the status that the framework has to answer with, without a body
+   * @throws what `onUpgrade` and `data` throw; TypeError if `onUpgrade` decides nothing; InvalidStateError if a handler has
+   *   chosen already
+   */
+  async choose(
+    route: ServedRoute,
+    params: Params,
+    data: () => unknown,
+    acceptStatus: number,
+  ): Promise<number> {
+    setParams(this.info, params)
+    const made: unknown = (await route.service.onUpgrade?.(this.info)) ?? ACCEPT
+    if (!(made instanceof AcceptDecision) && !(made instanceof RejectDecision)) {
+      throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(made)}`)
+    }
+    const decision: AcceptDecision<unknown> | RejectDecision =
+      made instanceof AcceptDecision && made.data === undefined
+        ? new AcceptDecision<unknown>(await data(), made.headers, made.protocol)
+        : made
+    if (this.choice !== null) throw new InvalidStateError('a handler has upgraded this request already')
+    const status = decision instanceof RejectDecision ? decision.status : acceptStatus
+    this.choice = { route, params, decision, status }
+    return status
+  }
+
+  /** @param bytes the answer of the framework, head and body */
+  decide(bytes: Uint8Array): Accept<unknown> | Reject | AnswerDecision {
+    const { choice } = this
+    const { status, headers } = readAnswerHead(bytes)
+    if (choice?.status !== status) {
+      if (status === 101) throw new TypeError('the framework answered 101, and no service was chosen')
+      return new AnswerDecision(bytes)
+    }
+    const { route, params, decision } = choice
+    const further = [...headers].filter(([name]) => isForDecision(name))
+    if (decision instanceof AcceptDecision) return new RoutedDecision(route, params, decision, further)
+    return new RejectDecision(decision.status, decision.body, [...further, ...(decision.headers ?? [])])
+  }
+}
+
+/** The parameters that a framework's routing found, all as text: those of a wildcard may be a list. */
+export function textParams(params: unknown): Params {
+  if (typeof params !== 'object' || params === null) return {}
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join('/') : String(value),
+    ]),
+  )
+}
+
+function isForDecision(name: string): boolean {
+  const lowerCase = name.toLowerCase()
+  return isToken(name) && !NOT_IN_101.has(lowerCase) && !lowerCase.startsWith('sec-websocket-')
+}
+
+/** The upgrades of one server that run through frameworks. */
+export class FrameworkUpgrades {
+  private readonly server: WebSocketServer<never>
+  private readonly core: ServerCore
+  private readonly pending = new WeakMap<object, PendingUpgrade>()
+  private readonly attached = new WeakSet<HttpServer>()
+  /** By their services: where a handler gives the service of each upgrade, it is mostly the same one. */
+  private readonly routes = new WeakMap<object, ServedRoute>()
+
+  /** @throws TypeError for what is not a WebSocketServer */
+  constructor(server: unknown) {
+    if (!(server instanceof WebSocketServer)) {
+      throw new TypeError(`server must be a WebSocketServer, not ${showValue(server)}`)
+    }
+    this.server = server as WebSocketServer<never>
+    this.core = coreOfServer(server as WebSocketServer)
+  }
+
+  /** @throws TypeError or RangeError for a wrong service */
+  routeOf(service: unknown): ServedRoute {
+    const known = this.routes.get(service as object)
+    if (known !== undefined) return known
+    const checked = checkServerService(service)
+    const route = new ServedRoute('', checked, this.core)
+    this.routes.set(checked, route)
+    return route
+  }
+
+  /** The upgrade that a request of node:http is, while it runs through the framework. */
+  pendingOf(request: object): PendingUpgrade | undefined {
+    return this.pending.get(request)
+  }
+
+  /**
+   * Takes the upgrades of an HTTP server.
+   * @param run default: through the listeners for its requests
+   * @throws TypeError for what is not an HTTP server, and for wrong options; InvalidStateError if it is attached already or
+   *   the server was closed
+   */
+  attach(httpServer: HttpServer, options: AttachOptions, run?: Run): void {
+    if (!isHttpServer(httpServer)) {
+      throw new TypeError(`httpServer must be an http or https server, not ${showValue(httpServer)}`)
+    }
+    const { filter } = readOptions('AttachOptions', options, ATTACH)
+    const { signal } = this.server
+    if (signal.aborted) throw new InvalidStateError('the server was closed')
+    if (this.attached.has(httpServer)) throw new InvalidStateError('this HTTP server is attached already')
+    const service = this.serviceOf(run ?? ((...pair) => runByListeners(httpServer, ...pair)))
+    const listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const path = (request.url ?? '').split('?', 1)[0] as string
+      if (isTaken(socket) || isServed(httpServer, path) || filter?.(request) === false) return
+      this.server.handleUpgrade(request, socket, head, service)
+    }
+    this.attached.add(httpServer)
+    httpServer.on('upgrade', listener)
+    signal.addEventListener('abort', () => httpServer.off('upgrade', listener), { once: true })
+  }
+
+  /** The service of a request whose own service is not known yet. */
+  private serviceOf(run: Run): ServerService {
+    return { onUpgrade: (info) => this.runThrough(run, info) as Promise<Accept<unknown>> }
+  }
+
+  private async runThrough(run: Run, info: UpgradeInfo): Promise<Accept<unknown> | Reject | AnswerDecision> {
+    const { raw, signal } = info
+    if (raw === undefined) throw new TypeError('the request did not come by node:http')
+    const sink = new AnswerSink()
+    const response = responseInto(raw, sink)
+    response.shouldKeepAlive = false
+    const pending = new PendingUpgrade(info)
+    this.pending.set(raw, pending)
+    const abort = (): void => {
+      sink.destroy()
+    }
+    try {
+      const answered = new Promise<void>((resolve, reject) => {
+        response.once('finish', resolve)
+        sink.once('close', () => {
+          reject(signal.aborted ? (signal.reason as Error) : new Error('the framework ended the response'))
+        })
+      })
+      // Where `run` throws, nothing waits for the answer.
+      answered.catch(() => undefined)
+      signal.addEventListener('abort', abort)
+      await Promise.all([answered, run(raw, response)])
+      return pending.decide(sink.bytes)
+    } finally {
+      signal.removeEventListener('abort', abort)
+      this.pending.delete(raw)
+      // After it the response emits 'close', as each response does.
+      sink.destroy()
+    }
+  }
+}
+
+/** Runs a request as node:http does: every framework listens there. */
+function runByListeners(httpServer: HttpServer, request: IncomingMessage, response: ServerResponse): void {
+  if (httpServer.emit('request', request, response)) return
+  response.statusCode = 404
+  response.end()
+}

@@ -1,0 +1,162 @@
+/** hawser/nest: gateways of a real NestJS application over real sockets. */
+import 'reflect-metadata'
+import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Module, type INestApplication } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import {
+  SubscribeMessage,
+  WebSocketGateway,
+  WebSocketServer as Server,
+  WsException,
+} from '@nestjs/websockets'
+import { of } from 'rxjs'
+import { connect, HandshakeError, type ClientSocket, type WebSocketServer } from '../../../src/index.js'
+import { HawserAdapter, type NestSocket } from '../../../src/adapters/nest.js'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const disconnected = new EventEmitter()
+
+/** The gateway; its decorators are applied below, since the tests are compiled without them. */
+class Chat {
+  server!: WebSocketServer
+  handleConnection(client: NestSocket): void {
+    client.emit('welcome', client.socket.url)
+  }
+
+  handleDisconnect(client: NestSocket): void {
+    disconnected.emit('client', client.id)
+  }
+
+  join(client: NestSocket, room: string): { event: string; data: unknown } {
+    client.join(room)
+    return { event: 'joined', data: client.rooms }
+  }
+
+  say(client: NestSocket, { room, text }: { room: string; text: string }): void {
+    client.to(room).emit('said', text)
+  }
+
+  async later(_client: NestSocket, data: number): Promise<object> {
+    await Promise.resolve()
+    return { event: 'later', data: data + 1 }
+  }
+
+  many(): unknown {
+    return of({ event: 'many', data: 1 }, { event: 'many', data: 2 })
+  }
+
+  wrong(): void {
+    throw new WsException('this is wrong')
+  }
+}
+
+function gateway(type: new () => Chat, events: readonly string[], options: object, port = 0): void {
+  WebSocketGateway(port, options)(type)
+  Server()(type.prototype, 'server')
+  for (const name of events) {
+    const method = Object.getOwnPropertyDescriptor(Chat.prototype, name) as PropertyDescriptor
+    Object.defineProperty(type.prototype, name, method)
+    SubscribeMessage(name)(type.prototype, name, method)
+  }
+}
+
+const EVENTS = ['join', 'say', 'later', 'many', 'wrong'] as const
+
+async function start(...gateways: (new () => Chat)[]): Promise<{ app: INestApplication; host: string }> {
+  class App {}
+  Module({ providers: gateways })(App)
+  const app = await NestFactory.create(App, { logger: false } as never)
+  cleanups.push(() => app.close())
+  app.useWebSocketAdapter(new HawserAdapter(app))
+  await app.listen(0, '127.0.0.1')
+  const { port } = (app.getHttpServer() as ReturnType<typeof createServer>).address() as AddressInfo
+  return { app, host: `127.0.0.1:${String(port)}` }
+}
+
+const ask = async (socket: ClientSocket, event: string, data?: unknown): Promise<unknown> => {
+  socket.sendJson({ event, data })
+  return socket.receiveJson()
+}
+
+describe('HawserAdapter', () => {
+  it('binds the messages of a gateway on the port of the application, with every kind of result', async () => {
+    class Gateway extends Chat {}
+    gateway(Gateway, EVENTS, { path: '/chat' })
+    const { host } = await start(Gateway)
+    const socket = await connect(`ws://${host}/chat`)
+    expect(await socket.receiveJson()).toEqual({ event: 'welcome', data: '/chat' })
+    expect(await ask(socket, 'join', 'dogs')).toEqual({ event: 'joined', data: ['dogs'] })
+    expect(await ask(socket, 'later', 1)).toEqual({ event: 'later', data: 2 })
+    expect(await ask(socket, 'many')).toEqual({ event: 'many', data: 1 })
+    expect(await socket.receiveJson()).toEqual({ event: 'many', data: 2 })
+    expect(await ask(socket, 'wrong', 5)).toMatchObject({
+      event: 'exception',
+      data: { status: 'error', message: 'this is wrong' },
+    })
+    for (const ignored of ['not JSON', '5', 'null', '{"data":1}', '{"event":"constructor"}'])
+      socket.send(ignored)
+    expect(await ask(socket, 'later', 2)).toEqual({ event: 'later', data: 3 })
+    const ended = once(disconnected, 'client')
+    await socket.close()
+    expect(await ended).toEqual([expect.any(String)])
+    const none = await connect(`ws://${host}/nowhere`).catch((error: unknown) => error)
+    expect(none).toBeInstanceOf(HandshakeError)
+  })
+
+  it('has groups as rooms, which the server of the gateway reaches', async () => {
+    class Gateway extends Chat {}
+    gateway(Gateway, EVENTS, {})
+    const { app, host } = await start(Gateway)
+    const [ada, bob] = [await connect(`ws://${host}/`), await connect(`ws://${host}/`)]
+    for (const socket of [ada, bob]) {
+      await socket.receiveJson()
+      await ask(socket, 'join', 'dogs')
+    }
+    bob.sendJson({ event: 'say', data: { room: 'dogs', text: 'woof' } })
+    expect(await ada.receiveJson()).toEqual({ event: 'said', data: 'woof' })
+    const { server } = app.get(Gateway)
+    expect(server.group('dogs').size).toBe(2)
+    server.group('dogs').send('to all')
+    expect([await ada.receive(), await bob.receive()]).toEqual(['to all', 'to all'])
+    await Promise.all([ada.close(), bob.close()])
+  })
+
+  it('serves gateways on a port of their own, each by its path, and closes all of it with the application', async () => {
+    const free = createServer().listen(0)
+    const { port } = free.address() as AddressInfo
+    await new Promise((resolve) => free.close(resolve))
+    class First extends Chat {}
+    class Second extends Chat {}
+    gateway(First, ['later'], { path: '/first' }, port)
+    gateway(Second, ['later'], { path: '/second', limits: { maxMessageBytes: 10 } }, port)
+    const { app } = await start(First, Second)
+    const first = await connect(`ws://127.0.0.1:${String(port)}/first`)
+    const second = await connect(`ws://127.0.0.1:${String(port)}/second`)
+    expect(await first.receiveJson()).toEqual({ event: 'welcome', data: '/first' })
+    expect(await second.receiveJson()).toEqual({ event: 'welcome', data: '/second' })
+    second.send('longer than ten')
+    expect(await second.closed).toMatchObject({ code: 1009 })
+    expect((await fetch(`http://127.0.0.1:${String(port)}/`)).status).toBe(426)
+    await app.close()
+    expect(await first.closed).toMatchObject({ code: 1001 })
+    await expect(fetch(`http://127.0.0.1:${String(port)}/`)).rejects.toThrow()
+  })
+
+  it('refuses what is not an application, wrong options of a gateway, and namespaces, with their names', async () => {
+    expect(() => new HawserAdapter({} as never)).toThrow(/^app must be a Nest application/)
+    const adapter = new HawserAdapter({ getHttpServer: () => createServer() })
+    expect(() => adapter.create(0, { maxMesageBytes: 1 } as never)).toThrow(/maxMesageBytes/)
+    expect(() => adapter.create(0, { path: 'chat' })).toThrow(/path/)
+    expect(() => adapter.create(0, { namespace: '/chat' } as never)).toThrow(/^namespace is of Socket\.IO/)
+    expect(() => adapter.create(0, { tls: {} } as never)).toThrow(/^tls is of the HTTP server/)
+    const without = new HawserAdapter({ getHttpServer: () => undefined })
+    expect(() => without.create(0)).toThrow(/has no http or https server/)
+    await adapter.dispose()
+  })
+})
