@@ -52,7 +52,6 @@ export class Connection extends Receiving {
   answersAllPings = false
   private pongs: Pongs | null = null
   private closing: ClosingView = UNTOUCHED
-  /** Made when the end begins. */
   private ending: Ending | null = null
   /** An event to report before any received one. */
   private pending: ConnectionEvent | null = null
@@ -94,6 +93,11 @@ export class Connection extends Receiving {
   /** The bytes of frames that are not taken yet, and of messages that wait for compression. */
   get bufferedBytes(): number {
     return this.sender.byteLength
+  }
+
+  /** @internal At least as many as {@link bufferedBytes}. To ask for these does not encode what waits to be encoded together. */
+  get mostBufferedBytes(): number {
+    return this.sender.mostBytes
   }
 
   /** The round trip of the last answered ping, in milliseconds; undefined before the first. */
@@ -152,10 +156,9 @@ export class Connection extends Receiving {
     if (receiver !== null && this.closing.isReceiving) {
       const received = receiver.next()
       this.idle?.received(receiver.dataBytes, this.now)
-      if (received !== null) {
-        if (received instanceof MessageReceived) return received
-        return received instanceof ControlFrame ? this.receiveControl(received) : this.violate(received)
-      }
+      if (received instanceof MessageReceived) return received
+      if (received instanceof ControlFrame) return this.receiveControl(received)
+      if (received !== null) return this.violate(received)
       if (receiver.isInflating) return null
     }
     return this.ending === null ? null : this.ending.next()
@@ -169,20 +172,19 @@ export class Connection extends Receiving {
    * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
    */
   send(data: MessageData | PreparedMessage, options?: SendOptions, mayHold = false): boolean {
-    if (data instanceof PreparedMessage) {
-      if (options !== undefined) throw new TypeError('send options belong to the PreparedMessage itself')
-      return this.sendPrepared(data)
+    if (typeof data === 'object' && data instanceof PreparedMessage) {
+      if (options === undefined) return this.sendPrepared(data)
+      throw new TypeError('send options belong to the PreparedMessage itself')
     }
     const compress = options === undefined || wantsCompression(options)
-    if (typeof data === 'string') {
-      if (!this.isSendable) return false
-      this.sender.sendText(data, compress)
-      return true
-    }
-    const bytes = viewBytes('data', data)
+    const body = typeof data === 'string' ? data : viewBytes('data', data)
     if (!this.isSendable) return false
-    const holds = mayHold && bytes.length >= HELD_PAYLOAD_BYTES && canBeHeld(bytes) && options?.copy !== true
-    this.sender.sendBytes(bytes, compress, holds)
+    if (typeof body === 'string') {
+      this.sender.sendText(body, compress)
+    } else {
+      const holds = mayHold && body.length >= HELD_PAYLOAD_BYTES && options?.copy !== true && canBeHeld(body)
+      this.sender.sendBytes(body, compress, holds)
+    }
     return true
   }
 
@@ -304,8 +306,7 @@ export class Connection extends Receiving {
     const answer = transportShouldClose(this.closing.state, this.role)
     // The peer has ended its side: nothing more can arrive.
     const isDue = answer === 'now' || (this.closing.transport !== 'open' && this.closing.isOver)
-    if (!isDue) return answer
-    return this.sender.isCompressing ? 'soon' : 'now'
+    return !isDue ? answer : this.sender.isCompressing ? 'soon' : 'now'
   }
 
   /** When {@link tick} has something to do if nothing is received until then, in milliseconds; Infinity for never. */
@@ -373,8 +374,7 @@ export class Connection extends Receiving {
     this.waker.wake()
   }
 
-  private receiveControl(frame: ControlFrame): ConnectionEvent {
-    const { opcode, payload } = frame
+  private receiveControl({ opcode, payload }: ControlFrame): ConnectionEvent {
     if (opcode === Opcode.PING) {
       if (this.autoPong && this.isSendable) this.sendPong(payload, true)
       return { type: 'ping', data: payload }

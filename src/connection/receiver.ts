@@ -7,6 +7,7 @@ import { MessageAssembler } from '../frame/message-assembler.js'
 import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
 import { asBuffer } from '../frame/as-buffer.js'
+import { MessageRun, returnRun } from '../frame/message-run.js'
 import { decodeText, isWholeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
 import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
@@ -55,8 +56,8 @@ export class Receiver implements DecodeListener {
   private fragments = 0
   /** The most frames that a message may have: no limit, unless {@link limitFragments} sets one. */
   private maxFragments = Infinity
-  /** What became of it, until {@link next} gives it. */
-  private ready: MessageReceived | ProtocolError | null = null
+  /** What became of it, or messages that were taken together: what {@link next} gives before all else. */
+  private ready: MessageReceived | ProtocolError | MessageRun | null = null
 
   /**
    * @param waker woken when a message came about by itself, at the end of work off the loop
@@ -151,10 +152,10 @@ export class Receiver implements DecodeListener {
   /** The next message or control frame, or what the peer did wrong. Null: more bytes, or time, are needed. */
   next(): MessageReceived | ControlFrame | ProtocolError | null {
     if (this.decoding !== null) return null
-    if (this.ready !== null) {
-      const result = this.ready
-      this.ready = null
-      return result
+    if (this.ready !== null) return this.takeReady(this.ready)
+    if (this.text === 'string') {
+      const run = this.parser.takeRun()
+      if (run !== null) return this.receiveRun(run)
     }
     const opcode = this.parser.takeWhole()
     if (opcode !== 0) return this.receiveShort(opcode)
@@ -171,6 +172,28 @@ export class Receiver implements DecodeListener {
       if (result !== null) return result
       if (this.isInflating) return null
     }
+  }
+
+  private takeReady(ready: MessageReceived | ProtocolError | MessageRun): MessageReceived | ProtocolError {
+    if (ready instanceof MessageRun) return this.takeOne(ready)
+    this.ready = null
+    return ready
+  }
+
+  private receiveRun(run: MessageRun): MessageReceived {
+    this.dataBytes += run.byteLength + run.count * HEADER_BYTES
+    this.opcode = run.opcode
+    this.ready = run
+    return this.takeOne(run)
+  }
+
+  private takeOne(run: MessageRun): MessageReceived {
+    const message = new MessageReceived(run.shift())
+    if (run.isOver) {
+      this.ready = null
+      returnRun(run)
+    }
+    return message
   }
 
   private receiveData(part: FramePart): MessageReceived | ProtocolError | null {

@@ -49,6 +49,11 @@ export class Sender implements CompressionWaiter, EncodeListener {
     return this.output.byteLength + this.encodingBytes + (this.waiting?.byteLength ?? 0)
   }
 
+  /** At least as many as {@link byteLength}, at no cost. */
+  get mostBytes(): number {
+    return this.output.mostBytes + this.encodingBytes + (this.waiting === null ? 0 : this.waiting.byteLength)
+  }
+
   /**
    * The part of {@link byteLength} that counts as waiting: without a message that is being compressed if nothing is
    * before it.

@@ -1,25 +1,22 @@
 import { asBuffer } from '../frame/as-buffer.js'
 import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
-import { frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
+import { FIN_BIT, frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
 import { createMaskingKey, maskInPlace } from '../frame/masking.js'
+import { Opcode } from '../frame/opcode.js'
+import { writeTextFrames } from '../frame/text-frames.js'
 import { measuresSlowly, writeAscii, writeUtf8 } from '../native/buffer-text.js'
+import { HeldPayload } from './held-payload.js'
+import { SLAB_BYTES, viewOf } from './last-view.js'
+import { batch, MAX_BATCHED_TEXTS, MAX_BATCHED_UNITS } from './text-batch.js'
+import { isMeasured } from './text-measure.js'
 
-/** All connections write frames into one shared slab, so that most need no buffer of their own. */
-const SLAB_BYTES = 64 * 1024
 /** The largest result of one `take` of several buffers: a slab, and the message that filled it. */
 const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
 /** A larger frame gets a buffer of its own. */
 const LARGE_FRAME_BYTES = 16 * 1024
 /** A string up to this length is not measured before it is encoded: it gets room for 3 bytes for each UTF-16 unit. */
 const SHORT_TEXT_UNITS = 4 * 1024
-/**
- * The start of a longer string that is looked at first. To measure a string of two-byte units takes as long as to encode it
- * (13 us for 16 KiB, against 0.2 us for others; Node 20, 2026-11), so it is not done where it is bound to find more than ASCII.
- */
-const START_UNITS = 256
-/** A longer string is measured all the same: three times its length is more than what {@link borrowBuffer} keeps. */
-const MAX_UNMEASURED_UNITS = 1024 * 1024
 /** From this size on the bytes of a server's message may be held as they are: a second piece of a write costs less than a copy. */
 export const HELD_PAYLOAD_BYTES = 16 * 1024
 /** The part of a long string that is encoded at once. */
@@ -28,50 +25,17 @@ const PART_UNITS = 64 * 1024
 const MIN_PRIVATE_BYTES = 1024
 const MAX_PRIVATE_BYTES = 64 * 1024
 
+/** The first byte of a text in one frame, not compressed. */
+const TEXT = FIN_BIT | Opcode.TEXT
+
 const EMPTY: Buffer = Buffer.alloc(0)
 /** The empty list that all share. It is never changed. */
 const NONE: Buffer[] = []
 
 const allocate = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes)
 
-/** A payload that is not copied, with its length at the time of `send`: a caller may transfer the bytes away by mistake. */
-class HeldPayload {
-  readonly length: number
-  private readonly payload: Uint8Array
-
-  constructor(payload: Uint8Array) {
-    this.payload = payload
-    this.length = payload.length
-  }
-
-  /** As many bytes as the header says: zeros where the caller transferred them away. */
-  get bytes(): Uint8Array {
-    return this.payload.length === this.length ? this.payload : Buffer.alloc(this.length)
-  }
-}
-
-/** Whether a longer string is worth measuring: it begins with ASCII, or it is too long for anything else. */
-const isMeasured = (text: string): boolean =>
-  text.length > MAX_UNMEASURED_UNITS || Buffer.byteLength(text.slice(0, START_UNITS)) === START_UNITS
-
 let slab = allocate(0)
 let slabEnd = 0
-
-/** The last view: a thousand connections that send the same prepared message share it. */
-let lastView = EMPTY
-let lastRegion = EMPTY
-let lastStart = 0
-
-function viewOf(region: Buffer, start: number, end: number): Buffer {
-  // A larger buffer belongs to one message and must not be held here.
-  if (region.length > SLAB_BYTES) return region.subarray(start, end)
-  if (region !== lastRegion || start !== lastStart || end - start !== lastView.length) {
-    lastView = region.subarray(start, end)
-    lastRegion = region
-    lastStart = start
-  }
-  return lastView
-}
 
 /**
  * Serialized frames that are ready to be written, one after the other in as few buffers as possible: messages that
@@ -82,8 +46,8 @@ function viewOf(region: Buffer, start: number, end: number): Buffer {
  * into private buffers, which grow with the waiting bytes: memory follows the bytes, never the number of frames.
  */
 export class WriteQueue {
-  /** The bytes that are not taken yet. */
-  byteLength = 0
+  /** The bytes that are encoded and not taken yet. */
+  private bytes = 0
   /**
    * Whether the transport takes no bytes at the moment. While it is set, frames go into private buffers, so that a
    * slow peer never holds slabs that other connections wrote into.
@@ -113,12 +77,67 @@ export class WriteQueue {
     this.maskBit = masked ? MASK_BIT : 0
   }
 
+  /** The bytes that are not taken yet. */
+  get byteLength(): number {
+    if (batch.owner === this) this.encodeBatch()
+    return this.bytes
+  }
+
+  /** At least as many as {@link byteLength}, at no cost. */
+  get mostBytes(): number {
+    return batch.owner === this ? this.bytes + batch.mostBytes : this.bytes
+  }
+
   /**
    * Appends one frame with text.
    * @param firstByte FIN, RSV1 and the opcode
    * @param text encoded as UTF-8; lone surrogates become U+FFFD
    */
   appendText(firstByte: number, text: string): void {
+    if (firstByte !== TEXT || text.length > MAX_BATCHED_UNITS || !this.joinsBatch(text)) {
+      this.encodeText(firstByte, text)
+    }
+  }
+
+  /** Lets a short text wait for others: see text-batch.ts. @returns false if it is to be encoded by itself */
+  private joinsBatch(text: string): boolean {
+    if (batch.owner !== this) {
+      // The first text of a write is encoded at once: often there is no second one.
+      if (this.bytes === 0 || this.isBlocked || this.held !== null || !batch.isWanted) return false
+      batch.owner?.encodeBatch()
+    } else if (batch.count === MAX_BATCHED_TEXTS) {
+      this.encodeBatch()
+    }
+    batch.owner = this
+    batch.add(text)
+    return true
+  }
+
+  /** Encodes the texts that waited for each other: those of {@link batch}, which are this queue's. */
+  encodeBatch(): void {
+    const { text, count, lengths } = batch
+    batch.clear()
+    if (count > 1 && this.encodeTogether(text, count, lengths)) return
+    let start = 0
+    for (let i = 0; i < count; i++) {
+      const end = start + (lengths[i] as number)
+      this.encodeText(TEXT, text.substring(start, end))
+      start = end
+    }
+  }
+
+  /** @returns false if there is text that is not ASCII: then nothing was written */
+  private encodeTogether(text: string, count: number, lengths: readonly number[]): boolean {
+    const isMasked = this.maskBit !== 0
+    const bytes = text.length + count * frameHeaderBytes(0, isMasked)
+    const at = this.reserve(bytes)
+    const isDone = writeTextFrames(text, lengths, count, isMasked, this.region, at)
+    if (isDone) this.appended(at + bytes)
+    else batch.failed()
+    return isDone
+  }
+
+  private encodeText(firstByte: number, text: string): void {
     const masked = this.maskBit !== 0
     const units = text.length
     // Nearly all text is ASCII: it is written where an ASCII payload belongs, and moved if it is not ASCII. Long text
@@ -171,7 +190,7 @@ export class WriteQueue {
     }
     const at = this.reserve(frameHeaderBytes(length, false))
     const end = writeFrameHeader(this.region, at, firstByte, length, 0)
-    this.byteLength += end - at + length
+    this.bytes += end - at + length
     this.end = end
     if (this.region === slab) slabEnd = end
     this.held = new HeldPayload(payload)
@@ -184,6 +203,7 @@ export class WriteQueue {
    * @param buffer its bytes must not change any more
    */
   appendShared(buffer: Buffer, start: number, end: number): void {
+    if (batch.owner === this) this.encodeBatch()
     if (this.held !== null) this.copyHeld()
     const length = end - start
     if (this.isBlocked && length <= LARGE_FRAME_BYTES) {
@@ -198,7 +218,7 @@ export class WriteQueue {
       this.start = start
       this.end = end
     }
-    this.byteLength += length
+    this.bytes += length
   }
 
   /** Whether the last frame's payload is not copied yet: see {@link appendHeld}. */
@@ -211,10 +231,10 @@ export class WriteQueue {
     const { held } = this
     if (held === null) return
     this.held = null
-    this.byteLength -= held.length
+    this.bytes -= held.length
     const at = this.reserve(held.length)
     this.region.set(held.bytes, at)
-    this.byteLength += held.length
+    this.bytes += held.length
     this.end = at + held.length
     if (this.region === slab) slabEnd = this.end
   }
@@ -234,7 +254,7 @@ export class WriteQueue {
       const bytes = viewOf(this.region, this.start, this.end)
       this.taken = this.isPrivate ? this.region : null
       this.dropRegion()
-      this.byteLength = this.held === null ? 0 : this.held.length
+      this.bytes = this.held === null ? 0 : this.held.length
       return bytes
     }
     this.taken = null
@@ -243,7 +263,7 @@ export class WriteQueue {
     let bytes = 0
     do bytes += (this.done[count++] as Buffer).length
     while (count < this.done.length && bytes + (this.done[count] as Buffer).length <= MAX_TAKEN_BYTES)
-    this.byteLength -= bytes
+    this.bytes -= bytes
     const taken = this.done.splice(0, count)
     return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes)
   }
@@ -254,9 +274,9 @@ export class WriteQueue {
    */
   takeHeld(): Uint8Array | null {
     const { held } = this
-    if (held?.length !== this.byteLength) return null
+    if (held?.length !== this.bytes) return null
     this.held = null
-    this.byteLength = 0
+    this.bytes = 0
     return held.bytes
   }
 
@@ -288,9 +308,10 @@ export class WriteQueue {
   /** Drops all frames that are not taken; of one whose header is taken the payload stays. */
   clear(): void {
     this.done = NONE
-    if (this.held?.length === this.byteLength) return
+    if (batch.owner === this) batch.clear()
+    if (this.held?.length === this.bytes) return
     this.held = null
-    this.byteLength = 0
+    this.bytes = 0
     this.dropRegion()
   }
 
@@ -335,9 +356,14 @@ export class WriteQueue {
       writeMaskingKey(region, headerEnd, key)
       maskInPlace(region, payloadAt, end, key)
     }
-    this.byteLength += end - this.end
+    this.appended(end)
+  }
+
+  /** Counts what was written into the region, up to `end`. */
+  private appended(end: number): void {
+    this.bytes += end - this.end
     this.end = end
-    if (region === slab) slabEnd = end
+    if (this.region === slab) slabEnd = end
   }
 
   /**
@@ -345,6 +371,7 @@ export class WriteQueue {
    * @returns the index of that room in `region`
    */
   private reserve(bytes: number): number {
+    if (batch.owner === this) this.encodeBatch()
     if (this.held !== null) this.copyHeld()
     const { region, end } = this
     if (this.isPrivate) {
@@ -354,10 +381,10 @@ export class WriteQueue {
       return end
     }
     this.closeRegion()
-    if (this.isBlocked || this.byteLength > 0 || bytes > LARGE_FRAME_BYTES) {
+    if (this.isBlocked || this.bytes > 0 || bytes > LARGE_FRAME_BYTES) {
       this.isPrivate = true
       // A buffer that leaves at once comes from the pool: see recycle. One that may wait is no larger than needed.
-      const isBrief = !this.isBlocked && this.byteLength === 0
+      const isBrief = !this.isBlocked && this.bytes === 0
       this.region = isBrief ? borrowBuffer(bytes) : allocate(Math.max(bytes, this.privateRoom()))
     } else {
       if (slabEnd + bytes > slab.length) {
@@ -373,7 +400,7 @@ export class WriteQueue {
 
   /** The size of the next private buffer: as many bytes as wait already, within bounds. */
   private privateRoom(): number {
-    return Math.min(Math.max(this.byteLength, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
+    return Math.min(Math.max(this.bytes, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
   }
 
   private closeRegion(): void {

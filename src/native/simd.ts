@@ -3,161 +3,28 @@
  * of its own. All handles read into that memory, so what they read is unmasked where it lies; other bytes go through it. Without
  * WebAssembly (`--jitless`, a policy, a processor without SIMD) the lane does not open, and its users go by JavaScript.
  */
-import { sliceLatin1 } from './buffer-text.js'
+import { sliceLatin1, writeUtf8 } from './buffer-text.js'
 import { isNativeOn } from './native-switch.js'
-import { SIMD_BINARY } from './simd-binary.js'
+import {
+  ENTRIES_AT,
+  MAX_MESSAGES,
+  openLane,
+  READ_AT,
+  READ_BYTES,
+  SLICE_AT,
+  SLICE_BYTES,
+  TEXT_BYTES,
+  WIDE_AT,
+  type LaneExports,
+} from './simd-probe.js'
 
-/** What src/native/simd.wat exports. Addresses are indexes of its memory. */
-export interface LaneExports {
-  readonly memory: { readonly buffer: ArrayBuffer }
-  /** Masks the bytes from `at` to `end` and writes them to `to`. @returns 0 if all are ASCII then */
-  readonly mask: (to: number, at: number, end: number, key: number) => number
-  /** Joins continuation frames: see simd.wat. @returns the number of frames; four more numbers are at address 0 */
-  readonly join: (at: number, end: number, maskBit: number, maxFrame: number, budget: number) => number
-  /** Writes UTF-8 as UTF-16 to `to`. @returns the number of units, or -1; the bits of all units are at address 16 */
-  readonly utf16: (at: number, end: number, to: number) => number
-  /** Writes the lower byte of each unit to `to`. */
-  readonly narrow: (at: number, units: number, to: number) => void
-}
-
-/** The part of WebAssembly that is used here: its types are not among those of Node. */
-interface Assembly {
-  readonly Module: new (binary: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: object }
-}
-
-/** Where the parts of the memory begin, as simd.wat has them. */
-const READ_AT = 60 * 1024
-/**
- * What one read may give: 256 KiB, and the headers of what they hold. Four messages of 64 KiB that were sent together are one
- * read then, and not two, of which the second one has 56 bytes.
- */
-export const READ_BYTES = 260 * 1024
-const SLICE_AT = READ_AT + READ_BYTES
-/** A multiple of four, so that a key is in step in each slice; small enough to stay in the processor's cache. */
-const SLICE_BYTES = 16 * 1024
-
-/** Text of at most so many bytes is decoded. */
-const TEXT_BYTES = 64 * 1024
-/** Twice as many bytes for text in UTF-16. */
-const WIDE_AT = SLICE_AT + TEXT_BYTES
-
-const KEY = 0x3d21fa37
-const KEY_BYTES = [0x37, 0xfa, 0x21, 0x3d]
-
-/** Tries masking: a range with a part for each step of the code, between other bytes, in place and not, ASCII and not. */
-export function maskWorks({ memory, mask }: LaneExports): boolean {
-  const bytes = Buffer.from(memory.buffer)
-  // 64 + 2 x 16 + 8 + 4 + 2 + 1
-  const length = 111
-  for (const [from, to, last] of [
-    [READ_AT + 1, READ_AT + 1, 0x41],
-    [READ_AT + 1, READ_AT, 0x80],
-    [READ_AT + 1, SLICE_AT + 3, 0x7f],
-  ] as const) {
-    const plain = Buffer.alloc(length, 0x41)
-    plain[length - 1] = last
-    bytes.fill(0xee, READ_AT, READ_AT + 128)
-    bytes.fill(0xee, SLICE_AT, SLICE_AT + 128)
-    for (let i = 0; i < length; i++) bytes[from + i] = (plain[i] as number) ^ (KEY_BYTES[i & 3] as number)
-    const after = bytes[to + length]
-    if ((mask(to, from, from + length, KEY) === 0) !== last < 0x80) return false
-    if (plain.compare(bytes, to, to + length) !== 0) return false
-    if (bytes[to + length] !== after || bytes[to - 1] === plain[0]) return false
-  }
-  return true
-}
-
-/** A continuation frame, masked with {@link KEY}. */
-const fragment = (firstByte: number, ...payload: readonly number[]): readonly number[] => [
-  firstByte,
-  0x80 | payload.length,
-  ...KEY_BYTES,
-  ...payload.map((byte, i) => byte ^ (KEY_BYTES[i & 3] as number)),
-]
-
-/** Three of them between other bytes, the second empty, the third the last. */
-const FRAGMENTS = [
-  0xee,
-  ...fragment(0, 0x61, 0x62, 0x63),
-  ...fragment(0),
-  ...fragment(0x80, 0x64, 0xe9),
-  0x89,
-  0x80,
-]
-
-/** Tries to join fragments: with the last one and without, and where the message may not be longer. */
-export function joinWorks({ memory, join }: LaneExports): boolean {
-  const bytes = Buffer.from(memory.buffer)
-  const results = new Int32Array(memory.buffer, 0, 4)
-  const at = READ_AT + 1
-  const end = READ_AT + FRAGMENTS.length
-  const tryWith = (last: number, budget: number): string => {
-    bytes.set(FRAGMENTS, READ_AT)
-    const frames = join(at, last, 0x80, 125, budget)
-    const [stop = 0, to = 0, isLast, seen] = results
-    const text = bytes.toString('latin1', at, to)
-    return [frames, stop - READ_AT, text, isLast, seen === 0].join()
-  }
-  return (
-    tryWith(end, 5) === '3,24,abcd\u00e9,128,false' &&
-    tryWith(end, 4) === '2,16,abc,0,true' &&
-    tryWith(end - 3, 5) === '2,16,abc,0,true'
-  )
-}
-
-/** Each fails for a reason of its own: table 3-7 of the Unicode standard, and what is cut. */
-const NOT_UTF8 = [
-  '80',
-  'c1bf',
-  'c341',
-  'e09fbf',
-  'eda080',
-  'e28241',
-  'f08fbfbf',
-  'f4908080',
-  'f5808080',
-  'f09f98',
-]
-
-/** Tries to decode text of each length of characters, after 16 bytes of ASCII and not, and what is not text. */
-export function utf16Works({ memory, utf16, narrow }: LaneExports): boolean {
-  const bytes = Buffer.from(memory.buffer)
-  const results = new Int32Array(memory.buffer, 0, 5)
-  const tryWith = (given: Buffer): number => {
-    bytes.fill(0x80, READ_AT, READ_AT + 64)
-    bytes.set(given, READ_AT + 1)
-    return utf16(READ_AT + 1, READ_AT + 1 + given.length, WIDE_AT)
-  }
-  for (const text of ['h\u00e9', 'sixteen letters!h\u00e9\u20ac\u{1f600}\u07ff\ud7ff\ue000\u{10ffff}']) {
-    if (tryWith(Buffer.from(text)) !== text.length) return false
-    if (bytes.toString('utf16le', WIDE_AT, WIDE_AT + text.length * 2) !== text) return false
-    if ((results[4] as number) > 0xff !== text.length > 2) return false
-    if (text.length > 2) continue
-    narrow(WIDE_AT, 2, WIDE_AT)
-    if (bytes.toString('latin1', WIDE_AT, WIDE_AT + 2) !== text) return false
-  }
-  return NOT_UTF8.every((hex) => tryWith(Buffer.from(hex, 'hex')) === -1)
-}
+export { MAX_MESSAGES }
 
 /**
  * Whether Node decodes text that is not ASCII more slowly than the lane: 5.1 against 0.9 us for 1 KiB of Greek or German vowels
  * (Node 20 and 22, 2026-11). From Node 24 on it takes 0.4 us.
  */
 const NODE_DECODES_SLOWLY = Number.parseInt(process.versions.node, 10) < 24
-
-/** Compiles the module and tries all that it exports. @returns null where it cannot be used */
-export function openLane(
-  assembly: unknown = (globalThis as { WebAssembly?: unknown }).WebAssembly,
-): LaneExports | null {
-  try {
-    const { Module, Instance } = assembly as Assembly
-    const found = new Instance(new Module(Buffer.from(SIMD_BINARY, 'base64'))).exports as LaneExports
-    return maskWorks(found) && joinWorks(found) && utf16Works(found) ? found : null
-  } catch {
-    return null
-  }
-}
 
 const notOpen = (): number => {
   throw new Error('the lane is not open')
@@ -169,13 +36,19 @@ class Lane {
    * because to look at the ArrayBuffer of a view costs more than to unmask a short message.
    */
   chunk: Uint8Array | null = null
+  /** Where the last {@link walk} left the messages: read before the next use of the lane. */
+  walkedIn: Buffer = Buffer.alloc(0)
   /** Those of {@link LaneExports}, once the lane is open. */
   #mask: LaneExports['mask'] = notOpen
   #join: LaneExports['join'] = notOpen
+  #walk: LaneExports['walk'] = notOpen
+  #frames: LaneExports['frames'] = notOpen
   #utf16: LaneExports['utf16'] = notOpen
   #narrow: LaneExports['narrow'] = notOpen
   /** What the last {@link join} found, as simd.wat has it. */
   #results = new Int32Array(5)
+  /** What {@link walk} found of each message, and {@link frames} is given, as simd.wat has it. */
+  #entries = new Int32Array(2 * MAX_MESSAGES)
   #readBuffer: Buffer | null = null
   #slice: Buffer = Buffer.alloc(0)
   #text: Buffer = Buffer.alloc(0)
@@ -245,6 +118,69 @@ class Lane {
   }
 
   /**
+   * Takes short messages of one type that lie in a chunk from `start` on, and unmasks them: see simd.wat. Those of
+   * {@link chunk} are unmasked where they are, others in a copy. The lane is open.
+   * @param end at most 16 KiB after `start`
+   * @param firstByte FIN and the opcode of text or bytes
+   * @param maskBit 0x80 where frames must be masked, else 0
+   * @param maxFrame the longest payload
+   * @param bounds gets where each payload begins and ends in {@link walkedIn}, in turn
+   * @returns the number of messages, at most {@link MAX_MESSAGES}
+   */
+  walk(
+    chunk: Buffer,
+    start: number,
+    end: number,
+    firstByte: number,
+    maskBit: number,
+    maxFrame: number,
+    bounds: number[],
+  ): number {
+    let at = READ_AT + start
+    let base = READ_AT
+    this.walkedIn = chunk
+    if (chunk !== this.chunk) {
+      chunk.copy(this.#slice, 0, start, end)
+      at = SLICE_AT
+      base = SLICE_AT
+      this.walkedIn = this.#slice
+    }
+    const count = this.#walk(at, at + end - start, firstByte, maskBit, maxFrame)
+    const found = this.#entries
+    for (let i = 0; i < 2 * count; i++) bounds[i] = (found[i] as number) - base
+    return count
+  }
+
+  /**
+   * Makes a frame of each of several short texts, all of ASCII, FIN and text. The lane is open.
+   * @param text all, one after the other
+   * @param lengths of each, at most 125
+   * @param keys of each, where they are masked
+   * @param count at most {@link MAX_MESSAGES}
+   * @param target has room for all frames from `at` on
+   * @returns false if they are not ASCII: then nothing was written
+   */
+  frames(
+    text: string,
+    lengths: readonly number[],
+    keys: readonly number[],
+    count: number,
+    maskBit: number,
+    target: Buffer,
+    at: number,
+  ): boolean {
+    if (writeUtf8(this.#text, text, 0) !== text.length) return false
+    const bounds = this.#entries
+    for (let i = 0; i < count; i++) {
+      bounds[2 * i] = lengths[i] as number
+      bounds[2 * i + 1] = maskBit === 0 ? 0 : (keys[i] as number)
+    }
+    const end = this.#frames(SLICE_AT, count, maskBit, WIDE_AT)
+    this.#wide.copy(target, at, 0, end - WIDE_AT)
+    return true
+  }
+
+  /**
    * Masks bytes of any memory, which come into the lane and leave it in slices. The lane is open.
    * @param target may be `source`, with `at` the same as `start`
    * @param key turned to the phase of the first byte
@@ -304,11 +240,14 @@ class Lane {
     const { buffer } = found.memory
     this.#mask = found.mask
     this.#join = found.join
+    this.#walk = found.walk
+    this.#frames = found.frames
     this.#utf16 = found.utf16
     this.#narrow = found.narrow
     this.#text = Buffer.from(buffer, SLICE_AT, TEXT_BYTES)
     this.#wide = Buffer.from(buffer, WIDE_AT, TEXT_BYTES * 2)
     this.#results = new Int32Array(buffer, 0, 5)
+    this.#entries = new Int32Array(buffer, ENTRIES_AT, 2 * MAX_MESSAGES)
     this.#readBuffer = Buffer.from(buffer, READ_AT, READ_BYTES)
     this.#slice = Buffer.from(buffer, SLICE_AT, SLICE_BYTES)
   }

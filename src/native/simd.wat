@@ -1,12 +1,13 @@
-;; What src/native/simd.ts runs, in the memory that all handles read into: masking (RFC 6455 5.3), fragments (5.4), and
-;; text (8.1).
+;; What src/native/simd.ts runs, in the memory that all handles read into: masking (RFC 6455 5.3), fragments (5.4), short
+;; messages, and text (8.1).
 ;;
 ;; Assembled by `node scripts/assemble.mjs` into simd-binary.ts. Addresses are bytes of this memory, `end` is the first byte
 ;; that does not belong to a range, and a key is 32 bits with its first octet lowest, as WebAssembly lays out numbers. The
 ;; callers keep every range inside the memory: a wrong one traps, and writes nothing outside.
 (module
   ;; 8 pages of 64 KiB, and never more, so that views of it stay valid:
-  ;;   0       20 bytes for results, and else nothing, so that an address minus 64 is never below 0
+  ;;   0       20 bytes for results, and little else, so that an address minus 64 is never below 0
+  ;;   1024    512 bytes: two numbers for each of up to 64 short messages
   ;;   61440   260 KiB that all handles read into
   ;;   327680  64 KiB through which bytes of other memory go
   ;;   393216  128 KiB for text in UTF-16
@@ -162,6 +163,90 @@
     (i32.store offset=8 (i32.const 0) (local.get $last))
     (i32.store offset=12 (i32.const 0) (local.get $seen))
     (local.get $frames))
+
+  ;; Walks short messages of one type that lie whole between $at and $end, one after the other: one frame each, whose first byte
+  ;; is $first_byte, 0x81 for text or 0x82 for bytes, with a length of at most 16 bits in the shortest form, at most
+  ;; $max_frame. Unmasks each in its place, and writes where its payload begins and ends to address 1024. It stops after 64, and
+  ;; before whatever else, which it leaves as it was: also before text that is not ASCII. Writes where it stopped to
+  ;; address 0. @returns the number of messages
+  (func (export "walk")
+    (param $at i32) (param $end i32) (param $first_byte i32) (param $mask_bit i32) (param $max_frame i32) (result i32)
+    (local $entry i32)
+    (local $start i32)
+    (local $stop i32)
+    (local $length i32)
+    (local $key i32)
+    (local.set $entry (i32.const 1024))
+    (block $done
+      (loop $next
+        (br_if $done (i32.gt_u (i32.add (local.get $at) (i32.const 2)) (local.get $end)))
+        (br_if $done (i32.ne (i32.load8_u (local.get $at)) (local.get $first_byte)))
+        ;; A wrong mask bit makes the length 128 or more.
+        (local.set $length (i32.xor (i32.load8_u offset=1 (local.get $at)) (local.get $mask_bit)))
+        (local.set $start (i32.add (local.get $at) (i32.const 2)))
+        (if (i32.gt_u (local.get $length) (i32.const 125))
+          (then
+            (br_if $done (i32.ne (local.get $length) (i32.const 126)))
+            ;; A length that is cut makes the frame end after $end as well, or is not in the shortest form.
+            (local.set $length
+              (i32.or
+                (i32.shl (i32.load8_u (local.get $start)) (i32.const 8))
+                (i32.load8_u offset=1 (local.get $start))))
+            (br_if $done (i32.lt_u (local.get $length) (i32.const 126)))
+            (local.set $start (i32.add (local.get $start) (i32.const 2)))))
+        (br_if $done (i32.gt_u (local.get $length) (local.get $max_frame)))
+        (if (local.get $mask_bit)
+          (then
+            (local.set $key (i32.load (local.get $start)))
+            (local.set $start (i32.add (local.get $start) (i32.const 4)))))
+        (local.set $stop (i32.add (local.get $start) (local.get $length)))
+        (br_if $done (i32.gt_u (local.get $stop) (local.get $end)))
+        (if (call $mask (local.get $start) (local.get $start) (local.get $stop) (local.get $key))
+          (then
+            (if (i32.eq (local.get $first_byte) (i32.const 0x81))
+              (then
+                ;; Not ASCII: masked again it is what it was.
+                (drop (call $mask (local.get $start) (local.get $start) (local.get $stop) (local.get $key)))
+                (br $done)))))
+        (i32.store (local.get $entry) (local.get $start))
+        (i32.store offset=4 (local.get $entry) (local.get $stop))
+        (local.set $entry (i32.add (local.get $entry) (i32.const 8)))
+        (local.set $at (local.get $stop))
+        (br_if $next (i32.lt_u (local.get $entry) (i32.const 1536)))))
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.shr_u (i32.sub (local.get $entry) (i32.const 1024)) (i32.const 3)))
+
+  ;; Makes $count frames of text at $to, where nothing of the rest lies, of at most 125 bytes each, whose payloads lie one after
+  ;; the other at $from. At address 1024 are the length and the key of each, in turn. @returns the address after the last
+  (func (export "frames") (param $from i32) (param $count i32) (param $mask_bit i32) (param $to i32) (result i32)
+    (local $entry i32)
+    (local $end i32)
+    (local $stop i32)
+    (local $length i32)
+    (local $key i32)
+    (local.set $entry (i32.const 1024))
+    (local.set $end (i32.add (i32.const 1024) (i32.shl (local.get $count) (i32.const 3))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $entry) (local.get $end)))
+        (local.set $length (i32.load (local.get $entry)))
+        (local.set $key (i32.load offset=4 (local.get $entry)))
+        ;; FIN and the opcode of text, the mask bit and the length.
+        (i32.store8 (local.get $to) (i32.const 0x81))
+        (i32.store8 offset=1 (local.get $to) (i32.or (local.get $mask_bit) (local.get $length)))
+        (local.set $to (i32.add (local.get $to) (i32.const 2)))
+        (if (local.get $mask_bit)
+          (then
+            (i32.store (local.get $to) (local.get $key))
+            (local.set $to (i32.add (local.get $to) (i32.const 4)))))
+        (local.set $stop (i32.add (local.get $from) (local.get $length)))
+        ;; Without a mask the key is 0, and this copies.
+        (drop (call $mask (local.get $to) (local.get $from) (local.get $stop) (local.get $key)))
+        (local.set $from (local.get $stop))
+        (local.set $to (i32.add (local.get $to) (local.get $length)))
+        (local.set $entry (i32.add (local.get $entry) (i32.const 8)))
+        (br $next)))
+    (local.get $to))
 
   ;; Validates the UTF-8 from $at to $end (RFC 3629), and writes it as UTF-16 to $to, where there is room for 2 bytes for each
   ;; byte. Writes the bits of all units to address 16: none above 0xff, and the text is Latin-1. @returns the number of

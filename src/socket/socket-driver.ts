@@ -1,17 +1,13 @@
 import { ProtocolError, type TransportError } from '../errors.js'
-import { Connection, ReadyState, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
+import { Connection, type ConnectionOptions, type SendOptions } from '../connection/connection.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import { ReadyState } from '../connection/ready-state.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/write-queue.js'
 import type { Limits } from '../limits.js'
 import { DeadlineLoop } from './deadlines.js'
-import {
-  transportError,
-  type DeliveryOutcome,
-  type DriverOptions,
-  type DriverOwner,
-  type SlowConsumerPolicy,
-} from './driver-owner.js'
+import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
+import { transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold } from './run-loop.js'
@@ -254,7 +250,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   /** Whether a further message is taken, judged by the output that waits. If not, the slow-consumer policy has acted. */
   private admits(): boolean {
-    return this.connection.bufferedBytes <= this.maxWaitingBytes || this.admitsOneMore()
+    const { connection, maxWaitingBytes: most } = this
+    return connection.mostBufferedBytes <= most || connection.bufferedBytes <= most || this.admitsOneMore()
   }
 
   /** As {@link admits}, after writing what the transport takes: part of the buffered output may be on its way. */
@@ -278,6 +275,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   private sent(): boolean {
     this.messagesSent++
     this.touch()
+    const most = this.connection.mostBufferedBytes + this.transport.pendingBytes
+    if (most <= HELD_PAYLOAD_BYTES && most <= this.limits.highWaterMarkBytes) return true
     let waiting = this.connection.bufferedBytes
     // Bytes that are held leave before the caller goes on, or are copied.
     if (waiting > HELD_PAYLOAD_BYTES && (waiting > EAGER_FLUSH_BYTES || this.connection.isHolding)) {

@@ -2,13 +2,15 @@ import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import type * as Simd from '../../../src/native/simd.js'
 import {
+  framesWorks,
   joinWorks,
   maskWorks,
   openLane,
   READ_BYTES,
   utf16Works,
+  walkWorks,
   type LaneExports,
-} from '../../../src/native/simd.js'
+} from '../../../src/native/simd-probe.js'
 import { frames, KEY, xor } from '../../helpers/frame-builder.js'
 import { loadNative } from '../../helpers/load-native.js'
 
@@ -139,6 +141,81 @@ describe('the probe of joining fragments', () => {
   })
 })
 
+describe('the probe of walking messages', () => {
+  type Walk = LaneExports['walk']
+  test.each<[string, (walk: Walk, numbers: Int32Array, bytes: Buffer) => Walk]>([
+    ['takes nothing', () => () => 0],
+    [
+      'takes what is too long',
+      (walk) => (at, end, firstByte, maskBit) => walk(at, end, firstByte, maskBit, 125),
+    ],
+    [
+      'takes what is cut',
+      (walk) =>
+        (at, _end, ...rest) =>
+          walk(at, 61440 + 34, ...rest),
+    ],
+    [
+      'only takes text',
+      (walk) =>
+        (at, end, _firstByte, ...rest) =>
+          walk(at, end, 0x81, ...rest),
+    ],
+    [
+      'does not tell where it stopped',
+      (walk, numbers) =>
+        (...given) => {
+          const count = walk(...given)
+          numbers[0] = 0
+          return count
+        },
+    ],
+    [
+      'does not tell where the messages are',
+      (walk, numbers) =>
+        (...given) => {
+          const count = walk(...given)
+          numbers.fill(0, 256, 260)
+          return count
+        },
+    ],
+    [
+      'leaves text that is not ASCII unmasked',
+      (walk, _numbers, bytes) =>
+        (...given) => {
+          const count = walk(...given)
+          bytes.set([0xc3, 0xa9], 61440 + 24)
+          return count
+        },
+    ],
+  ])('fails where it %s', (_name, change) => {
+    const found = openLane() as LaneExports
+    const { buffer } = found.memory
+    const walk = change(found.walk, new Int32Array(buffer, 0, 512), Buffer.from(buffer))
+    expect(walkWorks({ ...found, walk })).toBe(false)
+    expect(walkWorks(found)).toBe(true)
+  })
+})
+
+describe('the probe of making frames', () => {
+  type Frames = LaneExports['frames']
+  test.each<[string, (frames: Frames) => Frames]>([
+    ['writes nothing', () => (_from, _count, _maskBit, to) => to],
+    ['masks nothing', (frames) => (from, count, _maskBit, to) => frames(from, count, 0, to)],
+    ['masks everything', (frames) => (from, count, _maskBit, to) => frames(from, count, 0x80, to)],
+    [
+      'leaves the last out',
+      (frames) =>
+        (from, count, ...rest) =>
+          frames(from, count - 1, ...rest),
+    ],
+  ])('fails where it %s', (_name, change) => {
+    const found = openLane() as LaneExports
+    expect(framesWorks({ ...found, frames: change(found.frames) })).toBe(false)
+    expect(framesWorks(found)).toBe(true)
+  })
+})
+
 describe('the probe of decoding', () => {
   test.each<[string, (found: LaneExports, results: Int32Array) => Partial<LaneExports>]>([
     ['writes nothing', () => ({ utf16: () => 2 })],
@@ -202,6 +279,49 @@ describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
     } else {
       expect(() => lane.maskChunk(1, 6, KEY_NUMBER)).toThrow('the lane is not open')
     }
+  })
+
+  test('walks messages of the chunk in place, and of any other in a copy, only where it is open', () => {
+    const sent = frames(
+      { opcode: 1, payload: 'ab', key: KEY },
+      { opcode: 1, payload: Buffer.alloc(200, 'c'), key: KEY },
+      { opcode: 9, key: KEY },
+    )
+    lane.readBuffer.set(sent)
+    const chunk = lane.lend(sent.length)
+    const bounds: number[] = []
+    const other = Buffer.from(sent)
+    const walk = (given: Buffer, start: number): number =>
+      lane.walk(given, start, sent.length, 0x81, 0x80, 512, bounds)
+    if (!isOn) {
+      expect(() => walk(other, 0)).toThrow('the lane is not open')
+      return
+    }
+    expect(walk(other, 8)).toBe(1)
+    expect(other).toEqual(sent)
+    expect(bounds).toEqual([8, 208])
+    expect(lane.walkedIn.toString('latin1', 8, 208)).toBe('c'.repeat(200))
+    expect(walk(chunk, 0)).toBe(2)
+    expect(lane.walkedIn).toBe(chunk)
+    expect(bounds).toEqual([6, 8, 16, 216])
+    expect(chunk.toString('latin1', 6, 8)).toBe('ab')
+  })
+
+  test('makes frames of text that is ASCII only where it is open', () => {
+    const target = Buffer.alloc(20)
+    const make = (text: string): boolean => lane.frames(text, [3, 2], [KEY_NUMBER, 0], 2, 0x80, target, 1)
+    expect(make('abcd\u00e9')).toBe(false)
+    expect(make('abcde')).toBe(isOn)
+    if (!isOn) {
+      expect(target).toEqual(Buffer.alloc(20))
+      return
+    }
+    const expected = frames(
+      { opcode: 1, payload: 'abc', key: KEY },
+      { opcode: 1, payload: 'de', key: [0, 0, 0, 0] },
+    )
+    expect(target.subarray(1, 18)).toEqual(expected)
+    expect([target[0], target[18]]).toEqual([0, 0])
   })
 
   test('joins fragments of the chunk only where it is open', () => {
