@@ -48,8 +48,8 @@ export default {
       name: 'resolvable',
       comment: 'An import must lead to a file',
       severity: 'error',
-      // The types of the drop-in name those of Node and their own JavaScript, which is built: the compiler resolves them.
-      from: { pathNot: '^packages/[^/]+/index[.]d[.]m?ts$' },
+      // What a package gives out names what is built, and the types of Node.
+      from: { pathNot: '^packages/[^/]+/(index[.]d[.]m?ts|wrapper[.]mjs)$' },
       to: { couldNotResolve: true },
     },
     {

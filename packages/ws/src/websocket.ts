@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
@@ -24,9 +23,6 @@ export type { BinaryType }
 export const READY_STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
 const STATE_NAMES = Object.keys(READY_STATES)
 const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
-
-/** Published before 'open', `{ socket }`: how a process sees that the drop-in carries its connections. */
-const OPENED = channel('hawser-ws:open')
 
 const EMPTY = Buffer.alloc(0)
 const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
