@@ -40,9 +40,10 @@ describe('the checks', () => {
     expect(list({}).map(({ name }) => name)).toEqual(ALWAYS)
   })
 
-  test('are with the implementations that are quick to install, in CI', () => {
+  test('are with the implementations and the users of ws that are quick to install, in CI', () => {
     expect(list({ interop: true }).slice(ALWAYS.length)).toEqual([
       { name: 'interop (quick)', script: 'interop', flags: ['--quick'], needs: 'build' },
+      { name: 'consumers (quick)', script: 'consumers', flags: ['--quick'] },
     ])
   })
 
@@ -71,6 +72,7 @@ describe('the checks', () => {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
         ...ALWAYS.map((name) => (name.startsWith('tests without') ? 'tests without native, all' : name)),
         'interop',
+        'consumers',
         'autobahn (full)',
         'autobahn (stream, full)',
         'autobahn (without native, sample)',
