@@ -170,7 +170,7 @@ export const LIMIT_ADVICE: Readonly<Record<string, string>> = {
 
 /**
  * Checks the limits of a server or a client and fills in the defaults: `limits`, and the times beside it.
- * @returns a frozen object with every limit
+ * @returns a frozen object with every limit: the defaults themselves if nothing is given
  * @throws TypeError or RangeError with the option's name, value and range; TypeError for a time that is given twice
  */
 export function gatherLimits(
@@ -178,16 +178,16 @@ export function gatherLimits(
   defaults: Limits,
 ): Limits {
   const limits = resolveLimits(options.limits, defaults)
-  const merged: Record<string, number> = { ...limits }
+  let merged: Record<string, number> | null = null
   for (const name of TIMEOUT_NAMES) {
     const given = LIMIT_CHECKS[name](name, options[name])
     if (given === undefined) continue
     if (options.limits?.[name] !== undefined) {
       throw new TypeError(`${name} is given twice: by itself and in limits`)
     }
-    merged[name] = given
+    ;(merged ??= { ...limits })[name] = given
   }
-  return resolved(merged)
+  return merged === null ? limits : resolved(merged)
 }
 
 /**

@@ -2,13 +2,13 @@ import { ProtocolError, type TransportError } from '../errors.js'
 import {
   checkCloseArguments,
   checkFailArguments,
-  CloseCode,
   decodeClosePayload,
   encodeClosePayload,
   type ClosePayload,
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
+import type { Limits } from '../limits.js'
 import { transportShouldClose, UNTOUCHED, type ClosingView } from './closing-handshake.js'
 import {
   resolveConnectionOptions,
@@ -24,10 +24,9 @@ import { canBeHeld, controlPayload, viewBytes, type MessageData } from './messag
 import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
 import { ReadyState } from './ready-state.js'
-import { ControlFrame } from './receiver.js'
-import { Receiving } from './receivers.js'
+import { ControlFrame, type Receiver } from './receiver.js'
+import { receiversFor, type Receivers } from './receivers.js'
 import { Sender } from './sender.js'
-import { HELD_PAYLOAD_BYTES } from './write-queue.js'
 
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
@@ -38,10 +37,16 @@ export { ReadyState, type ConnectionOptions, type SendOptions }
  * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
  * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
-export class Connection extends Receiving {
+export class Connection implements Waker {
   /** The side that this connection is. */
   readonly role: Role
   private readonly sender: Sender
+  private readonly limits: Limits
+  private readonly receivers: Receivers
+  /** Lent while bytes are looked at, and while a message or a frame is not complete; else null. */
+  private receiver: Receiver | null = null
+  /** The received bytes of data frames when the last receiver was given back. */
+  private earlierBytes = 0
   /** Made when more is to be known than the last sign of life: until then that is {@link now}. */
   private lazyKeepalive: Keepalive | null = null
   private readonly idle: IdleTime | null
@@ -60,8 +65,9 @@ export class Connection extends Receiving {
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
     const { role, limits, codec, autoPong, autoClose, now, waker } = resolveConnectionOptions(options)
-    super(role, limits, codec)
     this.role = role
+    this.limits = limits
+    this.receivers = receiversFor(role, limits, codec)
     this.autoPong = autoPong
     this.autoClose = autoClose
     this.waker = waker
@@ -95,7 +101,7 @@ export class Connection extends Receiving {
     return this.sender.byteLength
   }
 
-  /** @internal At least as many as {@link bufferedBytes}. To ask for these does not encode what waits to be encoded together. */
+  /** At least as many as {@link bufferedBytes}. To ask for these does not encode what waits to be encoded together. */
   get mostBufferedBytes(): number {
     return this.sender.mostBytes
   }
@@ -119,8 +125,24 @@ export class Connection extends Receiving {
     if (!this.closing.isReceiving) return
     this.now = now
     if (this.lazyKeepalive !== null) this.lazyKeepalive.alive(now)
-    const receiver = this.receiver ?? this.borrowReceiver(this.sender.codec)
-    receiver.push(chunk, isBorrowed)
+    this.receiver ??= this.receivers.lend(this.sender.codec, this, this.earlierBytes)
+    this.receiver.push(chunk, isBorrowed)
+  }
+
+  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
+  keepInput(): void {
+    const { receiver } = this
+    if (receiver === null) return
+    receiver.keepInput()
+    if (!receiver.isAtRest) return
+    this.earlierBytes = receiver.dataBytes
+    this.receiver = null
+    this.receivers.giveBack(receiver)
+  }
+
+  /** The received bytes of data frames; each header counts as 2 bytes. */
+  get receivedDataBytes(): number {
+    return this.receiver === null ? this.earlierBytes : this.receiver.dataBytes
   }
 
   /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */
@@ -179,12 +201,8 @@ export class Connection extends Receiving {
     const compress = options === undefined || wantsCompression(options)
     const body = typeof data === 'string' ? data : viewBytes('data', data)
     if (!this.isSendable) return false
-    if (typeof body === 'string') {
-      this.sender.sendText(body, compress)
-    } else {
-      const holds = mayHold && body.length >= HELD_PAYLOAD_BYTES && options?.copy !== true && canBeHeld(body)
-      this.sender.sendBytes(body, compress, holds)
-    }
+    if (typeof body === 'string') this.sender.sendText(body, compress)
+    else this.sender.sendBytes(body, compress, mayHold && options?.copy !== true && canBeHeld(body))
     return true
   }
 
@@ -240,10 +258,7 @@ export class Connection extends Receiving {
 
   /** Queues the answer to the peer's Close frame, with its code, if `autoClose` is off (RFC 6455 section 5.5.1). */
   answerClose(): void {
-    if (!this.owesClose) return
-    const { code } = this.closing.info
-    this.end.closing.step('answer')
-    this.sender.sendClose(encodeClosePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code))
+    if (this.owesClose) this.end.answer()
   }
 
   /**
@@ -253,7 +268,7 @@ export class Connection extends Receiving {
    */
   fail(closeCode: number, reason = ''): void {
     checkFailArguments(closeCode, reason)
-    this.failWith(closeCode, reason)
+    this.end.fail(closeCode, reason)
   }
 
   /** Fails the connection for a limit of this side, with an `error` event. @param dropOutput what waits, between two frames */
@@ -261,7 +276,7 @@ export class Connection extends Receiving {
     if (!this.isSendable) return
     if (dropOutput) this.end.drop()
     this.pending = { type: 'error', error }
-    this.failWith(error.closeCode, error.message)
+    this.end.fail(error.closeCode, error.message)
   }
 
   /** Returns the bytes to write next, which do not change at least until {@link recycleOutput}; null if none wait. */
@@ -399,19 +414,7 @@ export class Connection extends Receiving {
   }
 
   private violate(error: ProtocolError): ConnectionEvent {
-    this.failWith(error.closeCode, error.message)
+    this.end.fail(error.closeCode, error.message)
     return { type: 'error', error }
-  }
-
-  private failWith(closeCode: number, reason: string): void {
-    if (this.owesClose) {
-      // `closed` reports the peer's Close frame; this side's Close frame reports the failure.
-      this.end.closing.step('violation')
-      this.sender.sendClose(encodeClosePayload(closeCode, reason))
-      return
-    }
-    if (!this.closing.isReceiving) return
-    const send = this.end.closing.step('violation', closeCode, reason)
-    if (send === 'violation') this.sender.sendClose(encodeClosePayload(closeCode, reason))
   }
 }

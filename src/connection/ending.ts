@@ -1,4 +1,5 @@
 import type { ProtocolError, TransportError } from '../errors.js'
+import { CloseCode, encodeClosePayload } from '../frame/close-code.js'
 import { ClosingHandshake } from './closing-handshake.js'
 import type { Closed, CloseInfo, ConnectionEvent } from './events.js'
 import type { Sender } from './sender.js'
@@ -27,6 +28,27 @@ export class Ending {
     const unsentBytes = closing.unsentBytes + sender.byteLength
     const isClean = wasClean && unsentBytes <= droppedBytes
     return { code, reason, wasClean: isClean, initiator, droppedMessages, unsentBytes }
+  }
+
+  /** Queues the answer to the peer's Close frame, with its code (RFC 6455 section 5.5.1). */
+  answer(): void {
+    const { code } = this.closing.info
+    this.closing.step('answer')
+    this.sender.sendClose(encodeClosePayload(code === CloseCode.NO_STATUS_RECEIVED ? undefined : code))
+  }
+
+  /** Fails the connection (RFC 6455 section 7.1.7). */
+  fail(closeCode: number, reason: string): void {
+    const { closing, sender } = this
+    if (closing.owesAnswer) {
+      // `closed` reports the peer's Close frame; this side's Close frame reports the failure.
+      closing.step('violation')
+      sender.sendClose(encodeClosePayload(closeCode, reason))
+      return
+    }
+    if (!closing.isReceiving) return
+    const send = closing.step('violation', closeCode, reason)
+    if (send === 'violation') sender.sendClose(encodeClosePayload(closeCode, reason))
   }
 
   /** Reports that the peer ended its side of the transport. */

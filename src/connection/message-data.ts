@@ -1,5 +1,6 @@
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
 import { showValue } from '../check.js'
+import { HELD_PAYLOAD_BYTES } from './held-payload.js'
 
 /** A message to send: text, or bytes in any of their JavaScript forms. */
 export type MessageData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | ArrayBufferView
@@ -21,8 +22,9 @@ export function viewBytes(name: string, data: Exclude<MessageData, string>): Uin
 const adviceFor = (data: unknown): string =>
   typeof data === 'object' && data !== null ? '; sendJson, or JSON.stringify, makes text of a value' : ''
 
-/** Whether the memory of these bytes stays as it is unless their owner changes it: it is neither shared nor resizable. */
-export function canBeHeld({ buffer }: Uint8Array): boolean {
+/** Whether bytes are worth holding, and their memory stays as it is unless their owner changes it: neither shared nor resizable. */
+export function canBeHeld({ length, buffer }: Uint8Array): boolean {
+  if (length < HELD_PAYLOAD_BYTES) return false
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true
 }
 

@@ -41,62 +41,28 @@ export class Receivers {
     this.spare = receiver
   }
 
-  /** Whether receivers of these options are lent here. */
-  fits(role: Role, reservedBits: number): boolean {
-    return this.role === role && this.reservedBits === reservedBits
+  /** Whether receivers of these options are lent here: all that a receiver reads of them. */
+  fits(role: Role, limits: Limits, reservedBits: number): boolean {
+    return (
+      this.role === role &&
+      this.reservedBits === reservedBits &&
+      this.limits.maxMessageBytes === limits.maxMessageBytes &&
+      this.limits.maxFrameBytes === limits.maxFrameBytes
+    )
   }
 }
 
-const known = new WeakMap<Limits, Receivers[]>()
+/** How many kinds of receivers are known: those of the connections that were made last. */
+const MAX_KNOWN = 16
 
-/** @returns the same object for the same limits, role and extension */
+const known: Receivers[] = []
+
+/** @returns the same object for the same role, limits of size and extension, nearly always */
 export function receiversFor(role: Role, limits: Limits, codec: MessageCodec | null): Receivers {
   const reservedBits = codec === null ? 0 : codec.reservedBits
-  let list = known.get(limits)
-  if (list === undefined) known.set(limits, (list = []))
-  const fitting = list.find((receivers) => receivers.fits(role, reservedBits))
-  if (fitting !== undefined) return fitting
+  for (const receivers of known) if (receivers.fits(role, limits, reservedBits)) return receivers
   const receivers = new Receivers(role, limits, reservedBits)
-  list.push(receivers)
+  if (known.length === MAX_KNOWN) known.shift()
+  known.push(receivers)
   return receivers
-}
-
-/** The receiving side of a connection: it borrows a receiver while there is something to look at. */
-export abstract class Receiving implements Waker {
-  /** Lent while bytes are looked at, and while a message or a frame is not complete; else null. */
-  protected receiver: Receiver | null = null
-  protected readonly limits: Limits
-  private readonly receivers: Receivers
-  /** The received bytes of data frames when the last receiver was given back. */
-  private dataBytes = 0
-
-  constructor(role: Role, limits: Limits, codec: MessageCodec | null) {
-    this.limits = limits
-    this.receivers = receiversFor(role, limits, codec)
-  }
-
-  /** The received bytes of data frames; each header counts as 2 bytes. */
-  get receivedDataBytes(): number {
-    return this.receiver === null ? this.dataBytes : this.receiver.dataBytes
-  }
-
-  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
-  keepInput(): void {
-    const { receiver } = this
-    if (receiver === null) return
-    receiver.keepInput()
-    if (!receiver.isAtRest) return
-    this.dataBytes = receiver.dataBytes
-    this.receiver = null
-    this.receivers.giveBack(receiver)
-  }
-
-  /** Reports that work on the thread pool has ended. */
-  abstract wake(): void
-
-  protected borrowReceiver(codec: MessageCodec | null): Receiver {
-    const receiver = this.receivers.lend(codec, this, this.dataBytes)
-    this.receiver = receiver
-    return receiver
-  }
 }

@@ -6,7 +6,7 @@ import { createMaskingKey, maskInPlace } from '../frame/masking.js'
 import { Opcode } from '../frame/opcode.js'
 import { writeTextFrames } from '../frame/text-frames.js'
 import { measuresSlowly, writeAscii, writeUtf8 } from '../native/buffer-text.js'
-import { HeldPayload } from './held-payload.js'
+import { HELD_PAYLOAD_BYTES, HeldPayload } from './held-payload.js'
 import { SLAB_BYTES, viewOf } from './last-view.js'
 import { batch, MAX_BATCHED_TEXTS, MAX_BATCHED_UNITS } from './text-batch.js'
 import { isMeasured } from './text-measure.js'
@@ -17,8 +17,6 @@ const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
 const LARGE_FRAME_BYTES = 16 * 1024
 /** A string up to this length is not measured before it is encoded: it gets room for 3 bytes for each UTF-16 unit. */
 const SHORT_TEXT_UNITS = 4 * 1024
-/** From this size on the bytes of a server's message may be held as they are: a second piece of a write costs less than a copy. */
-export const HELD_PAYLOAD_BYTES = 16 * 1024
 /** The part of a long string that is encoded at once. */
 const PART_UNITS = 64 * 1024
 /** The smallest and the largest growth of a connection's own buffers, in bytes. */
@@ -371,7 +369,8 @@ export class WriteQueue {
    * @returns the index of that room in `region`
    */
   private reserve(bytes: number): number {
-    if (batch.owner === this) this.encodeBatch()
+    // That of another queue as well, which is the last in the slab until something is written after it.
+    batch.owner?.encodeBatch()
     if (this.held !== null) this.copyHeld()
     const { region, end } = this
     if (this.isPrivate) {

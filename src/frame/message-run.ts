@@ -101,6 +101,10 @@ export class MessageRun {
 /** One that is not in use: nearly always all messages are given before the next chunk is looked at. */
 let spare: MessageRun | null = null
 
+/** After a run that was none so many messages are taken one by one: text that is not ASCII would be looked at twice. */
+const PLAIN_MESSAGES = 128
+let plain = 0
+
 /** Whether the next two frames may be short messages of one type: what {@link MessageRun.fill} costs is saved if they are not. */
 function mayBegin(chunk: Buffer, start: number, isMasked: boolean): boolean {
   const firstByte = chunk[start]
@@ -120,7 +124,7 @@ function mayBegin(chunk: Buffer, start: number, isMasked: boolean): boolean {
  * Takes the short messages of one type that lie in a chunk from `start` on, where a new message begins.
  * @param isMasked whether they must be masked
  * @param maxFrame the longest payload that is allowed
- * @returns null if there are not two, or the first is text that is not ASCII, or WebAssembly is not there
+ * @returns null if there are not two, or the first is text that is not ASCII, or one of the last was, or WebAssembly is not there
  */
 export function takeRun(
   chunk: Buffer,
@@ -129,8 +133,13 @@ export function takeRun(
   maxFrame: number,
 ): MessageRun | null {
   if (!mayBegin(chunk, start, isMasked) || !lane.isOpen) return null
+  if (plain > 0) {
+    plain--
+    return null
+  }
   const run = spare ?? new MessageRun()
   const isFilled = run.fill(chunk, start, isMasked, maxFrame)
+  if (!isFilled || run.count === 1) plain = PLAIN_MESSAGES
   spare = isFilled ? null : run
   return isFilled ? run : null
 }

@@ -8,7 +8,14 @@ import type { Duplex } from 'node:stream'
 import { beginWrite } from './handle-stream.js'
 import { isUsedByHttp } from './pending-response.js'
 import { lane } from './simd.js'
-import { handleKit, isHandle, systemError, type Handle, type HandleRequest } from './socket-handle.js'
+import {
+  handleKit,
+  isHandle,
+  restartTimeout,
+  systemError,
+  type Handle,
+  type HandleRequest,
+} from './socket-handle.js'
 
 /** Takes what a socket received. */
 export interface ChunkReceiver {
@@ -99,6 +106,7 @@ export function writeLive(duplex: Duplex, bytes: Buffer, payload: Uint8Array | n
     return false
   }
   const request = beginWrite(handle, bytes, payload)
+  restartTimeout(socket)
   if (request === 0) return true
   if (typeof request === 'number') {
     const error = systemError('write', request)

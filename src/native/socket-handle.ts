@@ -273,3 +273,10 @@ export function takeHandle(duplex: Duplex): Handle | null {
   holder._handle = null
   return handle
 }
+
+/** A timeout that the application has set for the socket begins anew, as with a write of its stream. */
+export function restartTimeout(socket: object): void {
+  if (!(socket as { readonly timeout?: number }).timeout) return
+  const { timerKey } = handleKit() as HandleKit
+  ;(socket as Record<symbol, () => void>)[timerKey]?.()
+}

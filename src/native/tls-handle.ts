@@ -23,6 +23,8 @@ const DRIVER = Symbol('hawser.tls-driver')
 export interface TlsDriver {
   /** Whether a write by the handle is under way. Node ends the process at a second one. */
   isUnderWay: boolean
+  /** Whether the stream has a write, empty ones among them, which do not count in its `writableLength`. */
+  isStreamBusy: boolean
   /** What the stream wants to do next, once no write is under way. */
   afterWrite: (() => void) | null
   /** Bytes came, in order. @param chunk valid during the call only. @returns false: no more are wanted for now */
@@ -30,6 +32,8 @@ export interface TlsDriver {
   /** The write is no longer under way. */
   writtenByHandle(error: Error | null): void
 }
+
+type Done = (error?: Error | null) => void
 
 type DrivenSocket = Duplex & { [DRIVER]?: TlsDriver }
 
@@ -46,20 +50,35 @@ function later(socket: DrivenSocket, step: () => void): void {
   else step()
 }
 
+/** The stream has a write until this is called in the place of `done`. */
+function busy(socket: DrivenSocket, done: Done): Done {
+  const driver = socket[DRIVER]
+  if (driver === undefined) return done
+  driver.isStreamBusy = true
+  return (error) => {
+    driver.isStreamBusy = false
+    done(error)
+  }
+}
+
 /** What a socket becomes whose handle is used: a prototype, so that a connection pays nothing for it. */
 class DrivenTlsSocket extends TLSSocket {
-  override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    later(this, () => {
-      super._write(chunk, encoding, done)
-    })
+  override _write(chunk: { readonly length: number }, encoding: BufferEncoding, done: Done): void {
+    const written = busy(this, done)
+    const write = (): void => {
+      later(this, () => {
+        super._write(chunk, encoding, written)
+      })
+    }
+    // An empty one, as `renegotiate` makes, lets TLS read at once: into the buffer whose bytes a handler may be called for.
+    if (chunk.length === 0) setImmediate(write)
+    else write()
   }
 
-  override _writev(
-    chunks: { chunk: unknown; encoding: BufferEncoding }[],
-    done: (error?: Error | null) => void,
-  ): void {
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: Done): void {
+    const written = busy(this, done)
     later(this, () => {
-      ;(super._writev as NonNullable<Duplex['_writev']>)(chunks, done)
+      ;(super._writev as NonNullable<Duplex['_writev']>)(chunks, written)
     })
   }
 
@@ -190,12 +209,6 @@ export function writeTls(
 function prepare(request: HandleRequest, driver: TlsDriver): void {
   request.owner = driver
   request.oncomplete = onWritten
-}
-
-/** A timeout that the application has set for the socket begins anew, as with a write of the stream. */
-export function restartTimeout(duplex: Duplex): void {
-  const { timerKey } = handleKit() as HandleKit
-  ;(duplex as unknown as Record<symbol, () => void>)[timerKey]?.()
 }
 
 /** How many bytes the system has not taken of what was written. */

@@ -3,7 +3,7 @@ import { Connection, type ConnectionOptions, type SendOptions } from '../connect
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
-import { HELD_PAYLOAD_BYTES } from '../connection/write-queue.js'
+import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import type { Limits } from '../limits.js'
 import { DeadlineLoop } from './deadlines.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'

@@ -1,12 +1,6 @@
 import type { Duplex } from 'node:stream'
-import {
-  driveTls,
-  restartTimeout,
-  untakenBytes,
-  writeTls,
-  type TlsDriver,
-  type TlsHandle,
-} from '../native/tls-handle.js'
+import { restartTimeout } from '../native/socket-handle.js'
+import { driveTls, untakenBytes, writeTls, type TlsDriver, type TlsHandle } from '../native/tls-handle.js'
 import { StreamTransport, WHOLE_BYTES } from './stream-transport.js'
 
 /**
@@ -17,6 +11,7 @@ export class TlsTransport extends StreamTransport implements TlsDriver {
   /** TLS encrypts what it is given, or copies it. */
   override readonly freesAtOnce = true
   isUnderWay = false
+  isStreamBusy = false
   afterWrite: (() => void) | null = null
   private readonly handle: TlsHandle
   private isFlowing = false
@@ -38,7 +33,8 @@ export class TlsTransport extends StreamTransport implements TlsDriver {
   override write(bytes: Buffer, payload: Uint8Array | null = null): boolean {
     const { duplex } = this
     const length = payload === null ? bytes.length : bytes.length + payload.length
-    if (this.isUnderWay || length > WHOLE_BYTES || duplex.writableLength > 0 || !duplex.writable) {
+    const isStreamBusy = this.isStreamBusy || duplex.writableLength > 0
+    if (this.isUnderWay || isStreamBusy || length > WHOLE_BYTES || !duplex.writable) {
       return super.write(bytes, payload)
     }
     const { handle } = this
@@ -47,7 +43,7 @@ export class TlsTransport extends StreamTransport implements TlsDriver {
       this.destroy(error)
       return false
     }
-    if ((duplex as { readonly timeout?: number }).timeout) restartTimeout(duplex)
+    restartTimeout(duplex)
     // It is under way until the event loop comes round, but most often the system has taken it.
     if (!this.isUnderWay || untakenBytes(handle) === 0) return true
     this.waitingBytes = length

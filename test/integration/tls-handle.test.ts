@@ -278,6 +278,55 @@ describe.each([
     }
   })
 
+  it.each(['renegotiate', 'an empty write'])(
+    '%s of that socket, while messages wait, ends no process, and everything arrives',
+    async (call) => {
+      const { port, sockets, below } = await serve({}, { maxVersion: 'TLSv1.2' })
+      const peer = await open(port, { maxVersion: 'TLSv1.2' })
+      peer.pause()
+      const [socket] = sockets as [ServerSocket]
+      let count = 0
+      const send = (): boolean => socket.send(`${count++} `.padEnd(15_000, 'ab'))
+      while (socket.bufferedAmount === 0) {
+        send()
+        await pause(0)
+      }
+      if (call === 'renegotiate') below[0]?.renegotiate({}, () => undefined)
+      else below[0]?.write('')
+      for (let i = 0; i < 3; i++) send()
+      await pause(20)
+      peer.resume()
+      for (let i = 0; i < count; i++) expect((await peer.readFrame()).text).toBe(`${i} `.padEnd(15_000, 'ab'))
+    },
+  )
+
+  it.each(['renegotiate', 'an empty write'])(
+    '%s of that socket inside a handler leaves messages that came together as they are',
+    async (call) => {
+      const { port, journal, below } = await serve(
+        {
+          onMessage: (_socket, message) => {
+            journal.add(String(message).trim())
+            if (journal.lines.length > 2) return
+            if (call === 'renegotiate') below[0]?.renegotiate({}, () => undefined)
+            else below[0]?.write('')
+          },
+        },
+        { maxVersion: 'TLSv1.2' },
+      )
+      const peer = await open(port, { maxVersion: 'TLSv1.2' })
+      const words = ['one', 'two', 'three', 'four', 'five', 'six']
+      const frames = words.map((word) => text(word.padEnd(1000)))
+      peer.below.cork()
+      peer.write(Buffer.concat(frames.slice(0, 3)))
+      peer.write(Buffer.concat(frames.slice(3)))
+      await pause(20)
+      peer.below.uncork()
+      await journal.until('six')
+      expect(journal.lines).toEqual(['open', ...words])
+    },
+  )
+
   it('a timeout that the application set begins anew with each message that leaves', async () => {
     const timeouts: string[] = []
     const { port, sockets, below } = await serve()

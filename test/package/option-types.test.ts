@@ -20,6 +20,11 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ['WebSocketStreamOptions', 'a dictionary of Web IDL, which may be null: its cases are in test/whatwg'],
   ['LinkOptions', 'made by WebSocket and WebSocketStream'],
   ['HandshakeErrorOptions', 'made by Hawser'],
+  ['ExpressRouteOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['FastifyWebSocketsOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['AttachOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['HonoSendOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['NestGatewayOptions', 'of an adapter: its cases are in test/integration/adapters'],
 ])
 
 /** The interfaces and aliases that a file declares and exports, by their names. */

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { Socket as NetSocket } from 'node:net'
 import { Sender as EngineSender } from '../../../src/connection/sender.js'
-import { HELD_PAYLOAD_BYTES } from '../../../src/connection/write-queue.js'
+import { HELD_PAYLOAD_BYTES } from '../../../src/connection/held-payload.js'
 import { canBeHeld } from '../../../src/connection/message-data.js'
 import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { FIN_BIT } from '../../../src/frame/header.js'
@@ -138,7 +138,7 @@ export class Outgoing implements Flushable {
       sender.sendText(data, options.compress)
     } else {
       const bytes = data instanceof Uint8Array ? data : bytesOf(data)
-      const mayHold = !this.isMasked && bytes.length >= HELD_PAYLOAD_BYTES && canBeHeld(bytes)
+      const mayHold = !this.isMasked && canBeHeld(bytes)
       sender.sendAs(opcode, bytes, options.compress, mayHold)
     }
     this.sent(callback)
@@ -265,12 +265,14 @@ export class Outgoing implements Flushable {
   private sent(callback: SendCallback | undefined): void {
     if (callback !== undefined) this.mark(callback)
     const { output } = this.sender
+    // To ask for the exact length encodes texts that wait for others.
     if (
+      output.mostBytes > HELD_PAYLOAD_BYTES &&
       output.byteLength > HELD_PAYLOAD_BYTES &&
       (output.isHolding || output.byteLength > EAGER_FLUSH_BYTES)
     ) {
       this.flush()
-    } else if (!this.isHeld && output.byteLength > 0) {
+    } else if (!this.isHeld && output.mostBytes > 0) {
       flushSoon(this)
     }
   }

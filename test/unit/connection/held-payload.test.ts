@@ -1,6 +1,7 @@
 /** A message that is not copied on its way out: in every order with others, and what becomes of it when it has to wait. */
 import { Connection, PreparedMessage } from '../../../src/connection/index.js'
-import { HELD_PAYLOAD_BYTES, WriteQueue } from '../../../src/connection/write-queue.js'
+import { HELD_PAYLOAD_BYTES } from '../../../src/connection/held-payload.js'
+import { WriteQueue } from '../../../src/connection/write-queue.js'
 import { closeFrame, frame, OP, readFrames } from '../../helpers/frame-builder.js'
 
 const BINARY = 0x82

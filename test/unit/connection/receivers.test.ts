@@ -27,7 +27,7 @@ const IDLE = { wake: (): void => undefined }
 
 describe('Receivers: one receiver for many silent connections', () => {
   test('lends the receiver that was given back last, as the next connection needs it', () => {
-    const receivers = receiversFor('server', resolveLimits({ maxQueuedMessages: 7 }, SERVER_LIMITS), null)
+    const receivers = receiversFor('server', resolveLimits({ maxMessageBytes: 7007 }, SERVER_LIMITS), null)
     const first = receivers.lend(null, IDLE, 0)
     const second = receivers.lend(null, IDLE, 0)
     expect(second).not.toBe(first)
@@ -38,13 +38,29 @@ describe('Receivers: one receiver for many silent connections', () => {
   })
 
   test('keeps one that is not lent, and makes others as they are needed', () => {
-    const receivers = receiversFor('server', resolveLimits({ maxQueuedMessages: 8 }, SERVER_LIMITS), null)
+    const receivers = receiversFor('server', resolveLimits({ maxMessageBytes: 7008 }, SERVER_LIMITS), null)
     const lent = Array.from({ length: 3 }, () => receivers.lend(null, IDLE, 5))
     expect(new Set(lent).size).toBe(3)
     expect(lent.map((receiver) => receiver.dataBytes)).toEqual([5, 5, 5])
     for (const receiver of lent) receivers.giveBack(receiver)
     const again = Array.from({ length: 3 }, () => receivers.lend(null, IDLE, 5))
     expect(again.filter((receiver) => lent.includes(receiver))).toHaveLength(1)
+  })
+
+  test('is the same for connections whose limits differ in nothing that a receiver reads, as those of clients do', () => {
+    const one = resolveLimits({ maxQueuedMessages: 7 }, CLIENT_LIMITS)
+    const other = resolveLimits({ closeTimeoutMs: 7 }, CLIENT_LIMITS)
+    expect(receiversFor('client', one, null)).toBe(receiversFor('client', other, null))
+  })
+
+  test('is forgotten when connections of many other kinds were made', () => {
+    const of = (maxMessageBytes: number): unknown =>
+      receiversFor('server', resolveLimits({ maxMessageBytes }, SERVER_LIMITS), null)
+    const first = of(8000)
+    for (let i = 1; i < 16; i++) of(8000 + i)
+    expect(of(8000)).toBe(first)
+    of(8016)
+    expect(of(8000)).not.toBe(first)
   })
 
   test('is one for each role, limits and extension', () => {

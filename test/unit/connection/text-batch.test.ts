@@ -94,6 +94,13 @@ describe.each(['on', 'off'] as const)('short texts that are sent together, HAWSE
     }
   })
 
+  test('they lie in the buffer that all connections share, also if those of many wait', () => {
+    const queues = Array.from({ length: 20 }, () => new WriteQueue(false))
+    for (const queue of queues) append(queue, 'one', 'two', 'three')
+    const memories = queues.map((queue) => queue.take()?.buffer)
+    expect(new Set(memories).size).toBeLessThan(3)
+  })
+
   test('they can be dropped', () => {
     const queue = new WriteQueue(false)
     append(queue, 'one', 'two', 'three')

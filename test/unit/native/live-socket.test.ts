@@ -47,6 +47,23 @@ describe('a socket that stays whole', () => {
     there.destroy()
   })
 
+  it('has its timeout begin anew with each write', async () => {
+    const { here, there } = await pair()
+    there.resume()
+    readShared(here, receiver())
+    const timeouts: string[] = []
+    here.setTimeout(150, () => timeouts.push('timeout'))
+    for (let i = 0; i < 8; i++) {
+      if (isNativeOn) writeLive(here, Buffer.from('still here'), null, never)
+      else here.write('still here')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(timeouts).toEqual([])
+    await once(here, 'timeout')
+    here.destroy()
+    there.destroy()
+  })
+
   it('is read and written, and ends as ever', async () => {
     const { here, there } = await pair()
     const input = receiver()
