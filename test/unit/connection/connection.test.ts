@@ -609,6 +609,19 @@ describe('work on the thread pool', () => {
 })
 
 describe('a blocked transport', () => {
+  test('what it keeps is not written over, also after it has gone on, unless it was only lent', () => {
+    const one = server()
+    one.setBlocked(true)
+    one.send('x'.repeat(60_000))
+    const kept = one.takeOutput()!
+    one.forgetOutput()
+    one.setBlocked(false)
+    one.setBlocked(true)
+    for (let i = 0; i < 4; i++) one.send('y'.repeat(60_000))
+    takeAll(one)
+    expect(kept.subarray(4).toString()).toBe('x'.repeat(60_000))
+  })
+
   test('output waits in private memory', () => {
     const one = server()
     one.setBlocked(true)
