@@ -27,7 +27,7 @@ if (wantsAll) {
   )
 } else if (!isChosen) {
   console.log(
-    `The quick tests: ${files(quick.length)}, from the sources, within two minutes on two cores.\n` +
+    `The quick tests: ${files(quick.length)}, from the sources, within three minutes on two cores.\n` +
       `Left to "npm run check": ${files(slow.length)} that take longer, such as load, slow peers, the browser and the linter.`,
   )
 }
