@@ -27,6 +27,9 @@ export interface HandleStreamOwner {
 /** A shutdown that there was nothing to wait for. */
 const DONE_AT_ONCE = 1
 
+/** Of an end of a connection that has no port. */
+const NO_PORT = -1
+
 /** The stream's state, as far as Node's function looks at it. */
 const READABLE_STATE = Object.freeze({ endEmitted: false })
 
@@ -51,6 +54,9 @@ function writeBoth(
   }
   return handle.writeBuffer(request, Buffer.concat([bytes, payload]))
 }
+
+/** What the system says of an end of a connection: one for all, for Node takes longer to add a field than to set one. */
+const NAME: HandleName = { address: '', family: '', port: NO_PORT }
 
 /** The number of a request that no call holds. */
 const NOT_UNDER_WAY = -1
@@ -131,7 +137,7 @@ export class HandleStream {
   owner: HandleStreamOwner | null = null
   isDestroyed = false
   private readonly handle: Handle
-  private isReading = false
+  private isReading: boolean
   protected hasEnded = false
   private isEnding = false
   protected isShut = false
@@ -139,11 +145,12 @@ export class HandleStream {
   private pendingWrites = 0
   private last: LastCount | null = null
 
-  /** @param handle from now on the stream's, reading not yet started */
-  constructor(handle: Handle) {
+  /** @param handle from now on the stream's, reading or not */
+  constructor(handle: Handle, isReading = false) {
     const kit = handleKit() as HandleKit
     if (!isReady) getReady(kit)
     this.handle = handle
+    this.isReading = isReading
     handle[kit.ownerKey] = this
     handle.onread = kit.onread
     handle.useUserBuffer(lane.readBuffer)
@@ -235,10 +242,10 @@ export class HandleStream {
 
   /** @returns null for a Unix socket, and at the end */
   protected nameOf(call: 'getsockname' | 'getpeername'): { address: string; port: number } | null {
-    const name: HandleName = {}
-    if (this.isDestroyed || this.handle[call]?.(name) !== 0) return null
-    const { address, port } = name
-    return address === undefined || port === undefined ? null : { address, port }
+    NAME.port = NO_PORT
+    if (this.isDestroyed || this.handle[call]?.(NAME) !== 0) return null
+    const { address, port } = NAME
+    return port === NO_PORT ? null : { address, port }
   }
 
   private settle(error: Error | undefined): void {

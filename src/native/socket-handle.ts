@@ -28,8 +28,9 @@ type OnRead = (this: Handle, bytes?: ArrayBuffer) => void
 
 /** What `getpeername` and `getsockname` of a handle fill in. */
 export interface HandleName {
-  address?: string
-  port?: number
+  address: string
+  family: string | number
+  port: number
 }
 
 /** A stream of libuv, as Node wraps it: TCP or a pipe. */

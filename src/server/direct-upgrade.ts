@@ -1,7 +1,8 @@
 import type { Server as NetServer, Socket as NetSocket } from 'node:net'
 import { HandshakeError } from '../errors.js'
-import { HeadScanner } from '../handshake/http1.js'
+import { DEFAULT_MAX_HEADER_COUNT, HeadScanner } from '../handshake/http1.js'
 import { readUpgradeRequest } from '../handshake/server-handshake.js'
+import { readWholeRequest, type WholeRequest } from '../handshake/whole-head.js'
 import {
   acceptHandles,
   closeFresh,
@@ -120,9 +121,8 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
 
   protected writeAccept(head: string): Transport {
     const { transport } = this
+    // It reads on, or what came was too much: the driver gets what is received from the end of this turn on.
     transport.write(Buffer.from(head, 'latin1'))
-    // Until the driver reads, further bytes wait in the network and not here.
-    transport.pause()
     return transport
   }
 
@@ -132,6 +132,13 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
     this.later = null
     return later === null ? early : Buffer.concat([early, later.take()])
   }
+}
+
+/** Reads a head that is not in order from its first byte on, as one after an empty line. @returns null: node:http may read it */
+function scanRequest(bytes: Buffer, maxHeaderBytes: number): WholeRequest | null {
+  const scanner = new HeadScanner('request', { maxHeaderBytes })
+  if (scanner.push(bytes) !== 'done' || scanner.head === null) return null
+  return { head: scanner.head, length: bytes.length - scanner.rest.length }
 }
 
 /** A connection on which nothing was received yet. It has no socket and no stream: its first bytes decide which. */
@@ -152,7 +159,7 @@ class SilentConnection implements FirstReader, Timed {
     const { handle } = this
     this.acceptor.forget(this)
     // Without bytes there was no request to answer.
-    if (!stopFirstRead(handle) || bytes === null) closeFresh(handle)
+    if (bytes === null) closeFresh(handle)
     else this.acceptor.sort(handle, bytes, this.startedAt)
   }
 
@@ -208,17 +215,22 @@ export class DirectAccept {
 
   /** Decides by the first bytes of a connection: an upgrade, or a connection for the HTTP server. */
   sort(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
-    const scanner = new HeadScanner('request', { maxHeaderBytes: this.core.options.limits.maxHeaderBytes })
-    if (scanner.push(bytes) === 'done' && scanner.head !== null) {
-      const request = readUpgradeRequest(scanner.head)
+    const { maxHeaderBytes } = this.core.options.limits
+    const whole =
+      readWholeRequest(bytes, maxHeaderBytes, DEFAULT_MAX_HEADER_COUNT) ?? scanRequest(bytes, maxHeaderBytes)
+    if (whole !== null) {
+      const request = readUpgradeRequest(whole.head)
       // node:http rejects a second Content-Length, even if both are 0: so does Hawser.
       if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
-        const transport = new HandleTransport(handle, null)
-        new DirectUpgrade(this.core, request.target, transport, scanner.rest, startedAt).start(request)
+        // It goes on reading: to stop and to begin again costs two calls of the system, and nothing arrives in this turn.
+        const transport = new HandleTransport(handle, null, true)
+        const early = whole.length === bytes.length ? NO_BYTES : bytes.subarray(whole.length)
+        new DirectUpgrade(this.core, request.target, transport, early, startedAt).start(request)
         return
       }
     }
-    this.giveBack(handle, bytes, startedAt)
+    if (stopFirstRead(handle)) this.giveBack(handle, bytes, startedAt)
+    else closeFresh(handle)
   }
 
   private admit(handle: FreshHandle): void {

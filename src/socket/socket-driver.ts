@@ -343,7 +343,10 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   private goOn(): void {
     this.run(true)
-    if (this.mayRead && this.phase !== 'gone') this.transport.resume()
+    if (this.phase === 'gone') return
+    if (this.mayRead) this.transport.resume()
+    // What came with the handshake may be inflating already, and the transport reading.
+    else if (this.connection.isInflating) this.transport.pause()
   }
 
   /** Output was queued: it is written after the code that runs now. */

@@ -55,8 +55,9 @@ export class HandleTransport extends HandleStream implements Transport {
   /** undefined: nobody asked yet. */
   private queueKey: QueueKey | null | undefined
 
-  constructor(handle: Handle, from: Duplex | null) {
-    super(handle)
+  /** @param isReading whether the handle reads already */
+  constructor(handle: Handle, from: Duplex | null, isReading = false) {
+    super(handle, isReading)
     this.from = from
   }
 
