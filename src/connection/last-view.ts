@@ -1,6 +1,14 @@
 /** All connections write frames into one shared slab, so that most need no buffer of their own. */
 export const SLAB_BYTES = 64 * 1024
 
+/** The smallest and the largest growth of a connection's own buffers, in bytes. */
+const MIN_PRIVATE_BYTES = 1024
+const MAX_PRIVATE_BYTES = 64 * 1024
+
+/** The size of a connection's next own buffer: as many bytes as wait already, within bounds. */
+export const privateBytes = (waiting: number): number =>
+  Math.min(Math.max(waiting, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
+
 const EMPTY: Buffer = Buffer.alloc(0)
 
 /** The last view: a thousand connections that send the same prepared message share it. */

@@ -2,12 +2,13 @@ import { asBuffer } from '../frame/as-buffer.js'
 import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
 import { FIN_BIT, frameHeaderBytes, MASK_BIT, writeFrameHeader } from '../frame/header.js'
 import { writeMaskingKey } from '../frame/frame-serializer.js'
-import { createMaskingKey, maskInPlace } from '../frame/masking.js'
+import { createMaskingKey, maskCopy, maskInPlace, THROUGH_LANE_BYTES } from '../frame/masking.js'
 import { Opcode } from '../frame/opcode.js'
-import { writeTextFrames } from '../frame/text-frames.js'
+import { masksText, writeTextFrames } from '../frame/text-frames.js'
 import { measuresSlowly, writeAscii, writeUtf8 } from '../native/buffer-text.js'
 import { HELD_PAYLOAD_BYTES, HeldPayload } from './held-payload.js'
-import { SLAB_BYTES, viewOf } from './last-view.js'
+import { privateBytes, SLAB_BYTES, viewOf } from './last-view.js'
+import { longTextRoom, writeLongText } from './long-text.js'
 import { batch, MAX_BATCHED_TEXTS, MAX_BATCHED_UNITS } from './text-batch.js'
 import { isMeasured } from './text-measure.js'
 
@@ -17,11 +18,6 @@ const MAX_TAKEN_BYTES = SLAB_BYTES + 4 * 1024
 const LARGE_FRAME_BYTES = 16 * 1024
 /** A string up to this length is not measured before it is encoded: it gets room for 3 bytes for each UTF-16 unit. */
 const SHORT_TEXT_UNITS = 4 * 1024
-/** The part of a long string that is encoded at once. */
-const PART_UNITS = 64 * 1024
-/** The smallest and the largest growth of a connection's own buffers, in bytes. */
-const MIN_PRIVATE_BYTES = 1024
-const MAX_PRIVATE_BYTES = 64 * 1024
 
 /** The first byte of a text in one frame, not compressed. */
 const TEXT = FIN_BIT | Opcode.TEXT
@@ -145,7 +141,7 @@ export class WriteQueue {
       this.appendUnmeasured(firstByte, text)
       return
     }
-    if (measuresSlowly && units > LARGE_FRAME_BYTES && this.appendAscii(firstByte, text)) return
+    if (units > LARGE_FRAME_BYTES && (masked || measuresSlowly) && this.appendAscii(firstByte, text)) return
     const expected = isShort ? units : Buffer.byteLength(text)
     const most = isShort ? units * 3 : expected
     const at = this.reserve(most + frameHeaderBytes(most, masked))
@@ -169,10 +165,17 @@ export class WriteQueue {
    */
   appendBytes(firstByte: number, payload: Uint8Array): void {
     const length = payload.length
-    const headerBytes = frameHeaderBytes(length, this.maskBit !== 0)
+    const isMasked = this.maskBit !== 0
+    const headerBytes = frameHeaderBytes(length, isMasked)
     const at = this.reserve(headerBytes + length)
-    this.region.set(payload, at + headerBytes)
-    this.finishFrame(at, firstByte, at + headerBytes, length)
+    if (isMasked && length >= THROUGH_LANE_BYTES) {
+      const key = createMaskingKey()
+      maskCopy(asBuffer(payload), 0, length, this.region, at + headerBytes, key, 0)
+      this.finishMasked(at, firstByte, length, key)
+    } else {
+      this.region.set(payload, at + headerBytes)
+      this.finishFrame(at, firstByte, at + headerBytes, length)
+    }
   }
 
   /**
@@ -322,18 +325,15 @@ export class WriteQueue {
     if (this.isBlocked || this.byteLength > 0) return false
     const units = text.length
     const headerBytes = frameHeaderBytes(units, this.maskBit !== 0)
-    // Every part has room for 3 bytes for each unit, so that as many bytes as units are ASCII.
-    const at = this.reserve(headerBytes + units + Math.min(units, PART_UNITS) * 2)
-    const payloadAt = at + headerBytes
-    for (let from = 0; from < units; from += PART_UNITS) {
-      const part = text.slice(from, from + PART_UNITS)
-      if (writeUtf8(this.region, part, payloadAt + from) === part.length) continue
+    const key = this.maskBit !== 0 && masksText() ? createMaskingKey() : null
+    const at = this.reserve(headerBytes + longTextRoom(units, key))
+    const isAscii = writeLongText(text, this.region, at + headerBytes, key)
+    if (!isAscii) {
       returnBuffer(this.region)
       this.dropRegion()
-      return false
-    }
-    this.finishFrame(at, firstByte, payloadAt, units)
-    return true
+    } else if (key === null) this.finishFrame(at, firstByte, at + headerBytes, units)
+    else this.finishMasked(at, firstByte, units, key)
+    return isAscii
   }
 
   /** Encodes a string where there is room for 3 bytes for each unit, and copies what came out. */
@@ -346,15 +346,20 @@ export class WriteQueue {
 
   /** Completes a frame whose payload is written: writes the header before it, and masks it. */
   private finishFrame(at: number, firstByte: number, payloadAt: number, length: number): void {
-    const { region } = this
-    const headerEnd = writeFrameHeader(region, at, firstByte, length, this.maskBit)
-    const end = payloadAt + length
-    if (this.maskBit !== 0) {
+    if (this.maskBit === 0) {
+      writeFrameHeader(this.region, at, firstByte, length, 0)
+      this.appended(payloadAt + length)
+    } else {
       const key = createMaskingKey()
-      writeMaskingKey(region, headerEnd, key)
-      maskInPlace(region, payloadAt, end, key)
+      maskInPlace(this.region, payloadAt, payloadAt + length, key)
+      this.finishMasked(at, firstByte, length, key)
     }
-    this.appended(end)
+  }
+
+  /** Completes a frame whose payload is written and masked. */
+  private finishMasked(at: number, firstByte: number, length: number, key: number): void {
+    const headerEnd = writeFrameHeader(this.region, at, firstByte, length, MASK_BIT)
+    this.appended(writeMaskingKey(this.region, headerEnd, key) + length)
   }
 
   /** Counts what was written into the region, up to `end`. */
@@ -384,7 +389,7 @@ export class WriteQueue {
       this.isPrivate = true
       // A buffer that leaves at once comes from the pool: see recycle. One that may wait is no larger than needed.
       const isBrief = !this.isBlocked && this.bytes === 0
-      this.region = isBrief ? borrowBuffer(bytes) : allocate(Math.max(bytes, this.privateRoom()))
+      this.region = isBrief ? borrowBuffer(bytes) : allocate(Math.max(bytes, privateBytes(this.bytes)))
     } else {
       if (slabEnd + bytes > slab.length) {
         slab = allocate(SLAB_BYTES)
@@ -395,11 +400,6 @@ export class WriteQueue {
       this.end = slabEnd
     }
     return this.start
-  }
-
-  /** The size of the next private buffer: as many bytes as wait already, within bounds. */
-  private privateRoom(): number {
-    return Math.min(Math.max(this.bytes, MIN_PRIVATE_BYTES), MAX_PRIVATE_BYTES)
   }
 
   private closeRegion(): void {

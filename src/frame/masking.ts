@@ -15,7 +15,7 @@ const LANE_BYTES = 64
  * From this length on, WebAssembly masks other bytes as well, with a copy in and a copy out: as fast as JavaScript for 1 KiB,
  * 1.9 times for 2 KiB, 2.8 times for 64 KiB; 1.6 times for 1 KiB and 3 times for 64 KiB that are copied anyway.
  */
-const THROUGH_LANE_BYTES = 1024
+export const THROUGH_LANE_BYTES = 1024
 
 /** Up to this length a loop copies faster than a call does. */
 const SHORT_COPY_BYTES = 32

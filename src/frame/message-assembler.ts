@@ -4,7 +4,7 @@ import { borrowBuffer, ownBuffer, returnBuffer } from './buffer-pool.js'
 import type { FrameParser } from './frame-parser.js'
 import { copyBytes, maskCopy } from './masking.js'
 import { Opcode } from './opcode.js'
-import { Utf8Validator } from './utf8.js'
+import { isAsciiOnly, Utf8Validator } from './utf8.js'
 
 /**
  * What a message gets beside four times the bytes received. It is small because memory follows the bytes received; it is there
@@ -72,7 +72,8 @@ export class MessageAssembler {
     const { byteLength } = part
     if (byteLength === 0) return null
     this.reserve(byteLength, part.fin)
-    return this.grow(byteLength, part.copyTo(this.buffer, this.length))
+    const partIsAscii = part.copyTo(this.buffer, this.length)
+    return this.grow(byteLength, partIsAscii || (this.ascii && !part.isMasked && this.seesAscii(byteLength)))
   }
 
   /**
@@ -89,6 +90,11 @@ export class MessageAssembler {
     if (key !== 0) return this.grow(byteLength, maskCopy(source, start, end, this.buffer, at, key, 0))
     copyBytes(source, start, end, this.buffer, at)
     return this.grow(byteLength, parser.tookAscii)
+  }
+
+  /** Whether the bytes that were copied, which were not masked and so not looked at, are ASCII. */
+  private seesAscii(byteLength: number): boolean {
+    return isAsciiOnly(this.buffer, this.length, this.length + byteLength)
   }
 
   /** Counts bytes that were written, and validates them if they are uncompressed text. */

@@ -26,3 +26,16 @@ export function writeTextFrames(
   if (isMasked) for (let i = 0; i < count; i++) keys[i] = createMaskingKey()
   return lane.frames(text, lengths, keys, count, isMasked ? MASK_BIT : 0, target, at)
 }
+
+/** Whether {@link writeMaskedText} may be called: WebAssembly is there. */
+export const masksText = (): boolean => lane.isOpen
+
+/**
+ * Writes the payload of a long text, masked as it is encoded: 9.6 us for 64 KiB, 12.2 where it is masked afterwards (Node 20; 26: 6.4
+ * and 10.0; 2026-11).
+ * @param target has room for a byte for each UTF-16 unit from `at` on
+ * @returns false if the text is not ASCII: then what was written is of no use
+ */
+export function writeMaskedText(text: string, target: Buffer, at: number, key: number): boolean {
+  return lane.writeMasked(text, target, at, key)
+}

@@ -1,5 +1,5 @@
-import { isUtf8 } from 'node:buffer'
-import { sliceUtf8 } from '../native/buffer-text.js'
+import { isAscii, isUtf8 } from 'node:buffer'
+import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
 import { lane } from '../native/simd.js'
 
 /** Pieces of this size or more use the native check; for smaller ones the call costs more than it saves. */
@@ -7,6 +7,12 @@ const NATIVE_THRESHOLD_BYTES = 64
 
 /** From this length on, WebAssembly decodes text where Node's own decoder is slow. */
 const LANE_BYTES = 32
+
+/**
+ * From this length on, text is first looked at for anything but ASCII: 10 instead of 13 us for 64 KiB that are ASCII, 170 instead of
+ * 880 for 1 MiB (Node 20, 2026-11; with Node 24 and 26 it is level). The lane takes 2.4 us for that look at 64 KiB, this 1.4.
+ */
+const ASCII_CHECK_BYTES = 8 * 1024
 
 /**
  * Validates UTF-8 as it arrives (RFC 3629; RFC 6455 section 8.1), in pieces of any size. It fails at the first byte
@@ -93,6 +99,14 @@ export function isWholeText(bytes: Buffer, start: number, end: number): boolean 
   return i === end || isUtf8(bytes.subarray(i, end))
 }
 
+/** Whether every byte is below 0x80. */
+export function isAsciiOnly(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start >= NATIVE_THRESHOLD_BYTES) return isAscii(bytes.subarray(start, end))
+  let i = start
+  while (i < end && (bytes[i] as number) < 0x80) i++
+  return i === end
+}
+
 /**
  * Decodes a complete text. Decoding replaces invalid bytes by U+FFFD, so only text that contains U+FFFD needs the
  * check: nearly all text takes one native pass.
@@ -100,6 +114,7 @@ export function isWholeText(bytes: Buffer, start: number, end: number): boolean 
  */
 export function decodeText(bytes: Buffer, start: number, end: number): string | null {
   const length = end - start
+  if (length >= ASCII_CHECK_BYTES && isAsciiOnly(bytes, start, end)) return sliceLatin1(bytes, start, end)
   if (length >= LANE_BYTES && length <= lane.maxTextBytes) return lane.decode(bytes, start, end)
   const text = sliceUtf8(bytes, start, end)
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text

@@ -207,6 +207,25 @@ class Lane {
     return seen === 0
   }
 
+  /**
+   * Encodes text that is ASCII, masked: part by part it is written here, and leaves masked. The lane is open.
+   * @param target has room for a byte for each unit from `at` on
+   * @param key of the first byte
+   * @returns false if it is not ASCII: then what was written is of no use
+   */
+  writeMasked(text: string, target: Uint8Array, at: number, key: number): boolean {
+    const units = text.length
+    const slice = this.#slice
+    for (let from = 0; from < units; from += SLICE_BYTES) {
+      const to = Math.min(from + SLICE_BYTES, units)
+      // There is room for 3 bytes for each unit, so that as many bytes as units are ASCII.
+      if (writeUtf8(this.#text, text.slice(from, to), 0) !== to - from) return false
+      this.#mask(SLICE_AT, SLICE_AT, SLICE_AT + to - from, key)
+      target.set(to - from === SLICE_BYTES ? slice : slice.subarray(0, to - from), at + from)
+    }
+    return true
+  }
+
   /** The longest text that is worth to be decoded here, in bytes: 0 where Node does it faster. */
   get maxTextBytes(): number {
     return NODE_DECODES_SLOWLY && this.isOpen ? TEXT_BYTES : 0

@@ -3,8 +3,10 @@
  * the stream between (docs/adr/0019). The socket stays what it is: its handshake, errors, end and close go their documented
  * ways, and what is written to it as a stream leaves after what was written by the handle.
  */
+import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { isNativeOn } from './native-switch.js'
 import { isUsedByHttp } from './pending-response.js'
 import { lane } from './simd.js'
 import {
@@ -117,6 +119,12 @@ export function tlsHandleOf(duplex: Duplex): TlsHandle | null {
   // As the option `onread` leaves a socket that does not use it.
   const keys = [kit.bufferKey, kit.callbackKey, kit.generatorKey]
   return keys.every((key) => socket[key] === null) ? (handle as TlsHandle) : null
+}
+
+/** The socket that a TLS socket is over, where it tells: the caller makes sure that it is the one. */
+export function socketBelow(socket: Duplex): NetSocket | null {
+  const { _parent: below } = socket as { _parent?: unknown }
+  return isNativeOn && below instanceof NetSocket ? below : null
 }
 
 /** Reads and writes by the handle from now on. What the stream has read, or has to write, stays its own. */

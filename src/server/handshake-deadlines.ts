@@ -1,5 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { socketBelow } from '../native/tls-handle.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** A connection on a port of Hawser's own, from its TCP accept until its request is received. */
@@ -8,7 +9,9 @@ class HandshakeDeadline implements Timed {
   readonly startedAt: number
   /** The stream for a response; null: the TLS handshake is not done. */
   answerable: Duplex | null
-  private readonly transport: Duplex
+  /** Its key in {@link HandshakeDeadlines}, while it has one. */
+  key: string | null = null
+  readonly transport: Duplex
   private readonly onLate: (duplex: Duplex) => void
 
   constructor(
@@ -36,14 +39,29 @@ class HandshakeDeadline implements Timed {
 export class HandshakeDeadlines {
   private readonly timeoutMs: number
   private readonly onLate: (duplex: Duplex) => void
+  /** Until the request is received: a connection with TLS by its transport, and then by the TLS socket as well. */
   private readonly deadlines = new WeakMap<Duplex, HandshakeDeadline>()
-  /** Connections in their TLS handshake, by address: node:tls does not say which transport a TLS socket uses. */
+  /** Connections in their TLS handshake, by address, until {@link tellsBelow}. */
   private readonly handshaking = new Map<string, HandshakeDeadline>()
+  /** Whether a TLS socket tells its transport, as the first one of this port did. */
+  private tellsBelow = false
+  /** The transports of connections with TLS, those in their TLS handshake included: node:http does not know of these. */
+  private readonly transports = new Set<Duplex>()
+  /** One listener for all connections. */
+  private readonly onClose: (this: Duplex) => void
 
   /** @param onLate called with a connection whose request was not received in time */
   constructor(timeoutMs: number, onLate: (duplex: Duplex) => void) {
     this.timeoutMs = timeoutMs
     this.onLate = onLate
+    const closed = (duplex: Duplex): void => {
+      this.transports.delete(duplex)
+      const deadline = this.deadlines.get(duplex)
+      if (deadline !== undefined) this.end(deadline)
+    }
+    this.onClose = function () {
+      closed(this)
+    }
   }
 
   /** A connection without TLS was accepted. A connection that is known already keeps its time. */
@@ -55,20 +73,23 @@ export class HandshakeDeadlines {
   /** A connection was accepted whose TLS handshake begins. */
   acceptedForTls(transport: NetSocket): void {
     const deadline = new HandshakeDeadline(transport, null, monotonicNow(), this.onLate)
+    this.transports.add(transport)
     this.note(deadline, transport)
-    const key = keyOf(transport)
-    this.handshaking.set(key, deadline)
-    transport.once('close', () => {
-      if (this.handshaking.get(key) === deadline) this.handshaking.delete(key)
-    })
+    // A socket that was asked for its addresses keeps them: 350 bytes of each connection.
+    if (this.tellsBelow) return
+    deadline.key = keyOf(transport)
+    this.handshaking.set(deadline.key, deadline)
   }
 
   /** A TLS handshake is done. */
   tlsDone(socket: NetSocket): void {
-    const key = keyOf(socket)
-    const deadline = this.handshaking.get(key)
-    if (deadline === undefined) return
-    this.handshaking.delete(key)
+    const below = socketBelow(socket)
+    const deadline = this.tellsBelow
+      ? below && this.deadlines.get(below)
+      : this.handshaking.get(keyOf(socket))
+    if (!deadline) return
+    if (deadline.transport === below) this.tellsBelow = true
+    this.dropKey(deadline)
     deadline.answerable = socket
     this.deadlines.set(socket, deadline)
   }
@@ -77,16 +98,32 @@ export class HandshakeDeadlines {
   requestReceived(socket: Duplex): number {
     const deadline = this.deadlines.get(socket)
     if (deadline === undefined) return monotonicNow()
-    timerWheel.cancel(deadline)
+    this.end(deadline)
     return deadline.startedAt
+  }
+
+  /** Cuts all connections with TLS. */
+  cutTls(): void {
+    for (const duplex of [...this.transports]) duplex.destroy()
   }
 
   private note(deadline: HandshakeDeadline, socket: Duplex): void {
     this.deadlines.set(socket, deadline)
     timerWheel.schedule(deadline, deadline.startedAt + this.timeoutMs)
-    socket.once('close', () => {
-      timerWheel.cancel(deadline)
-    })
+    socket.on('close', this.onClose)
+  }
+
+  private end(deadline: HandshakeDeadline): void {
+    timerWheel.cancel(deadline)
+    this.dropKey(deadline)
+    this.deadlines.delete(deadline.transport)
+    if (deadline.answerable !== null) this.deadlines.delete(deadline.answerable)
+  }
+
+  private dropKey(deadline: HandshakeDeadline): void {
+    const { key } = deadline
+    deadline.key = null
+    if (key !== null && this.handshaking.get(key) === deadline) this.handshaking.delete(key)
   }
 }
 

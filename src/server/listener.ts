@@ -27,8 +27,6 @@ export class Listener {
   private readonly core: ServerCore
   private readonly deadlines: HandshakeDeadlines
   private readonly attached = new Map<HttpServer, UpgradeListener>()
-  /** The connections of a server with TLS, those in their TLS handshake included: node:http does not know of these. */
-  private readonly transports = new Set<Duplex>()
   private own: HttpServer | null = null
   private direct: DirectAccept | null = null
   /** Connections of the own port that got their last response: nothing after it is a request (RFC 9112 9.6). */
@@ -129,7 +127,7 @@ export class Listener {
   cut(): void {
     this.direct?.close()
     this.own?.closeAllConnections()
-    for (const duplex of [...this.transports]) duplex.destroy()
+    this.deadlines.cutTls()
   }
 
   private createHttpServer(): HttpServer {
@@ -163,8 +161,6 @@ export class Listener {
     })
     server.on('connection', (transport: NetSocket) => {
       this.deadlines.acceptedForTls(transport)
-      this.transports.add(transport)
-      transport.once('close', () => this.transports.delete(transport))
     })
     return server
   }

@@ -73,9 +73,6 @@ class Rest {
 /** Any stream, by its public methods alone: HTTP/2, a tunnel, TLS without its handle, a test's own. */
 export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
-  /** A stream may hand on what it is given, and hold it for as long as it likes. */
-  readonly freesAtOnce: boolean = false
-  readonly blocksOnPeer = false
   protected readonly duplex: DrivenDuplex
   private isReading = false
   protected isBlocked = false
@@ -86,8 +83,7 @@ export class StreamTransport implements Transport {
   protected knownPendingBytes = 0
   /** undefined: nobody asked yet. */
   private queueKey: QueueKey | null | undefined
-  /** One callback for all writes: nothing but it tells of every stream that bytes have left. */
-  private readonly onWritten: (error?: Error | null) => void
+  private lazyOnWritten: ((error?: Error | null) => void) | null = null
 
   /** @param duplex from now on the transport's, reading not yet started */
   constructor(duplex: Duplex) {
@@ -95,11 +91,18 @@ export class StreamTransport implements Transport {
     this.duplex[TRANSPORT] = this
     // A TLS server ends its own side at the peer's FIN unless it is told not to: what waits, and the Close frame, would be lost.
     this.duplex.allowHalfOpen = true
-    this.onWritten = (error) => {
-      // A stream that failed calls back for everything that it never wrote.
-      if (error === undefined || error === null) this.written()
-    }
   }
+
+  /* eslint-disable @typescript-eslint/class-literal-property-style -- fields would take 16 bytes of each connection */
+  /** A stream may hand on what it is given, and hold it for as long as it likes. */
+  get freesAtOnce(): boolean {
+    return false
+  }
+
+  get blocksOnPeer(): boolean {
+    return false
+  }
+  /* eslint-enable @typescript-eslint/class-literal-property-style */
 
   get pendingBytes(): number {
     // A stream that is destroyed still tells of what it never wrote.
@@ -220,6 +223,15 @@ export class StreamTransport implements Transport {
       duplex.write(slice, this.onWritten)
     }
     if (this.rest === null && this.isEnding) duplex.end()
+  }
+
+  /** One callback for all writes: nothing but it tells of every stream that bytes have left. TLS by its handle needs none. */
+  private get onWritten(): (error?: Error | null) => void {
+    this.lazyOnWritten ??= (error) => {
+      // A stream that failed calls back for everything that it never wrote.
+      if (error === undefined || error === null) this.written()
+    }
+    return this.lazyOnWritten
   }
 
   protected written(): void {

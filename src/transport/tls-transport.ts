@@ -8,8 +8,6 @@ import { StreamTransport, WHOLE_BYTES } from './stream-transport.js'
  * all connections share, and a write goes to the handle where the stream has nothing to write (docs/adr/0019).
  */
 export class TlsTransport extends StreamTransport implements TlsDriver {
-  /** TLS encrypts what it is given, or copies it. */
-  override readonly freesAtOnce = true
   isUnderWay = false
   isStreamBusy = false
   afterWrite: (() => void) | null = null
@@ -22,6 +20,11 @@ export class TlsTransport extends StreamTransport implements TlsDriver {
     super(duplex)
     this.handle = handle
     driveTls(duplex, handle, this)
+  }
+
+  /** TLS encrypts what it is given, or copies it. */
+  override get freesAtOnce(): boolean {
+    return true
   }
 
   override get pendingBytes(): number {

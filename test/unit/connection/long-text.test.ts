@@ -43,8 +43,26 @@ describe('RFC 6455 5.6: long text', () => {
           Buffer.concat([frame({ opcode: 1, payload: text }), frame({ opcode: 1, payload: 'next' })]),
         ),
       ).toBe(true)
+      const masking = new WriteQueue(true)
+      masking.appendText(TEXT, text)
+      expect(readFrames(masking.take()!).frames[0]!.payload.equals(Buffer.from(text))).toBe(true)
     },
   )
+
+  test('of a client comes from the pool of buffers, and is as large as it has to be', () => {
+    for (const [length, most] of [
+      [17_000, 64 * KIB],
+      [40_000, 64 * KIB],
+      [PART, 2 * PART],
+    ] as const) {
+      const queue = new WriteQueue(true)
+      queue.appendText(TEXT, 'x'.repeat(length))
+      const { buffer } = queue.take()!
+      queue.recycle()
+      expect(buffer.byteLength).toBeLessThanOrEqual(process.env['HAWSER_NATIVE'] === 'off' ? 4 * PART : most)
+      expect(borrowBuffer(buffer.byteLength).buffer).toBe(buffer)
+    }
+  })
 
   test('after other frames, and while the transport is blocked, takes no more memory than it needs', () => {
     const text = 'x'.repeat(100_000)

@@ -77,6 +77,15 @@ describe('RFC 6455 5.3: frames of a client', () => {
     expect(frames[50]!.payload).toEqual(Buffer.alloc(300, 7))
     expect(frames[51]!.payload).toHaveLength(0)
   })
+
+  test.each([1023, 1024, 100_000])('%i bytes of a view are masked, and do not change', (length) => {
+    const memory = Uint8Array.from({ length: length + 9 }, (_, i) => i)
+    const view = memory.subarray(3, 3 + length)
+    const queue = new WriteQueue(true)
+    queue.appendBytes(BINARY, view)
+    expect(Buffer.compare(onlyFrame(queue).payload, view)).toBe(0)
+    expect(memory.every((byte, i) => byte === (i & 0xff))).toBe(true)
+  })
 })
 
 /**

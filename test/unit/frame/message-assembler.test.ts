@@ -44,9 +44,30 @@ describe('RFC 6455 5.4: a message of several parts', () => {
     const rest = masked ? { key: KEY } : {}
     const list = parts(masked, fragments(OP.TEXT, ['Hel', '', 'lo', ''], rest))
     const message = assemble(list) as MessageAssembler
-    expect(message).toMatchObject({ opcode: OP.TEXT, isCompressed: false, byteLength: 5, isAscii: masked })
+    expect(message).toMatchObject({ opcode: OP.TEXT, isCompressed: false, byteLength: 5, isAscii: true })
     expect(message.finish()).toEqual(Buffer.from('Hello'))
   })
+
+  test.each([5, 63, 64, 5000])(
+    'text in two parts of %i bytes is known to be ASCII, or not, masked or not',
+    (length) => {
+      const ascii = 'a'.repeat(length)
+      const other = `${'b'.repeat(length - 2)}\u00e9`
+      for (const masked of [true, false]) {
+        const rest = masked ? { key: KEY } : {}
+        for (const [first, last] of [
+          [ascii, ascii],
+          [ascii, other],
+          [other, ascii],
+        ] as const) {
+          const list = parts(masked, fragments(OP.TEXT, [first, last], rest))
+          const message = assemble(list) as MessageAssembler
+          expect(message.isAscii).toBe(last === first)
+          expect(message.finish()).toEqual(Buffer.from(first + last))
+        }
+      }
+    },
+  )
 
   test('the chunks of the parts do not change', () => {
     const chunk = fragments(OP.BINARY, ['abc', 'def'], { key: KEY })

@@ -153,4 +153,35 @@ describe('RFC 6455 8.1: decoding a complete text', () => {
       expect(decode(hex(digits))).toBeNull()
     },
   )
+
+  // Around the length from which text is looked at for anything but ASCII, and beyond what WebAssembly decodes.
+  test.each([8191, 8192, 8193, 65_536, 100_000])(
+    'decodes %i bytes, ASCII or not, as the standard has it',
+    (length) => {
+      const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      for (const odd of [
+        null,
+        '7f',
+        '80',
+        'c3 a9',
+        'e2 82 ac',
+        'f0 9f 98 80',
+        'ef bf bd',
+        'ed a0 80',
+        'ff',
+      ]) {
+        for (const at of odd === null ? [0] : [0, length >> 1, length - hex(odd).length]) {
+          const bytes = Buffer.alloc(length, 'abcdefg')
+          if (odd !== null) hex(odd).copy(bytes, at)
+          let expected: string | null = null
+          try {
+            expected = strict.decode(bytes)
+          } catch {
+            // It is not UTF-8.
+          }
+          expect(decode(bytes) === expected).toBe(true)
+        }
+      }
+    },
+  )
 })

@@ -256,6 +256,29 @@ describe.each(['on', 'off'] as const)('the lane, HAWSER_NATIVE=%s', (value) => {
     else expect(() => lane.decode(bytes, 0, 0)).toThrow('the lane is not open')
   })
 
+  test('encodes text that is ASCII, masked, where it is open', () => {
+    if (!isOn) {
+      expect(lane.writeMasked('a', Buffer.alloc(1), 0, 0)).toBe(false)
+      return
+    }
+    // Around the length of a part, which is a multiple of the key's.
+    for (const length of [1, 16_383, 16_384, 16_385, 40_001]) {
+      const text = 'abcdefghijk'.repeat(4000).slice(0, length)
+      const target = Buffer.alloc(length + 2, 0xee)
+      expect(lane.writeMasked(text, target, 1, KEY_NUMBER)).toBe(true)
+      expect([target[0], target[length + 1]]).toEqual([0xee, 0xee])
+      const key = Buffer.alloc(4)
+      key.writeInt32LE(KEY_NUMBER)
+      const plain = target.subarray(1, length + 1).map((byte, i) => byte ^ key[i & 3]!)
+      expect(Buffer.from(plain).toString('latin1')).toBe(text)
+      for (const odd of ['\u00e9', '\u20ac', '\ud83d']) {
+        expect(lane.writeMasked(text.slice(1) + odd, target, 1, KEY_NUMBER)).toBe(false)
+      }
+    }
+    // As many bytes as a part has, in fewer units than it has.
+    expect(lane.writeMasked('\u00e9'.repeat(16_384), Buffer.alloc(16_384), 0, KEY_NUMBER)).toBe(false)
+  })
+
   test('gives one buffer of 260 KiB, and of it what was read', () => {
     const { readBuffer } = lane
     expect(Buffer.isBuffer(readBuffer)).toBe(true)
