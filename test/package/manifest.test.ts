@@ -32,7 +32,7 @@ const sourceOf = (target: string): string =>
     .replace(/(\.d\.ts|\.js)$/, '.ts')
 
 /** Each is a file of src/adapters. */
-const ADAPTERS = ['./express', './fastify', './hono', './nest']
+const ADAPTERS = ['./crossws', './express', './fastify', './hono', './nest']
 
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],
@@ -50,6 +50,7 @@ describe('package.json', () => {
     expect(Object.keys(peerDependencies)).toEqual([
       '@hono/node-server',
       '@nestjs/websockets',
+      'crossws',
       'express',
       'fastify',
       'hono',
