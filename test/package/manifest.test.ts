@@ -117,10 +117,9 @@ describe('package.json', () => {
 
 describe('package-lock.json', () => {
   it('names no host of a registry', () => {
-    // A workspace is resolved to its folder.
-    expect(readText('package-lock.json').replaceAll('"resolved": "packages/ws"', '')).not.toContain(
-      '"resolved"',
-    )
+    // Workspaces are resolved to their folders.
+    const text = readText('package-lock.json').replaceAll(/"resolved": "(packages\/ws|test\/nest-12)"/g, '')
+    expect(text).not.toContain('"resolved"')
   })
 
   it('lists every platform package that an optional dependency asks for, so that npm ci accepts it', () => {
