@@ -209,6 +209,11 @@ export default {
       'native/response-into.ts',
       'whatwg/events.ts',
       'whatwg/own-bytes.ts',
+      // Types, and the version of the envelopes, for the adapter of crossws.
+      'connection/message-data.ts',
+      'hub/group.ts',
+      'backplane/backplane.ts',
+      'backplane/envelope.ts',
     ),
     builtins('adapters', ['http', 'stream']),
     only('hub', 'socket', 'connection', 'frame/close-code.ts'),

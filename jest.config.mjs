@@ -18,7 +18,7 @@ export default {
     '^hawser$': '<rootDir>/src/index.ts',
     '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json|whatwg)$':
       '<rootDir>/src/$1/index.ts',
-    '^hawser/(express|fastify|hono|nest)$': '<rootDir>/src/adapters/$1.ts',
+    '^hawser/(crossws|express|fastify|hono|nest)$': '<rootDir>/src/adapters/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

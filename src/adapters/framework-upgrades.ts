@@ -135,7 +135,8 @@ export function textParams(params: unknown): Params {
   )
 }
 
-function isForDecision(name: string): boolean {
+/** Whether a field of a framework's answer may go into the 101. */
+export function isForDecision(name: string): boolean {
   const lowerCase = name.toLowerCase()
   return isToken(name) && !NOT_IN_101.has(lowerCase) && !lowerCase.startsWith('sec-websocket-')
 }

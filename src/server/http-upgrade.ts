@@ -42,7 +42,7 @@ function maxFieldsOf(raw: IncomingMessage): number {
 /** Marks a stream whose upgrade is taken: no other listener may answer it. */
 const TAKEN = Symbol('hawser.taken')
 
-type Takable = Duplex & { [TAKEN]?: true }
+type Takable = Duplex & { [TAKEN]?: boolean }
 
 /** Whether a server of Hawser's has taken the upgrade of this stream. */
 export const isTaken = (duplex: Duplex): boolean => (duplex as Takable)[TAKEN] === true
@@ -192,6 +192,11 @@ export class HttpUpgrade extends Upgrade {
     // A reset while the head is written is noticed by the driver, which checks whether the stream is destroyed.
     duplex.write(head, 'latin1')
     return transportOver(duplex, this.core.options.directIo)
+  }
+
+  protected override leave(): void {
+    this.guard?.release()
+    ;(this.duplex as Takable)[TAKEN] = false
   }
 
   protected takeEarlyData(): Uint8Array {

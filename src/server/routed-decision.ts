@@ -29,3 +29,8 @@ export class AnswerDecision {
     this.response = response
   }
 }
+
+/** The application has taken the stream of the upgrade and answers there itself: made in `src/adapters` alone. */
+export class LeftDecision {
+  readonly isLeft = true
+}

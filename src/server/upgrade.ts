@@ -13,7 +13,7 @@ import { isOriginAllowed } from '../handshake/origin.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
-import { AnswerDecision, RoutedDecision } from './routed-decision.js'
+import { AnswerDecision, LeftDecision, RoutedDecision } from './routed-decision.js'
 import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
@@ -194,6 +194,10 @@ export abstract class Upgrade implements Timed {
         this.rejectDecided(formatRejection(status, { body, headers }))
       } else if (decision instanceof AnswerDecision) {
         this.rejectDecided(decision.response)
+      } else if (decision instanceof LeftDecision) {
+        this.markDecided()
+        this.leave()
+        this.releaseRejected()
       } else {
         throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(decision)}`)
       }
@@ -319,6 +323,11 @@ export abstract class Upgrade implements Timed {
   /** Writes a rejection and ends the connection. A reset at any point must not throw or emit an error. */
   protected abstract writeRejection(response: Uint8Array): void
   protected abstract get isClosed(): boolean
+  /** Gives the connection to the application, which has taken it. */
+  protected leave(): void {
+    // A port of Hawser's own gives no connection away.
+    this.destroy()
+  }
   abstract destroy(): void
 
   /**

@@ -1,6 +1,14 @@
 /** Programs of the docs: run in a Node of their own, in a directory where the package is installed from the sources. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import {
@@ -30,8 +38,9 @@ export function transpile(code: string): string {
 /**
  * Puts the package where Node finds it from `directory`, made of the sources as they are.
  * @param packages what the programs import beside it, as a user would
+ * @param from where they are looked for first, in place of the root of the repository
  */
-export function installHawser(directory: string, packages: readonly string[]): void {
+export function installHawser(directory: string, packages: readonly string[], from = root): void {
   const target = path.join(directory, 'node_modules/hawser')
   const source = path.join(root, 'src')
   for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
@@ -44,7 +53,8 @@ export function installHawser(directory: string, packages: readonly string[]): v
   for (const name of packages) {
     const link = path.join(directory, 'node_modules', name)
     mkdirSync(path.dirname(link), { recursive: true })
-    symlinkSync(path.join(root, 'node_modules', name), link, 'junction')
+    const [found = name] = [from, root].map((at) => path.join(at, 'node_modules', name)).filter(existsSync)
+    symlinkSync(found, link, 'junction')
   }
 }
 

@@ -47,7 +47,7 @@ beforeAll(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'hawser-readme-'))
   installHawser(directory, [
     ...['@hono/node-server', '@nestjs/common', '@nestjs/core', '@nestjs/websockets', 'express', 'fastify'],
-    ...['hono', 'reflect-metadata', 'ws', 'zod'],
+    ...['h3', 'hono', 'reflect-metadata', 'ws', 'zod'],
   ])
 })
 

@@ -23,6 +23,11 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ['ExpressRouteOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['FastifyWebSocketsOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['AttachOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['CrosswsAdapterOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['CrosswsPluginOptions', 'of an adapter: its cases are in test/integration/adapters'],
+  ['CrosswsSendOptions', 'of an adapter, as crossws has it: its cases are in test/integration/adapters'],
+  ['CrosswsPublishOptions', 'of an adapter, as crossws has it: its cases are in test/integration/adapters'],
+  ['CrosswsDrainOptions', 'of an adapter, as crossws has it: its cases are in test/integration/adapters'],
   ['HonoSendOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['NestGatewayOptions', 'of an adapter: its cases are in test/integration/adapters'],
 ])

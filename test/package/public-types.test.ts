@@ -82,7 +82,7 @@ beforeAll(() => {
 const faultsOf = (at: number): string[] =>
   found.filter((line) => line.includes(`/${at}.d.ts:`)).map((line) => line.replace(/^\S+ /, ''))
 
-const ADAPTERS = ['express', 'fastify', 'hono', 'nest']
+const ADAPTERS = ['crossws', 'express', 'fastify', 'hono', 'nest']
 
 describe('the public types', () => {
   it('have docstrings, and none of them is internal', () => {

@@ -103,13 +103,21 @@ export class Link<W> {
     socket.on('close', onClose)
     socket.on('end', onEnd)
     socket.on('error', onError)
-    // Whatever read it before may stop: what comes until reading begins stays in the stream.
-    socket.pause()
   }
 
-  /** Begins to read, after the code that runs now. @param head bytes received together with the handshake */
+  /**
+   * Begins to read, after the code that runs now. A stream that flows already is read at once: who gives it has read the
+   * handshake in this turn, and what follows may be on its way to the listeners of now.
+   * @param head bytes received together with the handshake
+   */
   start(head: Uint8Array): void {
+    if (!this.isLive && head.length === 0 && this.socket.readableFlowing === true) {
+      this.begin()
+      return
+    }
     if (head.length > 0) this.head = Buffer.from(head)
+    // Whatever read it before may stop: what comes until reading begins stays in the stream.
+    this.socket.pause()
     setImmediate(() => {
       this.begin()
     })
