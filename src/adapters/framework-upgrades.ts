@@ -127,11 +127,11 @@ export class PendingUpgrade {
 /** The parameters that a framework's routing found, all as text: those of a wildcard may be a list. */
 export function textParams(params: unknown): Params {
   if (typeof params !== 'object' || params === null) return {}
+  // Express 4 has undefined for an optional one that the path does not have.
   return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join('/') : String(value),
-    ]),
+    Object.entries(params)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, Array.isArray(value) ? value.join('/') : String(value)]),
   )
 }
 

@@ -290,11 +290,11 @@ export class FrameParser extends FrameInput {
     if (end - start < 2) return 0
 
     const secondByte = bytes[start + 1] as number
+    let length = secondByte & LENGTH_BITS
+    this.headerLength = length
     if (((secondByte & MASK_BIT) !== 0) !== this.expectMask) {
       return this.fail(this.expectMask ? 'HAWSER_EXPECTED_MASK' : 'HAWSER_UNEXPECTED_MASK')
     }
-    let length = secondByte & LENGTH_BITS
-    this.headerLength = length
     if (isControl && length > MAX_CONTROL_PAYLOAD_BYTES) return this.fail('HAWSER_CONTROL_TOO_LONG')
     let at = start + 2
     if (length === PAYLOAD_LENGTH_16) {

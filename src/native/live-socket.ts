@@ -66,7 +66,9 @@ type StreamRequest = HandleRequest & { finish?: Done }
 
 function onWritten(this: StreamRequest, status: number): void {
   this.bytes = null
-  this.finish?.(status < 0 ? systemError('write', status) : null)
+  // As Node's own: what a socket did not write when it was destroyed is no error.
+  const isOver = (this.owner as NetSocket | undefined)?.destroyed === true
+  this.finish?.(status < 0 && !isOver ? systemError('write', status) : null)
 }
 
 const withPayload = (bytes: Buffer, payload: Uint8Array | null): Buffer =>

@@ -313,6 +313,25 @@ describe.each(IMPLEMENTATIONS)('Receiver of %s', (_name, { Receiver, PerMessageD
     )
 
     it.each([
+      ['a long ping without a mask', true, [0x89, 0x7e], `${INVALID}invalid payload length 126`],
+      ['a long pong with a mask', false, [0x8a, 0xff], `${INVALID}invalid payload length 127`],
+      ['a close of one byte without a mask', true, [0x88, 1], `${INVALID}invalid payload length 1`],
+      ['a close of one byte with a mask', false, [0x88, 0x81], `${INVALID}invalid payload length 1`],
+      ['a text of one byte without a mask', true, [0x81, 1], `${INVALID}MASK must be set`],
+    ])('in two ways by %s gets the error of the first', async (_what, isServer, chunk, message) => {
+      const error = await errorOf({ isServer }, Buffer.from(chunk))
+      expect(error.message).toBe(message)
+    })
+
+    it('by a continuation of nothing with RSV1 gets the error of the bit, where compression is in use', async () => {
+      const deflate = new PerMessageDeflate()
+      deflate.accept([{}])
+      const extensions = { [PerMessageDeflate.extensionName]: deflate }
+      const error = await errorOf({ extensions }, Buffer.from([0x40, 0]))
+      expect([error.code, error.message]).toEqual(['WS_ERR_UNEXPECTED_RSV_1', `${INVALID}RSV1 must be clear`])
+    })
+
+    it.each([
       ['a text', [0x81, 4, 0x61, 0xff, 0x62, 0x63]],
       ['a text that ends inside a character', [0x81, 1, 0xc3]],
       ['a text in fragments', [0x01, 1, 0xc3, 0x80, 1, 0x28]],

@@ -15,11 +15,18 @@ const DEFAULTS = {}
 
 const isWindow = (bits: unknown): bits is WindowBits => typeof bits === 'number' && bits >= 8 && bits <= 15
 
+/** `ws` compares it with lengths, whatever it is. */
+function thresholdOf(threshold: unknown): number | undefined {
+  if (threshold === undefined) return undefined
+  const bytes = Math.ceil(Number(threshold))
+  return Number.isNaN(bytes) ? Infinity : Math.max(0, bytes)
+}
+
 /** The part of the options of `ws` that the engine's codec has: the options of zlib that say how well to compress. */
 function makeFactory(options: PerMessageDeflateOptions, role: Role): CodecFactory {
   const { level, memLevel } = options.zlibDeflateOptions ?? {}
-  const { threshold } = options
-  const config = resolveDeflateOptions({ level, memLevel, thresholdBytes: threshold }, role)
+  const thresholdBytes = thresholdOf(options.threshold)
+  const config = resolveDeflateOptions({ level, memLevel, thresholdBytes }, role)
   return createCodecFactory(config as NonNullable<typeof config>)
 }
 

@@ -4,6 +4,7 @@ import type { EventEmitter } from 'node:events'
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { connect as netConnect, isIP, type NetConnectOpts } from 'node:net'
+import { unescape } from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls'
 import { extension } from './extension.js'
@@ -156,14 +157,13 @@ class Handshake {
     this.origin = origin ?? { isIpc, isSecure, place: isIpc ? socketPath : url.host }
     const merged = { ...CLIENT_DEFAULTS, ...given } as typeof CLIENT_DEFAULTS & ClientOptions
     const { perMessageDeflate: deflate, maxPayload } = merged
-    this.deflate =
-      deflate === false
-        ? null
-        : new PerMessageDeflate({
-            ...(typeof deflate === 'object' ? deflate : {}),
-            isServer: false,
-            maxPayload,
-          })
+    this.deflate = deflate
+      ? new PerMessageDeflate({
+          ...(typeof deflate === 'object' ? deflate : {}),
+          isServer: false,
+          maxPayload,
+        })
+      : null
     const connection = isSecure ? connectSecure : connectPlain
     this.options = {
       ...merged,
@@ -174,13 +174,15 @@ class Handshake {
       host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
       hostname: undefined,
       protocol: undefined,
+      protocols: undefined,
       method: 'GET',
       socketPath: isIpc ? socketPath : undefined,
       path: isIpc ? rest.join(':') || undefined : `${url.pathname}${url.search}`,
       timeout: given.handshakeTimeout,
     } as Resolved
     if (url.username !== '' || url.password !== '') {
-      this.options.auth = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+      // Unlike decodeURIComponent it takes any text.
+      this.options.auth = `${unescape(url.username)}:${unescape(url.password)}`
     }
   }
 
@@ -268,7 +270,7 @@ class Handshake {
     const { websocket, options } = this
     const { location } = response.headers
     const status = response.statusCode ?? 0
-    if (location !== undefined && options.followRedirects && status >= 300 && status < 400) {
+    if (location && options.followRedirects && status >= 300 && status < 400) {
       if (++websocket._redirects > options.maxRedirects) {
         abortHandshake(websocket, request, 'Maximum redirects exceeded')
         return
@@ -367,8 +369,8 @@ export function connect(
   protocols: readonly string[],
   options: ClientOptions,
 ): void {
-  const version = options.protocolVersion ?? CLIENT_DEFAULTS.protocolVersion
-  if (!SUPPORTED_VERSIONS.includes(version)) {
+  const { protocolVersion: version } = { ...CLIENT_DEFAULTS, ...options }
+  if (version === undefined || !SUPPORTED_VERSIONS.includes(version)) {
     const supported = SUPPORTED_VERSIONS.join(', ')
     throw new RangeError(
       `Unsupported protocol version: ${String(version)} (supported versions: ${supported})`,

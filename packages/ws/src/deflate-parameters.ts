@@ -81,7 +81,8 @@ export function makeOffer(options: PerMessageDeflateOptions): DeflateParameters 
   if (options.clientNoContextTakeover) offer.client_no_context_takeover = true
   if (serverMaxWindowBits) offer.server_max_window_bits = serverMaxWindowBits
   if (clientMaxWindowBits) offer.client_max_window_bits = clientMaxWindowBits
-  else if (clientMaxWindowBits !== false) offer.client_max_window_bits = true
+  else if (clientMaxWindowBits === undefined || clientMaxWindowBits === null)
+    offer.client_max_window_bits = true
   return offer
 }
 

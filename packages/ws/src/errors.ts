@@ -1,4 +1,6 @@
 import type { ProtocolError } from '../../../src/errors.js'
+import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
+import { isControlOpcode, Opcode } from '../../../src/frame/opcode.js'
 
 /** The codes of `ws`: what a peer may do wrong, in the terms of programs that look at `error.code`. */
 export type WsErrorCode =
@@ -63,6 +65,14 @@ const reservedBits = (headerByte: number): ReceivedError =>
     ? frame('WS_ERR_UNEXPECTED_RSV_1', 'RSV1 must be clear')
     : frame('WS_ERR_UNEXPECTED_RSV_2_3', 'RSV2 and RSV3 must be clear')
 
+const controlLength = (length: number): ReceivedError =>
+  frame('WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH', `invalid payload length ${String(length)}`)
+
+/** Whether a header is that of a control frame of a length that it must not have: `ws` looks at it before the mask. */
+const isWrongControl = ({ headerByte, headerLength }: RefusedHeader): boolean =>
+  isControlOpcode(headerByte & 0x0f) &&
+  (headerLength > MAX_CONTROL_PAYLOAD_BYTES || (headerLength === 1 && (headerByte & 0x0f) === Opcode.CLOSE))
+
 const opcode = (headerByte: number): ReceivedError =>
   frame('WS_ERR_INVALID_OPCODE', `invalid opcode ${String(headerByte & 0x0f)}`)
 
@@ -83,22 +93,24 @@ export function toReceivedError(error: ProtocolError, header: RefusedHeader): Re
     case 'HAWSER_RESERVED_BITS':
       return reservedBits(header.headerByte)
     case 'HAWSER_RESERVED_OPCODE':
-    case 'HAWSER_UNEXPECTED_CONTINUATION':
     case 'HAWSER_EXPECTED_CONTINUATION':
       return opcode(header.headerByte)
+    case 'HAWSER_UNEXPECTED_CONTINUATION':
+      return (header.headerByte & 0x40) === 0 ? opcode(header.headerByte) : reservedBits(header.headerByte)
     case 'HAWSER_FRAGMENTED_CONTROL':
       return frame('WS_ERR_EXPECTED_FIN', 'FIN must be set')
     case 'HAWSER_EXPECTED_MASK':
-      return frame('WS_ERR_EXPECTED_MASK', 'MASK must be set')
+      return isWrongControl(header)
+        ? controlLength(header.headerLength)
+        : frame('WS_ERR_EXPECTED_MASK', 'MASK must be set')
     case 'HAWSER_UNEXPECTED_MASK':
-      return frame('WS_ERR_UNEXPECTED_MASK', 'MASK must be clear')
+      return isWrongControl(header)
+        ? controlLength(header.headerLength)
+        : frame('WS_ERR_UNEXPECTED_MASK', 'MASK must be clear')
     case 'HAWSER_CONTROL_TOO_LONG':
-      return frame(
-        'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH',
-        `invalid payload length ${String(header.headerLength)}`,
-      )
+      return controlLength(header.headerLength)
     case 'HAWSER_INVALID_CLOSE_PAYLOAD':
-      return frame('WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH', 'invalid payload length 1')
+      return controlLength(1)
     case 'HAWSER_INVALID_CLOSE_CODE':
       return frame('WS_ERR_INVALID_CLOSE_CODE', `invalid status code ${/\d+$/.exec(message)?.[0] ?? ''}`)
     case 'HAWSER_INVALID_UTF8':
@@ -112,7 +124,12 @@ export function toReceivedError(error: ProtocolError, header: RefusedHeader): Re
       if ('actual' in error && Number(error.actual) > Number.MAX_SAFE_INTEGER) return uncountable()
       return receivedError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009, 'Max payload size exceeded')
     case 'HAWSER_INVALID_DEFLATE':
-      return Object.assign(new Error(message), { code: 'Z_DATA_ERROR', errno: -3, [STATUS_CODE]: 1007 })
+      // zlib's own words come after ours.
+      return Object.assign(new Error(message.slice(message.indexOf(': ') + 2)), {
+        code: 'Z_DATA_ERROR',
+        errno: -3,
+        [STATUS_CODE]: 1007,
+      })
     default:
       return Object.assign(new Error(message), { code, [STATUS_CODE]: closeCode })
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { Outgoing, SendCallback } from './outgoing.js'
+import { callbackOf, type SendCallback } from './callbacks.js'
+import type { Outgoing } from './outgoing.js'
 
 /** What programs find at `_sender` of a WebSocket: the way for frames that they made by `Sender.frame`. */
 export class FrameSender {
@@ -18,6 +19,6 @@ export class FrameSender {
 
   /** Writes frames, after all that was sent before. @param list nobody changes the pieces any more */
   sendFrame(list: readonly (string | Uint8Array)[], callback?: SendCallback): void {
-    this.outgoing.sendFrame(list, callback)
+    this.outgoing.sendFrame(list, callbackOf(callback))
   }
 }

@@ -1,4 +1,5 @@
 /** What a WebSocket receives, and how its connection ends: the engine's receiver between a socket and the events. */
+import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers'
 import { MessageReceived } from '../../../src/connection/events.js'
@@ -8,8 +9,9 @@ import type { MessageCodec } from '../../../src/extension/message-codec.js'
 import { decodeClosePayload } from '../../../src/frame/close-code.js'
 import { Opcode } from '../../../src/frame/opcode.js'
 import { readShared } from '../../../src/native/live-socket.js'
+import { callDue } from './callbacks.js'
 import { tooManyFragments, toReceivedError, type ReceivedError } from './errors.js'
-import { Outgoing } from './outgoing.js'
+import { Outgoing, type SendingFailure } from './outgoing.js'
 
 /**
  * What a connection reports, of which WebSocket: one object of functions for all, so that nothing is added to each. The calls
@@ -23,6 +25,8 @@ export interface LinkEvents<W> {
   concluded(of: W, code: number, reason: Buffer): void
   /** The peer broke the protocol, or a limit: nothing more is received. */
   failed(of: W, error: ReceivedError): void
+  /** Nothing more can be sent: a Blob could not be read. */
+  broke(of: W, error: Error): void
   /** Nothing more is sent or received: the peer ended its side, or the socket is over or broken. */
   closing(of: W): void
   /** The socket is over, and all that it received was reported. */
@@ -47,12 +51,14 @@ const INFLATING = 2
 /** The next event is for another turn of the event loop. */
 const DEFERRED = 4
 const NOT_STARTED = 8
+/** It is this side that paused the socket before reading began. */
+const STOPPED = 16
 
 const LINK = Symbol('hawser.link')
 type LinkedSocket = Duplex & { [LINK]?: Link<unknown> | undefined }
 
 function onData(this: LinkedSocket, chunk: Buffer): void {
-  this[LINK]?.receive(chunk)
+  this[LINK]?.take(chunk)
 }
 function onEnd(this: LinkedSocket): void {
   this[LINK]?.socketEnded()
@@ -67,7 +73,7 @@ function onError(this: LinkedSocket): void {
 const orInfinity = (limit: number): number => (limit > 0 ? limit : Infinity)
 
 /** A connection over its socket. */
-export class Link<W> {
+export class Link<W> implements SendingFailure {
   readonly socket: Duplex
   readonly outgoing: Outgoing
   private readonly events: LinkEvents<W>
@@ -76,14 +82,13 @@ export class Link<W> {
   private readonly codec: MessageCodec | null
   private readonly isSynchronous: boolean
   private readonly isLive: boolean
+  private readonly checksText: boolean
   private holds = NOT_STARTED
   private isPulling = false
   /** Nothing more is received: the peer's Close frame came, or it broke the protocol. */
   private isConcluded = false
   private isClosed = false
   private isGone = false
-  /** The bytes that came with the handshake, until reading begins. */
-  private head: Buffer | null = null
 
   /** @param socket nobody else reads it; reading begins with {@link start} */
   constructor(socket: Duplex, owner: W, events: LinkEvents<W>, options: LinkOptions) {
@@ -95,14 +100,17 @@ export class Link<W> {
     this.isSynchronous = options.allowSynchronousEvents
     const limits = { maxMessageBytes: orInfinity(maxPayload), maxFrameBytes: Infinity }
     const text = skipUTF8Validation ? 'unchecked' : 'bytes'
+    this.checksText = !skipUTF8Validation
     this.receiver = new EngineReceiver(isServer ? 'server' : 'client', limits, codec, this, 0, text)
     if (maxFragments > 0) this.receiver.limitFragments(maxFragments)
     ;(socket as LinkedSocket)[LINK] = this
     this.isLive = readShared(socket, this)
-    this.outgoing = new Outgoing(socket, this.isLive, !isServer, codec)
+    this.outgoing = new Outgoing(socket, this, this.isLive, !isServer, codec)
     socket.on('close', onClose)
     socket.on('end', onEnd)
     socket.on('error', onError)
+    // Of EventEmitter: that of a stream begins to read.
+    EventEmitter.prototype.on.call(socket, 'data', onData)
   }
 
   /**
@@ -111,13 +119,18 @@ export class Link<W> {
    * @param head bytes received together with the handshake
    */
   start(head: Uint8Array): void {
-    if (!this.isLive && head.length === 0 && this.socket.readableFlowing === true) {
+    const { socket } = this
+    const isFlowing = socket.readableFlowing === true
+    if (isFlowing && !this.isLive && head.length === 0) {
       this.begin()
       return
     }
-    if (head.length > 0) this.head = Buffer.from(head)
-    // Whatever read it before may stop: what comes until reading begins stays in the stream.
-    this.socket.pause()
+    // Whatever reads it may stop: what comes until reading begins stays in the stream.
+    if (isFlowing) {
+      socket.pause()
+      this.holds |= STOPPED
+    }
+    if (head.length > 0) this.receive(Buffer.from(head))
     setImmediate(() => {
       this.begin()
     })
@@ -134,9 +147,21 @@ export class Link<W> {
 
   /** The socket read bytes. @param chunk valid during the call only */
   receive(chunk: Buffer): void {
+    const { socket } = this
+    // Others listen as well, before or after: they get bytes of their own, and what is masked as it came.
+    if (this.isLive && socket.listenerCount('data') > 1) socket.emit('data', Buffer.from(chunk))
+    else this.take(chunk)
+  }
+
+  /** @param chunk valid during the call only; it is unmasked in place */
+  take(chunk: Buffer): void {
     if (this.isConcluded) return
     this.receiver.push(chunk, true)
     this.pull()
+  }
+
+  sendingFailed(error: Error): void {
+    if (!this.isClosed) this.events.broke(this.owner, error)
   }
 
   /** A message was decompressed in the thread pool. */
@@ -169,36 +194,30 @@ export class Link<W> {
     this.events.closing(this.owner)
     // What was received before is reported, even if the caller paused.
     this.holds &= INFLATING | DEFERRED
-    this.takeHead()
     this.takeRest()
     this.pull()
     this.finish()
   }
 
   private begin(): void {
-    this.holds &= ~NOT_STARTED
+    const { socket, holds } = this
+    this.holds &= ~(NOT_STARTED | STOPPED)
     if (this.isClosed) return
-    this.takeHead()
-    if (!this.isLive) this.socket.on('data', onData)
-    if (this.holds === 0) this.socket.resume()
-    else this.socket.pause()
-  }
-
-  private takeHead(): void {
-    const { head } = this
-    this.head = null
-    if (head !== null) this.receive(head)
+    this.pull()
+    if (this.holds !== 0) socket.pause()
+    // As `ws`: a socket that its user paused stays so.
+    else if ((holds & STOPPED) !== 0 || !socket.isPaused()) socket.resume()
   }
 
   /** What a stream read, and nobody took, before it closed. */
   private takeRest(): void {
     if (this.isLive) return
     const chunk = this.socket.read() as unknown
-    if (Buffer.isBuffer(chunk)) this.receive(chunk)
+    if (Buffer.isBuffer(chunk)) this.take(chunk)
   }
 
   private hold(reason: number): void {
-    this.holds |= reason
+    this.holds |= (this.holds & NOT_STARTED) === 0 ? reason : reason | STOPPED
     this.socket.pause()
   }
 
@@ -264,13 +283,19 @@ export class Link<W> {
       this.events.ponged(this.owner, payload)
     } else {
       const close = decodeClosePayload(payload)
-      if (close instanceof Error) {
+      if (!(close instanceof Error)) {
+        this.conclude(close.code, payload.subarray(2))
+      } else if (close.code === 'HAWSER_INVALID_UTF8' && !this.checksText) {
+        this.conclude(payload.readUInt16BE(0), payload.subarray(2))
+      } else {
         this.fail(close)
-        return
       }
-      this.drain()
-      this.events.concluded(this.owner, close.code, payload.subarray(2))
     }
+  }
+
+  private conclude(code: number, reason: Buffer): void {
+    this.drain()
+    this.events.concluded(this.owner, code, reason)
   }
 
   private fail(error: ProtocolError): void {
@@ -291,6 +316,11 @@ export class Link<W> {
     this.socket.removeListener('data', onData)
     this.codec?.close()
     this.outgoing.end()
-    this.events.gone(this.owner)
+    // Before 'close' they are called, and it is emitted also if one of them throws.
+    try {
+      callDue()
+    } finally {
+      this.events.gone(this.owner)
+    }
   }
 }

@@ -40,6 +40,8 @@ export interface ClientOptions extends CommonOptions, RequestOptions {
   maxRedirects?: number | undefined
   /** The value of the header Origin. */
   origin?: string | undefined
+  /** Subprotocols to offer, where the second argument of the constructor names none. */
+  protocols?: string | readonly string[] | undefined
   /** 13, or 8. Default 13. */
   protocolVersion?: number | undefined
 }
@@ -55,6 +57,10 @@ export interface SendOptions {
   /** Whether to mask it. Default: as the role demands. */
   mask?: boolean | undefined
 }
+
+/** An option, and what holds where it is not given: one that is given as undefined is false, as for `ws`. */
+export const optionOf = (given: SendOptions, name: keyof SendOptions, other: boolean): boolean =>
+  Object.hasOwn(given, name) ? Boolean(given[name]) : other
 
 /** How a socket becomes a connection: see `setSocket`. */
 export interface SocketOptions {
@@ -75,8 +81,8 @@ export interface ClientInfo {
 /** The answer of an asynchronous `verifyClient`. */
 export type Verified = (
   isAccepted: boolean,
-  code?: number,
-  message?: string,
+  code?: number | null,
+  message?: string | null,
   headers?: Record<string, string | number | readonly string[]>,
 ) => void
 

@@ -9,11 +9,11 @@ import { FIN_BIT } from '../../../src/frame/header.js'
 import { Opcode } from '../../../src/frame/opcode.js'
 import { writeLive } from '../../../src/native/live-socket.js'
 import { flushNow, flushSoon, type Flushable } from '../../../src/transport/flush-soon.js'
-import { isBlob, toPayload, type BlobLike } from './payload.js'
-import { Sender } from './sender.js'
-
-/** Called once, after the call: with null when the system or the stream took the message, else with the error. */
-export type SendCallback = (error?: Error | null) => void
+import { callLater, type SendCallback } from './callbacks.js'
+import { bytesOf, isBlob } from './payload.js'
+import { Sender, type MaskGenerator } from './sender.js'
+import { lengthOf } from './values.js'
+import { WaitingCalls, type WaitingHost } from './waiting-calls.js'
 
 /** How a message is sent. */
 export interface MessageOptions {
@@ -24,40 +24,26 @@ export interface MessageOptions {
 
 /** From this size on output is written at once. */
 const EAGER_FLUSH_BYTES = 64 * 1024
-const EMPTY = Buffer.alloc(0)
 
-const CLOSED_READING = 'The socket was closed while the blob was being read'
+const CLOSED_COMPRESSING = 'The socket was closed while data was being compressed'
 const CLOSED_SENDING = 'The socket was closed before the data was sent'
+
+/** Who is told that a Blob could not be read: nothing more is sent. */
+export interface SendingFailure {
+  sendingFailed(error: Error): void
+}
+
+/** Whether a frame is masked, and by whose key. */
+export interface Masking {
+  readonly mask: boolean
+  readonly generateMask: MaskGenerator | undefined
+}
 
 /** Who waits until so many bytes are taken. */
 interface Mark {
   /** Infinity while the message waits to be a frame. */
   at: number
   readonly callback: SendCallback
-}
-
-/** Callbacks that are due, of all connections: one `nextTick` for all. */
-let due: { readonly callback: SendCallback; readonly error: Error | null }[] = []
-
-function callDue(): void {
-  const calls = due
-  due = []
-  let next = 0
-  try {
-    for (const { callback, error } of calls) {
-      next++
-      callback(error)
-    }
-  } finally {
-    // One of them threw: it is heard, and the others are called all the same.
-    for (const { callback, error } of calls.slice(next)) callLater(callback, error)
-  }
-}
-
-/** Calls back after the code that runs now. */
-export function callLater(callback: SendCallback, error: Error | null): void {
-  due.push({ callback, error })
-  if (due.length === 1) process.nextTick(callDue)
 }
 
 /** Those whose chunks are received now: one, or more where a handler resumes another connection. */
@@ -71,13 +57,16 @@ function flushAtExit(): void {
 let isHooked = false
 
 /** The sending half of a connection. */
-export class Outgoing implements Flushable {
+export class Outgoing implements Flushable, WaitingHost {
   isQueued = false
   /** While a chunk is received nothing is written: all that its messages cause leaves together. */
   private isHeld = false
   /** Bytes of messages that were given after the end. */
   lostBytes = 0
-  private readonly socket: Duplex
+  /** Fills the masking key of each frame; undefined: keys are random. */
+  generateMask: MaskGenerator | undefined
+  readonly socket: Duplex
+  private readonly owner: SendingFailure
   private readonly isLive: boolean
   private readonly sender: EngineSender
   private readonly isMasked: boolean
@@ -89,17 +78,25 @@ export class Outgoing implements Flushable {
   /** The lengths of the writes that are under way. */
   private readonly underWay: number[] = []
   private marks: Mark[] | null = null
-  /** Calls that wait for a Blob, or for a compression. */
-  private waiting: (() => void)[] | null = null
-  private waitingBytes = 0
-  private isReadingBlob = false
+  /** Made when a call has to wait first. */
+  private waiting: WaitingCalls | null = null
+  /** Bytes of the messages of this turn that are to be compressed, as they were given; and what waited before them. */
+  private turnBytes = 0
+  private turnBase = 0
 
   /**
    * @param isLive whether the socket is one that `readShared` took
    * @param isMasked as a client's frames are
    */
-  constructor(socket: Duplex, isLive: boolean, isMasked: boolean, codec: MessageCodec | null) {
+  constructor(
+    socket: Duplex,
+    owner: SendingFailure,
+    isLive: boolean,
+    isMasked: boolean,
+    codec: MessageCodec | null,
+  ) {
     this.socket = socket
+    this.owner = owner
     this.isLive = isLive
     this.isMasked = isMasked
     this.sender = new EngineSender(isMasked, codec, this)
@@ -114,7 +111,18 @@ export class Outgoing implements Flushable {
 
   /** The part of {@link bufferedAmount} that the stream does not have. */
   get queuedBytes(): number {
-    return this.sender.byteLength + this.waitingBytes + this.lostBytes
+    const bytes = this.turnBytes > 0 ? this.turnBase + this.turnBytes : this.sender.byteLength
+    return bytes + (this.waiting?.byteLength ?? 0) + this.lostBytes
+  }
+
+  /** Whether a message is compressed in the thread pool. */
+  get isCompressing(): boolean {
+    return this.sender.isCompressing
+  }
+
+  /** Whether messages of this turn are to be compressed: they count as they were given, until they are written. */
+  get compresses(): boolean {
+    return this.turnBytes > 0
   }
 
   /**
@@ -124,12 +132,16 @@ export class Outgoing implements Flushable {
   send(data: unknown, options: MessageOptions, callback: SendCallback | undefined): void {
     // For each message: most are a string or a Buffer, which need not be looked at further.
     const isPlain = typeof data === 'string' || data instanceof Uint8Array
-    if (this.waiting !== null || (!isPlain && isBlob(data))) {
-      this.sendLater(data, (ready) => this.send(ready, options, callback), callback)
+    if (this.waiting?.isWaiting === true || (!isPlain && isBlob(data))) {
+      this.later.addData(data, (ready) => this.send(ready, options, callback), callback)
       return
     }
     const { sender } = this
     const opcode = options.binary ? Opcode.BINARY : Opcode.TEXT
+    if (sender.codec !== null && options.compress) {
+      if (this.turnBytes === 0) this.turnBase = sender.byteLength
+      this.turnBytes += isPlain && typeof data !== 'string' ? data.byteLength : lengthOf(data)
+    }
     if (this.isFragmented || !options.fin) {
       const firstByte = (options.fin ? FIN_BIT : 0) | (this.isFragmented ? Opcode.CONTINUATION : opcode)
       sender.sendFrame(firstByte, bytesOf(data))
@@ -148,11 +160,11 @@ export class Outgoing implements Flushable {
   sendMasked(
     data: unknown,
     options: MessageOptions,
-    masking: { readonly mask: boolean; readonly generateMask: ((mask: Buffer) => void) | undefined },
+    masking: Masking,
     callback: SendCallback | undefined,
   ): void {
-    if (this.waiting !== null || isBlob(data)) {
-      this.sendLater(data, (ready) => this.sendMasked(ready, options, masking, callback), callback)
+    if (this.waiting?.isWaiting === true || isBlob(data)) {
+      this.later.addData(data, (ready) => this.sendMasked(ready, options, masking, callback), callback)
       return
     }
     const { fin, binary } = options
@@ -163,14 +175,28 @@ export class Outgoing implements Flushable {
     this.sendFrame(frame, callback)
   }
 
+  /** As {@link control}, masked as the caller says. */
+  controlMasked(
+    opcode: typeof Opcode.PING | typeof Opcode.PONG,
+    data: unknown,
+    masking: Masking,
+    callback: SendCallback | undefined,
+  ): void {
+    if (this.waiting?.isWaiting === true || isBlob(data)) {
+      this.later.addData(data, (ready) => this.controlMasked(opcode, ready, masking, callback), callback)
+      return
+    }
+    this.sendFrame(Sender.frame(bytesOf(data), { ...masking, fin: true, opcode, readOnly: true }), callback)
+  }
+
   /** Sends a ping or a pong. @param data of at most 125 bytes */
   control(
     opcode: typeof Opcode.PING | typeof Opcode.PONG,
     data: unknown,
     callback: SendCallback | undefined,
   ): void {
-    if (this.waiting !== null || isBlob(data)) {
-      this.sendLater(data, (ready) => this.control(opcode, ready, callback), callback)
+    if (this.waiting?.isWaiting === true || isBlob(data)) {
+      this.later.addData(data, (ready) => this.control(opcode, ready, callback), callback)
       return
     }
     this.sender.sendControl(opcode, bytesOf(data))
@@ -179,23 +205,25 @@ export class Outgoing implements Flushable {
 
   /** Sends the Close frame, after all that was sent before. */
   close(payload: Buffer, callback: SendCallback): void {
-    if (this.waiting !== null) {
-      this.waiting.push(() => this.close(payload, callback))
+    if (this.waiting?.isWaiting === true) {
+      this.waiting.add(() => this.close(payload, callback), callback)
       return
     }
-    this.sender.sendClose(payload)
-    this.sent(callback)
+    const { generateMask } = this
+    if (generateMask !== undefined && this.isMasked) {
+      const options = { mask: true, generateMask, fin: true, opcode: Opcode.CLOSE, readOnly: true }
+      this.sendFrame(Sender.frame(payload, options), callback)
+    } else {
+      this.sender.sendClose(payload)
+      this.sent(callback)
+    }
     this.flush()
   }
 
   /** Writes frames that the caller made, after all that was sent before. @param list nobody changes it any more */
   sendFrame(list: readonly (string | Uint8Array)[], callback: SendCallback | undefined): void {
-    if (this.waiting !== null) {
-      this.waiting.push(() => this.sendFrame(list, callback))
-      return
-    }
-    if (this.sender.isCompressing) {
-      this.waiting = [() => this.sendFrame(list, callback)]
+    if (this.waiting?.isWaiting === true || this.sender.isCompressing) {
+      this.later.add(() => this.sendFrame(list, callback), callback)
       return
     }
     for (const piece of list) {
@@ -213,6 +241,10 @@ export class Outgoing implements Flushable {
     this.isHeld = true
   }
 
+  sendingFailed(error: Error): void {
+    this.owner.sendingFailed(error)
+  }
+
   /** Writes all that the messages of a chunk caused. */
   unhold(): void {
     this.isHeld = false
@@ -222,7 +254,7 @@ export class Outgoing implements Flushable {
 
   /** Compression in the thread pool ended. */
   wake(): void {
-    this.goOn()
+    this.waiting?.goOn()
     this.flush()
   }
 
@@ -230,6 +262,7 @@ export class Outgoing implements Flushable {
   flush(): void {
     const { socket } = this
     const { output } = this.sender
+    this.turnBytes = 0
     while (output.byteLength > 0) {
       const bytes = output.take()
       if (bytes === null) break
@@ -250,16 +283,24 @@ export class Outgoing implements Flushable {
     if (this.marks !== null) this.settle(null)
   }
 
-  /** The socket is over. */
+  /** The socket is cut: messages of this turn that were to be compressed are dropped, and the others are written. */
+  cut(): void {
+    if (this.turnBytes > 0) this.drop(new Error(CLOSED_COMPRESSING))
+    else this.flush()
+  }
+
+  /** The socket is over. The callbacks of all that was not written are due. */
   end(): void {
     if (this.isOver) return
     this.isOver = true
-    const { waiting } = this
-    this.waiting = null
+    this.drop(new Error(this.sender.isCompressing ? CLOSED_COMPRESSING : CLOSED_SENDING))
+  }
+
+  private drop(error: Error): void {
+    this.turnBytes = 0
     this.sender.clear()
-    this.settle(new Error(CLOSED_SENDING))
-    if (waiting !== null) for (const call of waiting) call()
-    this.settle(new Error(CLOSED_SENDING))
+    this.settle(error)
+    this.waiting?.drop(error)
   }
 
   private sent(callback: SendCallback | undefined): void {
@@ -324,73 +365,8 @@ export class Outgoing implements Flushable {
     }
   }
 
-  /** Waits for its turn, and for the bytes of a Blob. */
-  private sendLater(data: unknown, send: (ready: unknown) => void, callback: SendCallback | undefined): void {
-    const byteLength = isBlob(data) ? data.size : toPayload(data).byteLength
-    const kept = isBlob(data) || typeof data === 'string' ? data : bytesOf(data)
-    this.waitingBytes += byteLength
-    this.waiting ??= []
-    this.waiting.push(() => {
-      this.waitingBytes -= byteLength
-      if (isBlob(kept) && !this.isOver) this.readBlob(kept, byteLength, send, callback)
-      else if (!this.isOver) send(kept)
-      else if (callback !== undefined)
-        callLater(callback, new Error(isBlob(kept) ? CLOSED_READING : CLOSED_SENDING))
-    })
-    if (this.waiting.length === 1) this.goOn()
+  /** Makes a call in its turn, after those that wait. */
+  private get later(): WaitingCalls {
+    return (this.waiting ??= new WaitingCalls(this))
   }
-
-  private readBlob(
-    blob: BlobLike,
-    byteLength: number,
-    send: (ready: unknown) => void,
-    callback: SendCallback | undefined,
-  ): void {
-    this.isReadingBlob = true
-    this.waitingBytes += byteLength
-    const settled = (bytes: ArrayBuffer | null, error: Error | null): void => {
-      this.isReadingBlob = false
-      this.waitingBytes -= byteLength
-      if (this.isOver || bytes === null) {
-        if (callback !== undefined) callLater(callback, error ?? new Error(CLOSED_READING))
-        if (!this.isOver) this.socket.destroy(error ?? undefined)
-      } else {
-        this.takeTurn(() => send(bytes))
-      }
-      this.goOn()
-      this.flush()
-    }
-    blob.arrayBuffer().then(
-      (bytes) => settled(bytes, null),
-      (error: unknown) => settled(null, error as Error),
-    )
-  }
-
-  /** Makes the calls that wait, up to the next one that has to. */
-  private goOn(): void {
-    while (this.waiting !== null && !this.isReadingBlob && !this.sender.isCompressing) {
-      const call = this.waiting.shift()
-      if (call === undefined) {
-        this.waiting = null
-        return
-      }
-      this.takeTurn(call)
-    }
-  }
-
-  /** Makes a call as if no other waited. */
-  private takeTurn(call: () => void): void {
-    const { waiting } = this
-    this.waiting = null
-    call()
-    if (waiting === null) return
-    const others = this.waiting as (() => void)[] | null
-    this.waiting = others === null ? waiting : [...others, ...waiting]
-  }
-}
-
-function bytesOf(data: unknown): Buffer {
-  if (data === undefined || data === null || data === '') return EMPTY
-  const payload = toPayload(data).data
-  return typeof payload === 'string' ? Buffer.from(payload) : payload
 }

@@ -1,6 +1,8 @@
 /** What an application may send, as bytes. */
 import { asBuffer } from '../../../src/frame/as-buffer.js'
 
+const EMPTY = Buffer.alloc(0)
+
 /** A Blob, whose bytes are read later. */
 export interface BlobLike {
   readonly size: number
@@ -41,4 +43,11 @@ export function toPayload(data: unknown): Payload {
   }
   const bytes = Buffer.from(data as ArrayBuffer)
   return { data: bytes, byteLength: bytes.length, isReadOnly: bytes.buffer === data }
+}
+
+/** What is sent for a value: nothing for all that is falsy, as `ws` does. @throws TypeError as `Buffer.from` does */
+export function bytesOf(data: unknown): Buffer {
+  if (!data) return EMPTY
+  const payload = toPayload(data).data
+  return typeof payload === 'string' ? Buffer.from(payload) : payload
 }

@@ -1,11 +1,9 @@
 /** The class Sender of `ws`: it writes frames to the socket of a connection. */
-import { isValidCloseCode } from '../../../src/frame/close-code.js'
 import { frameFirstByte, writeMaskingKey } from '../../../src/frame/frame-serializer.js'
 import {
   frameHeaderBytes,
   MASK_BIT,
   MASKING_KEY_BYTES,
-  MAX_CLOSE_REASON_BYTES,
   MAX_CONTROL_PAYLOAD_BYTES,
   readMaskingKey,
   writeFrameHeader,
@@ -14,6 +12,7 @@ import { createMaskingKey, maskCopy, maskInPlace } from '../../../src/frame/mask
 import { Opcode } from '../../../src/frame/opcode.js'
 import { isBlob, toPayload, type BlobLike, type Payload } from './payload.js'
 import { PerMessageDeflate, type DeflateCallback } from './permessage-deflate.js'
+import { closePayload } from './values.js'
 
 /** What a sender needs of a socket. */
 export interface SenderSocket {
@@ -155,19 +154,7 @@ export class Sender {
    * @throws TypeError for a code that must not be sent; RangeError for a reason of more than 123 bytes
    */
   close(code?: number, data?: string | Uint8Array, mask?: boolean, callback?: SendCallback): void {
-    let payload = EMPTY
-    if (code !== undefined) {
-      if (typeof code !== 'number' || !isValidCloseCode(code)) {
-        throw new TypeError('First argument must be a valid error code number')
-      }
-      const reason = typeof data === 'string' ? Buffer.from(data) : (data ?? EMPTY)
-      if (reason.length > MAX_CLOSE_REASON_BYTES) {
-        throw new RangeError('The message must not be greater than 123 bytes')
-      }
-      payload = Buffer.allocUnsafe(2 + reason.length)
-      payload.writeUInt16BE(code, 0)
-      payload.set(reason, 2)
-    }
+    const payload = closePayload(code, data)
     const isReadOnly = false
     this.#sendControl(Opcode.CLOSE, { data: payload, byteLength: payload.length, isReadOnly }, mask, callback)
   }

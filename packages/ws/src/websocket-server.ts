@@ -29,8 +29,9 @@ function destroySocket(this: Duplex): void {
 }
 
 /** Answers a handshake that is refused, and ends the connection. */
-function refuse(socket: Duplex, code: number, message?: string, headers?: Headers): void {
-  const body = message ?? STATUS_CODES[code] ?? ''
+function refuse(socket: Duplex, code: number, message?: string | null, headers?: Headers): void {
+  const isGiven = message !== undefined && message !== null && message !== ''
+  const body = isGiven ? message : (STATUS_CODES[code] ?? '')
   const fields: Headers = {
     Connection: 'close',
     'Content-Type': 'text/html',
@@ -40,6 +41,12 @@ function refuse(socket: Duplex, code: number, message?: string, headers?: Header
   socket.once('finish', destroySocket)
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${String(value)}`)
   socket.end(`HTTP/1.1 ${String(code)} ${STATUS_CODES[code] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Whether a connection came by TLS; without a client's certificate it is encrypted and not authorized. */
+function isSecure(socket: object | undefined): boolean {
+  const { authorized, encrypted } = (socket ?? {}) as { authorized?: unknown; encrypted?: unknown }
+  return Boolean(authorized) || Boolean(encrypted)
 }
 
 /** What a handshake asks for. */
@@ -114,7 +121,7 @@ export class WebSocketServer extends EventEmitter {
    */
   close(callback?: (error?: Error) => void): void {
     if (this._state === CLOSED) {
-      if (callback !== undefined) {
+      if (callback) {
         this.once('close', () => {
           callback(new Error('The server is not running'))
         })
@@ -122,7 +129,7 @@ export class WebSocketServer extends EventEmitter {
       process.nextTick(emitClose, this)
       return
     }
-    if (callback !== undefined) this.once('close', callback)
+    if (callback) this.once('close', callback)
     if (this._state === CLOSING) return
     this._state = CLOSING
     const server = this._server
@@ -167,16 +174,13 @@ export class WebSocketServer extends EventEmitter {
     const version = Number(request.headers['sec-websocket-version'])
     const info: ClientInfo = {
       origin: request.headers[version === 8 ? 'sec-websocket-origin' : 'origin'] as string | undefined,
-      secure: Boolean(
-        (request.socket as unknown as { authorized?: unknown; encrypted?: unknown } | undefined)
-          ?.authorized ?? (request.socket as unknown as { encrypted?: unknown } | undefined)?.encrypted,
-      ),
+      secure: isSecure(request.socket),
       req: request,
     }
     if (verifyClient.length === 2) {
-      const verified: Verified = (isAccepted, code = 401, message, headers) => {
+      const verified: Verified = (isAccepted, code, message, headers) => {
         if (isAccepted) this._completeUpgrade(upgrade, callback)
-        else refuse(socket, code, message, headers)
+        else refuse(socket, code === 0 ? 401 : (code ?? 401), message, headers)
       }
       verifyClient(info, verified)
     } else if ((verifyClient as (info: ClientInfo) => boolean)(info)) {

@@ -11,22 +11,22 @@ import { STATUS_CODE } from './errors.js'
 import { defineEventTarget } from './event-target.js'
 import { FrameSender } from './frame-sender.js'
 import { Link, type LinkEvents } from './link.js'
-import { CLIENT_DEFAULTS } from './options.js'
+import { CLIENT_DEFAULTS, optionOf } from './options.js'
 import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
-import { callLater, type SendCallback } from './outgoing.js'
+import { callbackOf, callLater, type SendCallback } from './callbacks.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
-import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, OPENED, type BinaryType } from './values.js'
+import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, notOpen, OPENED } from './values.js'
+import { READY_STATES, type BinaryType } from './values.js'
 
 export type { BinaryType }
 
-/** The states of a connection, by the names and numbers of the standard. */
-export const READY_STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
-const STATE_NAMES = Object.keys(READY_STATES)
 const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
 
 const EMPTY = Buffer.alloc(0)
 const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
 const NO_OPTIONS: SendOptions = Object.freeze({})
+const TEXT = Object.freeze({ binary: false, compress: true, fin: true })
+const BINARY = Object.freeze({ binary: true, compress: true, fin: true })
 
 /** A WebSocket connection with the face of that of `ws`. */
 export class WebSocket extends EventEmitter implements ConnectingSocket {
@@ -64,7 +64,6 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   _bufferedAmount = 0
   /** What the application said of compression. */
   _deflateOptions: CommonOptions['perMessageDeflate'] = true
-  _generateMask: ((mask: Buffer) => void) | undefined
   _frameSender: FrameSender | null = null
   /** Called before 'close': the server forgets the connection. */
   _untrack: (() => void) | null = null
@@ -81,15 +80,17 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   ) {
     super()
     const areOptions = typeof protocols === 'object' && !Array.isArray(protocols) && protocols !== null
-    const given = { ...(areOptions ? (protocols as ClientOptions) : options) }
+    const given = (areOptions ? (protocols as ClientOptions) : options) ?? {}
+    const resolved: ClientOptions = address === null ? given : { ...CLIENT_DEFAULTS, ...given }
     this._isServer = address === null
-    this._autoPong = given.autoPong ?? CLIENT_DEFAULTS.autoPong
-    this._maxPendingAutoPongs = given.maxPendingAutoPongs ?? CLIENT_DEFAULTS.maxPendingAutoPongs
-    this._closeTimeout = given.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout
+    this._autoPong = Boolean(resolved.autoPong)
+    this._maxPendingAutoPongs = resolved.maxPendingAutoPongs ?? 0
+    this._closeTimeout = resolved.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout
     if (address === null) return
-    this._deflateOptions = given.perMessageDeflate
-    const names = areOptions || protocols === undefined ? [] : protocols
-    connect(this, address, Array.isArray(names) ? (names as string[]) : [names], given)
+    this._deflateOptions = resolved.perMessageDeflate
+    const { protocols: byOption = [] } = given
+    const names = areOptions || protocols === undefined ? byOption : protocols
+    connect(this, address, Array.isArray(names) ? (names as string[]) : [names as string], given)
   }
 
   get binaryType(): BinaryType {
@@ -104,8 +105,9 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   get bufferedAmount(): number {
     const { _link: link } = this
     if (link === null) return this._bufferedAmount
-    link.outgoing.flush()
-    return link.outgoing.bufferedAmount
+    const { outgoing } = link
+    if (!outgoing.compresses) outgoing.flush()
+    return outgoing.bufferedAmount
   }
 
   /** The extensions in use: 'permessage-deflate', or empty. */
@@ -162,7 +164,6 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       deflate === undefined
         ? null
         : codecFor(deflate, this._deflateOptions ?? true, isServer ? 'server' : 'client')
-    this._generateMask = options.generateMask
     const link = new Link<WebSocket>(socket, this, EVENTS, {
       isServer,
       codec,
@@ -171,6 +172,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       maxPayload: options.maxPayload ?? 0,
       skipUTF8Validation: options.skipUTF8Validation === true,
     })
+    link.outgoing.generateMask = options.generateMask
     this._link = link
     // A Duplex need not have them.
     const tcp = socket as Partial<Pick<NetSocket, 'setNoDelay' | 'setTimeout'>>
@@ -217,7 +219,11 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       this._closeFrameSent = true
       this._endIfDone()
     })
-    this._closeTimer = setTimeout(() => link.socket.destroy(), this._closeTimeout)
+    this._limitClosing()
+  }
+
+  _limitClosing(): void {
+    this._closeTimer = setTimeout(() => this._link?.socket.destroy(), this._closeTimeout)
   }
 
   /** Cuts the connection at once. */
@@ -230,7 +236,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     const { _link: link } = this
     if (link === null) return
     this._readyState = CLOSING
-    link.outgoing.flush()
+    link.outgoing.cut()
     link.socket.destroy()
   }
 
@@ -254,28 +260,28 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
    * @throws Error before the handshake is done; TypeError for data that no bytes can be made of
    */
   send(data: unknown, options?: SendOptions | SendCallback, callback?: SendCallback): void {
-    if (this._readyState === CONNECTING) throw notOpen(this)
-    const given = typeof options === 'object' ? options : NO_OPTIONS
-    const done = typeof options === 'function' ? options : callback
+    if (this._readyState === CONNECTING) throw notOpen(CONNECTING)
+    const given = typeof options === 'object' ? (options ?? NO_OPTIONS) : NO_OPTIONS
+    const done = callbackOf(typeof options === 'function' ? options : callback)
     const message = typeof data === 'number' ? String(data) : data
     if (this._readyState !== OPEN) {
       this._sendAfterClose(message, done)
       return
     }
     const { outgoing } = this._link as Link<WebSocket>
+    const { generateMask } = outgoing
     const isText = typeof message === 'string'
-    if (given === NO_OPTIONS && this._generateMask === undefined) {
+    if (given === NO_OPTIONS && generateMask === undefined) {
       outgoing.send(message, isText ? TEXT : BINARY, done)
       return
     }
-    const { compress, fin } = given
-    const binary = given.binary ?? (Object.hasOwn(given, 'binary') ? false : !isText)
-    const { mask = !this._isServer } = given
-    const isUsual = fin === undefined && compress === undefined
-    const usual = binary ? BINARY : TEXT
-    const sent = isUsual ? usual : { binary, fin: fin !== false, compress: compress !== false }
-    if (this._generateMask !== undefined || mask === this._isServer) {
-      outgoing.sendMasked(message, sent, { mask, generateMask: this._generateMask }, done)
+    const binary = optionOf(given, 'binary', !isText)
+    const mask = optionOf(given, 'mask', !this._isServer)
+    const compress = optionOf(given, 'compress', true)
+    const fin = optionOf(given, 'fin', true)
+    const sent = fin && compress ? (binary ? BINARY : TEXT) : { binary, fin, compress }
+    if (generateMask !== undefined || mask === this._isServer) {
+      outgoing.sendMasked(message, sent, { mask, generateMask }, done)
     } else {
       outgoing.send(message, sent, done)
     }
@@ -297,15 +303,11 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     mask: unknown,
     callback: SendCallback | undefined,
   ): void {
-    if (this._readyState === CONNECTING) throw notOpen(this)
-    let payload = data
-    let done = callback
-    if (typeof data === 'function') {
-      done = data as SendCallback
-      payload = undefined
-    } else if (typeof mask === 'function') {
-      done = mask as SendCallback
-    }
+    if (this._readyState === CONNECTING) throw notOpen(CONNECTING)
+    const isCallback = typeof data === 'function'
+    let payload = isCallback ? undefined : data
+    const done = callbackOf(isCallback ? data : typeof mask === 'function' ? mask : callback)
+    const isDefault = isCallback || mask === undefined || typeof mask === 'function'
     if (typeof payload === 'number') payload = String(payload)
     if (this._readyState !== OPEN) {
       this._sendAfterClose(payload, done)
@@ -314,18 +316,20 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     if (lengthOf(payload) > MAX_CONTROL_PAYLOAD_BYTES) {
       throw new RangeError('The data size must not be greater than 125 bytes')
     }
-    ;(this._link as Link<WebSocket>).outgoing.control(opcode, payload, done)
+    const { outgoing } = this._link as Link<WebSocket>
+    const { generateMask } = outgoing
+    const isMasked = isDefault ? !this._isServer : Boolean(mask)
+    if (generateMask === undefined && isMasked !== this._isServer) outgoing.control(opcode, payload, done)
+    else outgoing.controlMasked(opcode, payload, { mask: isMasked, generateMask }, done)
   }
 
   /** What is sent now goes nowhere: it counts as buffered, and the callback gets an error. */
   _sendAfterClose(data: unknown, callback: SendCallback | undefined): void {
     const { _link: link } = this
-    if (data !== undefined && data !== null) {
-      const length = lengthOf(data)
-      if (link === null) this._bufferedAmount += length
-      else link.outgoing.lostBytes += length
-    }
-    if (callback !== undefined) callLater(callback, notOpen(this))
+    const length = lengthOf(data)
+    if (link === null) this._bufferedAmount += length
+    else link.outgoing.lostBytes += length
+    if (callback !== undefined) callLater(callback, notOpen(this._readyState))
   }
 
   /** Ends the socket once both Close frames are exchanged, or the peer broke the protocol. */
@@ -334,19 +338,9 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   }
 }
 
-const TEXT = Object.freeze({ binary: false, compress: true, fin: true })
-const BINARY = Object.freeze({ binary: true, compress: true, fin: true })
-
-const notOpen = ({ _readyState: state }: WebSocket): Error =>
-  new Error(`WebSocket is not open: readyState ${String(state)} (${STATE_NAMES[state] ?? ''})`)
-
 const EVENTS: LinkEvents<WebSocket> = {
   received(of, data, isBinary) {
-    if (isBinary && of._binaryType !== 'nodebuffer') {
-      of.emit('message', asBinaryType(data, of._binaryType), true)
-    } else {
-      of.emit('message', data, isBinary)
-    }
+    of.emit('message', isBinary ? asBinaryType(data, of._binaryType) : data, isBinary)
   },
 
   pinged(of, data) {
@@ -373,6 +367,17 @@ const EVENTS: LinkEvents<WebSocket> = {
     if (isFirst) of.emit('error', error)
   },
 
+  broke(of, error) {
+    if (of._readyState === OPEN) {
+      of._readyState = CLOSING
+      of._limitClosing()
+    }
+    of._socket?.end()
+    if (of._errorEmitted) return
+    of._errorEmitted = true
+    of.emit('error', error)
+  },
+
   closing(of) {
     of._readyState = CLOSING
   },
@@ -390,8 +395,7 @@ function answerPing(of: WebSocket, data: Buffer): void {
     return
   }
   of._pendingAutoPongs++
-  const { outgoing } = of._link as Link<WebSocket>
-  outgoing.control(Opcode.PONG, data, () => {
+  of.pong(data, !of._isServer, () => {
     of._pendingAutoPongs--
   })
 }

@@ -59,7 +59,7 @@ const bodyOf = ({ response }: HandshakeError): string => Buffer.from(response?.b
 describe.each([
   ['Express 5', express],
   ['Express 4', express4],
-])('%s', (_name, express) => {
+])('%s', (name, express) => {
   it('echoes text and bytes on a WebSocket route, and answers requests on the same path', async () => {
     const { sockets } = create()
     const app = express()
@@ -105,6 +105,24 @@ describe.each([
       '/api/v1/rooms/a%20b?x=1',
     ])
     await socket.close()
+  })
+
+  it('leaves out an optional parameter that the path does not have', async () => {
+    const { sockets } = create()
+    const app = express()
+    const path = name === 'Express 5' ? '/chat{/:room}' : '/chat/:room?'
+    app.get(path, sockets.route({ onOpen: (socket) => void socket.send(JSON.stringify(socket.params)) }))
+    const http = app.listen(0, '127.0.0.1')
+    sockets.attach(http)
+    const host = await listen(http)
+    for (const [target, params] of [
+      ['/chat', '{}'],
+      ['/chat/blue', '{"room":"blue"}'],
+    ]) {
+      const socket = await connect(`ws://${host}${String(target)}`)
+      expect(await socket.receiveText()).toBe(params)
+      await socket.close()
+    }
   })
 
   it('ends the upgrade with the answer of a middleware, status, headers and body', async () => {
