@@ -1,6 +1,7 @@
 /** What was agreed on compression, as `ws` negotiates it, by the codec of the engine. */
 import { createCodecFactory, type CodecFactory, type MessageCodec } from '../../../src/deflate/index.js'
 import { resolveDeflateOptions, type AgreedParameters, type WindowBits } from '../../../src/deflate/index.js'
+import { checkZlibOptions, toThreshold, zlibLevels } from './coerce.js'
 import type { DeflateParameters, PerMessageDeflateOptions } from './deflate-parameters.js'
 import type { PerMessageDeflate } from './permessage-deflate.js'
 
@@ -17,9 +18,10 @@ const isWindow = (bits: unknown): bits is WindowBits => typeof bits === 'number'
 
 /** The part of the options of `ws` that the engine's codec has: the options of zlib that say how well to compress. */
 function makeFactory(options: PerMessageDeflateOptions, role: Role): CodecFactory {
-  const { level, memLevel } = options.zlibDeflateOptions ?? {}
-  const { threshold } = options
-  const config = resolveDeflateOptions({ level, memLevel, thresholdBytes: threshold }, role)
+  // Those of a server may have changed since it was made.
+  checkZlibOptions(options)
+  const thresholdBytes = toThreshold(options.threshold)
+  const config = resolveDeflateOptions({ ...zlibLevels(options), thresholdBytes }, role)
   return createCodecFactory(config as NonNullable<typeof config>)
 }
 
