@@ -1,6 +1,7 @@
 /** What was agreed on compression, as `ws` negotiates it, by the codec of the engine. */
 import { createCodecFactory, type CodecFactory, type MessageCodec } from '../../../src/deflate/index.js'
 import { resolveDeflateOptions, type AgreedParameters, type WindowBits } from '../../../src/deflate/index.js'
+import { checkZlibOptions, toThreshold, zlibLevels } from './coerce.js'
 import type { DeflateParameters, PerMessageDeflateOptions } from './deflate-parameters.js'
 import type { PerMessageDeflate } from './permessage-deflate.js'
 
@@ -15,18 +16,12 @@ const DEFAULTS = {}
 
 const isWindow = (bits: unknown): bits is WindowBits => typeof bits === 'number' && bits >= 8 && bits <= 15
 
-/** `ws` compares it with lengths, whatever it is. */
-function thresholdOf(threshold: unknown): number | undefined {
-  if (threshold === undefined) return undefined
-  const bytes = Math.ceil(Number(threshold))
-  return Number.isNaN(bytes) ? Infinity : Math.max(0, bytes)
-}
-
 /** The part of the options of `ws` that the engine's codec has: the options of zlib that say how well to compress. */
 function makeFactory(options: PerMessageDeflateOptions, role: Role): CodecFactory {
-  const { level, memLevel } = options.zlibDeflateOptions ?? {}
-  const thresholdBytes = thresholdOf(options.threshold)
-  const config = resolveDeflateOptions({ level, memLevel, thresholdBytes }, role)
+  // Those of a server may have changed since it was made.
+  checkZlibOptions(options)
+  const thresholdBytes = toThreshold(options.threshold)
+  const config = resolveDeflateOptions({ ...zlibLevels(options), thresholdBytes }, role)
   return createCodecFactory(config as NonNullable<typeof config>)
 }
 

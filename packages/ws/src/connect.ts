@@ -7,6 +7,7 @@ import { connect as netConnect, isIP, type NetConnectOpts } from 'node:net'
 import { unescape } from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls'
+import { checkZlibOptions } from './coerce.js'
 import { extension } from './extension.js'
 import { CLIENT_DEFAULTS, type ClientOptions } from './options.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
@@ -361,7 +362,8 @@ function httpUrl(url: URL): URL {
 
 /**
  * Connects a WebSocket.
- * @throws SyntaxError for an address or a subprotocol that is wrong; RangeError for a version that is not supported
+ * @throws SyntaxError for an address or a subprotocol that is wrong; RangeError for a version that is not supported; TypeError or
+ *   RangeError for options that zlib refuses
  */
 export function connect(
   websocket: ConnectingSocket,
@@ -380,5 +382,6 @@ export function connect(
   websocket._url = url.href
   const fault = faultOf(url)
   if (fault !== null) throw new SyntaxError(fault)
+  checkZlibOptions(options.perMessageDeflate)
   new Handshake(websocket, url, checkProtocols(protocols), { ...options }, null).start(false)
 }

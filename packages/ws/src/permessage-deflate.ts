@@ -6,6 +6,7 @@
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import type { DeflateRaw, InflateRaw } from 'node:zlib'
 import { JobQueue } from '../../../src/deflate/jobs.js'
+import { toLimit } from './coerce.js'
 import {
   acceptAnswer,
   acceptOffers,
@@ -53,8 +54,9 @@ export class PerMessageDeflate {
 
   constructor(options: PerMessageDeflateOptions = {}) {
     this._options = options
-    this._threshold = options.threshold ?? DEFAULT_THRESHOLD_BYTES
-    this._maxPayload = options.maxPayload ?? 0
+    const { threshold = DEFAULT_THRESHOLD_BYTES } = options
+    this._threshold = threshold
+    this._maxPayload = toLimit(options.maxPayload)
     this._isServer = Boolean(options.isServer)
     // All instances share the thread pool, and so the queue before it.
     jobs ??= new JobQueue(options.concurrencyLimit ?? DEFAULT_CONCURRENCY)

@@ -6,6 +6,7 @@ import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { isControlOpcode, Opcode } from '../../../src/frame/opcode.js'
 import { Utf8Validator } from '../../../src/frame/utf8.js'
 import { ProtocolError } from '../../../src/errors.js'
+import { isNotOff, toLimit } from './coerce.js'
 import { toReceivedError, tooManyChunks, tooManyFragments } from './errors.js'
 import { messageTooBig } from './flushed-stream.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
@@ -83,13 +84,13 @@ export class Receiver extends Writable {
 
   constructor(options: ReceiverOptions = {}) {
     super()
-    this._allowSynchronousEvents = options.allowSynchronousEvents ?? true
+    this._allowSynchronousEvents = isNotOff(options.allowSynchronousEvents)
     this._binaryType = options.binaryType ?? 'nodebuffer'
     this._extensions = options.extensions ?? {}
     this._isServer = Boolean(options.isServer)
-    this._maxBufferedChunks = options.maxBufferedChunks ?? 0
-    this._maxFragments = options.maxFragments ?? 0
-    this._maxPayload = options.maxPayload ?? 0
+    this._maxBufferedChunks = toLimit(options.maxBufferedChunks)
+    this._maxFragments = toLimit(options.maxFragments)
+    this._maxPayload = toLimit(options.maxPayload)
     this._skipUTF8Validation = Boolean(options.skipUTF8Validation)
     const maxMessageBytes = this._maxPayload > 0 ? this._maxPayload : Infinity
     this.#parser = new FrameParser({

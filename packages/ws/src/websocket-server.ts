@@ -3,6 +3,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpSe
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { acceptOf } from './connect.js'
+import { checkZlibOptions } from './coerce.js'
 import { extension } from './extension.js'
 import { SERVER_DEFAULTS, type ClientInfo, type ServerOptions, type Verified } from './options.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
@@ -73,7 +74,7 @@ export class WebSocketServer extends EventEmitter {
   /**
    * @param options with one of `port`, `server` and `noServer`
    * @param callback a listener of 'listening' where a port is listened to
-   * @throws TypeError for options without, or with several, of the three
+   * @throws TypeError for options without, or with several, of the three; TypeError or RangeError for options that zlib refuses
    */
   constructor(options?: ServerOptions, callback?: () => void) {
     super()
@@ -83,6 +84,7 @@ export class WebSocketServer extends EventEmitter {
     if (ways.filter(Boolean).length !== 1) {
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified')
     }
+    checkZlibOptions(given.perMessageDeflate)
     if (hasPort) {
       this._server = createServer((_request, response) => {
         const body = STATUS_CODES[426] ?? ''

@@ -6,6 +6,7 @@ import { CloseCode } from '../../../src/frame/close-code.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
 import { Opcode } from '../../../src/frame/opcode.js'
 import { codecFor } from './compression.js'
+import { isNotOff, toLimit } from './coerce.js'
 import { abortHandshake, connect, type ConnectingSocket } from './connect.js'
 import { STATUS_CODE } from './errors.js'
 import { defineEventTarget } from './event-target.js'
@@ -167,10 +168,10 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     const link = new Link<WebSocket>(socket, this, EVENTS, {
       isServer,
       codec,
-      allowSynchronousEvents: options.allowSynchronousEvents !== false,
-      maxFragments: options.maxFragments ?? 0,
-      maxPayload: options.maxPayload ?? 0,
-      skipUTF8Validation: options.skipUTF8Validation === true,
+      allowSynchronousEvents: isNotOff(options.allowSynchronousEvents),
+      maxFragments: toLimit(options.maxFragments),
+      maxPayload: toLimit(options.maxPayload),
+      skipUTF8Validation: Boolean(options.skipUTF8Validation),
     })
     link.outgoing.generateMask = options.generateMask
     this._link = link
