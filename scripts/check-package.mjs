@@ -26,6 +26,7 @@ const SUBPATHS = [
   'hawser/deflate',
   'hawser/connection',
   'hawser/backplane',
+  'hawser/redis',
   'hawser/express',
   'hawser/fastify',
   'hawser/hono',

@@ -3,7 +3,7 @@ import { firstByteOf, payloadOf, type PreparedMessage } from '../connection/prep
 import { toError } from '../errors.js'
 import type { Change, Claim, Local, OutgoingAction, Remote, RemoteClaim } from '../hub/remote.js'
 import { checkNumber, showValue } from '../check.js'
-import type { Backplane, BackplaneStats } from './backplane.js'
+import type { Backplane, BackplaneEvents, BackplaneStats } from './backplane.js'
 import {
   BACKPLANE_VERSION,
   MAX_ENTRIES,
@@ -92,7 +92,11 @@ export class LocalNode implements Remote {
   }
 
   get stats(): BackplaneStats {
-    return { nodes: this.remoteNodes.size, ...this.counts }
+    return {
+      nodes: this.remoteNodes.size,
+      ...this.counts,
+      link: this.backplane.linkStats?.() ?? null,
+    }
   }
 
   /**
@@ -111,7 +115,7 @@ export class LocalNode implements Remote {
       this.sayAlive()
     }
     try {
-      this.observe(this.backplane.start(this.id, receive, rejoined))
+      this.observe(this.backplane.start(this.id, receive, rejoined, this.events()))
     } catch (error) {
       this.counts.errors++
       throw error
@@ -188,6 +192,22 @@ export class LocalNode implements Remote {
 
   groupSize(group: string): number {
     return this.remoteNodes.groupSize(group)
+  }
+
+  /** What the backplane may report: an envelope that is lost later was counted as published. */
+  private events(): BackplaneEvents {
+    return {
+      failed: (error) => {
+        this.fail(error)
+      },
+      lost: (envelopes) => {
+        this.counts.published -= envelopes
+        this.counts.lost += envelopes
+      },
+      malformed: () => {
+        this.counts.malformed++
+      },
+    }
   }
 
   /** Never rejects. */
