@@ -94,6 +94,8 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(await ann.client.receive()).toBe('you have mail')
     const late = await serveNode(redisBackplane(makeClient(redis.url), { prefix }))
     await until(() => late.server.connections.has('ann') && late.server.group('dogs').sizeEverywhere === 1)
+    expect(await late.server.connections.deliver('ann', 'and an answer')).toBe('sent')
+    expect(await ann.client.receive()).toBe('and an answer')
     const bob = await late.open()
     late.server.connections.set('bob', bob.socket)
     await until(() => a.server.connections.has('bob') && b.server.connections.has('bob'))
