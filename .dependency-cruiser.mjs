@@ -232,6 +232,9 @@ export default {
     builtins('backplane', ['cluster'], 'cluster-pipe[.]ts$'),
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
+    only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts'),
+    builtins('brokers', ['diagnostics_channel']),
+
     {
       name: 'drop-in-imports',
       comment:

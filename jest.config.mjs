@@ -19,6 +19,7 @@ export default {
     '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json|whatwg)$':
       '<rootDir>/src/$1/index.ts',
     '^hawser/(crossws|express|fastify|hono|nest)$': '<rootDir>/src/adapters/$1.ts',
+    '^hawser/(redis|nats)$': '<rootDir>/src/brokers/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

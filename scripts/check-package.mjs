@@ -27,6 +27,7 @@ const SUBPATHS = [
   'hawser/connection',
   'hawser/backplane',
   'hawser/crossws',
+  'hawser/redis',
   'hawser/express',
   'hawser/fastify',
   'hawser/hono',

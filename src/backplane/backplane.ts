@@ -25,20 +25,59 @@ export interface Backplane {
    *   it is given
    * @param rejoined to be called when the connection to the others is established again, or late, and what was published
    *   before is lost: this node then says that it lives, and the others ask it for what they missed
+   * @param events for what becomes known later than by a result or an exception
    */
-  start(node: string, receive: (envelope: unknown) => void, rejoined?: () => void): unknown
+  start(
+    node: string,
+    receive: (envelope: unknown) => void,
+    rejoined?: () => void,
+    events?: BackplaneEvents,
+  ): unknown
   /**
    * Sends an envelope: to the node `envelope.to`; where that is null, an envelope of kind `group` to the nodes that watch
    * its group, and any other to all other nodes. An envelope that reaches a node without need does no harm.
    * @returns false: it was not taken, and is lost
    */
   publish(envelope: Envelope): boolean | Promise<boolean>
-  /** From now on this node wants the messages to this group. */
+  /**
+   * From now on this node wants the messages to this group. Other nodes hear that the group has members here when this has
+   * taken effect, if `publish` keeps the envelopes of the kinds `changes`, `alive` and `snapshot` until then.
+   */
   watch(group: string): unknown
   /** From now on it does not. */
   unwatch(group: string): unknown
   /** Leaves. What was published before is still sent, where that is possible without waiting for other nodes. */
   close(): unknown
+  /** The state of the connection to the others, for the statistics of the server. Must not throw. */
+  linkStats?(): BackplaneLinkStats
+}
+
+/** What a backplane reports of its own accord. None of it throws. */
+export interface BackplaneEvents {
+  /** Something failed: counted as an error, and reported as what a method throws is. */
+  failed(error: Error): void
+  /** Envelopes that `publish` took were lost, or may be. */
+  lost(envelopes: number): void
+  /** Something was received and dropped that is not an envelope of this version. */
+  malformed(): void
+}
+
+/** The connection of a backplane to a broker. */
+export interface BackplaneLinkStats {
+  /** What the other end is, such as `redis`. */
+  readonly broker: string
+  /** Whether messages are sent and received at present. */
+  readonly isConnected: boolean
+  /** How often it was connected. */
+  readonly connects: number
+  /** Messages that the broker took. One carries the envelopes for one channel of one turn of the event loop. */
+  readonly messagesSent: number
+  /** Messages that the broker sent, this node's own among them. */
+  readonly messagesReceived: number
+  /** Bytes that were published and that the broker has not yet confirmed. */
+  readonly queuedBytes: number
+  /** Channels that are subscribed to, or are to be. */
+  readonly channels: number
 }
 
 /** What became of the envelopes that were published and received. */
@@ -53,6 +92,8 @@ export interface BackplaneStats {
   readonly received: number
   /** Received, and dropped because it is not an envelope of this version. */
   readonly malformed: number
-  /** What the backplane threw, and what its promises rejected with. */
+  /** What the backplane threw and reported, and what its promises rejected with. */
   readonly errors: number
+  /** The connection to the broker; null for a backplane without one. */
+  readonly link: BackplaneLinkStats | null
 }

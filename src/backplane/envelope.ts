@@ -1,5 +1,5 @@
 import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
-import type { Action } from '../hub/remote.js'
+import type { Action, NamedOutcome } from '../hub/remote.js'
 
 /** The version of the envelopes. Those of another version are dropped, and counted. */
 export const BACKPLANE_VERSION = 1
@@ -16,6 +16,26 @@ export type GroupChange = readonly [group: string, size: number]
 /** What an envelope carries: an action, or news of the node that sends it. */
 export type EnvelopeBody =
   | Action<Payload>
+  /** Send to a named connection, and say what became of it. */
+  | {
+      readonly kind: 'deliver'
+      /** The number of this request at the node that asks. */
+      readonly request: number
+      /** The name of the connection. */
+      readonly name: string
+      /** The message. */
+      readonly payload: Payload
+      /** Whether the message may be compressed. */
+      readonly compress: boolean
+    }
+  /** What became of it. */
+  | {
+      readonly kind: 'delivered'
+      /** The number of the request. */
+      readonly request: number
+      /** The outcome at the node that answers. */
+      readonly outcome: NamedOutcome
+    }
   /** What changed at a node. Numbered without gaps, so that a node that missed one notices. */
   | {
       readonly kind: 'changes'
@@ -93,6 +113,8 @@ type Check = (envelope: Readonly<Record<string, unknown>>, maxNameLength: number
 
 const hasGroup: Check = ({ group }, max) => isText(group, max)
 const hasName: Check = ({ name }, max) => isText(name, max)
+const OUTCOMES: readonly NamedOutcome[] = ['sent', 'dropped', 'unknown']
+const hasRequest: Check = ({ request }) => isCount(request)
 const hasSequence: Check = ({ sequence }) => isCount(sequence)
 const hasPayload: Check = ({ payload, compress }) =>
   (typeof payload === 'string' || payload instanceof Uint8Array) && typeof compress === 'boolean'
@@ -138,6 +160,8 @@ const CHECKS: { readonly [Kind in Envelope['kind']]: Check } = {
   closeGroup: all(hasGroup, hasClose),
   deleteNamed: hasName,
   closeNamed: all(hasName, hasClose),
+  deliver: all(hasName, hasPayload, hasRequest),
+  delivered: all(hasRequest, ({ outcome }) => OUTCOMES.includes(outcome as NamedOutcome)),
   changes: all(hasSequence, hasEntries),
   alive: hasSequence,
   ask: () => true,

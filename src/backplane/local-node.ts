@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { firstByteOf, payloadOf, type PreparedMessage } from '../connection/prepared-message.js'
 import { toError } from '../errors.js'
-import type { Change, Claim, Local, OutgoingAction, Remote, RemoteClaim } from '../hub/remote.js'
+import type {
+  Change,
+  Claim,
+  Local,
+  NamedMessage,
+  OutgoingAction,
+  Remote,
+  RemoteClaim,
+  RemoteOutcome,
+} from '../hub/remote.js'
 import { checkNumber, showValue } from '../check.js'
-import type { Backplane, BackplaneStats } from './backplane.js'
+import type { Backplane, BackplaneEvents, BackplaneStats } from './backplane.js'
 import {
   BACKPLANE_VERSION,
   MAX_ENTRIES,
@@ -13,6 +22,7 @@ import {
   type NameChange,
   type Payload,
 } from './envelope.js'
+import { DeliveryRequests } from './delivery-requests.js'
 import { RemoteNodes } from './remote-nodes.js'
 
 export interface LocalNodeOptions {
@@ -81,6 +91,7 @@ export class LocalNode implements Remote {
   private announceTimer: NodeJS.Timeout | null = null
   private heartbeatTimer: NodeJS.Timeout | undefined
   private sequence = 0
+  private readonly requests = new DeliveryRequests()
   private readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
   private warnedAt = -Infinity
 
@@ -92,7 +103,11 @@ export class LocalNode implements Remote {
   }
 
   get stats(): BackplaneStats {
-    return { nodes: this.remoteNodes.size, ...this.counts }
+    return {
+      nodes: this.remoteNodes.size,
+      ...this.counts,
+      link: this.backplane.linkStats?.() ?? null,
+    }
   }
 
   /**
@@ -111,7 +126,7 @@ export class LocalNode implements Remote {
       this.sayAlive()
     }
     try {
-      this.observe(this.backplane.start(this.id, receive, rejoined))
+      this.observe(this.backplane.start(this.id, receive, rejoined, this.events()))
     } catch (error) {
       this.counts.errors++
       throw error
@@ -182,12 +197,49 @@ export class LocalNode implements Remote {
     }
   }
 
+  async deliver(
+    { name, payload, compress }: NamedMessage<string | PreparedMessage>,
+    timeoutMs: number,
+  ): Promise<RemoteOutcome> {
+    if (this.local === null) return 'unknown'
+    if (this.backplane.linkStats?.().isConnected === false) return 'unanswered'
+    const deadline = performance.now() + timeoutMs
+    const message = { kind: 'deliver', name, payload: toPayload(payload), compress } as const
+    const ask = (nodes: Iterable<string>, to: string | null): Promise<RemoteOutcome> =>
+      this.requests.ask(nodes, Math.max(0, deadline - performance.now()), (request) => {
+        this.publish({ ...message, request }, to)
+      })
+    const claim = this.findClaim(name)
+    if (claim !== undefined) {
+      const outcome = await ask([claim.node], claim.node)
+      if (outcome !== 'unknown') return outcome
+    }
+    // The name has just moved, or is so new that it was not announced: all are asked.
+    return ask(this.remoteNodes.ids(), null)
+  }
+
   findClaim(name: string): RemoteClaim | undefined {
     return this.remoteNodes.findClaim(name)
   }
 
   groupSize(group: string): number {
     return this.remoteNodes.groupSize(group)
+  }
+
+  /** What the backplane may report: an envelope that is lost later was counted as published. */
+  private events(): BackplaneEvents {
+    return {
+      failed: (error) => {
+        this.fail(error)
+      },
+      lost: (envelopes) => {
+        this.counts.published -= envelopes
+        this.counts.lost += envelopes
+      },
+      malformed: () => {
+        this.counts.malformed++
+      },
+    }
   }
 
   /** Never rejects. */
@@ -197,6 +249,7 @@ export class LocalNode implements Remote {
     this.local = null
     if (this.announceTimer !== null) clearTimeout(this.announceTimer)
     clearInterval(this.heartbeatTimer)
+    this.requests.close()
     this.changedNames.clear()
     this.changedGroups.clear()
     try {
@@ -292,6 +345,12 @@ export class LocalNode implements Remote {
     switch (envelope.kind) {
       case 'ask':
         this.publishSnapshot(local, from)
+        return
+      case 'deliver':
+        this.publish({ kind: 'delivered', request: envelope.request, outcome: local.deliver(envelope) }, from)
+        return
+      case 'delivered':
+        this.requests.answer(from, envelope.request, envelope.outcome)
         return
       case 'alive':
       case 'changes':

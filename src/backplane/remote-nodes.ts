@@ -42,6 +42,11 @@ export class RemoteNodes {
     return this.nodes.size
   }
 
+  /** The ids of the nodes that are known. */
+  ids(): Iterable<string> {
+    return this.nodes.keys()
+  }
+
   has(node: string): boolean {
     return this.nodes.has(node)
   }

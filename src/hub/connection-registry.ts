@@ -2,13 +2,13 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { UnknownConnectionError } from '../errors.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
-import { oneOf, readOptions, refuseSurplus, type Checks } from '../check.js'
+import { number, oneOf, readOptions, refuseSurplus, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import { DELIVER, prepare } from '../socket/fan-out.js'
 import type { Member } from './member.js'
 import type { NameConflictPolicy, Names } from './names.js'
-import { outgoingPayload } from './outgoing.js'
-import type { Remote } from './remote.js'
+import { outcomeOf, outgoingPayload } from './outgoing.js'
+import type { Remote, RemoteOutcome } from './remote.js'
 
 /** The options of `set`. */
 export interface SetOptions {
@@ -22,6 +22,19 @@ export interface SetOptions {
 const CHECKS = {
   onConflict: oneOf<NameConflictPolicy>(['replace', 'reject', 'closePrevious'], 'replace'),
 } satisfies Checks<SetOptions>
+
+/** The options of `deliver`. */
+export interface DeliverOptions {
+  /** How long the answer of another process is waited for, in milliseconds. Default 5 s. */
+  readonly timeoutMs?: number | undefined
+}
+
+const DELIVER_CHECKS = {
+  timeoutMs: number({ min: 0, max: 0x7fff_ffff, integer: false }, 5000),
+} satisfies Checks<DeliverOptions>
+
+/** What became of a message to a name. */
+export type NameDelivery = RemoteOutcome
 
 /**
  * Connections by name. A name has one connection. A connection may have several names, and loses them when its end begins,
@@ -58,6 +71,16 @@ export interface ConnectionRegistry<S> {
    *   that is neither text nor bytes
    */
   send(name: string, data: MessageData | PreparedMessage): boolean
+
+  /**
+   * Sends a message to the connection of a name, in this process or another, and reports what became of it. A name that
+   * another process has just set is found too: all are asked.
+   * @returns `'sent'`: the connection took the message. `'dropped'`: it reads too slowly, by its slow-consumer policy.
+   *   `'unknown'`: no connection has the name. `'unanswered'`: another process did not answer in time, or there is no
+   *   connection to the others; the message was sent, or was not. Never rejects
+   * @throws TypeError for anything that is neither text nor bytes; TypeError or RangeError for a wrong name or option
+   */
+  deliver(name: string, data: MessageData | PreparedMessage, options?: DeliverOptions): Promise<NameDelivery>
 
   /**
    * Takes a name away; its connection stays open.
@@ -125,6 +148,21 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
       claim.node,
     )
     return true
+  }
+
+  deliver(
+    name: string,
+    data: MessageData | PreparedMessage,
+    options: DeliverOptions = {},
+  ): Promise<NameDelivery> {
+    this.#names.check(name)
+    const { timeoutMs } = readOptions('options', options, DELIVER_CHECKS)
+    const message = prepare(data)
+    const socket = this.#names.get(name)
+    if (socket !== undefined) return Promise.resolve(outcomeOf(socket, message))
+    if (this.#remote === null) return Promise.resolve('unknown')
+    const payload = outgoingPayload(data, message)
+    return this.#remote.deliver({ name, payload, compress: message.compress }, timeoutMs)
   }
 
   delete(name: string): boolean {

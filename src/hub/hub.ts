@@ -8,8 +8,16 @@ import { resolveHubLimits, type HubLimitOptions, type HubLimits } from './hub-li
 import type { Member } from './member.js'
 import { Memberships } from './memberships.js'
 import { Names } from './names.js'
-import { fanOutPrepared, outgoingPayload } from './outgoing.js'
-import type { Claim, IncomingAction, Local, Remote, RemoteClaim } from './remote.js'
+import { fanOutPrepared, outcomeOf, outgoingPayload } from './outgoing.js'
+import type {
+  Claim,
+  IncomingAction,
+  Local,
+  NamedMessage,
+  NamedOutcome,
+  Remote,
+  RemoteClaim,
+} from './remote.js'
 
 export interface HubOptions<S> {
   readonly limits?: HubLimitOptions | undefined
@@ -135,6 +143,11 @@ export class Hub<S extends Member> implements Local {
 
   handleClaim(name: string, claim: RemoteClaim, node: string): void {
     this.names.handleClaim(name, claim, node)
+  }
+
+  deliver({ name, payload, compress }: NamedMessage<string | Uint8Array>): NamedOutcome {
+    const socket = this.names.get(name)
+    return socket === undefined ? 'unknown' : outcomeOf(socket, prepare(payload, compress))
   }
 
   perform(action: IncomingAction): void {

@@ -1,8 +1,9 @@
 /** A message that is sent in this process and to other nodes: encoded once, for both. */
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { fanOut, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import { DELIVER, fanOut, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { Member } from './member.js'
+import type { NamedOutcome } from './remote.js'
 
 /** What other nodes get of a message: the text as the caller gave it, else the message in its encoded form. */
 export const outgoingPayload = (
@@ -18,4 +19,10 @@ export function fanOutPrepared<S extends Member>(
 ): Delivery {
   const rest = options?.compress === undefined ? options : { ...options, compress: undefined }
   return fanOut(members, message, rest)
+}
+
+/** Sends to the connection of a name. A connection that ends meanwhile has the name no more. */
+export function outcomeOf(member: Member, message: PreparedMessage): NamedOutcome {
+  const outcome = member[DELIVER](message)
+  return outcome === 'failed' ? 'unknown' : outcome
 }

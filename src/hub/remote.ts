@@ -90,7 +90,25 @@ export type OutgoingAction = Action<string | PreparedMessage>
 /** An action that was received: its payload is text, or bytes that are not changed any more. */
 export type IncomingAction = Action<string | Uint8Array>
 
-/** The other nodes, as the hub sees them. Nothing here throws, and nothing waits. */
+/** What became of a message to a name in one node. */
+export type NamedOutcome =
+  /** The connection took it. */
+  | 'sent'
+  /** The connection reads too slowly, and its slow-consumer policy dropped it. */
+  | 'dropped'
+  /** No open connection has the name. */
+  | 'unknown'
+
+/** What became of a message to a name in other nodes. */
+export type RemoteOutcome =
+  | NamedOutcome
+  /** No answer came in time: the message was sent, or was not. */
+  | 'unanswered'
+
+/** A message to a name. */
+export interface NamedMessage<Payload> extends ToNamed, Sending<Payload> {}
+
+/** The other nodes, as the hub sees them. Nothing here throws, and nothing but `deliver` waits. */
 export interface Remote {
   /** Tells the other nodes what changed here; changes of some milliseconds go together. */
   announce(change: Change): void
@@ -99,6 +117,11 @@ export interface Remote {
    * @param node its id; null: all other nodes
    */
   send(action: OutgoingAction, node: string | null): void
+  /**
+   * Sends a message to a name in other nodes, and waits for what became of it. Never rejects.
+   * @param timeoutMs how long the answer is waited for
+   */
+  deliver(message: NamedMessage<string | PreparedMessage>, timeoutMs: number): Promise<RemoteOutcome>
   /** The claim on a name by another node, as announced last. */
   findClaim(name: string): RemoteClaim | undefined
   /** How many members a group has in other nodes, as announced last. */
@@ -118,6 +141,8 @@ export interface Local {
    * @param node the id of this node
    */
   handleClaim(name: string, claim: RemoteClaim, node: string): void
+  /** Sends a message of another node to the connection of a name here. */
+  deliver(message: NamedMessage<string | Uint8Array>): NamedOutcome
   /** Does what another node asks for, in this process alone. */
   perform(action: IncomingAction): void
 }

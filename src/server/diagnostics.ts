@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import type { BackplaneStats } from '../backplane/backplane.js'
 
 /**
  * What observers of a process may subscribe to, by `node:diagnostics_channel`. Servers publish, and clients do not: a socket
@@ -11,6 +12,8 @@ import { channel } from 'node:diagnostics_channel'
  * | `hawser:message` | `{ socket, data }`: before its handler |
  * | `hawser:close` | `{ socket, info }`: before `onClose` |
  * | `hawser:error` | `{ socket, error }`: of the peer, the network or a handler |
+ *
+ * The backplanes over brokers publish to `hawser:backplane`: src/brokers/broker-link.ts.
  */
 export const CHANNELS = {
   upgrade: channel('hawser:upgrade'),
@@ -44,6 +47,8 @@ export interface ServerStats {
   readonly bytesUnsent: number
   /** Errors of peers, of the network and of handlers, invalid messages included. */
   readonly errors: number
+  /** What went over the backplane; null for a route, and for a server without a backplane. */
+  readonly backplane: BackplaneStats | null
 }
 
 /**
@@ -105,6 +110,7 @@ export class Counters {
       bytesSent: this.bytesSent + sum.bytesSent,
       bytesUnsent: this.bytesUnsent,
       errors: this.errors,
+      backplane: null,
     }
   }
 }

@@ -246,7 +246,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** Counts since the server was made. Each connection counts for itself; the sums are made here. */
   stats(): ServerStats {
-    return this.#core.stats()
+    return { ...this.#core.stats(), backplane: this.backplaneStats }
   }
 
   /** Counts of what was sent over the backplane, failures included; null without a backplane. */

@@ -350,6 +350,15 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       ],
     ],
   },
+  {
+    type: 'DeliverOptions',
+    name: 'connections.deliver',
+    call: (options, { server }) => server.connections.deliver('nobody', 'x', options),
+    wrong: [
+      [{ timeoutMs: '5' }, TypeError, 'timeoutMs must be a number from 0 to 2147483647, not "5"'],
+      [{ timeoutMs: -1 }, RangeError, 'timeoutMs must be a number from 0 to 2147483647, not -1'],
+    ],
+  },
   { type: 'BackplaneOptions', name: 'new BackplaneRelay', call: (o) => new BackplaneRelay(o), wrong: queued },
   {
     type: 'BackplaneOptions',

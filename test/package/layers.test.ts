@@ -53,6 +53,7 @@ const LEAVES = [
   'src/backplane/backplane.ts',
   'src/backplane/local-node.ts',
   'src/backplane/relay.ts',
+  'src/backplane/envelope.ts',
   'demo/page.ts',
   'test/helpers/bytes.ts',
 ]
@@ -104,6 +105,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     'src/backplane/over-a-broker.ts',
     "import 'node:net'\nimport 'node:tls'\nimport './backplane.js'\nimport '../hub/remote.js'\nimport '../connection/prepared-message.js'",
   ],
+  ['src/brokers/link.ts', "import '../backplane/envelope.js'\nimport 'node:diagnostics_channel'"],
   ['src/hub/broadcast.ts', "import type { leaf } from '../socket/socket.js'\nexport type S = typeof leaf"],
   [
     'src/adapters/express.ts',
@@ -210,6 +212,8 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['backplane-builtins', 'src/backplane/reaches-http.ts', "import 'node:http'"],
   ['backplane-builtins-cluster', 'src/backplane/forks.ts', "import 'node:cluster'"],
   ['backplane-builtins-worker_threads', 'src/backplane/ports.ts', "import 'node:worker_threads'"],
+  ['brokers-imports', 'src/brokers/reaches-node.ts', "import '../backplane/local-node.js'"],
+  ['brokers-builtins', 'src/brokers/reaches-net.ts', "import 'node:net'"],
   ['server-imports', 'src/server/reaches-relay.ts', "import '../backplane/relay.js'"],
   ['hub-socket-types', 'src/hub/runs-socket.ts', "import '../socket/socket.js'"],
   ['drop-in-imports', 'packages/ws/src/above.ts', "import '../../../src/server/path-matching.js'"],

@@ -34,6 +34,9 @@ const sourceOf = (target: string): string =>
 /** Each is a file of src/adapters. */
 const ADAPTERS = ['./crossws', './express', './fastify', './hono', './nest']
 
+/** Each is a file of src/brokers. */
+const BROKERS = ['./redis']
+
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],
 )
@@ -45,7 +48,7 @@ describe('package.json', () => {
     }
   })
 
-  it('has the frameworks of the adapters as peers, each of them optional, and tests with each', () => {
+  it('has the frameworks of the adapters and the clients of the brokers as peers, each of them optional, and tests with each', () => {
     const { peerDependencies, peerDependenciesMeta, devDependencies } = manifest
     expect(Object.keys(peerDependencies)).toEqual([
       '@hono/node-server',
@@ -54,6 +57,8 @@ describe('package.json', () => {
       'express',
       'fastify',
       'hono',
+      'ioredis',
+      'redis',
     ])
     expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining(Object.keys(peerDependencies)))
     expect(peerDependenciesMeta).toEqual(
@@ -66,7 +71,7 @@ describe('package.json', () => {
     expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
   })
 
-  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, the adapters, and itself', () => {
+  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, the brokers, the adapters, and itself', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
       './endpoints',
@@ -77,17 +82,20 @@ describe('package.json', () => {
       './deflate',
       './connection',
       './backplane',
+      ...BROKERS,
       ...ADAPTERS,
       './package.json',
     ])
   })
 
   it.each(entries)(
-    '$subpath: each target is built from its own index.ts or file of adapters, types first',
+    '$subpath: each target is built from its own index.ts or file of adapters or brokers, types first',
     ({ subpath, entry }) => {
       const source = ADAPTERS.includes(subpath)
         ? path.posix.join('src/adapters', `${subpath}.ts`)
-        : path.posix.join('src', subpath, 'index.ts')
+        : BROKERS.includes(subpath)
+          ? path.posix.join('src/brokers', `${subpath}.ts`)
+          : path.posix.join('src', subpath, 'index.ts')
       expect(existsSync(path.join(root, source))).toBe(true)
       expect(Object.keys(entry)).toEqual(['import', 'require'])
       for (const [format, target] of [

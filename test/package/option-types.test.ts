@@ -20,6 +20,8 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ['WebSocketStreamOptions', 'a dictionary of Web IDL, which may be null: its cases are in test/whatwg'],
   ['LinkOptions', 'made by WebSocket and WebSocketStream'],
   ['HandshakeErrorOptions', 'made by Hawser'],
+  ['RedisBackplaneOptions', 'of a backplane over a broker: its cases are in test/unit/brokers'],
+  ['BrokerOptions', 'a part of RedisBackplaneOptions'],
   ['ExpressRouteOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['FastifyWebSocketsOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['AttachOptions', 'of an adapter: its cases are in test/integration/adapters'],

@@ -83,6 +83,7 @@ const faultsOf = (at: number): string[] =>
   found.filter((line) => line.includes(`/${at}.d.ts:`)).map((line) => line.replace(/^\S+ /, ''))
 
 const ADAPTERS = ['crossws', 'express', 'fastify', 'hono', 'nest']
+const BROKERS = ['redis']
 
 describe('the public types', () => {
   it('have docstrings, and none of them is internal', () => {
@@ -90,6 +91,7 @@ describe('the public types', () => {
     const { faults, types } = check(path.join(root, 'src'), [
       ...rooms.map((room) => `${room}index.ts`),
       ...ADAPTERS.map((name) => `adapters/${name}.ts`),
+      ...BROKERS.map((name) => `brokers/${name}.ts`),
     ])
     expect(faults).toEqual([])
     expect(types).toEqual(expect.arrayContaining(['ServerSocket', 'HubLimits', 'FrameParser', 'Envelope']))

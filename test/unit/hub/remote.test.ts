@@ -30,6 +30,7 @@ beforeEach(() => {
     send: (action, node) => actions.push([node, action]),
     findClaim: (name) => claims.get(name),
     groupSize: (group) => (group === 'dogs' ? 3 : 0),
+    deliver: () => Promise.resolve('unknown'),
   }
   hub = new Hub({ remote, reach: (path) => (path === '/' ? opened : []) })
 })
@@ -195,6 +196,6 @@ test('what the classes of the public face keep for themselves is not to be seen 
   expect(Object.keys(hub.group('dogs'))).toEqual(['name'])
   expect(Object.keys(hub.connections)).toEqual([])
   expect(Object.getOwnPropertyNames(Object.getPrototypeOf(hub.connections)).sort()).toEqual(
-    ['close', 'constructor', 'delete', 'get', 'has', 'names', 'send', 'set', 'size'].sort(),
+    ['close', 'constructor', 'delete', 'deliver', 'get', 'has', 'names', 'send', 'set', 'size'].sort(),
   )
 })

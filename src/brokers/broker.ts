@@ -1,0 +1,37 @@
+/**
+ * What a broker is to a backplane: something that carries messages from publishers to the subscribers of a channel, at most
+ * once, and in order on one channel. Redis and NATS are; another one is a file that implements {@link Broker}.
+ */
+
+/** A broker, as {@link BrokerBackplane} uses it. */
+export interface Broker {
+  /** Its name, in errors and events. */
+  readonly name: string
+  /**
+   * Connects. Called again, later, after a session has ended: a session does not reconnect by itself.
+   * @returns a session that works, or rejects. What it opened until then is closed
+   */
+  open(events: SessionEvents): Promise<BrokerSession>
+}
+
+/** What a session reports. */
+export interface SessionEvents {
+  /** A message of a channel that is subscribed to. The bytes are not changed any more. */
+  message(message: Buffer): void
+  /** The session is over, or cannot be relied on. Only the first call counts. */
+  ended(error: Error): void
+}
+
+/** One connection to a broker, from when it works until its end. */
+export interface BrokerSession {
+  /** The largest message that the broker takes, in bytes. */
+  readonly maxMessageBytes: number
+  /** Settles when the broker has the message, or rejects when it is, or may be, lost. Messages are sent in order. */
+  publish(channel: string, message: Buffer): Promise<unknown>
+  /** Settles when the messages of these channels arrive. Requests take effect in order. */
+  subscribe(channels: readonly string[]): Promise<unknown>
+  /** Ends the same. */
+  unsubscribe(channels: readonly string[]): Promise<unknown>
+  /** Closes, at once: what waits is lost. Never throws. */
+  close(): void
+}

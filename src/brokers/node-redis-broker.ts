@@ -1,0 +1,71 @@
+import type { Broker } from './broker.js'
+import { openRedisSession, type Line, type RedisCalls } from './redis-session.js'
+
+type Listener = (message: Buffer) => void
+
+/** What is used of a client of `redis`, version 4 and later, and of its cluster. */
+interface NodeRedis extends Line {
+  readonly isOpen: boolean
+  readonly options?: { readonly socket?: object; readonly defaults?: { readonly socket?: object } }
+  duplicate(overrides: object): NodeRedis
+  publish(channel: string, message: Buffer): Promise<unknown>
+  sPublish(channel: string, message: Buffer): Promise<unknown>
+  subscribe(channels: readonly string[], listener: Listener, isBinary: true): Promise<unknown>
+  sSubscribe(channels: readonly string[] | string, listener: Listener, isBinary: true): Promise<unknown>
+  unsubscribe(channels: readonly string[]): Promise<unknown>
+  sUnsubscribe(channels: readonly string[] | string): Promise<unknown>
+  /** Version 5 and later. */
+  destroy?(): unknown
+  disconnect?(): unknown
+  /** Of a cluster. */
+  readonly masters?: unknown
+}
+
+const isNodeRedis = (client: unknown): client is NodeRedis => {
+  if (typeof client !== 'object' || client === null) return false
+  const { duplicate, connect, subscribe, publish, isOpen } = client as Partial<
+    Record<keyof NodeRedis, unknown>
+  >
+  return (
+    [duplicate, connect, subscribe, publish].every((method) => typeof method === 'function') &&
+    (typeof isOpen === 'boolean' || 'masters' in client)
+  )
+}
+
+/** @returns null: it is not a client of `redis` */
+export function nodeRedisBroker(client: unknown, isSharded: boolean): Broker | null {
+  if (!isNodeRedis(client)) return null
+  const isCluster = 'masters' in client
+  if (isSharded && typeof (client as Partial<NodeRedis>).sSubscribe !== 'function') {
+    throw new TypeError('sharded needs a client of redis that has sSubscribe: version 4.3 or later')
+  }
+  const calls: RedisCalls<NodeRedis> = {
+    create: () => client.duplicate(isCluster ? clusterOverrides(client) : overrides(client)),
+    publish: (line, channel, message) =>
+      isSharded ? line.sPublish(channel, message) : line.publish(channel, message),
+    subscribe: (line, channels, listener) =>
+      isSharded
+        ? // Channels of different slots must not be in one command.
+          Promise.all(channels.map((channel) => line.sSubscribe(channel, listener, true)))
+        : line.subscribe(channels, listener, true),
+    unsubscribe: (line, channels) =>
+      isSharded
+        ? Promise.all(channels.map((channel) => line.sUnsubscribe(channel)))
+        : line.unsubscribe(channels),
+    listen: () => undefined,
+    destroy: (line) => (line.destroy === undefined ? line.disconnect?.() : line.destroy()),
+    fatalEvents: ['end', 'node-error', 'node-disconnect', 'sharded-channel-moved', 'server-sunsubscribe'],
+  }
+  return { name: 'redis', open: (events) => openRedisSession(calls, events) }
+}
+
+const noReconnecting = { reconnectStrategy: false }
+
+const overrides = ({ options }: NodeRedis): object => ({
+  disableOfflineQueue: true,
+  socket: { ...options?.socket, ...noReconnecting },
+})
+
+const clusterOverrides = ({ options }: NodeRedis): object => ({
+  defaults: { ...options?.defaults, socket: { ...options?.defaults?.socket, ...noReconnecting } },
+})

@@ -1,0 +1,136 @@
+/**
+ * Real brokers for tests: redis-server and nats-server, on a free port, in a directory of their own. They can be killed, stopped,
+ * and started again on the same port. A test without the program fails.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from './doc-programs.js'
+
+interface Kind {
+  readonly program: string
+  args(port: number, directory: string): readonly string[]
+  /** What is sent to a server that may not be ready, and the beginning of the answer of one that is. */
+  readonly hello: string
+  readonly ready: RegExp
+}
+
+const REDIS: Kind = {
+  program: 'redis-server',
+  args: (port, directory) => [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--dir',
+    directory,
+  ],
+  hello: 'PING\r\n',
+  ready: /^(\+PONG|-NOAUTH)/,
+}
+
+const NATS: Kind = {
+  program: 'nats-server',
+  args: (port, directory) => ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', directory],
+  hello: '',
+  ready: /^INFO /,
+}
+
+const running = new Set<BrokerServer>()
+
+/** For afterAll. */
+export function stopBrokers(): void {
+  for (const server of [...running]) server.remove()
+}
+
+/** A broker in a process of its own. */
+export class BrokerServer {
+  readonly port: number
+  private readonly kind: Kind
+  private readonly extra: readonly string[]
+  private readonly directory = mkdtempSync(path.join(tmpdir(), 'hawser-broker-'))
+  private child: ChildProcess | null = null
+
+  private constructor(kind: Kind, port: number, extra: readonly string[]) {
+    this.kind = kind
+    this.port = port
+    this.extra = extra
+    running.add(this)
+  }
+
+  /** @param extra arguments of redis-server */
+  static redis(...extra: string[]): Promise<BrokerServer> {
+    return BrokerServer.make(REDIS, extra)
+  }
+
+  /** With JetStream. @param extra arguments of nats-server */
+  static nats(...extra: string[]): Promise<BrokerServer> {
+    return BrokerServer.make(NATS, extra)
+  }
+
+  private static async make(kind: Kind, extra: readonly string[]): Promise<BrokerServer> {
+    const { program } = kind
+    if (spawnSync(program, ['--version']).status !== 0) {
+      throw new Error(`this test needs ${program}: apt-get install -y ${program} (see CONTRIBUTING.md)`)
+    }
+    const server = new BrokerServer(kind, await freePort(), extra)
+    await server.start()
+    return server
+  }
+
+  get url(): string {
+    return `${this.kind === REDIS ? 'redis' : 'nats'}://127.0.0.1:${String(this.port)}`
+  }
+
+  /** Starts the program, again on the same port, and waits until it answers. */
+  async start(): Promise<void> {
+    const { program, args } = this.kind
+    const child = spawn(program, [...args(this.port, this.directory), ...this.extra], { stdio: 'ignore' })
+    this.child = child
+    while (!(await this.answers())) {
+      if (child.exitCode !== null) throw new Error(`${program} ended with ${String(child.exitCode)}`)
+      await delay(5)
+    }
+  }
+
+  /** Kills the program as with `kill -9`, and waits for its end. */
+  async kill(): Promise<void> {
+    const { child } = this
+    if (child?.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  /** The program does nothing any more, and its connections stay open. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.child?.kill('SIGCONT')
+  }
+
+  remove(): void {
+    running.delete(this)
+    this.child?.kill('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  private answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write(this.kind.hello))
+      socket.once('data', (data: Buffer) => {
+        socket.destroy()
+        resolve(this.kind.ready.test(data.toString()))
+      })
+      socket.once('error', () => resolve(false))
+      socket.once('close', () => resolve(false))
+    })
+  }
+}
