@@ -118,7 +118,7 @@ describe.each(BOTH)('A client of %s', (_name, face) => {
     const origins: string[] = []
     const server = new face.Server({
       server: http,
-      verifyClient: ({ origin }) => {
+      verifyClient: ({ origin }: { origin: string }) => {
         origins.push(origin)
         return true
       },
