@@ -238,6 +238,8 @@ declare namespace WebSocket {
 
   interface ClientOptions extends SecureContextOptions {
     protocol?: string | undefined
+    /** Subprotocols to offer, where the constructor gets none. */
+    protocols?: string | string[] | undefined
     followRedirects?: boolean | undefined
     generateMask?(mask: Buffer): void
     handshakeTimeout?: number | undefined

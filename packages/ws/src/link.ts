@@ -148,8 +148,8 @@ export class Link<W> implements SendingFailure {
   /** The socket read bytes. @param chunk valid during the call only */
   receive(chunk: Buffer): void {
     const { socket } = this
-    // Others listen as well, before or after: they get bytes of their own, and what is masked as it came.
-    if (this.isLive && socket.listenerCount('data') > 1) socket.emit('data', Buffer.from(chunk))
+    // Others listen as well, before or after: they get bytes of their own. Or the application took this listener away.
+    if (this.isLive && socket.listenerCount('data') !== 1) socket.emit('data', Buffer.from(chunk))
     else this.take(chunk)
   }
 

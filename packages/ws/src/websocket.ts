@@ -89,8 +89,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     this._closeTimeout = resolved.closeTimeout ?? CLIENT_DEFAULTS.closeTimeout
     if (address === null) return
     this._deflateOptions = resolved.perMessageDeflate
-    const { protocols: byOption = [] } = given
-    const names = areOptions || protocols === undefined ? byOption : protocols
+    const names = areOptions || protocols === undefined ? (given.protocols ?? []) : protocols
     connect(this, address, Array.isArray(names) ? (names as string[]) : [names as string], given)
   }
 
