@@ -88,6 +88,9 @@ const BARE =
 const OUT =
   "A write of Node's takes longer than one of Bun's, and is most of what is left to do for a receiver."
 
+const OBJECTS =
+  'Protocol, socket and transport of a connection have 1307 B on the heap of Node 26, with deflate 1431, and a bare net.Socket 1053: it has no protocol. What is resident beyond that are pages that V8 keeps.'
+
 export const REASONS = {
   'echo, 32 B, 1 in flight': BARE,
   'echo, 32 B, 16 in flight':
@@ -111,12 +114,14 @@ export const REASONS = {
   'fan-out, 1000 conns, 16 in flight': OUT,
   handshakes:
     "Accepting, writing to and closing a connection of Node's takes most of it. At commit 55ad93c reading the request and errors that nobody waited for took a fifth.",
-  'idle memory':
-    'A connection has its protocol, its socket and its transport as objects; a bare socket has no protocol.',
-  'idle memory, deflate':
-    'A connection has its protocol, its socket and its transport as objects; a bare socket has no protocol.',
-  'idle memory, TLS': "A connection with TLS is a stream of Node's with what Hawser holds on top.",
-  'client, 64 KiB, 1 in flight': COPIES,
+  'idle memory': OBJECTS,
+  'idle memory, deflate': OBJECTS,
+  'idle memory, TLS':
+    "A connection is a TLS socket of Node's, which has 4.8 KB on the heap, with 1.3 KB of protocol, socket and transport on top (ws: 2.0).",
+  'client, 32 B, 16 in flight':
+    "At Node's handle, to write the same frames again at each read takes 0.58 us of a message, with strings and masking 0.61, Hawser 0.81, ws 5.9: the system's write and read are most of it.",
+  'client, 64 KiB, 1 in flight':
+    "Bun's server, the peer of all clients, takes 48 us for each echo: 20 k/s at most. A client that only counts bytes at Node's handle reaches 19.7 k; with strings and masking it takes 0.9 of Hawser's time.",
   'TLS echo, 32 B, 1 in flight':
     'At commit 55ad93c a second, empty write was made for each flush. Without it half of the time is the one write of node:tls.',
   'TLS echo, 64 KiB binary': COPIES,

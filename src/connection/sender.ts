@@ -17,6 +17,35 @@ import { TO_COMPRESS_BIT, CompressionQueue } from './compression-queue.js'
 const TEXT = FIN_BIT | Opcode.TEXT
 const CLOSE = FIN_BIT | Opcode.CLOSE
 
+/** A message that is encoded off the loop, and what was sent behind it. */
+class Encoding {
+  /** The first byte of its frame. */
+  readonly firstByte: number
+  readonly byteLength: number
+  /** Where the message goes to many: the message, and who compresses it. */
+  readonly message: PreparedMessage | null
+  readonly shared: SharedCompression | null
+  /** Made when it is needed first. */
+  waiting: CompressionQueue | null = null
+
+  constructor(
+    firstByte: number,
+    byteLength: number,
+    message: PreparedMessage | null = null,
+    shared: SharedCompression | null = null,
+  ) {
+    this.firstByte = firstByte
+    this.byteLength = byteLength
+    this.message = message
+    this.shared = shared
+  }
+
+  /** The bytes of the message, and of those behind it. */
+  get totalBytes(): number {
+    return this.byteLength + (this.waiting === null ? 0 : this.waiting.byteLength)
+  }
+}
+
 /**
  * Turns messages into frames: decides which are compressed, and keeps their order while a large message is compressed
  * on the thread pool. Pings and pongs may pass messages that wait, Close may not (RFC 6455 sections 5.4 and 5.5.1).
@@ -26,15 +55,8 @@ export class Sender implements CompressionWaiter, EncodeListener {
   private readonly isMasked: boolean
   readonly codec: MessageCodec | null
   private readonly waker: Waker
-  /** The first byte of the frame of the message that is encoded off the loop; 0: there is none. */
-  private encoding = 0
-  /** How many bytes that message has. */
-  private encodingBytes = 0
-  /** Where it is that of a message which goes to many: the message, and who compresses it. */
-  private shared: SharedCompression | null = null
-  private sharedMessage: PreparedMessage | null = null
-  /** What was sent behind it; made when it is needed first. */
-  private waiting: CompressionQueue | null = null
+  /** Most connections never have any: one field in place of five. */
+  private encoding: Encoding | null = null
 
   /** @param waker woken when output came about by itself, at the end of a compression off the loop */
   constructor(masked: boolean, codec: MessageCodec | null, waker: Waker) {
@@ -46,12 +68,12 @@ export class Sender implements CompressionWaiter, EncodeListener {
 
   /** The bytes of frames that are not taken, and of messages that wait to be compressed or for a compression. */
   get byteLength(): number {
-    return this.output.byteLength + this.encodingBytes + (this.waiting?.byteLength ?? 0)
+    return this.output.byteLength + (this.encoding === null ? 0 : this.encoding.totalBytes)
   }
 
   /** At least as many as {@link byteLength}, at no cost. */
   get mostBytes(): number {
-    return this.output.mostBytes + this.encodingBytes + (this.waiting === null ? 0 : this.waiting.byteLength)
+    return this.output.mostBytes + (this.encoding === null ? 0 : this.encoding.totalBytes)
   }
 
   /**
@@ -61,12 +83,12 @@ export class Sender implements CompressionWaiter, EncodeListener {
    */
   waitingBytes(hasRoom: boolean): number {
     const isFirst = hasRoom && this.output.byteLength === 0
-    return this.byteLength - (isFirst ? this.encodingBytes : 0)
+    return this.byteLength - (isFirst && this.encoding !== null ? this.encoding.byteLength : 0)
   }
 
   /** Whether a compression is running, so that later messages wait for it. */
   get isCompressing(): boolean {
-    return this.encoding !== 0
+    return this.encoding !== null
   }
 
   /**
@@ -155,46 +177,35 @@ export class Sender implements CompressionWaiter, EncodeListener {
 
   /** The prepared message that this connection waits for is compressed. */
   compressionEnded(frame: SharedFrame | null): void {
-    const message = this.sharedMessage as PreparedMessage
-    this.shared = null
-    this.sharedMessage = null
-    this.encoding = 0
-    this.encodingBytes = 0
-    this.appendPrepared(message, frame)
-    this.sendWaiting()
+    const { message, waiting } = this.encoding as Encoding
+    this.encoding = null
+    this.appendPrepared(message as PreparedMessage, frame)
+    if (waiting !== null) this.sendWaiting(waiting)
     this.waker.wake()
   }
 
   /** The message that was encoded off the loop goes out. */
   encoded(payload: Uint8Array | null, message: Uint8Array): void {
-    const firstByte = this.encoding
     // Dropped in the meantime, when the connection failed.
-    if (firstByte === 0) return
-    this.encoding = 0
-    this.encodingBytes = 0
+    if (this.encoding === null) return
+    const { firstByte, waiting } = this.encoding
+    this.encoding = null
     if (payload === null) this.output.appendBytes(firstByte, message)
     else this.output.appendBytes(firstByte | (this.codec as MessageCodec).encodedBits, payload)
-    this.sendWaiting()
+    if (waiting !== null) this.sendWaiting(waiting)
     this.waker.wake()
   }
 
   /** Drops what was not taken, and what waits for a compression. Of no more use for messages then. */
   clear(): void {
     this.output.clear()
-    this.encoding = 0
-    this.encodingBytes = 0
-    this.waiting = null
-    this.shared?.leave(this)
-    this.shared = null
-    this.sharedMessage = null
+    this.encoding?.shared?.leave(this)
+    this.encoding = null
     this.codec?.close()
   }
 
   private waitFor(compression: SharedCompression, message: PreparedMessage): void {
-    this.encoding = firstByteOf(message)
-    this.encodingBytes = message.byteLength
-    this.shared = compression
-    this.sharedMessage = message
+    this.encoding = new Encoding(firstByteOf(message), message.byteLength, message, compression)
     compression.join(this)
   }
 
@@ -223,35 +234,34 @@ export class Sender implements CompressionWaiter, EncodeListener {
     const payload = codec.encode(message, this, isLasting, compress)
     if (payload === null) return false
     if (payload === 'later') {
-      this.encoding = firstByte
-      this.encodingBytes = typeof message === 'string' ? Buffer.byteLength(message) : message.length
+      const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.length
+      this.encoding = new Encoding(firstByte, byteLength)
     } else {
       this.output.appendBytes(firstByte | codec.encodedBits, payload)
     }
     return true
   }
 
+  /** What is sent behind the message that is encoded. */
   private behind(): CompressionQueue {
-    this.waiting ??= new CompressionQueue()
-    return this.waiting
+    const encoding = this.encoding as Encoding
+    encoding.waiting ??= new CompressionQueue()
+    return encoding.waiting
   }
 
-  /** Sends the waiting messages, up to the next one that is compressed on the thread pool. */
-  private sendWaiting(): void {
-    if (this.waiting === null) return
+  /** Sends the waiting messages, up to the next one that is compressed on the thread pool: the rest waits for that. */
+  private sendWaiting(waiting: CompressionQueue): void {
     do {
-      this.waiting.reachMarks()
-      const frame = this.waiting.next()
-      if (frame === null) {
-        this.waiting = null
-        return
-      }
+      waiting.reachMarks()
+      const frame = waiting.next()
+      if (frame === null) return
       if (frame instanceof PreparedMessage) {
         this.sendPrepared(frame)
       } else {
         const compress = (frame.firstByte & TO_COMPRESS_BIT) !== 0
         this.sendMessage(frame.firstByte & ~TO_COMPRESS_BIT, frame.payload, compress)
       }
-    } while (!this.isCompressing)
+    } while (this.encoding === null)
+    this.encoding.waiting = waiting
   }
 }

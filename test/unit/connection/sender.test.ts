@@ -176,6 +176,40 @@ describe('a message that is compressed on the thread pool', () => {
     expect(lines(sender)).toEqual([`1R ${runs('bbbbbbbb', 2)}`])
   })
 
+  test('counts as waiting unless it is the first, with what was sent behind it', () => {
+    const { sender, codec } = make({ asyncDeflateBytes: 50 })
+    const waiting = (): number[] => [sender.waitingBytes(true), sender.waitingBytes(false), sender.mostBytes]
+    expect(waiting()).toEqual([0, 0, 0])
+    sender.sendText(LARGE, true)
+    expect(waiting()).toEqual([0, 100, 100])
+    sender.sendText('abc', false)
+    expect(waiting()).toEqual([5, 105, 105])
+    sender.sendControl(Opcode.PING, Buffer.alloc(0))
+    expect(waiting()).toEqual([107, 107, 107])
+    codec.finishDeflate()
+    expect(waiting()).toEqual([sender.byteLength, sender.byteLength, sender.byteLength])
+    lines(sender)
+    expect(waiting()).toEqual([0, 0, 0])
+  })
+
+  test('tells when the last message is a frame, over several that are compressed one after the other', () => {
+    const { sender, codec } = make({ asyncDeflateBytes: 50 })
+    const framed: number[] = []
+    const ask = (): void => sender.whenFramed((bytes) => framed.push(bytes))
+    ask()
+    expect(framed).toEqual([0])
+    sender.sendText(LARGE, true)
+    ask()
+    sender.sendText(OTHER, true)
+    ask()
+    codec.finishDeflate()
+    const first = sender.output.byteLength
+    expect(framed).toEqual([0, first])
+    codec.finishDeflate()
+    expect(framed).toEqual([0, first, sender.output.byteLength])
+    expect(sender.output.byteLength).toBeGreaterThan(first)
+  })
+
   test('leaves uncompressed if it does not shrink', () => {
     const { sender, codec } = make({ asyncDeflateBytes: 10 })
     sender.sendText('abcdefghijklm', true)
