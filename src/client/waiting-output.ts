@@ -186,11 +186,11 @@ export class WaitingOutput {
         this.flushOn(connection)
         return
       }
-      const { messagesSent } = driver
+      const { messagesSent } = driver.flow
       if (this.untaken === null) connection.send(first.data, first.options)
       else this.sendWatched(connection, first)
       // The peer is too slow, and the policy for it has acted: the message waits.
-      if (driver.messagesSent === messagesSent) return
+      if (driver.flow.messagesSent === messagesSent) return
       outbox.shift()
     }
   }

@@ -27,6 +27,7 @@ import { ReadyState } from './ready-state.js'
 import { ControlFrame, type Receiver } from './receiver.js'
 import { receiversFor, type Receivers } from './receivers.js'
 import { Sender } from './sender.js'
+import type { WriteQueue } from './write-queue.js'
 
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
@@ -187,8 +188,7 @@ export class Connection implements Waker {
   }
 
   /**
-   * Queues a message.
-   * @param data text or bytes, never changed, and read during the call only
+   * Queues a message. @param data text or bytes, never changed, and read during the call only
    * @param mayHold a server's bytes of 16 KiB or more are not copied if they leave next: see {@link takeHeld}
    * @returns false if nothing was queued: after this side's Close frame, and after the end
    * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
@@ -213,14 +213,18 @@ export class Connection implements Waker {
     return true
   }
 
+  /** The queue of the output, for frames of many connections; null where such a frame is masked, or compressed. */
+  get plainOutput(): WriteQueue | null {
+    return this.sender.plainOutput
+  }
+
   /** Reports when the last message is a frame, with the bytes of {@link takeOutput} up to its end; never if it is dropped. */
   whenFramed(framed: (outputBytes: number) => void): void {
     this.sender.whenFramed(framed)
   }
 
   /**
-   * Queues a ping (RFC 6455 section 5.5.2).
-   * @param data at most 125 bytes
+   * Queues a ping (RFC 6455 section 5.5.2). @param data at most 125 bytes
    * @returns false if nothing was queued, as for {@link send}
    * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
    */
@@ -233,9 +237,8 @@ export class Connection implements Waker {
   }
 
   /**
-   * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). Of the
-   * pongs that the transport does not take, the connection keeps at most `maxPendingPongs` and one more. Data, result and
-   * errors are those of {@link ping}.
+   * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). At most `maxPendingPongs`
+   * and one more wait for the transport. Data, result and errors are those of {@link ping}.
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
@@ -290,10 +293,7 @@ export class Connection implements Waker {
     return this.sender.output.isHolding
   }
 
-  /**
-   * Returns the message that is not copied, to be written in one go with the result of the last {@link takeOutput}; null if
-   * there is none, or not next. Without this call the next {@link takeOutput} returns it.
-   */
+  /** The message that is not copied, to be written with the last {@link takeOutput}, or returned by the next one; null: none. */
   takeHeld(): Uint8Array | null {
     return this.sender.output.takeHeld()
   }

@@ -66,6 +66,11 @@ export class Sender implements CompressionWaiter, EncodeListener {
     this.waker = waker
   }
 
+  /** The output, where a prepared message is appended to it as it is: see {@link sendPrepared}. */
+  get plainOutput(): WriteQueue | null {
+    return this.isMasked || this.codec !== null ? null : this.output
+  }
+
   /** The bytes of frames that are not taken, and of messages that wait to be compressed or for a compression. */
   get byteLength(): number {
     return this.output.byteLength + (this.encoding === null ? 0 : this.encoding.totalBytes)

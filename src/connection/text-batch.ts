@@ -13,12 +13,20 @@ interface BatchOwner {
   encodeBatch(): void
 }
 
+/** What many queues get and none has yet: see socket/fan-out-turn.ts. */
+export interface SharedOutput {
+  /** Appends it to the queue of each, and clears the batch. */
+  encodeBatch(): void
+}
+
 /**
  * Short texts that were queued one after the other and are not encoded yet: they are put together as one string, so that one call
  * encodes all. There is one batch for the process, of the queue that was written last.
  */
 class TextBatch {
   owner: BatchOwner | null = null
+  /** Set in place of texts: what belongs to many queues, of which it is the owner. A call that looks at a queue has it appended first. */
+  shared: SharedOutput | null = null
   /** The texts, put together. */
   text = ''
   count = 0
@@ -49,8 +57,21 @@ class TextBatch {
     this.lengths[this.count++] = text.length
   }
 
+  /** What was put off goes to its queues, and this is put off from now on. */
+  share(output: SharedOutput): void {
+    this.owner?.encodeBatch()
+    this.owner = this.shared = output
+  }
+
+  /** Appends what is put off, where this queue is to get it. */
+  settle(queue: BatchOwner): void {
+    if (this.owner === queue) queue.encodeBatch()
+    else this.shared?.encodeBatch()
+  }
+
   clear(): void {
     this.owner = null
+    this.shared = null
     this.text = ''
     this.count = 0
   }

@@ -73,12 +73,13 @@ export class WriteQueue {
 
   /** The bytes that are not taken yet. */
   get byteLength(): number {
-    if (batch.owner === this) this.encodeBatch()
+    batch.settle(this)
     return this.bytes
   }
 
   /** At least as many as {@link byteLength}, at no cost. */
   get mostBytes(): number {
+    batch.shared?.encodeBatch()
     return batch.owner === this ? this.bytes + batch.mostBytes : this.bytes
   }
 
@@ -204,7 +205,7 @@ export class WriteQueue {
    * @param buffer its bytes must not change any more
    */
   appendShared(buffer: Buffer, start: number, end: number): void {
-    if (batch.owner === this) this.encodeBatch()
+    batch.owner?.encodeBatch()
     if (this.held !== null) this.copyHeld()
     const length = end - start
     if (this.isBlocked && length <= LARGE_FRAME_BYTES) {
@@ -308,8 +309,8 @@ export class WriteQueue {
 
   /** Drops all frames that are not taken; of one whose header is taken the payload stays. */
   clear(): void {
+    batch.settle(this)
     this.done = NONE
-    if (batch.owner === this) batch.clear()
     if (this.held?.length === this.bytes) return
     this.held = null
     this.bytes = 0

@@ -64,7 +64,7 @@ export interface SocketList<S> extends Iterable<S> {
 export interface Counted {
   readonly messagesReceived: number
   readonly driver: {
-    readonly messagesSent: number
+    readonly flow: { readonly messagesSent: number }
     readonly counter: object
   }
 }
@@ -85,7 +85,7 @@ export class Counters {
   /** Adds what a connection counted. */
   add(one: Counted): void {
     this.messagesReceived += one.messagesReceived
-    this.messagesSent += one.driver.messagesSent
+    this.messagesSent += one.driver.flow.messagesSent
     const { bytesRead = 0, bytesWritten = 0 } = one.driver.counter as {
       bytesRead?: number
       bytesWritten?: number

@@ -6,6 +6,7 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import type { DeliveryOutcome } from './driver-owner.js'
 import { DELIVER, type Recipient } from './fan-out.js'
+import { findDriversBy } from './fan-out-turn.js'
 import type { SocketCore } from './socket-core.js'
 import type { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
@@ -35,6 +36,7 @@ export abstract class BaseSocket<Data> implements Socket<Data>, Recipient {
   static {
     coreOf = (value) =>
       typeof value === 'object' && value !== null && #driver in value ? coreWith(value.#driver) : null
+    findDriversBy((member) => (#driver in member ? member.#driver : null))
   }
 
   data: Data

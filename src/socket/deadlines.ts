@@ -32,7 +32,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   }
 
   /** Output waits for the peer: checks its progress at intervals. */
-  protected watchOutput(): void {
+  watchOutput(): void {
     this.schedule(this.flow.nextLookAt(this.flow.progressAt, this.judgesOutputMs))
   }
 
@@ -84,6 +84,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   /** The connection is over. */
   protected endDeadlines(): void {
     timerWheel.cancel(this)
+    this.flow.over()
     this.lazyClosing?.letGo()
   }
 

@@ -13,6 +13,7 @@ import type { ReadyState } from '../connection/ready-state.js'
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage, prepareTransient } from '../connection/prepared-message.js'
 import type { DeliveryOutcome } from './driver-owner.js'
+import { putOff } from './fan-out-turn.js'
 import { NoReply } from './no-reply.js'
 
 /** The outcome of a message to many. A handler that returns it does not reply with it. */
@@ -112,6 +113,9 @@ export function fanOut<S extends Recipient>(
 ): Delivery {
   if (options !== undefined) checkOptions(options)
   const message = prepare(data, options?.compress)
+  if (options === undefined && Array.isArray(members) && putOff(members as readonly S[], message)) {
+    return new DeliveryCounts(members.length, 0, 0)
+  }
   const isExcepted = options?.except === undefined ? null : excepted(options.except)
   const chosen = options?.filter === undefined ? members : choose(members, isExcepted, options.filter)
   let sent = 0

@@ -1,5 +1,7 @@
 import { ConnectionClosedError, LimitError } from '../errors.js'
 import type { Connection } from '../connection/connection.js'
+import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
+import { batch } from '../connection/text-batch.js'
 import type { Limits } from '../limits.js'
 import { nextLookMs, OutputProgress } from './output-progress.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
@@ -15,6 +17,9 @@ interface WriteMark {
   at: number
 }
 
+/** How many connections of this thread have output that their system did not take. */
+export const blocked = { count: 0 }
+
 /** Calls that wait for output to leave. */
 class OutputWaiters {
   readonly room = new Waiters<void>()
@@ -28,6 +33,8 @@ class OutputWaiters {
 export class OutputFlow {
   /** The transport holds bytes that the system did not take. */
   isBlocked = false
+  /** As {@link messagesSent}, without those that are put off. */
+  sentCount = 0
   private readonly connection: Connection
   private readonly transport: Transport
   private readonly limits: Limits
@@ -40,6 +47,22 @@ export class OutputFlow {
     this.connection = connection
     this.transport = transport
     this.limits = limits
+  }
+
+  /** The number of messages that were taken for sending. */
+  get messagesSent(): number {
+    batch.shared?.encodeBatch()
+    return this.sentCount
+  }
+
+  /**
+   * Whether a message may go around the queue: as it is, by a write that never throws, and below the mark above which the
+   * caller is told, together with the largest that is put off.
+   */
+  get sharesOutput(): boolean {
+    const { connection, transport, limits } = this
+    if (!transport.freesAtOnce || !transport.blocksOnPeer) return false
+    return limits.highWaterMarkBytes >= HELD_PAYLOAD_BYTES && connection.plainOutput !== null
   }
 
   /** When the system last took enough of the waiting output, or when output began to wait; -Infinity: none ever waited. */
@@ -70,6 +93,22 @@ export class OutputFlow {
     }
     this.settleWrites()
     return this.isBlocked && !wasBlocked
+  }
+
+  /** Whether the transport takes a write: it holds nothing. */
+  get isFree(): boolean {
+    return !this.isBlocked && !this.transport.isDestroyed
+  }
+
+  /**
+   * Writes bytes that are in no queue. {@link isFree}, and the queue is empty.
+   * @returns whether the transport began to hold bytes
+   */
+  writeAtOnce(bytes: Buffer): boolean {
+    this.writtenBytes += bytes.length
+    if (!this.transport.write(bytes, null)) this.block()
+    this.settleWrites()
+    return this.isBlocked
   }
 
   /** Whether the transport has room for urgent output: it holds nothing, or little. */
@@ -130,6 +169,11 @@ export class OutputFlow {
     return new LimitError('HAWSER_SLOW_CONSUMER', this.limits.maxBufferedOutputBytes, waiting)
   }
 
+  /** The transport is over: what it holds waits for nothing. */
+  over(): void {
+    if (this.isBlocked) blocked.count--
+  }
+
   /** Whether a call waits that {@link failWaiters} would tell. */
   get isWaitedFor(): boolean {
     return this.waiters !== null
@@ -155,6 +199,7 @@ export class OutputFlow {
   private unblocked(): void {
     const now = monotonicNow()
     this.isBlocked = false
+    blocked.count--
     this.connection.setBlocked(false)
     const waitedMs = this.progress.unblock(now)
     if (this.transport.blocksOnPeer || waitedMs >= ASYNC_WRITE_MS) this.connection.peerTookBytes(now)
@@ -196,6 +241,7 @@ export class OutputFlow {
 
   private block(): void {
     this.isBlocked = true
+    blocked.count++
     this.connection.setBlocked(true)
     this.progress.block(monotonicNow(), this.takenBytes)
   }

@@ -108,9 +108,9 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     const { driver } = this
     const { waiting, sending } = readWriteOptions(options)
     if (waiting.signal?.aborted === true) return Promise.reject(waiting.signal.reason as Error)
-    const { messagesSent } = driver
+    const { messagesSent } = driver.flow
     driver.send(data, sending)
-    if (driver.messagesSent > messagesSent) return driver.flow.untilTaken(waiting)
+    if (driver.flow.messagesSent > messagesSent) return driver.flow.untilTaken(waiting)
     const { connection, flow } = driver
     if (connection.isSendable) return Promise.reject(flow.slowPeer())
     return Promise.reject(closedError(this.closeInfo ?? connection.endsWith))

@@ -3,6 +3,7 @@ import { Connection, type ConnectionOptions, type SendOptions } from '../connect
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
+import { batch } from '../connection/text-batch.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import type { Limits } from '../limits.js'
 import { DeadlineLoop } from './deadlines.js'
@@ -23,8 +24,6 @@ const EAGER_FLUSH_BYTES = 64 * 1024
 export class SocketDriver extends DeadlineLoop implements Flushable, TransportOwner {
   readonly connection: Connection
   readonly owner: DriverOwner
-  /** The number of messages that were taken for sending. */
-  messagesSent = 0
   isQueued = false
   private readonly transport: Transport
   protected readonly limits: Limits
@@ -129,18 +128,15 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   /** @returns false: output is above the high-water mark, or the slow-consumer policy did not take the message */
   send(data: MessageData | PreparedMessage, options?: SendOptions): boolean {
     if (!this.admits()) return false
-    return this.connection.send(data, options, true) && this.sent()
+    return this.connection.send(data, options, true) && this.sent(1)
   }
 
-  /**
-   * Sends a message that goes to many, subject to the slow-consumer policy.
-   * @returns `'dropped'`: the policy did not admit it; `'failed'`: the connection is not open
-   */
+  /** Sends a message that goes to many. @returns `'dropped'`: the slow-consumer policy did not admit it; `'failed'`: it is not open */
   deliver(message: PreparedMessage): DeliveryOutcome {
     if (this.connection.readyState !== ReadyState.OPEN) return 'failed'
     if (!this.admits()) return 'dropped'
     this.connection.sendPrepared(message)
-    this.sent()
+    this.sent(1)
     return 'sent'
   }
 
@@ -271,9 +267,9 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     return false
   }
 
-  /** A message was queued. @returns whether output is at or below the high-water mark */
-  private sent(): boolean {
-    this.messagesSent++
+  /** @internal Messages were queued. @returns whether output is at or below the high-water mark */
+  sent(count: number): boolean {
+    this.flow.sentCount += count
     this.touch()
     const most = this.connection.mostBufferedBytes + this.transport.pendingBytes
     if (most <= HELD_PAYLOAD_BYTES && most <= this.limits.highWaterMarkBytes) return true
@@ -289,6 +285,11 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   }
 
   protected write(): void {
+    // What is put off for many leaves at the end of this turn, and then what waits here with it, in one write.
+    if (batch.shared !== null) {
+      flushSoon(this)
+      return
+    }
     this.writeOut(false)
     if (this.needsDrain) this.reportDrain()
     this.settle()

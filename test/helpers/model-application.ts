@@ -112,19 +112,19 @@ export class ModelApplication {
     const { driver } = coreOf(socket) as SocketCore
     const send = driver.send.bind(driver)
     driver.send = (data, options) => {
-      const before = driver.messagesSent
+      const before = driver.flow.messagesSent
       const hadRoom = driver.hasRoom
       const hasRoom = this.call(() => send(data, options))
-      if (driver.messagesSent > before) this.wasTaken(data, hadRoom)
+      if (driver.flow.messagesSent > before) this.wasTaken(data, hadRoom)
       else if (hasRoom) this.wrong('send returned true and took nothing')
       if (hasRoom && !driver.hasRoom) this.wrong('send returned true above the mark')
       return hasRoom
     }
     const deliver = driver.deliver.bind(driver)
     driver.deliver = (message): DeliveryOutcome => {
-      const before = driver.messagesSent
+      const before = driver.flow.messagesSent
       const outcome = this.call(() => deliver(message))
-      if ((outcome === 'sent') !== driver.messagesSent > before) this.wrong(`deliver told of ${outcome}`)
+      if ((outcome === 'sent') !== driver.flow.messagesSent > before) this.wrong(`deliver told of ${outcome}`)
       if (outcome === 'sent') this.wasTaken(message, true)
       return outcome
     }

@@ -107,7 +107,7 @@ describe('a message to many sockets is admitted as any other', () => {
           expect(outcomes).toEqual(['sent', 'sent', 'sent', last, last])
           expect(errors).toEqual([])
         }
-        expect(driver.messagesSent).toBe(outcomes.filter((one) => one === 'sent').length)
+        expect(driver.flow.messagesSent).toBe(outcomes.filter((one) => one === 'sent').length)
         const { frames, rest } = readFrames(await readAll(line))
         expect(rest).toHaveLength(0)
         // Of a connection that failed what waited was dropped, and the Close frame came.

@@ -46,9 +46,9 @@ function make(
   driver.start(new Uint8Array(0))
   drivers.push(driver)
   const write = (name: string, data: string | Uint8Array = name): void => {
-    const { messagesSent } = driver
+    const { messagesSent } = driver.flow
     driver.send(data)
-    if (driver.messagesSent === messagesSent) return
+    if (driver.flow.messagesSent === messagesSent) return
     driver.flow.untilTaken({}).then(
       () => settled.push(name),
       () => settled.push(`${name}!`),
