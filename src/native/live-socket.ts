@@ -1,7 +1,7 @@
 /**
  * A socket of node:net that stays whole: its events, `write`, `end` and `destroy` work as ever. It is read into the buffer that
  * all connections share, as with its documented option `onread`, which only the maker of a socket can give; and while it has
- * nothing to write, it is written at its handle. For the drop-in for `ws`, whose users hold the socket in their hands.
+ * nothing to write, it is written at its handle. For the drop-in for `ws`, whose users hold the socket in their hands: docs/adr/0020.
  */
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
