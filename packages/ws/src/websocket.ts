@@ -17,18 +17,16 @@ import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from '.
 import { callbackOf, callLater, type SendCallback } from './callbacks.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
 import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, notOpen, OPENED } from './values.js'
-import { READY_STATES, type BinaryType } from './values.js'
+import { EMPTY, NO_EXTENSIONS, READY_STATES, type BinaryType } from './values.js'
 
 export type { BinaryType }
 
 const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
 
-const EMPTY = Buffer.alloc(0)
 const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
 const NO_OPTIONS: SendOptions = Object.freeze({})
 const TEXT = Object.freeze({ binary: false, compress: true, fin: true })
 const BINARY = Object.freeze({ binary: true, compress: true, fin: true })
-const NO_EXTENSIONS: Readonly<Record<string, PerMessageDeflate>> = Object.freeze({})
 
 /** A WebSocket connection with the face of that of `ws`. */
 export class WebSocket extends EventEmitter implements ConnectingSocket {
