@@ -1,7 +1,7 @@
 /**
  * A socket of node:net that stays whole: its events, `write`, `end` and `destroy` work as ever. It is read into the buffer that
  * all connections share, as with its documented option `onread`, which only the maker of a socket can give; and while it has
- * nothing to write, it is written at its handle. For the drop-in for `ws`, whose users hold the socket in their hands.
+ * nothing to write, it is written at its handle. For the drop-in for `ws`, whose users hold the socket in their hands: docs/adr/0020.
  */
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -91,20 +91,25 @@ function adopt(socket: LiveSocket, request: StreamRequest, bytes: Buffer, done: 
   }
 }
 
+/** What writes, with the callback of its writes. */
+export interface Writer {
+  readonly onWritten: Done
+}
+
 /**
  * Writes to a socket that {@link readShared} took: at its handle if it has nothing to write, else as its `write` does.
  * @param bytes nobody changes them any more, unless the result is true
  * @param payload follows `bytes` in the same write
- * @param done called later unless the result is true, as the callback of `write`
+ * @param owner its callback is called later unless the result is true, as that of `write`; it is not read before
  * @returns whether the system took all
  */
-export function writeLive(duplex: Duplex, bytes: Buffer, payload: Uint8Array | null, done: Done): boolean {
+export function writeLive(duplex: Duplex, bytes: Buffer, payload: Uint8Array | null, owner: Writer): boolean {
   const socket: LiveSocket = duplex as never
   const handle = socket._handle
   const isIdle =
     handle !== null && socket.writableLength === 0 && socket.writable && socket.writableCorked === 0
   if (!isIdle) {
-    socket.write(withPayload(bytes, payload), done)
+    socket.write(withPayload(bytes, payload), owner.onWritten)
     return false
   }
   const request = beginWrite(handle, bytes, payload)
@@ -113,9 +118,9 @@ export function writeLive(duplex: Duplex, bytes: Buffer, payload: Uint8Array | n
   if (typeof request === 'number') {
     const error = systemError('write', request)
     socket.destroy(error)
-    process.nextTick(done, error)
+    process.nextTick(owner.onWritten, error)
   } else {
-    adopt(socket, request, withPayload(bytes, payload), done)
+    adopt(socket, request, withPayload(bytes, payload), owner.onWritten)
   }
   return false
 }

@@ -6,9 +6,9 @@ import * as hawser from '../../src/index.js'
 import * as json from '../../src/json/index.js'
 import { WebSocket } from '../../src/whatwg/index.js'
 
-const PAGES = ['ws.md', 'socket.io.md', 'ballerina.md', 'dirigible.md'] as const
+const PAGES = ['from-ws.md', 'socket.io.md', 'ballerina.md', 'dirigible.md'] as const
 /** Those that mark what is missing. */
-const MARKING_PAGES = PAGES.filter((page) => page !== 'ws.md' && page !== 'dirigible.md')
+const MARKING_PAGES = PAGES.filter((page) => page !== 'from-ws.md' && page !== 'dirigible.md')
 const { connect, WebSocketServer } = hawser
 
 /** The last cells of all tables of a page: what is said of Hawser. */

@@ -76,7 +76,8 @@ export class Outgoing implements Flushable, WaitingHost {
   private writtenBytes = 0
   private takenBytes = 0
   /** The lengths of the writes that are under way. */
-  private readonly underWay: number[] = []
+  private underWay: number[] | null = null
+  private lazyOnWritten: ((error?: Error | null) => void) | null = null
   private marks: Mark[] | null = null
   /** Made when a call has to wait first. */
   private waiting: WaitingCalls | null = null
@@ -269,7 +270,7 @@ export class Outgoing implements Flushable, WaitingHost {
       const held = output.takeHeld()
       const length = held === null ? bytes.length : bytes.length + held.length
       this.writtenBytes += length
-      if (this.isLive && writeLive(socket, bytes, held, this.onWritten)) {
+      if (this.isLive && writeLive(socket, bytes, held, this)) {
         output.recycle()
         this.takenBytes += length
         continue
@@ -277,7 +278,7 @@ export class Outgoing implements Flushable, WaitingHost {
       output.forget(false)
       // While the stream has bytes, frames are kept in memory of this connection's own.
       output.isBlocked = true
-      this.underWay.push(length)
+      ;(this.underWay ??= []).push(length)
       if (!this.isLive) this.writeStream(bytes, held)
     }
     if (this.marks !== null) this.settle(null)
@@ -340,8 +341,13 @@ export class Outgoing implements Flushable, WaitingHost {
     this.marks = count === marks.length ? null : marks.slice(count)
   }
 
-  private readonly onWritten = (error?: Error | null): void => {
-    const length = this.underWay.shift() ?? 0
+  /** The callback of writes that the system did not take at once: most connections never have one. */
+  get onWritten(): (error?: Error | null) => void {
+    return (this.lazyOnWritten ??= (error) => this.written(error))
+  }
+
+  private written(error?: Error | null): void {
+    const length = this.underWay?.shift() ?? 0
     if (error === null || error === undefined) this.takenBytes += length
     this.sender.output.isBlocked = this.socket.writableLength > 0
     if (error === null || error === undefined) this.settle(null)

@@ -5,7 +5,10 @@ import { encodeClosePayload, isValidCloseCode } from '../../../src/frame/close-c
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
 import { isBlob, toPayload } from './payload.js'
 
-const EMPTY = Buffer.alloc(0)
+export const EMPTY = Buffer.alloc(0)
+
+/** The extensions of a connection that has none. */
+export const NO_EXTENSIONS: Readonly<Record<string, never>> = Object.freeze({})
 const MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD_BYTES - 2
 
 /** The states of a connection, by the names and numbers of the standard. */

@@ -320,7 +320,7 @@ export class WebSocketServer extends EventEmitter {
     if (deflate !== null) {
       const name = PerMessageDeflate.extensionName
       lines.push(`Sec-WebSocket-Extensions: ${extension.format({ [name]: [{ ...deflate.params }] })}`)
-      websocket._extensions[name] = deflate
+      websocket._extensions = { [name]: deflate }
       websocket._deflateOptions = options.perMessageDeflate
     }
     // The application may add lines.
@@ -336,10 +336,14 @@ export class WebSocketServer extends EventEmitter {
     const { clients } = this
     if (clients === undefined) return
     clients.add(websocket)
-    websocket._untrack = () => {
-      clients.delete(websocket)
-      if (this._shouldEmitClose && clients.size === 0) process.nextTick(emitClose, this)
-    }
+    websocket._trackedBy = this
+  }
+
+  _untrack(websocket: WebSocket): void {
+    const { clients } = this
+    if (clients === undefined) return
+    clients.delete(websocket)
+    if (this._shouldEmitClose && clients.size === 0) process.nextTick(emitClose, this)
   }
 }
 

@@ -17,13 +17,12 @@ import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from '.
 import { callbackOf, callLater, type SendCallback } from './callbacks.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
 import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, notOpen, OPENED } from './values.js'
-import { READY_STATES, type BinaryType } from './values.js'
+import { EMPTY, NO_EXTENSIONS, READY_STATES, type BinaryType } from './values.js'
 
 export type { BinaryType }
 
 const { CONNECTING, OPEN, CLOSING, CLOSED } = READY_STATES
 
-const EMPTY = Buffer.alloc(0)
 const NOT_ESTABLISHED = 'WebSocket was closed before the connection was established'
 const NO_OPTIONS: SendOptions = Object.freeze({})
 const TEXT = Object.freeze({ binary: false, compress: true, fin: true })
@@ -47,7 +46,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   _closeMessage: Buffer = EMPTY
   _closeTimer: NodeJS.Timeout | null = null
   _errorEmitted = false
-  _extensions: Record<string, PerMessageDeflate> = {}
+  _extensions: Readonly<Record<string, PerMessageDeflate>> = NO_EXTENSIONS
   _paused = false
   _protocol = ''
   _readyState: number = CONNECTING
@@ -66,8 +65,8 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   /** What the application said of compression. */
   _deflateOptions: CommonOptions['perMessageDeflate'] = true
   _frameSender: FrameSender | null = null
-  /** Called before 'close': the server forgets the connection. */
-  _untrack: (() => void) | null = null
+  /** The server that forgets the connection before 'close'. */
+  _trackedBy: { _untrack(websocket: WebSocket): void } | null = null
 
   /**
    * @param address of the server; null: the connection is given by {@link setSocket}
@@ -186,14 +185,14 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
 
   /** The handshake of a client is done. */
   _connected(socket: Duplex, head: Buffer, options: ClientOptions, deflate: PerMessageDeflate | null): void {
-    if (deflate !== null) this._extensions[PerMessageDeflate.extensionName] = deflate
+    if (deflate !== null) this._extensions = { [PerMessageDeflate.extensionName]: deflate }
     this.setSocket(socket, head, options)
   }
 
   /** Reports the end: 'close', with the code and the reason of the peer's Close frame. */
   emitClose(): void {
     this._readyState = CLOSED
-    this._untrack?.()
+    this._trackedBy?._untrack(this)
     this.emit('close', this._closeCode, this._closeMessage)
   }
 
