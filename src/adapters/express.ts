@@ -26,6 +26,13 @@ export interface ExpressRouteOptions<Data, Request extends IncomingMessage = Inc
   readonly data?: (request: Request) => Data | Promise<Data>
 }
 
+/** The parameters of a route, all as text: by the type of its request, where that is given. */
+export type ExpressParams<Request> = 0 extends 1 & Request
+  ? Params
+  : Request extends { readonly params: infer P }
+    ? { readonly [Name in keyof P]: string }
+    : Params
+
 type DataOf = (request: IncomingMessage) => unknown
 
 const ROUTE = { data: optionalFunction<DataOf>() } satisfies Checks<ExpressRouteOptions<unknown>>
@@ -57,11 +64,11 @@ export class ExpressWebSockets {
     C extends Codec | undefined = undefined,
     Request extends IncomingMessage = IncomingMessage,
   >(
-    service: ServerService<Data, Params, C> | ServiceFactory<Data, Params, C>,
+    service: ServerService<Data, ExpressParams<Request>, C> | ServiceFactory<Data, ExpressParams<Request>, C>,
     options?: ExpressRouteOptions<Data, Request>,
   ): ExpressHandler<Request>
   route<Data, Request extends IncomingMessage = IncomingMessage>(
-    service: CodecService<Data, Params>,
+    service: CodecService<Data, ExpressParams<Request>>,
     options?: ExpressRouteOptions<Data, Request>,
   ): ExpressHandler<Request>
   route(service: unknown, options: ExpressRouteOptions<unknown> = {}): ExpressHandler {

@@ -1,21 +1,55 @@
 /** Hawser in Fastify: a plugin for WebSocket routes. Of Fastify it imports types alone. */
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  ContextConfigDefault,
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  FastifyTypeProvider,
+  FastifyTypeProviderDefault,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerBase,
+  RawServerDefault,
+  RouteGenericInterface,
+} from 'fastify'
 import { optionalFunction, optionalObject, readOptions, type Checks } from '../check.js'
 import { InvalidStateError } from '../errors.js'
 import type { Params } from '../server/path-matching.js'
-import type { CodecService, ServerService, ServiceFactory } from '../server/server-service.js'
+import type { ServerService, ServiceFactory } from '../server/server-service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
+import type { Codec } from '../service/codec.js'
 import { textParams, FrameworkUpgrades } from './framework-upgrades.js'
 
-/** What a WebSocket route of Fastify may have as its service. */
-export type FastifyService =
-  | ServerService<unknown, Params>
-  | CodecService<unknown, Params>
-  // Without the property no literal of a service would say by its `codec` which of these it is.
-  | (ServiceFactory<unknown, Params> & {
-      /** None: a codec is a property of a service. */
-      readonly codec?: undefined
-    })
+declare const CHECKED: unique symbol
+
+/** What {@link withCodec} returns: a service with a codec, whose types were checked there. */
+export interface FastifyCodecService {
+  /** In types alone. */
+  readonly [CHECKED]: true
+}
+
+/**
+ * What a WebSocket route of Fastify may have as its service. `Data` is the type of `socket.data`. A service with a codec is given
+ * by {@link withCodec}.
+ */
+export type FastifyService<Data = unknown> =
+  ServerService<Data, Params> | ServiceFactory<Data, Params> | FastifyCodecService
+
+/**
+ * For types: a service with a codec, whose handlers then have the type of its messages. The options of a route have no
+ * type parameter that could say it. At run time it returns the service itself, and a program without types needs none of it.
+ */
+export function withCodec<Data = unknown, C extends Codec = Codec>(
+  service: ServerService<Data, Params, C> & {
+    /** The codec of the service. */
+    readonly codec: C
+  },
+): FastifyCodecService {
+  return service as unknown as FastifyCodecService
+}
 
 /** The options of the plugin. */
 export interface FastifyWebSocketsOptions {
@@ -27,14 +61,35 @@ export interface FastifyWebSocketsOptions {
 }
 
 declare module 'fastify' {
-  interface RouteShorthandOptions {
+  interface RouteShorthandOptions<
+    RawServer extends RawServerBase = RawServerDefault,
+    RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+    // Declarations of one interface have the same parameters.
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars -- see above
+    RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+    RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+    ContextConfig = ContextConfigDefault,
+    SchemaCompiler extends FastifySchema = FastifySchema,
+    TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+    Logger extends FastifyBaseLogger = FastifyBaseLogger,
+  > {
     /**
      * The service of the upgrades to this route; its handler then answers the other requests. `true`: the handler returns the
      * service of each upgrade, and other requests get 426.
      */
     websocket?: FastifyService | true
     /** Gives `socket.data` from the request, unless the `onUpgrade` of the service does. May be async. */
-    websocketData?: (request: FastifyRequest) => unknown
+    websocketData?: (
+      request: FastifyRequest<
+        RouteGeneric,
+        RawServer,
+        RawRequest,
+        NoInfer<SchemaCompiler>,
+        TypeProvider,
+        ContextConfig,
+        Logger
+      >,
+    ) => unknown
   }
 
   interface FastifyInstance {
@@ -53,6 +108,8 @@ type Handler = (this: FastifyInstance, request: FastifyRequest, reply: FastifyRe
 /** What `onRoute` gives, as far as it is used here. */
 interface RouteOptions {
   handler: Handler
+  readonly method: string | readonly string[]
+  readonly url: string
   readonly websocket?: unknown
   readonly websocketData?: unknown
 }
@@ -75,7 +132,16 @@ export const fastifyWebSockets: FastifyPluginAsync<FastifyWebSocketsOptions> = a
   app.addHook('onRoute', (route) => bindRoute(upgrades, route as unknown as RouteOptions))
   // Closing waits for all connections of the HTTP server; 'onClose' would come after them.
   app.addHook('preClose', () => own.close())
-  upgrades.attach(app.server, {}, (request, response) => app.routing(request, response))
+  upgrades.attach(app.server, {}, (request, response) => {
+    response.once('finish', () => {
+      if (response.statusCode >= 300 || upgrades.pendingOf(request)?.isChosen !== false) return
+      app.log.warn(
+        `an upgrade to ${String(request.url)} was answered with ${String(response.statusCode)} by a route without a WebSocket: ` +
+          'await app.register(fastifyWebSockets) before the routes are added',
+      )
+    })
+    app.routing(request, response)
+  })
   SERVED.add(app.server)
   await Promise.resolve()
 }
@@ -87,10 +153,18 @@ Object.assign(fastifyWebSockets, {
   [Symbol.for('plugin-meta')]: { name: 'hawser', fastify: '>=5.0.0' },
 })
 
-/** Puts the upgrade before the handler of a WebSocket route. @throws TypeError or RangeError for a wrong service */
+/** Puts the upgrade before the handler of a WebSocket route. @throws TypeError or RangeError for a wrong service or route */
 function bindRoute(upgrades: FrameworkUpgrades, route: RouteOptions): void {
   const { websocket, handler } = route
-  if (websocket === undefined || websocket === false) return
+  const place = `${String(route.method)} ${route.url}`
+  if (websocket === undefined || websocket === false) {
+    if (route.websocketData === undefined) return
+    throw new TypeError(`websocketData of ${place} needs websocket, which says the service of the route`)
+  }
+  // Fastify adds a route for HEAD to each for GET.
+  if (!['GET', 'HEAD'].some((method) => [route.method].flat().includes(method))) {
+    throw new TypeError(`websocket of ${place} must be of a route for GET: an upgrade is a GET`)
+  }
   const data = optionalFunction<DataOf>()('websocketData', route.websocketData)
   const fixed = websocket === true ? null : upgrades.routeOf(websocket)
   route.handler = function (request, reply) {

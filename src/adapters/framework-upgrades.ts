@@ -79,6 +79,11 @@ export class PendingUpgrade {
     this.info = info
   }
 
+  /** Whether a handler has chosen a service, or has refused. */
+  get isChosen(): boolean {
+    return this.choice !== null
+  }
+
   /**
    * Chooses a service, whose own `onUpgrade` then decides.
    * @param params of the framework's route

@@ -1,5 +1,6 @@
 /** Hawser in Hono on Node: `upgradeWebSocket` over @hono/node-server. Of Hono it imports types alone. */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Http2SecureServer, Http2Server } from 'node:http2'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { checkOptionNames, isThenable, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
@@ -8,6 +9,7 @@ import type { ServedRoute } from '../server/server-core.js'
 import type { ServiceSettings } from '../server/options.js'
 import type { ServerSocket } from '../server/server-socket.js'
 import type { WebSocketServer } from '../server/websocket-server.js'
+import { SETTING_NAMES } from '../service/service-names.js'
 import type { Handlers } from '../service/service.js'
 import {
   CloseEvent,
@@ -64,8 +66,12 @@ export interface HonoWebSocketEvents {
 /** A handler of Hono that upgrades. */
 export type UpgradeHandler<E extends Env, P extends string> = MiddlewareHandler<E, P, { outputFormat: 'ws' }>
 
+// As in Hono's own Context: with a closer type no variable of an application could be read.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
+type AnyEnv = any
+
 /** The function `upgradeWebSocket`, as Hono has it for each runtime. */
-export interface UpgradeWebSocket {
+export interface UpgradeWebSocket<AppEnv extends Env = AnyEnv> {
   /**
    * Makes the handler of a WebSocket route, after the middleware of the route.
    * @param createEvents makes the handlers of one connection; an error that it throws is answered by the application
@@ -73,7 +79,7 @@ export interface UpgradeWebSocket {
    * @returns a handler that passes a request that is not an upgrade on by `next()`
    * @throws TypeError or RangeError for wrong arguments
    */
-  <E extends Env = Env, P extends string = string>(
+  <E extends Env = AppEnv, P extends string = string>(
     createEvents: (c: Context<E, P>) => HonoWebSocketEvents | Promise<HonoWebSocketEvents>,
     settings?: ServiceSettings,
   ): UpgradeHandler<E, P>
@@ -98,15 +104,16 @@ const EVENTS: Readonly<Record<keyof HonoWebSocketEvents, true>> = {
 }
 
 const NO_SETTINGS: ServiceSettings = Object.freeze({})
+const SETTINGS = Object.fromEntries(SETTING_NAMES.map((name) => [name, true]))
 
-/** The WebSockets of a Hono application. */
-export class HonoWebSockets {
+/** The WebSockets of a Hono application. `AppEnv` is that of `new Hono<AppEnv>()`: its variables then have their types. */
+export class HonoWebSockets<AppEnv extends Env = AnyEnv> {
   static {
     showAs(HonoWebSockets, 'HonoWebSockets', () => ({}))
   }
 
   /** `upgradeWebSocket` of this server: it may be taken from the object. */
-  readonly upgradeWebSocket: UpgradeWebSocket
+  readonly upgradeWebSocket: UpgradeWebSocket<AppEnv>
   readonly #upgrades: FrameworkUpgrades
   readonly #routes = new WeakMap<ServiceSettings, ServedRoute>()
 
@@ -117,21 +124,25 @@ export class HonoWebSockets {
   constructor(server: WebSocketServer<never> | WebSocketServer) {
     this.#upgrades = new FrameworkUpgrades(server)
     const upgrade = (first: unknown, second: unknown, third: unknown): unknown =>
-      typeof first === 'function'
-        ? this.#handlerOf(first as (c: Context) => unknown, second as ServiceSettings | undefined)
-        : this.#upgradeNow(first as Context, second, third as ServiceSettings | undefined)
-    this.upgradeWebSocket = upgrade as UpgradeWebSocket
+      isContext(first)
+        ? this.#upgradeNow(first, second, third as ServiceSettings | undefined)
+        : this.#handlerOf(checkCreateEvents(first), second as ServiceSettings | undefined)
+    this.upgradeWebSocket = upgrade as UpgradeWebSocket<AppEnv>
   }
 
   /**
    * Sends the upgrades of an HTTP server through the application that listens to its requests:
    * `sockets.attach(serve({ fetch: app.fetch, port: 8080 }))`. Middleware runs as it does for every request; where it
    * answers, that answer ends the upgrade. Headers that it sets go into the 101.
-   * @throws TypeError for what is not such a server, and for wrong options; InvalidStateError if it is attached already or the
+   * An HTTP/2 server is in the type because `serve` returns it in its type.
+   * @throws TypeError for what is not such a server, HTTP/2 among them, and for wrong options; InvalidStateError if it is attached already or the
    *   WebSocketServer was closed
    */
-  attach(httpServer: HttpServer, options: AttachOptions = {}): this {
-    this.#upgrades.attach(httpServer, options)
+  readonly attach = (
+    httpServer: HttpServer | Http2Server | Http2SecureServer,
+    options: AttachOptions = {},
+  ): this => {
+    this.#upgrades.attach(httpServer as HttpServer, options)
     return this
   }
 
@@ -149,7 +160,7 @@ export class HonoWebSockets {
   }
 
   async #upgradeNow(c: Context, events: unknown, settings?: ServiceSettings): Promise<Response> {
-    const pending = typeof c === 'object' && c !== null ? this.#pendingOf(c) : undefined
+    const pending = this.#pendingOf(c)
     if (pending !== undefined) return choose(pending, this.#routeOf(settings), c, events)
     throw new Error(
       'upgradeWebSocket(c, events) needs the context of an upgrade, which came by the HTTP server that was given to attach',
@@ -164,10 +175,22 @@ export class HonoWebSockets {
   #routeOf(settings: ServiceSettings = NO_SETTINGS): ServedRoute {
     const known = this.#routes.get(settings)
     if (known !== undefined) return known
+    checkOptionNames('settings', settings, SETTINGS)
     const route = this.#upgrades.routeOf(Object.assign(makeHandlers.bind(null), settings))
     this.#routes.set(settings, route)
     return route
   }
+}
+
+/** Whether a value is a context of Hono: an object with a request. */
+const isContext = (value: unknown): value is Context =>
+  typeof value === 'object' && value !== null && 'req' in value
+
+function checkCreateEvents(value: unknown): (c: Context) => unknown {
+  if (typeof value === 'function') return value as (c: Context) => unknown
+  throw new TypeError(
+    `createEvents must be a function that returns the handlers of one connection, not ${showValue(value)}`,
+  )
 }
 
 type Pending = NonNullable<ReturnType<FrameworkUpgrades['pendingOf']>>

@@ -260,13 +260,13 @@ export class ServedRoute implements SocketOwner {
     this.core.finished(connection)
   }
 
-  failed(_connection: ServerSocketCore, error: Error, isHeard: boolean): void {
+  failed(connection: ServerSocketCore, error: Error, isHeard: boolean): void {
     this.counters.errors++
     this.core.counters.errors++
     if (isHeard) return
     const { options } = this.core
     if (options.isErrorHeard) options.onError(error)
-    else this.warn(error)
+    else this.warn(error, connection.url)
   }
 
   private openSocketsChanged(): void {
@@ -274,8 +274,12 @@ export class ServedRoute implements SocketOwner {
     this.core.openSocketsChanged()
   }
 
-  private warn(error: Error): void {
-    const name = this.path === '' ? 'an upgrade taken by hand' : `the route ${showValue(this.path)}`
+  private warn(error: Error, url: string): void {
+    // Of an upgrade that was taken by hand, or of a route of a framework, only the request says where it was.
+    const name =
+      this.path === ''
+        ? `the upgrade to ${showValue(url.split('?', 1)[0])}`
+        : `the route ${showValue(this.path)}`
     warnAtIntervals(
       this,
       'HAWSER_UNHANDLED_HANDLER_ERROR',

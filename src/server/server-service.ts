@@ -208,7 +208,8 @@ const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: 
 
 /**
  * What stands in the place of a service.
- * @throws TypeError for a class, an async function and a generator, none of which makes handlers when it is called; TypeError
+ * @throws TypeError for a class, an async function, a generator and a function of several parameters, none of which makes handlers
+ *   when it is called; TypeError
  *   or RangeError: see {@link checkService} and {@link resolveServiceSettings}
  */
 export function checkServerService(service: unknown): AnyService {
@@ -227,6 +228,13 @@ function checkFactory(factory: object): void {
     const made = `new ${typeof name === 'string' && name !== '' ? name : 'X'}()`
     throw new TypeError(
       `service must not be a class: give ${made}, or () => ${made} for one of each connection`,
+    )
+  }
+  const { length } = factory as { readonly length?: unknown }
+  if (typeof length === 'number' && length > 1) {
+    throw new TypeError(
+      `service must not be a function of ${String(length)} parameters: it gets the socket alone and returns its handlers, ` +
+        'as in (socket) => ({ onMessage(socket, message) {} }); onUpgrade and the data of an adapter see the request',
     )
   }
   const kind = Object.prototype.toString.call(factory).slice('[object '.length, -1)

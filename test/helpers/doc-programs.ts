@@ -141,7 +141,7 @@ export function findTypeErrors(files: readonly string[], directory: string): str
       typeRoots: [path.join(root, 'node_modules/@types')],
       paths: {
         hawser: [path.join(root, 'src/index.ts')],
-        'hawser/*': [path.join(root, 'src/*/index.ts')],
+        'hawser/*': [path.join(root, 'src/*/index.ts'), path.join(root, 'src/adapters/*.ts')],
       },
     },
   })

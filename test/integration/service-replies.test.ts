@@ -535,6 +535,28 @@ describe("the warning for a handler's error without any onError", () => {
     programs.remove()
   })
 
+  it('names the path of an upgrade that a program took by hand or by a framework', async () => {
+    const program = programs.run(`
+      import { createServer } from 'node:http'
+      import { connect, WebSocketServer } from './src/index.js'
+      import { ExpressWebSockets } from './src/adapters/express.js'
+      process.on('warning', (warning) => console.log(warning.message))
+      const server = new WebSocketServer()
+      const sockets = new ExpressWebSockets(server)
+      const route = sockets.route((ws) => { ws.on('message', () => {}) })
+      const http = createServer((request, response) => route(request, response, () => response.end()))
+      sockets.attach(http)
+      await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve))
+      const socket = await connect('ws://127.0.0.1:' + http.address().port + '/echo?secret=1')
+      await socket.closed
+      await server.close()
+      http.close()
+    `)
+    expect((await program.ended).lines).toEqual([
+      'a handler of the upgrade to "/echo" failed, and no onError heard it: ws.on is not a function',
+    ])
+  })
+
   it('is HAWSER_UNHANDLED_HANDLER_ERROR, once for each route in a minute', async () => {
     const program = programs.run(`
       import { connect, WebSocketServer } from './src/index.js'

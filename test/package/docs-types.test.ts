@@ -16,7 +16,18 @@ describe('the programs in TypeScript', () => {
   it('compile', () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'hawser-docs-'))
     try {
-      installHawser(directory, ['express', 'fastify', 'valibot', 'ws', 'zod'])
+      installHawser(directory, [
+        ...[
+          '@hono/node-server',
+          '@types/express',
+          '@nestjs/common',
+          '@nestjs/core',
+          '@nestjs/websockets',
+          'express',
+          'fastify',
+        ],
+        ...['hono', 'reflect-metadata', 'valibot', 'ws', 'zod'],
+      ])
       const files = PAGES.flatMap((page) => {
         const text = readFileSync(path.join(root, page), 'utf8')
         return [...text.matchAll(/^<!-- run(?:: \w+)? -->\n\n```ts\n([\s\S]*?)^```$/gm)].map((match) => {
@@ -27,6 +38,8 @@ describe('the programs in TypeScript', () => {
         })
       })
       expect(files.length).toBeGreaterThan(4)
+      const ofFrameworks = files.filter((file) => file.includes('docs-frameworks.md-'))
+      expect(ofFrameworks.length).toBeGreaterThanOrEqual(4)
       expect(findTypeErrors(files, directory)).toEqual([])
     } finally {
       rmSync(directory, { recursive: true, force: true })

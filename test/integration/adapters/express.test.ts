@@ -394,6 +394,12 @@ describe('ExpressWebSockets refuses', () => {
       /^server must be a WebSocketServer, not/,
     )
     expect(wrong((sockets) => sockets.route({ onMesage: 1 } as never))).toThrow(/onMesage/)
+    // As written for express-ws.
+    expect(
+      wrong((sockets) => sockets.route(((ws: unknown, request: unknown) => [ws, request]) as never)),
+    ).toThrow(
+      /^service must not be a function of 2 parameters: it gets the socket alone and returns its handlers/,
+    )
     expect(wrong((sockets) => sockets.route(undefined as never))).toThrow(/^service must be/)
     expect(wrong((sockets) => sockets.route(echo, { date: 1 } as never))).toThrow(/date.*data/)
     expect(wrong((sockets) => sockets.route(echo, { data: 1 } as never))).toThrow(/^data must be a function/)

@@ -2,7 +2,7 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { accept, connect, HandshakeError, reject, WebSocketServer } from '../../../src/index.js'
 import { json } from '../../../src/json/index.js'
-import { fastifyWebSockets, type FastifyService } from '../../../src/adapters/fastify.js'
+import { fastifyWebSockets, withCodec, type FastifyService } from '../../../src/adapters/fastify.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -163,10 +163,10 @@ describe('a route of Fastify', () => {
     app.get(
       '/',
       {
-        websocket: {
+        websocket: withCodec({
           codec: json(),
-          onMessage: (_: unknown, message: { n: number }) => ({ twice: 2 * message.n }),
-        },
+          onMessage: (_, message: { n: number }) => ({ twice: 2 * message.n }),
+        }),
       },
       () => 'a page',
     )
@@ -256,6 +256,38 @@ describe('the plugin', () => {
     socket.send('x')
     expect(await socket.closed).toMatchObject({ code: 1011 })
     expect(lines).toEqual([expect.stringContaining('a handler failed')])
+  })
+
+  it('refuses websocketData without websocket, and a WebSocket of another method than GET, with the route', async () => {
+    const app = await create()
+    expect(() => app.get('/a', { websocketData: () => 1 }, () => 'a page')).toThrow(
+      /^websocketData of GET \/a needs websocket/,
+    )
+    expect(() => app.post('/b', { websocket: true }, () => echo)).toThrow(
+      /^websocket of POST \/b must be of a route for GET/,
+    )
+    app.route({ method: ['GET', 'POST'], url: '/c', websocket: echo, handler: () => 'a page' })
+    const socket = await connect(`${await listen(app)}/c`)
+    await socket.close()
+  })
+
+  it('warns in the log where an upgrade is answered by a route that was added before the plugin', async () => {
+    const lines: string[] = []
+    const app = Fastify({
+      logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } },
+    })
+    cleanups.push(() => app.close())
+    app.get('/early', { websocket: echo }, () => 'a page')
+    await app.register(fastifyWebSockets)
+    app.get('/late', { websocket: echo }, () => 'a page')
+    app.get('/refuses', { websocket: true }, (_, reply) => reply.code(403).send('no'))
+    const url = await listen(app)
+    expect((await refusal(`${url}/early`)).httpStatus).toBe(200)
+    expect((await refusal(`${url}/refuses`)).httpStatus).toBe(403)
+    await (await connect(`${url}/late`)).close()
+    expect(lines).toEqual([
+      expect.stringContaining('an upgrade to /early was answered with 200 by a route without a WebSocket'),
+    ])
   })
 
   it('refuses wrong options, a wrong service and a second registration, with their names', async () => {

@@ -253,6 +253,14 @@ describe('upgradeWebSocket of hawser/hono', () => {
     expect(ws?.readyState).toBe(3)
   })
 
+  it('attaches by a function that may be taken from the object', () => {
+    const { sockets } = create()
+    const { attach } = sockets
+    const http = serve({ fetch: new Hono().fetch, port: 0, hostname: '127.0.0.1' })
+    cleanups.push(() => http.close())
+    expect(attach(http)).toBe(sockets)
+  })
+
   it('refuses wrong arguments with their names', async () => {
     const { server, sockets } = create()
     expect(() => new HonoWebSockets({ server } as never)).toThrow(/^server must be a WebSocketServer/)
@@ -263,7 +271,14 @@ describe('upgradeWebSocket of hawser/hono', () => {
       /maxMesageBytes/,
     )
     expect(() => sockets.attach({} as never)).toThrow(/^httpServer must be/)
-    await expect(sockets.upgradeWebSocket(undefined as never, {})).rejects.toThrow(
+    for (const wrong of [undefined, { onMessage: () => undefined }, 'x']) {
+      expect(() => sockets.upgradeWebSocket(wrong as never)).toThrow(/^createEvents must be a function/)
+    }
+    expect(() => sockets.upgradeWebSocket(() => ({}), { maxMesage: 1 } as never)).toThrow(
+      /^settings has no option "maxMesage"/,
+    )
+    expect(() => sockets.upgradeWebSocket(() => ({}), null as never)).toThrow(/^settings must be an object/)
+    await expect(sockets.upgradeWebSocket({ req: {} } as never, {})).rejects.toThrow(
       /needs the context of an upgrade/,
     )
     await server.close()

@@ -100,12 +100,16 @@ describe('route', () => {
   }
   const classText = (made: string): string =>
     `service must not be a class: give ${made}, or () => ${made} for one of each connection`
+  const manyText =
+    'service must not be a function of 2 parameters: it gets the socket alone and returns its handlers, as in ' +
+    '(socket) => ({ onMessage(socket, message) {} }); onUpgrade and the data of an adapter see the request'
   const asyncText = 'the function that makes handlers must not be async: await in onUpgrade or onOpen instead'
   const generatorText = 'the function that makes handlers must not be a generator'
   test.each<[string, unknown, string]>([
     ['a class', Chat, classText('new Chat()')],
     ['a class without a name', (() => class {})(), classText('new X()')],
     ['a class that extends another', class Room extends Chat {}, classText('new Room()')],
+    ['a function of several parameters', (socket: unknown, request: unknown) => [socket, request], manyText],
     ['an async function', async () => Promise.resolve({ onOpen: noop }), asyncText],
     ['an async method', { async make() {} }.make, asyncText],
     [
