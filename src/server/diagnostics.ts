@@ -11,6 +11,7 @@ import { channel } from 'node:diagnostics_channel'
  * | `hawser:message` | `{ socket, data }`: before its handler |
  * | `hawser:close` | `{ socket, info }`: before `onClose` |
  * | `hawser:error` | `{ socket, error }`: of the peer, the network or a handler |
+ * | `hawser:closing` | `{ server, remaining, spreadMs }`: a server begins to close, is hastened, or has closed its last connection (`remaining` 0) |
  */
 export const CHANNELS = {
   upgrade: channel('hawser:upgrade'),
@@ -18,6 +19,7 @@ export const CHANNELS = {
   message: channel('hawser:message'),
   close: channel('hawser:close'),
   error: channel('hawser:error'),
+  closing: channel('hawser:closing'),
 } as const
 
 /** What went through a route, or a server, since it was made. */
@@ -44,6 +46,10 @@ export interface ServerStats {
   readonly bytesUnsent: number
   /** Errors of peers, of the network and of handlers, invalid messages included. */
   readonly errors: number
+  /** Whether the server takes no further connections: `close` or `terminate` was called. */
+  readonly isClosing: boolean
+  /** Open connections whose turn has not come while `close({ spreadMs })` is under way; else 0. */
+  readonly waitingToClose: number
 }
 
 /**
@@ -90,7 +96,11 @@ export class Counters {
   }
 
   /** The sums, with those that are there now. */
-  stats(connections: number, live: Iterable<Iterable<Counted>>): ServerStats {
+  stats(
+    connections: number,
+    live: Iterable<Iterable<Counted>>,
+    closing: Pick<ServerStats, 'isClosing' | 'waitingToClose'>,
+  ): ServerStats {
     const sum = new Counters()
     for (const group of live) for (const one of group) sum.add(one)
     return {
@@ -105,6 +115,7 @@ export class Counters {
       bytesSent: this.bytesSent + sum.bytesSent,
       bytesUnsent: this.bytesUnsent,
       errors: this.errors,
+      ...closing,
     }
   }
 }
