@@ -69,14 +69,13 @@ export function ioredisBroker(client: unknown, isSharded: boolean): Broker | nul
       // After its end it would make a timer that keeps the process alive for 2 s.
       if (line.status !== 'end') line.disconnect()
     },
-    fatalEvents: ['end', '-node', 'node error', 'subscriberConnectFailed'],
+    fatalEvents: ['end', 'subscriberConnectFailed'],
   }
   return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
 }
 
 const clusterLine = ({ options }: Ioredis, isSharded: boolean): object => ({
   lazyConnect: true,
-  enableOfflineQueue: false,
   clusterRetryStrategy: () => null,
   // A command that may have been carried out is not repeated.
   retryDelayOnFailover: 0,
