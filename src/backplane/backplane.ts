@@ -48,8 +48,32 @@ export interface Backplane {
   unwatch(group: string): unknown
   /** Leaves. What was published before is still sent, where that is possible without waiting for other nodes. */
   close(): unknown
+  /** Where names are claimed atomically. Without it, what was announced decides. */
+  readonly names?: NameStore | undefined
   /** The state of the connection to the others, for the statistics of the server. Must not throw. */
   linkStats?(): BackplaneLinkStats
+}
+
+/** A claim on a name, in a store that all nodes share. */
+export interface StoredClaim {
+  /** The node whose connection has the name. */
+  readonly node: string
+  /** Milliseconds since 1970, but always later than the claim before it. */
+  readonly time: number
+}
+
+/** The names of all nodes, in one place: each call is atomic. All may reject. A claim that is not renewed expires. */
+export interface NameStore {
+  /**
+   * Claims a name.
+   * @param mayReplace whether a claim that stands is replaced, by one that is later
+   * @returns the time of the claim; null: another one stands
+   */
+  claim(name: string, claim: StoredClaim, mayReplace: boolean, ttlMs: number): Promise<number | null>
+  /** Ends this claim, if it stands. */
+  release(name: string, claim: StoredClaim): unknown
+  /** Puts the expiry of claims off, and makes those again that are gone. Claims of others stand. */
+  renew(claims: readonly (readonly [name: string, claim: StoredClaim])[], ttlMs: number): unknown
 }
 
 /** What a backplane reports of its own accord. None of it throws. */

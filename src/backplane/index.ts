@@ -6,7 +6,14 @@ export { BackplaneRelay, memoryBackplane } from './relay.js'
 export { clusterBackplane, relayCluster } from './cluster-pipe.js'
 export { relayWorker, workerBackplane } from './worker-pipe.js'
 export type { BackplaneOptions } from './pipe-flow.js'
-export type { Backplane, BackplaneEvents, BackplaneLinkStats, BackplaneStats } from './backplane.js'
+export type {
+  Backplane,
+  BackplaneEvents,
+  BackplaneLinkStats,
+  BackplaneStats,
+  NameStore,
+  StoredClaim,
+} from './backplane.js'
 export {
   BACKPLANE_VERSION,
   type Envelope,

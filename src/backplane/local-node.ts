@@ -13,16 +13,10 @@ import type {
 } from '../hub/remote.js'
 import { checkNumber, showValue } from '../check.js'
 import type { Backplane, BackplaneEvents, BackplaneStats } from './backplane.js'
-import {
-  BACKPLANE_VERSION,
-  MAX_ENTRIES,
-  parseEnvelope,
-  type EnvelopeBody,
-  type GroupChange,
-  type NameChange,
-  type Payload,
-} from './envelope.js'
+import { BACKPLANE_VERSION, parseEnvelope, type EnvelopeBody, type Payload } from './envelope.js'
+import { ClaimedNames } from './claimed-names.js'
 import { DeliveryRequests } from './delivery-requests.js'
+import { nameChanges, splitEntries } from './presence-entries.js'
 import { RemoteNodes } from './remote-nodes.js'
 
 export interface LocalNodeOptions {
@@ -92,6 +86,8 @@ export class LocalNode implements Remote {
   private heartbeatTimer: NodeJS.Timeout | undefined
   private sequence = 0
   private readonly requests = new DeliveryRequests()
+  /** null: the backplane has no store of names. */
+  private readonly names: ClaimedNames | null
   private readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
   private warnedAt = -Infinity
 
@@ -100,6 +96,9 @@ export class LocalNode implements Remote {
     this.ttlMs = ttlMs
     this.onError = onError
     this.remoteNodes = new RemoteNodes(ttlMs)
+    const { names } = backplane
+    const attempt = this.attempt.bind(this)
+    this.names = names === undefined ? null : new ClaimedNames(names, this.id, ttlMs, attempt)
   }
 
   get stats(): BackplaneStats {
@@ -124,6 +123,7 @@ export class LocalNode implements Remote {
     }
     const rejoined = (): void => {
       this.sayAlive()
+      this.names?.renew()
     }
     try {
       this.observe(this.backplane.start(this.id, receive, rejoined, this.events()))
@@ -140,6 +140,7 @@ export class LocalNode implements Remote {
     this.heartbeatTimer = setInterval(() => {
       this.remoteNodes.expire(performance.now())
       this.sayAlive()
+      this.names?.renew()
     }, this.ttlMs / HEARTBEATS_PER_TTL).unref()
   }
 
@@ -175,6 +176,7 @@ export class LocalNode implements Remote {
   announce(change: Change): void {
     if (this.local === null) return
     if (change.kind === 'name') {
+      this.names?.changed(change.name, change.claim?.time ?? null)
       this.changedNames.set(change.name, change.claim)
     } else {
       const { group, before, after } = change
@@ -218,6 +220,15 @@ export class LocalNode implements Remote {
     return ask(this.remoteNodes.ids(), null)
   }
 
+  claim(name: string, time: number, mayReplace: boolean): Promise<number | null | undefined> {
+    const { names, local } = this
+    return local === null || names === null ? Promise.resolve(undefined) : names.claim(name, time, mayReplace)
+  }
+
+  unclaim(name: string): void {
+    this.names?.changed(name, null)
+  }
+
   findClaim(name: string): RemoteClaim | undefined {
     return this.remoteNodes.findClaim(name)
   }
@@ -250,6 +261,7 @@ export class LocalNode implements Remote {
     if (this.announceTimer !== null) clearTimeout(this.announceTimer)
     clearInterval(this.heartbeatTimer)
     this.requests.close()
+    this.names?.close()
     this.changedNames.clear()
     this.changedGroups.clear()
     try {
@@ -384,30 +396,9 @@ export class LocalNode implements Remote {
   }
 }
 
-const nameChanges = (claims: Iterable<readonly [name: string, claim: Claim | null]>): NameChange[] =>
-  Array.from(claims, ([name, claim]) => [name, claim?.time ?? null, claim?.closesPrevious ?? false])
-
 /** The payload of an envelope: text where the message is text, else bytes in a buffer of their own. */
 function toPayload(message: string | PreparedMessage): Payload {
   if (typeof message === 'string') return message
   const payload = payloadOf(message)
   return (firstByteOf(message) & OPCODE_BITS) === TEXT ? payload.toString() : new Uint8Array(payload)
-}
-
-/** What one envelope of changes, or of a snapshot, carries. */
-interface Entries {
-  readonly names: readonly NameChange[]
-  readonly groups: readonly GroupChange[]
-}
-
-/** Names and groups in parts of at most {@link MAX_ENTRIES}. */
-function splitEntries(names: readonly NameChange[], groups: readonly GroupChange[]): Entries[] {
-  const parts: Entries[] = []
-  for (let i = 0; i < names.length; i += MAX_ENTRIES) {
-    parts.push({ names: names.slice(i, i + MAX_ENTRIES), groups: [] })
-  }
-  for (let i = 0; i < groups.length; i += MAX_ENTRIES) {
-    parts.push({ names: [], groups: groups.slice(i, i + MAX_ENTRIES) })
-  }
-  return parts
 }

@@ -1,14 +1,17 @@
-import type { Backplane, BackplaneEvents, BackplaneLinkStats } from '../backplane/backplane.js'
+import type { Backplane, BackplaneEvents, BackplaneLinkStats, NameStore } from '../backplane/backplane.js'
 import type { Envelope } from '../backplane/envelope.js'
 import { toError } from '../errors.js'
 import { BATCH_HEADER_BYTES, decodeBatch, encodeRecord } from './batch.js'
-import type { Broker } from './broker.js'
+import type { Broker, BrokerNames } from './broker.js'
 import { BrokerLink } from './broker-link.js'
 import type { ResolvedBrokerOptions } from './broker-options.js'
 import { OutgoingBatches, type OutgoingMessage } from './outgoing-batches.js'
 
 /** How long `close` waits at most for what was published. */
 const CLOSE_WAIT_MS = 2000
+
+/** So many names are renewed before the answers are waited for. */
+const RENEWED_AT_ONCE = 500
 
 const NO_EVENTS: BackplaneEvents = {
   failed: () => undefined,
@@ -34,6 +37,7 @@ const BARRIERS: ReadonlySet<Envelope['kind']> = new Set([
  * leaves together, as one message for each channel. While there is no connection, what is published is lost at once.
  */
 export class BrokerBackplane implements Backplane {
+  readonly names: NameStore | undefined
   private readonly broker: Broker
   private readonly options: ResolvedBrokerOptions
   private link: BrokerLink | null = null
@@ -55,6 +59,7 @@ export class BrokerBackplane implements Backplane {
   constructor(broker: Broker, options: ResolvedBrokerOptions) {
     this.broker = broker
     this.options = options
+    this.names = broker.hasNames ? this.nameStore() : undefined
   }
 
   start(
@@ -145,6 +150,31 @@ export class BrokerBackplane implements Backplane {
       messagesReceived,
       queuedBytes,
       channels: link?.channels.size ?? 0,
+    }
+  }
+
+  private nameStore(): NameStore {
+    const keyOf = (name: string): string => `${this.options.prefix}:name:${name}`
+    const reachable = (): BrokerNames => {
+      const found = this.link?.session?.names
+      if (found === undefined) throw new Error(`there is no connection to ${this.broker.name}`)
+      return found
+    }
+    return {
+      claim: async (name, claim, mayReplace, ttlMs) =>
+        reachable().claim(keyOf(name), claim, mayReplace, ttlMs),
+      // Without a connection a claim expires, and is renewed when there is one again.
+      release: (name, claim) => this.link?.session?.names?.release(keyOf(name), claim),
+      renew: async (claims, ttlMs) => {
+        const session = this.link?.session
+        const names = session?.names
+        if (names === undefined) return
+        for (let i = 0; i < claims.length; i += RENEWED_AT_ONCE) {
+          const part = claims.slice(i, i + RENEWED_AT_ONCE)
+          await Promise.all(part.map(([name, claim]) => names.renew(keyOf(name), claim, ttlMs)))
+          if (session !== this.link?.session) return
+        }
+      },
     }
   }
 

@@ -3,10 +3,14 @@
  * once, and in order on one channel. Redis and NATS are; another one is a file that implements {@link Broker}.
  */
 
+import type { StoredClaim } from '../backplane/backplane.js'
+
 /** A broker, as {@link BrokerBackplane} uses it. */
 export interface Broker {
   /** Its name, in errors and events. */
   readonly name: string
+  /** Whether its sessions have `names`. */
+  readonly hasNames: boolean
   /**
    * Connects. Called again, later, after a session has ended: a session does not reconnect by itself.
    * @returns a session that works, or rejects. What it opened until then is closed
@@ -32,6 +36,15 @@ export interface BrokerSession {
   subscribe(channels: readonly string[]): Promise<unknown>
   /** Ends the same. */
   unsubscribe(channels: readonly string[]): Promise<unknown>
+  /** Names, where the broker has keys that are changed atomically. */
+  readonly names?: BrokerNames
   /** Closes, at once: what waits is lost. Never throws. */
   close(): void
+}
+
+/** A `NameStore` by keys: see there. */
+export interface BrokerNames {
+  claim(key: string, claim: StoredClaim, mayReplace: boolean, ttlMs: number): Promise<number | null>
+  release(key: string, claim: StoredClaim): Promise<unknown>
+  renew(key: string, claim: StoredClaim, ttlMs: number): Promise<unknown>
 }

@@ -14,6 +14,7 @@ interface Ioredis extends Line {
   ssubscribe(...channels: string[]): Promise<unknown>
   unsubscribe(...channels: string[]): Promise<unknown>
   sunsubscribe(...channels: string[]): Promise<unknown>
+  eval(script: string, keys: 1, key: string, ...args: string[]): Promise<unknown>
   disconnect(): void
 }
 
@@ -58,6 +59,7 @@ export function ioredisBroker(client: unknown, isSharded: boolean): Broker | nul
       isSharded
         ? Promise.all(channels.map((channel) => line.sunsubscribe(channel)))
         : line.unsubscribe(...channels),
+    evaluate: (line, script, key, args) => line.eval(script, 1, key, ...args),
     listen: (line, listener) => {
       line.on(isSharded ? 'smessageBuffer' : 'messageBuffer', (_: Buffer, message: Buffer) => {
         listener(message)
@@ -67,14 +69,13 @@ export function ioredisBroker(client: unknown, isSharded: boolean): Broker | nul
       // After its end it would make a timer that keeps the process alive for 2 s.
       if (line.status !== 'end') line.disconnect()
     },
-    fatalEvents: ['end', '-node', 'node error', 'subscriberConnectFailed'],
+    fatalEvents: ['end', 'subscriberConnectFailed'],
   }
-  return { name: 'redis', open: (events) => openRedisSession(calls, events) }
+  return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
 }
 
 const clusterLine = ({ options }: Ioredis, isSharded: boolean): object => ({
   lazyConnect: true,
-  enableOfflineQueue: false,
   clusterRetryStrategy: () => null,
   // A command that may have been carried out is not repeated.
   retryDelayOnFailover: 0,

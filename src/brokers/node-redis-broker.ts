@@ -14,6 +14,10 @@ interface NodeRedis extends Line {
   sSubscribe(channels: readonly string[] | string, listener: Listener, isBinary: true): Promise<unknown>
   unsubscribe(channels: readonly string[]): Promise<unknown>
   sUnsubscribe(channels: readonly string[] | string): Promise<unknown>
+  eval(
+    script: string,
+    options: { readonly keys: readonly string[]; readonly arguments: readonly string[] },
+  ): Promise<unknown>
   /** Version 5 and later. */
   destroy?(): unknown
   disconnect?(): unknown
@@ -52,11 +56,12 @@ export function nodeRedisBroker(client: unknown, isSharded: boolean): Broker | n
       isSharded
         ? Promise.all(channels.map((channel) => line.sUnsubscribe(channel)))
         : line.unsubscribe(channels),
+    evaluate: (line, script, key, args) => line.eval(script, { keys: [key], arguments: args }),
     listen: () => undefined,
     destroy: (line) => (line.destroy === undefined ? line.disconnect?.() : line.destroy()),
     fatalEvents: ['end', 'node-error', 'node-disconnect', 'sharded-channel-moved', 'server-sunsubscribe'],
   }
-  return { name: 'redis', open: (events) => openRedisSession(calls, events) }
+  return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
 }
 
 const noReconnecting = { reconnectStrategy: false }

@@ -1,5 +1,6 @@
 import { toError } from '../errors.js'
 import type { BrokerSession, SessionEvents } from './broker.js'
+import { redisNames } from './redis-names.js'
 
 /** A connection of a client that emits events. */
 export interface Emitter {
@@ -18,6 +19,8 @@ export interface RedisCalls<L extends Line> {
   publish(publisher: L, channel: string, message: Buffer): Promise<unknown>
   subscribe(subscriber: L, channels: readonly string[], listener: (message: Buffer) => void): Promise<unknown>
   unsubscribe(subscriber: L, channels: readonly string[]): Promise<unknown>
+  /** Runs a script on one key. */
+  evaluate(publisher: L, script: string, key: string, args: readonly string[]): Promise<unknown>
   /** Called once, before the first subscription. */
   listen(subscriber: L, listener: (message: Buffer) => void): void
   /** Closes at once. */
@@ -81,6 +84,7 @@ export async function openRedisSession<L extends Line>(
     publish: (channel, message) => calls.publish(publisher, channel, message),
     subscribe: (channels) => calls.subscribe(subscriber, channels, listener),
     unsubscribe: (channels) => calls.unsubscribe(subscriber, channels),
+    names: redisNames((script, key, args) => calls.evaluate(publisher, script, key, args)),
     close,
   }
 }

@@ -57,6 +57,15 @@ export interface ConnectionRegistry<S> {
    */
   set(name: string, socket: S, options?: SetOptions): boolean
 
+  /**
+   * The same as `set`, decided in one place for all processes, where the backplane has one, as `hawser/redis` does: of two claims with
+   * `'reject'` at once, one gets the name. A backplane without such a place, and a server without a backplane, decide as `set` does.
+   * @returns a promise: false if the connection is no longer open. Rejects with a NameTakenError (HAWSER_NAME_TAKEN), with a
+   *   RangeError above `maxNamesPerConnection`, and with an error if the place cannot be reached; nothing was changed then
+   * @throws TypeError or RangeError for a wrong name, socket or option
+   */
+  claim(name: string, socket: S, options?: SetOptions): Promise<boolean>
+
   /** The open connection of a name in this process; undefined if there is none. */
   get(name: string): S | undefined
 
@@ -118,12 +127,13 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
   }
 
   set(name: string, socket: S, options: SetOptions = {}): boolean {
-    this.#names.check(name)
-    const { onConflict } = readOptions('options', options, CHECKS)
-    if (typeof socket !== 'object' || (socket as unknown) === null || !this.#owns(socket)) {
-      throw new TypeError('socket must be a connection of this server')
-    }
+    const onConflict = this.#checkSet(name, socket, options)
     return this.#names.set(name, socket, onConflict)
+  }
+
+  claim(name: string, socket: S, options: SetOptions = {}): Promise<boolean> {
+    const onConflict = this.#checkSet(name, socket, options)
+    return this.#names.claim(name, socket, onConflict)
   }
 
   get(name: string): S | undefined {
@@ -194,6 +204,15 @@ export class HubRegistry<S extends Member> implements ConnectionRegistry<S> {
       claim.node,
     )
     return true
+  }
+
+  #checkSet(name: string, socket: S, options: SetOptions): NameConflictPolicy {
+    this.#names.check(name)
+    const { onConflict } = readOptions('options', options, CHECKS)
+    if (typeof socket !== 'object' || (socket as unknown) === null || !this.#owns(socket)) {
+      throw new TypeError('socket must be a connection of this server')
+    }
+    return onConflict
   }
 }
 showAs(HubRegistry, 'ConnectionRegistry', ({ size }) => ({ size }))

@@ -46,15 +46,35 @@ export class Names<S extends Member> {
     return this.entries.get(name)?.socket
   }
 
-  /** @returns false: the connection is no longer open, and nothing was changed */
-  set(name: string, socket: S, onConflict: NameConflictPolicy): boolean {
+  /** Claims a name where all nodes see it. @returns false: the connection is no longer open, and nothing was changed */
+  async claim(name: string, socket: S, onConflict: NameConflictPolicy): Promise<boolean> {
+    if (this.remote === null) return this.set(name, socket, onConflict)
+    if (socket.readyState !== ReadyState.OPEN) return false
+    if (this.get(name) === socket) return true
+    const time = this.nextTime(name, onConflict)
+    const claimed = await this.remote.claim(name, time, onConflict !== 'reject')
+    if (claimed === undefined) return this.set(name, socket, onConflict)
+    if (claimed === null) throw new NameTakenError(name)
+    try {
+      // The store has decided: what was announced meanwhile does not.
+      if (this.set(name, socket, onConflict === 'reject' ? 'replace' : onConflict, claimed)) return true
+    } catch (error) {
+      this.remote.unclaim(name)
+      throw error
+    }
+    this.remote.unclaim(name)
+    return false
+  }
+
+  /**
+   * @param claimed the time of a claim that was made already
+   * @returns false: the connection is no longer open, and nothing was changed
+   */
+  set(name: string, socket: S, onConflict: NameConflictPolicy, claimed?: number): boolean {
     if (socket.readyState !== ReadyState.OPEN) return false
     const previous = this.entries.get(name)
     if (previous?.socket === socket) return true
-    const remoteClaim = this.remote?.findClaim(name)
-    if ((previous !== undefined || remoteClaim !== undefined) && onConflict === 'reject') {
-      throw new NameTakenError(name)
-    }
+    const time = claimed ?? this.nextTime(name, onConflict)
     const names = this.bySocket.get(socket)
     if (names !== undefined && names.length >= this.limits.maxNamesPerConnection) {
       throw new RangeError(
@@ -62,7 +82,6 @@ export class Names<S extends Member> {
       )
     }
     const closesPrevious = onConflict === 'closePrevious'
-    const time = Math.max(Date.now(), (previous?.time ?? 0) + 1, (remoteClaim?.time ?? 0) + 1)
     if (previous !== undefined) this.remove(name, previous)
     this.entries.set(name, { socket, time, closesPrevious })
     if (names === undefined) this.bySocket.set(socket, [name])
@@ -103,6 +122,16 @@ export class Names<S extends Member> {
     if (entry === undefined || outranks({ time: entry.time, node }, claim)) return
     this.free(name)
     if (claim.closesPrevious) void entry.socket.close(REPLACED_CODE, REPLACED_REASON)
+  }
+
+  /** @returns the time of the next claim @throws NameTakenError if the name is taken and is not to be replaced */
+  private nextTime(name: string, onConflict: NameConflictPolicy): number {
+    const previous = this.entries.get(name)
+    const remoteClaim = this.remote?.findClaim(name)
+    if ((previous !== undefined || remoteClaim !== undefined) && onConflict === 'reject') {
+      throw new NameTakenError(name)
+    }
+    return Math.max(Date.now(), (previous?.time ?? 0) + 1, (remoteClaim?.time ?? 0) + 1)
   }
 
   private remove(name: string, { socket }: Entry<S>): void {

@@ -122,6 +122,14 @@ export interface Remote {
    * @param timeoutMs how long the answer is waited for
    */
   deliver(message: NamedMessage<string | PreparedMessage>, timeoutMs: number): Promise<RemoteOutcome>
+  /**
+   * Claims a name for this node where all nodes see it, before it is announced.
+   * @returns the time of the claim; null: another claim stands; undefined: there is no such place
+   * @throws rejects if it cannot be asked
+   */
+  claim(name: string, time: number, mayReplace: boolean): Promise<number | null | undefined>
+  /** A name was claimed in vain: its connection is no longer open. */
+  unclaim(name: string): void
   /** The claim on a name by another node, as announced last. */
   findClaim(name: string): RemoteClaim | undefined
   /** How many members a group has in other nodes, as announced last. */

@@ -127,6 +127,11 @@ export class Program {
     return wanted.exec(outcome.find((line) => wanted.test(line)) ?? '')?.[1] ?? ''
   }
 
+  /** Ends it as it is, without a chance to do anything. */
+  kill(): void {
+    this.child.kill('SIGKILL')
+  }
+
   /** Says something to its standard input. */
   tell(line: string): void {
     this.child.stdin?.write(`${line}\n`)

@@ -31,6 +31,8 @@ beforeEach(() => {
     findClaim: (name) => claims.get(name),
     groupSize: (group) => (group === 'dogs' ? 3 : 0),
     deliver: () => Promise.resolve('unknown'),
+    claim: () => Promise.resolve(undefined),
+    unclaim: () => undefined,
   }
   hub = new Hub({ remote, reach: (path) => (path === '/' ? opened : []) })
 })
@@ -196,6 +198,18 @@ test('what the classes of the public face keep for themselves is not to be seen 
   expect(Object.keys(hub.group('dogs'))).toEqual(['name'])
   expect(Object.keys(hub.connections)).toEqual([])
   expect(Object.getOwnPropertyNames(Object.getPrototypeOf(hub.connections)).sort()).toEqual(
-    ['close', 'constructor', 'delete', 'deliver', 'get', 'has', 'names', 'send', 'set', 'size'].sort(),
+    [
+      'claim',
+      'close',
+      'constructor',
+      'delete',
+      'deliver',
+      'get',
+      'has',
+      'names',
+      'send',
+      'set',
+      'size',
+    ].sort(),
   )
 })

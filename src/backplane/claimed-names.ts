@@ -1,0 +1,52 @@
+import type { NameStore, StoredClaim } from './backplane.js'
+
+/** The names of this node that are claimed in the store of its backplane. */
+export class ClaimedNames {
+  private readonly store: NameStore
+  private readonly node: string
+  private readonly ttlMs: number
+  /** Calls the store where nobody waits for the result: what fails is reported. */
+  private readonly attempt: (call: () => unknown) => void
+  /** The names, and the times of the claims. */
+  private readonly times = new Map<string, number>()
+
+  constructor(store: NameStore, node: string, ttlMs: number, attempt: (call: () => unknown) => void) {
+    this.store = store
+    this.node = node
+    this.ttlMs = ttlMs
+    this.attempt = attempt
+  }
+
+  /**
+   * Claims a name for this node.
+   * @returns the time of the claim; null: another claim has the name
+   * @throws rejects if the store cannot be asked
+   */
+  async claim(name: string, time: number, mayReplace: boolean): Promise<number | null> {
+    const claim: StoredClaim = { node: this.node, time }
+    const holder = await this.store.claim(name, claim, mayReplace, this.ttlMs)
+    if (holder === null) return null
+    this.times.set(name, holder)
+    return holder
+  }
+
+  /** The name has this claim in this process now: null if it has none. One that is not of the store ends the store's. */
+  changed(name: string, time: number | null): void {
+    const claimed = this.times.get(name)
+    if (claimed === undefined || claimed === time) return
+    this.times.delete(name)
+    this.attempt(() => this.store.release(name, { node: this.node, time: claimed }))
+  }
+
+  /** Keeps the claims from expiring. */
+  renew(): void {
+    if (this.times.size === 0) return
+    const claims = Array.from(this.times, ([name, time]) => [name, { node: this.node, time }] as const)
+    this.attempt(() => this.store.renew(claims, this.ttlMs))
+  }
+
+  /** Gives all names back. */
+  close(): void {
+    for (const name of [...this.times.keys()]) this.changed(name, null)
+  }
+}

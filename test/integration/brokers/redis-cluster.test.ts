@@ -1,0 +1,92 @@
+// slow: starts two redis-servers as a cluster
+/** The backplane over a Redis Cluster, with and without sharded channels. */
+import { Cluster } from 'ioredis'
+import { createClient, createCluster } from 'redis'
+import { redisBackplane, type RedisClient } from '../../../src/brokers/redis.js'
+import { joined, serveNode, until } from '../../helpers/broker-nodes.js'
+import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { stopHubs } from '../../helpers/hub-server.js'
+
+let servers: readonly BrokerServer[]
+beforeAll(async () => {
+  const make = () => BrokerServer.redis('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000')
+  servers = [await make(), await make()]
+  const admins = await Promise.all(servers.map(({ url }) => createClient({ url }).connect()))
+  const [first, second] = admins
+  await first?.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '8191'])
+  await second?.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '8192', '16383'])
+  await second?.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(servers[0]?.port)])
+  for (const admin of admins) {
+    while (!(await admin.sendCommand<string>(['CLUSTER', 'INFO'])).includes('cluster_state:ok'));
+    while (((await admin.sendCommand<string>(['CLUSTER', 'NODES'])).match(/\d+-\d+\n/g) ?? []).length < 2);
+    admin.destroy()
+  }
+})
+afterAll(stopBrokers)
+afterEach(stopHubs)
+
+const CLIENTS: readonly (readonly [name: string, make: () => RedisClient])[] = [
+  ['redis', () => createCluster({ rootNodes: servers.map(({ url }) => ({ url })) })],
+  [
+    'ioredis',
+    () =>
+      new Cluster(
+        servers.map(({ port }) => ({ host: '127.0.0.1', port })),
+        { lazyConnect: true },
+      ),
+  ],
+]
+
+describe.each(CLIENTS)('with the cluster of %s', (name, makeClient) => {
+  it.each([false, true])('groups on both shards, names and claims work (sharded: %p)', async (sharded) => {
+    const prefix = `${name}-${String(sharded)}`
+    const make = () => serveNode(redisBackplane(makeClient(), { prefix, sharded }))
+    const [a, b] = [await make(), await make()]
+    await joined(a, b)
+    const { client, socket } = await b.open()
+    const groups = Array.from({ length: 12 }, (_, i) => `group ${String(i)}`)
+    for (const group of groups) socket.join(group)
+    await until(() => groups.every((group) => a.server.group(group).sizeEverywhere === 1))
+    for (const group of groups)
+      for (const text of ['one', 'two']) a.server.group(group).send(`${group} ${text}`)
+    const got: unknown[] = []
+    while (got.length < 24) got.push(await client.receive())
+    for (const group of groups) {
+      expect(got.filter((text) => String(text).startsWith(`${group} `))).toEqual([
+        `${group} one`,
+        `${group} two`,
+      ])
+    }
+    for (const key of ['ann', 'bob', 'eve']) {
+      expect(await b.server.connections.claim(key, socket, { onConflict: 'reject' })).toBe(true)
+      expect(await a.server.connections.deliver(key, key)).toBe('sent')
+      expect(await client.receive()).toBe(key)
+    }
+    expect([...a.errors, ...b.errors]).toEqual([])
+  })
+
+  it('a node of the cluster that is killed and started again is followed by the groups of all shards', async () => {
+    const make = () =>
+      serveNode(
+        redisBackplane(makeClient(), { prefix: `${name}-again`, sharded: true, stallTimeoutMs: 1000 }),
+      )
+    const [a, b] = [await make(), await make()]
+    await joined(a, b)
+    const { client, socket } = await b.open()
+    const groups = Array.from({ length: 12 }, (_, i) => `group ${String(i)}`)
+    for (const group of groups) socket.join(group)
+    await until(() => groups.every((group) => a.server.group(group).sizeEverywhere === 1))
+    await servers[1]?.kill()
+    await servers[1]?.start()
+    const heard = new Set<unknown>()
+    const reading = (async () => {
+      while (heard.size < groups.length) heard.add(await client.receive())
+    })()
+    await until(() => {
+      for (const group of groups) if (!heard.has(group)) a.server.group(group).send(group)
+      return heard.size === groups.length
+    })
+    await reading
+    expect(heard.size).toBe(groups.length)
+  })
+})

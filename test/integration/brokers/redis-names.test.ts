@@ -1,0 +1,120 @@
+// slow: starts redis-server
+/** Names that are claimed in Redis: one connection has them, whatever happens at once, and a node that dies keeps none. */
+import { createClient } from 'redis'
+import { NameTakenError } from '../../../src/errors.js'
+import { redisBackplane } from '../../../src/brokers/redis.js'
+import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
+import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { stopHubs } from '../../helpers/hub-server.js'
+import { REDIS_CLIENTS } from '../../helpers/redis-clients.js'
+
+let redis: BrokerServer
+let admin: ReturnType<typeof createClient>
+beforeAll(async () => {
+  redis = await BrokerServer.redis()
+  admin = createClient({ url: redis.url })
+  await admin.connect()
+})
+afterAll(() => {
+  admin.destroy()
+  stopBrokers()
+})
+afterEach(stopHubs)
+
+/** Each test has keys of its own. */
+let prefixes = 0
+let prefix = ''
+beforeEach(() => {
+  prefix = `test-${String(prefixes++)}`
+})
+const keys = () => admin.keys(`${prefix}:name:*`)
+
+describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
+  const nodes = async (count: number, presenceTtlMs = 15_000): Promise<BrokerNode[]> => {
+    const all = await Promise.all(
+      Array.from({ length: count }, () =>
+        serveNode(redisBackplane(makeClient(redis.url), { prefix }), { presenceTtlMs }),
+      ),
+    )
+    await joined(...all)
+    return all
+  }
+
+  it('of many claims at once that reject, one gets the name, and it can be claimed again when it is free', async () => {
+    const all = await nodes(3)
+    const opened = []
+    for (const node of all) opened.push({ node, ...(await node.open()) }, { node, ...(await node.open()) })
+    const claims = await Promise.allSettled(
+      opened.map(({ node, socket }) =>
+        node.server.connections.claim('ann', socket, { onConflict: 'reject' }),
+      ),
+    )
+    expect(claims.filter(({ status }) => status === 'fulfilled')).toEqual([
+      { status: 'fulfilled', value: true },
+    ])
+    for (const claim of claims)
+      if (claim.status === 'rejected') expect(claim.reason).toBeInstanceOf(NameTakenError)
+    const holder = opened.find(({ node, socket }) => node.server.connections.get('ann') === socket)
+    await until(() => all.every(({ server }) => server.connections.has('ann')))
+    await holder?.client.close()
+    await until(() => !all.some(({ server }) => server.connections.has('ann')))
+    while ((await keys()).length > 0);
+    const other = opened.find(({ node }) => node !== holder?.node)
+    expect(await other?.node.server.connections.claim('ann', other.socket, { onConflict: 'reject' })).toBe(
+      true,
+    )
+  })
+
+  it('of many claims at once that replace, one has the name in the end, and all nodes agree on which', async () => {
+    const all = await nodes(3)
+    const opened = []
+    for (const node of all) opened.push({ node, ...(await node.open()) })
+    const claims = opened.map(({ node, socket }) =>
+      node.server.connections.claim('ann', socket, { onConflict: 'closePrevious' }),
+    )
+    expect(await Promise.all(claims)).toEqual([true, true, true])
+    await until(() => all.filter(({ server }) => server.connections.get('ann') !== undefined).length === 1)
+    const holder = all.find(({ server }) => server.connections.get('ann') !== undefined)
+    expect(await admin.get(`${prefix}:name:ann`)).toMatch(/^\d+ [\w-]+$/)
+    const closed = opened.filter(({ node }) => node !== holder)
+    for (const { client } of closed) expect(await client.closed).toMatchObject({ code: 1000 })
+    expect(holder?.server.connectionCount).toBe(1)
+  })
+
+  it('a name is renewed after Redis has lost it, and a node that is gone loses it by its expiry', async () => {
+    const [a, b] = (await nodes(2, 300)) as [BrokerNode, BrokerNode]
+    const [ann, bob] = [await a.open(), await b.open()]
+    expect(await a.server.connections.claim('ann', ann.socket)).toBe(true)
+    await admin.flushAll()
+    while ((await keys()).length === 0);
+    // What a node that was killed leaves: a key that nobody renews.
+    await admin.set(`${prefix}:name:bob`, '1 dead', { expiration: { type: 'PX', value: 200 } })
+    const claim = () => b.server.connections.claim('bob', bob.socket, { onConflict: 'reject' })
+    await expect(claim()).rejects.toThrow(NameTakenError)
+    while ((await keys()).length > 1);
+    expect(await claim()).toBe(true)
+    await a.server.close()
+    await b.server.close()
+    while ((await keys()).length > 0);
+  })
+
+  it('without Redis a claim rejects and changes nothing, and set works as always', async () => {
+    const node = await serveNode(redisBackplane(makeClient('redis://127.0.0.1:1'), { prefix }))
+    const { socket } = await node.open()
+    await expect(node.server.connections.claim('ann', socket)).rejects.toThrow(
+      'there is no connection to redis',
+    )
+    expect(node.server.connections.has('ann')).toBe(false)
+    expect(node.server.connections.set('ann', socket)).toBe(true)
+  })
+
+  it('a connection that closes while its claim is decided has no name, and Redis keeps none', async () => {
+    const [a] = (await nodes(1)) as [BrokerNode]
+    const { socket } = await a.open()
+    const claim = a.server.connections.claim('ann', socket)
+    void socket.close()
+    expect(await claim).toBe(false)
+    while ((await keys()).length > 0);
+    expect(a.server.connections.has('ann')).toBe(false)
+  })
+})
