@@ -1,11 +1,12 @@
 /** Hawser in NestJS: a WebSocketAdapter for gateways. Of Nest it imports nothing. */
-import { createServer, type Server as HttpServer } from 'node:http'
+import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import { showValue } from '../check.js'
 import { InvalidStateError } from '../errors.js'
 import { showAs } from '../inspect.js'
 import { isHttpServer } from '../server/listener.js'
 import type { ServerOptions } from '../server/options.js'
 import type { ServerSocket } from '../server/server-socket.js'
+import { accept } from '../server/server-service.js'
 import { WebSocketServer } from '../server/websocket-server.js'
 
 /** The members of a room, to send to. */
@@ -92,7 +93,7 @@ export interface NestGatewayOptions extends Omit<ServerOptions, 'tls'> {
 
 /** What is bound to one server that the adapter made. */
 interface Bound {
-  readonly connect: ((client: NestSocket) => unknown)[]
+  readonly connect: Connected[]
   /** The HTTP server of a port of the gateway's own; null: it is the application's. */
   readonly http: HttpServer | null
 }
@@ -105,6 +106,9 @@ interface BoundClient {
   >
   readonly disconnect: ((client: NestSocket) => unknown)[]
 }
+
+/** Nest's callback: it gives both to `handleConnection` of the gateway. */
+type Connected = (client: NestSocket, request?: IncomingMessage) => unknown
 
 type Transform = (data: unknown) => NestResponses
 
@@ -140,12 +144,19 @@ export class HawserAdapter {
   /**
    * Makes the server of a gateway; Nest calls it.
    * @param port 0: that of the application
-   * @throws TypeError or RangeError for wrong options; TypeError for namespaces, which are of Socket.IO, and for
+   * @throws TypeError or RangeError for wrong options; TypeError for namespaces and cors, which are of Socket.IO, and for
    *   `tls`, which is of the HTTP server; InvalidStateError for an application without an http or https server
    */
   create(port: number, options: NestGatewayOptions = {}): WebSocketServer {
-    const given: NestGatewayOptions & { readonly namespace?: unknown; readonly tls?: unknown } = options
-    const { path = '/', namespace, tls, ...serverOptions } = given
+    const given: NestGatewayOptions & {
+      readonly cors?: unknown
+      readonly namespace?: unknown
+      readonly tls?: unknown
+    } = options
+    const { path = '/', namespace, tls, cors, ...serverOptions } = given
+    if (cors !== undefined && cors !== false) {
+      throw new TypeError('cors is of Socket.IO: the option origins says which pages may connect')
+    }
     if (namespace !== undefined) {
       throw new TypeError('namespace is of Socket.IO: give the gateway a path, and use groups for rooms')
     }
@@ -156,14 +167,27 @@ export class HawserAdapter {
     }
     const server = new WebSocketServer(serverOptions)
     const connect: Bound['connect'] = []
-    server.route(path, (socket) => {
-      const client = new NestSocket(socket)
-      this.#clients.set(client, { handlers: new Map(), disconnect: [] })
-      return {
-        onOpen: () => connect.forEach((callback) => callback(client)),
-        onMessage: (_, message) => this.#dispatch(client, message),
-        onClose: () => this.#clients.get(client)?.disconnect.forEach((callback) => callback(client)),
-      }
+    const clients = new WeakMap<object, NestSocket>()
+    server.route<IncomingMessage | undefined>(path, {
+      // Kept until handleConnection has seen it.
+      onUpgrade: ({ raw }) => accept({ data: raw }),
+      onOpen: (socket) => {
+        const request = socket.data
+        socket.data = undefined
+        const client = new NestSocket(socket)
+        clients.set(socket, client)
+        this.#clients.set(client, { handlers: new Map(), disconnect: [] })
+        connect.forEach((callback) => callback(client, request))
+      },
+      onMessage: (socket, message) => {
+        const client = clients.get(socket)
+        if (client !== undefined) this.#dispatch(client, message)
+      },
+      onClose: (socket) => {
+        const client = clients.get(socket)
+        if (client === undefined) return
+        this.#clients.get(client)?.disconnect.forEach((callback) => callback(client))
+      },
     })
     const http = port === 0 ? null : this.#portOf(port)
     const shared = http ?? this.#app.getHttpServer()
@@ -174,7 +198,10 @@ export class HawserAdapter {
   }
 
   /** Has each new client bound; Nest calls it, once for each gateway of the server. */
-  bindClientConnect(server: WebSocketServer, callback: (client: NestSocket) => unknown): void {
+  bindClientConnect(
+    server: WebSocketServer,
+    callback: (client: NestSocket, request?: IncomingMessage) => unknown,
+  ): void {
     this.#bound.get(server)?.connect.push(callback)
   }
 

@@ -1,7 +1,7 @@
 /** hawser/nest: gateways of a real NestJS application over real sockets. */
 import 'reflect-metadata'
 import { EventEmitter, once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Module, type INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
@@ -25,7 +25,12 @@ const disconnected = new EventEmitter()
 /** The gateway; its decorators are applied below, since the tests are compiled without them. */
 class Chat {
   server!: WebSocketServer
-  handleConnection(client: NestSocket): void {
+  handleConnection(client: NestSocket, request: IncomingMessage): void {
+    // As a gateway of @nestjs/platform-ws authenticates.
+    if (request.headers['x-user'] === 'eve') {
+      void client.socket.close(4401, 'not you')
+      return
+    }
     client.emit('welcome', client.socket.url)
   }
 
@@ -109,6 +114,17 @@ describe('HawserAdapter', () => {
     expect(none).toBeInstanceOf(HandshakeError)
   })
 
+  it('gives the request to handleConnection, which may close the connection', async () => {
+    class Gateway extends Chat {}
+    gateway(Gateway, EVENTS, {})
+    const { host } = await start(Gateway)
+    const eve = await connect(`ws://${host}/`, { headers: { 'X-User': 'eve' } })
+    expect(await eve.closed).toMatchObject({ code: 4401, reason: 'not you' })
+    const ada = await connect(`ws://${host}/`, { headers: { 'X-User': 'ada' } })
+    expect(await ada.receiveJson()).toEqual({ event: 'welcome', data: '/' })
+    await ada.close()
+  })
+
   it('has groups as rooms, which the server of the gateway reaches', async () => {
     class Gateway extends Chat {}
     gateway(Gateway, EVENTS, {})
@@ -154,6 +170,7 @@ describe('HawserAdapter', () => {
     expect(() => adapter.create(0, { maxMesageBytes: 1 } as never)).toThrow(/maxMesageBytes/)
     expect(() => adapter.create(0, { path: 'chat' })).toThrow(/path/)
     expect(() => adapter.create(0, { namespace: '/chat' } as never)).toThrow(/^namespace is of Socket\.IO/)
+    expect(() => adapter.create(0, { cors: true } as never)).toThrow(/^cors is of Socket\.IO.*origins/)
     expect(() => adapter.create(0, { tls: {} } as never)).toThrow(/^tls is of the HTTP server/)
     const without = new HawserAdapter({ getHttpServer: () => undefined })
     expect(() => without.create(0)).toThrow(/has no http or https server/)
