@@ -19,7 +19,7 @@ export {
 export type { ServerStats, SocketList } from './server/diagnostics.js'
 export type { ServerSocket } from './server/server-socket.js'
 export type { Group } from './hub/group.js'
-export type { ConnectionRegistry, DeliverOptions, NameDelivery } from './hub/connection-registry.js'
+export type { ConnectionRegistry, NameDelivery } from './hub/connection-registry.js'
 export { connect, type ConnectOptions } from './client/connect.js'
 export type { ProxyOptions } from './dial/proxy.js'
 export type { ClientSocket } from './client/client-socket.js'
