@@ -66,7 +66,7 @@ export interface HonoWebSocketEvents {
 /** A handler of Hono that upgrades. */
 export type UpgradeHandler<E extends Env, P extends string> = MiddlewareHandler<E, P, { outputFormat: 'ws' }>
 
-// As in Hono's own Context: with a closer type no variable of an application could be read.
+/** As in Hono's own Context: with a closer type no variable of an application could be read. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 type AnyEnv = any
 
