@@ -29,7 +29,10 @@ export interface ExpressRouteOptions<Data, Request extends IncomingMessage = Inc
 /** The parameters of a route, all as text: by the type of its request, where that is given. */
 export type ExpressParams<Request> = 0 extends 1 & Request
   ? Params
-  : Request extends { readonly params: infer P }
+  : Request extends {
+        /** Those of the route. */
+        readonly params: infer P
+      }
     ? { readonly [Name in keyof P]: string }
     : Params
 

@@ -23,6 +23,7 @@ import { WebSocketServer } from '../server/websocket-server.js'
 import type { Codec } from '../service/codec.js'
 import { textParams, FrameworkUpgrades } from './framework-upgrades.js'
 
+/** The mark of a service that {@link withCodec} took. */
 declare const CHECKED: unique symbol
 
 /** What {@link withCodec} returns: a service with a codec, whose types were checked there. */

@@ -1,6 +1,5 @@
 /** Hawser in Hono on Node: `upgradeWebSocket` over @hono/node-server. Of Hono it imports types alone. */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import type { Http2SecureServer, Http2Server } from 'node:http2'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { checkOptionNames, isThenable, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
@@ -66,7 +65,7 @@ export interface HonoWebSocketEvents {
 /** A handler of Hono that upgrades. */
 export type UpgradeHandler<E extends Env, P extends string> = MiddlewareHandler<E, P, { outputFormat: 'ws' }>
 
-// As in Hono's own Context: with a closer type no variable of an application could be read.
+/** As in Hono's own Context: with a closer type no variable of an application could be read. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 type AnyEnv = any
 
@@ -106,6 +105,14 @@ const EVENTS: Readonly<Record<keyof HonoWebSocketEvents, true>> = {
 const NO_SETTINGS: ServiceSettings = Object.freeze({})
 const SETTINGS = Object.fromEntries(SETTING_NAMES.map((name) => [name, true]))
 
+/** What `serve` of @hono/node-server returns: in its type, HTTP/2 is among the servers. */
+export interface HonoServer {
+  /** Where it listens. */
+  address(): unknown
+  /** Whether it listens. */
+  readonly listening: boolean
+}
+
 /** The WebSockets of a Hono application. `AppEnv` is that of `new Hono<AppEnv>()`: its variables then have their types. */
 export class HonoWebSockets<AppEnv extends Env = AnyEnv> {
   static {
@@ -138,10 +145,7 @@ export class HonoWebSockets<AppEnv extends Env = AnyEnv> {
    * @throws TypeError for what is not such a server, HTTP/2 among them, and for wrong options; InvalidStateError if it is attached already or the
    *   WebSocketServer was closed
    */
-  readonly attach = (
-    httpServer: HttpServer | Http2Server | Http2SecureServer,
-    options: AttachOptions = {},
-  ): this => {
+  readonly attach = (httpServer: HttpServer | HonoServer, options: AttachOptions = {}): this => {
     this.#upgrades.attach(httpServer as HttpServer, options)
     return this
   }
