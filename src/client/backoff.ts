@@ -102,6 +102,19 @@ export class Backoff {
   }
 
   /**
+   * The server of the current URL closed a connection, and asked for time. The random part of a delay comes in addition, so that
+   * clients which were asked for the same time do not come back at once; both together are at most `maxRetryAfterMs`, or the
+   * delay alone if that is longer.
+   * @param hintMs undefined or 0: it asked for none
+   */
+  defer(now: number, hintMs: number | undefined): void {
+    if (hintMs === undefined || hintMs === 0) return
+    const ownMs = delayAfter(0, this.rule, this.random())
+    const askedMs = Math.min(hintMs, Math.max(0, this.rule.maxRetryAfterMs - ownMs))
+    this.notBefore[this.urlIndex] = now + askedMs + ownMs
+  }
+
+  /**
    * The URL of the last failure is asked no more, until a connection was good.
    * @returns false: there is no other one
    */

@@ -17,7 +17,7 @@ import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } f
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
 import { reconnectingHandlers, type ConnectionListener } from './reconnecting-handlers.js'
-import { isOfOneServer, isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
+import { hintOf, isOfOneServer, isRetriedByDefault, retryAfterOf, type ReconnectCause } from './retry-rule.js'
 import { UnreadConnections } from './unread-connections.js'
 import { WaitingOutput } from './waiting-output.js'
 
@@ -128,7 +128,7 @@ export class Reconnector implements ConnectionListener {
         if (this.openFailure !== null) throw this.openFailure.error
         if (this.isEnd(cause)) throw error
         this.lost(cause)
-        this.countFailure(cause)
+        this.countEnd(cause, true)
         if (this.backoff.isRoundOver && !this.settings.retryFirst) throw error
         const isRetried = this.mayTry(cause)
         this.throwIfStopped()
@@ -237,8 +237,9 @@ export class Reconnector implements ConnectionListener {
       const connection = this.connection as ClientSocket
       const openedAt = this.clock.now()
       let cause = await endOf(connection)
-      if (this.clock.now() - openedAt >= this.settings.stableAfterMs) this.backoff.reset()
-      else this.countFailure(cause)
+      const isStable = this.clock.now() - openedAt >= this.settings.stableAfterMs
+      if (isStable) this.backoff.reset()
+      this.countEnd(cause, !isStable)
       for (;;) {
         this.lost(cause)
         if (this.isEnd(cause)) {
@@ -259,7 +260,7 @@ export class Reconnector implements ConnectionListener {
         if (this.isEnded) return
         if (failure === null) break
         cause = failure
-        this.countFailure(cause)
+        this.countEnd(cause, true)
         if (this.openFailure !== null) report(this.service, this.socket, this.openFailure.error)
         if (this.isEnded) return
       }
@@ -317,10 +318,12 @@ export class Reconnector implements ConnectionListener {
     return this.isStopping || this.options.signal?.aborted === true || close?.initiator === 'local'
   }
 
-  private countFailure(cause: ReconnectCause): void {
+  private countEnd(cause: ReconnectCause, isFailure: boolean): void {
+    const now = this.clock.now()
+    this.backoff.defer(now, hintOf(cause))
+    if (!isFailure) return
     const asked = retryAfterOf(cause)
-    const retryAfterMs = asked === undefined ? undefined : readRetryAfter(asked, this.clock.wallNow())
-    this.backoff.failed(this.clock.now(), retryAfterMs)
+    this.backoff.failed(now, asked === undefined ? undefined : readRetryAfter(asked, this.clock.wallNow()))
   }
 
   private mayTry(cause: ReconnectCause): boolean {

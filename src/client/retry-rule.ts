@@ -1,6 +1,7 @@
 import { HandshakeError, type HandshakeErrorCode } from '../errors.js'
 import type { CloseInfo } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
+import { readRetryHint } from '../socket/retry-hint.js'
 
 /**
  * Why there is no connection: `cause.close !== undefined` narrows it, and `cause.error instanceof HandshakeError` the error.
@@ -64,6 +65,10 @@ const isMistake = (error: Error): boolean =>
   (error instanceof TypeError && error.cause === undefined) ||
   error instanceof RangeError ||
   error instanceof SyntaxError
+
+/** When the peer that closed the connection wants it back, in milliseconds; undefined: it did not say. */
+export const hintOf = ({ close }: ReconnectCause): number | undefined =>
+  close === undefined ? undefined : readRetryHint(close.reason)
 
 /** The `Retry-After` of the response, if there is one. */
 export function retryAfterOf({ error }: ReconnectCause): string | undefined {

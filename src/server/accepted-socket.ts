@@ -85,6 +85,11 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     this.sink.handlerFailed(error)
   }
 
+  /** Closes the connection, and cuts it after this time. Nobody waits for it here. */
+  closeWithin(code: number, reason: string, timeoutMs: number): void {
+    if (!this.isOver) this.driver.close(code, reason, timeoutMs)
+  }
+
   override handleEvent(event: ConnectionEvent): void {
     if (event.type === 'message') {
       if (this.isOver) this.owner.received()

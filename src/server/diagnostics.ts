@@ -12,6 +12,7 @@ import type { BackplaneStats } from '../backplane/backplane.js'
  * | `hawser:message` | `{ socket, data }`: before its handler |
  * | `hawser:close` | `{ socket, info }`: before `onClose` |
  * | `hawser:error` | `{ socket, error }`: of the peer, the network or a handler |
+ * | `hawser:closing` | `{ server, remaining, spreadMs }`: a server begins to close, is hastened, or has closed its last connection (`remaining` 0) |
  *
  * The backplanes over brokers publish to `hawser:backplane`: src/brokers/broker-link.ts.
  */
@@ -21,6 +22,7 @@ export const CHANNELS = {
   message: channel('hawser:message'),
   close: channel('hawser:close'),
   error: channel('hawser:error'),
+  closing: channel('hawser:closing'),
 } as const
 
 /** What went through a route, or a server, since it was made. */
@@ -49,6 +51,10 @@ export interface ServerStats {
   readonly errors: number
   /** What went over the backplane; null for a route, and for a server without a backplane. */
   readonly backplane: BackplaneStats | null
+  /** Whether the server takes no further connections: `close` or `terminate` was called. */
+  readonly isClosing: boolean
+  /** Open connections whose turn has not come while `close({ spreadMs })` is under way; else 0. */
+  readonly waitingToClose: number
 }
 
 /**
@@ -95,7 +101,11 @@ export class Counters {
   }
 
   /** The sums, with those that are there now. */
-  stats(connections: number, live: Iterable<Iterable<Counted>>): ServerStats {
+  stats(
+    connections: number,
+    live: Iterable<Iterable<Counted>>,
+    closing: Pick<ServerStats, 'isClosing' | 'waitingToClose'>,
+  ): ServerStats {
     const sum = new Counters()
     for (const group of live) for (const one of group) sum.add(one)
     return {
@@ -111,6 +121,7 @@ export class Counters {
       bytesUnsent: this.bytesUnsent,
       errors: this.errors,
       backplane: null,
+      ...closing,
     }
   }
 }

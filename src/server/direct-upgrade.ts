@@ -184,6 +184,8 @@ export class DirectAccept {
   private readonly deadlines: HandshakeDeadlines
   private readonly silent = new Set<SilentConnection>()
   private giveToServer: ((handle: FreshHandle) => void) | null = null
+  /** How many connections were accepted. */
+  accepted = 0
 
   /**
    * @param server listens already
@@ -233,7 +235,13 @@ export class DirectAccept {
     else closeFresh(handle)
   }
 
+  /** How many connections have sent nothing yet. */
+  get silentCount(): number {
+    return this.silent.size
+  }
+
   private admit(handle: FreshHandle): void {
+    this.accepted++
     const connection = new SilentConnection(this, handle)
     if (!readFirst(handle, connection)) return
     this.silent.add(connection)

@@ -49,6 +49,8 @@ export class HandshakeDeadlines {
   private readonly transports = new Set<Duplex>()
   /** One listener for all connections. */
   private readonly onClose: (this: Duplex) => void
+  /** Connections whose request has not been received. */
+  private readonly waiting = new Set<HandshakeDeadline>()
 
   /** @param onLate called with a connection whose request was not received in time */
   constructor(timeoutMs: number, onLate: (duplex: Duplex) => void) {
@@ -62,6 +64,11 @@ export class HandshakeDeadlines {
     this.onClose = function () {
       closed(this)
     }
+  }
+
+  /** How many connections have not sent their request yet. */
+  get waitingCount(): number {
+    return this.waiting.size
   }
 
   /** A connection without TLS was accepted. A connection that is known already keeps its time. */
@@ -109,12 +116,14 @@ export class HandshakeDeadlines {
 
   private note(deadline: HandshakeDeadline, socket: Duplex): void {
     this.deadlines.set(socket, deadline)
+    this.waiting.add(deadline)
     timerWheel.schedule(deadline, deadline.startedAt + this.timeoutMs)
     socket.on('close', this.onClose)
   }
 
   private end(deadline: HandshakeDeadline): void {
     timerWheel.cancel(deadline)
+    this.waiting.delete(deadline)
     this.dropKey(deadline)
     this.deadlines.delete(deadline.transport)
     if (deadline.answerable !== null) this.deadlines.delete(deadline.answerable)

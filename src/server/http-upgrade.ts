@@ -105,6 +105,10 @@ export function isToAnswer(httpServer: HttpServer, core: ServerCore, path: strin
   return path === null || !cores.some((one) => one.hasRoute(path))
 }
 
+/** Whether a server that is attached beside this one, and does not close, has a route for a path. */
+const hasSuccessor = (httpServer: HttpServer, core: ServerCore, path: string): boolean =>
+  [...(ATTACHED.get(httpServer) ?? [])].some((one) => one !== core && !one.isClosing && one.hasRoute(path))
+
 /** An upgrade that node:http parsed. */
 export class HttpUpgrade extends Upgrade {
   readonly raw: IncomingMessage | undefined
@@ -176,6 +180,12 @@ export class HttpUpgrade extends Upgrade {
   protected override isLeftToOthers(path: string | null): boolean {
     if (this.sharedWith === null || isToAnswer(this.sharedWith, this.core, path)) return false
     // If no listener takes it, none has its errors either, and a reset would end the process.
+    ignoreErrors(this.duplex)
+    return true
+  }
+
+  protected override isLeftToSuccessor(path: string): boolean {
+    if (this.sharedWith === null || !hasSuccessor(this.sharedWith, this.core, path)) return false
     ignoreErrors(this.duplex)
     return true
   }

@@ -1,8 +1,10 @@
+import cluster from 'node:cluster'
 import { createServer, Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions, Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { HandshakeError, InvalidStateError } from '../errors.js'
 import { showValue } from '../check.js'
 import { ignoreErrors, REJECTION_LINGER_MS, writeAndEnd } from '../socket/handshake-io.js'
@@ -12,13 +14,20 @@ import { HttpUpgrade, isTaken, joinPort, leavePort, readRequest } from './http-u
 import type { ResolvedListenOptions } from './listen-options.js'
 import { watchOwedAnswers } from './pipelining.js'
 import type { ServerCore } from './server-core.js'
-import { rejectionOf } from './upgrade.js'
 
 /** Whether a value is an HTTP server. The class of HTTP/2 servers with TLS is not public; only they have `updateSettings`. */
 export const isHttpServer = (server: unknown): server is HttpServer =>
   server instanceof HttpServer ||
   server instanceof HttpsServer ||
   (server instanceof TlsServer && 'updateSettings' in server)
+
+/** So many connections are accepted before a port is closed, at most: a flood must not keep it open. */
+const MAX_LAST_CONNECTIONS = 4_096
+/** The port is best closed after a turn of the event loop that was at most this long; only so many longer ones are waited for. */
+const SHORT_TURN_MS = 0.3
+const MAX_LONG_TURNS = 200
+/** How often {@link Listener.lastRequests} looks. */
+const LAST_REQUESTS_LOOK_MS = 5
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -32,12 +41,18 @@ export class Listener {
   /** Connections of the own port that got their last response: nothing after it is a request (RFC 9112 9.6). */
   private readonly answered = new WeakSet<Duplex>()
   private isClosing = false
+  /** Whether other processes take the connections that come to the port after this one has left it. */
+  isShared = false
+  /** How many connections node:http accepted at the own port. */
+  private accepted = 0
+  private portLeft: Promise<void> | null = null
+  private portClosed: Promise<void> | null = null
 
   constructor(core: ServerCore) {
     this.core = core
     this.deadlines = new HandshakeDeadlines(core.options.limits.handshakeTimeoutMs, (socket) => {
       this.answered.add(socket)
-      writeAndEnd(socket, rejectionOf(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT')))
+      writeAndEnd(socket, core.rejectionOf(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT')))
     })
     watchOwedAnswers()
   }
@@ -81,6 +96,7 @@ export class Listener {
     }
     server.on('error', this.core.options.onError)
     server.on('upgrade', this.upgradeOwn)
+    this.isShared = reusePort || cluster.isWorker
     this.openDirectly(server)
     return server.address() as AddressInfo
   }
@@ -100,21 +116,77 @@ export class Listener {
     this.attached.set(httpServer, listener)
   }
 
-  /** Stops accepting. @returns a promise that resolves when the own port is closed */
-  stop(): Promise<void> {
+  /** From now on it listens nowhere else; where it listens, requests are answered on. */
+  retire(): void {
+    this.isClosing = true
+  }
+
+  /**
+   * Takes no further connections at the own port, when those that wait in its queue have been accepted: the system resets what
+   * is in the queue of a port that is closed.
+   */
+  leavePort(): Promise<void> {
+    this.portLeft ??= this.acceptLast().then(() => {
+      void this.closePort()
+    })
+    return this.portLeft
+  }
+
+  /** Waits until the accepted connections have sent their requests, for at most this long. */
+  async lastRequests(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    while (this.awaitedRequests > 0 && performance.now() < deadline) await sleep(LAST_REQUESTS_LOOK_MS)
+  }
+
+  /**
+   * Stops accepting.
+   * @param isSlow after the connections in the queue of the port
+   * @returns a promise that resolves when the own port and its connections are closed
+   */
+  stop(isSlow: boolean): Promise<void> {
     this.isClosing = true
     for (const [server, listener] of this.attached) {
       server.off('upgrade', listener)
       leavePort(server, this.core)
     }
     this.attached.clear()
+    return isSlow ? this.leavePort().then(() => this.closePort()) : this.closePort()
+  }
+
+  private get awaitedRequests(): number {
+    return (this.direct?.silentCount ?? 0) + this.deadlines.waitingCount
+  }
+
+  private get acceptedCount(): number {
+    return this.accepted + (this.direct?.accepted ?? 0)
+  }
+
+  /** Resolves right after the event loop found no connection in the queue of the port. */
+  private async acceptLast(): Promise<void> {
+    const first = this.acceptedCount
+    // From the first turn on the loop polls once between two of them, and accepts one connection or all of them.
+    await nextTurn()
+    for (let turns = 0; this.own?.listening === true; turns++) {
+      const before = this.acceptedCount
+      const startedAt = performance.now()
+      await nextTurn()
+      const accepted = this.acceptedCount
+      if (accepted - first > MAX_LAST_CONNECTIONS) return
+      // What came to the queue while a long turn was busy with other things is not seen.
+      const isShort = performance.now() - startedAt < SHORT_TURN_MS || turns > MAX_LONG_TURNS
+      if (accepted === before && isShort) return
+    }
+  }
+
+  private closePort(): Promise<void> {
     const { own } = this
-    if (!own?.listening) return Promise.resolve()
-    return new Promise((resolve) => {
+    if (!own?.listening) return this.portClosed ?? Promise.resolve()
+    this.portClosed = new Promise((resolve) => {
       own.close(() => {
         resolve()
       })
     })
+    return this.portClosed
   }
 
   /** Closes the connections without a request. */
@@ -148,6 +220,7 @@ export class Listener {
     if (tls === undefined) {
       const server = createServer(http, listener)
       server.on('connection', (socket: NetSocket) => {
+        this.accepted++
         this.deadlines.accepted(socket)
       })
       return server
@@ -160,6 +233,7 @@ export class Listener {
       this.deadlines.tlsDone(socket)
     })
     server.on('connection', (transport: NetSocket) => {
+      this.accepted++
       this.deadlines.acceptedForTls(transport)
     })
     return server
@@ -196,6 +270,12 @@ export class Listener {
     const path = (request.url ?? '').split('?', 1)[0] as string
     let error = !this.core.hasRoute(path) ? new HandshakeError('HAWSER_NOT_FOUND') : read
     if (!(error instanceof HandshakeError)) error = new HandshakeError('HAWSER_UPGRADE_REQUIRED')
+    // A check of health, for one: there is no upgrade here any more.
+    const retryAfter = this.core.retryAfterSeconds()
+    if (retryAfter !== undefined) {
+      error = new HandshakeError('HAWSER_SERVER_CLOSING')
+      response.setHeader('Retry-After', retryAfter)
+    }
     response.shouldKeepAlive = false
     this.deadlines.requestReceived(request.socket)
     this.answered.add(request.socket)

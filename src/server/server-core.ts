@@ -1,5 +1,6 @@
 import { createLocalNode, type LocalNode } from '../backplane/local-node.js'
 import { HandshakeError } from '../errors.js'
+import { formatRejection } from '../handshake/server-handshake.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
@@ -12,6 +13,7 @@ import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-ou
 import { Waiters } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
+import type { SpreadClose } from './spread-close.js'
 import {
   resolveServiceSettings,
   type ResolvedServerOptions,
@@ -41,6 +43,12 @@ export class ServerCore {
   connectionCount = 0
   /** No upgrade is accepted any more. */
   isClosing = false
+  /** The closes of the connections, spread over a time; null: `close` was not called with one. */
+  spread: SpreadClose | null = null
+  /** Over which time those that a spread refuses come back, and how long after it that begins; null: they are not told. */
+  retryAfter: { readonly spreadMs: number; readonly retryAfterMs: number } | null = null
+  /** Called when the last connection is over. */
+  whenEmpty: (() => void) | null = null
   /** Upgrades that are not decided yet. */
   readonly undecided = new Set<{ fail(error: HandshakeError): void }>()
   /** Connections that are over, while a handler of them still runs or a message waits. */
@@ -77,6 +85,11 @@ export class ServerCore {
     return this.routes.find(path) !== undefined
   }
 
+  /** The reason to reject a request for a path without a route. The version of the server that comes next may have one. */
+  noRoute(): HandshakeError {
+    return new HandshakeError(this.retryAfter === null ? 'HAWSER_NOT_FOUND' : 'HAWSER_SERVER_CLOSING')
+  }
+
   /** The reason to reject another connection from an address; null: there is room for it. */
   refusal(address: string): HandshakeError | null {
     if (this.isClosing) return new HandshakeError('HAWSER_SERVER_CLOSING')
@@ -99,6 +112,26 @@ export class ServerCore {
   disconnected(address: string): void {
     this.connectionCount--
     this.countAddress(address, -1)
+    if (this.connectionCount === 0) this.whenEmpty?.()
+  }
+
+  /** The response for an error; one that the server closes says when to come back, if the closes are spread. */
+  rejectionOf(error: HandshakeError): Uint8Array {
+    const seconds = error.code === 'HAWSER_SERVER_CLOSING' ? this.retryAfterSeconds() : undefined
+    const headers = seconds === undefined ? undefined : [['Retry-After', String(seconds)] as const]
+    return formatRejection(error.httpStatus ?? 500, { body: `${error.message}\n`, headers })
+  }
+
+  /** When one that is refused now may come back: any time of the spread, so that not all of them come at once. */
+  retryAfterSeconds(): number | undefined {
+    if (this.retryAfter === null) return undefined
+    const { spreadMs, retryAfterMs } = this.retryAfter
+    return Math.max(1, Math.ceil((retryAfterMs + Math.random() * spreadMs) / 1000))
+  }
+
+  /** The connections of each route that has some, the oldest first. */
+  connectionsByRoute(): ReadonlySet<ServerSocketCore>[] {
+    return [...this.inUse].map(({ connections }) => connections)
   }
 
   /** Accepts no more upgrades; those that are not decided get 503. */
@@ -166,10 +199,12 @@ export class ServerCore {
   }
 
   stats(): ServerStats {
-    return this.counters.stats(
-      this.connectionCount,
-      [...this.inUse].map((route) => route.connections),
-    )
+    return this.counters.stats(this.connectionCount, this.connectionsByRoute(), this.closingStats())
+  }
+
+  /** Whether the server closes, and how many open connections wait for their turn: of all routes, or of one. */
+  closingStats(route?: ServedRoute): Pick<ServerStats, 'isClosing' | 'waitingToClose'> {
+    return { isClosing: this.isClosing, waitingToClose: this.spread?.countWaiting(route) ?? 0 }
   }
 }
 
@@ -221,7 +256,7 @@ export class ServedRoute implements SocketOwner {
   }
 
   stats(): ServerStats {
-    return this.counters.stats(this.connections.size, [this.connections])
+    return this.counters.stats(this.connections.size, [this.connections], this.core.closingStats(this))
   }
 
   opened(connection: ServerSocketCore): void {

@@ -60,11 +60,6 @@ const NOBODY: TransportOwner = {
   unblock: () => undefined,
 }
 
-/** The response for an error: its status and its message, which say nothing of this side. */
-export function rejectionOf(error: HandshakeError): Uint8Array {
-  return formatRejection(error.httpStatus ?? 500, { body: `${error.message}\n` })
-}
-
 /** Decides where the service does not. */
 const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
 
@@ -118,9 +113,10 @@ export abstract class Upgrade implements Timed {
     }
     const found = byHand === undefined ? core.routes.find(request.path) : { route: byHand, params: NO_PARAMS }
     if (found === undefined) {
-      if (!this.isLeftToOthers(pathOf(this.target))) this.rejectInTurn(new HandshakeError('HAWSER_NOT_FOUND'))
+      if (!this.isLeftToOthers(pathOf(this.target))) this.rejectInTurn(core.noRoute())
       return
     }
+    if (core.isClosing && this.isLeftToSuccessor(request.path)) return
     this.request = request
     this.route = found.route
     this.params = found.params
@@ -291,7 +287,7 @@ export abstract class Upgrade implements Timed {
 
   /** Rejects the upgrade, if it is not decided. */
   fail(error: HandshakeError): void {
-    if (!this.isOver) this.rejectDecided(rejectionOf(error))
+    if (!this.isOver) this.rejectDecided(this.core.rejectionOf(error))
   }
 
   timeIsUp(_now: number): void {
@@ -338,6 +334,11 @@ export abstract class Upgrade implements Timed {
     return false
   }
 
+  /** Whether another server on the same port, which does not close, has a route for a path: that one then takes the request. */
+  protected isLeftToSuccessor(_path: string): boolean {
+    return false
+  }
+
   private rejectInTurn(error: HandshakeError): void {
     this.refusal = error
     this.takeTurn()
@@ -346,7 +347,7 @@ export abstract class Upgrade implements Timed {
   /** Rejects before there is anything to decide. */
   private rejectBeforeDecision(error: HandshakeError): void {
     this.isOver = true
-    this.reject(rejectionOf(error))
+    this.reject(this.core.rejectionOf(error))
   }
 
   /** Decides against the upgrade. */

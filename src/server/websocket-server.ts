@@ -4,13 +4,14 @@ import type { Duplex } from 'node:stream'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import type { BackplaneStats } from '../backplane/backplane.js'
-import { checkCloseArguments, CloseCode } from '../frame/close-code.js'
 import type { ConnectionRegistry } from '../hub/connection-registry.js'
 import type { Group } from '../hub/group.js'
-import { number, readOptions, refuseSurplus, string, type Advice, type Checks } from '../check.js'
+import { refuseSurplus } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Codec } from '../service/codec.js'
 import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import type { CloseOptions } from './close-options.js'
+import { Closing } from './closing.js'
 import type { ServerStats, SocketList } from './diagnostics.js'
 import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
 import { readListenOptions, type ListenOptions } from './listen-options.js'
@@ -26,26 +27,6 @@ import {
   type ServerService,
   type ServiceFactory,
 } from './server-service.js'
-
-/** The options of `close` of a server. */
-export interface CloseOptions {
-  /** The Close frame's code. Default 1001. */
-  readonly code?: number
-  /** The Close frame's reason: at most 123 bytes of UTF-8. Default: empty. */
-  readonly reason?: string
-  /** Connections that have not ended within this time are cut. Default `limits.closeTimeoutMs`. */
-  readonly timeoutMs?: number
-}
-
-const CLOSE_CHECKS = {
-  code: number({ min: 0, max: 65_535, integer: true }, CloseCode.GOING_AWAY),
-  reason: string(''),
-  timeoutMs: number({ min: 0, integer: false }, undefined),
-} satisfies Checks<CloseOptions>
-
-const CLOSE_ADVICE = {
-  callback: 'close returns a promise, which resolves when everything has ended',
-} satisfies Advice
 
 /** The core of a server, which the application does not get. */
 export let coreOfServer: (server: WebSocketServer) => ServerCore
@@ -72,12 +53,13 @@ export class WebSocketServer<Data = unknown> {
   readonly #listener: Listener
   /** Services of upgrades that are taken by hand. */
   readonly #byHand = new WeakMap<object, ServedRoute>()
-  readonly #stopper = new AbortController()
+  readonly #closing: Closing
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
     this.#core = new ServerCore(resolveServerOptions(options))
     this.#listener = new Listener(this.#core)
+    this.#closing = new Closing(this, this.#core, this.#listener)
   }
 
   /** How many connections are open or closing. */
@@ -129,9 +111,12 @@ export class WebSocketServer<Data = unknown> {
     return this.#core.routes.all().map(({ view }) => view)
   }
 
-  /** Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. */
+  /**
+   * Aborted when the server begins to stop, by `close` or `terminate`: for what runs beside it and should end with it. With
+   * `spreadMs` that is when every connection has had its turn.
+   */
   get signal(): AbortSignal {
-    return this.#stopper.signal
+    return this.#closing.stopper.signal
   }
 
   /**
@@ -258,33 +243,18 @@ export class WebSocketServer<Data = unknown> {
    * Stops accepting, closes every connection, waits for their ends, for running handlers and for `onClose`, and after
    * `timeoutMs` cuts the rest. Nothing keeps the process alive after it. A handler that waits for this promise waits for
    * itself, until the time is over.
-   * @throws TypeError or RangeError for a code that must not be sent
+   *
+   * With `spreadMs` the connections are closed one after another, evenly over that time, and go on until then; upgrades get 503
+   * with a `Retry-After`. A further call hastens the rest, and never puts it off: without `spreadMs` the rest is closed at once.
+   * @throws TypeError or RangeError for a code that must not be sent, and for an option with its name, value and range
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { code, reason, ...times } = readOptions('CloseOptions', options, CLOSE_CHECKS, CLOSE_ADVICE)
-    checkCloseArguments(code, reason)
-    const { timeoutMs = this.#core.options.limits.closeTimeoutMs } = times
-    const deadline = performance.now() + timeoutMs
-    const stopped = this.#stop()
-    const ended: Promise<unknown>[] = [...this.#core.sockets].map((socket) =>
-      socket.close(code, reason, { timeoutMs }),
-    )
-    this.#listener.closeIdle()
-    ended.push(this.#core.rejectedEnd(timeoutMs))
-    await Promise.all(ended)
-    this.#cutStrays()
-    await this.#core.handlersEnd(deadline)
-    await stopped
-    await this.#core.node?.close(Math.max(0, deadline - performance.now()))
+    await this.#closing.close(options)
   }
 
   /** Cuts every connection, and stops accepting. */
   terminate(): void {
-    void this.#stop()
-    for (const socket of [...this.#core.sockets, ...this.#core.ending]) socket.terminate()
-    this.#cutStrays()
-    // Not awaited: if the message that this node leaves is lost, the other nodes forget it after `presenceTtlMs`.
-    void this.#core.node?.close()
+    this.#closing.terminate()
   }
 
   /** `await using`: closes and waits. */
@@ -298,17 +268,5 @@ export class WebSocketServer<Data = unknown> {
     const entry = new ServedRoute('', checkServerService(service), this.#core)
     this.#byHand.set(service, entry)
     return entry
-  }
-
-  #stop(): Promise<void> {
-    this.#stopper.abort()
-    this.#core.stopAccepting()
-    return this.#listener.stop()
-  }
-
-  /** Cuts the connections that are not WebSockets. */
-  #cutStrays(): void {
-    this.#listener.cut()
-    this.#core.cutRejected()
   }
 }

@@ -152,6 +152,22 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       [{ code: 999 }, RangeError, 'close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999'],
       [{ reason: 5 }, TypeError, 'reason must be a string, not 5'],
       [{ timeoutMs: -1 }, RangeError, 'timeoutMs must be a number from 0 to Infinity, not -1'],
+      [{ spreadMs: '1' }, TypeError, 'spreadMs must be a number from 0 to 86400000, not "1"'],
+      [{ spreadMs: -1 }, RangeError, 'spreadMs must be a number from 0 to 86400000, not -1'],
+      [{ spreadMs: NaN }, RangeError, 'spreadMs must be a number from 0 to 86400000, not NaN'],
+      [{ spreadMs: Infinity }, RangeError, 'spreadMs must be a number from 0 to 86400000, not Infinity'],
+      [{ retryAfterMs: -1 }, RangeError, 'retryAfterMs must be a number from 0 to 86400000, not -1'],
+      [
+        { retryAfterMs: 86_400_001 },
+        RangeError,
+        'retryAfterMs must be a number from 0 to 86400000, not 86400001',
+      ],
+      [{ keepPort: 1 }, TypeError, 'keepPort must be true or false, not 1'],
+      [
+        { reason: 'x'.repeat(106), spreadMs: 1 },
+        RangeError,
+        'reason must be at most 105 bytes of UTF-8 with spreadMs, not 106: the time when to come back follows it',
+      ],
     ],
   },
   {

@@ -276,6 +276,37 @@ describe('a client that reconnects', () => {
     expect(afterNone).toBeLessThanOrEqual(5)
   })
 
+  it.each([
+    ['short', 5_000],
+    ['long', 0],
+  ])(
+    'waits as long as the reason of a close says, up to maxRetryAfterMs, after a life that counts as %s',
+    async (_, stableAfterMs) => {
+      const closes = (reason: string): Behaviour =>
+        opens((socket) =>
+          socket.end(Buffer.from([0x88, 2 + reason.length, 0x03, 0xf4, ...Buffer.from(reason)])),
+        )
+      const { url } = await listen(
+        closes('new version; retry-after-ms=30'),
+        closes('retry-after-ms=80000000'),
+        closes('retry-after-ms=0'),
+        closes('retry-after-ms=soon'),
+        word('hello'),
+      )
+      const reconnect = journal({ maxRetryAfterMs: 60, stableAfterMs })
+      const socket = await open(url, reconnect)
+      expect(await socket.receive({ timeoutMs: 10_000 })).toBe('hello')
+      const [after30 = 0, afterDay = 0, ...others] = reconnect.delays
+      // The random part of at most 5 ms comes in addition.
+      expect(after30).toBeGreaterThan(29)
+      expect(after30).toBeLessThanOrEqual(35)
+      expect(afterDay).toBeGreaterThan(55)
+      expect(afterDay).toBeLessThanOrEqual(60)
+      expect(others).toHaveLength(2)
+      expect(Math.max(...others)).toBeLessThanOrEqual(5)
+    },
+  )
+
   it('asks shouldReconnect, whose undefined is the default rule', async () => {
     const { url } = await listen(closesWith(4000), closesWith(1012), closesWith(1012))
     const codes: (number | undefined)[] = []

@@ -1,11 +1,11 @@
-/** The configuration of docs/guides/proxies.md in a real nginx, in front of a real server. */
+/** The configurations of docs/guides in a real nginx, in front of real servers. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { accept, connect, WebSocketServer } from '../../src/index.js'
+import { accept, connect, WebSocketServer, type ClientSocket } from '../../src/index.js'
 import { freePort, root } from '../helpers/doc-programs.js'
 
 const isInstalled = spawnSync('nginx', ['-v']).status === 0
@@ -25,17 +25,52 @@ const canConnect = (port: number): Promise<boolean> =>
     socket.once('error', () => resolve(false))
   })
 
+/** An nginx with the configuration that a page of the docs has. */
+class Nginx {
+  complaints = ''
+  private readonly directory = mkdtempSync(path.join(tmpdir(), 'hawser-nginx-'))
+  private child: ChildProcess | undefined
+
+  /**
+   * @param file the name of the configuration on the page
+   * @param behind the ports that take the place of 8080 and 8082
+   * @returns the port of nginx
+   */
+  async start(page: string, file: string, behind: readonly number[]): Promise<number> {
+    const text = readFileSync(path.join(root, page), 'utf8')
+    const found = new RegExp(`<!-- file: ${file} -->\\n\\n\`\`\`nginx\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(text)
+    const front = await freePort()
+    const config = (found?.[1] ?? '')
+      .replace('8080', String(behind[0]))
+      .replace('8082', String(behind[1]))
+      .replace('listen 8081', `listen 127.0.0.1:${String(front)}`)
+    writeFileSync(
+      path.join(this.directory, 'nginx.conf'),
+      `daemon off;\npid nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n${config}}\n`,
+    )
+    const child = spawn('nginx', ['-p', this.directory, '-c', 'nginx.conf', '-e', 'stderr'])
+    this.child = child
+    child.stderr.setEncoding('utf8').on('data', (words: string) => (this.complaints += words))
+    while (child.exitCode === null && !(await canConnect(front))) await delay(20)
+    return front
+  }
+
+  async stop(): Promise<void> {
+    const { child } = this
+    if (child?.exitCode === null) {
+      child.kill()
+      await new Promise((resolve) => child.once('close', resolve))
+    }
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
 behindNginx('the nginx of docs/guides/proxies.md', () => {
-  let directory: string
-  let nginx: ChildProcess
-  let complaints = ''
+  const nginx = new Nginx()
   let server: WebSocketServer
   let url: string
 
   beforeAll(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), 'hawser-nginx-'))
-    const guide = readFileSync(path.join(root, 'docs/guides/proxies.md'), 'utf8')
-    const [, config = ''] = /<!-- file: hawser.conf -->\n\n```nginx\n([\s\S]*?)^```$/m.exec(guide) ?? []
     server = new WebSocketServer({ origins: ['https://app.example', (origin) => origin === undefined] })
     server.route('/echo', {
       onUpgrade: ({ headers }) => accept({ data: headers.get('X-Forwarded-For') ?? '' }),
@@ -45,27 +80,13 @@ behindNginx('the nginx of docs/guides/proxies.md', () => {
       onMessage: (_socket, message) => message,
     })
     const { port: behind } = await server.listen(0, '127.0.0.1')
-    const front = await freePort()
-    const ports = config
-      .replace('8080', String(behind))
-      .replace('listen 8081', `listen 127.0.0.1:${String(front)}`)
-    writeFileSync(
-      path.join(directory, 'nginx.conf'),
-      `daemon off;\npid nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n${ports}}\n`,
-    )
-    nginx = spawn('nginx', ['-p', directory, '-c', 'nginx.conf', '-e', 'stderr'])
-    nginx.stderr?.setEncoding('utf8').on('data', (text: string) => (complaints += text))
-    while (nginx.exitCode === null && !(await canConnect(front))) await delay(20)
+    const front = await nginx.start('docs/guides/proxies.md', 'hawser.conf', [behind])
     url = `ws://127.0.0.1:${String(front)}/echo`
   })
 
   afterAll(async () => {
     await (server as WebSocketServer | undefined)?.close()
-    if ((nginx as ChildProcess | undefined)?.exitCode === null) {
-      nginx.kill()
-      await new Promise((resolve) => nginx.once('close', resolve))
-    }
-    rmSync(directory, { recursive: true, force: true })
+    await nginx.stop()
   })
 
   it('passes upgrades on, says who the client is, and keeps text, bytes and compression whole', async () => {
@@ -78,7 +99,7 @@ behindNginx('the nginx of docs/guides/proxies.md', () => {
     expect(await socket.receive()).toBe(large)
     expect(await socket.receive()).toEqual(Buffer.alloc(100_000, 7))
     expect(await socket.close(4000, 'done')).toMatchObject({ code: 4000, wasClean: true })
-    expect(complaints).toBe('')
+    expect(nginx.complaints).toBe('')
   })
 
   it('passes on what the server answers to an upgrade that it refuses', async () => {
@@ -94,5 +115,40 @@ behindNginx('the nginx of docs/guides/proxies.md', () => {
     await socket.receive()
     await server.close()
     expect(await socket.closed).toMatchObject({ code: 1001, wasClean: true })
+  })
+})
+
+behindNginx('the nginx of docs/guides/deploys.md', () => {
+  it('asks the other node for a client while one node closes, and keeps the connections of that one', async () => {
+    const nginx = new Nginx()
+    const [closes, stays] = [new WebSocketServer(), new WebSocketServer()]
+    const ports: number[] = []
+    for (const [index, server] of [closes, stays].entries()) {
+      server.route('/', { onMessage: () => ['closes', 'stays'][index] })
+      ports.push((await server.listen(0, '127.0.0.1')).port)
+    }
+    const ask = async (socket: ClientSocket): Promise<unknown> => {
+      socket.send('who are you?')
+      return socket.receive()
+    }
+    try {
+      const url = `ws://127.0.0.1:${String(await nginx.start('docs/guides/deploys.md', 'deploys.conf', ports))}/`
+      const before = await Promise.all(Array.from({ length: 8 }, () => connect(url)))
+      expect(new Set(await Promise.all(before.map(ask)))).toEqual(new Set(['closes', 'stays']))
+      const closing = closes.close({ code: 1012, spreadMs: 600_000 })
+      const during = await Promise.all(Array.from({ length: 8 }, () => connect(url)))
+      expect(new Set(await Promise.all(during.map(ask)))).toEqual(new Set(['stays']))
+      expect(new Set(await Promise.all(before.map(ask)))).toEqual(new Set(['closes', 'stays']))
+      await Promise.all([closes.close(), closing])
+      const ends = before.filter(({ readyState }) => readyState !== 1).map((socket) => socket.closed)
+      for (const { code, reason } of await Promise.all(ends)) {
+        expect([code, reason]).toEqual([1012, 'retry-after-ms=0'])
+      }
+      expect(ends.length).toBeGreaterThan(0)
+    } finally {
+      await closes.close()
+      await stays.close()
+      await nginx.stop()
+    }
   })
 })

@@ -120,6 +120,46 @@ describe('Backoff', () => {
     expect(backoff.urlIndex).toBe(0)
   })
 
+  it('gives a server that closed the time that it asked for, and a random part in addition', () => {
+    const delays = [0, 0.5].map((random) => {
+      const backoff = new Backoff(1, RULE, () => random)
+      backoff.defer(1_000, 10_000)
+      backoff.reset()
+      return backoff.next(1_000).delayMs
+    })
+    expect(delays).toEqual([10_000, 10_250])
+  })
+
+  it('makes no client wait longer than maxRetryAfterMs after a close, and keeps the random part below that', () => {
+    const delays = [0, 0.5].map((random) => {
+      const backoff = new Backoff(1, { ...RULE, maxRetryAfterMs: 60_000 }, () => random)
+      backoff.defer(0, 86_400_000)
+      backoff.reset()
+      return backoff.next(0).delayMs
+    })
+    expect(delays).toEqual([60_000, 60_000])
+    const fixed = of(1, { maxRetryAfterMs: 100 })
+    fixed.defer(0, 86_400_000)
+    expect(fixed.next(0).delayMs).toBe(500)
+  })
+
+  it('has its own delay where a server that closed asked for no time, or for none', () => {
+    for (const hintMs of [undefined, 0]) {
+      const backoff = of(1)
+      backoff.defer(0, hintMs)
+      backoff.reset()
+      expect(fail(backoff, 2)).toEqual([500, 1_000])
+    }
+  })
+
+  it('asks the other servers while one that closed is not ready', () => {
+    const backoff = of(2)
+    backoff.defer(0, 60_000)
+    backoff.reset()
+    expect(backoff.next(0)).toEqual({ attempt: 1, delayMs: 500 })
+    expect(backoff.urlIndex).toBe(1)
+  })
+
   it('waits for the server that asked for the least time if all of them asked for some', () => {
     const backoff = of(3)
     for (const retryAfterMs of [60_000, 4_000, 20_000]) {
@@ -167,14 +207,20 @@ describe('Backoff', () => {
 
   it('keeps every delay within the larger of maxDelayMs and maxRetryAfterMs, whatever happens', () => {
     const steps = fc.array(
-      fc.oneof(fc.constant('good'), fc.double({ min: 0, max: 1e9, noNaN: true }), fc.constant(undefined)),
+      fc.oneof(
+        fc.constant('good'),
+        fc.constant('closed'),
+        fc.double({ min: 0, max: 1e9, noNaN: true }),
+        fc.constant(undefined),
+      ),
     )
     fc.assert(
       fc.property(rules, fc.integer({ min: 1, max: 5 }), steps, chance, (rule, urls, events, random) => {
         const backoff = new Backoff(urls, rule, () => random)
         let now = 0
         for (const event of events) {
-          if (typeof event === 'string') backoff.reset()
+          if (event === 'closed') backoff.defer(now, random * 86_400_000)
+          else if (typeof event === 'string') backoff.reset()
           else backoff.failed(now, event)
           const { delayMs } = backoff.next(now)
           expect(delayMs).toBeGreaterThanOrEqual(0)

@@ -1,6 +1,6 @@
 import { HANDSHAKE_ERRORS, HandshakeError, type HandshakeErrorCode } from '../../../src/errors.js'
 import type { CloseInfo } from '../../../src/connection/events.js'
-import { isRetriedByDefault, retryAfterOf } from '../../../src/client/retry-rule.js'
+import { hintOf, isRetriedByDefault, retryAfterOf } from '../../../src/client/retry-rule.js'
 
 const closeWith = (code: number): { close: CloseInfo } => ({
   close: { code, reason: '', wasClean: true, initiator: 'remote', droppedMessages: 0, unsentBytes: 0 },
@@ -45,6 +45,15 @@ describe('the default rule', () => {
     for (const error of [new TypeError('headers'), new SyntaxError('url'), new RangeError('port')]) {
       expect(isRetriedByDefault({ error })).toBe(false)
     }
+  })
+})
+
+describe('hintOf', () => {
+  it('finds the hint in the reason of a close, and nothing where there is none', () => {
+    const { close } = closeWith(1012)
+    expect(hintOf({ close: { ...close, reason: 'new version; retry-after-ms=1500' } })).toBe(1_500)
+    expect(hintOf({ close })).toBeUndefined()
+    expect(hintOf({ error: new Error('retry-after-ms=1500') })).toBeUndefined()
   })
 })
 
