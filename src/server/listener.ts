@@ -127,6 +127,8 @@ export class Listener {
    */
   leavePort(): Promise<void> {
     this.portLeft ??= this.acceptLast().then(() => {
+      // From some Node on `close` also ends connections that have sent nothing yet: these get an answer first.
+      if (this.own !== null) this.own.closeIdleConnections = () => undefined
       void this.closePort()
     })
     return this.portLeft

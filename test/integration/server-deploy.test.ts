@@ -18,6 +18,7 @@ import {
   type ServerService,
   type ServerSocket,
 } from '../../src/index.js'
+import { knowsReusePort } from '../../src/server/listen-options.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, KEY } from '../helpers/frame-builder.js'
 import { openRaw, requestHead, upgradeRaw, type RawPeer } from '../helpers/raw-peer.js'
@@ -417,7 +418,39 @@ describe('a spread', () => {
   })
 })
 
+/** Two servers share a port, and the first closes. @returns who answers new connections, or why they cannot share it */
+async function handOver(options: ServerOptions): Promise<unknown> {
+  const [old, next] = ['old', 'next'].map((name) =>
+    create({ onOpen: (socket) => void socket.send(name) }, options),
+  )
+  const where = { host: '127.0.0.1', reusePort: true }
+  try {
+    const { port } = await (old as WebSocketServer).listen({ ...where, port: 0 })
+    const url = `ws://127.0.0.1:${String(port)}/`
+    const before = await connect(url)
+    await (next as WebSocketServer).listen({ ...where, port })
+    void old?.close({ spreadMs: LONG_MS })
+    // Those that came before the port was left are refused once.
+    const reconnect = { retryFirst: true, minDelayMs: 1, maxRetryAfterMs: 5 }
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => connect(url, { reconnect })))
+    const names = await Promise.all(sockets.map((socket) => socket.receive()))
+    for (const socket of sockets) socket.terminate()
+    return [await before.receive(), before.readyState, ...new Set(names)]
+  } catch (error) {
+    return error
+  }
+}
+
 describe('the port', () => {
+  it.each([
+    ['by handle', {}],
+    ['by stream', { directIo: false }],
+  ])('is left to the successor at once where both share it %s, if this Node can', async (_, options) => {
+    expect(await handOver(options)).toEqual(
+      knowsReusePort(process.versions.node) ? ['old', 1, 'next'] : expect.any(RangeError),
+    )
+  })
+
   it.each([
     ['by handle', {}],
     ['by stream', { directIo: false }],
