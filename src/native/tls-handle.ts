@@ -152,13 +152,13 @@ function takeRequest(): HandleRequest | null {
   return request?.getAsyncId() === NOT_UNDER_WAY ? request : new WriteRequest()
 }
 
-/** Whether the call that writes has not returned: where the system refuses the bytes, the request ends inside it. */
-let isInWrite = false
-/** With which status the request ended inside that call. */
+/** The request of the call that has not returned: where the system refuses the bytes, it ends inside that call. */
+let inWrite: HandleRequest | null = null
+/** With which status it ended inside that call. */
 let endedWith: number | null = null
 
 function onWritten(this: HandleRequest, status: number): void {
-  if (isInWrite) endedWith = status
+  if (this === inWrite) endedWith = status
   else endRequest(this, status)
 }
 
@@ -197,12 +197,12 @@ export function writeTls(
   if (given !== null) prepare(given, driver)
   let result
   endedWith = null
-  isInWrite = true
+  inWrite = given
   try {
     result =
       payload === null ? handle.writeBuffer(given, bytes) : handle.writev(given, [bytes, payload], true)
   } finally {
-    isInWrite = false
+    inWrite = null
   }
   const request = typeof result === 'number' ? given : result
   if (typeof result === 'number' && result !== 0) return writeError(result, request)

@@ -75,11 +75,12 @@ export class StreamTransport implements Transport {
   owner: TransportOwner | null = null
   protected readonly duplex: DrivenDuplex
   private isReading = false
-  protected isBlocked = false
+  /** Of this transport's writes, those whose bytes have not left: the stream may have writes of the application's own. */
+  private pendingWrites = 0
   private isEnding = false
   /** Of a large write; null: the stream has everything. */
   private rest: Rest | null = null
-  /** What was pending when it was known last: a stream that is destroyed forgets it. */
+  /** What was pending when it was known last: a stream that is destroyed forgets it. Above 0 the owner waits. */
   protected knownPendingBytes = 0
   /** undefined: nobody asked yet. */
   private queueKey: QueueKey | null | undefined
@@ -153,15 +154,14 @@ export class StreamTransport implements Transport {
     if (payload !== null) {
       this.writeBoth(bytes, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength))
     } else if (bytes.length <= WHOLE_BYTES) {
-      this.duplex.write(bytes, this.onWritten)
+      this.give(bytes)
     } else {
       this.rest = new Rest(bytes, 0)
       this.feed()
     }
     this.knownPendingBytes = this.pendingBytes
     // A stream over a socket is empty again at once when the system took all.
-    this.isBlocked = this.knownPendingBytes > 0
-    return !this.isBlocked
+    return this.knownPendingBytes === 0
   }
 
   resume(): void {
@@ -199,11 +199,11 @@ export class StreamTransport implements Transport {
       // One writev. TLS copies the two together, into memory that is free again at once: 1.3 times as fast as to copy them here.
       duplex.cork()
       duplex.write(bytes)
-      duplex.write(start, this.onWritten)
+      this.give(start)
       duplex.uncork()
     } else {
       // Of two writes the second might wait for the first.
-      duplex.write(Buffer.concat([bytes, start]), this.onWritten)
+      this.give(Buffer.concat([bytes, start]))
     }
     this.feed()
   }
@@ -220,26 +220,34 @@ export class StreamTransport implements Transport {
       }
       const slice = rest.next()
       if (rest.length === 0) this.rest = null
-      duplex.write(slice, this.onWritten)
+      this.give(slice)
     }
     if (this.rest === null && this.isEnding) duplex.end()
+  }
+
+  private give(bytes: Uint8Array): void {
+    this.pendingWrites++
+    this.duplex.write(bytes, this.onWritten)
   }
 
   /** One callback for all writes: nothing but it tells of every stream that bytes have left. TLS by its handle needs none. */
   private get onWritten(): (error?: Error | null) => void {
     this.lazyOnWritten ??= (error) => {
       // A stream that failed calls back for everything that it never wrote.
-      if (error === undefined || error === null) this.written()
+      if (error !== undefined && error !== null) return
+      this.pendingWrites--
+      this.written()
     }
     return this.lazyOnWritten
   }
 
   protected written(): void {
-    if (!this.isBlocked) return
+    if (this.knownPendingBytes === 0) return
     if (this.rest !== null) this.feed()
     if (this.duplex.destroyed) return
-    this.knownPendingBytes = this.pendingBytes
-    this.isBlocked = this.knownPendingBytes > 0
-    this.owner?.unblock(!this.isBlocked)
+    // What is left then is the application's own, and nobody tells when it has left: what follows waits behind it in the stream.
+    const hasLeft = this.pendingWrites === 0 && this.rest === null
+    this.knownPendingBytes = hasLeft ? 0 : this.pendingBytes
+    this.owner?.unblock(this.knownPendingBytes === 0)
   }
 }

@@ -50,7 +50,6 @@ export class TlsTransport extends StreamTransport implements TlsDriver {
     // It is under way until the event loop comes round, but most often the system has taken it.
     if (!this.isUnderWay || untakenBytes(handle) === 0) return true
     this.waitingBytes = length
-    this.isBlocked = true
     this.knownPendingBytes = this.pendingBytes
     return false
   }

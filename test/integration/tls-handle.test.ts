@@ -300,6 +300,32 @@ describe.each([
     },
   )
 
+  it('what the application writes to that socket behind messages that wait does not stop those that follow', async () => {
+    const { port, sockets, below } = await serve()
+    const peer = await open(port)
+    peer.pause()
+    const [socket] = sockets as [ServerSocket]
+    let count = 0
+    const send = (): boolean => socket.send(`${count++} `.padEnd(15_000, 'ab'))
+    while (socket.bufferedAmount === 0) {
+      send()
+      await pause(0)
+    }
+    const hasLeft = new Promise((resolve) =>
+      below[0]?.write(frame({ opcode: OP.PING, payload: '' }), resolve),
+    )
+    for (let i = 0; i < 3; i++) send()
+    peer.resume()
+    const texts: (string | undefined)[] = []
+    while (texts.length < count) {
+      const { opcode, text: received } = await peer.readFrame()
+      if (opcode === OP.TEXT) texts.push(received)
+    }
+    expect(texts).toEqual(Array.from({ length: count }, (_, i) => `${i} `.padEnd(15_000, 'ab')))
+    await hasLeft
+    expect(socket.bufferedAmount).toBe(0)
+  })
+
   it.each(['renegotiate', 'an empty write'])(
     '%s of that socket inside a handler leaves messages that came together as they are',
     async (call) => {
