@@ -31,6 +31,7 @@ export function judge(row, floor) {
     if (own.error) found.missing.push(`${way}: ${own.error}`)
     else for (const name of TO) judgeRatio(row, own, name, floor, text, found)
   }
+  judgeDropIn(row, floor, found)
   judgeBound(row, floor, found)
   const { below, missing, factor } = found
   if (below.length > 0) return { status: 'BELOW', why: below, missing: factor }
@@ -58,6 +59,17 @@ function judgeRatio(row, own, name, floor, text, found) {
   } else if (value < floor[name] * (1 - (floor.slack ?? 0))) {
     const shown = Number(value.toFixed(2)) < floor[name] ? value.toFixed(2) : value.toPrecision(6)
     addBelow(found, `${text}${shown} x ${name}, the floor is ${floor[name]}`, floor[name] / value)
+  }
+}
+
+/** The drop-in for `ws`, beside Hawser itself, where it was asked for. */
+function judgeDropIn({ contenders, lowerIsBetter }, { dropIn }, found) {
+  const own = contenders['hawser-ws']
+  if (dropIn === undefined || own === undefined) return
+  const value = ratio(own, contenders.hawser, lowerIsBetter)
+  if (value === null) found.missing.push(`hawser-ws: ${own.error ?? 'did not run'}`)
+  else if (value < dropIn) {
+    addBelow(found, `the drop-in ${value.toFixed(2)} x hawser, the floor is ${dropIn}`, dropIn / value)
   }
 }
 

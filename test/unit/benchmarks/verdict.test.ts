@@ -99,6 +99,20 @@ describe('the floors of the benchmarks', () => {
     })
   })
 
+  test('hold for the drop-in beside Hawser itself, where it ran', () => {
+    const hawser = { median: 100 }
+    expect(judge({ hawser, 'hawser-ws': { median: 90 } }, { dropIn: 0.9 })).toMatchObject({ status: 'ok' })
+    expect(judge({ hawser }, { dropIn: 0.9 })).toMatchObject({ status: 'ok' })
+    expect(judge({ hawser, 'hawser-ws': { median: 72 } }, { dropIn: 0.9 })).toMatchObject({
+      status: 'BELOW',
+      why: ['the drop-in 0.72 x hawser, the floor is 0.9: a factor of 1.25 is missing'],
+    })
+    expect(judge({ hawser, 'hawser-ws': { error: 'it broke' } }, { dropIn: 0.9 })).toEqual({
+      status: 'not measured',
+      why: ['hawser-ws: it broke'],
+    })
+  })
+
   test('differ on the newest Node where they say so', () => {
     const floors = { a: { ws: 1, bun: 0.7, newest: { bun: 0.85 } } }
     expect(
