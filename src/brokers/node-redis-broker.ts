@@ -62,7 +62,7 @@ export function nodeRedisBroker(client: unknown, isSharded: boolean): Broker | n
     destroy: (line) => (line.destroy === undefined ? line.disconnect?.() : line.destroy()),
     fatalEvents: ['end', 'node-error', 'node-disconnect', 'sharded-channel-moved', 'server-sunsubscribe'],
   }
-  return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
+  return { name: 'redis', hasNames: true, open: (events, signal) => openRedisSession(calls, events, signal) }
 }
 
 /** In the `legacyMode` of version 4 commands answer to a callback, and return no promise. */

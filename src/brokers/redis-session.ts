@@ -41,6 +41,7 @@ const MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 export async function openRedisSession<L extends Line>(
   calls: RedisCalls<L>,
   events: SessionEvents,
+  signal: AbortSignal,
 ): Promise<BrokerSession> {
   const lines = [calls.create(), calls.create()] as const
   const [publisher, subscriber] = lines
@@ -58,6 +59,7 @@ export async function openRedisSession<L extends Line>(
       }
     }
   }
+  signal.addEventListener('abort', close, { once: true })
   const fail = (error: Error): void => {
     firstError ??= error
     if (!isClosed) events.ended(error)
