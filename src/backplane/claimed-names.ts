@@ -1,4 +1,4 @@
-import type { NameStore, StoredClaim } from './backplane.js'
+import type { NameStore } from './backplane.js'
 
 /** The names of this node that are claimed in the store of its backplane. */
 export class ClaimedNames {
@@ -18,16 +18,23 @@ export class ClaimedNames {
   }
 
   /**
-   * Claims a name for this node.
+   * Claims a name for this node. Other claims may follow before the caller hears of this one: it says then with {@link keep} or
+   * {@link release} which of them is that of a connection.
    * @returns the time of the claim; null: another claim has the name
    * @throws rejects if the store cannot be asked
    */
   async claim(name: string, time: number, mayReplace: boolean): Promise<number | null> {
-    const claim: StoredClaim = { node: this.node, time }
-    const holder = await this.store.claim(name, claim, mayReplace, this.ttlMs)
-    if (holder === null) return null
-    this.times.set(name, holder)
-    return holder
+    return this.store.claim(name, { node: this.node, time }, mayReplace, this.ttlMs)
+  }
+
+  /** A connection here has the name by this claim, which is kept from expiring. */
+  keep(name: string, time: number): void {
+    this.times.set(name, time)
+  }
+
+  /** Ends this claim, if it stands. */
+  release(name: string, time: number): void {
+    this.attempt(() => this.store.release(name, { node: this.node, time }))
   }
 
   /** The name has this claim in this process now: null if it has none. One that is not of the store ends the store's. */
@@ -35,7 +42,7 @@ export class ClaimedNames {
     const claimed = this.times.get(name)
     if (claimed === undefined || claimed === time) return
     this.times.delete(name)
-    this.attempt(() => this.store.release(name, { node: this.node, time: claimed }))
+    this.release(name, claimed)
   }
 
   /** Keeps the claims from expiring. */

@@ -225,8 +225,12 @@ export class LocalNode implements Remote {
     return local === null || names === null ? Promise.resolve(undefined) : names.claim(name, time, mayReplace)
   }
 
-  unclaim(name: string): void {
-    this.names?.changed(name, null)
+  keepClaim(name: string, time: number): void {
+    this.names?.keep(name, time)
+  }
+
+  unclaim(name: string, time: number): void {
+    this.names?.release(name, time)
   }
 
   findClaim(name: string): RemoteClaim | undefined {

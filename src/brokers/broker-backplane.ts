@@ -13,6 +13,11 @@ const CLOSE_WAIT_MS = 2000
 /** So many names are renewed before the answers are waited for. */
 const RENEWED_AT_ONCE = 500
 
+const LONE_SURROGATE = /\p{Surrogate}/u
+/** The end of a channel's or key's name: brokers have names in UTF-8, in which all lone surrogates would be the same. */
+const nameIn = (kind: 'node' | 'group' | 'name', name: string): string =>
+  LONE_SURROGATE.test(name) ? `${kind}-json:${JSON.stringify(name)}` : `${kind}:${name}`
+
 const NO_EVENTS: BackplaneEvents = {
   failed: () => undefined,
   lost: () => undefined,
@@ -154,7 +159,7 @@ export class BrokerBackplane implements Backplane {
   }
 
   private nameStore(): NameStore {
-    const keyOf = (name: string): string => `${this.options.prefix}:name:${name}`
+    const keyOf = (name: string): string => `${this.options.prefix}:${nameIn('name', name)}`
     const reachable = (): BrokerNames => {
       const found = this.link?.session?.names
       if (found === undefined) throw new Error(`there is no connection to ${this.broker.name}`)
@@ -179,7 +184,7 @@ export class BrokerBackplane implements Backplane {
   }
 
   private channelOf(kind: 'all' | 'node' | 'group', name = ''): string {
-    return kind === 'all' ? `${this.options.prefix}:all` : `${this.options.prefix}:${kind}:${name}`
+    return kind === 'all' ? `${this.options.prefix}:all` : `${this.options.prefix}:${nameIn(kind, name)}`
   }
 
   private receive(message: Buffer): void {

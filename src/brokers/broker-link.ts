@@ -116,6 +116,7 @@ export class BrokerLink {
   /** Opens a session and waits for its end. @returns why it ended, or could not be opened */
   private async liveOnce(): Promise<Error> {
     let isOver = false
+    const aborter = new AbortController()
     const ended = new Promise<Error>((resolve) => {
       this.end = (error) => {
         isOver = true
@@ -126,12 +127,15 @@ export class BrokerLink {
     const { broker } = this.options
     let opened: BrokerSession | null = null
     const opening = this.open(
-      broker.open({
-        message: (message) => {
-          if (!isOver) this.receive(message)
+      broker.open(
+        {
+          message: (message) => {
+            if (!isOver) this.receive(message)
+          },
+          ended: end,
         },
-        ended: end,
-      }),
+        aborter.signal,
+      ),
       (session) => {
         if (isOver) session.close()
         else opened = session
@@ -142,6 +146,8 @@ export class BrokerLink {
     void opening
     const error = await ended
     clearTimeout(this.timer)
+    // A connection that is being made would stay open for as long as the broker does not answer.
+    aborter.abort()
     const wasConnected = this.session !== null
     this.session = null
     ;(opened as BrokerSession | null)?.close()

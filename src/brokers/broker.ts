@@ -13,9 +13,11 @@ export interface Broker {
   readonly hasNames: boolean
   /**
    * Connects. Called again, later, after a session has ended: a session does not reconnect by itself.
+   * @param signal aborted when the session is no longer wanted: what was opened until then is closed at once, though the broker
+   *   has not answered
    * @returns a session that works, or rejects. What it opened until then is closed
    */
-  open(events: SessionEvents): Promise<BrokerSession>
+  open(events: SessionEvents, signal: AbortSignal): Promise<BrokerSession>
 }
 
 /** What a session reports. */

@@ -71,7 +71,7 @@ export function ioredisBroker(client: unknown, isSharded: boolean): Broker | nul
     },
     fatalEvents: ['end', 'subscriberConnectFailed'],
   }
-  return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
+  return { name: 'redis', hasNames: true, open: (events, signal) => openRedisSession(calls, events, signal) }
 }
 
 const clusterLine = ({ options }: Ioredis, isSharded: boolean): object => ({

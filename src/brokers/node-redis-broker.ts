@@ -12,8 +12,8 @@ interface NodeRedis extends Line {
   sPublish(channel: string, message: Buffer): Promise<unknown>
   subscribe(channels: readonly string[], listener: Listener, isBinary: true): Promise<unknown>
   sSubscribe(channels: readonly string[] | string, listener: Listener, isBinary: true): Promise<unknown>
-  unsubscribe(channels: readonly string[]): Promise<unknown>
-  sUnsubscribe(channels: readonly string[] | string): Promise<unknown>
+  unsubscribe(channels: readonly string[], listener: Listener, isBinary: true): Promise<unknown>
+  sUnsubscribe(channels: readonly string[] | string, listener: Listener, isBinary: true): Promise<unknown>
   eval(
     script: string,
     options: { readonly keys: readonly string[]; readonly arguments: readonly string[] },
@@ -52,25 +52,33 @@ export function nodeRedisBroker(client: unknown, isSharded: boolean): Broker | n
         ? // Channels of different slots must not be in one command.
           Promise.all(channels.map((channel) => line.sSubscribe(channel, listener, true)))
         : line.subscribe(channels, listener, true),
-    unsubscribe: (line, channels) =>
+    // Without the listener, a subscription to the same channel that follows before the answer would be forgotten by the client.
+    unsubscribe: (line, channels, listener) =>
       isSharded
-        ? Promise.all(channels.map((channel) => line.sUnsubscribe(channel)))
-        : line.unsubscribe(channels),
+        ? Promise.all(channels.map((channel) => line.sUnsubscribe(channel, listener, true)))
+        : line.unsubscribe(channels, listener, true),
     evaluate: (line, script, key, args) => line.eval(script, { keys: [key], arguments: args }),
     listen: () => undefined,
     destroy: (line) => (line.destroy === undefined ? line.disconnect?.() : line.destroy()),
     fatalEvents: ['end', 'node-error', 'node-disconnect', 'sharded-channel-moved', 'server-sunsubscribe'],
   }
-  return { name: 'redis', hasNames: true, open: (events) => openRedisSession(calls, events) }
+  return { name: 'redis', hasNames: true, open: (events, signal) => openRedisSession(calls, events, signal) }
 }
 
+/** In the `legacyMode` of version 4 commands answer to a callback, and return no promise. */
+const NO_LEGACY_MODE = { legacyMode: false }
 const noReconnecting = { reconnectStrategy: false }
 
 const overrides = ({ options }: NodeRedis): object => ({
   disableOfflineQueue: true,
+  ...NO_LEGACY_MODE,
   socket: { ...options?.socket, ...noReconnecting },
 })
 
 const clusterOverrides = ({ options }: NodeRedis): object => ({
-  defaults: { ...options?.defaults, socket: { ...options?.defaults?.socket, ...noReconnecting } },
+  defaults: {
+    ...options?.defaults,
+    ...NO_LEGACY_MODE,
+    socket: { ...options?.defaults?.socket, ...noReconnecting },
+  },
 })

@@ -18,7 +18,12 @@ export interface RedisCalls<L extends Line> {
   create(): L
   publish(publisher: L, channel: string, message: Buffer): Promise<unknown>
   subscribe(subscriber: L, channels: readonly string[], listener: (message: Buffer) => void): Promise<unknown>
-  unsubscribe(subscriber: L, channels: readonly string[]): Promise<unknown>
+  /** Ends what `subscribe` began, with the same listener. */
+  unsubscribe(
+    subscriber: L,
+    channels: readonly string[],
+    listener: (message: Buffer) => void,
+  ): Promise<unknown>
   /** Runs a script on one key. */
   evaluate(publisher: L, script: string, key: string, args: readonly string[]): Promise<unknown>
   /** Called once, before the first subscription. */
@@ -36,6 +41,7 @@ const MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 export async function openRedisSession<L extends Line>(
   calls: RedisCalls<L>,
   events: SessionEvents,
+  signal: AbortSignal,
 ): Promise<BrokerSession> {
   const lines = [calls.create(), calls.create()] as const
   const [publisher, subscriber] = lines
@@ -53,6 +59,7 @@ export async function openRedisSession<L extends Line>(
       }
     }
   }
+  signal.addEventListener('abort', close, { once: true })
   const fail = (error: Error): void => {
     firstError ??= error
     if (!isClosed) events.ended(error)
@@ -81,10 +88,11 @@ export async function openRedisSession<L extends Line>(
   }
   return {
     maxMessageBytes: MAX_MESSAGE_BYTES,
-    publish: (channel, message) => calls.publish(publisher, channel, message),
-    subscribe: (channels) => calls.subscribe(subscriber, channels, listener),
-    unsubscribe: (channels) => calls.unsubscribe(subscriber, channels),
-    names: redisNames((script, key, args) => calls.evaluate(publisher, script, key, args)),
+    // Async, so that a client that throws, or returns no promise, does no more than one that rejects.
+    publish: async (channel, message) => calls.publish(publisher, channel, message),
+    subscribe: async (channels) => calls.subscribe(subscriber, channels, listener),
+    unsubscribe: async (channels) => calls.unsubscribe(subscriber, channels, listener),
+    names: redisNames(async (script, key, args) => calls.evaluate(publisher, script, key, args)),
     close,
   }
 }

@@ -55,15 +55,14 @@ export class Names<S extends Member> {
     const claimed = await this.remote.claim(name, time, onConflict !== 'reject')
     if (claimed === undefined) return this.set(name, socket, onConflict)
     if (claimed === null) throw new NameTakenError(name)
+    let isSet = false
     try {
       // The store has decided: what was announced meanwhile does not.
-      if (this.set(name, socket, onConflict === 'reject' ? 'replace' : onConflict, claimed)) return true
-    } catch (error) {
-      this.remote.unclaim(name)
-      throw error
+      isSet = this.set(name, socket, onConflict === 'reject' ? 'replace' : onConflict, claimed)
+    } finally {
+      if (!isSet) this.remote.unclaim(name, claimed)
     }
-    this.remote.unclaim(name)
-    return false
+    return isSet
   }
 
   /**
@@ -73,7 +72,10 @@ export class Names<S extends Member> {
   set(name: string, socket: S, onConflict: NameConflictPolicy, claimed?: number): boolean {
     if (socket.readyState !== ReadyState.OPEN) return false
     const previous = this.entries.get(name)
-    if (previous?.socket === socket) return true
+    if (previous?.socket === socket) {
+      if (claimed !== undefined) this.remote?.keepClaim(name, claimed)
+      return true
+    }
     const time = claimed ?? this.nextTime(name, onConflict)
     const names = this.bySocket.get(socket)
     if (names !== undefined && names.length >= this.limits.maxNamesPerConnection) {
@@ -86,6 +88,7 @@ export class Names<S extends Member> {
     this.entries.set(name, { socket, time, closesPrevious })
     if (names === undefined) this.bySocket.set(socket, [name])
     else names.push(name)
+    if (claimed !== undefined) this.remote?.keepClaim(name, claimed)
     this.remote?.announce({ kind: 'name', name, claim: { time, closesPrevious } })
     if (previous !== undefined && closesPrevious) void previous.socket.close(REPLACED_CODE, REPLACED_REASON)
     return true

@@ -128,8 +128,10 @@ export interface Remote {
    * @throws rejects if it cannot be asked
    */
   claim(name: string, time: number, mayReplace: boolean): Promise<number | null | undefined>
-  /** A name was claimed in vain: its connection is no longer open. */
-  unclaim(name: string): void
+  /** The claim that {@link claim} made is now that of a connection here. */
+  keepClaim(name: string, time: number): void
+  /** The claim was made in vain: its connection is no longer open, or may have no further name. */
+  unclaim(name: string, time: number): void
   /** The claim on a name by another node, as announced last. */
   findClaim(name: string): RemoteClaim | undefined
   /** How many members a group has in other nodes, as announced last. */

@@ -311,10 +311,10 @@ describe('a spread', () => {
       },
     })
     const peer = kept(await upgradeRaw(port))
-    // The turn comes after 1.5 s: a total of 1 s would be over by then, and cut a peer that answers a moment later.
-    const closing = server.close({ spreadMs: 3_000, timeoutMs: 1_000 })
+    // The turn comes after 1.5 s: a total of 1.4 s would be over by then, and cut a peer that answers a moment later.
+    const closing = server.close({ spreadMs: 3_000, timeoutMs: 1_400 })
     expect((await peer.readFrame()).closeCode).toBe(1001)
-    await sleep(150)
+    await sleep(50)
     peer.write(closeFrame(1001, '', { key: KEY }))
     expect(await end).toMatchObject({ code: 1001, wasClean: true })
     await closing

@@ -3,7 +3,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { createClient } from 'redis'
 import { redisBackplane } from '../../../src/brokers/redis.js'
 import { isConnected, joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
@@ -132,6 +132,26 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(b.server.connections.send('ann', 'still here')).toBe(true)
     expect(await ann.client.receive()).toBe('still here')
     await expectDelivery(nodes)
+  })
+
+  it('a broker that accepts connections and never answers has no more of them than one attempt makes, and none after the end', async () => {
+    const open = new Set<Socket>()
+    let accepted = 0
+    const silent = createTcpServer((socket) => {
+      accepted++
+      open.add(socket)
+      socket.on('error', () => undefined).once('close', () => open.delete(socket))
+      socket.resume()
+    })
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const url = `redis://127.0.0.1:${String((silent.address() as AddressInfo).port)}`
+    const node = await serveNode(redisBackplane(makeClient(url), { prefix, stallTimeoutMs: 200 }))
+    await until(() => accepted >= 6)
+    expect(open.size).toBeLessThanOrEqual(4)
+    await node.server.close()
+    await until(() => open.size === 0)
+    expect(node.errors[0]?.message).toContain('it did not answer within 200 ms')
+    silent.close()
   })
 
   it('wrong credentials, no broker and a server of another protocol are errors that say so, and harm nothing', async () => {

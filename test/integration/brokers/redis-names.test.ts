@@ -2,6 +2,7 @@
 /** Names that are claimed in Redis: one connection has them, whatever happens at once, and a node that dies keeps none. */
 import { createClient } from 'redis'
 import { NameTakenError } from '../../../src/errors.js'
+import type { ServerSocket } from '../../../src/index.js'
 import { redisBackplane } from '../../../src/brokers/redis.js'
 import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
@@ -79,6 +80,41 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     const closed = opened.filter(({ node }) => node !== holder)
     for (const { client } of closed) expect(await client.closed).toMatchObject({ code: 1000 })
     expect(holder?.server.connectionCount).toBe(1)
+  })
+
+  it('of claims at once by connections of one process the last has the name, and Redis keeps its claim', async () => {
+    const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
+    const opened = [await a.open(), await a.open(), await a.open()]
+    const claims = opened.map(({ socket }) => a.server.connections.claim('ann', socket))
+    expect(await Promise.all(claims)).toEqual([true, true, true])
+    expect(a.server.connections.get('ann')).toBe(opened[2]?.socket)
+    // Over the same connection as all that this node sent before.
+    expect(await a.server.connections.claim('bob', opened[2]?.socket as ServerSocket)).toBe(true)
+    expect((await keys()).sort()).toEqual([`${prefix}:name:ann`, `${prefix}:name:bob`])
+    const late = b.server.connections.claim('ann', (await b.open()).socket, { onConflict: 'reject' })
+    await expect(late).rejects.toThrow(NameTakenError)
+    await opened[2]?.client.close()
+    while ((await keys()).length > 0);
+  })
+
+  it('a claim that comes too late for its own connection ends no claim of another one', async () => {
+    const [a] = (await nodes(1)) as [BrokerNode]
+    const [first, second] = [await a.open(), await a.open()]
+    const claims = [first, second].map(({ socket }) => a.server.connections.claim('ann', socket))
+    void first.socket.close()
+    expect(await Promise.all(claims)).toEqual([false, true])
+    // By the same connection as what was sent in vain: it is done before this is.
+    expect(await a.server.connections.claim('bob', second.socket)).toBe(true)
+    expect((await keys()).sort()).toEqual([`${prefix}:name:ann`, `${prefix}:name:bob`])
+  })
+
+  it('names that differ only in what is no UTF-8 are different names', async () => {
+    const [a] = (await nodes(1)) as [BrokerNode]
+    const { socket } = await a.open()
+    for (const name of ['x\ud800', 'x\ud801', 'x\ufffd']) {
+      expect(await a.server.connections.claim(name, socket, { onConflict: 'reject' })).toBe(true)
+    }
+    expect((await admin.keys(`${prefix}:name*`)).length).toBe(3)
   })
 
   it('a name is renewed after Redis has lost it, and a node that is gone loses it by its expiry', async () => {

@@ -1,6 +1,8 @@
 // slow: starts redis-server
 /** The backplane over a real redis-server, with each client. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClient } from 'redis'
+import { createClient as createClient4 } from 'redis4'
 import { redisBackplane } from '../../../src/brokers/redis.js'
 import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
@@ -13,6 +15,11 @@ beforeAll(async () => {
 })
 afterAll(stopBrokers)
 afterEach(stopHubs)
+
+/** What was changed leaves in the next turn of the event loop. */
+async function nextTurns(): Promise<void> {
+  for (let i = 0; i < 3; i++) await nextTurn()
+}
 
 /** Each test has channels of its own. */
 let prefixes = 0
@@ -106,6 +113,40 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     await until(() => b.server.group('dogs').sizeEverywhere === 0)
   })
 
+  it.each([false, true])(
+    'a group that is left and joined again before the broker answers is heard (sharded: %p)',
+    async (sharded) => {
+      const [a, b] = (await nodes(2, sharded)) as [BrokerNode, BrokerNode]
+      const { client, socket } = await b.open()
+      socket.join('dogs')
+      await until(() => a.server.group('dogs').sizeEverywhere === 1)
+      redis.freeze()
+      for (let i = 0; i < 3; i++) {
+        socket.leave('dogs')
+        await nextTurns()
+        socket.join('dogs')
+        await nextTurns()
+      }
+      redis.thaw()
+      // By the answer to this the changes of the group have taken effect: both go over the same connection.
+      socket.join('cats')
+      await until(() => a.server.group('cats').sizeEverywhere === 1)
+      a.server.group('dogs').send('dogs')
+      a.server.broadcast('all')
+      expect([await client.receive(), await client.receive()]).toEqual(['dogs', 'all'])
+    },
+  )
+
+  it('a group whose name is no UTF-8 is heard, and is not another one', async () => {
+    const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
+    const { client, socket } = await b.open()
+    const groups = ['x\ud800', 'x\ud801', 'x\ufffd']
+    for (const group of groups) socket.join(group)
+    await until(() => groups.every((group) => a.server.group(group).sizeEverywhere === 1))
+    for (const group of groups) a.server.group(group).send(JSON.stringify(group))
+    for (const group of groups) expect(await client.receive()).toBe(JSON.stringify(group))
+  })
+
   it('a message, and then the end of its group in the same turn, arrive in this order', async () => {
     const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
     const { client, socket } = await b.open()
@@ -117,4 +158,17 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect([await client.receive(), await client.receive()]).toEqual(['first', 'second'])
     expect(await client.closed).toMatchObject({ code: 4001, reason: 'over' })
   })
+})
+
+it('a client of redis 4 in legacyMode is taken as any other: only its settings are used', async () => {
+  const make = () =>
+    serveNode(redisBackplane(createClient4({ url: redis.url, legacyMode: true }), { prefix, sharded: true }))
+  const [a, b] = [await make(), await make()]
+  await joined(a, b)
+  const { client, socket } = await b.open()
+  socket.join('dogs')
+  await until(() => a.server.group('dogs').sizeEverywhere === 1)
+  a.server.group('dogs').send('heard')
+  expect(await client.receive()).toBe('heard')
+  expect([...a.errors, ...b.errors]).toEqual([])
 })

@@ -32,6 +32,7 @@ beforeEach(() => {
     groupSize: (group) => (group === 'dogs' ? 3 : 0),
     deliver: () => Promise.resolve('unknown'),
     claim: () => Promise.resolve(undefined),
+    keepClaim: () => undefined,
     unclaim: () => undefined,
   }
   hub = new Hub({ remote, reach: (path) => (path === '/' ? opened : []) })
