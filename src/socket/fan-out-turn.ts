@@ -71,8 +71,8 @@ class FanOutTurn implements Flushable, SharedOutput {
     this.buffer = NO_BYTES
     for (const driver of drivers) {
       const { flow } = driver
-      // A connection with output in its queue waits for its own write.
-      if (bytes !== null && !driver.isQueued && flow.isFree) {
+      // A connection with output in its queue waits for its own write, which may come in a later turn.
+      if (bytes !== null && !driver.isQueued && !driver.owesWrite && flow.isFree) {
         flow.sentCount += count
         if (flow.writeAtOnce(bytes)) driver.watchOutput()
       } else {

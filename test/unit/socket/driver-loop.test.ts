@@ -2,6 +2,7 @@
 import type { ConnectionEvent } from '../../../src/connection/events.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
+import { findDriversBy, putOff } from '../../../src/socket/fan-out-turn.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
 import { timerWheel } from '../../../src/transport/timer-wheel.js'
@@ -253,4 +254,37 @@ describe('a high-water mark of 0', () => {
       expect([messageCount, frameCount]).toEqual([40_000, 40_000])
     },
   )
+})
+
+describe('a connection whose handler for drain always sends more', () => {
+  it('gets a message to many of the same turn after what was sent to it before', async () => {
+    findDriversBy((member) => member as SocketDriver)
+    const systemBytes = 64 * 1024 * 1024
+    const streaming = drive('handle', { highWaterMarkBytes: 16 * 1024 }, 'buffer', systemBytes)
+    const members = [streaming.driver, drive('handle').driver]
+    const toAll = new PreparedMessage('to all')
+    // A list is known from the second message on.
+    expect(putOff(members, toAll)).toBe(false)
+
+    const part = 'x'.repeat(16 * 1024)
+    let parts = 0
+    streaming.onDrain = () => {
+      if (parts < 1500) streaming.driver.send(String(parts++).padEnd(4) + part)
+    }
+    expect(streaming.driver.send(part)).toBe(false)
+    // The loop gives up with the next part in the queue, and goes on in a later turn.
+    await new Promise<void>((resolve) => {
+      process.nextTick(resolve)
+    })
+    expect(parts).toBeGreaterThan(900)
+    expect(parts).toBeLessThan(1500)
+    const partsBefore = parts
+    expect(putOff(members, toAll)).toBe(true)
+    await nextTurn()
+    await nextTurn()
+
+    const texts = readFrames(await readAll(streaming.line)).frames.map((one) => one.payload.toString())
+    expect(texts.map((one) => one.slice(0, 6).trim()).indexOf('to all')).toBe(partsBefore + 1)
+    expect(texts).toHaveLength(parts + 2)
+  })
 })
