@@ -1,3 +1,4 @@
+import { plainOutputOf } from '../connection/connection.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import { frameOf, type PreparedMessage } from '../connection/prepared-message.js'
 import { batch, type SharedOutput } from '../connection/text-batch.js'
@@ -76,7 +77,7 @@ class FanOutTurn implements Flushable, SharedOutput {
         flow.sentCount += count
         if (flow.writeAtOnce(bytes)) driver.watchOutput()
       } else {
-        driver.connection.plainOutput?.appendShared(buffer, start, end)
+        plainOutputOf(driver.connection)?.appendShared(buffer, start, end)
         driver.sent(count)
       }
     }

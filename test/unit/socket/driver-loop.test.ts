@@ -2,12 +2,14 @@
 import type { ConnectionEvent } from '../../../src/connection/events.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
+import { blocked } from '../../../src/socket/output-flow.js'
 import { findDriversBy, putOff } from '../../../src/socket/fan-out-turn.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
+import { StreamTransport } from '../../../src/transport/stream-transport.js'
 import { timerWheel } from '../../../src/transport/timer-wheel.js'
 import { frame, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
-import { nextTurn } from '../../helpers/memory-duplex.js'
+import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
 import { openLine, type Line, type LineKind } from '../../helpers/model-line.js'
 
 interface Driven {
@@ -286,5 +288,43 @@ describe('a connection whose handler for drain always sends more', () => {
     const texts = readFrames(await readAll(streaming.line)).frames.map((one) => one.payload.toString())
     expect(texts.map((one) => one.slice(0, 6).trim()).indexOf('to all')).toBe(partsBefore + 1)
     expect(texts).toHaveLength(parts + 2)
+  })
+})
+
+describe('the number of blocked connections of the thread', () => {
+  /** A stream of an application's own, which does not end when it is told to. */
+  class Undying extends MemoryDuplex {
+    override destroy(): this {
+      return this
+    }
+  }
+
+  it('counts a connection that is over no more, also when its stream still tells that it took bytes', async () => {
+    const before = blocked.count
+    const stream = new Undying()
+    const limits = resolveLimits({}, SERVER_LIMITS)
+    const driver = new SocketDriver(
+      new StreamTransport(stream),
+      { role: 'server', limits },
+      { limits, slowConsumer: 'buffer' },
+      {
+        handleEvent: () => undefined,
+        handleDrain: () => undefined,
+        handleClosing: () => undefined,
+        handleSendingOver: () => undefined,
+        handleGone: () => undefined,
+      },
+    )
+    driver.start(new Uint8Array(0))
+    stream.stick()
+    driver.send('waits')
+    await nextTurn()
+    expect(blocked.count).toBe(before + 1)
+    driver.terminate()
+    await nextTurn()
+    expect(blocked.count).toBe(before)
+    stream.unstick()
+    await nextTurn()
+    expect(blocked.count).toBe(before)
   })
 })
