@@ -31,14 +31,19 @@ import type { WriteQueue } from './write-queue.js'
 
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
+/** The queue of the output, for frames of many connections; null where such a frame is masked, or compressed. Not for applications. */
+export let plainOutputOf: (connection: Connection) => WriteQueue | null
+
 /**
- * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The
- * caller, its driver, passes bytes in and takes bytes and events out.
- *
- * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
- * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
+ * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The caller, its driver,
+ * passes bytes in and takes bytes and events out. After each call that passes something in, the driver calls {@link nextEvent} until
+ * null, writes {@link takeOutput} until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
 export class Connection implements Waker {
+  static {
+    plainOutputOf = (connection) => connection.sender.plainOutput
+  }
+
   /** The side that this connection is. */
   readonly role: Role
   private readonly sender: Sender
@@ -211,11 +216,6 @@ export class Connection implements Waker {
     if (!this.isSendable) return false
     this.sender.sendPrepared(message)
     return true
-  }
-
-  /** The queue of the output, for frames of many connections; null where such a frame is masked, or compressed. */
-  get plainOutput(): WriteQueue | null {
-    return this.sender.plainOutput
   }
 
   /** Reports when the last message is a frame, with the bytes of {@link takeOutput} up to its end; never if it is dropped. */

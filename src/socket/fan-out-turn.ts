@@ -1,3 +1,4 @@
+import { plainOutputOf } from '../connection/connection.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import { frameOf, type PreparedMessage } from '../connection/prepared-message.js'
 import { batch, type SharedOutput } from '../connection/text-batch.js'
@@ -71,12 +72,12 @@ class FanOutTurn implements Flushable, SharedOutput {
     this.buffer = NO_BYTES
     for (const driver of drivers) {
       const { flow } = driver
-      // A connection with output in its queue waits for its own write.
-      if (bytes !== null && !driver.isQueued && flow.isFree) {
+      // A connection with output in its queue waits for its own write, which may come in a later turn.
+      if (bytes !== null && !driver.isQueued && !driver.owesWrite && flow.isFree) {
         flow.sentCount += count
         if (flow.writeAtOnce(bytes)) driver.watchOutput()
       } else {
-        driver.connection.plainOutput?.appendShared(buffer, start, end)
+        plainOutputOf(driver.connection)?.appendShared(buffer, start, end)
         driver.sent(count)
       }
     }

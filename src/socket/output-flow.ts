@@ -1,5 +1,5 @@
 import { ConnectionClosedError, LimitError } from '../errors.js'
-import type { Connection } from '../connection/connection.js'
+import { plainOutputOf, type Connection } from '../connection/connection.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import { batch } from '../connection/text-batch.js'
 import type { Limits } from '../limits.js'
@@ -62,7 +62,7 @@ export class OutputFlow {
   get sharesOutput(): boolean {
     const { connection, transport, limits } = this
     if (!transport.freesAtOnce || !transport.blocksOnPeer) return false
-    return limits.highWaterMarkBytes >= HELD_PAYLOAD_BYTES && connection.plainOutput !== null
+    return limits.highWaterMarkBytes >= HELD_PAYLOAD_BYTES && plainOutputOf(connection) !== null
   }
 
   /** When the system last took enough of the waiting output, or when output began to wait; -Infinity: none ever waited. */
@@ -171,7 +171,10 @@ export class OutputFlow {
 
   /** The transport is over: what it holds waits for nothing. */
   over(): void {
-    if (this.isBlocked) blocked.count--
+    if (!this.isBlocked) return
+    // A stream of the caller's own making may still tell that it took them.
+    this.isBlocked = false
+    blocked.count--
   }
 
   /** Whether a call waits that {@link failWaiters} would tell. */

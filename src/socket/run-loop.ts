@@ -57,6 +57,11 @@ export abstract class RunLoop {
     this.holds &= Hold.INBOX
   }
 
+  /** Whether the loop gave others their turn before it wrote what was queued: it does so when it continues. */
+  get owesWrite(): boolean {
+    return this.mustWrite
+  }
+
   /** Output was queued. @returns whether the loop is running, and so will write it */
   protected wantsWrite(): boolean {
     if (this.isRunning) this.mustWrite = true

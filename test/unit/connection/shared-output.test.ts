@@ -1,6 +1,6 @@
 /** Output of many connections that is put off: what a queue knows of it. */
 import { ControlledCodec } from '../../helpers/controlled-codec.js'
-import { Connection } from '../../../src/connection/connection.js'
+import { Connection, plainOutputOf } from '../../../src/connection/connection.js'
 import { batch, type SharedOutput } from '../../../src/connection/text-batch.js'
 import { WriteQueue } from '../../../src/connection/write-queue.js'
 
@@ -59,10 +59,10 @@ describe('a frame that is put off for many queues', () => {
   })
 })
 
-describe('plainOutput', () => {
+describe('plainOutputOf', () => {
   test('is the queue of a server without a codec, and null where frames are masked or encoded for each', () => {
-    expect(new Connection({ role: 'server' }).plainOutput).toBeInstanceOf(WriteQueue)
-    expect(new Connection({ role: 'client' }).plainOutput).toBeNull()
-    expect(new Connection({ role: 'server', codec: new ControlledCodec() }).plainOutput).toBeNull()
+    expect(plainOutputOf(new Connection({ role: 'server' }))).toBeInstanceOf(WriteQueue)
+    expect(plainOutputOf(new Connection({ role: 'client' }))).toBeNull()
+    expect(plainOutputOf(new Connection({ role: 'server', codec: new ControlledCodec() }))).toBeNull()
   })
 })

@@ -2,11 +2,14 @@
 import type { ConnectionEvent } from '../../../src/connection/events.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
+import { blocked } from '../../../src/socket/output-flow.js'
+import { findDriversBy, putOff } from '../../../src/socket/fan-out-turn.js'
 import { SocketDriver } from '../../../src/socket/socket-driver.js'
 import type { SlowConsumerPolicy } from '../../../src/socket/driver-owner.js'
+import { StreamTransport } from '../../../src/transport/stream-transport.js'
 import { timerWheel } from '../../../src/transport/timer-wheel.js'
 import { frame, KEY, OP, readFrames } from '../../helpers/frame-builder.js'
-import { nextTurn } from '../../helpers/memory-duplex.js'
+import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
 import { openLine, type Line, type LineKind } from '../../helpers/model-line.js'
 
 interface Driven {
@@ -253,4 +256,75 @@ describe('a high-water mark of 0', () => {
       expect([messageCount, frameCount]).toEqual([40_000, 40_000])
     },
   )
+})
+
+describe('a connection whose handler for drain always sends more', () => {
+  it('gets a message to many of the same turn after what was sent to it before', async () => {
+    findDriversBy((member) => member as SocketDriver)
+    const systemBytes = 64 * 1024 * 1024
+    const streaming = drive('handle', { highWaterMarkBytes: 16 * 1024 }, 'buffer', systemBytes)
+    const members = [streaming.driver, drive('handle').driver]
+    const toAll = new PreparedMessage('to all')
+    // A list is known from the second message on.
+    expect(putOff(members, toAll)).toBe(false)
+
+    const part = 'x'.repeat(16 * 1024)
+    let parts = 0
+    streaming.onDrain = () => {
+      if (parts < 1500) streaming.driver.send(String(parts++).padEnd(4) + part)
+    }
+    expect(streaming.driver.send(part)).toBe(false)
+    // The loop gives up with the next part in the queue, and goes on in a later turn.
+    await new Promise<void>((resolve) => {
+      process.nextTick(resolve)
+    })
+    expect(parts).toBeGreaterThan(900)
+    expect(parts).toBeLessThan(1500)
+    const partsBefore = parts
+    expect(putOff(members, toAll)).toBe(true)
+    await nextTurn()
+    await nextTurn()
+
+    const texts = readFrames(await readAll(streaming.line)).frames.map((one) => one.payload.toString())
+    expect(texts.map((one) => one.slice(0, 6).trim()).indexOf('to all')).toBe(partsBefore + 1)
+    expect(texts).toHaveLength(parts + 2)
+  })
+})
+
+describe('the number of blocked connections of the thread', () => {
+  /** A stream of an application's own, which does not end when it is told to. */
+  class Undying extends MemoryDuplex {
+    override destroy(): this {
+      return this
+    }
+  }
+
+  it('counts a connection that is over no more, also when its stream still tells that it took bytes', async () => {
+    const before = blocked.count
+    const stream = new Undying()
+    const limits = resolveLimits({}, SERVER_LIMITS)
+    const driver = new SocketDriver(
+      new StreamTransport(stream),
+      { role: 'server', limits },
+      { limits, slowConsumer: 'buffer' },
+      {
+        handleEvent: () => undefined,
+        handleDrain: () => undefined,
+        handleClosing: () => undefined,
+        handleSendingOver: () => undefined,
+        handleGone: () => undefined,
+      },
+    )
+    driver.start(new Uint8Array(0))
+    stream.stick()
+    driver.send('waits')
+    await nextTurn()
+    expect(blocked.count).toBe(before + 1)
+    driver.terminate()
+    await nextTurn()
+    expect(blocked.count).toBe(before)
+    stream.unstick()
+    await nextTurn()
+    expect(blocked.count).toBe(before)
+  })
 })
