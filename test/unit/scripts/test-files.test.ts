@@ -82,8 +82,9 @@ describe('npm test', () => {
   })
 
   it('has a quick test in every folder, so for every room', () => {
+    // Of these, the last is where the packages of another Nest are.
     const folders = readdirSync(path.join(root, 'test'), { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() && !['helpers', 'stress'].includes(entry.name))
+      .filter((entry) => entry.isDirectory() && !['helpers', 'stress', 'nest-12'].includes(entry.name))
       .map(({ name }) => `test/${name}/`)
     const rooms = readdirSync(path.join(root, 'test/unit'), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
