@@ -67,6 +67,10 @@ inBrowser('the page in Chromium', () => {
   let page: Page
   /** What the browser complained about. */
   let complaints: string[]
+  /** The server was away: a request of the page may fail until the page is closed. */
+  let wasAway: boolean
+  const others = (): string[] =>
+    complaints.filter((text) => !/^failed: |ERR_|WebSocket connection to/.test(text))
 
   beforeAll(async () => {
     if (executablePath === null) throw new Error(`no Chromium here. ${HOW}`)
@@ -81,6 +85,7 @@ inBrowser('the page in Chromium', () => {
 
   beforeEach(async () => {
     complaints = []
+    wasAway = false
     page = await browser.newPage()
     page.setDefaultTimeout(15_000)
     page.on('console', (message) => {
@@ -95,7 +100,7 @@ inBrowser('the page in Chromium', () => {
     await (page as Page | undefined)?.close()
     for (const forwarder of forwarders.splice(0)) forwarder.cut()
     // eslint-disable-next-line jest/no-standalone-expect -- it is part of each of the tests
-    expect(complaints).toEqual([])
+    expect(wasAway ? others() : complaints).toEqual([])
   })
 
   const stateIs = (state: string): Promise<void> => page.locator(`#state[data-state="${state}"]`).waitFor()
@@ -245,9 +250,9 @@ inBrowser('the page in Chromium', () => {
     page.locator('#messages .event').filter({ hasText: text }).waitFor()
   /** What a browser complains about by itself where nobody answers, and the page cannot keep from it. */
   const expectUnanswered = (): void => {
-    const others = complaints.filter((text) => !/^failed: |ERR_|WebSocket connection to/.test(text))
-    expect(others).toEqual([])
+    expect(others()).toEqual([])
     complaints = []
+    wasAway = true
   }
   const start = (options: { port?: number; origins?: string[] } = {}): Promise<DemoServer> =>
     DemoServer.start({ host: 'localhost', port: 0, pageDirectory, ...options })
