@@ -245,11 +245,11 @@ describe.each(ENDS)('%s, %s', (...end) => {
     const { socket, peer, journal } = await open(
       end,
       { onIdleTimeout: () => journal.add('idle') },
-      { heartbeatIntervalMs: 80, heartbeatTimeoutMs: 80, idleTimeoutMs: 150 },
+      { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300, idleTimeoutMs: 500 },
     )
     socket.pause()
     peer.readAll()
-    await pause(600)
+    await pause(1500)
     expect(journal.lines).toEqual([])
     expect(socket.readyState).toBe(1)
     expect(peer.frames.filter(({ op }) => op === 9).length).toBeGreaterThanOrEqual(2)
