@@ -32,6 +32,13 @@ const bye = closeFrame(1000, '', { key: KEY })
 const text = (payload: string): Buffer => frame({ opcode: OP.TEXT, payload, key: KEY })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+async function sendUntilBlocked(socket: Socket, send: () => boolean): Promise<void> {
+  while (socket.bufferedAmount === 0) {
+    send()
+    await pause(0)
+  }
+}
+
 function transportOf(socket: Socket): object {
   return (coreOf(socket) as unknown as { driver: { transport: object } }).driver.transport
 }
@@ -287,10 +294,7 @@ describe.each([
       const [socket] = sockets as [ServerSocket]
       let count = 0
       const send = (): boolean => socket.send(`${count++} `.padEnd(15_000, 'ab'))
-      while (socket.bufferedAmount === 0) {
-        send()
-        await pause(0)
-      }
+      await sendUntilBlocked(socket, send)
       if (call === 'renegotiate') below[0]?.renegotiate({}, () => undefined)
       else below[0]?.write('')
       for (let i = 0; i < 3; i++) send()
@@ -307,10 +311,7 @@ describe.each([
     const [socket] = sockets as [ServerSocket]
     let count = 0
     const send = (): boolean => socket.send(`${count++} `.padEnd(15_000, 'ab'))
-    while (socket.bufferedAmount === 0) {
-      send()
-      await pause(0)
-    }
+    await sendUntilBlocked(socket, send)
     const hasLeft = new Promise((resolve) =>
       below[0]?.write(frame({ opcode: OP.PING, payload: '' }), resolve),
     )
