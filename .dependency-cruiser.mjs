@@ -53,6 +53,13 @@ export default {
       to: { couldNotResolve: true },
     },
     {
+      name: 'not-built',
+      comment: 'What is built is not there in a new clone, where this is checked before the build',
+      severity: 'error',
+      from: {},
+      to: { path: '^dist/' },
+    },
+    {
       name: 'no-packages',
       comment:
         'Hawser has no runtime dependency: src imports itself and Node, types included; only adapters know types of their framework',

@@ -1,3 +1,4 @@
+// slow: every way in is closed for a deploy, with its spread waited for
 /** A server that closes for a deploy: its connections are closed spread over a time, and upgrades are told when to come back. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'

@@ -1,3 +1,4 @@
+// slow: programs of crossws and H3 are loaded, and two processes joined
 /** hawser/crossws: programs of crossws and H3, by their own packages, over real sockets; beside crossws's own adapter where it can be. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
