@@ -154,7 +154,7 @@ export class BrokerBackplane implements Backplane {
   }
 
   private nameStore(): NameStore {
-    const keyOf = (name: string): string => `${this.options.prefix}:name:${name}`
+    const keyOf = (name: string): string => this.broker.nameOf(this.options.prefix, 'name', name)
     const reachable = (): BrokerNames => {
       const found = this.link?.session?.names
       if (found === undefined) throw new Error(`there is no connection to ${this.broker.name}`)
@@ -179,7 +179,7 @@ export class BrokerBackplane implements Backplane {
   }
 
   private channelOf(kind: 'all' | 'node' | 'group', name = ''): string {
-    return kind === 'all' ? `${this.options.prefix}:all` : `${this.options.prefix}:${kind}:${name}`
+    return this.broker.nameOf(this.options.prefix, kind, name)
   }
 
   private receive(message: Buffer): void {

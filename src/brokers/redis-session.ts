@@ -1,5 +1,5 @@
 import { toError } from '../errors.js'
-import type { BrokerSession, SessionEvents } from './broker.js'
+import type { Broker, BrokerSession, SessionEvents } from './broker.js'
 import { redisNames } from './redis-names.js'
 
 /** A connection of a client that emits events. */
@@ -28,6 +28,10 @@ export interface RedisCalls<L extends Line> {
   /** The events, beside `error`, after which a connection is not relied on. */
   readonly fatalEvents: readonly string[]
 }
+
+/** The name of a channel or a key: see {@link Broker.nameOf}. */
+export const redisNameOf: Broker['nameOf'] = (prefix, kind, name) =>
+  name === '' ? `${prefix}:${kind}` : `${prefix}:${kind}:${name}`
 
 /** Redis takes no larger message, unless it is configured to (`proto-max-bulk-len`). */
 const MAX_MESSAGE_BYTES = 512 * 1024 * 1024

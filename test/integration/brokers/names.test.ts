@@ -1,24 +1,13 @@
-// slow: starts redis-server
-/** Names that are claimed in Redis: one connection has them, whatever happens at once, and a node that dies keeps none. */
-import { createClient } from 'redis'
+// slow: starts redis-server and nats-server
+/** Names that are claimed in the broker: one connection has them, whatever happens at once, and a node that dies keeps none. */
 import { NameTakenError } from '../../../src/errors.js'
-import { redisBackplane } from '../../../src/brokers/redis.js'
 import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
-import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { BROKERS, BrokerServers } from '../../helpers/brokers.js'
 import { stopHubs } from '../../helpers/hub-server.js'
-import { REDIS_CLIENTS } from '../../helpers/redis-clients.js'
 
-let redis: BrokerServer
-let admin: ReturnType<typeof createClient>
-beforeAll(async () => {
-  redis = await BrokerServer.redis()
-  admin = createClient({ url: redis.url })
-  await admin.connect()
-})
-afterAll(() => {
-  admin.destroy()
-  stopBrokers()
-})
+const brokers = new BrokerServers()
+beforeAll(() => brokers.start())
+afterAll(() => brokers.stop())
 afterEach(stopHubs)
 
 /** Each test has keys of its own. */
@@ -27,14 +16,19 @@ let prefix = ''
 beforeEach(() => {
   prefix = `test-${String(prefixes++)}`
 })
-const keys = () => admin.keys(`${prefix}:name:*`)
 
-describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
+/** Long enough that a claim comes before what was written just now expires. */
+const TTL_MS = 2000
+
+describe.each(BROKERS)('with $name', (broker) => {
+  const held = (name: string) => brokers.admin(broker).nameValue(prefix, name)
   const nodes = async (count: number, presenceTtlMs = 15_000): Promise<BrokerNode[]> => {
     const all = await Promise.all(
-      Array.from({ length: count }, () =>
-        serveNode(redisBackplane(makeClient(redis.url), { prefix }), { presenceTtlMs }),
-      ),
+      Array.from({ length: count }, async () => {
+        const { url } = brokers.server(broker)
+        const backplane = await broker.backplane(url, { prefix, namesTtlMs: presenceTtlMs })
+        return serveNode(backplane, { presenceTtlMs })
+      }),
     )
     await joined(...all)
     return all
@@ -58,7 +52,7 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     await until(() => all.every(({ server }) => server.connections.has('ann')))
     await holder?.client.close()
     await until(() => !all.some(({ server }) => server.connections.has('ann')))
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null);
     const other = opened.find(({ node }) => node !== holder?.node)
     expect(await other?.node.server.connections.claim('ann', other.socket, { onConflict: 'reject' })).toBe(
       true,
@@ -75,46 +69,46 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(await Promise.all(claims)).toEqual([true, true, true])
     await until(() => all.filter(({ server }) => server.connections.get('ann') !== undefined).length === 1)
     const holder = all.find(({ server }) => server.connections.get('ann') !== undefined)
-    expect(await admin.get(`${prefix}:name:ann`)).toMatch(/^\d+ [\w-]+$/)
+    expect(await held('ann')).toMatch(/^\d+ [\w-]+$/)
     const closed = opened.filter(({ node }) => node !== holder)
     for (const { client } of closed) expect(await client.closed).toMatchObject({ code: 1000 })
     expect(holder?.server.connectionCount).toBe(1)
   })
 
-  it('a name is renewed after Redis has lost it, and a node that is gone loses it by its expiry', async () => {
-    const [a, b] = (await nodes(2, 300)) as [BrokerNode, BrokerNode]
+  it('a name is renewed after the broker has lost it, and a node that is gone loses it by its expiry', async () => {
+    const [a, b] = (await nodes(2, TTL_MS)) as [BrokerNode, BrokerNode]
     const [ann, bob] = [await a.open(), await b.open()]
     expect(await a.server.connections.claim('ann', ann.socket)).toBe(true)
-    await admin.flushAll()
-    while ((await keys()).length === 0);
+    await brokers.admin(broker).flush()
+    while ((await held('ann')) === null);
     // What a node that was killed leaves: a key that nobody renews.
-    await admin.set(`${prefix}:name:bob`, '1 dead', { expiration: { type: 'PX', value: 200 } })
+    await brokers.admin(broker).leaveName(prefix, 'bob', TTL_MS)
     const claim = () => b.server.connections.claim('bob', bob.socket, { onConflict: 'reject' })
     await expect(claim()).rejects.toThrow(NameTakenError)
-    while ((await keys()).length > 1);
+    while ((await held('bob')) !== null);
     expect(await claim()).toBe(true)
     await a.server.close()
     await b.server.close()
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null || (await held('bob')) !== null);
   })
 
-  it('without Redis a claim rejects and changes nothing, and set works as always', async () => {
-    const node = await serveNode(redisBackplane(makeClient('redis://127.0.0.1:1'), { prefix }))
+  it('without the broker a claim rejects and changes nothing, and set works as always', async () => {
+    const node = await serveNode(await broker.backplane(`${broker.broker.name}://127.0.0.1:1`, { prefix }))
     const { socket } = await node.open()
     await expect(node.server.connections.claim('ann', socket)).rejects.toThrow(
-      'there is no connection to redis',
+      `there is no connection to ${broker.broker.name}`,
     )
     expect(node.server.connections.has('ann')).toBe(false)
     expect(node.server.connections.set('ann', socket)).toBe(true)
   })
 
-  it('a connection that closes while its claim is decided has no name, and Redis keeps none', async () => {
+  it('a connection that closes while its claim is decided has no name, and the broker keeps none', async () => {
     const [a] = (await nodes(1)) as [BrokerNode]
     const { socket } = await a.open()
     const claim = a.server.connections.claim('ann', socket)
     void socket.close()
     expect(await claim).toBe(false)
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null);
     expect(a.server.connections.has('ann')).toBe(false)
   })
 })
