@@ -49,7 +49,7 @@ export class BrokerBackplane implements Backplane {
   private queuedBytes = 0
   private messagesSent = 0
   private messagesReceived = 0
-  /** Messages that the broker has not yet confirmed. */
+  /** Messages, and names that were given back, that the broker has not yet confirmed. */
   private readonly unconfirmed = new Set<Promise<void>>()
   /** Groups to be watched (true) or no longer, from the next flush on. */
   private readonly changes = new Map<string, boolean>()
@@ -164,7 +164,11 @@ export class BrokerBackplane implements Backplane {
       claim: async (name, claim, mayReplace, ttlMs) =>
         reachable().claim(keyOf(name), claim, mayReplace, ttlMs),
       // Without a connection a claim expires, and is renewed when there is one again.
-      release: (name, claim) => this.link?.session?.names?.release(keyOf(name), claim),
+      release: (name, claim) => {
+        const released = this.link?.session?.names?.release(keyOf(name), claim)
+        if (released !== undefined) this.waitFor(released)
+        return released
+      },
       renew: async (claims, ttlMs) => {
         const session = this.link?.session
         const names = session?.names
@@ -176,6 +180,16 @@ export class BrokerBackplane implements Backplane {
         }
       },
     }
+  }
+
+  /** {@link close} waits for this. What it rejects with is reported by the caller. */
+  private waitFor(released: Promise<unknown>): void {
+    const settled = released
+      .catch(() => undefined)
+      .then(() => {
+        this.unconfirmed.delete(settled)
+      })
+    this.unconfirmed.add(settled)
   }
 
   private channelOf(kind: 'all' | 'node' | 'group', name = ''): string {

@@ -92,6 +92,21 @@ describe.each(BROKERS)('with $name', (broker) => {
     while ((await held('ann')) !== null || (await held('bob')) !== null);
   })
 
+  it('a backplane that closes has given back the names that it was told to when its close is over', async () => {
+    const backplane = await broker.backplane(brokers.server(broker).url, { prefix })
+    backplane.start('node', () => undefined)
+    await until(() => backplane.linkStats?.().isConnected === true)
+    const { names } = backplane
+    const claimed = ['ann', 'bob', 'eve']
+    for (const name of claimed) {
+      expect(await names?.claim(name, { node: 'node', time: 1 }, false, 15_000)).toBe(1)
+    }
+    const released = claimed.map((name) => names?.release(name, { node: 'node', time: 1 }))
+    await backplane.close()
+    await Promise.allSettled(released)
+    for (const name of claimed) expect(await held(name)).toBeNull()
+  })
+
   it('without the broker a claim rejects and changes nothing, and set works as always', async () => {
     const node = await serveNode(await broker.backplane(`${broker.broker.name}://127.0.0.1:1`, { prefix }))
     const { socket } = await node.open()
