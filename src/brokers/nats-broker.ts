@@ -8,26 +8,43 @@ type OpenConnection = () => NatsConnection | Promise<NatsConnection>
 type OpenBucket = (connection: NatsConnection) => NatsBucket | Promise<NatsBucket>
 
 /** NATS, by a connection that others use too, or by a function that opens one. */
-export function natsBroker(
-  source: NatsConnection | OpenConnection,
-  prefix: string,
-  openBucket: OpenBucket | null,
-): Broker {
+export function natsBroker(source: NatsConnection | OpenConnection, openBucket: OpenBucket | null): Broker {
   const isOwn = typeof source === 'function'
   const connect = isOwn ? oneAtATime(source) : () => Promise.resolve(source)
+  /** The last session. */
+  let last: NatsSession | null = null
+  if (!isOwn) {
+    hearEnd(source, (error) => {
+      last?.fail(error)
+    })
+  }
   return {
     name: 'nats',
     hasNames: openBucket !== null,
-    nameOf: (start, kind, name) =>
-      name === '' ? `${start}.${kind}` : `${start}.${kind}.${encodeToken(name)}`,
+    nameOf: (prefix, kind, name) =>
+      name === '' ? `${prefix}.${kind}` : `${prefix}.${kind}.${encodeToken(name)}`,
     open: async (events) => {
       const connection = await connect()
       if (connection.isClosed())
         throw new Error('the connection is closed for good: give a function that opens one')
       const names = openBucket === null ? null : new NatsNames(() => openBucket(connection))
-      return new NatsSession({ connection, isOwn, prefix, names }, events)
+      const session = new NatsSession({ connection, isOwn, names }, events)
+      last = session
+      if (isOwn) {
+        hearEnd(connection, (error) => {
+          session.fail(error)
+        })
+      }
+      return session
     },
   }
+}
+
+/** Once for each connection: a promise keeps who waits for it, and sessions come and go. */
+function hearEnd(connection: NatsConnection, ended: (error: unknown) => void): void {
+  connection.closed().then((error) => {
+    ended(error ?? new Error('the connection was closed'))
+  }, ended)
 }
 
 /**

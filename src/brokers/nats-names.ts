@@ -1,4 +1,5 @@
 import type { StoredClaim } from '../backplane/backplane.js'
+import { showKind } from '../check.js'
 import type { BrokerNames } from './broker.js'
 
 /** What is used of a bucket of JetStream's key-value store, as `@nats-io/kv` (3 or later) and `nats` (2) open it. */
@@ -31,6 +32,13 @@ export interface NatsBucket {
   }>
 }
 
+const METHODS = ['get', 'create', 'update', 'delete', 'status'] as const
+
+const isBucket = (value: unknown): value is NatsBucket =>
+  typeof value === 'object' &&
+  value !== null &&
+  METHODS.every((name) => typeof (value as Partial<Record<string, unknown>>)[name] === 'function')
+
 /** Each time that a change is tried in vain, another node has made one; or a replica is late. */
 const MAX_ATTEMPTS = 100
 
@@ -54,13 +62,18 @@ interface Held {
   readonly revision: number
 }
 
+/** A bucket, and how long its keys stay. */
+interface Opened {
+  readonly bucket: NatsBucket
+  readonly bucketTtlMs: number
+}
+
 /** Names as keys of a bucket that expire: each change names the change before it, and is refused if there was another. */
 export class NatsNames implements BrokerNames {
   private readonly openBucket: () => NatsBucket | Promise<NatsBucket>
-  private opening: Promise<NatsBucket> | null = null
-  private bucketTtlMs = 0
+  private opening: Promise<Opened> | null = null
 
-  /** @param openBucket called at the first claim, and again after it failed */
+  /** @param openBucket called at the first claim, and again after a failure */
   constructor(openBucket: () => NatsBucket | Promise<NatsBucket>) {
     this.openBucket = openBucket
   }
@@ -71,23 +84,22 @@ export class NatsNames implements BrokerNames {
     mayReplace: boolean,
     ttlMs: number,
   ): Promise<number | null> {
-    const bucket = await this.bucket(ttlMs)
     let claimed = time
-    const decide = (held: Held | null): Buffer | null => {
+    const isClaimed = await this.change(key, ttlMs, (held) => {
       if (held !== null) {
         if (!mayReplace) return null
         const before = parseInt(held.value.toString(), 10)
-        if (before >= claimed) claimed = before + 1
+        // What is not a time was not written by Hawser.
+        if (Number.isSafeInteger(before) && before >= claimed) claimed = before + 1
       }
       return valueOf({ node, time: claimed })
-    }
-    return (await change(bucket, key, decide)) ? claimed : null
+    })
+    return isClaimed ? claimed : null
   }
 
   async release(key: string, claim: StoredClaim): Promise<void> {
-    const bucket = await this.bucket(0)
     const ours = valueOf(claim)
-    await attempt(key, async () => {
+    await this.attempt(key, 0, async (bucket) => {
       const held = await read(bucket, key)
       if (held?.value.equals(ours) === true) await bucket.delete(key, { previousSeq: held.revision })
     })
@@ -96,74 +108,67 @@ export class NatsNames implements BrokerNames {
   /** A claim that is gone, as after a loss of data, is made again. One of another node stands. */
   async renew(key: string, claim: StoredClaim, ttlMs: number): Promise<void> {
     const ours = valueOf(claim)
-    await change(await this.bucket(ttlMs), key, (held) =>
-      held === null || held.value.equals(ours) ? ours : null,
-    )
+    await this.change(key, ttlMs, (held) => (held === null || held.value.equals(ours) ? ours : null))
   }
 
-  private async bucket(ttlMs: number): Promise<NatsBucket> {
-    this.opening ??= this.open()
-    let bucket
+  /**
+   * Writes what is decided by what is held.
+   * @param decide the value to write; null: none
+   * @returns whether it was written
+   */
+  private change(key: string, ttlMs: number, decide: (held: Held | null) => Buffer | null): Promise<boolean> {
+    return this.attempt(key, ttlMs, async (bucket) => {
+      const held = await read(bucket, key)
+      const value = decide(held)
+      if (value === null) return false
+      await (held === null ? bucket.create(key, value) : bucket.update(key, value, held.revision))
+      return true
+    })
+  }
+
+  /** Calls until no other change came in between. */
+  private async attempt<T>(key: string, ttlMs: number, call: (bucket: NatsBucket) => Promise<T>): Promise<T> {
+    const opening = (this.opening ??= this.open())
     try {
-      bucket = await this.opening
+      const { bucket, bucketTtlMs } = await opening
+      if (bucketTtlMs < ttlMs) throw new RangeError(tooShort(bucketTtlMs, ttlMs))
+      for (let left = MAX_ATTEMPTS; left > 0; left--) {
+        try {
+          return await call(bucket)
+        } catch (error) {
+          if (!isConflict(error)) throw error
+        }
+      }
+      throw new Error(`the key ${key} of NATS is changed by others all the time`)
     } catch (error) {
-      this.opening = null
+      // The bucket may be gone: it is opened again, which may make it again.
+      if (this.opening === opening) this.opening = null
       throw error
     }
-    if (this.bucketTtlMs < ttlMs) {
-      throw new RangeError(
-        `the ttl of the bucket of names is ${String(this.bucketTtlMs)} ms, and must be presenceTtlMs, ${String(ttlMs)} ms, or longer`,
-      )
-    }
-    return bucket
   }
 
-  private async open(): Promise<NatsBucket> {
-    const bucket = await this.openBucket()
+  private async open(): Promise<Opened> {
+    const bucket: unknown = await this.openBucket()
+    if (!isBucket(bucket)) {
+      throw new TypeError(
+        `names must return a bucket of JetStream's key-value store, or a promise of one, not ${showKind(bucket)}`,
+      )
+    }
     const { ttl } = await bucket.status()
     if (!(ttl > 0)) {
       throw new TypeError(
         'the bucket of names has no ttl: the names of a node that is gone would stay for ever',
       )
     }
-    this.bucketTtlMs = ttl
-    return bucket
+    return { bucket, bucketTtlMs: ttl }
   }
 }
+
+const tooShort = (bucketTtlMs: number, ttlMs: number): string =>
+  `the ttl of the bucket of names is ${String(bucketTtlMs)} ms, and must be presenceTtlMs, ${String(ttlMs)} ms, or longer`
 
 async function read(bucket: NatsBucket, key: string): Promise<Held | null> {
   const entry = await bucket.get(key)
   if (entry?.operation !== 'PUT') return null
   return { value: Buffer.from(entry.value), revision: entry.revision }
-}
-
-/**
- * Writes what is decided by what is held, until no other change comes in between.
- * @param decide the value to write; null: none
- * @returns whether it was written
- */
-const change = (
-  bucket: NatsBucket,
-  key: string,
-  decide: (held: Held | null) => Buffer | null,
-): Promise<boolean> =>
-  attempt(key, async () => {
-    const held = await read(bucket, key)
-    const value = decide(held)
-    if (value === null) return false
-    await (held === null ? bucket.create(key, value) : bucket.update(key, value, held.revision))
-    return true
-  })
-
-/** Calls until no other change came in between. */
-async function attempt<T>(key: string, call: () => Promise<T>): Promise<T> {
-  for (let left = MAX_ATTEMPTS; ; left--) {
-    try {
-      return await call()
-    } catch (error) {
-      if (!isConflict(error)) throw error
-      if (left <= 1)
-        throw new Error(`the key ${key} of NATS is changed by others all the time`, { cause: error })
-    }
-  }
 }

@@ -60,14 +60,31 @@ export const NO_ECHO = 'the connection has noEcho, and Hawser must hear its own 
 const DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
 
 /** After these a connection may have lost messages, whether or not the client connects again. */
-const FATAL: ReadonlySet<unknown> = new Set(['disconnect', 'staleConnection', 'close'])
+const FATAL: ReadonlySet<unknown> = new Set(['disconnect', 'staleConnection'])
+
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)
+
+const CLOSED = 'the connection was closed'
+
+/** What a server refused. */
+interface Refused {
+  readonly operation?: unknown
+  readonly subject?: unknown
+}
 
 /** A status of a connection: the fields of either client. */
 interface Status {
   readonly type?: unknown
   readonly data?: unknown
   readonly error?: unknown
-  readonly permissionContext?: { readonly operation?: unknown; readonly subject?: unknown }
+  readonly permissionContext?: Refused
+}
+
+/** What waits for the server. */
+interface Waiting {
+  readonly subjects: readonly string[]
+  readonly reject: (error: unknown) => void
 }
 
 /** How a session uses a connection. */
@@ -75,8 +92,6 @@ export interface NatsSessionOptions {
   readonly connection: NatsConnection
   /** Whether the connection is of this session alone, and ends with it. */
   readonly isOwn: boolean
-  /** What the subjects of Hawser begin with. */
-  readonly prefix: string
   readonly names: BrokerNames | null
 }
 
@@ -89,51 +104,39 @@ export class NatsSession implements BrokerSession {
   readonly names?: BrokerNames
   private readonly connection: NatsConnection
   private readonly isOwn: boolean
-  private readonly subjects: string
   private readonly events: SessionEvents
   private readonly subscriptions = new Map<string, { unsubscribe(): void }>()
-  /** Rejects what waits for the server. */
-  private readonly waiting = new Set<(error: Error) => void>()
+  private readonly waiting = new Set<Waiting>()
   /** Settles when the server has handled what is sent in this turn; null: nothing was. */
   private confirming: Promise<void> | null = null
   private readonly statuses: AsyncIterable<unknown>
   private isClosed = false
 
-  constructor({ connection, isOwn, prefix, names }: NatsSessionOptions, events: SessionEvents) {
+  constructor({ connection, isOwn, names }: NatsSessionOptions, events: SessionEvents) {
     this.connection = connection
     this.isOwn = isOwn
-    this.subjects = `${prefix}.`
     this.events = events
     this.maxMessageBytes = connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD_BYTES
     if (names !== null) this.names = names
     this.statuses = connection.status()
     void this.readStatuses()
-    connection.closed().then(
-      (error) => {
-        this.fail(error ?? new Error('the connection was closed'))
-      },
-      (error: unknown) => {
-        this.fail(error)
-      },
-    )
   }
 
   async publish(channel: string, message: Buffer): Promise<void> {
     this.connection.publish(channel, message)
-    await this.confirm()
+    await this.handled([channel])
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {
     for (const channel of channels) {
       if (this.subscriptions.has(channel)) continue
-      const callback = (error: Error | null, { data }: NatsMessage): void => {
-        if (error !== null) this.refuse(error)
-        else if (!this.isClosed)
-          this.events.message(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+      const callback = (error: Error | null, message: NatsMessage): void => {
+        if (error !== null) this.refuse(error, channel)
+        else if (!this.isClosed) this.events.message(bufferOf(message.data))
       }
       this.subscriptions.set(channel, this.connection.subscribe(channel, { callback }))
     }
-    await this.confirm()
+    await this.handled(channels)
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
@@ -141,13 +144,13 @@ export class NatsSession implements BrokerSession {
       this.subscriptions.get(channel)?.unsubscribe()
       this.subscriptions.delete(channel)
     }
-    await this.confirm()
+    await this.handled(channels)
   }
 
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.refuse(new Error('the connection was closed'))
+    for (const { reject } of [...this.waiting]) reject(new Error(CLOSED))
     ;(this.statuses as { stop?: () => void }).stop?.()
     if (this.isOwn) {
       this.connection.close().catch(() => undefined)
@@ -162,35 +165,44 @@ export class NatsSession implements BrokerSession {
     }
   }
 
-  /** One round trip for all that is sent in this turn. */
-  private confirm(): Promise<void> {
-    this.confirming ??= Promise.resolve().then(() => {
-      this.confirming = null
-      return this.roundTrip()
-    })
-    return this.confirming
+  /** The connection has ended. */
+  fail(error: unknown): void {
+    if (!this.isClosed) this.events.ended(toError(error))
   }
 
-  private roundTrip(): Promise<void> {
+  /** @returns settles when the server has handled what was sent just now about these subjects; rejects if it refused one */
+  private handled(subjects: readonly string[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const refused = (error: unknown): void => {
-        this.waiting.delete(refused)
-        reject(toError(error))
+      if (this.isClosed) {
+        reject(new Error(CLOSED))
+        return
       }
-      this.waiting.add(refused)
-      if (this.isClosed) refused(new Error('the connection was closed'))
-      else {
-        // What the server refused it says before it answers, but the client tells it a moment later.
-        this.connection.flush().then(
-          () =>
-            setImmediate(() => {
-              this.waiting.delete(refused)
-              resolve()
-            }),
-          refused,
-        )
+      const waiting: Waiting = {
+        subjects,
+        reject: (error) => {
+          this.waiting.delete(waiting)
+          reject(toError(error))
+        },
       }
+      this.waiting.add(waiting)
+      this.confirm().then(() => {
+        this.waiting.delete(waiting)
+        resolve()
+      }, waiting.reject)
     })
+  }
+
+  /** One round trip for all that is sent in this turn. */
+  private confirm(): Promise<void> {
+    this.confirming ??= Promise.resolve().then(async () => {
+      this.confirming = null
+      await this.connection.flush()
+      // What the server refused it says before it answers, but the client tells it a moment later.
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    })
+    return this.confirming
   }
 
   private async readStatuses(): Promise<void> {
@@ -205,27 +217,18 @@ export class NatsSession implements BrokerSession {
   }
 
   private heed({ type, data, error, permissionContext }: Status): void {
-    if (FATAL.has(type)) this.fail(new Error('the connection was closed'))
+    if (FATAL.has(type)) this.fail(new Error(CLOSED))
     else if (type === 'error') {
-      const { subject = '' } =
-        permissionContext ?? (error as { readonly subject?: unknown } | undefined) ?? {}
-      // Another subject is the application's, over the same connection.
-      if (!String(subject).startsWith(this.subjects)) return
-      const { operation } = permissionContext ?? {}
-      this.refuse(
-        error === undefined
-          ? new Error(`${String(data)}: ${String(operation)} of ${String(subject)}`)
-          : toError(error),
-      )
+      // What is refused is in the error of version 3, and beside it in version 2.
+      const { operation, subject } = permissionContext ?? (error as Refused | undefined) ?? {}
+      if (typeof subject !== 'string') return
+      const said = error ?? new Error(`${String(data)}: ${String(operation)} of ${subject}`)
+      this.refuse(toError(said), subject)
     }
   }
 
-  /** What waits for the server was refused, or is lost. */
-  private refuse(error: Error): void {
-    for (const reject of [...this.waiting]) reject(error)
-  }
-
-  private fail(error: unknown): void {
-    if (!this.isClosed) this.events.ended(toError(error))
+  /** The server refused what was sent about a subject. Others are the application's, over the same connection. */
+  private refuse(error: Error, subject: string): void {
+    for (const { subjects, reject } of [...this.waiting]) if (subjects.includes(subject)) reject(error)
   }
 }

@@ -11,9 +11,11 @@ const MAX_TOKEN_LENGTH = 200
  * `.`, `*`, `>` and spaces mean something in subjects. A text whose token is too long stands as `=H` and its SHA-256.
  */
 export function encodeToken(text: string): string {
-  if (text.length <= MAX_TOKEN_LENGTH && PLAIN.test(text)) return text
-  const token = Array.from(Buffer.from(text), encodeByte).join('')
-  if (token.length <= MAX_TOKEN_LENGTH) return token
+  if (text.length <= MAX_TOKEN_LENGTH) {
+    if (PLAIN.test(text)) return text
+    const token = Array.from(Buffer.from(text), encodeByte).join('')
+    if (token.length <= MAX_TOKEN_LENGTH) return token
+  }
   // By UTF-16: texts that differ in lone surrogates alone are the same in UTF-8.
   return `=H${createHash('sha256').update(text, 'utf16le').digest('base64url')}`
 }

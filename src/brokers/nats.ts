@@ -61,7 +61,7 @@ export function natsBackplane<C extends NatsConnection>(
 ): Backplane {
   const { names, ...rest } = readOptions('options', options as NatsBackplaneOptions, CHECKS)
   if (typeof source !== 'function') checkConnection(source)
-  return new BrokerBackplane(natsBroker(source, rest.prefix, names ?? null), rest)
+  return new BrokerBackplane(natsBroker(source, names ?? null), rest)
 }
 
 function checkConnection(source: unknown): asserts source is NatsConnection {

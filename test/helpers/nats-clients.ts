@@ -6,7 +6,8 @@ import type { NatsBucket, NatsConnection } from '../../src/brokers/nats.js'
 
 /** The options of a connection, of which these tests use some. */
 export interface NatsConnectOptions {
-  readonly servers: string
+  readonly servers: string | string[]
+  readonly noRandomize?: boolean
   readonly user?: string
   readonly pass?: string
   readonly noEcho?: boolean
@@ -60,6 +61,7 @@ export const { jetstreamManager } = load<{
     readonly streams: {
       list(): AsyncIterable<{ readonly config: { readonly name: string } }>
       purge(name: string): Promise<unknown>
+      delete(name: string): Promise<unknown>
     }
   }>
 }>('@nats-io/jetstream')

@@ -3,11 +3,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { NameTakenError } from '../../../src/errors.js'
 import { natsBackplane, type NatsBackplaneOptions } from '../../../src/brokers/nats.js'
+import { NatsSession } from '../../../src/brokers/nats-session.js'
 import { isConnected, joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { freePort } from '../../helpers/doc-programs.js'
 import { stopHubs } from '../../helpers/hub-server.js'
-import { connect, connect2, Kvm, type NatsTestConnection } from '../../helpers/nats-clients.js'
+import {
+  connect,
+  connect2,
+  jetstreamManager,
+  Kvm,
+  type NatsTestConnection,
+} from '../../helpers/nats-clients.js'
 
 let nats: BrokerServer
 beforeAll(async () => {
@@ -132,6 +141,63 @@ it('what the server does not permit is lost, an error that names it, and no end 
     await b.server.close()
   }
   strict.remove()
+})
+
+it('of what is sent in one turn, only what the server refuses rejects', async () => {
+  const strict = await configured(`
+    authorization: { users: [{ user: hawser, password: secret, permissions: { publish: { deny: ["no"] } } }] }`)
+  for (const open of [connect, connect2]) {
+    const servers = `127.0.0.1:${String(strict.port)}`
+    const connection = await open({ servers, user: 'hawser', pass: 'secret' })
+    const session = new NatsSession(
+      { connection, isOwn: true, names: null },
+      { message: () => undefined, ended: () => undefined },
+    )
+    for (let i = 0; i < 20; i++) {
+      const sent = ['yes', 'no', 'maybe'].map((subject) => session.publish(subject, Buffer.from('x')))
+      const outcomes = await Promise.allSettled(sent)
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    }
+    const late = session.publish('yes', Buffer.from('x'))
+    session.close()
+    await expect(late).rejects.toThrow('the connection was closed')
+    await expect(session.subscribe(['yes'])).rejects.toThrow()
+    await connection.closed()
+  }
+  strict.remove()
+})
+
+it('nodes at different servers of a cluster hear each other, and a node whose server is killed goes to another', async () => {
+  const routes = [await freePort(), await freePort()].map((port) => `nats://127.0.0.1:${String(port)}`)
+  const [first, second] = await Promise.all(
+    routes.map((route, at) =>
+      BrokerServer.nats(
+        ...['-n', `server-${String(at)}`, '--cluster_name', 'hawser', '--cluster', route],
+        ...['--routes', routes.join(',')],
+      ),
+    ),
+  )
+  const urls = [first?.url ?? '', second?.url ?? '']
+  const at = (...servers: string[]): Promise<BrokerNode> =>
+    serveNode(
+      natsBackplane(() => connect({ servers, noRandomize: true }), { prefix }),
+      { presenceTtlMs: 2000 },
+    )
+  const [a, b] = [await at(...urls), await at(...[...urls].reverse())]
+  await joined(a, b)
+  const { client, socket } = await b.open()
+  socket.join('dogs')
+  await until(() => a.server.group('dogs').sizeEverywhere === 1)
+  for (let i = 0; i < 50; i++) a.server.group('dogs').send(String(i))
+  for (let i = 0; i < 50; i++) expect(await client.receive()).toBe(String(i))
+  await second?.kill()
+  await until(() => b.server.backplaneStats?.link?.connects === 2 && isConnected(b))
+  // By the server that both have now.
+  await until(() => a.server.group('dogs').sizeEverywhere === 1)
+  a.server.group('dogs').send('again')
+  expect(await client.receive()).toBe('again')
+  first?.remove()
+  second?.remove()
 })
 
 it('a connection with noEcho, and what is no connection, is an error that says so, and is closed', async () => {
@@ -259,5 +325,51 @@ describe('names', () => {
     await expect(b.server.connections.claim('ann', socket)).rejects.toThrow('there is no JetStream')
     isBroken = false
     expect(await b.server.connections.claim('ann', socket)).toBe(true)
+  })
+
+  it('a bucket that is deleted is made again, and what is no bucket is refused', async () => {
+    let isBucket = true
+    const names = (connection: NatsTestConnection) =>
+      isBucket ? new Kvm(connection).create('gone', { ttl: 15_000 }) : (new Kvm(connection) as never)
+    const a = await serveNode(natsBackplane(() => connect({ servers: nats.url }), { prefix, names }))
+    await until(() => isConnected(a))
+    const { socket } = await a.open()
+    const claim = (name: string): Promise<boolean> => a.server.connections.claim(name, socket)
+    expect(await claim('ann')).toBe(true)
+    const admin = await connect({ servers: nats.url })
+    const { streams } = await jetstreamManager(admin)
+    await streams.delete('KV_gone')
+    let isClaimed = false
+    while (!isClaimed) isClaimed = await claim('bob').catch(() => false)
+    await streams.delete('KV_gone')
+    await admin.close()
+    isBucket = false
+    const refusal =
+      /^names must return a bucket of JetStream's key-value store, or a promise of one, not an object$/
+    const errors: unknown[] = []
+    while (errors.length < 2) await claim('eve').catch((error: unknown) => errors.push(error))
+    expect(errors[1]).toBeInstanceOf(TypeError)
+    expect((errors[1] as Error).message).toMatch(refusal)
+  })
+
+  it('a key that another program wrote is a name that is taken, and is replaced like any other', async () => {
+    const names = (connection: NatsTestConnection) => new Kvm(connection).create('foreign', { ttl: 15_000 })
+    const backplane = natsBackplane(() => connect({ servers: nats.url }), { prefix, names })
+    const [a, b] = [await serveNode(backplane), await node()] as const
+    await joined(a, b)
+    const { socket } = await a.open()
+    const { connections } = a.server
+    const stranger = await connect({ servers: nats.url })
+    const bucket = await names(stranger)
+    for (const value of ['', 'nonsense', '99999999999999999999 dead', '-1 dead']) {
+      await bucket.put(`${prefix}.name.ann`, value)
+      await expect(connections.claim('ann', socket, { onConflict: 'reject' })).rejects.toThrow(NameTakenError)
+      expect(await connections.claim('ann', socket, { onConflict: 'replace' })).toBe(true)
+      await until(() => b.server.connections.has('ann'))
+      expect(connections.delete('ann')).toBe(true)
+      await until(() => !b.server.connections.has('ann'))
+    }
+    await stranger.close()
+    expect([...a.errors, ...b.errors]).toEqual([])
   })
 })
