@@ -19,6 +19,12 @@ describe('a token of a subject', () => {
     expect(encodeToken(text)).toBe(token)
   })
 
+  it('of texts that differ only in what is no UTF-8 are different', () => {
+    const tokens = ['x\ud800', 'x\ud801', 'x\ufffd'].map(encodeToken)
+    expect(new Set(tokens).size).toBe(3)
+    expect(tokens[2]).toBe('x=EF=BF=BD')
+  })
+
   it('of up to 200 characters stands as it is, and of more as its hash', () => {
     const hashed = (text: string): string =>
       `=H${createHash('sha256').update(Buffer.from(text, 'utf16le')).digest('base64url')}`
