@@ -240,7 +240,7 @@ export default {
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
     only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts'),
-    builtins('brokers', ['diagnostics_channel']),
+    builtins('brokers', ['crypto', 'diagnostics_channel']),
 
     {
       name: 'drop-in-imports',

@@ -27,6 +27,7 @@ const SUBPATHS = [
   'hawser/connection',
   'hawser/backplane',
   'hawser/crossws',
+  'hawser/nats',
   'hawser/redis',
   'hawser/express',
   'hawser/fastify',

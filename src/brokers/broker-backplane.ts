@@ -13,11 +13,6 @@ const CLOSE_WAIT_MS = 2000
 /** So many names are renewed before the answers are waited for. */
 const RENEWED_AT_ONCE = 500
 
-const LONE_SURROGATE = /\p{Surrogate}/u
-/** The end of a channel's or key's name: brokers have names in UTF-8, in which all lone surrogates would be the same. */
-const nameIn = (kind: 'node' | 'group' | 'name', name: string): string =>
-  LONE_SURROGATE.test(name) ? `${kind}-json:${JSON.stringify(name)}` : `${kind}:${name}`
-
 const NO_EVENTS: BackplaneEvents = {
   failed: () => undefined,
   lost: () => undefined,
@@ -54,7 +49,7 @@ export class BrokerBackplane implements Backplane {
   private queuedBytes = 0
   private messagesSent = 0
   private messagesReceived = 0
-  /** Messages that the broker has not yet confirmed. */
+  /** Messages, and names that were given back, that the broker has not yet confirmed. */
   private readonly unconfirmed = new Set<Promise<void>>()
   /** Groups to be watched (true) or no longer, from the next flush on. */
   private readonly changes = new Map<string, boolean>()
@@ -159,7 +154,7 @@ export class BrokerBackplane implements Backplane {
   }
 
   private nameStore(): NameStore {
-    const keyOf = (name: string): string => `${this.options.prefix}:${nameIn('name', name)}`
+    const keyOf = (name: string): string => this.broker.nameOf(this.options.prefix, 'name', name)
     const reachable = (): BrokerNames => {
       const found = this.link?.session?.names
       if (found === undefined) throw new Error(`there is no connection to ${this.broker.name}`)
@@ -169,7 +164,11 @@ export class BrokerBackplane implements Backplane {
       claim: async (name, claim, mayReplace, ttlMs) =>
         reachable().claim(keyOf(name), claim, mayReplace, ttlMs),
       // Without a connection a claim expires, and is renewed when there is one again.
-      release: (name, claim) => this.link?.session?.names?.release(keyOf(name), claim),
+      release: (name, claim) => {
+        const released = this.link?.session?.names?.release(keyOf(name), claim)
+        if (released !== undefined) this.waitFor(released)
+        return released
+      },
       renew: async (claims, ttlMs) => {
         const session = this.link?.session
         const names = session?.names
@@ -183,8 +182,18 @@ export class BrokerBackplane implements Backplane {
     }
   }
 
+  /** {@link close} waits for this. What it rejects with is reported by the caller. */
+  private waitFor(released: Promise<unknown>): void {
+    const settled = released
+      .catch(() => undefined)
+      .then(() => {
+        this.unconfirmed.delete(settled)
+      })
+    this.unconfirmed.add(settled)
+  }
+
   private channelOf(kind: 'all' | 'node' | 'group', name = ''): string {
-    return kind === 'all' ? `${this.options.prefix}:all` : `${this.options.prefix}:${nameIn(kind, name)}`
+    return this.broker.nameOf(this.options.prefix, kind, name)
   }
 
   private receive(message: Buffer): void {

@@ -11,6 +11,8 @@ export interface Broker {
   readonly name: string
   /** Whether its sessions have `names`. */
   readonly hasNames: boolean
+  /** The name of a channel, or of a key. @param name any text; empty: there is one of this kind alone */
+  nameOf(prefix: string, kind: string, name: string): string
   /**
    * Connects. Called again, later, after a session has ended: a session does not reconnect by itself.
    * @param signal aborted when the session is no longer wanted: what was opened until then is closed at once, though the broker

@@ -1,5 +1,5 @@
 import type { Broker } from './broker.js'
-import { openRedisSession, type Line, type RedisCalls } from './redis-session.js'
+import { openRedisSession, redisNameOf, type Line, type RedisCalls } from './redis-session.js'
 
 /** What is used of a client of `ioredis`, version 5 and later, and of its cluster. */
 interface Ioredis extends Line {
@@ -71,7 +71,12 @@ export function ioredisBroker(client: unknown, isSharded: boolean): Broker | nul
     },
     fatalEvents: ['end', 'subscriberConnectFailed'],
   }
-  return { name: 'redis', hasNames: true, open: (events, signal) => openRedisSession(calls, events, signal) }
+  return {
+    name: 'redis',
+    hasNames: true,
+    nameOf: redisNameOf,
+    open: (events, signal) => openRedisSession(calls, events, signal),
+  }
 }
 
 const clusterLine = ({ options }: Ioredis, isSharded: boolean): object => ({

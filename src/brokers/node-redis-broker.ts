@@ -1,5 +1,5 @@
 import type { Broker } from './broker.js'
-import { openRedisSession, type Line, type RedisCalls } from './redis-session.js'
+import { openRedisSession, redisNameOf, type Line, type RedisCalls } from './redis-session.js'
 
 type Listener = (message: Buffer) => void
 
@@ -62,7 +62,12 @@ export function nodeRedisBroker(client: unknown, isSharded: boolean): Broker | n
     destroy: (line) => (line.destroy === undefined ? line.disconnect?.() : line.destroy()),
     fatalEvents: ['end', 'node-error', 'node-disconnect', 'sharded-channel-moved', 'server-sunsubscribe'],
   }
-  return { name: 'redis', hasNames: true, open: (events, signal) => openRedisSession(calls, events, signal) }
+  return {
+    name: 'redis',
+    hasNames: true,
+    nameOf: redisNameOf,
+    open: (events, signal) => openRedisSession(calls, events, signal),
+  }
 }
 
 /** In the `legacyMode` of version 4 commands answer to a callback, and return no promise. */

@@ -34,6 +34,16 @@ export interface RedisCalls<L extends Line> {
   readonly fatalEvents: readonly string[]
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** The name of a channel or a key: see {@link Broker.nameOf}. Redis has names in UTF-8, in which all lone surrogates would be the same. */
+export function redisNameOf(prefix: string, kind: string, name: string): string {
+  if (name === '') return `${prefix}:${kind}`
+  return LONE_SURROGATE.test(name)
+    ? `${prefix}:${kind}-json:${JSON.stringify(name)}`
+    : `${prefix}:${kind}:${name}`
+}
+
 /** Redis takes no larger message, unless it is configured to (`proto-max-bulk-len`). */
 const MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 

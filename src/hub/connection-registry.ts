@@ -58,8 +58,9 @@ export interface ConnectionRegistry<S> {
   set(name: string, socket: S, options?: SetOptions): boolean
 
   /**
-   * The same as `set`, decided in one place for all processes, where the backplane has one, as `hawser/redis` does: of two claims with
-   * `'reject'` at once, one gets the name. A backplane without such a place, and a server without a backplane, decide as `set` does.
+   * The same as `set`, decided in one place for all processes, where the backplane has one, as `hawser/redis` does, and
+   * `hawser/nats` with `names`: of two claims with `'reject'` at once, one gets the name. A backplane without such a place, and a
+   * server without a backplane, decide as `set` does.
    * @returns a promise: false if the connection is no longer open. Rejects with a NameTakenError (HAWSER_NAME_TAKEN), with a
    *   RangeError above `maxNamesPerConnection`, and with an error if the place cannot be reached; nothing was changed then
    * @throws TypeError or RangeError for a wrong name, socket or option

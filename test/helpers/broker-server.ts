@@ -13,7 +13,7 @@ import { freePort } from './doc-programs.js'
 
 interface Kind {
   readonly program: string
-  args(port: number, directory: string): readonly string[]
+  args(port: number, directory: string, monitorPort: number): readonly string[]
   /** What is sent to a server that may not be ready, and the beginning of the answer of one that is. */
   readonly hello: string
   readonly ready: RegExp
@@ -37,7 +37,17 @@ const REDIS: Kind = {
 
 const NATS: Kind = {
   program: 'nats-server',
-  args: (port, directory) => ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', directory],
+  args: (port, directory, monitorPort) => [
+    '-a',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-m',
+    String(monitorPort),
+    '-js',
+    '-sd',
+    directory,
+  ],
   hello: '',
   ready: /^INFO /,
 }
@@ -52,14 +62,16 @@ export function stopBrokers(): void {
 /** A broker in a process of its own. */
 export class BrokerServer {
   readonly port: number
+  /** Where nats-server tells about itself, over HTTP. */
+  readonly monitorPort: number
   private readonly kind: Kind
   private readonly extra: readonly string[]
   private readonly directory = mkdtempSync(path.join(tmpdir(), 'hawser-broker-'))
   private child: ChildProcess | null = null
 
-  private constructor(kind: Kind, port: number, extra: readonly string[]) {
+  private constructor(kind: Kind, ports: readonly [number, number], extra: readonly string[]) {
     this.kind = kind
-    this.port = port
+    ;[this.port, this.monitorPort] = ports
     this.extra = extra
     running.add(this)
   }
@@ -79,7 +91,7 @@ export class BrokerServer {
     if (spawnSync(program, ['--version']).status !== 0) {
       throw new Error(`this test needs ${program}: apt-get install -y ${program} (see CONTRIBUTING.md)`)
     }
-    const server = new BrokerServer(kind, await freePort(), extra)
+    const server = new BrokerServer(kind, [await freePort(), await freePort()], extra)
     await server.start()
     return server
   }
@@ -91,7 +103,9 @@ export class BrokerServer {
   /** Starts the program, again on the same port, and waits until it answers. */
   async start(): Promise<void> {
     const { program, args } = this.kind
-    const child = spawn(program, [...args(this.port, this.directory), ...this.extra], { stdio: 'ignore' })
+    const child = spawn(program, [...args(this.port, this.directory, this.monitorPort), ...this.extra], {
+      stdio: 'ignore',
+    })
     this.child = child
     while (!(await this.answers())) {
       if (child.exitCode !== null) throw new Error(`${program} ended with ${String(child.exitCode)}`)

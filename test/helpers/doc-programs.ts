@@ -141,7 +141,9 @@ export function findTypeErrors(files: readonly string[], directory: string): str
       typeRoots: [path.join(root, 'node_modules/@types')],
       paths: {
         hawser: [path.join(root, 'src/index.ts')],
-        'hawser/*': [path.join(root, 'src/*/index.ts'), path.join(root, 'src/adapters/*.ts')],
+        'hawser/*': ['*/index.ts', 'adapters/*.ts', 'brokers/*.ts'].map((name) =>
+          path.join(root, 'src', name),
+        ),
       },
     },
   })

@@ -22,6 +22,7 @@ interface Cruise {
 
 /** Files that import nothing, for the others to import. */
 const LEAVES = [
+  'dist/esm/index.js',
   'src/check.ts',
   'src/errors.ts',
   'src/limits.ts',
@@ -120,6 +121,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
 ]
 
 const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: string])[] = [
+  ['not-built', 'test/helpers/imports-dist.ts', "import '../../dist/esm/index.js'"],
   ['no-cycles', 'src/client/client-leaf.ts', "import type {} from './client-socket.js'"],
   ['resolvable', 'src/client/gone.ts', "import './not-there.js'"],
   ['no-packages', 'src/server/peer.ts', "import 'ws'"],

@@ -35,7 +35,7 @@ const sourceOf = (target: string): string =>
 const ADAPTERS = ['./crossws', './express', './fastify', './hono', './nest']
 
 /** Each is a file of src/brokers. */
-const BROKERS = ['./redis']
+const BROKERS = ['./nats', './redis']
 
 const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
   typeof entry === 'string' ? [] : [{ subpath, entry }],
@@ -52,12 +52,14 @@ describe('package.json', () => {
     const { peerDependencies, peerDependenciesMeta, devDependencies } = manifest
     expect(Object.keys(peerDependencies)).toEqual([
       '@hono/node-server',
+      '@nats-io/transport-node',
       '@nestjs/websockets',
       'crossws',
       'express',
       'fastify',
       'hono',
       'ioredis',
+      'nats',
       'redis',
     ])
     expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining(Object.keys(peerDependencies)))

@@ -83,7 +83,7 @@ const faultsOf = (at: number): string[] =>
   found.filter((line) => line.includes(`/${at}.d.ts:`)).map((line) => line.replace(/^\S+ /, ''))
 
 const ADAPTERS = ['crossws', 'express', 'fastify', 'hono', 'nest']
-const BROKERS = ['redis']
+const BROKERS = ['nats', 'redis']
 
 describe('the public types', () => {
   it('have docstrings, and none of them is internal', () => {

@@ -1,25 +1,14 @@
-// slow: starts redis-server
-/** Names that are claimed in Redis: one connection has them, whatever happens at once, and a node that dies keeps none. */
-import { createClient } from 'redis'
+// slow: starts redis-server and nats-server
+/** Names that are claimed in the broker: one connection has them, whatever happens at once, and a node that dies keeps none. */
 import { NameTakenError } from '../../../src/errors.js'
 import type { ServerSocket } from '../../../src/index.js'
-import { redisBackplane } from '../../../src/brokers/redis.js'
 import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
-import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { BROKERS, BrokerServers } from '../../helpers/brokers.js'
 import { stopHubs } from '../../helpers/hub-server.js'
-import { REDIS_CLIENTS } from '../../helpers/redis-clients.js'
 
-let redis: BrokerServer
-let admin: ReturnType<typeof createClient>
-beforeAll(async () => {
-  redis = await BrokerServer.redis()
-  admin = createClient({ url: redis.url })
-  await admin.connect()
-})
-afterAll(() => {
-  admin.destroy()
-  stopBrokers()
-})
+const brokers = new BrokerServers()
+beforeAll(() => brokers.start())
+afterAll(() => brokers.stop())
 afterEach(stopHubs)
 
 /** Each test has keys of its own. */
@@ -28,14 +17,19 @@ let prefix = ''
 beforeEach(() => {
   prefix = `test-${String(prefixes++)}`
 })
-const keys = () => admin.keys(`${prefix}:name:*`)
 
-describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
+/** Long enough that a claim comes before what was written just now expires. */
+const TTL_MS = 2000
+
+describe.each(BROKERS)('with $name', (broker) => {
+  const held = (name: string) => brokers.admin(broker).nameValue(prefix, name)
   const nodes = async (count: number, presenceTtlMs = 15_000): Promise<BrokerNode[]> => {
     const all = await Promise.all(
-      Array.from({ length: count }, () =>
-        serveNode(redisBackplane(makeClient(redis.url), { prefix }), { presenceTtlMs }),
-      ),
+      Array.from({ length: count }, async () => {
+        const { url } = brokers.server(broker)
+        const backplane = await broker.backplane(url, { prefix, namesTtlMs: presenceTtlMs })
+        return serveNode(backplane, { presenceTtlMs })
+      }),
     )
     await joined(...all)
     return all
@@ -59,7 +53,7 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     await until(() => all.every(({ server }) => server.connections.has('ann')))
     await holder?.client.close()
     await until(() => !all.some(({ server }) => server.connections.has('ann')))
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null);
     const other = opened.find(({ node }) => node !== holder?.node)
     expect(await other?.node.server.connections.claim('ann', other.socket, { onConflict: 'reject' })).toBe(
       true,
@@ -76,13 +70,13 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(await Promise.all(claims)).toEqual([true, true, true])
     await until(() => all.filter(({ server }) => server.connections.get('ann') !== undefined).length === 1)
     const holder = all.find(({ server }) => server.connections.get('ann') !== undefined)
-    expect(await admin.get(`${prefix}:name:ann`)).toMatch(/^\d+ [\w-]+$/)
+    expect(await held('ann')).toMatch(/^\d+ [\w-]+$/)
     const closed = opened.filter(({ node }) => node !== holder)
     for (const { client } of closed) expect(await client.closed).toMatchObject({ code: 1000 })
     expect(holder?.server.connectionCount).toBe(1)
   })
 
-  it('of claims at once by connections of one process the last has the name, and Redis keeps its claim', async () => {
+  it('of claims at once by connections of one process the last has the name, and the broker keeps its claim', async () => {
     const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
     const opened = [await a.open(), await a.open(), await a.open()]
     const claims = opened.map(({ socket }) => a.server.connections.claim('ann', socket))
@@ -90,11 +84,11 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(a.server.connections.get('ann')).toBe(opened[2]?.socket)
     // Over the same connection as all that this node sent before.
     expect(await a.server.connections.claim('bob', opened[2]?.socket as ServerSocket)).toBe(true)
-    expect((await keys()).sort()).toEqual([`${prefix}:name:ann`, `${prefix}:name:bob`])
+    expect(await held('ann')).not.toBeNull()
     const late = b.server.connections.claim('ann', (await b.open()).socket, { onConflict: 'reject' })
     await expect(late).rejects.toThrow(NameTakenError)
     await opened[2]?.client.close()
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null || (await held('bob')) !== null);
   })
 
   it('a claim that comes too late for its own connection ends no claim of another one', async () => {
@@ -105,7 +99,7 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     expect(await Promise.all(claims)).toEqual([false, true])
     // By the same connection as what was sent in vain: it is done before this is.
     expect(await a.server.connections.claim('bob', second.socket)).toBe(true)
-    expect((await keys()).sort()).toEqual([`${prefix}:name:ann`, `${prefix}:name:bob`])
+    expect(await held('ann')).not.toBeNull()
   })
 
   it('names that differ only in what is no UTF-8 are different names', async () => {
@@ -114,43 +108,57 @@ describe.each(REDIS_CLIENTS)('with %s', (_, makeClient) => {
     for (const name of ['x\ud800', 'x\ud801', 'x\ufffd']) {
       expect(await a.server.connections.claim(name, socket, { onConflict: 'reject' })).toBe(true)
     }
-    expect((await admin.keys(`${prefix}:name*`)).length).toBe(3)
   })
 
-  it('a name is renewed after Redis has lost it, and a node that is gone loses it by its expiry', async () => {
-    const [a, b] = (await nodes(2, 300)) as [BrokerNode, BrokerNode]
+  it('a name is renewed after the broker has lost it, and a node that is gone loses it by its expiry', async () => {
+    const [a, b] = (await nodes(2, TTL_MS)) as [BrokerNode, BrokerNode]
     const [ann, bob] = [await a.open(), await b.open()]
     expect(await a.server.connections.claim('ann', ann.socket)).toBe(true)
-    await admin.flushAll()
-    while ((await keys()).length === 0);
+    await brokers.admin(broker).flush()
+    while ((await held('ann')) === null);
     // What a node that was killed leaves: a key that nobody renews.
-    await admin.set(`${prefix}:name:bob`, '1 dead', { expiration: { type: 'PX', value: 200 } })
+    await brokers.admin(broker).leaveName(prefix, 'bob', TTL_MS)
     const claim = () => b.server.connections.claim('bob', bob.socket, { onConflict: 'reject' })
     await expect(claim()).rejects.toThrow(NameTakenError)
-    while ((await keys()).length > 1);
+    while ((await held('bob')) !== null);
     expect(await claim()).toBe(true)
     await a.server.close()
     await b.server.close()
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null || (await held('bob')) !== null);
   })
 
-  it('without Redis a claim rejects and changes nothing, and set works as always', async () => {
-    const node = await serveNode(redisBackplane(makeClient('redis://127.0.0.1:1'), { prefix }))
+  it('a backplane that closes has given back the names that it was told to when its close is over', async () => {
+    const backplane = await broker.backplane(brokers.server(broker).url, { prefix })
+    backplane.start('node', () => undefined)
+    await until(() => backplane.linkStats?.().isConnected === true)
+    const { names } = backplane
+    const claimed = ['ann', 'bob', 'eve']
+    for (const name of claimed) {
+      expect(await names?.claim(name, { node: 'node', time: 1 }, false, 15_000)).toBe(1)
+    }
+    const released = claimed.map((name) => names?.release(name, { node: 'node', time: 1 }))
+    await backplane.close()
+    await Promise.allSettled(released)
+    for (const name of claimed) expect(await held(name)).toBeNull()
+  })
+
+  it('without the broker a claim rejects and changes nothing, and set works as always', async () => {
+    const node = await serveNode(await broker.backplane(`${broker.broker.name}://127.0.0.1:1`, { prefix }))
     const { socket } = await node.open()
     await expect(node.server.connections.claim('ann', socket)).rejects.toThrow(
-      'there is no connection to redis',
+      `there is no connection to ${broker.broker.name}`,
     )
     expect(node.server.connections.has('ann')).toBe(false)
     expect(node.server.connections.set('ann', socket)).toBe(true)
   })
 
-  it('a connection that closes while its claim is decided has no name, and Redis keeps none', async () => {
+  it('a connection that closes while its claim is decided has no name, and the broker keeps none', async () => {
     const [a] = (await nodes(1)) as [BrokerNode]
     const { socket } = await a.open()
     const claim = a.server.connections.claim('ann', socket)
     void socket.close()
     expect(await claim).toBe(false)
-    while ((await keys()).length > 0);
+    while ((await held('ann')) !== null);
     expect(a.server.connections.has('ann')).toBe(false)
   })
 })
