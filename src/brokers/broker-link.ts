@@ -124,7 +124,10 @@ export class BrokerLink {
       }
     })
     const { end } = this
-    const { broker } = this.options
+    const { broker, stallTimeoutMs } = this.options
+    const expectAnswer = (): void => {
+      this.expectWithin(end, `it did not answer within ${String(stallTimeoutMs)} ms`)
+    }
     let opened: BrokerSession | null = null
     const opening = this.open(
       broker.open(
@@ -141,8 +144,11 @@ export class BrokerLink {
         else opened = session
         return !isOver
       },
+      () => {
+        if (!isOver) expectAnswer()
+      },
     ).catch(end)
-    this.expectWithin(end, `it did not answer within ${String(this.options.stallTimeoutMs)} ms`)
+    expectAnswer()
     void opening
     const error = await ended
     clearTimeout(this.timer)
@@ -155,12 +161,18 @@ export class BrokerLink {
     return error
   }
 
+  /**
+   * Subscribes to all channels, and waits for a probe.
+   * @param answered called for each answer of the broker: many channels take longer than one answer may
+   */
   private async open(
     opening: Promise<BrokerSession>,
     isWanted: (session: BrokerSession) => boolean,
+    answered: () => void,
   ): Promise<void> {
     const session = await opening
     if (!isWanted(session)) return
+    answered()
     // Channels may be added and removed while others are subscribed to, and during the probe.
     const asked = new Set<string>()
     const missing = (): string[] => [...this.channels].filter((name) => !asked.has(name))
@@ -169,6 +181,7 @@ export class BrokerLink {
         const part = names.slice(0, CHANNELS_PER_REQUEST)
         for (const name of part) asked.add(name)
         await session.subscribe(part)
+        answered()
       }
     }
     await subscribe()

@@ -12,8 +12,8 @@ export interface BrokerOptions {
   /** The largest message to and from the broker, in bytes: a larger one is lost. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * A connection over which no message comes back to this node for this long is given up, and made again. Also how long one
-   * may take to be made. Default 10 s.
+   * A connection over which no message comes back to this node for this long is given up, and made again. Also how long
+   * each answer of the broker may take while one is made. Default 10 s.
    */
   readonly stallTimeoutMs?: number | undefined
 }
