@@ -27,6 +27,11 @@ export class ClaimedNames {
     return this.store.claim(name, { node: this.node, time }, mayReplace, this.ttlMs)
   }
 
+  /** Whether a connection here has the name by a claim in the store. */
+  has(name: string): boolean {
+    return this.times.has(name)
+  }
+
   /** A connection here has the name by this claim, which is kept from expiring. */
   keep(name: string, time: number): void {
     this.times.set(name, time)

@@ -23,7 +23,7 @@ export class DeliveryRequests {
 
   /**
    * @param nodes the nodes that are asked
-   * @param send sends the message with the number of this request
+   * @param send sends the message with the number of this request. It may call {@link giveUp}
    * @returns the first answer of a node that has the name; `'unknown'` if none of them has it; `'unanswered'` if one of them
    *   did not answer in time
    */
@@ -49,7 +49,13 @@ export class DeliveryRequests {
     if (outcome !== 'unknown' || waiting.nodes.size === 0) this.settle(request, outcome)
   }
 
-  close(): void {
+  /** No answer can come any more to this request. */
+  giveUp(request: number): void {
+    this.settle(request, 'unanswered')
+  }
+
+  /** No answer can come any more to those that wait. */
+  giveUpAll(): void {
     for (const request of [...this.waiting.keys()]) this.settle(request, 'unanswered')
   }
 

@@ -7,7 +7,7 @@ export const BACKPLANE_VERSION = 1
 /** Text, or bytes that are not changed any more and have a buffer of their own. */
 export type Payload = string | Uint8Array
 
-/** A name, the time of its claim (null: it is free again), and whether the connection that loses it is closed. */
+/** A name, the time of its claim (see {@link isClaimTime}; null: it is free again), and whether the connection that loses it is closed. */
 export type NameChange = readonly [name: string, time: number | null, closesPrevious: boolean]
 
 /** A group, and how many members the node has of it. */
@@ -81,6 +81,16 @@ export type Envelope = EnvelopeBody & {
   readonly to: string | null
 }
 
+/**
+ * A claim may lie this far in the future, by the clock of the node that hears of it: clocks differ. A later one would make all
+ * claims after it later still, or impossible.
+ */
+export const MAX_CLOCK_SKEW_MS = 24 * 60 * 60 * 1000
+
+/** Whether a claim can have been made at this time. */
+export const isClaimTime = (time: unknown): time is number =>
+  isCount(time) && (time as number) <= Date.now() + MAX_CLOCK_SKEW_MS
+
 /** How many names and groups one envelope has at most. */
 export const MAX_ENTRIES = 1000
 
@@ -139,7 +149,7 @@ const hasEntries: Check = ({ names, groups }, max) =>
     (entry: unknown) =>
       Array.isArray(entry) &&
       isText(entry[0], max) &&
-      (entry[1] === null || isCount(entry[1])) &&
+      (entry[1] === null || isClaimTime(entry[1])) &&
       typeof entry[2] === 'boolean',
   ) &&
   groups.every((entry: unknown) => Array.isArray(entry) && isText(entry[0], max) && isCount(entry[1]))

@@ -209,7 +209,9 @@ export class LocalNode implements Remote {
     const message = { kind: 'deliver', name, payload: toPayload(payload), compress } as const
     const ask = (nodes: Iterable<string>, to: string | null): Promise<RemoteOutcome> =>
       this.requests.ask(nodes, Math.max(0, deadline - performance.now()), (request) => {
-        this.publish({ ...message, request }, to)
+        this.publish({ ...message, request }, to, () => {
+          this.requests.giveUp(request)
+        })
       })
     const claim = this.findClaim(name)
     if (claim !== undefined) {
@@ -223,6 +225,10 @@ export class LocalNode implements Remote {
   claim(name: string, time: number, mayReplace: boolean): Promise<number | null | undefined> {
     const { names, local } = this
     return local === null || names === null ? Promise.resolve(undefined) : names.claim(name, time, mayReplace)
+  }
+
+  hasClaim(name: string): boolean {
+    return this.names?.has(name) === true
   }
 
   keepClaim(name: string, time: number): void {
@@ -250,6 +256,8 @@ export class LocalNode implements Remote {
       lost: (envelopes) => {
         this.counts.published -= envelopes
         this.counts.lost += envelopes
+        // Those that are lost with their connection may be questions, and what the others answer does not arrive either.
+        if (this.backplane.linkStats?.().isConnected === false) this.requests.giveUpAll()
       },
       malformed: () => {
         this.counts.malformed++
@@ -264,7 +272,7 @@ export class LocalNode implements Remote {
     this.local = null
     if (this.announceTimer !== null) clearTimeout(this.announceTimer)
     clearInterval(this.heartbeatTimer)
-    this.requests.close()
+    this.requests.giveUpAll()
     this.names?.close()
     this.changedNames.clear()
     this.changedGroups.clear()
@@ -275,34 +283,38 @@ export class LocalNode implements Remote {
     }
   }
 
-  private publish(body: EnvelopeBody, to: string | null = null): void {
+  /** @param lost called if the backplane does not take it */
+  private publish(body: EnvelopeBody, to: string | null = null, lost?: () => void): void {
     if (this.local === null) return
     let result
     try {
       result = this.backplane.publish({ version: BACKPLANE_VERSION, from: this.id, to, ...body })
     } catch (error) {
-      this.counts.lost++
+      this.count(false, lost)
       this.fail(error)
       return
     }
     if (typeof result === 'boolean') {
-      this.count(result)
+      this.count(result, lost)
       return
     }
     Promise.resolve(result).then(
       (isTaken) => {
-        this.count(isTaken)
+        this.count(isTaken, lost)
       },
       (error: unknown) => {
-        this.counts.lost++
+        this.count(false, lost)
         this.fail(error)
       },
     )
   }
 
-  private count(isTaken: boolean): void {
+  private count(isTaken: boolean, lost?: () => void): void {
     if (isTaken) this.counts.published++
-    else this.counts.lost++
+    else {
+      this.counts.lost++
+      lost?.()
+    }
   }
 
   /** Calls the backplane: what it throws, at once or later, is reported and has no other effect. */

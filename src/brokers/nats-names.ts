@@ -1,4 +1,5 @@
 import type { StoredClaim } from '../backplane/backplane.js'
+import { isClaimTime } from '../backplane/envelope.js'
 import { showKind } from '../check.js'
 import type { BrokerNames } from './broker.js'
 
@@ -90,7 +91,7 @@ export class NatsNames implements BrokerNames {
         if (!mayReplace) return null
         const before = parseInt(held.value.toString(), 10)
         // What is not a time was not written by Hawser.
-        if (Number.isSafeInteger(before) && before >= claimed) claimed = before + 1
+        if (isClaimTime(before) && before >= claimed) claimed = before + 1
       }
       return valueOf({ node, time: claimed })
     })

@@ -50,17 +50,24 @@ export class Names<S extends Member> {
   async claim(name: string, socket: S, onConflict: NameConflictPolicy): Promise<boolean> {
     if (this.remote === null) return this.set(name, socket, onConflict)
     if (socket.readyState !== ReadyState.OPEN) return false
-    if (this.get(name) === socket) return true
-    const time = this.nextTime(name, onConflict)
-    const claimed = await this.remote.claim(name, time, onConflict !== 'reject')
+    const { remote } = this
+    const isClaimed = (): boolean => this.get(name) === socket && remote.hasClaim(name)
+    if (isClaimed()) return true
+    // A connection that was given the name without a claim is not in its own way.
+    const time = this.nextTime(name, this.get(name) === socket ? 'replace' : onConflict)
+    const claimed = await remote.claim(name, time, onConflict !== 'reject')
     if (claimed === undefined) return this.set(name, socket, onConflict)
-    if (claimed === null) throw new NameTakenError(name)
+    if (claimed === null) {
+      // The claim that stands may be one that this connection made at the same time.
+      if (isClaimed()) return true
+      throw new NameTakenError(name)
+    }
     let isSet = false
     try {
       // The store has decided: what was announced meanwhile does not.
       isSet = this.set(name, socket, onConflict === 'reject' ? 'replace' : onConflict, claimed)
     } finally {
-      if (!isSet) this.remote.unclaim(name, claimed)
+      if (!isSet) remote.unclaim(name, claimed)
     }
     return isSet
   }
@@ -72,8 +79,9 @@ export class Names<S extends Member> {
   set(name: string, socket: S, onConflict: NameConflictPolicy, claimed?: number): boolean {
     if (socket.readyState !== ReadyState.OPEN) return false
     const previous = this.entries.get(name)
+    const closesPrevious = onConflict === 'closePrevious'
     if (previous?.socket === socket) {
-      if (claimed !== undefined) this.remote?.keepClaim(name, claimed)
+      if (claimed !== undefined) this.enter(name, { socket, time: claimed, closesPrevious }, true)
       return true
     }
     const time = claimed ?? this.nextTime(name, onConflict)
@@ -83,13 +91,10 @@ export class Names<S extends Member> {
         `a connection must have at most ${String(this.limits.maxNamesPerConnection)} names, hubLimits.maxNamesPerConnection`,
       )
     }
-    const closesPrevious = onConflict === 'closePrevious'
     if (previous !== undefined) this.remove(name, previous)
-    this.entries.set(name, { socket, time, closesPrevious })
     if (names === undefined) this.bySocket.set(socket, [name])
     else names.push(name)
-    if (claimed !== undefined) this.remote?.keepClaim(name, claimed)
-    this.remote?.announce({ kind: 'name', name, claim: { time, closesPrevious } })
+    this.enter(name, { socket, time, closesPrevious }, claimed !== undefined)
     if (previous !== undefined && closesPrevious) void previous.socket.close(REPLACED_CODE, REPLACED_REASON)
     return true
   }
@@ -135,6 +140,13 @@ export class Names<S extends Member> {
       throw new NameTakenError(name)
     }
     return Math.max(Date.now(), (previous?.time ?? 0) + 1, (remoteClaim?.time ?? 0) + 1)
+  }
+
+  private enter(name: string, entry: Entry<S>, isClaimed: boolean): void {
+    const { time, closesPrevious } = entry
+    this.entries.set(name, entry)
+    if (isClaimed) this.remote?.keepClaim(name, time)
+    this.remote?.announce({ kind: 'name', name, claim: { time, closesPrevious } })
   }
 
   private remove(name: string, { socket }: Entry<S>): void {

@@ -128,6 +128,8 @@ export interface Remote {
    * @throws rejects if it cannot be asked
    */
   claim(name: string, time: number, mayReplace: boolean): Promise<number | null | undefined>
+  /** Whether a connection here has the name by such a claim, and not only by what is announced. */
+  hasClaim(name: string): boolean
   /** The claim that {@link claim} made is now that of a connection here. */
   keepClaim(name: string, time: number): void
   /** The claim was made in vain: its connection is no longer open, or may have no further name. */

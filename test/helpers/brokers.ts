@@ -46,12 +46,15 @@ export interface BrokerAdmin {
   publishToAll(prefix: string, messages: readonly Uint8Array[]): Promise<void>
   /** The claim on a name; null: there is none. */
   nameValue(prefix: string, name: string): Promise<string | null>
-  /** Leaves a claim of a node that is gone, which expires after `ttlMs`. */
-  leaveName(prefix: string, name: string, ttlMs: number): Promise<void>
+  /** Leaves a claim, by default one of a node that is gone. It expires after `ttlMs`. */
+  leaveName(prefix: string, name: string, ttlMs: number, value?: string): Promise<void>
   /** The broker loses all data. */
   flush(): Promise<void>
   end(): Promise<void>
 }
+
+/** A claim of a node that is gone. */
+const DEAD = '1 dead'
 
 const redis: BrokerKind = {
   name: 'redis',
@@ -87,9 +90,9 @@ const redis: BrokerKind = {
         for (const message of messages) await client.publish(`${prefix}:all`, Buffer.from(message))
       },
       nameValue: (prefix, name) => client.get(`${prefix}:name:${name}`),
-      leaveName: async (prefix, name, ttlMs) => {
+      leaveName: async (prefix, name, ttlMs, value = DEAD) => {
         const expiration = { type: 'PX', value: ttlMs } as const
-        await client.set(`${prefix}:name:${name}`, '1 dead', { expiration })
+        await client.set(`${prefix}:name:${name}`, value, { expiration })
       },
       flush: async () => {
         await client.flushAll()
@@ -146,8 +149,8 @@ const nats: BrokerKind = {
         const entry = await (await bucket(prefix)).get(keyOf(prefix, name))
         return entry?.operation === 'PUT' ? Buffer.from(entry.value).toString() : null
       },
-      leaveName: async (prefix, name) => {
-        await (await bucket(prefix)).put(keyOf(prefix, name), '1 dead')
+      leaveName: async (prefix, name, _, value = DEAD) => {
+        await (await bucket(prefix)).put(keyOf(prefix, name), value)
       },
       flush: async () => {
         const { streams } = await jetstreamManager(client)

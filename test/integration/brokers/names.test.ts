@@ -110,6 +110,53 @@ describe.each(BROKERS)('with $name', (broker) => {
     }
   })
 
+  it('a name that was only set is claimed in the broker all the same, unless another node has it there', async () => {
+    const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
+    const [ann, other] = [await a.open(), await b.open()]
+    const claim = (name: string, onConflict: 'reject' | 'closePrevious') =>
+      a.server.connections.claim(name, ann.socket, { onConflict })
+    for (const onConflict of ['reject', 'closePrevious'] as const) {
+      const name = `by ${onConflict}`
+      a.server.connections.set(name, ann.socket)
+      expect(await claim(name, onConflict)).toBe(true)
+      const late = b.server.connections.claim(name, other.socket, { onConflict: 'reject' })
+      await expect(late).rejects.toThrow(NameTakenError)
+      // Once it is claimed nothing is in its way, its own claim least of all.
+      expect(await Promise.all([claim(name, 'reject'), claim(name, 'reject')])).toEqual([true, true])
+    }
+    a.server.connections.set('twice', ann.socket)
+    expect(await Promise.all([claim('twice', 'reject'), claim('twice', 'reject')])).toEqual([true, true])
+    await brokers.admin(broker).leaveName(prefix, 'bob', 60_000)
+    a.server.connections.set('bob', ann.socket)
+    await expect(claim('bob', 'reject')).rejects.toThrow(NameTakenError)
+    expect(a.server.connections.get('bob')).toBe(ann.socket)
+    expect(await claim('bob', 'closePrevious')).toBe(true)
+    expect(a.server.connections.names()).toEqual(['by reject', 'by closePrevious', 'twice', 'bob'])
+    expect(ann.socket.readyState).toBe(1)
+    await ann.client.close()
+    expect(a.server.connections.size).toBe(0)
+    while ((await held('bob')) !== null);
+  })
+
+  it('a claim of a time that cannot be, which another program left, is replaced by one of now', async () => {
+    const [a, b] = (await nodes(2)) as [BrokerNode, BrokerNode]
+    const [ann, other] = [await a.open(), await b.open()]
+    expect(await a.server.connections.claim('first', ann.socket)).toBe(true)
+    const latest = Date.now() + 60 * 60 * 1000
+    for (const time of [String(Number.MAX_SAFE_INTEGER), String(Date.now() + 25 * 60 * 60 * 1000)]) {
+      await brokers.admin(broker).leaveName(prefix, 'ann', 60_000, `${time} dead`)
+      expect(await a.server.connections.claim('ann', ann.socket)).toBe(true)
+      expect(parseInt((await held('ann')) ?? '', 10)).toBeLessThan(latest)
+      await until(() => b.server.connections.has('ann'))
+      expect(await b.server.connections.claim('ann', other.socket)).toBe(true)
+      await until(() => a.server.connections.get('ann') === undefined && a.server.connections.has('ann'))
+      b.server.connections.delete('ann')
+      await until(() => !a.server.connections.has('ann'))
+      while ((await held('ann')) !== null);
+    }
+    expect([...a.errors, ...b.errors]).toEqual([])
+  })
+
   it('a name is renewed after the broker has lost it, and a node that is gone loses it by its expiry', async () => {
     const [a, b] = (await nodes(2, TTL_MS)) as [BrokerNode, BrokerNode]
     const [ann, bob] = [await a.open(), await b.open()]

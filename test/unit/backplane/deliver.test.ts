@@ -3,6 +3,7 @@ import {
   BackplaneRelay,
   memoryBackplane,
   type Backplane,
+  type BackplaneEvents,
   type Envelope,
 } from '../../../src/backplane/index.js'
 import { DeliveryRequests } from '../../../src/backplane/delivery-requests.js'
@@ -121,6 +122,89 @@ test('a node that does not answer makes the outcome unanswered, and so does the 
   expect(await pending).toBe('unanswered')
   expect(await b.connections.deliver('ann', 'z')).toBe('unknown')
   expect(a.backplaneStats?.nodes).toBe(0)
+})
+
+describe('a message that is known to be lost is unanswered at once, however long an answer may take', () => {
+  /** A node that knows another one, by a backplane that does this with what is to be delivered. */
+  function node(publish: () => boolean | Promise<boolean>, more: Partial<Backplane> = {}) {
+    const errors: Error[] = []
+    let receive: (envelope: unknown) => void = () => undefined
+    let events: BackplaneEvents | undefined
+    const hub = new JoinedHub({
+      onError: (error) => errors.push(error),
+      backplane: {
+        start: (_node, given, _rejoined, reports) => {
+          receive = given
+          events = reports
+        },
+        publish: ({ kind }) => (kind === 'deliver' ? publish() : true),
+        watch: () => undefined,
+        unwatch: () => undefined,
+        close: () => undefined,
+        ...more,
+      },
+    })
+    hub.start()
+    hubs.push(hub)
+    receive({ version: 1, from: 'other', to: null, kind: 'alive', sequence: 0 })
+    const deliver = () => hub.connections.deliver('ann', 'x', { timeoutMs: 60_000 })
+    const received = (envelope: unknown): void => receive(envelope)
+    return { hub, errors, deliver, receive: received, lost: () => events?.lost(1) }
+  }
+
+  test.each<[string, () => boolean | Promise<boolean>, number]>([
+    ['is not taken', () => false, 0],
+    ['is not taken, later', () => Promise.resolve(false), 0],
+    [
+      'makes the backplane throw',
+      () => {
+        throw new Error('full')
+      },
+      1,
+    ],
+    ['makes the backplane reject', () => Promise.reject(new Error('full')), 1],
+  ])('one that %s', async (_, publish, errors) => {
+    const one = node(publish)
+    expect(await one.deliver()).toBe('unanswered')
+    expect(one.hub.backplaneStats).toMatchObject({ lost: 1, errors })
+    expect(one.errors).toHaveLength(errors)
+    // The same for a name that the other node announced.
+    one.receive({
+      version: 1,
+      from: 'other',
+      to: null,
+      kind: 'changes',
+      sequence: 1,
+      names: [['ann', 1, false]],
+      groups: [],
+    })
+    expect(await one.deliver()).toBe('unanswered')
+  })
+
+  test('one that was taken, and is lost with the connection to the others', async () => {
+    let isConnected = true
+    const one = node(() => true, {
+      linkStats: () => ({
+        broker: 'none',
+        isConnected,
+        connects: 1,
+        messagesSent: 0,
+        messagesReceived: 0,
+        queuedBytes: 0,
+        channels: 0,
+      }),
+    })
+    const pending = one.deliver()
+    let outcome: unknown
+    void pending.then((given) => (outcome = given))
+    // Something else was lost, and the answer may still come.
+    one.lost()
+    await Promise.resolve()
+    expect(outcome).toBeUndefined()
+    isConnected = false
+    one.lost()
+    expect(await pending).toBe('unanswered')
+  })
 })
 
 test('so many requests may wait, and the next is unanswered at once', async () => {

@@ -279,6 +279,29 @@ describe('what is not an envelope', () => {
       names: [['ann', 'now', true]],
       groups: [],
     },
+    // Clocks differ by less: every claim after these would have to be later still.
+    ...[Number.MAX_SAFE_INTEGER, Date.now() + 25 * 60 * 60 * 1000].flatMap((time) => [
+      {
+        version: 1,
+        from: 'x',
+        to: null,
+        kind: 'changes',
+        sequence: 1,
+        names: [['ann', time, true]],
+        groups: [],
+      },
+      {
+        version: 1,
+        from: 'x',
+        to: null,
+        kind: 'snapshot',
+        sequence: 1,
+        part: 0,
+        isLast: true,
+        names: [['ann', time, true]],
+        groups: [],
+      },
+    ]),
     { version: 1, from: 'x', to: null, kind: 'changes', sequence: 1, names: [], groups: [['dogs', -1]] },
     {
       version: 1,

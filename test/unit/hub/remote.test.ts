@@ -32,6 +32,7 @@ beforeEach(() => {
     groupSize: (group) => (group === 'dogs' ? 3 : 0),
     deliver: () => Promise.resolve('unknown'),
     claim: () => Promise.resolve(undefined),
+    hasClaim: () => false,
     keepClaim: () => undefined,
     unclaim: () => undefined,
   }
