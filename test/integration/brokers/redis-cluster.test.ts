@@ -1,9 +1,11 @@
 // slow: starts two redis-servers as a cluster
 /** The backplane over a Redis Cluster, with and without sharded channels. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { createClient, createCluster } from 'redis'
+import type { ServerSocket } from '../../../src/index.js'
 import { redisBackplane, type RedisClient } from '../../../src/brokers/redis.js'
-import { joined, serveNode, until } from '../../helpers/broker-nodes.js'
+import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { stopHubs } from '../../helpers/hub-server.js'
 
@@ -31,7 +33,10 @@ beforeEach(async () => {
   }
 })
 afterAll(stopBrokers)
-afterEach(stopHubs)
+afterEach(async () => {
+  for (const server of servers) server.thaw()
+  await stopHubs()
+})
 
 const CLIENTS: readonly (readonly [name: string, make: () => RedisClient])[] = [
   ['redis', () => createCluster({ rootNodes: servers.map(({ url }) => ({ url })) })],
@@ -45,6 +50,15 @@ const CLIENTS: readonly (readonly [name: string, make: () => RedisClient])[] = [
   ],
 ]
 
+/** On both shards. */
+const groups = Array.from({ length: 12 }, (_, i) => `group ${String(i)}`)
+
+/** Joins all groups, and waits until another node has heard of it. */
+async function joinAll(socket: ServerSocket, other: BrokerNode): Promise<void> {
+  for (const group of groups) socket.join(group)
+  await until(() => groups.every((group) => other.server.group(group).sizeEverywhere === 1))
+}
+
 describe.each(CLIENTS)('with the cluster of %s', (name, makeClient) => {
   it.each([false, true])('groups on both shards, names and claims work (sharded: %p)', async (sharded) => {
     const prefix = `${name}-${String(sharded)}`
@@ -52,9 +66,7 @@ describe.each(CLIENTS)('with the cluster of %s', (name, makeClient) => {
     const [a, b] = [await make(), await make()]
     await joined(a, b)
     const { client, socket } = await b.open()
-    const groups = Array.from({ length: 12 }, (_, i) => `group ${String(i)}`)
-    for (const group of groups) socket.join(group)
-    await until(() => groups.every((group) => a.server.group(group).sizeEverywhere === 1))
+    await joinAll(socket, a)
     for (const group of groups)
       for (const text of ['one', 'two']) a.server.group(group).send(`${group} ${text}`)
     const got: unknown[] = []
@@ -73,6 +85,34 @@ describe.each(CLIENTS)('with the cluster of %s', (name, makeClient) => {
     expect([...a.errors, ...b.errors]).toEqual([])
   })
 
+  it.each([0, 1])(
+    'the close of a server waits for the names that it gives back, on whatever shard (%p)',
+    async (slow) => {
+      const prefix = `${name}-claims-${String(slow)}`
+      const node = await serveNode(redisBackplane(makeClient(), { prefix }))
+      await joined(node)
+      const { socket } = await node.open()
+      const claimed = groups.map((group) => node.server.connections.claim(group, socket))
+      expect(new Set(await Promise.all(claimed))).toEqual(new Set([true]))
+      const admins = await Promise.all(servers.map(({ url }) => createClient({ url }).connect()))
+      const keys = async () => (await Promise.all(admins.map((admin) => admin.keys(`${prefix}:*`)))).flat()
+      expect(await keys()).toHaveLength(groups.length)
+      // All other messages go to one of the shards: in one of the two tests not to this one.
+      servers[slow]?.freeze()
+      let isOver = false
+      const closed = node.server.close().then(() => {
+        isOver = true
+      })
+      await delay(300)
+      expect(isOver).toBe(false)
+      servers[slow]?.thaw()
+      await closed
+      while ((await keys()).length > 0);
+      for (const admin of admins) admin.destroy()
+      expect(node.errors).toEqual([])
+    },
+  )
+
   it('a node of the cluster that is killed and started again is followed by the groups of all shards', async () => {
     const make = () =>
       serveNode(
@@ -81,9 +121,7 @@ describe.each(CLIENTS)('with the cluster of %s', (name, makeClient) => {
     const [a, b] = [await make(), await make()]
     await joined(a, b)
     const { client, socket } = await b.open()
-    const groups = Array.from({ length: 12 }, (_, i) => `group ${String(i)}`)
-    for (const group of groups) socket.join(group)
-    await until(() => groups.every((group) => a.server.group(group).sizeEverywhere === 1))
+    await joinAll(socket, a)
     await servers[1]?.kill()
     await servers[1]?.start()
     const heard = new Set<unknown>()
