@@ -5,6 +5,7 @@
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { createClient as createClient4 } from 'redis4'
+import { createClient as createClient5 } from 'redis5'
 import type { Backplane } from '../../src/backplane/index.js'
 import type { BrokerOptions } from '../../src/brokers/broker-options.js'
 import { natsBackplane, type NatsBucket, type NatsConnection } from '../../src/brokers/nats.js'
@@ -205,6 +206,9 @@ export const BROKERS: readonly BrokerClient[] = [
   },
 ]
 
+/** The version between two that are tested with everything: for what is sent, and what goes wrong. */
+export const REDIS_5: BrokerClient = redisClient('redis 5', (url) => createClient5({ url }))
+
 const lent = new Set<NatsConnection>()
 
 /** For afterEach: ends the connections of {@link LENT_NATS}. */
@@ -231,13 +235,13 @@ export const LENT_NATS: BrokerClient = {
 }
 
 /** Redis with sharded channels. */
-export const SHARDED_REDIS: readonly BrokerClient[] = BROKERS.filter(({ broker }) => broker === redis).map(
-  ({ name, backplane }) => ({
+export const SHARDED_REDIS: readonly BrokerClient[] = [...BROKERS, REDIS_5]
+  .filter(({ broker }) => broker === redis)
+  .map(({ name, backplane }) => ({
     name: `${name}, sharded`,
     broker: redis,
     backplane: (url, options) => backplane(url, { ...options, sharded: true } as MakeOptions),
-  }),
-)
+  }))
 
 /** One server of each broker, for a test file. */
 export class BrokerServers {

@@ -5,7 +5,14 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { isConnected, joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
-import { BROKERS, BrokerServers, closeLent, LENT_NATS, type BrokerClient } from '../../helpers/brokers.js'
+import {
+  BROKERS,
+  BrokerServers,
+  closeLent,
+  LENT_NATS,
+  REDIS_5,
+  type BrokerClient,
+} from '../../helpers/brokers.js'
 import { CutProxy } from '../../helpers/cut-proxy.js'
 import { stopHubs } from '../../helpers/hub-server.js'
 
@@ -56,7 +63,7 @@ const NO_CONNECTION = /^the backplane has no connection to (redis|nats): /
 /** For what does not depend on the client. */
 const ONE_OF_EACH = BROKERS.filter(({ name }) => name === 'redis 6' || name === 'nats 3')
 
-describe.each([...BROKERS, LENT_NATS])('with $name', (broker) => {
+describe.each([...BROKERS, REDIS_5, LENT_NATS])('with $name', (broker) => {
   it('after the broker was killed and started again, all groups are heard again, and local delivery never ended', async () => {
     const nodes = await pair(broker)
     const server = brokers.server(broker)
@@ -152,7 +159,7 @@ describe.each([...BROKERS, LENT_NATS])('with $name', (broker) => {
   })
 })
 
-it.each(BROKERS)(
+it.each([...BROKERS, REDIS_5])(
   'wrong credentials, no broker and a server of another protocol are errors that say so, and harm nothing: $name',
   async (broker) => {
     const { refusals, start, locked, name } = broker.broker

@@ -7,6 +7,7 @@ import {
   BrokerServers,
   closeLent,
   LENT_NATS,
+  REDIS_5,
   SHARDED_REDIS,
   type BrokerClient,
 } from '../../helpers/brokers.js'
@@ -41,7 +42,7 @@ const nodes = async (client: BrokerClient, count: number): Promise<BrokerNode[]>
   return all
 }
 
-const ALL = [...BROKERS, LENT_NATS]
+const ALL = [...BROKERS, REDIS_5, LENT_NATS]
 
 it.each([...ALL, ...SHARDED_REDIS])(
   'text, bytes and broadcasts arrive once and in order: $name',
