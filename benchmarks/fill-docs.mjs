@@ -1,33 +1,46 @@
 /**
- * Puts the tables of benchmarks/results/*.json, one file for each processor, into docs/performance.md, between its markers.
+ * Puts the tables of benchmarks/results/*.json, one file for each processor, into docs/performance.md, and those of
+ * benchmarks/results/brokers and what follows from both into docs/scaling.md, between their markers.
  *
- * node benchmarks/fill-docs.mjs [--check]     --check: writes nothing, ends with 1 where the page is behind
+ * node benchmarks/fill-docs.mjs [--check]     --check: writes nothing, ends with 1 where a page is behind
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import { brokerText, readBrokerResults } from './brokers/tables.mjs'
+import { figureTable, planTable, readFigures } from './lib/capacity.mjs'
 import { fillRegions, makeRegions } from './lib/doc-tables.mjs'
 import { readAllResults } from './lib/read-results.mjs'
 
-const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
+/** What is planned with comes from one processor: the one whose brokers were measured last. */
+function makeScalingRegions(all, [brokers]) {
+  const results = all.find(({ slug }) => slug === brokers.slug) ?? all[0]
+  const figures = readFigures(results, brokers)
+  return { brokers: brokerText(brokers), figures: figureTable(figures), plan: planTable(figures) }
+}
 
-const all = readAllResults()
-if (all.length === 0) {
-  console.error('there are no results yet: npm run bench')
-  process.exitCode = 2
-} else {
-  const page = await readFile(PAGE, 'utf8')
-  const filled = await format(fillRegions(page, makeRegions(all)), {
-    ...(await resolveConfig(PAGE)),
-    parser: 'markdown',
-  })
-  if (filled === page) {
-    console.log('docs/performance.md is as the results say')
+async function fill(name, regions) {
+  const page = fileURLToPath(new URL(`../${name}`, import.meta.url))
+  const text = await readFile(page, 'utf8')
+  const options = { ...(await resolveConfig(page)), parser: 'markdown' }
+  const filled = await format(fillRegions(text, regions, name), options)
+  if (filled === text) {
+    console.log(`${name} is as the results say`)
   } else if (process.argv.includes('--check')) {
-    console.error('docs/performance.md is behind the results: run node benchmarks/fill-docs.mjs')
+    console.error(`${name} is behind the results: run node benchmarks/fill-docs.mjs`)
     process.exitCode = 1
   } else {
-    await writeFile(PAGE, filled)
-    console.log('docs/performance.md filled in')
+    await writeFile(page, filled)
+    console.log(`${name} filled in`)
   }
+}
+
+const all = readAllResults()
+const brokers = readBrokerResults()
+if (all.length === 0 || brokers.length === 0) {
+  console.error('there are no results yet: npm run bench, npm run bench:brokers')
+  process.exitCode = 2
+} else {
+  await fill('docs/performance.md', makeRegions(all))
+  await fill('docs/scaling.md', makeScalingRegions(all, brokers))
 }

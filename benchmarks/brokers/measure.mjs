@@ -1,9 +1,10 @@
 /** One run: a broker, nodes and the load in fresh processes; what was delivered, and what it took. */
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { run as runToEnd, scratch, startLines } from '../lib/processes.mjs'
 import { here } from '../lib/contenders.mjs'
+import { readStat } from '../lib/quiet.mjs'
 import { CONTENDERS } from './plan.mjs'
 import { startRedis } from './redis.mjs'
 
@@ -22,11 +23,18 @@ export function compileLoad() {
   return binary
 }
 
-/** Processor time of a process so far, all its threads, in seconds. */
+/**
+ * Processor time of a process so far, all its threads, in seconds: to the nanosecond where the kernel says it, for a broker may
+ * need less than a tick of `stat` for all of a run.
+ */
 function cpuOf(pid) {
-  const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS
+  const folder = `/proc/${pid}/task`
+  try {
+    const threads = readdirSync(folder).map((tid) => readFileSync(`${folder}/${tid}/schedstat`, 'latin1'))
+    return threads.reduce((sum, text) => sum + Number(text.split(' ', 1)[0]), 0) / 1e9
+  } catch {
+    return readStat(readFileSync(`/proc/${pid}/stat`, 'latin1')).ticks / TICKS
+  }
 }
 
 /** What a process has read so far, from sockets too, in bytes. */

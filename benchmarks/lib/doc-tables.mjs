@@ -291,10 +291,10 @@ export function makeRegions(all, floors = FLOORS, reasons = REASONS) {
 }
 
 /** @returns the text with every region filled @throws where one has lost its markers */
-export function fillRegions(text, regions) {
+export function fillRegions(text, regions, page = 'docs/performance.md') {
   return Object.entries(regions).reduce((filled, [name, region]) => {
     const between = new RegExp(`(?<=^<!-- bench:${name} -->\\n)[\\s\\S]*?(?=^<!-- /bench:${name} -->$)`, 'm')
-    if (!between.test(filled)) throw new Error(`docs/performance.md has lost its markers of ${name}`)
+    if (!between.test(filled)) throw new Error(`${page} has lost its markers of ${name}`)
     return filled.replace(between, () => `\n${region}\n\n`)
   }, text)
 }
