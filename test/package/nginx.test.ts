@@ -151,4 +151,32 @@ behindNginx('the nginx of docs/guides/deploys.md', () => {
       await nginx.stop()
     }
   })
+
+  it('asks a node that said 503 a moment ago, once its successor listens there and the other node closes', async () => {
+    const nginx = new Nginx()
+    const serve = async (name: string, port = 0): Promise<{ server: WebSocketServer; port: number }> => {
+      const server = new WebSocketServer()
+      server.route('/', { onOpen: (socket) => void socket.send(name) })
+      return { server, port: (await server.listen(port, '127.0.0.1')).port }
+    }
+    const [old, other] = [await serve('old'), await serve('other')]
+    const servers = [old.server, other.server]
+    try {
+      const front = await nginx.start('docs/guides/deploys.md', 'deploys.conf', [old.port, other.port])
+      const open = async (): Promise<unknown> => (await connect(`ws://127.0.0.1:${String(front)}/`)).receive()
+      const closeSlowly = (server: WebSocketServer): void => {
+        void server.close({ code: 1012, spreadMs: 600_000 })
+      }
+      expect(new Set([await open(), await open()])).toEqual(new Set(['old', 'other']))
+      closeSlowly(old.server)
+      expect([await open(), await open()]).toEqual(['other', 'other'])
+      await old.server.close()
+      servers.push((await serve('successor', old.port)).server)
+      closeSlowly(other.server)
+      expect([await open(), await open(), await open()]).toEqual(['successor', 'successor', 'successor'])
+    } finally {
+      await Promise.all(servers.map((server) => server.close()))
+      await nginx.stop()
+    }
+  })
 })
