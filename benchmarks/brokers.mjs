@@ -3,7 +3,7 @@
  * alternates, medians count. See benchmarks/README.md.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import path from 'node:path'
 import { HELP, readFlags } from './brokers/flags.mjs'
@@ -15,9 +15,14 @@ import { readProcessor, readTree, slugOf, writeResults } from './lib/results.mjs
 import { summarize } from './lib/statistics.mjs'
 
 const WARMUP_SECONDS = 0.4
+/** The client of each broker that Hawser is given. */
+const CLIENTS = { redis: 'redis', nats: '@nats-io/transport-node' }
 
-const versionOf = (name) =>
-  JSON.parse(readFileSync(here(`node_modules/${name}/package.json`), 'utf8')).version
+/** A package of the benchmarks, or of the project. */
+function versionOf(name) {
+  const folder = ['.', '..'].map((at) => here(`${at}/node_modules/${name}`)).find((one) => existsSync(one))
+  return JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')).version
+}
 const versionOfProgram = (program) => {
   const { stdout, status } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${program} is not installed (Debian: apt-get install ${program})`)
@@ -28,8 +33,9 @@ function versionsOf(contenders) {
   const packages = contenders.some((name) => CONTENDERS[name].node === 'socketio')
     ? ['socket.io', '@socket.io/redis-adapter', 'bufferutil']
     : []
-  const names = ['redis', ...packages]
-  const programs = [...new Set(contenders.map((name) => `${CONTENDERS[name].broker}-server`))]
+  const brokers = [...new Set(contenders.map((name) => CONTENDERS[name].broker))]
+  const names = [...brokers.map((name) => CLIENTS[name]), ...packages]
+  const programs = brokers.map((name) => `${name}-server`)
   return Object.fromEntries([
     ...names.map((name) => [name, versionOf(name)]),
     ...programs.map((program) => [program, versionOfProgram(program)]),

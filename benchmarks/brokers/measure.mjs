@@ -5,10 +5,11 @@ import path from 'node:path'
 import { run as runToEnd, scratch, startLines } from '../lib/processes.mjs'
 import { here } from '../lib/contenders.mjs'
 import { readStat } from '../lib/quiet.mjs'
+import { startNats } from './nats.mjs'
 import { CONTENDERS } from './plan.mjs'
 import { startRedis } from './redis.mjs'
 
-const BROKERS = { redis: startRedis }
+const BROKERS = { redis: startRedis, nats: startNats }
 const FREE = { isPinned: false }
 /** Ticks of `/proc` a second, under every Linux that Node runs on. */
 const TICKS = 100

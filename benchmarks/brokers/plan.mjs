@@ -2,6 +2,7 @@
 
 export const CONTENDERS = {
   hawser: { title: 'Hawser', node: 'hawser', protocol: 'hawser', broker: 'redis' },
+  'hawser-nats': { title: 'Hawser, NATS', node: 'hawser', protocol: 'hawser', broker: 'nats' },
   'socket.io': {
     title: 'Socket.IO',
     node: 'socketio',

@@ -4,6 +4,11 @@ import { broker, groupFor, groupsOf, ready } from './shared.mjs'
 const { WebSocketServer } = await import('../../../dist/esm/index.js')
 
 async function makeBackplane() {
+  if (broker.startsWith('nats:')) {
+    const { connect } = await import('@nats-io/transport-node')
+    const { natsBackplane } = await import('../../../dist/esm/brokers/nats.js')
+    return natsBackplane(() => connect({ servers: broker }))
+  }
   const { createClient } = await import('redis')
   const { redisBackplane } = await import('../../../dist/esm/brokers/redis.js')
   return redisBackplane(createClient({ url: broker }))
