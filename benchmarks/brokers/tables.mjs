@@ -140,7 +140,7 @@ export function quietText({ noisyRows, worstShare, loadBefore }) {
   const before = `load average ${loadBefore.toFixed(2)} before`
   return noisyRows.length === 0
     ? `the machine was quiet (${before}, other processes at most ${percent(worstShare)} of a core)`
-    : `**the machine was not quiet** (${before}): other processes took up to ${percent(worstShare)} of a core, in ${noisyRows.length} rows`
+    : `**the machine was not quiet** (${before}): other processes took up to ${percent(worstShare)} of a core, in ${noisyRows.length} ${noisyRows.length === 1 ? 'row' : 'rows'}`
 }
 
 /** What the figures depend on. */
@@ -148,7 +148,7 @@ export function runText(results) {
   const { date, commit, changed, node, cores, cpu, system, rounds, seconds, quiet, versions } = results
   const others = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const warning = changed ? ' **The tree had changes that are in no commit.**' : ''
-  return `Measured ${date} at commit ${(commit ?? 'unknown').slice(0, 10)} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} rounds of ${seconds} s; ${quietText(quiet)}. With ${others.join(', ')}.${warning}`
+  return `Measured ${date} at commit ${(commit ?? 'unknown').slice(0, 10)} on Node ${node.replace('v', '')}, ${cores} cores of ${cpu}, ${system}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s; ${quietText(quiet)}. With ${others.join(', ')}.${warning}`
 }
 
 /** Everything between the markers `bench:brokers`. @param results those of one processor */

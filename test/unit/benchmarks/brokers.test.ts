@@ -160,7 +160,7 @@ describe('the tables of brokers', () => {
     const quiet = { ...results.quiet, noisyRows: ['latency, a member at each node'], worstShare: 0.4 }
     const text = show({ ...results, quiet, changed: true })
     expect(text).toContain(
-      '**the machine was not quiet** (load average 0.10 before): other processes took up to 40 % of a core, in 1 rows',
+      '**the machine was not quiet** (load average 0.10 before): other processes took up to 40 % of a core, in 1 row',
     )
     expect(text).toContain('**The tree had changes that are in no commit.**')
   })
