@@ -125,7 +125,7 @@ const MB = 1e6
 const LINES = [
   ['messages a second', 'M = C · r', ({ messages }) => three(messages)],
   ['deliveries a second', 'D = M · g', ({ deliveries }) => three(deliveries)],
-  ['nodes', 'n', ({ nodes }) => String(nodes)],
+  ['nodes', 'n', ({ nodes }) => nodes.toLocaleString('en')],
   ['connections of a node', 'C / n', ({ each }) => three(each)],
   ['load of a node, cores', 'M · (m + g · d + k · p) / n', ({ load }) => three(load)],
   ['memory of a node, MB', 'C / n · (b + s)', ({ memory }) => three(memory / MB)],
@@ -134,7 +134,7 @@ const LINES = [
   ['copies that Redis hands out a second', 'M · k', ({ copies }) => three(copies)],
   ['bytes from Redis, MB a second', 'M · k · o', ({ redisBytes }) => three(redisBytes / MB)],
   ['processor time of Redis, cores', 'R = M · k · q', ({ redisCores }) => three(redisCores)],
-  ['so many Redis servers', '⌈R / u⌉', ({ redises }) => String(redises)],
+  ['so many Redis servers', '⌈R / u⌉', ({ redises }) => redises.toLocaleString('en')],
   ['all come back at once: seconds of work for a node', 'C · h / n', ({ storm }) => three(storm)],
   [
     'a node closes: `spreadMs`, in s, for a tenth of a core of the others',
