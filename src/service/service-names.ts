@@ -24,6 +24,7 @@ export const SETTING_NAMES = [
   'maxFrameBytes',
   'protocols',
   'autoPong',
+  'quotas',
 ] as const
 
 const ALL_NAMES: readonly string[] = [...HANDLER_NAMES, 'onUpgrade', ...OPTION_NAMES, ...SETTING_NAMES]
