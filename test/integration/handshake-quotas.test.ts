@@ -136,7 +136,9 @@ describe.each(WAYS_IN)('by %s', (way) => {
     expect((await from('9.9.9.2', '203.0.113.7')).head.status).toBe(503)
     // A third handshake.
     const third = (await from('9.9.9.3', '203.0.113.7')).head
-    expect([third.status, third.get('Retry-After')]).toEqual([429, '100'])
+    expect(third.status).toBe(429)
+    expect(Number(third.get('Retry-After'))).toBeGreaterThan(90)
+    expect(Number(third.get('Retry-After'))).toBeLessThanOrEqual(100)
     expect((await from('203.0.113.8')).head.status).toBe(101)
     // All of a /64 are one client.
     expect((await from('2001:db8::1')).head.status).toBe(101)
@@ -172,10 +174,11 @@ describe.each(WAYS_IN)('by %s', (way) => {
 
 it('an address above its quota gets 429 with the time until it has room, and room then', async () => {
   const { ask } = await listen('its own port by handle', {
-    handshakeQuotas: { perSecondPerAddress: 2, burstPerAddress: 1 },
+    handshakeQuotas: { perSecondPerAddress: 1, burstPerAddress: 1 },
   })
-  expect((await ask()).head.status).toBe(101)
-  const { peer, head } = await ask()
+  let { peer, head } = await ask()
+  expect(head.status).toBe(101)
+  while (head.status === 101) ({ peer, head } = await ask())
   expect([head.status, head.get('Retry-After')]).toEqual([429, '1'])
   expect(await peer.readText(Number(head.get('Content-Length')))).toBe(
     'too many handshakes from this address\n',

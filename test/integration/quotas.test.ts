@@ -93,7 +93,7 @@ const names = (count: number): string[] => Array.from({ length: count }, (_, i) 
 describe.each(WAYS)('%s', (way) => {
   it("a thousand messages in one chunk above a quota close the connection with 1008, and no other client's", async () => {
     const { server, received, errors, echoed, open } = await served(way, {
-      messagesPerSecond: 1,
+      messagesPerSecond: 0.001,
       messageBurst: 100,
     })
     const peer = await open()
@@ -189,7 +189,7 @@ describe.each(WAYS)('%s', (way) => {
     const pinged: string[] = []
     const { echoed, open, errors, server } = await served(
       way,
-      { controlFramesPerSecond: 1, controlFrameBurst: 10 },
+      { controlFramesPerSecond: 0.001, controlFrameBurst: 10 },
       {
         onPing: (_, data) => {
           pinged.push(data.toString())
@@ -242,7 +242,7 @@ describe('a function as onExceeded', () => {
     const asked: QuotaInfo[] = []
     const answers = ['allow', 'drop', 'allow', 'close'] as const
     const { server, received, open, errors } = await served('by the handle', {
-      messagesPerSecond: 0.5,
+      messagesPerSecond: 0.001,
       messageBurst: 2,
       onExceeded: (socket, info) => {
         expect(socket.remoteAddress).toBe('127.0.0.1')
@@ -255,7 +255,7 @@ describe('a function as onExceeded', () => {
     expect(await peer.readToClose()).toMatchObject({ closeCode: 1008 })
     expect(received).toEqual(['m0', 'm1', 'm2', 'm4'])
     expect(asked).toEqual(
-      [1, 2, 3, 4].map((excesses) => ({ quota: 'messages', perSecond: 0.5, burst: 2, excesses })),
+      [1, 2, 3, 4].map((excesses) => ({ quota: 'messages', perSecond: 0.001, burst: 2, excesses })),
     )
     expect(server.stats().quotas).toMatchObject({ allowed: 2, droppedMessages: 2, closed: 1 })
     expect(errors).toHaveLength(1)
@@ -263,7 +263,7 @@ describe('a function as onExceeded', () => {
 
   it('may close with a code of its own', async () => {
     const { received, open, errors } = await served('by the handle', {
-      messagesPerSecond: 1,
+      messagesPerSecond: 0.001,
       messageBurst: 1,
       onExceeded: (socket) => {
         void socket.close(1013, 'later')
@@ -297,7 +297,7 @@ describe('a function as onExceeded', () => {
     ],
   ])('that %s fails its own connection, and the error is heard once', async (_what, decide, message) => {
     const { received, open, errors, echoed } = await served('by the handle', {
-      messagesPerSecond: 1,
+      messagesPerSecond: 0.001,
       messageBurst: 1,
       onExceeded: decide as () => 'close',
     })
@@ -369,7 +369,7 @@ describe('a pause for a quota', () => {
   it('is apart from pause() and resume() of the application', async () => {
     let socket: ServerSocket | undefined
     const { server, received, open } = await served('by the handle', {
-      messagesPerSecond: 20,
+      messagesPerSecond: 2,
       messageBurst: 1,
       onExceeded: 'pause',
     })
@@ -379,7 +379,8 @@ describe('a pause for a quota', () => {
     await until('the quota was exceeded', () => server.stats().quotas.pauses === 1)
     socket?.pause()
     peer.write(text('m2'))
-    await pause(300)
+    // Longer than the quota holds it.
+    await pause(800)
     expect(received).toEqual(names(2))
     socket?.resume()
     await until('it goes on', () => received.length === 3)
