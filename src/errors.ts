@@ -17,11 +17,7 @@ export const PROTOCOL_ERRORS = {
     rfcSection: 'RFC 6455 5.2',
     message: 'a reserved bit is set that no extension gave a meaning',
   },
-  HAWSER_RESERVED_OPCODE: {
-    closeCode: 1002,
-    rfcSection: 'RFC 6455 5.2',
-    message: 'a reserved opcode',
-  },
+  HAWSER_RESERVED_OPCODE: { closeCode: 1002, rfcSection: 'RFC 6455 5.2', message: 'a reserved opcode' },
   HAWSER_NON_MINIMAL_LENGTH: {
     closeCode: 1002,
     rfcSection: 'RFC 6455 5.2',
@@ -94,6 +90,8 @@ export const PROTOCOL_ERRORS = {
   },
 } as const satisfies Record<string, ErrorRow>
 
+const POLICY = { closeCode: 1008, rfcSection: 'RFC 6455 7.4.1' } as const
+
 /** The limits that a peer can exceed. The Close code is 1009 for sizes and 1008 for behaviour. */
 export const LIMIT_ERRORS = {
   HAWSER_MESSAGE_TOO_BIG: {
@@ -107,10 +105,12 @@ export const LIMIT_ERRORS = {
     message: 'a frame larger than maxFrameBytes',
   },
   HAWSER_SLOW_CONSUMER: {
-    closeCode: 1008,
-    rfcSection: 'RFC 6455 7.4.1',
+    ...POLICY,
     message: 'the peer reads too slowly: more than maxBufferedOutputBytes wait for it',
   },
+  HAWSER_TOO_MANY_MESSAGES: { ...POLICY, message: 'more messages than messagesPerSecond allows' },
+  HAWSER_TOO_MANY_BYTES: { ...POLICY, message: 'more bytes than bytesPerSecond allows' },
+  HAWSER_TOO_MANY_CONTROL_FRAMES: { ...POLICY, message: 'more than controlFramesPerSecond allows' },
 } as const satisfies Record<string, ErrorRow>
 
 /** Everything that can go wrong before the connection is open. `httpStatus` is undefined for errors of a client only. */
@@ -139,6 +139,8 @@ export const HANDSHAKE_ERRORS = {
   HAWSER_FORBIDDEN_ORIGIN: { httpStatus: 403, message: 'this Origin is not allowed' },
   HAWSER_UPGRADE_FAILED: { httpStatus: 500, message: 'the upgrade failed' },
   HAWSER_TOO_MANY_CONNECTIONS: { httpStatus: 503, message: 'too many connections' },
+  HAWSER_TOO_MANY_HANDSHAKES: { httpStatus: 429, message: 'too many handshakes from this address' },
+  HAWSER_SERVER_BUSY: { httpStatus: 503, message: 'too many handshakes' },
   HAWSER_SERVER_CLOSING: { httpStatus: 503, message: 'the server is closing' },
   HAWSER_HANDSHAKE_TIMEOUT: { httpStatus: 408, message: 'the handshake took longer than handshakeTimeoutMs' },
   HAWSER_UNEXPECTED_STATUS: { httpStatus: undefined, message: 'the server did not answer 101' },

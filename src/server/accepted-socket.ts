@@ -10,6 +10,7 @@ import type { DriverOptions } from '../socket/driver-owner.js'
 import { SocketCore, type SocketInfo } from '../socket/socket-core.js'
 import type { Transport } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
+import { plainAddress } from './ip-address.js'
 import type { ServerSocket } from './server-socket.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
@@ -57,6 +58,17 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     this.socket = new AcceptedSocket(this, opening)
     this.owner = owner
     this.sink = new Dispatcher<ServerSocket>(this, handlers, options.limits)
+  }
+
+  /** See `ServerSocket.clientAddress`. */
+  get clientAddress(): string {
+    const known = this.lazyAsked?.clientAddress ?? ''
+    return known === '' ? plainAddress(this.remoteAddress) : known
+  }
+
+  /** The client is not the peer, but behind it. */
+  set clientAddress(address: string) {
+    this.asked.clientAddress = address
   }
 
   get query(): URLSearchParams {
@@ -133,6 +145,10 @@ export class AcceptedSocket extends BaseSocket<unknown> implements ServerSocket 
     super(core, data)
     this.params = params
     this.request = request
+  }
+
+  get clientAddress(): string {
+    return serverCoreOf(this).clientAddress
   }
 
   get query(): URLSearchParams {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { BackplaneStats } from '../backplane/backplane.js'
+import { createQuotaCounts, type QuotaStats } from './quota-stats.js'
 
 /**
  * What observers of a process may subscribe to, by `node:diagnostics_channel`. Servers publish, and clients do not: a socket
@@ -49,6 +50,8 @@ export interface ServerStats {
   readonly bytesUnsent: number
   /** Errors of peers, of the network and of handlers, invalid messages included. */
   readonly errors: number
+  /** What quotas did. */
+  readonly quotas: QuotaStats
   /** What went over the backplane; null for a route, and for a server without a backplane. */
   readonly backplane: BackplaneStats | null
   /** Whether the server takes no further connections: `close` or `terminate` was called. */
@@ -84,6 +87,7 @@ export class Counters {
   messagesDropped = 0
   bytesUnsent = 0
   messagesReceived = 0
+  readonly quotas = createQuotaCounts()
   private messagesSent = 0
   private bytesReceived = 0
   private bytesSent = 0
@@ -120,6 +124,7 @@ export class Counters {
       bytesSent: this.bytesSent + sum.bytesSent,
       bytesUnsent: this.bytesUnsent,
       errors: this.errors,
+      quotas: { ...this.quotas },
       backplane: null,
       ...closing,
     }

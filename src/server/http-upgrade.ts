@@ -143,6 +143,12 @@ export class HttpUpgrade extends Upgrade {
     return this.socket.remoteAddress ?? ''
   }
 
+  override isLocal(): boolean {
+    // A socket that was reset still knows its own address.
+    const { remoteAddress, localAddress } = this.socket
+    return remoteAddress === undefined && localAddress === undefined && !this.duplex.destroyed
+  }
+
   get secure(): boolean {
     return this.socket.encrypted === true
   }

@@ -6,6 +6,7 @@ import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   boolean,
   numberOrOff,
+  oneOf,
   optionalFunction,
   optionalObject,
   readOptions,
@@ -34,6 +35,14 @@ import { HANDLER_NAMES, type SETTING_NAMES } from '../service/service-names.js'
 import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { checkOrigins, type OriginRule } from '../handshake/origin.js'
+import { readHandshakeQuotas, type HandshakeQuotaOptions, type HandshakeQuotas } from './handshake-quotas.js'
+import { readQuotas, type ConnectionQuotas, type QuotaOptions } from './quota-options.js'
+import {
+  checkTrustedProxies,
+  type ForwardedHeader,
+  type ProxyTrust,
+  type TrustedProxies,
+} from './trusted-proxies.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Chooses the subprotocol: one that the client offered, or undefined for none. */
@@ -51,6 +60,8 @@ export interface ServiceSettings {
   readonly protocols?: readonly string[] | ProtocolChooser | undefined
   /** Answer pings automatically. */
   readonly autoPong?: boolean | undefined
+  /** How much one connection may send, in place of all quotas of the server. `false`: no quotas. */
+  readonly quotas?: QuotaOptions | false | undefined
 }
 
 /** A check for each setting of a service: `undefined` leaves it to the server. */
@@ -60,6 +71,7 @@ const SETTINGS = {
   maxFrameBytes: LIMIT_CHECKS.maxFrameBytes,
   protocols: (name: string, value: unknown) => (value === undefined ? undefined : readProtocols(name, value)),
   autoPong: boolean(undefined),
+  quotas: readQuotas,
 } satisfies Checks<ServiceSettings> & Record<(typeof SETTING_NAMES)[number], Check<unknown>>
 
 /** The settings of a service, with those of its server filled in. */
@@ -67,6 +79,8 @@ export interface ResolvedServiceSettings {
   readonly limits: Limits
   readonly protocols: readonly string[] | ProtocolChooser
   readonly autoPong: boolean
+  /** How much one connection may send; null: no quotas. */
+  readonly quotas: ConnectionQuotas | null
 }
 
 /**
@@ -79,15 +93,18 @@ export function resolveServiceSettings(
   service: ServiceSettings,
   server: ResolvedServiceSettings,
 ): ResolvedServiceSettings {
-  const { protocols, autoPong, ...limits } = readValues<ServiceSettings, typeof SETTINGS>(
+  const { protocols, autoPong, quotas, ...given } = readValues<ServiceSettings, typeof SETTINGS>(
     service,
     SETTINGS,
     `${name}.`,
   )
+  const limits = overrideLimits(server.limits, given)
+  const chosen = quotas === undefined ? server.quotas : quotas
   return {
-    limits: overrideLimits(server.limits, limits),
+    limits,
     protocols: protocols ?? server.protocols,
     autoPong: autoPong ?? server.autoPong,
+    quotas: chosen === null ? null : chosen.withMaxMessageBytes(limits.maxMessageBytes),
   }
 }
 
@@ -111,8 +128,19 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly perMessageDeflate?: boolean | PerMessageDeflateOptions
   /** Upgrades above this are answered with 503. Default: off. */
   readonly maxConnections?: number | false
-  /** Upgrades from one remote address above this are answered with 503. Default: off. */
+  /** Upgrades of one client address above this get 503; IPv6 counts by its first 64 bits. Default: off. */
   readonly maxConnectionsPerAddress?: number | false
+  /** How much one connection may send: messages, bytes, control frames. Default: no quotas. */
+  readonly quotas?: QuotaOptions | false | undefined
+  /** How many handshakes the server takes, in all and of one address. Default: no quotas. */
+  readonly handshakeQuotas?: HandshakeQuotaOptions | false | undefined
+  /**
+   * The proxies that are believed when they report the client's address: a list of addresses, blocks (`10.0.0.0/8`), `'loopback'`,
+   * `'private'` and `'unix'`; the number of proxies; or a synchronous function. Default: none.
+   */
+  readonly trustedProxies?: TrustedProxies | undefined
+  /** The header in which they report it. Default `'X-Forwarded-For'`. */
+  readonly forwardedHeader?: ForwardedHeader | undefined
   /** Connects groups, named connections and broadcasts with those of other processes. Default: this process alone. */
   readonly backplane?: Backplane | undefined
   /** Forget another process, with its names and groups, when it was silent for this long. Default 15 s. */
@@ -139,6 +167,11 @@ export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly directIo: boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  /** The state as well: it counts. Null: no quotas. */
+  readonly handshakeQuotas: HandshakeQuotas | null
+  /** Null: no proxy is trusted. */
+  readonly trustedProxies: ProxyTrust | null
+  readonly forwardedHeader: ForwardedHeader
   /** As given: the node of the backplane checks these two, and the hub checks its limits. */
   readonly backplane: Backplane | undefined
   readonly presenceTtlMs: number | undefined
@@ -165,6 +198,10 @@ const CHECKS = {
     perMessageDeflate(value as ServerOptions['perMessageDeflate'], 'server'),
   maxConnections: COUNT,
   maxConnectionsPerAddress: COUNT,
+  quotas: (name: string, value: unknown) => readQuotas(name, value) ?? null,
+  handshakeQuotas: readHandshakeQuotas,
+  trustedProxies: checkTrustedProxies,
+  forwardedHeader: oneOf<ForwardedHeader>(['X-Forwarded-For', 'Forwarded'], 'X-Forwarded-For'),
   backplane: unchecked<Backplane | undefined>(),
   presenceTtlMs: unchecked<number | undefined>(),
   hubLimits: unchecked<HubLimitOptions | undefined>(),

@@ -1,5 +1,6 @@
 import { createLocalNode, type LocalNode } from '../backplane/local-node.js'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, toError } from '../errors.js'
+import type { HeaderFields } from '../handshake/header-fields.js'
 import { formatRejection } from '../handshake/server-handshake.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
@@ -12,6 +13,7 @@ import type { Handlers } from '../service/service.js'
 import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
+import { monotonicNow } from '../transport/timer-wheel.js'
 import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
 import type { SpreadClose } from './spread-close.js'
 import {
@@ -20,12 +22,12 @@ import {
   type ResolvedServiceSettings,
 } from './options.js'
 import { RouteTable } from './path-matching.js'
-import {
-  isSocketOf,
-  type AcceptedSocket,
-  type ServerSocketCore,
-  type SocketOwner,
-} from './accepted-socket.js'
+import { isSocketOf, type AcceptedSocket, type ServerSocketCore } from './accepted-socket.js'
+import { HandshakeRefusal } from './handshake-quotas.js'
+import { addressKey } from './ip-address.js'
+import type { MeteredOwner } from './metered-socket.js'
+import type { QuotaStats } from './quota-stats.js'
+import { clientAddressOf, type PeerOfUpgrade } from './trusted-proxies.js'
 import type { ServerSocket } from './server-socket.js'
 import type { AnyService, Route, ServerService, ServiceFactory } from './server-service.js'
 
@@ -90,22 +92,43 @@ export class ServerCore {
     return new HandshakeError(this.retryAfter === null ? 'HAWSER_NOT_FOUND' : 'HAWSER_SERVER_CLOSING')
   }
 
-  /** The reason to reject another connection from an address; null: there is room for it. */
-  refusal(address: string): HandshakeError | null {
+  /**
+   * The address of the client of an upgrade.
+   * @returns null: a function of the application failed, which is reported
+   */
+  clientOf(peer: PeerOfUpgrade, headers: HeaderFields): string | null {
+    const { trustedProxies, forwardedHeader, onError } = this.options
+    try {
+      return clientAddressOf(peer, headers, trustedProxies, forwardedHeader)
+    } catch (error) {
+      onError(toError(error), 'the decision on an upgrade')
+      return null
+    }
+  }
+
+  /** The reason to reject another connection from an address, for a route; null: there is room for it. */
+  refusal(address: string, route: ServedRoute): HandshakeError | null {
     if (this.isClosing) return new HandshakeError('HAWSER_SERVER_CLOSING')
-    const { maxConnections, maxConnectionsPerAddress } = this.options
+    const { maxConnections, maxConnectionsPerAddress, handshakeQuotas } = this.options
+    const overQuota = handshakeQuotas === null ? null : handshakeQuotas.refusal(address, monotonicNow())
+    if (overQuota !== null) {
+      route.quotaExceeded(overQuota.counted)
+      return overQuota
+    }
     const isFull =
       this.connectionCount + this.undecided.size >= maxConnections ||
-      (this.perAddress.get(address) ?? 0) >= maxConnectionsPerAddress
+      (maxConnectionsPerAddress !== Infinity &&
+        (this.perAddress.get(addressKey(address)) ?? 0) >= maxConnectionsPerAddress)
     return isFull ? new HandshakeError('HAWSER_TOO_MANY_CONNECTIONS') : null
   }
 
   /** Counts connections and undecided upgrades by address, only where there is a limit. */
   countAddress(address: string, change: 1 | -1): void {
     if (this.options.maxConnectionsPerAddress === Infinity) return
-    const count = (this.perAddress.get(address) ?? 0) + change
-    if (count === 0) this.perAddress.delete(address)
-    else this.perAddress.set(address, count)
+    const key = addressKey(address)
+    const count = (this.perAddress.get(key) ?? 0) + change
+    if (count === 0) this.perAddress.delete(key)
+    else this.perAddress.set(key, count)
   }
 
   /** A connection is over, or could not be made after its 101. */
@@ -115,9 +138,11 @@ export class ServerCore {
     if (this.connectionCount === 0) this.whenEmpty?.()
   }
 
-  /** The response for an error; one that the server closes says when to come back, if the closes are spread. */
+  /** The response for an error; above a quota, and when closes are spread, it says when to come back. */
   rejectionOf(error: HandshakeError): Uint8Array {
-    const seconds = error.code === 'HAWSER_SERVER_CLOSING' ? this.retryAfterSeconds() : undefined
+    let seconds
+    if (error instanceof HandshakeRefusal) seconds = error.retryAfterSeconds
+    else if (error.code === 'HAWSER_SERVER_CLOSING') seconds = this.retryAfterSeconds()
     const headers = seconds === undefined ? undefined : [['Retry-After', String(seconds)] as const]
     return formatRejection(error.httpStatus ?? 500, { body: `${error.message}\n`, headers })
   }
@@ -166,7 +191,7 @@ export class ServerCore {
 
   closed(connection: ServerSocketCore, route: ServedRoute): void {
     if (route.connections.size === 0) this.inUse.delete(route)
-    this.disconnected(connection.remoteAddress)
+    this.disconnected(connection.clientAddress)
     this.ending.add(connection)
   }
 
@@ -211,7 +236,7 @@ export class ServerCore {
 const NO_HANDLERS: Handlers<ServerSocket> = Object.freeze({})
 
 /** A route as its server has it: a service, and the connections that it has. */
-export class ServedRoute implements SocketOwner {
+export class ServedRoute implements MeteredOwner {
   readonly path: string
   /** The route as the application has it. */
   readonly view: Route = new RouteView(this)
@@ -289,6 +314,11 @@ export class ServedRoute implements SocketOwner {
   dropped(count: number): void {
     this.counters.messagesDropped += count
     this.core.counters.messagesDropped += count
+  }
+
+  quotaExceeded(what: keyof QuotaStats): void {
+    this.counters.quotas[what]++
+    this.core.counters.quotas[what]++
   }
 
   finished(connection: ServerSocketCore): void {

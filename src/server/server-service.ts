@@ -204,7 +204,12 @@ export interface Route<Data = unknown, Params = Readonly<Record<string, string>>
 export type AnyService = ServerService | ServiceFactory
 
 /** Only for the check of a service's own settings. */
-const ANY_SERVER: ResolvedServiceSettings = { limits: SERVER_LIMITS, protocols: [], autoPong: true }
+const ANY_SERVER: ResolvedServiceSettings = {
+  limits: SERVER_LIMITS,
+  protocols: [],
+  autoPong: true,
+  quotas: null,
+}
 
 /**
  * What stands in the place of a service.

@@ -11,6 +11,11 @@ export interface ServerSocket<
   readonly params: Params
   /** The request as `onUpgrade` gets it, where the server has the option `keepRequest`; else undefined. */
   readonly request: UpgradeInfo<Params> | undefined
+  /**
+   * The client's IP address: behind proxies that the server trusts (`trustedProxies`) the one that they report, else that of
+   * the peer, `remoteAddress`. An IPv4 address is never written as IPv6 (`::ffff:192.0.2.1`). Empty for a Unix socket.
+   */
+  readonly clientAddress: string
   /** The query of the request, parsed when it is first read. */
   readonly query: URLSearchParams
 

@@ -21,8 +21,10 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
   readonly protocols: readonly string[]
   /** The Origin header; undefined if there is none. */
   readonly origin: string | undefined
-  /** The client's IP address; empty for a Unix socket. */
+  /** The IP address of the peer, which may be a proxy; empty for a Unix socket. */
   readonly remoteAddress: string
+  /** The client's IP address, as `socket.clientAddress`: behind proxies that the server trusts the one that they report. */
+  readonly clientAddress: string
   /** Whether the transport is TLS. */
   readonly secure: boolean
   /** The peer's certificate, if TLS requested one and the peer sent one. */
@@ -34,7 +36,7 @@ export interface UpgradeInfo<Params = Readonly<Record<string, string>>> {
 }
 
 /** The parts of it that come from the connection. */
-type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'secure' | 'certificate' | 'raw'>
+type UpgradeSource = Pick<UpgradeInfo, 'remoteAddress' | 'clientAddress' | 'secure' | 'certificate' | 'raw'>
 
 /** Aborts the request's signal: its decision has no effect any more. */
 export let abortInfo: (info: RequestInfo) => void
@@ -99,6 +101,10 @@ export class RequestInfo implements UpgradeInfo {
 
   get remoteAddress(): string {
     return this.#source.remoteAddress
+  }
+
+  get clientAddress(): string {
+    return this.#source.clientAddress
   }
 
   get secure(): boolean {

@@ -10,6 +10,7 @@ import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
 import { isOriginAllowed } from '../handshake/origin.js'
+import { MeteredSocketCore } from './metered-socket.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
@@ -72,6 +73,8 @@ const pathOf = (target: string): string => target.split('?', 1)[0] as string
 export abstract class Upgrade implements Timed {
   timerSlot = -1
   abstract readonly remoteAddress: string
+  /** The address of the client; empty before the limits are looked at. */
+  clientAddress = ''
   abstract readonly secure: boolean
   abstract readonly certificate: PeerCertificate | undefined
   /** The request of node:http, if the HTTP server is not Hawser's own. */
@@ -88,8 +91,6 @@ export abstract class Upgrade implements Timed {
   private refusal: HandshakeError | null = null
   /** Whether the upgrade is decided. */
   private isOver = false
-  /** The peer's address as it is counted: a socket that is closed has none. */
-  private countedAddress = ''
 
   /** @param target the request target, as sent */
   constructor(core: ServerCore, target: string, startedAt: number) {
@@ -137,15 +138,20 @@ export abstract class Upgrade implements Timed {
 
   /** The limits: from here on all earlier requests of the connection are answered. */
   private admit(route: ServedRoute, request: UpgradeRequest): void {
-    const { core, remoteAddress } = this
+    const { core } = this
+    const client = core.clientOf(this, request.headers)
+    if (client === null) {
+      this.rejectBeforeDecision(new HandshakeError('HAWSER_UPGRADE_FAILED'))
+      return
+    }
     const refusal =
-      this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(remoteAddress)
+      this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(client, route)
     if (refusal !== null) {
       this.rejectBeforeDecision(refusal)
       return
     }
-    this.countedAddress = remoteAddress
-    core.countAddress(remoteAddress, 1)
+    this.clientAddress = client
+    core.countAddress(client, 1)
     core.undecided.add(this)
     this.checkOrigin(route, request)
   }
@@ -231,7 +237,7 @@ export abstract class Upgrade implements Timed {
       // The 101 is written. A connection that cannot be made is cut, because it has no owner.
       transport.setOwner(NOBODY)
       transport.destroy()
-      core.disconnected(this.countedAddress)
+      core.disconnected(this.clientAddress)
       core.options.onError(toError(error), 'the start of a connection')
     }
   }
@@ -259,21 +265,18 @@ export abstract class Upgrade implements Timed {
     agreement: Agreement | null,
   ): void {
     const { slowConsumer, keepRequest } = this.core.options
-    const { limits, autoPong } = route.settings
+    const { limits, autoPong, quotas } = route.settings
     const codec = agreement?.createCodec() ?? null
-    const core = new ServerSocketCore(
-      transport,
-      {
-        info,
-        data,
-        params: this.params ?? NO_PARAMS,
-        request: keepRequest ? this.infoOf(request) : undefined,
-      },
-      { role: 'server', limits, codec, autoPong },
-      { limits, slowConsumer },
-      route.service,
-      route,
-    )
+    const kept = keepRequest ? this.infoOf(request) : undefined
+    const opening = { info, data, params: this.params ?? NO_PARAMS, request: kept }
+    const connection = { role: 'server' as const, limits, codec, autoPong }
+    const driver = { limits, slowConsumer }
+    const { service } = route
+    const core =
+      quotas === null
+        ? new ServerSocketCore(transport, opening, connection, driver, service, route)
+        : new MeteredSocketCore(transport, opening, connection, driver, service, route, quotas)
+    if (this.clientAddress !== core.clientAddress) core.clientAddress = this.clientAddress
     route.opened(core)
     if (route.factory !== null) {
       try {
@@ -326,6 +329,11 @@ export abstract class Upgrade implements Timed {
   }
   abstract destroy(): void
 
+  /** Whether the peer is open and has no address: see `PeerOfUpgrade`. */
+  isLocal(): boolean {
+    return false
+  }
+
   /**
    * Whether a request that is not for this server is for another listener on the same port, which then answers it.
    * @param path the path of the request; null: the request is not a handshake
@@ -373,7 +381,7 @@ export abstract class Upgrade implements Timed {
   /** Gives the upgrade's place among those of its address back, and aborts the `signal` of its request. */
   private releaseRejected(): void {
     if (this.lazyInfo !== null) abortInfo(this.lazyInfo)
-    this.core.countAddress(this.countedAddress, -1)
+    this.core.countAddress(this.clientAddress, -1)
   }
 
   private reject(response: Uint8Array): void {

@@ -354,7 +354,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     this.inbox?.clear()
   }
 
-  private drop(count: number): void {
+  /** Counts messages that reach no handler. */
+  drop(count: number): void {
     if (count === 0) return
     this.droppedMessages += count
     this.core.handleDropped(count)

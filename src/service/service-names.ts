@@ -23,13 +23,14 @@ export const SETTING_NAMES = [
   'maxMessageBytes',
   'maxFrameBytes',
   'protocols',
+  'quotas',
   'autoPong',
 ] as const
 
 const ALL_NAMES: readonly string[] = [...HANDLER_NAMES, 'onUpgrade', ...OPTION_NAMES, ...SETTING_NAMES]
 
 /** Words that a class may well have, near as they are to the name of an option. */
-const WORDS: ReadonlySet<string> = new Set(['protocol'])
+const WORDS: ReadonlySet<string> = new Set(['protocol', 'quota'])
 
 /** Results of {@link nearest} for names of classes: each connection may have an instance of its class. */
 const found = new Map<string, string | null>()

@@ -6,6 +6,8 @@ export const Hold = {
   CALLER: 2,
   /** The inbox is full. */
   INBOX: 4,
+  /** The peer is over a quota. */
+  QUOTA: 8,
 } as const
 export type Hold = (typeof Hold)[keyof typeof Hold]
 

@@ -50,6 +50,8 @@ export class Asked {
   closed: Promise<CloseInfo> | null = null
   aborter: AbortController | null = null
   query: URLSearchParams | null = null
+  /** The client's address where it is not the peer's; else empty. */
+  clientAddress = ''
 }
 
 /** The state of a socket, and what happens to it. The application gets {@link socket} alone, which holds this. */
@@ -64,7 +66,7 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   readonly remoteAddress: string
   protected abstract readonly sink: EventSink
   private closeInfo: CloseInfo | null = null
-  private lazyAsked: Asked | null = null
+  protected lazyAsked: Asked | null = null
 
   constructor(transport: Transport, info: SocketInfo, connection: ConnectionOptions, options: DriverOptions) {
     // Copied: an object less for each connection.
@@ -73,7 +75,7 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     this.extensions = info.extensions
     this.secure = info.secure
     this.remoteAddress = info.remoteAddress
-    this.driver = new SocketDriver(transport, connection, options, this)
+    this.driver = this.makeDriver(transport, connection, options)
   }
 
   get id(): string {
@@ -197,6 +199,15 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
   /** The connection begins to close: it is in no group and has no name any more. Once, before {@link detach}. */
   protected beginClosing(): void {
     // A client is in none.
+  }
+
+  /** Called by the constructor, before a subclass has fields. */
+  protected makeDriver(
+    transport: Transport,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+  ): SocketDriver {
+    return new SocketDriver(transport, connection, options, this)
   }
 
   /** Takes the connection out of whatever keeps it: before `onClose`, once. */

@@ -110,13 +110,13 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     if (this.release(Hold.CALLER)) this.runSoon()
   }
 
-  /** The inbox is full. Works as {@link pause} and is independent of it. */
-  hold(): void {
-    this.stopReading(Hold.INBOX)
+  /** The inbox is full, or as the reason says. Works as {@link pause} and is independent of it. */
+  hold(reason: Hold = Hold.INBOX): void {
+    this.stopReading(reason)
   }
 
-  unhold(): void {
-    if (this.release(Hold.INBOX)) this.runSoon()
+  unhold(reason: Hold = Hold.INBOX): void {
+    if (this.release(reason)) this.runSoon()
   }
 
   /** Asks for {@link DriverOwner.handleDrain} once `bufferedAmount` is at or below the high-water mark. */

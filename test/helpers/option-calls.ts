@@ -83,6 +83,34 @@ const limits: OptionCall['wrong'] = [
   ],
 ]
 
+const quotas = (name: string): OptionCall['wrong'] => [
+  [
+    { messagesPerSecond: 0 },
+    RangeError,
+    `${name}.messagesPerSecond must be a number from 0.001 to Infinity, not 0`,
+  ],
+  [
+    { bytesPerSecond: '1' },
+    TypeError,
+    `${name}.bytesPerSecond must be a number from 0.001 to Infinity, not "1"`,
+  ],
+  [
+    { messagesPerSecond: 1, messageBurst: 1.5 },
+    RangeError,
+    `${name}.messageBurst must be an integer from 1 to 9007199254740991, not 1.5`,
+  ],
+  [
+    { controlFrameBurst: 5 },
+    TypeError,
+    `${name}.controlFrameBurst needs ${name}.controlFramesPerSecond, which is off`,
+  ],
+  [
+    { onExceeded: 'allow' },
+    TypeError,
+    `${name}.onExceeded must be 'close', 'pause', 'drop' or a function, not "allow"`,
+  ],
+]
+
 const request = {
   ...{ target: '/', path: '/', search: '', host: 'localhost', key: createKey() },
   ...{ protocols: [], extensions: [], origin: undefined },
@@ -118,6 +146,36 @@ export const OPTION_CALLS: readonly OptionCall[] = [
         RangeError,
         'hubLimits.maxNameLength must be an integer from 1 to Infinity, not 0',
       ],
+    ],
+  },
+  {
+    type: 'QuotaOptions',
+    name: 'new WebSocketServer({ quotas })',
+    call: (options) => new WebSocketServer({ quotas: options }),
+    wrong: quotas('quotas'),
+  },
+  {
+    type: 'QuotaOptions',
+    name: 'server.route with quotas',
+    call: (options) => new WebSocketServer().route('/', { quotas: options }),
+    wrong: quotas('service.quotas'),
+  },
+  {
+    type: 'HandshakeQuotaOptions',
+    name: 'new WebSocketServer({ handshakeQuotas })',
+    call: (options) => new WebSocketServer({ handshakeQuotas: options }),
+    wrong: [
+      [
+        { perSecond: 0 },
+        RangeError,
+        'handshakeQuotas.perSecond must be a number from 0.001 to Infinity, not 0',
+      ],
+      [
+        { perSecondPerAddress: '1' },
+        TypeError,
+        'handshakeQuotas.perSecondPerAddress must be a number from 0.001 to Infinity, not "1"',
+      ],
+      [{ burst: 5 }, TypeError, 'handshakeQuotas.burst needs handshakeQuotas.perSecond, which is off'],
     ],
   },
   {

@@ -295,7 +295,7 @@ describe('a wrong setting', () => {
     const factory = Object.assign(() => echo, { idleTimeoutMS: 5 })
     expect(() => server.route('/', factory)).toThrow(
       'service has no handler or option named "idleTimeoutMS"; there are idleTimeoutMs, maxMessageBytes, ' +
-        'maxFrameBytes, protocols, autoPong; did you mean idleTimeoutMs?',
+        'maxFrameBytes, protocols, quotas, autoPong; did you mean idleTimeoutMs?',
     )
     class Chat {
       // A word of its own.

@@ -5,6 +5,9 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { resolveDeflateOptions } from '../../src/deflate/options.js'
 import { HANDSHAKE_ERRORS, LIMIT_ERRORS, PROTOCOL_ERRORS } from '../../src/errors.js'
+import { HANDSHAKE_QUOTA_NAMES } from '../../src/server/handshake-quotas.js'
+import { QUOTA_NAMES } from '../../src/server/quota-options.js'
+import { createQuotaCounts } from '../../src/server/quota-stats.js'
 import { SETTING_NAMES } from '../../src/service/service-names.js'
 import { CLIENT_LIMITS, LIMIT_NAMES, resolveLimits, SERVER_LIMITS, type Limits } from '../../src/limits.js'
 
@@ -82,6 +85,22 @@ describe('the tables of limits', () => {
     })
     const rows = rowsNamed('docs/limits.md', Object.keys(options))
     expect(rows.map(([name, value]) => [name, value])).toEqual(expected)
+  })
+})
+
+describe('the tables of quotas', () => {
+  it.each([
+    ['quotas', QUOTA_NAMES],
+    ['handshakeQuotas', HANDSHAKE_QUOTA_NAMES],
+  ])('docs/limits.md has every option of %s, in order', (_option, names) => {
+    const rows = rowsNamed('docs/limits.md', names)
+    expect(rows.map(([name]) => name)).toEqual(names)
+    for (const cells of rows) expect(cells[2]).not.toBe('')
+  })
+
+  it('docs/limits.md names each count of what quotas did', () => {
+    const section = read('docs/limits.md').split('## What quotas did')[1] ?? ''
+    for (const name of Object.keys(createQuotaCounts())) expect(section).toContain(`\`${name}\``)
   })
 })
 

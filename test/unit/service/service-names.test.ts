@@ -1,3 +1,4 @@
+import { checkServerService } from '../../../src/server/server-service.js'
 import { checkService } from '../../../src/service/service.js'
 
 const noop = (): void => undefined
@@ -48,6 +49,12 @@ describe('the names of an instance of a class', () => {
     }
     const chat = new Chat()
     expect(check(chat)).toBe(chat)
+    // Words of their own, near as they are to `quotas` and `protocols`.
+    class Account extends Chat {
+      quota = 10
+      protocol = 'v1'
+    }
+    expect(() => checkServerService(new Account())).not.toThrow()
     // A name of elsewhere is one of its own where the handler is there as well.
     class Closable extends Chat {
       onClose(): void {
