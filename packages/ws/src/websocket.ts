@@ -12,7 +12,7 @@ import { STATUS_CODE } from './errors.js'
 import { defineEventTarget } from './event-target.js'
 import { FrameSender } from './frame-sender.js'
 import { Link, type LinkEvents } from './link.js'
-import { CLIENT_DEFAULTS, optionOf } from './options.js'
+import { CLIENT_DEFAULTS, isBinaryBy, namesTypeOnly, optionOf } from './options.js'
 import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
 import { callbackOf, callLater, type SendCallback } from './callbacks.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
@@ -270,11 +270,11 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     const { outgoing } = this._link as Link<WebSocket>
     const { generateMask } = outgoing
     const isText = typeof message === 'string'
-    if (given === NO_OPTIONS && generateMask === undefined) {
-      outgoing.send(message, isText ? TEXT : BINARY, done)
+    const binary = isBinaryBy(given, !isText)
+    if (generateMask === undefined && namesTypeOnly(given)) {
+      outgoing.send(message, binary ? BINARY : TEXT, done)
       return
     }
-    const binary = optionOf(given, 'binary', !isText)
     const mask = optionOf(given, 'mask', !this._isServer)
     const compress = optionOf(given, 'compress', true)
     const fin = optionOf(given, 'fin', true)
