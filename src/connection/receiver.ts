@@ -38,7 +38,7 @@ export class Receiver implements DecodeListener {
   private codec: MessageCodec | null
   /** Whether received frames are masked. */
   private readonly isMasked: boolean
-  private readonly maxMessageBytes: number
+  readonly maxMessageBytes: number
   private waker: Waker | null
   /** The current message, if it arrives in several parts. */
   private assembler: MessageAssembler | null = null
@@ -56,7 +56,7 @@ export class Receiver implements DecodeListener {
   /** The frames of the current message, if it arrives in several parts. */
   private fragments = 0
   /** The most frames that a message may have: no limit, unless {@link limitFragments} sets one. */
-  private maxFragments = Infinity
+  maxFragments = Infinity
   /** What became of it, or messages that were taken together: what {@link next} gives before all else. */
   private ready: MessageReceived | ProtocolError | MessageRun | null = null
 
