@@ -2,11 +2,34 @@
 import { CloseCode } from '../../../src/frame/close-code.js'
 import { STATUS_CODE } from './errors.js'
 import type { LinkEvents } from './link.js'
-import { asBinaryType, READY_STATES } from './values.js'
-import type { WebSocket } from './websocket.js'
+import type { Receiver } from './receiver.js'
+import { asBinaryType, READY_STATES, type BinaryType } from './values.js'
+
+/** A WebSocket, as its connection sees it. */
+interface LinkedWebSocket {
+  readonly _autoPong: boolean
+  readonly _binaryType: BinaryType
+  _closeCode: number
+  _closeFrameReceived: boolean
+  _closeMessage: Buffer
+  readonly _closeTimer: NodeJS.Timeout | null
+  readonly _ends: { readonly receiver: Receiver } | null
+  _errorEmitted: boolean
+  readonly _isServer: boolean
+  readonly _maxPendingAutoPongs: number
+  _pendingAutoPongs: number
+  _readyState: number
+  readonly _socket: { end(): unknown } | null
+  close(code?: number, reason?: Buffer): void
+  emit(event: string, ...values: unknown[]): boolean
+  emitClose(): void
+  pong(data: Buffer, mask: boolean, callback: () => void): void
+  terminate(): void
+  _limitClosing(): void
+}
 
 /** One for all connections. */
-export const EVENTS: LinkEvents<WebSocket> = {
+export const EVENTS: LinkEvents<LinkedWebSocket> = {
   received(of, data, isBinary) {
     const message = isBinary ? asBinaryType(data, of._binaryType) : data
     of.emit('message', message, isBinary)
@@ -62,7 +85,7 @@ export const EVENTS: LinkEvents<WebSocket> = {
 }
 
 /** A peer that sends pings and does not read the answers is cut off. */
-function answerPing(of: WebSocket, data: Buffer): void {
+function answerPing(of: LinkedWebSocket, data: Buffer): void {
   if (of._pendingAutoPongs >= of._maxPendingAutoPongs && of._maxPendingAutoPongs > 0) {
     of.terminate()
     return
