@@ -111,7 +111,13 @@ export default {
       to: { path: '^src/index[.]ts$' },
     },
 
-    only('frame', 'native/buffer-text.ts', 'native/freed-memory.ts', 'native/simd.ts'),
+    only(
+      'frame',
+      'native/buffer-text.ts',
+      'native/buffer-view.ts',
+      'native/freed-memory.ts',
+      'native/simd.ts',
+    ),
     builtins('frame', ['buffer', 'crypto']),
     builtins('frame', ['crypto'], 'masking[.]ts$'),
 

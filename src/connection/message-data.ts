@@ -23,8 +23,10 @@ const adviceFor = (data: unknown): string =>
   typeof data === 'object' && data !== null ? '; sendJson, or JSON.stringify, makes text of a value' : ''
 
 /** Whether bytes are worth holding, and their memory stays as it is unless their owner changes it: neither shared nor resizable. */
-export function canBeHeld({ length, buffer }: Uint8Array): boolean {
-  if (length < HELD_PAYLOAD_BYTES) return false
+export function canBeHeld(bytes: Uint8Array): boolean {
+  if (bytes.length < HELD_PAYLOAD_BYTES) return false
+  // Not before: to ask a view for it costs more than to send a short message.
+  const { buffer } = bytes
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true
 }
 

@@ -8,6 +8,7 @@ import { maskInPlace } from '../frame/masking.js'
 import { isControlOpcode, Opcode } from '../frame/opcode.js'
 import { asBuffer } from '../frame/as-buffer.js'
 import { MessageRun, returnRun } from '../frame/message-run.js'
+import { copyOwn } from '../frame/own-copy.js'
 import { decodeText, isWholeText, Utf8Validator } from '../frame/utf8.js'
 import type { Limits } from '../limits.js'
 import { sliceLatin1, sliceUtf8 } from '../native/buffer-text.js'
@@ -37,7 +38,7 @@ export class Receiver implements DecodeListener {
   private codec: MessageCodec | null
   /** Whether received frames are masked. */
   private readonly isMasked: boolean
-  private readonly maxMessageBytes: number
+  readonly maxMessageBytes: number
   private waker: Waker | null
   /** The current message, if it arrives in several parts. */
   private assembler: MessageAssembler | null = null
@@ -55,7 +56,7 @@ export class Receiver implements DecodeListener {
   /** The frames of the current message, if it arrives in several parts. */
   private fragments = 0
   /** The most frames that a message may have: no limit, unless {@link limitFragments} sets one. */
-  private maxFragments = Infinity
+  maxFragments = Infinity
   /** What became of it, or messages that were taken together: what {@link next} gives before all else. */
   private ready: MessageReceived | ProtocolError | MessageRun | null = null
 
@@ -153,10 +154,8 @@ export class Receiver implements DecodeListener {
   next(): MessageReceived | ControlFrame | ProtocolError | null {
     if (this.decoding !== null) return null
     if (this.ready !== null) return this.takeReady(this.ready)
-    if (this.text === 'string') {
-      const run = this.parser.takeRun()
-      if (run !== null) return this.receiveRun(run)
-    }
+    const run = this.parser.takeRun(this.text !== 'string')
+    if (run !== null) return this.receiveRun(run)
     const opcode = this.parser.takeWhole()
     if (opcode !== 0) return this.receiveShort(opcode)
     for (;;) {
@@ -255,8 +254,7 @@ export class Receiver implements DecodeListener {
     const { source, start, end } = part
     const isAscii = part.unmask()
     if (this.text !== 'string' && this.isValid(source, start, end, isAscii)) {
-      const bytes = source.subarray(start, end)
-      return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
+      return new MessageReceived(this.ownOf(source, start, end))
     }
     if (isAscii) return new MessageReceived(sliceLatin1(source, start, end))
     return toText(source, start, end)
@@ -271,8 +269,12 @@ export class Receiver implements DecodeListener {
     if (opcode === Opcode.TEXT && (this.text === 'string' || !this.isValid(source, start, end, isAscii))) {
       return isAscii ? new MessageReceived(sliceLatin1(source, start, end)) : toText(source, start, end)
     }
-    const bytes = source.subarray(start, end)
-    return new MessageReceived(this.isBorrowed ? Buffer.from(bytes) : bytes)
+    return new MessageReceived(this.ownOf(source, start, end))
+  }
+
+  /** Bytes of the chunk as the receiver of the message may keep them. */
+  private ownOf(source: Buffer, start: number, end: number): Buffer {
+    return this.isBorrowed ? copyOwn(source, start, end) : source.subarray(start, end)
   }
 
   /** The message that was decoded off the loop is there. */

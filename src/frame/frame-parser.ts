@@ -162,13 +162,15 @@ export class FrameParser extends FrameInput {
   /**
    * Takes short messages of one type that lie one after the other in the current chunk, if the next two frames are such messages.
    * Text must be ASCII.
+   * @param textAsBytes whether text is given as bytes too
    * @returns null if they are not: then {@link takeWhole} looks at the next frame
    */
-  takeRun(): MessageRun | null {
+  takeRun(textAsBytes = false): MessageRun | null {
     const { chunk, position } = this
     if (position === chunk.length || this.inMessage || this.remaining > 0 || this.scratch !== null)
       return null
-    const run = takeRun(chunk, position, this.expectMask, Math.min(this.maxFrameBytes, this.maxMessageBytes))
+    const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
+    const run = takeRun(chunk, position, this.expectMask, most, textAsBytes)
     if (run !== null) this.position = position + run.chunkBytes
     return run
   }

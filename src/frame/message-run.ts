@@ -1,4 +1,6 @@
+import { copyOwn } from './own-copy.js'
 import { sliceLatin1 } from '../native/buffer-text.js'
+import { viewMemory } from '../native/buffer-view.js'
 import { lane, MAX_MESSAGES } from '../native/simd.js'
 import {
   FIN_BIT,
@@ -42,7 +44,9 @@ export class MessageRun {
   /** The bytes of the chunk that they have, with their headers. */
   chunkBytes = 0
   private text = ''
-  private bytes: Buffer | null = null
+  /** A copy of all, where they are given as bytes: its memory, and where it begins there. */
+  private memory: ArrayBufferLike | null = null
+  private offset = 0
   private next = 0
   private first = 0
   /** Where each begins and ends, in turn. */
@@ -52,9 +56,10 @@ export class MessageRun {
    * Takes the messages that lie in a chunk from `start` on and are of the type of the first. The lane is open.
    * @param isMasked whether they must be masked
    * @param maxFrame the longest payload that is allowed
+   * @param textAsBytes whether text, which is ASCII here, is given as bytes too
    * @returns false if there are none
    */
-  fill(chunk: Buffer, start: number, isMasked: boolean, maxFrame: number): boolean {
+  fill(chunk: Buffer, start: number, isMasked: boolean, maxFrame: number, textAsBytes: boolean): boolean {
     const { bounds } = this
     const firstByte = chunk[start] as number
     const end = Math.min(start + MAX_RUN_BYTES, chunk.length)
@@ -64,8 +69,13 @@ export class MessageRun {
     const source = lane.walkedIn
     const first = bounds[0] as number
     const last = bounds[2 * count - 1] as number
-    if (firstByte === TEXT) this.text = sliceLatin1(source, first, last)
-    else this.bytes = Buffer.from(source.subarray(first, last))
+    if (firstByte === TEXT && !textAsBytes) {
+      this.text = sliceLatin1(source, first, last)
+    } else {
+      const copy = copyOwn(source, first, last)
+      this.memory = copy.buffer
+      this.offset = copy.byteOffset
+    }
     let byteLength = 0
     for (let i = 0; i < 2 * count; i += 2) byteLength += (bounds[i + 1] as number) - (bounds[i] as number)
     this.opcode = firstByte & OPCODE_BITS
@@ -84,17 +94,19 @@ export class MessageRun {
 
   /** Gives the next message. There is one. */
   shift(): string | Buffer {
-    const { bounds, first, next, bytes } = this
+    const { bounds, first, next, memory } = this
     this.next = next + 2
     const start = (bounds[next] as number) - first
     const end = (bounds[next + 1] as number) - first
-    return bytes === null ? this.text.substring(start, end) : bytes.subarray(start, end)
+    return memory === null
+      ? this.text.substring(start, end)
+      : viewMemory(memory, this.offset + start, end - start)
   }
 
   /** Forgets the messages. */
   clear(): void {
     this.text = ''
-    this.bytes = null
+    this.memory = null
   }
 }
 
@@ -124,6 +136,7 @@ function mayBegin(chunk: Buffer, start: number, isMasked: boolean): boolean {
  * Takes the short messages of one type that lie in a chunk from `start` on, where a new message begins.
  * @param isMasked whether they must be masked
  * @param maxFrame the longest payload that is allowed
+ * @param textAsBytes whether text is given as bytes too
  * @returns null if there are not two, or the first is text that is not ASCII, or one of the last was, or WebAssembly is not there
  */
 export function takeRun(
@@ -131,6 +144,7 @@ export function takeRun(
   start: number,
   isMasked: boolean,
   maxFrame: number,
+  textAsBytes = false,
 ): MessageRun | null {
   if (!mayBegin(chunk, start, isMasked) || !lane.isOpen) return null
   if (plain > 0) {
@@ -138,7 +152,7 @@ export function takeRun(
     return null
   }
   const run = spare ?? new MessageRun()
-  const isFilled = run.fill(chunk, start, isMasked, maxFrame)
+  const isFilled = run.fill(chunk, start, isMasked, maxFrame, textAsBytes)
   if (!isFilled || run.count === 1) plain = PLAIN_MESSAGES
   spare = isFilled ? null : run
   return isFilled ? run : null

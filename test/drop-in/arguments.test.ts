@@ -5,7 +5,7 @@ import * as http from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import { endpointsOf, rawServer, show, switching, thrown, upgrade, type Loose } from './endpoints.js'
+import { endpointsOf, errorOf, rawServer, show, switching, thrown, upgrade, type Loose } from './endpoints.js'
 import { IMPLEMENTATIONS } from './implementations.js'
 
 const certificate = (name: string): Buffer =>
@@ -96,6 +96,21 @@ describe.each(IMPLEMENTATIONS)('Arguments of %s', (_name, api) => {
     )
     expect(events).toEqual(['Error: Unexpected server response: 302', [1006, ''], 3])
   })
+
+  it.each(['ftp://example.test/', 'ws://example.test/#part'])(
+    'have the url of a redirect to %s, which fails',
+    async (target) => {
+      const answer = `HTTP/1.1 302 Found\r\nLocation: ${target}\r\nContent-Length: 0\r\n\r\n`
+      await rawServer(
+        () => answer,
+        async (url) => {
+          const socket = new WebSocket(url, { followRedirects: true })
+          expect(await errorOf(socket)).toMatch(/^SyntaxError: The URL/)
+          expect(socket.url).toBe(target)
+        },
+      )
+    },
+  )
 
   it('refuse compression that was not offered, because perMessageDeflate is undefined', async () => {
     const events = await rawServer(

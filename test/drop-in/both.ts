@@ -1,21 +1,17 @@
 /** `ws` and the drop-in, whole: each case runs over both, on real sockets. */
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { connect, type Socket } from 'node:net'
-import * as ws from 'ws'
-import dropIn from '../../packages/ws/src/index.js'
+import type * as ws from 'ws'
+import { portOf } from './endpoints.js'
+import { IMPLEMENTATIONS } from './implementations.js'
 
 /** The face that both have, in the types of `ws`. */
 export type Face = typeof ws.WebSocket & { readonly Server: typeof ws.WebSocketServer }
 
-export const BOTH: readonly (readonly [name: string, face: Face])[] = [
-  ['ws', ws.WebSocket as unknown as Face],
-  ['the drop-in', dropIn as unknown as Face],
-]
+export const BOTH = IMPLEMENTATIONS.map(([name, { WebSocket }]) => [name, WebSocket as Face] as const)
 
-export const urlOf = (server: ws.WebSocketServer): string =>
-  `ws://127.0.0.1:${String((server.address() as AddressInfo).port)}`
+export const urlOf = (server: ws.WebSocketServer): string => `ws://127.0.0.1:${String(portOf(server))}`
 
 /** A server that listens, a client that is open, and the connection that the server has of it. */
 export interface Pair {
@@ -69,7 +65,7 @@ export interface RawPeer {
 
 /** Connects to a server by hand. */
 export async function connectRaw(server: ws.WebSocketServer, headers = ''): Promise<RawPeer> {
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const socket = connect(portOf(server), '127.0.0.1')
   socket.on('error', () => undefined)
   socket.write(
     `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${headers}` +

@@ -124,7 +124,7 @@ export function endpointsOf(implementation: Implementation) {
     const server = new WebSocketServer({ port: 0, ...options })
     await once(server, 'listening')
     try {
-      return await run(server, `ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+      return await run(server, `ws://127.0.0.1:${portOf(server)}`)
     } finally {
       for (const client of server.clients) client.terminate()
       await new Promise((resolve) => server.close(resolve))

@@ -505,6 +505,12 @@ describe.each(IMPLEMENTATIONS)('Receiver of %s', (_name, { Receiver, PerMessageD
     })
   })
 
+  it('refuses a Close frame of one byte before its masking key is there', async () => {
+    const head = Buffer.of(0x88, 0x81)
+    const error = await errorOf({ isServer: true }, head.subarray(0, 1), head.subarray(1))
+    expect([error.code, statusOf(error)]).toEqual(['WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH', 1002])
+  })
+
   it('calls back a write when its bytes are used, and drains', async () => {
     const { receiver } = receive()
     let calls = 0

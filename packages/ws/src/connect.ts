@@ -293,12 +293,12 @@ class Handshake {
       emitErrorAndClose(websocket, new SyntaxError(`Invalid URL: ${location}`))
       return
     }
+    websocket._url = url.href
     const fault = faultOf(url)
     if (fault !== null) {
       emitErrorAndClose(websocket, new SyntaxError(fault))
       return
     }
-    websocket._url = url.href
     new Handshake(websocket, url, this.protocols, this.given, this.origin).start(true)
   }
 

@@ -12,6 +12,7 @@ import { readShared } from '../../../src/native/live-socket.js'
 import { callDue } from './callbacks.js'
 import { tooManyFragments, toReceivedError, type ReceivedError } from './errors.js'
 import { Outgoing, type SendingFailure } from './outgoing.js'
+import type { ReceiverOptions } from './receiver.js'
 
 /**
  * What a connection reports, of which WebSocket: one object of functions for all, so that nothing is added to each. The calls
@@ -69,8 +70,13 @@ function onClose(this: LinkedSocket): void {
 function onError(this: LinkedSocket): void {
   this[LINK]?.socketBroke()
 }
+/** Listens while the application has paused the connection. */
+function onResume(this: LinkedSocket): void {
+  if (this.readableFlowing === true) this[LINK]?.resume()
+}
 
 const orInfinity = (limit: number): number => (limit > 0 ? limit : Infinity)
+const orNone = (limit: number): number => (limit === Infinity ? 0 : limit)
 
 /** A connection over its socket. */
 export class Link<W> implements SendingFailure {
@@ -113,6 +119,20 @@ export class Link<W> implements SendingFailure {
     EventEmitter.prototype.on.call(socket, 'data', onData)
   }
 
+  /** How it receives, by the names of the class Receiver. */
+  get receives(): Pick<
+    ReceiverOptions,
+    'allowSynchronousEvents' | 'maxFragments' | 'maxPayload' | 'skipUTF8Validation'
+  > {
+    const { maxMessageBytes, maxFragments } = this.receiver
+    return {
+      allowSynchronousEvents: this.isSynchronous,
+      maxFragments: orNone(maxFragments),
+      maxPayload: orNone(maxMessageBytes),
+      skipUTF8Validation: !this.checksText,
+    }
+  }
+
   /**
    * Begins to read, after the code that runs now. A stream that flows already is read at once: who gives it has read the
    * handshake in this turn, and what follows may be on its way to the listeners of now.
@@ -138,10 +158,14 @@ export class Link<W> implements SendingFailure {
 
   /** The caller pauses. After the end of the socket it is too late: what was received is reported before 'close'. */
   pause(): void {
-    if (!this.isClosed) this.hold(PAUSED)
+    if (this.isClosed) return
+    // As `ws`: who resumes the socket resumes the connection.
+    if ((this.holds & PAUSED) === 0) this.socket.on('resume', onResume)
+    this.hold(PAUSED)
   }
 
   resume(): void {
+    this.socket.removeListener('resume', onResume)
     this.release(PAUSED)
   }
 
@@ -149,7 +173,8 @@ export class Link<W> implements SendingFailure {
   receive(chunk: Buffer): void {
     const { socket } = this
     // Others listen as well, before or after: they get bytes of their own. Or the application took this listener away.
-    if (this.isLive && socket.listenerCount('data') !== 1) socket.emit('data', Buffer.from(chunk))
+    const isOurs = socket.listenerCount('data') === 1 && socket.listenerCount('data', onData) === 1
+    if (this.isLive && !isOurs) socket.emit('data', Buffer.from(chunk))
     else this.take(chunk)
   }
 
@@ -314,6 +339,7 @@ export class Link<W> implements SendingFailure {
     this.socket.removeListener('close', onClose)
     this.socket.removeListener('end', onEnd)
     this.socket.removeListener('data', onData)
+    this.socket.removeListener('resume', onResume)
     this.codec?.close()
     this.outgoing.end()
     // Before 'close' they are called, and it is emitted also if one of them throws.

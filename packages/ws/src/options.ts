@@ -58,9 +58,19 @@ export interface SendOptions {
   mask?: boolean | undefined
 }
 
+const OWN = Object.hasOwn
+
+/** Whether only the type of a message may be named: how nearly all programs send. */
+export const namesTypeOnly = (given: SendOptions): boolean =>
+  !('fin' in given) && !('compress' in given) && !('mask' in given)
+
+/** The type of a message. @param other where none is named: a type that is named as undefined is text, as for `ws` */
+export const isBinaryBy = (given: SendOptions, other: boolean): boolean =>
+  'binary' in given && OWN(given, 'binary') ? Boolean(given.binary) : other
+
 /** An option, and what holds where it is not given: one that is given as undefined is false, as for `ws`. */
 export const optionOf = (given: SendOptions, name: keyof SendOptions, other: boolean): boolean =>
-  Object.hasOwn(given, name) ? Boolean(given[name]) : other
+  OWN(given, name) ? Boolean(given[name]) : other
 
 /** How a socket becomes a connection: see `setSocket`. */
 export interface SocketOptions {

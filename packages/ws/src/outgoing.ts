@@ -69,7 +69,8 @@ export class Outgoing implements Flushable, WaitingHost {
   private readonly owner: SendingFailure
   private readonly isLive: boolean
   private readonly sender: EngineSender
-  private readonly isMasked: boolean
+  /** Whether frames are masked, as those of a client are. */
+  readonly isMasked: boolean
   private isFragmented = false
   private isOver = false
   /** Bytes that were written, and the part of them that was taken. */
@@ -202,10 +203,12 @@ export class Outgoing implements Flushable, WaitingHost {
     }
     this.sender.sendControl(opcode, bytesOf(data))
     this.sent(callback)
+    // A server of `ws` ends a connection that sends more than 60 in one piece: each leaves by itself, as with `ws`.
+    if (opcode === Opcode.PING && !this.isHeld) this.flush()
   }
 
   /** Sends the Close frame, after all that was sent before. */
-  close(payload: Buffer, callback: SendCallback): void {
+  close(payload: Buffer, callback: SendCallback | undefined): void {
     if (this.waiting?.isWaiting === true) {
       this.waiting.add(() => this.close(payload, callback), callback)
       return

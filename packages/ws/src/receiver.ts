@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import { CloseCode, isValidCloseCode } from '../../../src/frame/close-code.js'
 import type { FramePart } from '../../../src/frame/frame-event.js'
 import { FrameParser } from '../../../src/frame/frame-parser.js'
+import { FIN_BIT } from '../../../src/frame/header.js'
 import { isControlOpcode, Opcode } from '../../../src/frame/opcode.js'
 import { Utf8Validator } from '../../../src/frame/utf8.js'
 import { ProtocolError } from '../../../src/errors.js'
@@ -48,6 +49,8 @@ type Callback = (error?: Error | null) => void
 type State = 'reading' | 'waiting' | 'over'
 
 const EMPTY: Buffer = Buffer.alloc(0)
+/** The first byte of a Close frame. */
+const CLOSE = FIN_BIT | Opcode.CLOSE
 
 /**
  * Emits `message` (data, isBinary), `ping` (data), `pong` (data) and `conclude` (code, reason). What the peer does wrong is the
@@ -123,7 +126,10 @@ export class Receiver extends Writable {
     try {
       while (this.#state === 'reading') {
         const event = this.#parser.next()
-        if (event === null) break
+        if (event === null) {
+          this.#refuseEarly()
+          break
+        }
         if (event.type === 'violation') this.#fail(event.error)
         else if (isControlOpcode(event.opcode)) this.#receiveControlPart(event)
         else this.#receiveDataPart(event)
@@ -135,6 +141,13 @@ export class Receiver extends Writable {
       if (!isWhole) setImmediate(() => this.#run())
     }
     if (this.#state !== 'waiting') this.#settle()
+  }
+
+  /** A Close frame of one byte is wrong before its masking key is there. */
+  #refuseEarly(): void {
+    const { headerByte, headerLength } = this.#parser
+    if (headerByte === CLOSE && headerLength === 1)
+      this.#fail(new ProtocolError('HAWSER_INVALID_CLOSE_PAYLOAD'))
   }
 
   /** Calls the callback of the write under way. */

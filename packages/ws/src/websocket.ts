@@ -5,18 +5,20 @@ import type { Duplex } from 'node:stream'
 import { CloseCode } from '../../../src/frame/close-code.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../../../src/frame/header.js'
 import { Opcode } from '../../../src/frame/opcode.js'
+import { ConnectionEnds } from './connection-ends.js'
 import { codecFor } from './compression.js'
 import { isNotOff, toLimit } from './coerce.js'
 import { abortHandshake, connect, type ConnectingSocket } from './connect.js'
-import { STATUS_CODE } from './errors.js'
 import { defineEventTarget } from './event-target.js'
-import { FrameSender } from './frame-sender.js'
-import { Link, type LinkEvents } from './link.js'
-import { CLIENT_DEFAULTS, optionOf } from './options.js'
+import { Link } from './link.js'
+import { EVENTS } from './link-events.js'
+import { CLIENT_DEFAULTS, isBinaryBy, namesTypeOnly, optionOf } from './options.js'
 import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
 import { callbackOf, callLater, type SendCallback } from './callbacks.js'
 import { PerMessageDeflate } from './permessage-deflate.js'
-import { asBinaryType, BINARY_TYPES, closePayload, lengthOf, notOpen, OPENED } from './values.js'
+import type { Receiver } from './receiver.js'
+import type { Sender } from './sender.js'
+import { BINARY_TYPES, closePayload, lengthOf, notOpen, OPENED } from './values.js'
 import { EMPTY, NO_EXTENSIONS, READY_STATES, type BinaryType } from './values.js'
 
 export type { BinaryType }
@@ -64,7 +66,8 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   _bufferedAmount = 0
   /** What the application said of compression. */
   _deflateOptions: CommonOptions['perMessageDeflate'] = true
-  _frameSender: FrameSender | null = null
+  /** What programs find at `_sender` and `_receiver`. */
+  _ends: ConnectionEnds | null = null
   /** The server that forgets the connection before 'close'. */
   _trackedBy: { _untrack(websocket: WebSocket): void } | null = null
 
@@ -139,17 +142,25 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     return this._link?.socket ?? null
   }
 
-  /** What writes frames: `sendFrame(list, callback)`. */
-  get _sender(): FrameSender | null {
-    const { _link: link } = this
-    if (link === null) return null
-    this._frameSender ??= new FrameSender(link.outgoing, link.socket)
-    return this._frameSender
+  /** What sends, as an object of its own; null before the handshake is done. */
+  get _sender(): Sender | null {
+    return this._bothEnds?.sender ?? null
   }
 
-  /** What receives; null before the handshake is done. */
-  get _receiver(): object | null {
-    return this._link
+  /** What receives, as an object of its own; null before the handshake is done. */
+  get _receiver(): Receiver | null {
+    return this._bothEnds?.receiver ?? null
+  }
+
+  get _bothEnds(): ConnectionEnds | null {
+    const { _link: link } = this
+    if (link === null) return null
+    return (this._ends ??= new ConnectionEnds(link, {
+      ...link.receives,
+      isServer: this._isServer,
+      binaryType: this._binaryType,
+      extensions: this._extensions,
+    }))
   }
 
   /**
@@ -270,11 +281,11 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     const { outgoing } = this._link as Link<WebSocket>
     const { generateMask } = outgoing
     const isText = typeof message === 'string'
-    if (given === NO_OPTIONS && generateMask === undefined) {
-      outgoing.send(message, isText ? TEXT : BINARY, done)
+    const binary = isBinaryBy(given, !isText)
+    if (generateMask === undefined && namesTypeOnly(given)) {
+      outgoing.send(message, binary ? BINARY : TEXT, done)
       return
     }
-    const binary = optionOf(given, 'binary', !isText)
     const mask = optionOf(given, 'mask', !this._isServer)
     const compress = optionOf(given, 'compress', true)
     const fin = optionOf(given, 'fin', true)
@@ -335,68 +346,6 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   _endIfDone(): void {
     if (this._closeFrameReceived || this._errorEmitted) this._link?.socket.end()
   }
-}
-
-const EVENTS: LinkEvents<WebSocket> = {
-  received(of, data, isBinary) {
-    of.emit('message', isBinary ? asBinaryType(data, of._binaryType) : data, isBinary)
-  },
-
-  pinged(of, data) {
-    if (of._autoPong && of._readyState === OPEN) answerPing(of, data)
-    of.emit('ping', data)
-  },
-
-  ponged(of, data) {
-    of.emit('pong', data)
-  },
-
-  concluded(of, code, reason) {
-    of._closeFrameReceived = true
-    of._closeMessage = reason
-    of._closeCode = code
-    if (code === CloseCode.NO_STATUS_RECEIVED) of.close()
-    else of.close(code, reason)
-  },
-
-  failed(of, error) {
-    const isFirst = !of._errorEmitted
-    of._errorEmitted = true
-    of.close(error[STATUS_CODE])
-    if (isFirst) of.emit('error', error)
-  },
-
-  broke(of, error) {
-    if (of._readyState === OPEN) {
-      of._readyState = CLOSING
-      of._limitClosing()
-    }
-    of._socket?.end()
-    if (of._errorEmitted) return
-    of._errorEmitted = true
-    of.emit('error', error)
-  },
-
-  closing(of) {
-    of._readyState = CLOSING
-  },
-
-  gone(of) {
-    if (of._closeTimer !== null) clearTimeout(of._closeTimer)
-    of.emitClose()
-  },
-}
-
-/** A peer that sends pings and does not read the answers is cut off. */
-function answerPing(of: WebSocket, data: Buffer): void {
-  if (of._pendingAutoPongs >= of._maxPendingAutoPongs && of._maxPendingAutoPongs > 0) {
-    of.terminate()
-    return
-  }
-  of._pendingAutoPongs++
-  of.pong(data, !of._isServer, () => {
-    of._pendingAutoPongs--
-  })
 }
 
 for (const [name, value] of Object.entries(READY_STATES)) {

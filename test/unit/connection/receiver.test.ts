@@ -369,6 +369,29 @@ describe('text as bytes, for the drop-in for ws', () => {
     ])
   })
 
+  test.each([false, true])(
+    'gives each of a run of short messages its own bytes (borrowed: %s)',
+    (isBorrowed) => {
+      const texts = Array.from({ length: 8 }, (_, i) => ({ opcode: OP.TEXT, payload: `text ${i}`, key: KEY }))
+      const rest = [
+        { opcode: OP.TEXT, payload: '', key: KEY },
+        { opcode: OP.TEXT, payload: EURO, key: KEY },
+        { opcode: OP.BINARY, payload: 'one', key: KEY },
+        { opcode: OP.BINARY, payload: 'two', key: KEY },
+      ]
+      const expected = [...texts.map(({ payload }) => `1 ${payload}`), '1 ', `1 ${EURO}`, '2 one', '2 two']
+      for (const form of ['bytes', 'unchecked'] as const) {
+        expect(bytesOf(form, frames(...texts, ...rest), isBorrowed)).toEqual(expected)
+      }
+    },
+  )
+
+  test('refuses the text of a run that is not UTF-8, after those before it', () => {
+    const text = (payload: string | Buffer) => ({ opcode: OP.TEXT, payload, key: KEY })
+    const bytes = frames(text('one'), text('two'), text(Buffer.of(0x61, 0xff)), text('three'))
+    expect(bytesOf('bytes', bytes, true)).toEqual(['1 one', '1 two', 'HAWSER_INVALID_UTF8'])
+  })
+
   test.each([
     ['short', Buffer.of(0xff)],
     ['long', Buffer.alloc(200, 0xff)],

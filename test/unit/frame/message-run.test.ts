@@ -200,6 +200,23 @@ describe.each([
     expect(messagesOf(large.takeRun())).toHaveLength(2)
   })
 
+  test('are given as bytes where the caller wants that of text, too', () => {
+    if (!isOn) return
+    const parser = parserOf()
+    const chunk = place(frames(text('one'), text(''), text('three')))
+    parser.push(chunk)
+    const run = parser.takeRun(true) as MessageRun
+    chunk.fill(0)
+    expect([run.opcode, run.shift(), run.shift(), run.shift(), run.isOver]).toEqual([
+      OP.TEXT,
+      Buffer.from('one'),
+      Buffer.alloc(0),
+      Buffer.from('three'),
+      true,
+    ])
+    returnRun(run)
+  })
+
   test('do not change when the chunk is written again, and several runs may be under way', () => {
     if (!isOn) return
     const first = parserOf()

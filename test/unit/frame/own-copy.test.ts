@@ -1,0 +1,43 @@
+import { copyOwn } from '../../../src/frame/own-copy.js'
+
+const source = Buffer.from(Array.from({ length: 5000 }, (_, i) => i & 0xff))
+
+describe('a copy', () => {
+  test.each([0, 1, 31, 33, 1024, 1025, 4096, 5000])('of %i bytes has them, as a Buffer', (length) => {
+    for (let i = 0; i < 20; i++) {
+      const start = Math.min(i, 5000 - length)
+      const copy = copyOwn(source, start, start + length)
+      expect(Buffer.isBuffer(copy)).toBe(true)
+      expect(copy.equals(source.subarray(start, start + length))).toBe(true)
+    }
+  })
+
+  test('shares no byte with the source, nor with another copy', () => {
+    const given = Buffer.from('abcdef')
+    const copies = Array.from({ length: 1000 }, (_, i) => copyOwn(given, i % 5, (i % 5) + 2))
+    given.fill('x')
+    for (const copy of copies.filter((_, i) => i % 2 === 0)) copy.fill('y')
+    const rest = copies.filter((_, i) => i % 2 === 1)
+    expect(rest.map(String)).toEqual(
+      rest.map((_, i) => 'abcdef'.slice((2 * i + 1) % 5, ((2 * i + 1) % 5) + 2)),
+    )
+  })
+
+  test('that is short begins where a view of eight bytes for each element may begin', () => {
+    for (let i = 0; i < 50; i++) {
+      const { buffer, byteOffset } = copyOwn(source, 0, 8 + (i % 3))
+      expect(new Float64Array(buffer, byteOffset, 1)).toHaveLength(1)
+    }
+  })
+
+  test('is kept where one beside it is moved to another thread', () => {
+    const [first, second] = [copyOwn(source, 1, 4), copyOwn(source, 4, 8)]
+    try {
+      structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] })
+    } catch {
+      // Node 20 copies, later ones refuse.
+    }
+    expect(second).toEqual(source.subarray(4, 8))
+    expect(copyOwn(source, 1, 3)).toEqual(source.subarray(1, 3))
+  })
+})
