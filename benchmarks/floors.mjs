@@ -85,6 +85,8 @@ export function floorOf(name, node, floors = FLOORS) {
  */
 const COPIES =
   'At commit 55ad93c a message was unmasked in JavaScript, copied out of the read buffer, and copied again into what is written. Since then WebAssembly unmasks it, and a server sends it without a copy; the AMD EPYC has not been measured again.'
+const BUFFERS =
+  'On Node 26 the bytes of Buffers count against the limit of the heap, about 20 MB while it is small: 2.7 full collections for 1,000 messages of 64 KiB over TLS, 1.1 without, where Node 20 has none and 2 to 3 short ones. A bare net.Socket echo without TLS has 0.9. With --initial-heap-size=128 Hawser takes 124 us over TLS in place of 252, ws 129 in place of 135 (alternated, busy machine).'
 const BARE =
   "A bare echo at Node's handle, without WebSocket, takes 5.6 us of processor time, Hawser 6.7, Bun 4.5: most of what is missing to Bun is missing to Node."
 const SHORT =
@@ -93,11 +95,11 @@ const ZLIB =
   "Of the time 62 to 65 % is zlib's own: its handles alone take 19.7 us for 1 KiB, Hawser's codec 24.2. Levels, windows, memLevel and fixed codes were tried. Bun has another zlib, whose replies are larger: 377 bytes, Hawser's 272."
 
 const OBJECTS =
-  'Protocol, socket and transport of a connection have 1307 B on the heap of Node 26, with deflate 1461 (measured before a sender became 32 B smaller), and a bare net.Socket 1053: it has no protocol. What is resident beyond that are pages that V8 keeps.'
+  'Protocol, socket and transport of a connection have 1307 B on the heap of Node 26, with deflate 1461 (measured before a sender became 32 B smaller), and a bare net.Socket 1053: it has no protocol. What is resident beyond that are pages that V8 keeps. At commit 52d0c58 a peer that answers no ping, as those of this row, cost 256 B more after the first; since then 152.'
 
 export const REASONS = {
   'echo, 32 B, 1 in flight': BARE,
-  'echo, 32 B, 16 in flight': SHORT,
+  'echo, 32 B, 16 in flight': `${SHORT} At commit 52d0c58 returned replies were encoded one by one (0.64 us, by send 0.57); since then together (0.59).`,
   'echo, 100 B, 16 in flight': SHORT,
   'echo, 1 KiB, 1 in flight': BARE,
   'echo, 1 KiB text, not ASCII':
@@ -107,7 +109,7 @@ export const REASONS = {
   'echo, 1 MiB text': COPIES,
   'echo, 16 MiB binary': COPIES,
   'echo, 16 MiB text': COPIES,
-  'echo, 64 KiB in 4 fragments': `On Node 26 the same bytes take a third more time than on Node 20, as with ws; why was not found. ${COPIES}`,
+  'echo, 64 KiB in 4 fragments': `${BUFFERS} ${COPIES}`,
   'echo, 4 KiB in 1024 fragments':
     'At commit 55ad93c each fragment was an object; since then one call of WebAssembly joins those of a chunk.',
   'deflate echo, 128 B': ZLIB,
@@ -128,11 +130,13 @@ export const REASONS = {
     "At Node's handle, to write the same frames again at each read takes 0.58 us of a message, with strings and masking 0.61, Hawser 0.81, ws 5.9: the system's write and read are most of it.",
   'client, 64 KiB, 1 in flight':
     "Bun's server, the peer of all clients, takes 48 us for each echo: 20 k/s at most. A client that only counts bytes at Node's handle reaches 19.7 k; with strings and masking it takes 0.9 of Hawser's time.",
+  'Autobahn 12 and 13, whole time':
+    'In seven of the cases the suite itself takes 16.4 s of processor time with Hawser, which takes 8.2; ws takes 12.4, with 19.2 of the suite: a server that took no time at all would be at 1.9 x ws.',
   'instructions, echo of 32 B':
-    'The bound is our own, of the code before messages to all were put off to the end of a turn: each queue looks whether there is one.',
+    'The bound is our own. At commit 52d0c58 each queue called another object to see whether a message to all is put off, which V8 did not inline; since then it takes 4014.',
   'TLS echo, 32 B, 1 in flight':
     'An echo at the handle of node:tls, without WebSocket, takes 8.2 us, ws 11.2, Hawser 10.1: 1.37 x ws is all that TLS of Node leaves.',
   'TLS echo, 32 B, 16 in flight':
     'Where this row misses its floor on Node 20, it is by less than it moved between the runs of one day: 2.3 to 2.9 x ws.',
-  'TLS echo, 64 KiB binary': `Of 107 us 35 are encryption, 24 the kernel, 17 copies; JavaScript is 9 %. ${COPIES}`,
+  'TLS echo, 64 KiB binary': `Of 107 us on Node 20 35 are encryption, 24 the kernel, 17 copies; JavaScript is 9 %. ${BUFFERS} ${COPIES}`,
 }

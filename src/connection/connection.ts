@@ -3,13 +3,12 @@ import {
   checkCloseArguments,
   checkFailArguments,
   decodeClosePayload,
-  encodeClosePayload,
   type ClosePayload,
 } from '../frame/close-code.js'
 import type { Role } from '../frame/frame-parser.js'
 import { Opcode } from '../frame/opcode.js'
 import type { Limits } from '../limits.js'
-import { transportShouldClose, UNTOUCHED, type ClosingView } from './closing-handshake.js'
+import { UNTOUCHED, type ClosingView } from './closing-handshake.js'
 import {
   resolveConnectionOptions,
   wantsCompression,
@@ -27,21 +26,20 @@ import { ReadyState } from './ready-state.js'
 import { ControlFrame, type Receiver } from './receiver.js'
 import { receiversFor, type Receivers } from './receivers.js'
 import { Sender } from './sender.js'
-import type { WriteQueue } from './write-queue.js'
+import { findQueuesBy } from './shared-output.js'
 
 export { ReadyState, type ConnectionOptions, type SendOptions }
 
-/** The queue of the output, for frames of many connections; null where such a frame is masked, or compressed. Not for applications. */
-export let plainOutputOf: (connection: Connection) => WriteQueue | null
-
 /**
- * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The caller, its driver,
- * passes bytes in and takes bytes and events out. After each call that passes something in, the driver calls {@link nextEvent} until
- * null, writes {@link takeOutput} until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
+ * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The
+ * caller, its driver, passes bytes in and takes bytes and events out.
+ *
+ * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
+ * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
 export class Connection implements Waker {
   static {
-    plainOutputOf = (connection) => connection.sender.plainOutput
+    findQueuesBy((connection) => (connection as Connection).sender.plainOutput)
   }
 
   /** The side that this connection is. */
@@ -169,8 +167,7 @@ export class Connection implements Waker {
    * @param initiator the initiator to report if the connection was open. Default: `'remote'`, the peer
    */
   transportLost(error?: ProtocolError | TransportError, unsentBytes = 0, initiator?: 'engine'): void {
-    if (initiator !== undefined && this.closing.state === 'open') this.end.closing.initiator = initiator
-    this.end.lose(error ?? null, unsentBytes)
+    this.end.lose(error ?? null, unsentBytes, initiator)
   }
 
   /** Returns the next event, or null. To pause, stop calling `nextEvent()`: no event is lost. */
@@ -193,7 +190,8 @@ export class Connection implements Waker {
   }
 
   /**
-   * Queues a message. @param data text or bytes, never changed, and read during the call only
+   * Queues a message.
+   * @param data text or bytes, never changed, and read during the call only
    * @param mayHold a server's bytes of 16 KiB or more are not copied if they leave next: see {@link takeHeld}
    * @returns false if nothing was queued: after this side's Close frame, and after the end
    * @throws TypeError if `data` is neither text nor bytes, or an option is wrong
@@ -224,7 +222,8 @@ export class Connection implements Waker {
   }
 
   /**
-   * Queues a ping (RFC 6455 section 5.5.2). @param data at most 125 bytes
+   * Queues a ping (RFC 6455 section 5.5.2).
+   * @param data at most 125 bytes
    * @returns false if nothing was queued, as for {@link send}
    * @throws TypeError if `data` is neither text nor bytes, RangeError if it has more than 125 bytes
    */
@@ -237,8 +236,9 @@ export class Connection implements Waker {
   }
 
   /**
-   * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). At most `maxPendingPongs`
-   * and one more wait for the transport. Data, result and errors are those of {@link ping}.
+   * Queues a pong: an unsolicited one, or the answer to a ping if `autoPong` is off (RFC 6455 section 5.5.3). Of the
+   * pongs that the transport does not take, the connection keeps at most `maxPendingPongs` and one more. Data, result and
+   * errors are those of {@link ping}.
    */
   pong(data: MessageData = ''): boolean {
     const payload = controlPayload('pong data', data)
@@ -255,8 +255,7 @@ export class Connection implements Waker {
   close(code?: number, reason?: string): void {
     checkCloseArguments(code, reason)
     if (!this.isSendable) return
-    this.end.closing.closeLocally(code, reason)
-    this.sender.sendClose(encodeClosePayload(code, reason))
+    this.end.close(code, reason)
   }
 
   /** Queues the answer to the peer's Close frame, with its code, if `autoClose` is off (RFC 6455 section 5.5.1). */
@@ -293,7 +292,10 @@ export class Connection implements Waker {
     return this.sender.output.isHolding
   }
 
-  /** The message that is not copied, to be written with the last {@link takeOutput}, or returned by the next one; null: none. */
+  /**
+   * Returns the message that is not copied, to be written in one go with the result of the last {@link takeOutput}; null if
+   * there is none, or not next. Without this call the next {@link takeOutput} returns it.
+   */
   takeHeld(): Uint8Array | null {
     return this.sender.output.takeHeld()
   }
@@ -318,10 +320,7 @@ export class Connection implements Waker {
    * the peer should end it and a timer must make sure that it ends.
    */
   transportShouldClose(): 'no' | 'soon' | 'now' {
-    const answer = transportShouldClose(this.closing.state, this.role)
-    // The peer has ended its side: nothing more can arrive.
-    const isDue = answer === 'now' || (this.closing.transport !== 'open' && this.closing.isOver)
-    return !isDue ? answer : this.sender.isCompressing ? 'soon' : 'now'
+    return this.ending === null ? 'no' : this.ending.transportShouldClose(this.role)
   }
 
   /** When {@link tick} has something to do if nothing is received until then, in milliseconds; Infinity for never. */
@@ -399,18 +398,15 @@ export class Connection implements Waker {
       return { type: 'pong', data: payload }
     }
     const close = decodeClosePayload(payload)
-    return close instanceof ProtocolError ? this.violate(close) : this.receiveClose(close)
+    if (close instanceof ProtocolError) return this.violate(close)
+    const event = this.end.closeReceived(close)
+    if (this.autoClose) this.answerClose()
+    return event
   }
 
   private sendPong(payload: Buffer, isAnswer: boolean): void {
     this.pongs ??= new Pongs(this.sender, this.limits.maxPendingPongs)
     this.pongs.send(payload, isAnswer, !this.answersAllPings)
-  }
-
-  private receiveClose(close: ClosePayload): ConnectionEvent {
-    this.end.closing.step('remoteClose', close.code, close.reason)
-    if (this.autoClose) this.answerClose()
-    return { type: 'closeReceived', code: close.code, reason: close.reason }
   }
 
   private violate(error: ProtocolError): ConnectionEvent {

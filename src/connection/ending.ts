@@ -1,7 +1,8 @@
 import type { ProtocolError, TransportError } from '../errors.js'
-import { CloseCode, encodeClosePayload } from '../frame/close-code.js'
-import { ClosingHandshake } from './closing-handshake.js'
-import type { Closed, CloseInfo, ConnectionEvent } from './events.js'
+import { CloseCode, encodeClosePayload, type ClosePayload } from '../frame/close-code.js'
+import type { Role } from '../frame/frame-parser.js'
+import { ClosingHandshake, transportShouldClose } from './closing-handshake.js'
+import type { Closed, CloseInfo, CloseReceived, ConnectionEvent } from './events.js'
 import type { Sender } from './sender.js'
 
 /** The end of a connection: its closing handshake, the output that still leaves or is dropped, and the last events. */
@@ -30,6 +31,12 @@ export class Ending {
     return { code, reason, wasClean: isClean, initiator, droppedMessages, unsentBytes }
   }
 
+  /** Queues this side's Close frame (RFC 6455 section 7.1.2). */
+  close(code: number | undefined, reason: string | undefined): void {
+    this.closing.closeLocally(code, reason)
+    this.sender.sendClose(encodeClosePayload(code, reason))
+  }
+
   /** Queues the answer to the peer's Close frame, with its code (RFC 6455 section 5.5.1). */
   answer(): void {
     const { code } = this.closing.info
@@ -56,11 +63,27 @@ export class Ending {
     if (this.closing.transport === 'open') this.closing.transport = 'end'
   }
 
-  /** Reports that the transport is lost. @param unsentBytes output that was taken and not sent */
-  lose(error: ProtocolError | TransportError | null, unsentBytes: number): void {
-    if (this.closing.transport === 'lost') return
-    this.closing.transport = 'lost'
-    this.closing.unsentBytes += unsentBytes
+  /** Reports the peer's Close frame, and returns its event. */
+  closeReceived({ code, reason }: ClosePayload): CloseReceived {
+    this.closing.step('remoteClose', code, reason)
+    return { type: 'closeReceived', code, reason }
+  }
+
+  /**
+   * Reports that the transport is lost.
+   * @param unsentBytes output that was taken and not sent
+   * @param initiator who ended it, if the connection was open; undefined: the peer
+   */
+  lose(
+    error: ProtocolError | TransportError | null,
+    unsentBytes: number,
+    initiator?: 'engine' | 'local',
+  ): void {
+    const { closing } = this
+    if (initiator !== undefined && closing.state === 'open') closing.initiator = initiator
+    if (closing.transport === 'lost') return
+    closing.transport = 'lost'
+    closing.unsentBytes += unsentBytes
     this.lossError = error
   }
 
@@ -73,10 +96,18 @@ export class Ending {
       this.lossError = null
       return
     }
-    if (this.closing.state === 'open') this.closing.initiator = 'local'
-    this.lose(null, unsentBytes)
+    this.lose(null, unsentBytes, 'local')
     this.closing.step('lost')
     this.dropAtEnd()
+  }
+
+  /** Whether the side with this role should end the transport once its output is taken: see `Connection`. */
+  transportShouldClose(role: Role): 'no' | 'soon' | 'now' {
+    const { closing, sender } = this
+    const answer = transportShouldClose(closing.state, role)
+    // The peer has ended its side: nothing more can arrive.
+    const isDue = answer === 'now' || (closing.transport !== 'open' && closing.isOver)
+    return !isDue ? answer : sender.isCompressing ? 'soon' : 'now'
   }
 
   /** Drops the output of a connection that is about to be failed. */

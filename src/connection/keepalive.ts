@@ -1,5 +1,7 @@
 /** Stands for "no unanswered ping of the heartbeat". It is not a time of any clock. */
 const NOT_PROBED = -Infinity
+/** The payload of a ping of the heartbeat is a serial number. */
+const SERIAL_BYTES = 4
 
 /**
  * Decides when to ping a peer and when to give it up (RFC 6455 section 5.5.2). It has no timer and no clock: the
@@ -14,8 +16,8 @@ export class Keepalive {
   /** When the first and the last ping of the current silence were sent. */
   private firstProbeAt = NOT_PROBED
   private lastProbeAt = NOT_PROBED
-  /** The payload of the last ping: its pong gives the round trip. */
-  private pingPayload: Buffer | null = null
+  /** The payload of the last ping: its pong gives the round trip. One of 4 bytes, as those of the heartbeat are, is a number. */
+  private pingPayload: Buffer | number | null = null
   private pingSentAt = 0
   private pingCount = 0
 
@@ -66,7 +68,7 @@ export class Keepalive {
 
   /** Makes the payload of the next ping of the heartbeat: 4 bytes with a serial number. */
   nextPing(): Buffer {
-    const payload = Buffer.allocUnsafe(4)
+    const payload = Buffer.allocUnsafe(SERIAL_BYTES)
     payload.writeUInt32BE(this.pingCount, 0)
     this.pingCount = (this.pingCount + 1) >>> 0
     return payload
@@ -74,7 +76,8 @@ export class Keepalive {
 
   /** Reports that a ping was sent: its pong gives the round trip. The payload is not copied and must not change. */
   pingSent(payload: Buffer, now: number): void {
-    this.pingPayload = payload
+    // The Buffer would be the largest part of what the heartbeat of a silent peer holds.
+    this.pingPayload = payload.length === SERIAL_BYTES ? payload.readInt32BE() : payload
     this.pingSentAt = now
   }
 
@@ -82,9 +85,16 @@ export class Keepalive {
    * Reports a received pong. A pong that answers no ping of this side is legal and changes nothing (section 5.5.3). A
    * pong received before the ping was sent is not its answer, even if the payloads are the same.
    */
-  pongReceived(payload: Uint8Array, now: number): void {
-    if (now < this.pingSentAt || this.pingPayload?.equals(payload) !== true) return
+  pongReceived(payload: Buffer, now: number): void {
+    if (now < this.pingSentAt || !this.isAnsweredBy(payload)) return
     this.rttMs = now - this.pingSentAt
     this.pingPayload = null
+  }
+
+  private isAnsweredBy(payload: Buffer): boolean {
+    const { pingPayload } = this
+    if (pingPayload === null) return false
+    if (typeof pingPayload === 'object') return pingPayload.equals(payload)
+    return payload.length === SERIAL_BYTES && payload.readInt32BE() === pingPayload
   }
 }

@@ -13,7 +13,10 @@ interface BatchOwner {
   encodeBatch(): void
 }
 
-/** What many queues get and none has yet: see socket/fan-out-turn.ts. */
+/**
+ * Output that many queues get and none has yet, put off to the end of the turn: see socket/fan-out-turn.ts. It takes the place of
+ * texts in the batch, so each call that looks at a queue, or appends to it, has it appended first.
+ */
 export interface SharedOutput {
   /** Appends it to the queue of each, and clears the batch. */
   encodeBatch(): void
@@ -25,7 +28,7 @@ export interface SharedOutput {
  */
 class TextBatch {
   owner: BatchOwner | null = null
-  /** Set in place of texts: what belongs to many queues, of which it is the owner. A call that looks at a queue has it appended first. */
+  /** Set in place of texts: what belongs to many queues, of which it is the owner. */
   shared: SharedOutput | null = null
   /** The texts, put together. */
   text = ''
@@ -61,12 +64,6 @@ class TextBatch {
   share(output: SharedOutput): void {
     this.owner?.encodeBatch()
     this.owner = this.shared = output
-  }
-
-  /** Appends what is put off, where this queue is to get it. */
-  settle(queue: BatchOwner): void {
-    if (this.owner === queue) queue.encodeBatch()
-    else this.shared?.encodeBatch()
   }
 
   clear(): void {

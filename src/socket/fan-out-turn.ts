@@ -1,6 +1,6 @@
-import { plainOutputOf } from '../connection/connection.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import { frameOf, type PreparedMessage } from '../connection/prepared-message.js'
+import { plainOutputOf } from '../connection/shared-output.js'
 import { batch, type SharedOutput } from '../connection/text-batch.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { blocked } from './output-flow.js'

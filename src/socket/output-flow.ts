@@ -1,6 +1,7 @@
 import { ConnectionClosedError, LimitError } from '../errors.js'
-import { plainOutputOf, type Connection } from '../connection/connection.js'
+import type { Connection } from '../connection/connection.js'
 import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
+import { plainOutputOf } from '../connection/shared-output.js'
 import { batch } from '../connection/text-batch.js'
 import type { Limits } from '../limits.js'
 import { nextLookMs, OutputProgress } from './output-progress.js'

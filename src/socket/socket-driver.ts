@@ -73,9 +73,10 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     return this.connection.bufferedBytes + this.transport.pendingBytes
   }
 
-  /** Whether output is at or below the high-water mark. */
+  /** Whether output is at or below the high-water mark. If it is far below, texts that wait to be encoded together stay so. */
   get hasRoom(): boolean {
-    return this.bufferedAmount <= this.limits.highWaterMarkBytes
+    const most = this.limits.highWaterMarkBytes - this.transport.pendingBytes
+    return this.connection.mostBufferedBytes <= most || this.connection.bufferedBytes <= most
   }
 
   /** The object that counts the bytes of the transport: it has `bytesRead` and `bytesWritten`. */

@@ -132,6 +132,26 @@ describe('RFC 6455 5.5.3: the round trip', () => {
     expect(keepalive.rttMs).toBe(2)
   })
 
+  test.each([
+    ['four bytes', Buffer.from([0xff, 0, 0, 1]), [bytes('a'), Buffer.from([0xff, 0, 0, 2]), Buffer.alloc(5)]],
+    ['no bytes', bytes(''), [bytes('a'), Buffer.alloc(4)]],
+    ['125 bytes', Buffer.alloc(125, 'p'), [Buffer.alloc(124, 'p'), Buffer.alloc(4, 'p')]],
+  ])('a ping of %s is answered by the same bytes alone', (_, payload, others) => {
+    const keepalive = new Keepalive(30, 20, 0)
+    keepalive.pingSent(payload, 10)
+    for (const other of others) keepalive.pongReceived(other, 11)
+    expect(keepalive.rttMs).toBeUndefined()
+    keepalive.pongReceived(Buffer.from(payload), 12)
+    expect(keepalive.rttMs).toBe(2)
+  })
+
+  test('a ping of the heartbeat is remembered without its Buffer', () => {
+    const keepalive = new Keepalive(30, 20, 0)
+    const payload = keepalive.nextPing()
+    keepalive.pingSent(payload, 10)
+    expect(Object.values(keepalive)).not.toContain(payload)
+  })
+
   test('rttMs counts the last of several pings', () => {
     const keepalive = new Keepalive(30, 20, 0)
     keepalive.pingSent(bytes('a'), 10)

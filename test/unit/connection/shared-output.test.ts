@@ -1,6 +1,7 @@
 /** Output of many connections that is put off: what a queue knows of it. */
 import { ControlledCodec } from '../../helpers/controlled-codec.js'
-import { Connection, plainOutputOf } from '../../../src/connection/connection.js'
+import { Connection } from '../../../src/connection/connection.js'
+import { plainOutputOf } from '../../../src/connection/shared-output.js'
 import { batch, type SharedOutput } from '../../../src/connection/text-batch.js'
 import { WriteQueue } from '../../../src/connection/write-queue.js'
 

@@ -1,5 +1,6 @@
 /** Which handler is called when, what becomes of what it returns or throws, and what waits for it. */
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
+import { batch } from '../../../src/connection/text-batch.js'
 import { InvalidMessageError } from '../../../src/errors.js'
 import { Hub } from '../../../src/hub/hub.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
@@ -96,6 +97,21 @@ describe('messages', () => {
     stream.deliver(text('a'), bytes('b'), text('c'))
     await turns()
     expect(lines()).toEqual(['1 A', '2 bb', '1 C'])
+  })
+
+  test('that come together are answered together, also where the replies are returned', async () => {
+    const waiting: number[] = []
+    const { stream, lines } = serve(() => ({
+      onMessage: (_, message) => {
+        waiting.push(batch.count)
+        return message
+      },
+    }))
+    stream.deliver(Buffer.concat(['a', 'b', 'c', 'd', 'e'].map(text)))
+    await turns()
+    // The first is encoded by itself; the others wait for each other, and are encoded in one call.
+    expect(waiting).toEqual([0, 0, 1, 2, 3])
+    expect(lines()).toEqual(['1 a', '1 b', '1 c', '1 d', '1 e'])
   })
 
   test('that arrive with the handshake are the first', async () => {
