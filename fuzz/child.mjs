@@ -58,6 +58,7 @@ function report(finding) {
     places: engine.places,
     allPlaces: ranges.reduce((sum, [from, to]) => sum + to - from, 0),
     features: engine.features,
+    kept: engine.kept,
     corpus: engine.corpus.map((input) => input.toString('hex')),
     finding:
       finding === null

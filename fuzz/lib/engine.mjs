@@ -58,9 +58,20 @@ export class Engine {
     return new Set([...this.#owners.keys()].map((feature) => Math.floor(feature / CLASS_COUNT))).size
   }
 
-  /** The inputs that are kept. @returns {Buffer[]} */
+  /** How many inputs are kept. */
+  get kept() {
+    return this.#corpus.length
+  }
+
+  /** The shortest input for each place that was reached, however often: what is worth keeping from run to run. @returns {Buffer[]} */
   get corpus() {
-    return this.#corpus.map(({ input }) => input)
+    const shortest = new Map()
+    for (const [feature, { input }] of this.#owners) {
+      const place = Math.floor(feature / CLASS_COUNT)
+      const known = shortest.get(place)
+      if (known === undefined || input.length < known.length) shortest.set(place, input)
+    }
+    return [...new Set(shortest.values())]
   }
 
   /**

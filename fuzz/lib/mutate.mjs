@@ -36,8 +36,8 @@ export class Mutator {
   #change(bytes, other) {
     const random = this.#random
     const at = random.below(bytes.length + 1)
-    if (bytes.length === 0) return this.#insert(bytes, 0, other)
-    switch (random.below(14)) {
+    if (bytes.length === 0) return this.#insert(bytes, 0, this.#part(other))
+    switch (random.below(15)) {
       case 0:
       case 1:
         return this.#overwrite(bytes, at, Buffer.of(random.below(256)))
@@ -63,6 +63,8 @@ export class Mutator {
         return this.#overwrite(bytes, at, this.#part(other))
       case 12:
         return this.#add(bytes, random.below(bytes.length))
+      case 13:
+        return this.#changeDigit(bytes, at)
       default: {
         if (this.#words.length === 0) return this.#flip(bytes, random.below(bytes.length))
         const word = random.pick(this.#words)
@@ -93,6 +95,12 @@ export class Mutator {
     const flipped = Buffer.from(bytes)
     flipped[at] ^= 1 << this.#random.below(8)
     return flipped
+  }
+
+  /** The first digit from there on becomes another. */
+  #changeDigit(bytes, from) {
+    const at = bytes.findIndex((byte, i) => i >= from && byte >= 0x30 && byte <= 0x39)
+    return at < 0 ? bytes : this.#overwrite(bytes, at, Buffer.of(0x30 + this.#random.below(10)))
   }
 
   /** Adds a little to a number of 1 or 2 bytes. */

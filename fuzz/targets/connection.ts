@@ -3,7 +3,7 @@
  * when events are pulled and output is taken, what the application calls in between, and how much time passes.
  */
 import { Connection, ReadyState, type ConnectionOptions } from '../../src/connection/connection.js'
-import type { ConnectionEvent } from '../../src/connection/events.js'
+import { MessageReceived, type ConnectionEvent } from '../../src/connection/events.js'
 import { PreparedMessage } from '../../src/connection/prepared-message.js'
 import {
   createCodecFactory,
@@ -153,7 +153,7 @@ class Play {
     check(isSent === connection.isSendable, 'a message is sent until our Close frame')
     if (!isSent) return
     const seen = data instanceof PreparedMessage ? text : data
-    this.sent.push(showEvent({ type: 'message', data: seen }))
+    this.sent.push(showEvent(new MessageReceived(seen)))
     this.sentBytes += Buffer.byteLength(seen) + MAX_HEADER_BYTES
   }
 
@@ -173,11 +173,14 @@ class Play {
       case 0:
         return connection.fail(choices.pick([1011, 1008, 3000]), 'x'.repeat(choices.byte()))
       case 1:
-        return connection.receiveEnd()
+        connection.receiveEnd()
+        return
       case 2:
-        return connection.transportLost()
+        connection.transportLost()
+        return
       default:
-        return connection.abandon()
+        connection.abandon()
+        return
     }
   }
 
@@ -187,9 +190,11 @@ class Play {
     switch (choices.below(12)) {
       case 0:
       case 1:
-        return this.send()
+        this.send()
+        return
       case 2:
-        return this.control()
+        this.control()
+        return
       case 3:
         return connection.close(
           ...choices.pick<[number?, string?]>([[], [1000, 'bye'], [4999, 'κ'.repeat(99)], [1005]]),
@@ -209,17 +214,21 @@ class Play {
       }
       case 6:
         this.isBlocked = !this.isBlocked
-        return connection.setBlocked(this.isBlocked)
+        connection.setBlocked(this.isBlocked)
+        return
       case 7:
         connection.readingIsPaused(this.now)
-        return connection.peerTookBytes(this.now)
+        connection.peerTookBytes(this.now)
+        return
       case 8:
-        return connection.answerClose()
+        connection.answerClose()
+        return
       case 9:
         if (this.codec instanceof ControlledCodec) this.codec.finishAll()
         return
       default:
-        return this.take()
+        this.take()
+        return
     }
   }
 

@@ -110,5 +110,75 @@ export interface HandshakeDifference {
   readonly applies: (answers: Answers) => boolean
 }
 
+/** Hawser accepts, and ws refuses with these words. */
+const refusedByWs =
+  (words: string) =>
+  ({ hawser, ws }: Answers): boolean =>
+    hawser.status === 101 && ws.status >= 400 && ws.text.includes(words)
+
+/** Hawser refuses with these words, and ws accepts. */
+const refusedByHawser =
+  (words: string) =>
+  ({ hawser, ws }: Answers): boolean =>
+    ws.status === 101 && hawser.status >= 400 && hawser.text.includes(words)
+
 /** Of opening handshakes. */
-export const HANDSHAKE_DIFFERENCES: readonly HandshakeDifference[] = []
+export const HANDSHAKE_DIFFERENCES: readonly HandshakeDifference[] = [
+  {
+    name: 'extensions that cannot be agreed on',
+    why: 'RFC 7692 5.1: an offer that a server cannot take is declined. ws refuses the handshake; also of a field without a value.',
+    applies: refusedByWs('Sec-WebSocket-Extensions'),
+  },
+  {
+    name: 'several values in Upgrade',
+    why: 'RFC 6455 4.2.1: Upgrade includes websocket. ws takes it alone.',
+    applies: refusedByWs('Invalid Upgrade header'),
+  },
+  {
+    name: 'body before the frames',
+    why: 'Two readers could disagree on where the frames begin. ws takes the request.',
+    applies: refusedByHawser('a WebSocket handshake has no body'),
+  },
+  {
+    name: 'Host',
+    why: 'RFC 9112 3.2: exactly one, and a host. ws does not look.',
+    applies: refusedByHawser('the Host header is missing or doubled'),
+  },
+  {
+    name: 'Origin twice',
+    why: 'RFC 6454 7.3: one at most. ws does not look.',
+    applies: refusedByHawser('the Origin header is doubled'),
+  },
+  {
+    name: 'target that is not a path',
+    why: 'RFC 9112 3.2: asterisk and authority belong to other methods. ws does not look.',
+    applies: refusedByHawser('a request target that is not a path'),
+  },
+  {
+    name: 'version 8',
+    why: 'RFC 6455 4.2.1: the version is 13. ws takes that of a draft too.',
+    applies: refusedByHawser('Sec-WebSocket-Version must be 13'),
+  },
+  {
+    name: 'key that is not of 16 bytes',
+    why: 'RFC 6455 4.2.1: 16 bytes in base64, whose last character has four bits of padding. ws does not look at these bits.',
+    applies: refusedByHawser('Sec-WebSocket-Key must be 16 bytes in base64'),
+  },
+  {
+    name: 'header of subprotocols',
+    why: 'RFC 6455 4.2.1: a list of tokens; RFC 9110 5.6.1 allows empty members, and does not allow any other form.',
+    applies: (answers) =>
+      refusedByHawser('a malformed Sec-WebSocket-Protocol header')(answers) ||
+      refusedByWs('Sec-WebSocket-Protocol')(answers),
+  },
+  {
+    name: 'header of extensions',
+    why: 'RFC 6455 9.1: names and values are tokens. ws takes what is not.',
+    applies: refusedByHawser('a malformed Sec-WebSocket-Extensions header'),
+  },
+  {
+    name: 'HTTP/1.0',
+    why: 'RFC 6455 4.2.1: HTTP/1.1 or higher. ws takes 1.0.',
+    applies: refusedByHawser('a WebSocket handshake needs HTTP/1.1'),
+  },
+]

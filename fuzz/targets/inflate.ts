@@ -27,6 +27,9 @@ const FACTORIES: readonly CodecFactory[] = [
   createCodecFactory(tight, handles),
   createCodecFactory(config, false),
 ]
+const PEERS = createCodecFactory(
+  resolveDeflateOptions({ thresholdBytes: 0 }, 'client') as ResolvedDeflateOptions,
+)
 const LIMITS = [1000, 64, 5, 100_000, 70_000, 0] as const
 const TAIL = hex('00 00 ff ff')
 /** In place of the tail: a stored block with four bytes, which come out if the message before it is whole. */
@@ -106,13 +109,10 @@ async function run(input: Buffer): Promise<void> {
 
 function roundTrips(choices: Choices, agreed: AgreedParameters): void {
   const [lent, , documented] = FACTORIES as [CodecFactory, CodecFactory, CodecFactory]
-  const client = createCodecFactory(
-    resolveDeflateOptions({ thresholdBytes: 0 }, 'client') as ResolvedDeflateOptions,
-  )
   const mirrored = { ...agreed, clientMaxWindowBits: agreed.serverMaxWindowBits }
   for (const factory of [lent, documented]) {
     const codec = factory.createCodec(mirrored)
-    const peer = client.createCodec(mirrored)
+    const peer = PEERS.createCodec(mirrored)
     checkRoundTrip(codec, peer, choices.bytes)
     checkRoundTrip(codec, peer, choices.bytes.subarray(choices.bytes.length >> 1))
     codec.close()

@@ -52,6 +52,11 @@ export function peerStreams(sender: 'client' | 'server'): readonly Buffer[] {
       closeFrame(undefined, '', masked),
       closeFrame(1005, '', masked),
       closeFrame(3999, 'κόσμε', masked),
+      ...[125, 126, 127].map((length) =>
+        frame({ opcode: OP.BINARY, payload: Buffer.alloc(length), ...masked }),
+      ),
+      frameHeader({ opcode: OP.BINARY, announce: 65_535, ...masked }),
+      frameHeader({ opcode: OP.BINARY, announce: 65_536, ...masked }),
       frame({ opcode: OP.TEXT, payload: 'x', lengthForm: 16, ...masked }),
       frame({ opcode: OP.TEXT, payload: 'x', lengthForm: 64, ...masked }),
       frameHeader({ opcode: OP.BINARY, announce: 2n ** 63n, ...masked }),

@@ -1,5 +1,5 @@
 /** The same frames through Hawser and through the receiver of `ws`: the same messages, or a difference that is known. */
-import { PerMessageDeflate, Receiver } from 'ws'
+import * as ws from 'ws'
 import { Connection } from '../../src/connection/connection.js'
 import type { ConnectionEvent } from '../../src/connection/events.js'
 import {
@@ -22,8 +22,10 @@ interface WsDeflate {
 }
 type WsDeflateClass = new (...args: readonly unknown[]) => WsDeflate
 
-const WsReceiverOf = Receiver as unknown as WsReceiverClass
-const WsDeflateOf = PerMessageDeflate as unknown as WsDeflateClass
+const { Receiver: WsReceiverOf, PerMessageDeflate: WsDeflateOf } = ws as unknown as {
+  readonly Receiver: WsReceiverClass
+  readonly PerMessageDeflate: WsDeflateClass
+}
 
 const MAX_MESSAGE_BYTES = 2000
 const NOTHING: Seen = { kind: 'nothing', detail: '', code: '' }
@@ -121,13 +123,15 @@ async function run(input: Buffer): Promise<void> {
   const isCompressed = choices.flag
   const chunks = choices.chunks()
   const hawser = byHawser(role, isCompressed, chunks)
-  const ws = await byWs(role, isCompressed, chunks)
-  const most = Math.max(hawser.length, ws.length)
+  const theirs = await byWs(role, isCompressed, chunks)
+  const most = Math.max(hawser.length, theirs.length)
   for (let i = 0; i < most; i++) {
-    const pair = { hawser: hawser[i] ?? NOTHING, ws: ws[i] ?? NOTHING, isCompressed }
+    const pair = { hawser: hawser[i] ?? NOTHING, ws: theirs[i] ?? NOTHING, isCompressed }
     if (pair.hawser.kind === pair.ws.kind && pair.hawser.detail === pair.ws.detail) continue
     const isKnown = FRAME_DIFFERENCES.some(({ applies }) => applies(pair))
-    check(isKnown, 'the two make the same of the bytes', () => JSON.stringify({ pair, hawser, ws }, null, 1))
+    check(isKnown, 'the two make the same of the bytes', () =>
+      JSON.stringify({ pair, hawser, theirs }, null, 1),
+    )
     return
   }
 }
