@@ -64,7 +64,7 @@ export class Mutator {
       case 12:
         return this.#add(bytes, random.below(bytes.length))
       case 13:
-        return this.#changeDigit(bytes, at)
+        return this.#changeDigit(bytes)
       default: {
         if (this.#words.length === 0) return this.#flip(bytes, random.below(bytes.length))
         const word = random.pick(this.#words)
@@ -97,10 +97,11 @@ export class Mutator {
     return flipped
   }
 
-  /** The first digit from there on becomes another. */
-  #changeDigit(bytes, from) {
-    const at = bytes.findIndex((byte, i) => i >= from && byte >= 0x30 && byte <= 0x39)
-    return at < 0 ? bytes : this.#overwrite(bytes, at, Buffer.of(0x30 + this.#random.below(10)))
+  /** A digit becomes another. */
+  #changeDigit(bytes) {
+    const places = [...bytes.keys()].filter((at) => bytes[at] >= 0x30 && bytes[at] <= 0x39)
+    if (places.length === 0) return this.#flip(bytes, this.#random.below(bytes.length))
+    return this.#overwrite(bytes, this.#random.pick(places), Buffer.of(0x30 + this.#random.below(10)))
   }
 
   /** Adds a little to a number of 1 or 2 bytes. */

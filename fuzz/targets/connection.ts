@@ -171,7 +171,8 @@ class Play {
     this.isCutShort = true
     switch (choices.below(4)) {
       case 0:
-        return connection.fail(choices.pick([1011, 1008, 3000]), 'x'.repeat(choices.byte()))
+        connection.fail(choices.pick([1011, 1008, 3000]), 'x'.repeat(choices.byte()))
+        return
       case 1:
         connection.receiveEnd()
         return
@@ -196,9 +197,10 @@ class Play {
         this.control()
         return
       case 3:
-        return connection.close(
+        connection.close(
           ...choices.pick<[number?, string?]>([[], [1000, 'bye'], [4999, 'κ'.repeat(99)], [1005]]),
         )
+        return
       case 4:
         if (choices.byte() % 4 === 1) this.end()
         return

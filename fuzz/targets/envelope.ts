@@ -74,6 +74,7 @@ export const target: Target = {
     seedOf({ kind: 'named', name: 'a', payload: 'x', compress: true }, { to: 'n2' }),
     seedOf({ kind: 'deleteGroup', group: 'g' }),
     seedOf({ kind: 'closeGroup', group: 'g', code: 1000, reason: 'bye' }),
+    seedOf({ kind: 'closeNamed', name: 'a', code: 1000, reason: '' }),
     seedOf({ kind: 'closeNamed', name: 'a', code: null, reason: '' }),
     seedOf({ kind: 'deleteNamed', name: 'a' }),
     seedOf({ kind: 'deliver', name: 'a', request: 1, payload: 'x', compress: true }),

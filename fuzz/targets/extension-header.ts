@@ -38,6 +38,32 @@ function checkAgreed({ serverMaxWindowBits, clientMaxWindowBits }: AgreedParamet
   }
 }
 
+const QUOTED = /^"(?:\\?[!#$%&'*+.^_`|~0-9A-Za-z-])+"$/
+const trim = (text: string): string => text.replace(/^[\t ]+|[\t ]+$/g, '')
+
+/** A parameter, by the grammar alone. @returns null: it is not one */
+function readParameter(text: string): readonly [string, string | true] | null {
+  const at = text.indexOf('=')
+  if (at < 0) return TOKEN.test(text) ? [text, true] : null
+  const [name, value] = [trim(text.slice(0, at)), trim(text.slice(at + 1))]
+  if (!TOKEN.test(name)) return null
+  if (TOKEN.test(value)) return [name, value]
+  return QUOTED.test(value) ? [name, value.slice(1, -1).replaceAll('\\', '')] : null
+}
+
+/** The header by the grammar alone: since values are tokens, no comma or semicolon can stand in one. */
+function readPlainly(text: string): readonly ExtensionOffer[] | null {
+  const list: ExtensionOffer[] = []
+  const members = text.split(',').map(trim)
+  for (const member of members.filter((one) => one !== '')) {
+    const [name = '', ...rest] = member.split(';').map(trim)
+    const parameters = rest.map(readParameter)
+    if (!TOKEN.test(name) || parameters.includes(null)) return null
+    list.push({ name, parameters: parameters as (readonly [string, string | true])[] })
+  }
+  return list.length === 0 && members.length > 1 ? null : list
+}
+
 /** The text as it comes from the wire, in one of the ways that a header takes. */
 function checkList(text: string, list: readonly ExtensionOffer[]): void {
   for (const { name, parameters } of list) {
@@ -137,6 +163,7 @@ function run(input: Buffer): void {
   const text = choices.bytes.toString('latin1')
   checkBoth(choices)
   const list = parseExtensionHeader(text)
+  checkSame(list, readPlainly(text), 'the header is read as the grammar has it')
   if (list === null) return
   checkList(text, list)
   checkServer(list, choices)

@@ -22,10 +22,10 @@ interface Planted {
 const PLANTED: readonly Planted[] = [
   {
     target: 'frame-parser',
-    fault: 'a payload of 125 bytes may have a length of 16 bits',
+    fault: 'a payload of 96 bytes and more may have a length of 16 bits',
     file: 'src/frame/frame-parser.ts',
     from: "if (length < PAYLOAD_LENGTH_16) return this.fail('HAWSER_NON_MINIMAL_LENGTH')",
-    to: "if (length < PAYLOAD_LENGTH_16 - 1) return this.fail('HAWSER_NON_MINIMAL_LENGTH')",
+    to: "if (length < PAYLOAD_LENGTH_16 - 30) return this.fail('HAWSER_NON_MINIMAL_LENGTH')",
   },
   {
     target: 'close-payload',
