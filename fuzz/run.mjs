@@ -6,6 +6,7 @@
  *   --seconds      in all, shared by the targets and lanes. Default 60
  *   --executions   for each target and lane, in place of --seconds: the same run on every machine
  *   --save         keeps the inputs that reach something new in fuzz/corpus
+ *   --hang-seconds how long one input may take. Default 60
  *   --findings     the folder for inputs that fail. Default fuzz/findings
  *   --patches      a file of changes to make in the sources before they are built: for tests, which plant faults
  */
@@ -26,8 +27,8 @@ const TARGETS = 'fuzz/targets'
 /** The file that all targets share: not a target. */
 const SHARED = ['choices', 'differences', 'heads', 'peer-frames']
 
-/** One execution takes less than a tenth of a second: this is for a busy machine. */
-const HANG_MS = 30_000
+/** One execution takes less than a tenth of a second: the rest is for a busy machine. */
+const DEFAULT_HANG_SECONDS = 60
 const WATCH_MS = 1000
 const DEFAULT_SECONDS = 60
 const HEAP_MIB = 512
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     save: { type: 'boolean', default: false },
     replay: { type: 'string' },
+    'hang-seconds': { type: 'string' },
     findings: { type: 'string', default: path.join(root, 'fuzz/findings') },
     patches: { type: 'string' },
   },
@@ -70,8 +72,8 @@ async function lanesOf(target) {
   return Object.keys(LANES).filter((lane) => list.includes(`'${lane}'`))
 }
 
-/** Runs the child. @returns {Promise<object>} what it reports; where it ends or hangs, a finding */
-function runChild(task) {
+/** Runs the child. @param {number} hangMs @returns {Promise<object>} what it reports; where it ends or hangs, a finding */
+function runChild(task, hangMs) {
   const child = spawn(
     process.execPath,
     [`--max-old-space-size=${String(HEAP_MIB)}`, '--enable-source-maps', path.join(root, 'fuzz/child.mjs')],
@@ -88,7 +90,7 @@ function runChild(task) {
     const watch = setInterval(() => {
       const { number } = readCurrent(task.current)
       if (number !== seen.number) seen = { number, at: performance.now() }
-      else if (number > 0 && performance.now() - seen.at > HANG_MS) {
+      else if (number > 0 && performance.now() - seen.at > hangMs) {
         hung = true
         child.kill('SIGKILL')
       }
@@ -101,7 +103,7 @@ function runChild(task) {
       const { number, input } = readCurrent(task.current)
       if (number === 0) return reject(new Error(`${task.target} did not start`))
       const error = hung
-        ? `no end after ${String(HANG_MS)} ms`
+        ? `no end after ${String(hangMs)} ms`
         : `the process ended with ${String(signal ?? code)}`
       resolve({
         executions: number,
@@ -145,6 +147,7 @@ async function main(folder) {
 
   const executions = values.executions === undefined ? null : readNumber('executions', values.executions, 0)
   const seconds = readNumber('seconds', values.seconds, DEFAULT_SECONDS) / runs.length
+  const hangMs = readNumber('hang-seconds', values['hang-seconds'], DEFAULT_HANG_SECONDS) * 1000
   const isReplay = values.replay !== undefined
   const patches = values.patches === undefined ? [] : JSON.parse(await readFile(values.patches, 'utf8'))
   const entries = targets.map((target) => `${TARGETS}/${target}.ts`)
@@ -159,17 +162,20 @@ async function main(folder) {
   for (const { target, lane } of runs) {
     const corpus = path.join(root, 'fuzz/corpus', `${target}.txt`)
     const inputs = isReplay ? [await readFile(values.replay)] : await readCorpus(corpus)
-    const result = await runChild({
-      folder,
-      target,
-      lane,
-      seed,
-      seconds: executions === null ? seconds : null,
-      executions,
-      isReplay,
-      current: path.join(folder, `current-${target}-${lane}`),
-      inputs: inputs.map((input) => input.toString('hex')),
-    })
+    const result = await runChild(
+      {
+        folder,
+        target,
+        lane,
+        seed,
+        seconds: executions === null ? seconds : null,
+        executions,
+        isReplay,
+        current: path.join(folder, `current-${target}-${lane}`),
+        inputs: inputs.map((input) => input.toString('hex')),
+      },
+      hangMs,
+    )
     console.log(
       `${target} (${lane}): ${String(result.executions)} executions, ${String(result.places)} places ` +
         `(${perCent(result.places, result.allPlaces)} of the files it loads), ${String(result.features)} features, ` +

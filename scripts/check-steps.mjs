@@ -59,7 +59,7 @@ function withoutNativeStep(all) {
  * @param {boolean} all @returns {Step}
  */
 function fuzzStep(all) {
-  const flags = all ? ['--seconds', '600'] : ['--seconds', '75', '--seed', '1']
+  const flags = all ? ['--seconds', '600'] : ['--seconds', '60', '--seed', '1']
   return { name: all ? 'fuzz, long' : 'fuzz', script: 'fuzz', flags }
 }
 

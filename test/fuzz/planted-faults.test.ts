@@ -132,6 +132,26 @@ describe('a fault that is planted', () => {
     300_000,
   )
 
+  test.each([
+    ['that no input comes back from', 'for (;;) continue', 'no end after 3000 ms'],
+    ['that ends the process', 'process.abort()', 'the process ended with SIGABRT'],
+    ['that throws in a later turn', "setImmediate(() => { throw new Error('late') })", 'Error: late'],
+  ])(
+    'is found %s',
+    async (_, statement, words) => {
+      const patches = path.join(folder, 'fatal.json')
+      const from = 'export function decodeClosePayload(payload: Uint8Array): ClosePayload | ProtocolError {'
+      const to = `${from}\n  if (payload[0] === 0x0f && payload.length > 20) ${statement}`
+      writeFileSync(patches, JSON.stringify([{ file: 'src/frame/close-code.ts', from, to }]))
+      const flags = ['--target', 'close-payload', '--patches', patches, '--hang-seconds', '3', ...BOUND]
+      const { status, output } = await fuzz(flags)
+      expect(output).toContain(words)
+      expect(output).toMatch(/input \(\d+ bytes\): .*close-payload-\w+[.]bin/)
+      expect(status).toBe(1)
+    },
+    300_000,
+  )
+
   test('is found again by the command that is printed, and not where there is no fault', async () => {
     const planted = PLANTED.find(({ target }) => target === 'close-payload')!
     const patches = path.join(folder, 'again.json')
