@@ -54,6 +54,15 @@ function withoutNativeStep(all) {
   }
 }
 
+/**
+ * Always from the same seed, where many run it: what one change did not touch must not refuse it.
+ * @param {boolean} all @returns {Step}
+ */
+function fuzzStep(all) {
+  const flags = all ? ['--seconds', '600'] : ['--seconds', '60', '--seed', '1']
+  return { name: all ? 'fuzz, long' : 'fuzz', script: 'fuzz', flags }
+}
+
 /** @param {string} autobahn @param {boolean} all @returns {Step[]} */
 function autobahnSteps(autobahn, all) {
   const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
@@ -92,6 +101,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     // Once, all of them: the floors of the coverage hold for the quick and the slow tests together.
     { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
     withoutNativeStep(all),
+    fuzzStep(all),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),

@@ -1,88 +1,7 @@
 import fc from 'fast-check'
 import { FrameParser, type FrameParserOptions } from '../../src/frame/frame-parser.js'
-import {
-  frame,
-  frameHeader,
-  KEY,
-  OP,
-  xor,
-  type FrameSpec,
-  type MaskingKey,
-} from '../helpers/frame-builder.js'
-
-/** A frame, or the start of it, joined from any number of parts. */
-interface Seen {
-  readonly opcode: number
-  readonly fin: boolean
-  readonly rsv1: boolean
-  readonly payloadLength: number
-  /** The received payload as latin1. */
-  payload: string
-  isWhole: boolean
-}
-
-interface Outcome {
-  readonly frames: Seen[]
-  violation: string | null
-}
-
-/**
- * The rules of RFC 6455 section 5 over bytes that are all there, in the order of the bytes, with no state but
- * the position: what the parser must find, in whatever pieces the bytes come.
- */
-function model(bytes: Buffer, options: Required<Omit<FrameParserOptions, 'reservedBits'>>): Outcome {
-  const outcome: Outcome = { frames: [], violation: null }
-  const masked = options.role === 'server'
-  let at = 0
-  let message: { total: bigint; limit: number } | null = null
-  const fail = (code: string): Outcome => ({ ...outcome, violation: `HAWSER_${code}` })
-  while (at < bytes.length) {
-    const left = bytes.length - at
-    const first = bytes.readUInt8(at)
-    const [fin, rsv1] = [first >= 128, Math.floor(first / 64) % 2 === 1]
-    const opcode = first % 16
-    const isControl = opcode >= 8
-    const reserved = Math.floor(first / 16) % 4 !== 0
-    if (reserved || (rsv1 && !options.allowRsv1)) return fail('RESERVED_BITS')
-    if (![0, 1, 2, 8, 9, 10].includes(opcode)) return fail('RESERVED_OPCODE')
-    if (isControl && !fin) return fail('FRAGMENTED_CONTROL')
-    if (opcode === 0 && message === null) return fail('UNEXPECTED_CONTINUATION')
-    if (!isControl && opcode !== 0 && message !== null) return fail('EXPECTED_CONTINUATION')
-    if (rsv1 && opcode !== 1 && opcode !== 2) return fail('RESERVED_BITS')
-    if (left < 2) break
-    const second = bytes.readUInt8(at + 1)
-    if (second >= 128 !== masked) return fail(masked ? 'EXPECTED_MASK' : 'UNEXPECTED_MASK')
-    const field = second % 128
-    if (isControl && field > 125) return fail('CONTROL_TOO_LONG')
-    const lengthEnd = field === 126 ? 4 : field === 127 ? 10 : 2
-    if (field === 127 && left > 2 && bytes.readUInt8(at + 2) >= 128) return fail('INVALID_LENGTH')
-    if (left < lengthEnd) break
-    const length =
-      field === 126
-        ? BigInt(bytes.readUInt16BE(at + 2))
-        : field === 127
-          ? bytes.readBigUInt64BE(at + 2)
-          : BigInt(field)
-    if (field === 126 && length < 126n) return fail('NON_MINIMAL_LENGTH')
-    if (field === 127 && length < 65_536n) return fail('NON_MINIMAL_LENGTH')
-    if (!isControl) {
-      if (Number(length) > options.maxFrameBytes) return fail('FRAME_TOO_BIG')
-      message ??= { total: 0n, limit: rsv1 ? options.maxCompressedBytes : options.maxMessageBytes }
-      message.total += length
-      if (Number(message.total) > message.limit) return fail('MESSAGE_TOO_BIG')
-    }
-    const headerEnd = lengthEnd + (masked ? 4 : 0)
-    if (left < headerEnd) break
-    const raw = bytes.subarray(at + headerEnd, at + headerEnd + Number(length))
-    const key = [...bytes.subarray(at + lengthEnd, at + headerEnd)] as unknown as MaskingKey
-    const payload = (masked ? xor(raw, key) : raw).toString('latin1')
-    const isWhole = raw.length === Number(length)
-    outcome.frames.push({ opcode, fin, rsv1, payloadLength: Number(length), payload, isWhole })
-    if (!isControl && fin) message = null
-    at += headerEnd + raw.length
-  }
-  return outcome
-}
+import { frame, frameHeader, KEY, OP, type FrameSpec } from '../helpers/frame-builder.js'
+import { modelFrames, type ModelOptions, type ParserOutcome, type SeenFrame } from '../helpers/frame-model.js'
 
 /** How the bytes are pushed: the sizes of the pieces, and the most events pulled after each. */
 type Schedule = readonly (readonly [size: number, pulls: number])[]
@@ -93,7 +12,7 @@ function check(holds: boolean, what: string): void {
 }
 
 /** Pulls up to `pulls` events, and joins the parts of a frame. Checks what holds for every part. */
-function pull(parser: FrameParser, outcome: Outcome, pulls: number): void {
+function pull(parser: FrameParser, outcome: ParserOutcome, pulls: number): void {
   for (let i = 0; i < pulls; i++) {
     const event = parser.next()
     if (event === null) {
@@ -112,7 +31,7 @@ function pull(parser: FrameParser, outcome: Outcome, pulls: number): void {
       check(event.offset === 0, 'the first part begins at 0')
       outcome.frames.push({ opcode, fin, rsv1, payloadLength, payload, isWhole: isLast })
     } else {
-      const last = outcome.frames.at(-1) as Seen
+      const last = outcome.frames.at(-1) as SeenFrame
       check(!last.isWhole && last.opcode === opcode && last.fin === fin && last.rsv1 === rsv1, 'of one frame')
       check(last.payloadLength === payloadLength, 'of one length')
       check(
@@ -129,9 +48,9 @@ function run(
   bytes: Buffer,
   options: FrameParserOptions,
   schedule: Schedule,
-): Outcome & { parser: FrameParser } {
+): ParserOutcome & { parser: FrameParser } {
   const parser = new FrameParser(options)
-  const outcome: Outcome = { frames: [], violation: null }
+  const outcome: ParserOutcome = { frames: [], violation: null }
   let at = 0
   for (const [size, pulls] of [...schedule, [bytes.length, 0] as const]) {
     const piece = bytes.subarray(at, at + size)
@@ -146,7 +65,7 @@ function run(
 
 const octet = fc.integer({ min: 0, max: 255 })
 
-const anyOptions: fc.Arbitrary<Required<Omit<FrameParserOptions, 'reservedBits'>>> = fc.record({
+const anyOptions: fc.Arbitrary<ModelOptions> = fc.record({
   role: fc.constantFrom('client', 'server'),
   allowRsv1: fc.boolean(),
   maxFrameBytes: fc.constantFrom(Infinity, 200, 70_000),
@@ -217,10 +136,7 @@ const anyFrame: fc.Arbitrary<Buffer> = fc
     })
   })
 
-function wire(
-  specs: readonly FrameSpec[],
-  { role, allowRsv1 }: Required<Omit<FrameParserOptions, 'reservedBits'>>,
-): Buffer {
+function wire(specs: readonly FrameSpec[], { role, allowRsv1 }: ModelOptions): Buffer {
   return Buffer.concat(
     specs.map(({ key, rsv1, ...rest }) =>
       frame({
@@ -258,7 +174,7 @@ describe('RFC 6455 5: any bytes in any pieces, pulled at any time', () => {
     fc.assert(
       fc.property(anyStream, anySchedule, ({ options, bytes }, schedule) => {
         const { parser, ...outcome } = run(bytes, options, schedule)
-        expect(outcome).toEqual(model(bytes, options))
+        expect(outcome).toEqual(modelFrames(bytes, options))
       }),
       { numRuns: 1500 },
     )
@@ -273,7 +189,7 @@ describe('RFC 6455 5: any bytes in any pieces, pulled at any time', () => {
           options,
           Array.from(short, () => [1, pulls] as const),
         )
-        expect(outcome).toEqual(model(short, options))
+        expect(outcome).toEqual(modelFrames(short, options))
       }),
       { numRuns: 300 },
     )
@@ -315,7 +231,7 @@ describe('RFC 6455 7.1.7: after any input', () => {
         if (violation === null) {
           const all = Buffer.concat([bytes, behind])
           const { parser: _, ...outcome } = run(all, options, [[bytes.length, Infinity], ...schedule])
-          expect(outcome).toEqual(model(all, options))
+          expect(outcome).toEqual(modelFrames(all, options))
         } else {
           const last = parser.next()
           parser.push(behind)

@@ -31,9 +31,16 @@ const ALWAYS = [
   'layers',
   'tests',
   'tests without native, sample',
+  'fuzz',
   'build',
   'package',
 ]
+
+/** The checks that take longer for --all. */
+const LONG: Readonly<Record<string, string>> = {
+  'tests without native, sample': 'tests without native, all',
+  fuzz: 'fuzz, long',
+}
 
 describe('the checks', () => {
   test('are without Autobahn by default', () => {
@@ -70,7 +77,7 @@ describe('the checks', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-steps-'))
     try {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
-        ...ALWAYS.map((name) => (name.startsWith('tests without') ? 'tests without native, all' : name)),
+        ...ALWAYS.map((name) => LONG[name] ?? name),
         'interop',
         'consumers',
         'autobahn (full)',
