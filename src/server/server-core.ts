@@ -4,9 +4,10 @@ import type { HeaderFields } from '../handshake/header-fields.js'
 import { formatRejection } from '../handshake/server-handshake.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
-import type { PreparedMessage } from '../connection/prepared-message.js'
+import { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
+import { Recovery } from '../recovery/recovery.js'
 import { refuseSurplus, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
@@ -28,6 +29,7 @@ import { addressKey } from './ip-address.js'
 import type { MeteredOwner } from './metered-socket.js'
 import type { QuotaStats } from './quota-stats.js'
 import { clientAddressOf, type PeerOfUpgrade } from './trusted-proxies.js'
+import { lineOf } from './recovering-socket.js'
 import type { ServerSocket } from './server-socket.js'
 import type { AnyService, Route, ServerService, ServiceFactory } from './server-service.js'
 
@@ -38,6 +40,8 @@ export class ServerCore {
   readonly hub: Hub<AcceptedSocket>
   /** This process as a node of the backplane; null without one. */
   readonly node: LocalNode | null
+  /** The groups whose messages are kept; null: none are. */
+  readonly recovery: Recovery<AcceptedSocket> | null
   readonly counters = new Counters()
   /** All connections that are open or closing. */
   readonly sockets: SocketList<AcceptedSocket>
@@ -74,11 +78,28 @@ export class ServerCore {
       presenceTtlMs: options.presenceTtlMs,
       onError: options.isErrorHeard ? options.onError : undefined,
     })
+    this.recovery = options.recovery === null ? null : this.makeRecovery(options.recovery)
     this.hub = new Hub<AcceptedSocket>({
       remote: this.node,
       limits: options.hubLimits,
       owns: (socket) => isSocketOf(this.hub, socket),
       reach: (path) => this.openSockets(path),
+      publishing: this.recovery,
+    })
+  }
+
+  private makeRecovery(settings: NonNullable<ResolvedServerOptions['recovery']>): Recovery<AcceptedSocket> {
+    return new Recovery<AcceptedSocket>({
+      settings,
+      membersOf: (group) => this.hub.membersOf(group),
+      lineOf,
+      share: (group, data, compress, position) => {
+        const payload = typeof data === 'string' ? data : new PreparedMessage(data)
+        this.node?.send({ kind: 'group', group, payload, compress, position }, null)
+      },
+      onError: (error) => {
+        this.options.onError(error, 'the history of recoverable groups')
+      },
     })
   }
 
