@@ -4,6 +4,7 @@ import type { ClientRecovery } from '../recovery/client-options.js'
 import type { GroupPosition, PublishedMessage, RecoveryEvent } from '../recovery/client-positions.js'
 import { ClientStream, type StreamOwner } from '../recovery/client-stream.js'
 import { refusalOf } from '../recovery/connection-limits.js'
+import { CONTROL, prefixOf } from '../recovery/wire.js'
 import { PrefixingDriver } from '../recovery/prefixing-driver.js'
 import { Dispatcher } from '../service/dispatcher.js'
 import type { Codec } from '../service/codec.js'
@@ -36,11 +37,11 @@ class RecoveringReader extends MessageReader {
   stream!: ClientStream
 
   override handleEvent(event: ConnectionEvent): void {
-    if (event.type !== 'message' || this.readers.size === 0) {
+    const isFirst = event.type === 'message' && this.inbox.length === 0
+    if (!isFirst || (this.readers.size === 0 && prefixOf(event.data) !== CONTROL)) {
       super.handleEvent(event)
       return
     }
-    // A reader waits, so nothing is before this message.
     const data = this.stream.take(event.data)
     if (data !== null) this.readers.resolveFirst(data)
   }
@@ -52,7 +53,18 @@ class RecoveringReader extends MessageReader {
       const data = this.stream.take(message)
       if (data === null) continue
       this.isRead()
+      // What is told after this message waits for no reader.
+      this.takeControls()
       return Promise.resolve(data)
+    }
+  }
+
+  private takeControls(): void {
+    for (;;) {
+      const { first } = this.inbox
+      if (first === undefined || prefixOf(first) !== CONTROL) return
+      this.inbox.shift()
+      this.stream.take(first)
     }
   }
 }

@@ -3,13 +3,13 @@
  * client gets every message once and in order, or is told that something is missing.
  */
 import fc from 'fast-check'
-import { PreparedMessage } from '../../src/connection/prepared-message.js'
+import type { PreparedMessage } from '../../src/connection/prepared-message.js'
 import { ClientPositions, type RecoveryEvent } from '../../src/recovery/client-positions.js'
 import { ClientStream } from '../../src/recovery/client-stream.js'
 import { Feed, type FeedOwner } from '../../src/recovery/feed.js'
 import type { FeedMessage } from '../../src/recovery/feed-message.js'
 import type { Line } from '../../src/recovery/feed-member.js'
-import type { HistoryPage, Position } from '../../src/recovery/history.js'
+import type { Position } from '../../src/recovery/history.js'
 import { resolveRecovery } from '../../src/recovery/options.js'
 import { Recovery, RecoveryLine } from '../../src/recovery/recovery.js'
 import { encodeControl, encodePublished, readPositions, type ServerControl } from '../../src/recovery/wire.js'
@@ -192,13 +192,28 @@ class Node {
   }
 }
 
-const KINDS = ['publish', 'publish', 'publish', 'arrive', 'arrive', 'lose', 'double', 'turn', 'cut', 'open'] as const
+const KINDS = [
+  'publish',
+  'publish',
+  'publish',
+  'arrive',
+  'arrive',
+  'lose',
+  'double',
+  'turn',
+  'cut',
+  'open',
+] as const
 
 async function play(
   steps: readonly { readonly kind: string; readonly at: number }[],
   maxMessages: number,
   isAsync: boolean,
-): Promise<{ readonly clients: readonly Client[]; readonly published: readonly string[]; readonly newest: Position }> {
+): Promise<{
+  readonly clients: readonly Client[]
+  readonly published: readonly string[]
+  readonly newest: Position
+}> {
   const history = new TestHistory()
   history.isAsync = isAsync
   const pending: { to: number; live: Live }[] = []
@@ -272,24 +287,28 @@ describe('clients of two nodes that come and go', () => {
 
   it('are told of every gap, if messages are trimmed or the history loses its data', async () => {
     await fc.assert(
-      fc.asyncProperty(stepsOf([...KINDS, 'full', 'lose-data', 'cut']), fc.boolean(), async (steps, isAsync) => {
-        const { clients, published } = await play(steps, 5, isAsync)
-        for (const { log } of clients) {
-          let next = 0
-          let mayJump = false
-          for (const entry of log) {
-            if (typeof entry !== 'string') {
-              if (!entry.recovered) mayJump = true
-              continue
+      fc.asyncProperty(
+        stepsOf([...KINDS, 'full', 'lose-data', 'cut']),
+        fc.boolean(),
+        async (steps, isAsync) => {
+          const { clients, published } = await play(steps, 5, isAsync)
+          for (const { log } of clients) {
+            let next = 0
+            let mayJump = false
+            for (const entry of log) {
+              if (typeof entry !== 'string') {
+                if (!entry.recovered) mayJump = true
+                continue
+              }
+              const index = published.indexOf(entry)
+              expect(index).toBeGreaterThanOrEqual(next)
+              if (!mayJump) expect(index).toBe(next)
+              mayJump = false
+              next = index + 1
             }
-            const index = published.indexOf(entry)
-            expect(index).toBeGreaterThanOrEqual(next)
-            if (!mayJump) expect(index).toBe(next)
-            mayJump = false
-            next = index + 1
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 60 },
     )
   })
