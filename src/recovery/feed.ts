@@ -37,6 +37,23 @@ export interface FeedOwner {
   nextId(): number
 }
 
+/** So many of the last messages are told from others that have the same number. */
+const MAX_MARKS = 256
+/** How many characters or bytes of a message are looked at for that. */
+const MARK_SAMPLES = 32
+
+/** A number that two different messages hardly share: of the length, and of characters or bytes all over the message. */
+function markOf(data: string | Uint8Array): number {
+  const { length } = data
+  let mark = length
+  const step = Math.max(1, Math.floor(length / MARK_SAMPLES))
+  for (let at = length - 1; at >= 0; at -= step) {
+    const unit = typeof data === 'string' ? data.charCodeAt(at) : (data[at] as number)
+    mark = (Math.imul(mark, 31) + unit) | 0
+  }
+  return mark
+}
+
 /** A message that is known before those that come before it. */
 interface Early {
   readonly data: string | Uint8Array
@@ -74,6 +91,8 @@ export class Feed {
   private tail: FeedMessage[] = []
   private tailBytes = 0
   private readonly reread = new Map<number, FeedMessage>()
+  /** What the last messages were, by their offsets. */
+  private readonly marks = new Map<number, number>()
 
   constructor(group: string, owner: FeedOwner) {
     this.group = group
@@ -117,7 +136,10 @@ export class Feed {
       this.refresh()
       return
     }
-    if (offset <= position.offset) return
+    if (offset <= position.offset) {
+      this.receiveAgain(offset, data, compress)
+      return
+    }
     if (offset === position.offset + 1) {
       this.deliver(new FeedMessage(offset, data, compress))
       if (this.early.size > 0) this.deliverEarly()
@@ -125,6 +147,20 @@ export class Feed {
     }
     this.keepEarly(offset, data, compress)
     this.wait(GAP_MS)
+  }
+
+  /** A message with a number that was delivered: the same once more, or another one, if the history lost its newest messages. */
+  private receiveAgain(offset: number, data: string | Uint8Array, compress: boolean): void {
+    const known = this.marks.get(offset)
+    if (known === markOf(data)) return
+    if (known === undefined) {
+      // Too long ago to be told: the history says whether it is behind.
+      if (this.marks.size === MAX_MARKS) this.refresh()
+      return
+    }
+    this.moveTo(this.epoch, offset - 1, 'ahead')
+    this.deliver(new FeedMessage(offset, data, compress))
+    this.refresh()
   }
 
   /** Looks whether something was published that did not come. */
@@ -299,7 +335,10 @@ export class Feed {
 
   private moveTo(epoch: string, offset: number, reason: LossReason): void {
     if (epoch !== this.epoch) this.id = this.owner.nextId()
-    if (reason !== 'trimmed') this.forgetEarly()
+    if (reason !== 'trimmed') {
+      this.forgetEarly()
+      this.marks.clear()
+    }
     this.position = { epoch, offset }
     this.tail = []
     this.tailBytes = 0
@@ -309,9 +348,17 @@ export class Feed {
 
   private deliver(message: FeedMessage): void {
     this.stuck = 0
+    this.mark(message)
     this.position = { epoch: this.epoch, offset: message.offset }
     if (this.catchers > 0) this.keepTail(message)
     this.owner.deliver(this, message)
+  }
+
+  private mark({ offset, data }: FeedMessage): void {
+    this.marks.set(offset, markOf(data))
+    if (this.marks.size <= MAX_MARKS) return
+    const [oldest] = this.marks.keys()
+    this.marks.delete(oldest as number)
   }
 
   private keepTail(message: FeedMessage): void {

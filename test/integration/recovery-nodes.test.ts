@@ -197,6 +197,41 @@ describe('recovery over several nodes', () => {
     expect(two.got).toEqual(['m1', 'm2'])
   })
 
+  it.each(['close', 'drop', 'buffer'] as const)(
+    'gives a member that reads slowly everything, and never cuts it, with slowConsumer %s',
+    async (slowConsumer) => {
+      const options = { slowConsumer, limits: { maxBufferedOutputBytes: 200_000 }, perMessageDeflate: false }
+      const { server, url } = await world.node({ maxMessages: 5_000 }, options)
+      const got: string[] = []
+      const onMessage = async (_: unknown, text: string): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve))
+        got.push(text.split(' ', 1)[0] as string)
+      }
+      const { events, socket } = await world.joined(url, { handlers: { onMessage } })
+      let isCut = false
+      for (const one of server.sockets) void one.closed.then(() => (isCut = true))
+      const large = 'x'.repeat(20_000)
+      for (let i = 0; i < 1_000; i++) {
+        void server.group('room:1').publish(`m${String(i)} ${large}`)
+        if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await until(() => got.length === 1_000, 'all messages', 60_000)
+      expect(got).toEqual(numbered(1_000))
+      expect([events, isCut, socket.readyState]).toEqual([[], false, 1])
+    },
+  )
+
+  it('keeps text as it goes over a wire: lone surrogates are replaced at once', async () => {
+    const { server, url } = await world.node()
+    const { got } = await world.joined(url)
+    await server.group('room:1').publish('a\ud800b')
+    await until(() => got.length === 1, 'the message')
+    expect(got).toEqual(['a\ufffdb'])
+    expect((await world.history.read('room:1', 0, 10, { maxMessages: 10, maxAgeMs: 1e6 })).messages).toEqual([
+      { offset: 1, data: 'a\ufffdb' },
+    ])
+  })
+
   it('delivers what the other nodes publish while this one cannot read the history, and catches up later', async () => {
     const history = new TestHistory()
     world.history = history

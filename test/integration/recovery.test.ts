@@ -146,7 +146,6 @@ describe('a client with recovery that reads its messages one by one', () => {
 
 describe('messages of a connection with recovery', () => {
   it('arrive as they are sent: text, bytes, empty ones and prepared ones, both ways', async () => {
-    const sizes: unknown[] = []
     const { server, url } = await serve(
       {
         onOpen: (socket) => {
@@ -158,10 +157,7 @@ describe('messages of a connection with recovery', () => {
           socket.send(new PreparedMessage('prepared'))
           socket.sendJson({ a: 1 })
         },
-        onMessage: (socket, message) => {
-          sizes.push(message)
-          return message
-        },
+        onMessage: (_, message) => message,
       },
       { recovery: recovery() },
     )

@@ -94,7 +94,12 @@ describe('a feed', () => {
     bench.feed.receive(c, 'c', true)
     bench.feed.receive(b, 'b', true)
     expect(bench.log).toEqual(['ready'])
-    for (const [position, text] of [[a, 'a'], [a, 'a'], [c, 'c'], [b, 'b']] as const) {
+    for (const [position, text] of [
+      [a, 'a'],
+      [a, 'a'],
+      [c, 'c'],
+      [b, 'b'],
+    ] as const) {
       bench.feed.receive(position, text, true)
     }
     expect(bench.log).toEqual(['ready', '1 a', '2 b', '3 c'])
@@ -148,6 +153,32 @@ describe('a feed', () => {
     expect(bench.log).toEqual(['ready', 'ahead 1', '2 other'])
   })
 
+  it('tells that the history lost its newest messages by other messages with their numbers, and delivers those', () => {
+    for (const text of ['a', 'b', 'c']) {
+      if (text === 'a') bench.feed.start()
+      bench.feed.receive(bench.append(text), text, true)
+    }
+    const { epoch } = bench.feed
+    bench.feed.receive({ epoch, offset: 2 }, 'b', true)
+    expect(bench.log.splice(0)).toEqual(['ready', '1 a', '2 b', '3 c'])
+    // The store went back to its first message, and two others have been published since.
+    const kept = ['a', 'x', 'y', 'z'].map((data, i) => ({ offset: i + 1, data }))
+    bench.answer = () => ({ epoch, newest: 4, oldest: 1, messages: kept.slice(bench.feed.offset) })
+    bench.feed.receive({ epoch, offset: 2 }, 'x', true)
+    expect(bench.log).toEqual(['ahead 1', '2 x', '3 y', '4 z'])
+  })
+
+  it('asks the history when a message comes whose number it has had long ago', () => {
+    bench.feed.start()
+    const texts = Array.from({ length: 300 }, (_, i) => `m${String(i)}`)
+    for (const text of texts) bench.feed.receive(bench.append(text), text, true)
+    const { reads } = bench
+    bench.feed.receive({ epoch: bench.feed.epoch, offset: 1 }, 'other', true)
+    expect(bench.reads).toBe(reads + 1)
+    bench.feed.receive({ epoch: bench.feed.epoch, offset: 300 }, 'm299', true)
+    expect(bench.reads).toBe(reads + 1)
+  })
+
   it('is not misled by a page that is older than what came live', async () => {
     bench.feed.start()
     let release = (): void => undefined
@@ -184,7 +215,8 @@ describe('a feed', () => {
     bench.feed.start()
     const texts = Array.from({ length: 900 }, (_, i) => `${String(i)} ${'x'.repeat(2000)}`)
     const positions = texts.map((text) => bench.append(text))
-    for (let i = texts.length - 1; i > 0; i--) bench.feed.receive(positions[i] as Position, texts[i] as string, true)
+    for (let i = texts.length - 1; i > 0; i--)
+      bench.feed.receive(positions[i] as Position, texts[i] as string, true)
     expect(bench.log).toEqual(['ready'])
     bench.feed.refresh()
     expect(bench.log).toHaveLength(901)

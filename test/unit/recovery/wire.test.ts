@@ -28,24 +28,36 @@ describe('the messages of the subprotocol', () => {
   it('are read as they were written, whatever they hold', () => {
     const data = fc.oneof(fc.string(), fc.uint8Array())
     fc.assert(
-      fc.property(data, fc.maxSafeNat(), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (given, id, offset) => {
-        const message = encodePublished(id, offset, given)
-        const header = readHeader(message)
-        expect(header).toMatchObject({ id, offset })
-        const rest = withoutStart(message, header?.length ?? 0)
-        expect(typeof rest === 'string' ? rest : Uint8Array.from(rest)).toEqual(given)
-      }),
+      fc.property(
+        data,
+        fc.maxSafeNat(),
+        fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+        (given, id, offset) => {
+          const message = encodePublished(id, offset, given)
+          const header = readHeader(message)
+          expect(header).toMatchObject({ id, offset })
+          const rest = withoutStart(message, header?.length ?? 0)
+          expect(typeof rest === 'string' ? rest : Uint8Array.from(rest)).toEqual(given)
+        },
+      ),
     )
   })
 
   it('never make a reader throw', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json(), fc.json().map((text) => `2${text}`)), (text) => {
-        readHeader(text)
-        readHeader(Buffer.from(text))
-        readServerControl(text)
-        readPositions(text, 256)
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.json().map((text) => `2${text}`),
+        ),
+        (text) => {
+          readHeader(text)
+          readHeader(Buffer.from(text))
+          readServerControl(text)
+          readPositions(text, 256)
+        },
+      ),
     )
   })
 
