@@ -4,10 +4,10 @@ import type { HeaderFields } from '../handshake/header-fields.js'
 import { formatRejection } from '../handshake/server-handshake.js'
 import type { CloseInfo } from '../connection/events.js'
 import type { MessageData } from '../connection/message-data.js'
-import { PreparedMessage } from '../connection/prepared-message.js'
+import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
-import { Recovery } from '../recovery/recovery.js'
+import type { Recovery } from '../recovery/recovery.js'
 import { refuseSurplus, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
@@ -29,7 +29,7 @@ import { addressKey } from './ip-address.js'
 import type { MeteredOwner } from './metered-socket.js'
 import type { QuotaStats } from './quota-stats.js'
 import { clientAddressOf, type PeerOfUpgrade } from './trusted-proxies.js'
-import { lineOf } from './recovering-socket.js'
+import { makeRecovery } from './server-recovery.js'
 import type { ServerSocket } from './server-socket.js'
 import type { AnyService, Route, ServerService, ServiceFactory } from './server-service.js'
 
@@ -78,28 +78,13 @@ export class ServerCore {
       presenceTtlMs: options.presenceTtlMs,
       onError: options.isErrorHeard ? options.onError : undefined,
     })
-    this.recovery = options.recovery === null ? null : this.makeRecovery(options.recovery)
+    this.recovery = makeRecovery(this)
     this.hub = new Hub<AcceptedSocket>({
       remote: this.node,
       limits: options.hubLimits,
       owns: (socket) => isSocketOf(this.hub, socket),
       reach: (path) => this.openSockets(path),
       publishing: this.recovery,
-    })
-  }
-
-  private makeRecovery(settings: NonNullable<ResolvedServerOptions['recovery']>): Recovery<AcceptedSocket> {
-    return new Recovery<AcceptedSocket>({
-      settings,
-      membersOf: (group) => this.hub.membersOf(group),
-      lineOf,
-      share: (group, data, compress, position) => {
-        const payload = typeof data === 'string' ? data : new PreparedMessage(data)
-        this.node?.send({ kind: 'group', group, payload, compress, position }, null)
-      },
-      onError: (error) => {
-        this.options.onError(error, 'the history of recoverable groups')
-      },
     })
   }
 

@@ -261,6 +261,12 @@ describe('the subprotocol of recovery', () => {
     expect(await offered(offers, { recovery: recovery() }, { onUpgrade })).toBe('chat+hawser.recovery')
   })
 
+  it('is not chosen for a service with quotas, which counts whole messages of the application', async () => {
+    const offers = ['chat+hawser.recovery', 'chat']
+    const quotas = { messagesPerSecond: 10 }
+    expect(await offered(offers, { recovery: recovery(), protocols: ['chat'], quotas })).toBe('chat')
+  })
+
   it('does not show in socket.protocol of either side where recovery is on', async () => {
     let seen = ''
     const { url } = await serve(
@@ -595,7 +601,7 @@ describe('a history that fails', () => {
     expect(errors).toEqual(['the history failed: no connection to the store'])
     history.state = 'stalled'
     const first = room.publish('x'.repeat(60))
-    const failed = first.catch((error: Error) => error.message)
+    const failed = first.catch((error: unknown) => (error as Error).message)
     expect(server.stats().recovery?.pendingBytes).toBe(60)
     await expect(room.publish('x'.repeat(60))).rejects.toThrow('recovery.maxPendingBytes')
     expect(await failed).toBe('the history failed: history.append did not answer within 50 ms')
