@@ -170,11 +170,15 @@ export default {
     only('service', 'socket', 'transport/timer-wheel.ts', 'connection', 'frame'),
     builtins('service', []),
 
+    only('recovery', 'socket', 'connection', 'frame/close-code.ts'),
+    builtins('recovery', ['crypto', 'diagnostics_channel']),
+
     only(
       'server',
       'backplane/local-node.ts',
       'backplane/backplane.ts',
       'hub',
+      'recovery',
       'service',
       'socket',
       'transport',
@@ -190,6 +194,7 @@ export default {
     only(
       'client',
       'dial',
+      'recovery',
       'json/json-codec.ts',
       'json/schema.ts',
       'service',
@@ -229,7 +234,7 @@ export default {
       'backplane/envelope.ts',
     ),
     builtins('adapters', ['http', 'stream']),
-    only('hub', 'socket', 'connection', 'frame/close-code.ts'),
+    only('hub', 'socket', 'connection', 'frame/close-code.ts', 'recovery/history.ts'),
     builtins('hub', []),
     {
       name: 'hub-socket-types',

@@ -28,6 +28,7 @@ const SUBPATHS = [
   'hawser/backplane',
   'hawser/crossws',
   'hawser/nats',
+  'hawser/recovery',
   'hawser/redis',
   'hawser/express',
   'hawser/fastify',

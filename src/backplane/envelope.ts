@@ -97,6 +97,7 @@ export const MAX_ENTRIES = 1000
 /** Longer than any id that a node gives itself. */
 const MAX_NODE_LENGTH = 100
 const MAX_PATH_LENGTH = 64 * 1024
+const MAX_EPOCH_LENGTH = 64
 
 const isText = (value: unknown, max: number): boolean =>
   typeof value === 'string' && value.length > 0 && value.length <= max
@@ -129,6 +130,14 @@ const hasSequence: Check = ({ sequence }) => isCount(sequence)
 const hasPayload: Check = ({ payload, compress }) =>
   (typeof payload === 'string' || payload instanceof Uint8Array) && typeof compress === 'boolean'
 
+/** A published message has a position, and any other none. */
+const hasPosition: Check = ({ position }) => {
+  if (position === undefined) return true
+  if (typeof position !== 'object' || position === null) return false
+  const { epoch, offset } = position as Partial<Record<string, unknown>>
+  return isText(epoch, MAX_EPOCH_LENGTH) && isCount(offset) && offset !== 0
+}
+
 const hasClose: Check = ({ code, reason }) => {
   if (typeof reason !== 'string' || (code !== null && typeof code !== 'number')) return false
   // No code is null, and nothing else.
@@ -160,7 +169,7 @@ const all =
     checks.every((check) => check(envelope, max))
 
 const CHECKS: { readonly [Kind in Envelope['kind']]: Check } = {
-  group: all(hasGroup, hasPayload),
+  group: all(hasGroup, hasPayload, hasPosition),
   broadcast: all(
     ({ path }) => path === null || (typeof path === 'string' && path.length <= MAX_PATH_LENGTH),
     hasPayload,

@@ -4,13 +4,18 @@ import type { Agreement, Extensions } from '../extension/extension.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
 import type { ExtensionOffer } from '../handshake/extension-header.js'
 import { createKey } from '../handshake/key.js'
+import type { ClientRecovery } from '../recovery/client-options.js'
+import { widen } from '../recovery/connection-limits.js'
+import { innerProtocol, isRecoveryProtocol, offerRecovery } from '../recovery/wire.js'
 import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { toHeaderPairs, type HeaderPair } from '../socket/headers-input.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
+import { tell } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { ResolvedConnectOptions } from './connect-options.js'
 import { ClientSocketCore } from './connected-socket.js'
+import { RecoveringClientCore } from './recovering-client.js'
 import { discard, exchange, heedErrors, refusal } from '../dial/exchange.js'
 import { withUrl } from '../dial/named-errors.js'
 import { openTransport } from '../dial/open-transport.js'
@@ -77,7 +82,8 @@ async function openAt(
   signal: AbortSignal,
   opening: Opening | undefined,
 ): Promise<ClientSocketCore | Hop> {
-  const { protocols, extensions, origin, limits } = options
+  const { extensions, origin, limits } = options
+  const protocols = options.recovery === null ? options.protocols : offerRecovery(options.protocols)
   const { target, headers } = hop
   const key = createKey()
   const requestHead = formatUpgradeRequest({
@@ -159,25 +165,39 @@ function makeCore(
   protocol: string,
   agreed: Agreement | null,
 ): ClientSocketCore {
-  const { limits, directIo, autoPong, slowConsumer, data, handlers } = options
+  const { limits, directIo, autoPong, slowConsumer, data, handlers, recovery } = options
   const codec = agreed === null ? null : agreed.createCodec()
   const { remoteAddress = '' } = duplex
   heedErrors(duplex)
-  return new ClientSocketCore(
-    transportOver(duplex, directIo),
-    {
-      url: target.href,
-      protocol,
-      extensions: agreed === null ? '' : agreed.response,
-      secure: target.secure,
-      remoteAddress,
-    },
-    data,
-    { role: 'client', limits, codec, autoPong },
-    { limits, slowConsumer },
-    handlers,
-    options,
-  )
+  const isRecovering = recovery !== null && isRecoveryProtocol(protocol)
+  const transport = transportOver(duplex, directIo)
+  const info = {
+    url: target.href,
+    protocol: isRecovering ? innerProtocol(protocol) : protocol,
+    extensions: agreed === null ? '' : agreed.response,
+    secure: target.secure,
+    remoteAddress,
+  }
+  const driver = { limits, slowConsumer }
+  if (isRecovering) {
+    const connection = { role: 'client', limits: widen(limits), codec, autoPong } as const
+    return new RecoveringClientCore(transport, info, data, connection, driver, handlers, options, recovery)
+  }
+  const connection = { role: 'client', limits, codec, autoPong } as const
+  const core = new ClientSocketCore(transport, info, data, connection, driver, handlers, options)
+  if (recovery !== null) tellUnsupported(recovery, core.socket, options)
+  return core
+}
+
+/** The server has no recovery: positions of it are worth nothing any more. */
+function tellUnsupported(
+  { positions, onRecovered }: ClientRecovery,
+  socket: ClientSocket,
+  { handlers }: ResolvedConnectOptions,
+): void {
+  for (const group of positions.takeAll()) {
+    tell(handlers, socket, () => onRecovered?.({ group, recovered: false, reason: 'unsupported' }))
+  }
 }
 
 /** A promise that a signal can end. */

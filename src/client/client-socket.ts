@@ -1,4 +1,5 @@
 import type { HeaderFields } from '../handshake/header-fields.js'
+import type { GroupPosition } from '../recovery/client-positions.js'
 import type { StandardSchema } from '../json/schema.js'
 import type { Socket } from '../socket/socket.js'
 import type { WaitOptions } from '../socket/waiters.js'
@@ -13,6 +14,12 @@ export interface ClientSocket<Data = unknown, Message = string | Buffer> extends
    * and `Sec-WebSocket-` (see `protocol` and `extensions`).
    */
   readonly responseHeaders: HeaderFields
+
+  /**
+   * Where the client is in each recoverable group: after the last message that the application got. Plain data: keep it, and give
+   * it to a later process as `recovery.positions`. Empty without the option `recovery`.
+   */
+  positions(): GroupPosition[]
 
   /**
    * Waits for the next message; messages that were received before are given first, in order. If this call gives up, a

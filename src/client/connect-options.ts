@@ -39,6 +39,7 @@ import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
 import type { NetOptions } from '../dial/net-options.js'
 import { checkProxy, type ProxyOptions } from '../dial/proxy.js'
+import { resolveClientRecovery, type ClientRecoveryOptions } from '../recovery/client-options.js'
 import { resolveReconnectOptions, type ReconnectOptions } from './reconnect-options.js'
 import { MAX_REDIRECTS } from '../dial/redirects.js'
 import type { Target } from '../dial/websocket-url.js'
@@ -96,6 +97,11 @@ export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
    * Connects again when the connection is lost: `true`, or options. The socket is a ReconnectingSocket then. Default: false.
    */
   readonly reconnect?: boolean | ReconnectOptions
+  /**
+   * Gets what was published to the groups of the client while it was away, where the server has recovery: `true`, or options. It is
+   * of use with `reconnect`, or with positions that were kept. Default: false.
+   */
+  readonly recovery?: boolean | ClientRecoveryOptions
   /** Becomes `socket.data`. */
   readonly data?: Data
 }
@@ -144,6 +150,7 @@ export const CONNECT_CHECKS = {
   },
   incoming: oneOf<Incoming>(['queue', 'discard'], 'queue'),
   reconnect: (_name: string, value: unknown) => resolveReconnectOptions(value),
+  recovery: (_name: string, value: unknown) => resolveClientRecovery(value),
   data: unchecked<unknown>(),
 } satisfies Checks<ConnectOptions>
 

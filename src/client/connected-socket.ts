@@ -6,6 +6,8 @@ import type { HeaderFields } from '../handshake/header-fields.js'
 import { showAs } from '../inspect.js'
 import { json } from '../json/json-codec.js'
 import type { StandardSchema } from '../json/schema.js'
+import type { Limits } from '../limits.js'
+import type { GroupPosition } from '../recovery/client-positions.js'
 import { decodeWith, type Codec } from '../service/codec.js'
 import { Dispatcher } from '../service/dispatcher.js'
 import type { Handlers } from '../service/service.js'
@@ -89,9 +91,9 @@ export class ClientSocketCore<Data = unknown>
   /** See {@link ClientSocket.responseHeaders}. */
   responseHeaders = NO_HEADERS
   protected readonly sink: EventSink
-  private readonly reader: MessageReader | null
-  private readonly dispatcher: Dispatcher<ClientSocket<Data>>
-  private readonly handlers: object
+  protected readonly reader: MessageReader | null
+  protected readonly dispatcher: Dispatcher<ClientSocket<Data>>
+  protected readonly handlers: object
 
   constructor(
     transport: Transport,
@@ -105,12 +107,12 @@ export class ClientSocketCore<Data = unknown>
     super(transport, info, connection, options)
     this.socket = new ConnectedSocket(this, data)
     this.handlers = handlers
-    this.dispatcher = new Dispatcher<ClientSocket<Data>>(this, handlers, options.limits)
+    this.dispatcher = this.makeDispatcher(handlers, options.limits)
     if (this.dispatcher.handlesMessages || incoming === 'discard') {
       this.reader = null
       this.sink = this.dispatcher
     } else {
-      this.reader = new MessageReader(this.driver, options.limits, codec)
+      this.reader = this.makeReader(options.limits, codec)
       this.sink = new ReaderAndHandlers(this.reader, this.dispatcher)
     }
   }
@@ -173,6 +175,29 @@ export class ClientSocketCore<Data = unknown>
     this.reader.isPulled = isPulled
   }
 
+  /** See {@link ClientSocket.positions}. */
+  get positions(): GroupPosition[] {
+    return []
+  }
+
+  /** What is unread is given up: with recovery, what was published comes again. */
+  discard(): void {
+    // Without recovery it does not.
+  }
+
+  /** Called by the constructor, before any field of a subclass is set. */
+  protected makeDispatcher(
+    handlers: Handlers<ClientSocket<Data>>,
+    limits: Limits,
+  ): Dispatcher<ClientSocket<Data>> {
+    return new Dispatcher<ClientSocket<Data>>(this, handlers, limits)
+  }
+
+  /** As {@link makeDispatcher}. */
+  protected makeReader(limits: Limits, codec: Codec | undefined): MessageReader {
+    return new MessageReader(this.driver, limits, codec)
+  }
+
   override handleTimeUp(): void {
     this.reader?.giveUp()
   }
@@ -219,6 +244,10 @@ export class ConnectedSocket<Data, Message = string | Buffer>
 {
   get responseHeaders(): HeaderFields {
     return clientCoreOf(this).responseHeaders
+  }
+
+  positions(): GroupPosition[] {
+    return clientCoreOf(this).positions
   }
 
   receive(options: WaitOptions = {}): Promise<Message> {

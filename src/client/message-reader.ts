@@ -23,8 +23,8 @@ export class MessageReader implements EventSink {
   isPulled = false
   private readonly driver: SocketDriver
   private readonly limits: Limits
-  private readonly inbox: Inbox
-  private readonly readers = new Waiters<string | Buffer>()
+  protected readonly inbox: Inbox
+  protected readonly readers = new Waiters<string | Buffer>()
   private patience: NodeJS.Timeout | undefined
   private isClosing = false
   private isGivenUp = false
@@ -100,7 +100,7 @@ export class MessageReader implements EventSink {
    * @param loop whose wait this is, see {@link leave}
    */
   next(within: WaitOptions, loop?: object): Promise<string | Buffer> {
-    if (this.isClosing) this.patience?.refresh()
+    this.isRead()
     const message = this.inbox.shift()
     if (message !== undefined) return Promise.resolve(message)
     if (this.closeInfo !== null) return Promise.reject(this.closedError(this.closeInfo))
@@ -127,6 +127,11 @@ export class MessageReader implements EventSink {
   /** As {@link next}; with a codec, the value that it reads. */
   nextValue(within: WaitOptions, loop: object): Promise<unknown> {
     return this.decoded(this.next(within, loop))
+  }
+
+  /** A caller takes messages: while the connection closes, a full queue waits for it. */
+  protected isRead(): void {
+    if (this.isClosing) this.patience?.refresh()
   }
 
   private decoded(received: Promise<string | Buffer>): Promise<unknown> {

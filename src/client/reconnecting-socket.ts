@@ -9,6 +9,7 @@ import { ReadyState } from '../connection/ready-state.js'
 import { checkCloseArguments } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
 import { jsonText, shownFields } from '../socket/base-socket.js'
+import type { GroupPosition } from '../recovery/client-positions.js'
 import type { StandardSchema } from '../json/schema.js'
 import { checkWaitOptions, type WaitOptions } from '../socket/waiters.js'
 import { readWriteOptions, type WriteOptions } from '../socket/write-options.js'
@@ -147,6 +148,10 @@ export class SocketOverConnections<Data> implements ReconnectingSocket<Data> {
     } finally {
       end()
     }
+  }
+
+  positions(): GroupPosition[] {
+    return this.#reconnector.options.recovery?.positions.list() ?? []
   }
 
   receive(options: WaitOptions = {}): Promise<string | Buffer> {

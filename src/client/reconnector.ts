@@ -38,7 +38,7 @@ export class Reconnector implements ConnectionListener {
   /** The connection, or the last one. */
   connection: ClientSocket | null = null
   readonly output: WaitingOutput
-  private readonly options: ResolvedClientOptions
+  readonly options: ResolvedClientOptions
   private readonly settings: ResolvedReconnectOptions
   private readonly urls: Urls
   private readonly open: Open

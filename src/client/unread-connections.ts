@@ -105,6 +105,7 @@ export class UnreadConnections {
   }
 
   private async discard(connection: ClientSocket): Promise<void> {
+    clientCoreOf(connection).discard()
     try {
       for (;;) {
         await connection.receive()

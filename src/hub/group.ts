@@ -1,13 +1,23 @@
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { refuseSurplus } from '../check.js'
+import { boolean, readOptions, refuseSurplus, showValue, type Checks } from '../check.js'
 import { checkCloseArguments, isNoCode } from '../frame/close-code.js'
 import { showAs } from '../inspect.js'
 import { fanOut, NO_CALLBACK, prepare, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { Member } from './member.js'
 import type { Memberships } from './memberships.js'
+import type { Publishing } from './publishing.js'
 import { fanOutPrepared, outgoingPayload } from './outgoing.js'
 import type { Remote } from './remote.js'
+import type { Position } from '../recovery/history.js'
+
+/** The options of `publish`. */
+export interface PublishOptions {
+  /** Compress the message where compression is in use and worth it. Default true. */
+  readonly compress?: boolean | undefined
+}
+
+const PUBLISH_CHECKS = { compress: boolean(true) } satisfies Checks<PublishOptions>
 
 /**
  * A group of connections, by its name. Its members are open: a connection that is closing has left. This object holds the
@@ -39,6 +49,22 @@ export interface Group<S> {
   send(data: MessageData | PreparedMessage, options?: FanOutOptions<S>): Delivery
 
   /**
+   * Sends a message that is kept: to all members everywhere, in the order of its group, and later to those that missed it. Needs
+   * the option `recovery` of the server, with this group among its `groups`. Members without the subprotocol of recovery get it
+   * as they get what `send` sends.
+   * @param data text, or bytes, which are copied
+   * @returns its position, once the history has it. Rejects if the history cannot be reached or does not answer in time: members
+   *   get the message all the same if the history did take it
+   * @throws TypeError for another group, for anything that is neither text nor bytes, and for wrong options: at once
+   * @example
+   * ```ts
+   * const { offset } = await server.group('room:1').publish('hello')
+   * console.log(`message ${offset} of the room`)
+   * ```
+   */
+  publish(data: MessageData | PreparedMessage, options?: PublishOptions): Promise<Position>
+
+  /**
    * Takes all members out, in all processes; their connections stay open. A later `join` makes a new group.
    * @returns whether there were members: in other processes as announced last
    */
@@ -58,12 +84,19 @@ export class HubGroup<S extends Member> implements Group<S> {
   readonly name: string
   readonly #memberships: Memberships<S>
   readonly #remote: Remote | null
+  readonly #publishing: Publishing<S> | null
 
-  constructor(name: string, memberships: Memberships<S>, remote: Remote | null) {
+  constructor(
+    name: string,
+    memberships: Memberships<S>,
+    remote: Remote | null,
+    publishing: Publishing<S> | null,
+  ) {
     memberships.check(name)
     this.name = name
     this.#memberships = memberships
     this.#remote = remote
+    this.#publishing = publishing
   }
 
   get size(): number {
@@ -93,6 +126,21 @@ export class HubGroup<S extends Member> implements Group<S> {
       this.#remote.send({ kind: 'group', group: this.name, payload, compress: message.compress }, null)
     }
     return delivery
+  }
+
+  publish(
+    data: MessageData | PreparedMessage,
+    options: PublishOptions = {},
+    surplus?: unknown,
+  ): Promise<Position> {
+    refuseSurplus(surplus, 'publish(data, options)', 'there is no callback; the call returns a promise')
+    const { compress } = readOptions('options', options, PUBLISH_CHECKS)
+    if (this.#publishing === null) {
+      throw new TypeError(
+        `publish needs the option recovery of the server, with ${showValue(this.name)} among its groups`,
+      )
+    }
+    return this.#publishing.publish(this.name, data, compress)
   }
 
   delete(): boolean {

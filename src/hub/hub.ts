@@ -8,6 +8,7 @@ import { resolveHubLimits, type HubLimitOptions, type HubLimits } from './hub-li
 import type { Member } from './member.js'
 import { Memberships } from './memberships.js'
 import { Names } from './names.js'
+import type { Publishing } from './publishing.js'
 import { fanOutPrepared, outcomeOf, outgoingPayload } from './outgoing.js'
 import type {
   Claim,
@@ -27,6 +28,8 @@ export interface HubOptions<S> {
   readonly owns?: ((socket: unknown) => boolean) | undefined
   /** The connections of a route's path, or of the whole server for null: those that a broadcast of another node reaches. */
   readonly reach?: ((path: string | null) => Iterable<S>) | undefined
+  /** The groups whose messages are kept. Default null: none are. */
+  readonly publishing?: Publishing<S> | null | undefined
 }
 
 const CHECKS = {
@@ -34,6 +37,7 @@ const CHECKS = {
   remote: unchecked(),
   owns: unchecked(),
   reach: unchecked(),
+  publishing: unchecked(),
 } satisfies Checks<HubOptions<unknown>>
 
 /**
@@ -49,15 +53,17 @@ export class Hub<S extends Member> implements Local {
   private readonly memberships: Memberships<S>
   private readonly reach: (path: string | null) => Iterable<S>
   private readonly remote: Remote | null
+  private readonly publishing: Publishing<S> | null
 
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: HubOptions<S> = {}) {
     checkOptionNames('HubOptions', options, CHECKS)
-    const { remote = null, owns = () => true, reach = () => [] } = options
+    const { remote = null, owns = () => true, reach = () => [], publishing = null } = options
     this.limits = resolveHubLimits(options.limits)
     this.reach = reach
     this.remote = remote
-    this.memberships = new Memberships(this.limits, remote)
+    this.publishing = publishing
+    this.memberships = new Memberships(this.limits, remote, publishing)
     this.names = new Names(this.limits, remote)
     this.connections = new HubRegistry(this.names, remote, owns)
   }
@@ -90,7 +96,12 @@ export class Hub<S extends Member> implements Local {
    * @throws TypeError or RangeError for a wrong name
    */
   group(name: string): Group<S> {
-    return new HubGroup(name, this.memberships, this.remote)
+    return new HubGroup(name, this.memberships, this.remote, this.publishing)
+  }
+
+  /** The members of a group here: a list that is never changed. */
+  membersOf(group: string): readonly S[] {
+    return this.memberships.members(group)
   }
 
   /** The names of the groups that have members in this process. */
@@ -153,6 +164,10 @@ export class Hub<S extends Member> implements Local {
   perform(action: IncomingAction): void {
     switch (action.kind) {
       case 'group': {
+        if (action.position !== undefined && this.publishing !== null) {
+          this.publishing.received(action.group, action.payload, action.compress, action.position)
+          return
+        }
         const members = this.memberships.members(action.group)
         if (members.length > 0) fanOut(members, action.payload, { compress: action.compress })
         return

@@ -1,6 +1,7 @@
 import { ReadyState } from '../connection/ready-state.js'
 import { checkName, type HubLimits } from './hub-limits.js'
 import type { Member } from './member.js'
+import type { Publishing } from './publishing.js'
 import type { Remote } from './remote.js'
 
 /** The members of a group that has any. */
@@ -26,10 +27,13 @@ export class Memberships<S extends Member> {
   private readonly bySocket = new Map<S, Members<S>[]>()
   private readonly limits: HubLimits
   private readonly remote: Remote | null
+  /** The groups whose messages are kept; null: none are. */
+  private readonly publishing: Publishing<S> | null
 
-  constructor(limits: HubLimits, remote: Remote | null) {
+  constructor(limits: HubLimits, remote: Remote | null, publishing: Publishing<S> | null = null) {
     this.limits = limits
     this.remote = remote
+    this.publishing = publishing
   }
 
   /** See {@link checkName}. */
@@ -58,6 +62,7 @@ export class Memberships<S extends Member> {
     if (joined === undefined) this.bySocket.set(socket, [members])
     else joined.push(members)
     this.remote?.announce({ kind: 'group', group, before, after: before + 1 })
+    this.publishing?.joined(socket, group)
     return true
   }
 
@@ -123,5 +128,6 @@ export class Memberships<S extends Member> {
     members.list = null
     if (set.size === 0) this.byGroup.delete(group)
     this.remote?.announce({ kind: 'group', group, before, after: set.size })
+    this.publishing?.left(socket, group, set.size === 0, socket.readyState === ReadyState.OPEN)
   }
 }

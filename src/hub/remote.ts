@@ -1,4 +1,5 @@
 import type { PreparedMessage } from '../connection/prepared-message.js'
+import type { Position } from '../recovery/history.js'
 
 /**
  * What the hub says to other nodes, and what it hears from them. A node is a process or a thread with a server that takes
@@ -69,8 +70,13 @@ interface ToRoute {
 
 /** What one node has others do. */
 export type Action<Payload> =
-  /** Send to the members of a group. */
-  | ({ readonly kind: 'group' } & ToGroup & Sending<Payload>)
+  /** Send to the members of a group; a message that was published has its position. */
+  | ({
+      readonly kind: 'group'
+      /** The position in the history of the group; undefined: the message was sent, and is not kept. */
+      readonly position?: Position | undefined
+    } & ToGroup &
+      Sending<Payload>)
   /** Send to the connections of a route, or of the whole server. */
   | ({ readonly kind: 'broadcast' } & ToRoute & Sending<Payload>)
   /** Send to a named connection. */

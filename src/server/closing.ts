@@ -52,6 +52,7 @@ export class Closing {
     this.cutStrays()
     this.publishEnd(0)
     // Not awaited: if the message that this node leaves is lost, the other nodes forget it after `presenceTtlMs`.
+    core.recovery?.close()
     void core.node?.close()
   }
 
@@ -91,6 +92,7 @@ export class Closing {
     this.cutStrays()
     await core.handlersEnd(deadline)
     await stopped
+    core.recovery?.close()
     await core.node?.close(Math.max(0, deadline - performance.now()))
   }
 

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { BackplaneStats } from '../backplane/backplane.js'
 import { createQuotaCounts, type QuotaStats } from './quota-stats.js'
+import type { RecoveryStats } from '../recovery/recovery.js'
 
 /**
  * What observers of a process may subscribe to, by `node:diagnostics_channel`. Servers publish, and clients do not: a socket
@@ -15,6 +16,7 @@ import { createQuotaCounts, type QuotaStats } from './quota-stats.js'
  * | `hawser:error` | `{ socket, error }`: of the peer, the network or a handler |
  * | `hawser:closing` | `{ server, remaining, spreadMs }`: a server begins to close, is hastened, or has closed its last connection (`remaining` 0) |
  *
+ * Members that came back are told of by `hawser:recovery`: src/recovery/recovery.ts.
  * The backplanes over brokers publish to `hawser:backplane`: src/brokers/broker-link.ts.
  */
 export const CHANNELS = {
@@ -54,6 +56,8 @@ export interface ServerStats {
   readonly quotas: QuotaStats
   /** What went over the backplane; null for a route, and for a server without a backplane. */
   readonly backplane: BackplaneStats | null
+  /** The recoverable groups; null for a route, and for a server without the option `recovery`. */
+  readonly recovery: RecoveryStats | null
   /** Whether the server takes no further connections: `close` or `terminate` was called. */
   readonly isClosing: boolean
   /** Open connections whose turn has not come while `close({ spreadMs })` is under way; else 0. */
@@ -126,6 +130,7 @@ export class Counters {
       errors: this.errors,
       quotas: { ...this.quotas },
       backplane: null,
+      recovery: null,
       ...closing,
     }
   }

@@ -29,6 +29,7 @@ import {
   type TimeoutOptions,
 } from '../limits.js'
 import type { Backplane } from '../backplane/backplane.js'
+import { resolveRecovery, type RecoveryOptions, type ResolvedRecovery } from '../recovery/options.js'
 import type { HubLimitOptions } from '../hub/hub-limits.js'
 import type { SlowConsumerPolicy } from '../socket/driver-owner.js'
 import { HANDLER_NAMES, type SETTING_NAMES } from '../service/service-names.js'
@@ -147,6 +148,8 @@ export interface ServerOptions extends TimeoutOptions, SharedOptions {
   readonly presenceTtlMs?: number | undefined
   /** Limits of groups and names. */
   readonly hubLimits?: HubLimitOptions | undefined
+  /** Keeps what is published to groups, for members that were away. Default: nothing is kept. */
+  readonly recovery?: RecoveryOptions | undefined
   /** Keep the request of each upgrade as `socket.request`. Default false: only its URL is kept. */
   readonly keepRequest?: boolean
   /**
@@ -176,6 +179,8 @@ export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly backplane: Backplane | undefined
   readonly presenceTtlMs: number | undefined
   readonly hubLimits: HubLimitOptions | undefined
+  /** null: nothing is kept. */
+  readonly recovery: ResolvedRecovery | null
   readonly keepRequest: boolean
   /**
    * Calls the `onError` of the application and never throws. An error that no `onError` hears becomes a process warning.
@@ -205,6 +210,7 @@ const CHECKS = {
   backplane: unchecked<Backplane | undefined>(),
   presenceTtlMs: unchecked<number | undefined>(),
   hubLimits: unchecked<HubLimitOptions | undefined>(),
+  recovery: (_name: string, value: unknown) => resolveRecovery(value),
   keepRequest: boolean(false),
   onError: optionalFunction<(error: Error) => unknown>(),
 } satisfies Checks<ServerOptions>

@@ -7,6 +7,7 @@ import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
+import type { Recovery } from '../recovery/recovery.js'
 import { refuseSurplus, showValue } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { Handlers } from '../service/service.js'
@@ -28,6 +29,7 @@ import { addressKey } from './ip-address.js'
 import type { MeteredOwner } from './metered-socket.js'
 import type { QuotaStats } from './quota-stats.js'
 import { clientAddressOf, type PeerOfUpgrade } from './trusted-proxies.js'
+import { makeRecovery } from './server-recovery.js'
 import type { ServerSocket } from './server-socket.js'
 import type { AnyService, Route, ServerService, ServiceFactory } from './server-service.js'
 
@@ -38,6 +40,8 @@ export class ServerCore {
   readonly hub: Hub<AcceptedSocket>
   /** This process as a node of the backplane; null without one. */
   readonly node: LocalNode | null
+  /** The groups whose messages are kept; null: none are. */
+  readonly recovery: Recovery<AcceptedSocket> | null
   readonly counters = new Counters()
   /** All connections that are open or closing. */
   readonly sockets: SocketList<AcceptedSocket>
@@ -74,11 +78,13 @@ export class ServerCore {
       presenceTtlMs: options.presenceTtlMs,
       onError: options.isErrorHeard ? options.onError : undefined,
     })
+    this.recovery = makeRecovery(this)
     this.hub = new Hub<AcceptedSocket>({
       remote: this.node,
       limits: options.hubLimits,
       owns: (socket) => isSocketOf(this.hub, socket),
       reach: (path) => this.openSockets(path),
+      publishing: this.recovery,
     })
   }
 

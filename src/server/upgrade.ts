@@ -5,6 +5,7 @@ import type { Agreement } from '../extension/extension.js'
 import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
 import { refusePromise, showValue } from '../check.js'
+import { chooseRecovery, innerProtocols, isRecoveryProtocol } from '../recovery/wire.js'
 import type { SocketInfo } from '../socket/socket-core.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
@@ -14,6 +15,7 @@ import { MeteredSocketCore } from './metered-socket.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
 import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
+import { makeRecoveringCore } from './recovering-socket.js'
 import { AnswerDecision, LeftDecision, RoutedDecision } from './routed-decision.js'
 import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
@@ -218,7 +220,9 @@ export abstract class Upgrade implements Timed {
   /** Subprotocol and extension, then the 101. */
   private accept(route: ServedRoute, request: UpgradeRequest, decision: AcceptDecision<unknown>): void {
     const { core, secure, remoteAddress } = this
-    const protocol = decision.protocol ?? this.chooseProtocol(route, request)
+    const chosen = decision.protocol ?? this.chooseProtocol(route, request)
+    const recovers = core.recovery !== null && route.settings.quotas === null
+    const protocol = recovers ? chooseRecovery(chosen, request.protocols) : chosen
     const agreement = core.options.extensions.accept(request.extensions)
     const head = formatUpgradeResponse(request, {
       protocol,
@@ -244,10 +248,11 @@ export abstract class Upgrade implements Timed {
 
   private chooseProtocol({ settings }: ServedRoute, request: UpgradeRequest): string | undefined {
     const { protocols } = settings
+    const offered = this.core.recovery === null ? request.protocols : innerProtocols(request.protocols)
     if (typeof protocols !== 'function') {
-      return protocols.length === 0 ? undefined : chooseProtocol(request.protocols, protocols)
+      return protocols.length === 0 ? undefined : chooseProtocol(offered, protocols)
     }
-    const chosen: unknown = protocols(request.protocols, this.infoOf(request))
+    const chosen: unknown = protocols(offered, this.infoOf(request))
     refusePromise(
       chosen,
       'protocols must return one of the subprotocols offered, or undefined, not a promise: decide in onUpgrade instead, which may be async',
@@ -273,9 +278,11 @@ export abstract class Upgrade implements Timed {
     const driver = { limits, slowConsumer }
     const { service } = route
     const core =
-      quotas === null
-        ? new ServerSocketCore(transport, opening, connection, driver, service, route)
-        : new MeteredSocketCore(transport, opening, connection, driver, service, route, quotas)
+      quotas !== null
+        ? new MeteredSocketCore(transport, opening, connection, driver, service, route, quotas)
+        : this.core.recovery !== null && isRecoveryProtocol(info.protocol)
+          ? makeRecoveringCore(transport, opening, connection, driver, service, route)
+          : new ServerSocketCore(transport, opening, connection, driver, service, route)
     if (this.clientAddress !== core.clientAddress) core.clientAddress = this.clientAddress
     route.opened(core)
     if (route.factory !== null) {

@@ -231,7 +231,8 @@ export class WebSocketServer<Data = unknown> {
 
   /** Counts since the server was made. Each connection counts for itself; the sums are made here. */
   stats(): ServerStats {
-    return { ...this.#core.stats(), backplane: this.backplaneStats }
+    const recovery = this.#core.recovery?.stats ?? null
+    return { ...this.#core.stats(), backplane: this.backplaneStats, recovery }
   }
 
   /** Counts of what was sent over the backplane, failures included; null without a backplane. */

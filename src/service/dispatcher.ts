@@ -265,7 +265,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     )
   }
 
-  private deliver(message: string | Buffer): void {
+  /** Calls the handler of a message: it is its turn. */
+  protected deliver(message: string | Buffer): void {
     try {
       this.finish(callHandler(this, message), message)
     } catch (error) {

@@ -54,6 +54,11 @@ export class Inbox {
     this.source.hold()
   }
 
+  /** The message that is next. */
+  get first(): string | Buffer | undefined {
+    return this.messages[this.head]
+  }
+
   shift(): string | Buffer | undefined {
     if (this.head === this.messages.length) return undefined
     const message = this.messages[this.head++] as string | Buffer

@@ -20,6 +20,11 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   protected abstract readonly limits: Limits
   private lazyClosing: ClosingTimes | null = null
 
+  /** See {@link OutputFlow.sharesOutput}. */
+  get sharesOutput(): boolean {
+    return this.flow.sharesOutput
+  }
+
   /** Called when a deadline is due. */
   abstract timeIsUp(now: number): void
 

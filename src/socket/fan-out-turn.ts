@@ -102,7 +102,7 @@ function driversOf(members: readonly object[]): readonly SocketDriver[] | null {
   const drivers: SocketDriver[] = []
   for (const member of members) {
     const driver = driverOf(member)
-    if (driver?.flow.sharesOutput === true) drivers.push(driver)
+    if (driver?.sharesOutput === true) drivers.push(driver)
   }
   const all = drivers.length === members.length ? drivers : null
   known.set(members, all)

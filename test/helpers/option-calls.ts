@@ -23,6 +23,7 @@ import {
   HeadScanner,
 } from 'hawser/handshake'
 import { router } from 'hawser/json'
+import { memoryHistory } from 'hawser/recovery'
 import { Hub } from '../../src/hub/hub.js'
 
 /** The objects that the calls are made on. */
@@ -177,6 +178,46 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       ],
       [{ burst: 5 }, TypeError, 'handshakeQuotas.burst needs handshakeQuotas.perSecond, which is off'],
     ],
+  },
+  {
+    type: 'RecoveryOptions',
+    name: 'new WebSocketServer({ recovery })',
+    needs: { history: memoryHistory(), groups: ['room:*'] },
+    call: (options) => new WebSocketServer({ recovery: options }),
+    wrong: [
+      [{ maxMessages: 0 }, RangeError, 'recovery.maxMessages must be an integer from 1 to Infinity, not 0'],
+      [{ maxAgeMs: '1' }, TypeError, 'recovery.maxAgeMs must be a number from 1 to Infinity, not "1"'],
+      [
+        { checkIntervalMs: 0 },
+        RangeError,
+        'recovery.checkIntervalMs must be a number from 1 to 2147483647, not 0',
+      ],
+      [
+        { historyTimeoutMs: NaN },
+        RangeError,
+        'recovery.historyTimeoutMs must be a number from 1 to 2147483647, not NaN',
+      ],
+      [
+        { maxPendingBytes: 0.5 },
+        RangeError,
+        'recovery.maxPendingBytes must be an integer from 1 to Infinity, not 0.5',
+      ],
+    ],
+  },
+  {
+    type: 'MemoryHistoryOptions',
+    name: 'memoryHistory',
+    call: (options) => memoryHistory(options),
+    wrong: [
+      [{ maxGroups: 0 }, RangeError, 'maxGroups must be an integer from 1 to Infinity, not 0'],
+      [{ maxBytes: '1' }, TypeError, 'maxBytes must be an integer from 1 to Infinity, not "1"'],
+    ],
+  },
+  {
+    type: 'PublishOptions',
+    name: 'group.publish',
+    call: (options, { server }) => server.group('dogs').publish('wuff', options),
+    wrong: compress,
   },
   {
     type: 'PerMessageDeflateOptions',

@@ -73,7 +73,7 @@ describe('package.json', () => {
     expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([])
   })
 
-  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, the brokers, the adapters, and itself', () => {
+  it('exports the package, what builds on it, the four rooms that stand alone, the backplanes, recovery, the brokers, the adapters, and itself', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
       './endpoints',
@@ -84,6 +84,7 @@ describe('package.json', () => {
       './deflate',
       './connection',
       './backplane',
+      './recovery',
       ...BROKERS,
       ...ADAPTERS,
       './package.json',

@@ -24,6 +24,11 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ['NatsBackplaneOptions', 'of a backplane over a broker: its cases are in test/unit/brokers'],
   ['NatsSessionOptions', 'made by natsBackplane'],
   ['BrokerOptions', 'a part of RedisBackplaneOptions and NatsBackplaneOptions'],
+  [
+    'ClientRecoveryOptions',
+    'the option recovery of connect, which may be true: its cases are in test/integration',
+  ],
+  ['BrokerOptions', 'a part of RedisBackplaneOptions'],
   ['ExpressRouteOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['FastifyWebSocketsOptions', 'of an adapter: its cases are in test/integration/adapters'],
   ['AttachOptions', 'of an adapter: its cases are in test/integration/adapters'],

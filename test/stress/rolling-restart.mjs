@@ -1,12 +1,15 @@
 /**
  * A rolling restart of two nodes under clients that reconnect: two processes with a server each, behind one TCP port. In turn
- * the successor of a node is started beside it, the node gets SIGTERM, and it closes its connections spread over a time.
+ * the successor of a node is started beside it, the node gets SIGTERM, and it closes its connections spread over a time. All clients
+ * are members of one recoverable group, to which the nodes publish all the while: each client has to get every message once and in
+ * order. The history is in the process that starts the nodes, which also relays between them.
  *
  * node test/stress/rolling-restart.mjs [--clients 2000] [--spread SECONDS] [--chart FILE]
  *
  * --spread: default 20. --chart: restarts them once more without a spread before that, and draws both (needs `npm ci` in
  * benchmarks). Ends with status 1 and says why if a second of a restart had more than its share of the reconnects, if a
- * client did not come back, or if one was closed in another way than its server meant to.
+ * client did not come back, if one was closed in another way than its server meant to, or if a message was missing, doubled or out of
+ * order at a client.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +20,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 /** What is built: an import by a name that the layers do not follow, since they are looked at before the build. */
-const { connect, WebSocketServer } = await import(new URL('../../dist/esm/index.js', import.meta.url).href)
+const built = (name) => import(new URL(`../../dist/esm/${name}.js`, import.meta.url).href)
+const { connect, WebSocketServer } = await built('index')
+const { memoryHistory } = await built('recovery/index')
 
 const HOST = '127.0.0.1'
 const HEALTH_INTERVAL_MS = 200
@@ -27,16 +32,79 @@ const MOST_SHARES = 3
 const OPENING_AT_ONCE = 50
 /** How long all of the clients may take to be back after the last restart. */
 const ALL_BACK_MS = 60_000
+/** The recoverable group, and how often a node publishes to it. */
+const GROUP = 'news'
+const PUBLISH_INTERVAL_MS = 500
 
 // A node.
 
+/** The history of the process above, and its relay to the other nodes, over the channel to it. */
+class Above {
+  #calls = new Map()
+  #last = 0
+  #receive = () => undefined
+
+  constructor() {
+    process.on('message', ({ answer, value, envelope }) => {
+      if (envelope !== undefined) this.#receive(envelope)
+      if (answer === undefined) return
+      this.#calls.get(answer)(value)
+      this.#calls.delete(answer)
+    })
+  }
+
+  append(...args) {
+    return this.#call('append', args)
+  }
+
+  read(...args) {
+    return this.#call('read', args)
+  }
+
+  #call(method, args) {
+    const id = ++this.#last
+    process.send({ id, method, args })
+    return new Promise((resolve) => this.#calls.set(id, resolve))
+  }
+
+  backplane() {
+    return {
+      start: (_node, receive) => void (this.#receive = receive),
+      publish: (envelope) => process.connected && (process.send({ envelope }) || true),
+      watch: () => undefined,
+      unwatch: () => undefined,
+      close: () => undefined,
+    }
+  }
+}
+
 async function runNode(spreadMs) {
-  const server = new WebSocketServer()
-  server.route('/', { onMessage: (_, message) => message })
+  const above = new Above()
+  const server = new WebSocketServer({
+    backplane: above.backplane(),
+    recovery: {
+      history: { append: (...args) => above.append(...args), read: (...args) => above.read(...args) },
+      groups: [GROUP],
+    },
+  })
+  server.route('/', {
+    onOpen: (socket) => void socket.join(GROUP),
+    onMessage: (_, message) => message,
+  })
   const { port } = await server.listen(0, HOST)
+  let published = 0
+  const publish = () => server.group(GROUP).publish(`${GROUP} ${process.pid} ${published++}`)
+  let timer
+  process.on('message', (message) => {
+    if (message === 'publish') timer = setInterval(() => void publish(), PUBLISH_INTERVAL_MS)
+    else if (message === 'enough') clearInterval(timer)
+  })
   process.once('SIGTERM', async () => {
     const { connections } = server.stats()
-    await server.close({ code: 1012, reason: 'new version', spreadMs, timeoutMs: 10_000 })
+    const closed = server.close({ code: 1012, reason: 'new version', spreadMs, timeoutMs: 10_000 })
+    // It publishes until its last connection has had its turn.
+    server.signal.addEventListener('abort', () => clearInterval(timer))
+    await closed
     process.send({ connections })
     process.disconnect()
   })
@@ -50,18 +118,28 @@ class Node {
     this.isIn = true
   }
 
-  static async start(spreadMs) {
+  /** @param news what is published, and the nodes that hear of it */
+  static async start(spreadMs, news) {
     const child = fork(fileURLToPath(import.meta.url), ['--node', String(spreadMs)])
-    const [{ port }] = await once(child, 'message')
+    news.add(child)
+    const port = await new Promise((resolve) => {
+      child.on('message', (message) => message.port !== undefined && resolve(message.port))
+    })
     return new Node(child, port)
+  }
+
+  publish() {
+    this.child.send('publish')
   }
 
   /** @returns how many connections it had */
   async restart() {
     const ended = once(this.child, 'exit')
-    const said = once(this.child, 'message')
+    const said = new Promise((resolve) => {
+      this.child.on('message', ({ connections }) => connections !== undefined && resolve(connections))
+    })
     this.child.kill('SIGTERM')
-    const [{ connections }] = await said
+    const connections = await said
     const [status] = await ended
     if (status !== 0) throw new Error(`a node ended with status ${status}`)
     return connections
@@ -75,6 +153,28 @@ class Node {
       socket.once('data', (bytes) => resolve(!bytes.toString('latin1').startsWith('HTTP/1.1 503 ')))
       socket.once('error', () => resolve(false))
       socket.once('close', () => resolve(false))
+    })
+  }
+}
+
+/** The history of the recoverable group, and the relay between the nodes. */
+class News {
+  /** All that was published, in its order. */
+  texts = []
+  #history = memoryHistory()
+  #nodes = new Set()
+
+  add(child) {
+    this.#nodes.add(child)
+    child.on('exit', () => this.#nodes.delete(child))
+    child.on('message', ({ id, method, args, envelope }) => {
+      if (envelope !== undefined) {
+        for (const other of this.#nodes) if (other !== child && other.connected) other.send({ envelope })
+      } else if (method !== undefined) {
+        if (method === 'append') this.texts.push(args[1])
+        const value = this.#history[method](...args)
+        if (child.connected) child.send({ answer: id, value })
+      }
     })
   }
 }
@@ -121,8 +221,17 @@ async function runClients(count, url) {
   let reconnects = []
   let closes = {}
   let refusals = 0
-  const options = {
-    incoming: 'queue',
+  const unrecovered = []
+  /** A client: the news that it got, and who waits for the echo of what it said. */
+  const optionsOf = (client) => ({
+    data: client,
+    handlers: {
+      onTextMessage: ({ data }, text) => {
+        if (text.startsWith(`${GROUP} `)) data.news.push(text)
+        else data.echoed(text)
+      },
+    },
+    recovery: { onRecovered: (outcome) => outcome.recovered || unrecovered.push(outcome.reason) },
     reconnect: {
       onReconnecting: ({ cause: { close, error } }) => {
         if (close !== undefined) {
@@ -133,14 +242,27 @@ async function runClients(count, url) {
       },
       onReconnected: () => reconnects.push(performance.timeOrigin + performance.now()),
     },
-  }
+  })
   let begun = 0
   const open = async () => {
-    while (begun++ < count) sockets.push(await connect(url, options))
+    while (begun++ < count) {
+      sockets.push(await connect(url, optionsOf({ news: [], echoed: () => undefined })))
+    }
   }
   await Promise.all(Array.from({ length: OPENING_AT_ONCE }, open))
   process.send({ opened: sockets.length })
   process.on('message', async (question) => {
+    if (question.texts !== undefined) {
+      // Each has all that was published since its first position: nothing twice, nothing out of order, nothing missing.
+      const isWhole = ({ data: { news } }) => {
+        const first = question.texts.indexOf(news[0])
+        return first >= 0 && question.texts.slice(first).join() === news.join()
+      }
+      const deadline = performance.now() + ALL_BACK_MS
+      while (!sockets.every(isWhole) && performance.now() < deadline) await sleep(100)
+      process.send({ whole: sockets.filter(isWhole).length, unrecovered: unrecovered.length })
+      return
+    }
     if (question === 'end') {
       for (const socket of sockets) socket.terminate()
       process.disconnect()
@@ -148,8 +270,12 @@ async function runClients(count, url) {
     }
     // Each says something over the connection that it has now.
     const answers = sockets.map(async (socket, index) => {
+      const echo = new Promise((resolve) => {
+        socket.data.echoed = resolve
+        setTimeout(resolve, ALL_BACK_MS, null).unref()
+      })
       await socket.write(`client ${index}`, { timeoutMs: ALL_BACK_MS })
-      return (await socket.receive({ timeoutMs: ALL_BACK_MS })) === `client ${index}`
+      return (await echo) === `client ${index}`
     })
     const results = await Promise.allSettled(answers)
     const back = results.filter(({ value }) => value === true).length
@@ -178,13 +304,17 @@ export function mostInOneSecond(times) {
 async function restartAll(count, spreadMs) {
   const balancer = new Balancer()
   const port = await balancer.listen()
-  for (let i = 0; i < 2; i++) balancer.nodes.add(await Node.start(spreadMs))
+  const news = new News()
+  for (let i = 0; i < 2; i++) balancer.nodes.add(await Node.start(spreadMs, news))
   const clients = fork(fileURLToPath(import.meta.url), ['--client', String(count), `ws://${HOST}:${port}/`])
   await once(clients, 'message')
+  for (const node of balancer.nodes) node.publish()
   const startedAt = performance.timeOrigin + performance.now()
   const moved = []
   for (const node of [...balancer.nodes]) {
-    balancer.nodes.add(await Node.start(spreadMs))
+    const successor = await Node.start(spreadMs, news)
+    balancer.nodes.add(successor)
+    successor.publish()
     moved.push(await node.restart())
     balancer.nodes.delete(node)
     // Nobody restarts the next node before the clients of this one are back.
@@ -192,6 +322,11 @@ async function restartAll(count, spreadMs) {
   }
   clients.send('how are you?')
   const [{ back, reconnects, closes, refusals }] = await once(clients, 'message')
+  // The last messages are on their way; nothing more is published.
+  for (const node of balancer.nodes) node.child.send('enough')
+  await sleep(2 * PUBLISH_INTERVAL_MS)
+  clients.send({ texts: news.texts })
+  const [{ whole, unrecovered }] = await once(clients, 'message')
   const gone = once(clients, 'exit')
   clients.send('end')
   await gone
@@ -203,10 +338,13 @@ async function restartAll(count, spreadMs) {
   const even = Math.max(...moved) / seconds
   console.log(
     `spread ${spreadMs / 1_000} s: ${moved.join(' and ')} connections of the nodes, ${reconnects.length} reconnects, ` +
-      `at most ${most} in one second (an even share is ${even.toFixed(0)}), ${refusals} times 503, ${back} of ${count} clients are back`,
+      `at most ${most} in one second (an even share is ${even.toFixed(0)}), ${refusals} times 503, ${back} of ${count} clients are back, ` +
+      `${whole} have each of the ${news.texts.length} published messages once and in order`,
   )
   const failures = []
   if (back !== count) failures.push(`${count - back} clients did not come back`)
+  if (whole !== count) failures.push(`${count - whole} clients have not got every message once and in order`)
+  if (unrecovered > 0) failures.push(`${unrecovered} times a client was told that something is missing`)
   const others = Object.entries(closes).filter(([end]) => !end.startsWith('1012 new version'))
   if (others.length > 0) failures.push(`clients were told of ${JSON.stringify(others)}`)
   if (reconnects.length < moved[0] + moved[1]) failures.push('a reconnect was not told')

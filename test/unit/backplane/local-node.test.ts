@@ -266,6 +266,17 @@ describe('what is not an envelope', () => {
     { version: 1, from: 'x', to: null, kind: 'group', group: 'dogs', payload: 'x' },
     { version: 1, from: 'x', to: null, kind: 'broadcast', path: 1, payload: 'x', compress: true },
     { version: 1, from: 'x', to: null, kind: 'closeGroup', group: 'dogs', code: 1005, reason: '' },
+    ...[
+      ...[null, 5, {}, { epoch: 'e' }, { epoch: '', offset: 1 }, { epoch: 'e'.repeat(65), offset: 1 }],
+      ...[
+        { epoch: 'e', offset: 0 },
+        { epoch: 'e', offset: -1 },
+        { epoch: 'e', offset: '1' },
+      ],
+    ].map((position) => {
+      const sent = { kind: 'group', group: 'dogs', payload: 'x', compress: true }
+      return { version: 1, from: 'x', to: null, ...sent, position }
+    }),
     { version: 1, from: 'x', to: null, kind: 'closeGroup', group: 'dogs', code: '1000', reason: '' },
     { version: 1, from: 'x', to: null, kind: 'closeNamed', name: 'ann', code: null, reason: 5 },
     { version: 1, from: 'x', to: null, kind: 'changes', sequence: -1, names: [], groups: [] },

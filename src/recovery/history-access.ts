@@ -1,0 +1,124 @@
+import { isThenable } from '../check.js'
+import { toError } from '../errors.js'
+import type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from './history.js'
+import { isEpoch, isOffset } from './wire.js'
+
+/** The history, as a server uses it: what it answers is checked, waited for within a time, and its failures are reported. */
+export class HistoryAccess {
+  /** Calls that failed. */
+  errors = 0
+  /** Bytes of messages that it has not taken yet. */
+  pendingBytes = 0
+  private readonly store: HistoryStore
+  private readonly limits: HistoryLimits
+  private readonly timeoutMs: number
+  private readonly report: (error: Error) => void
+  /** The methods whose last call failed: an outage is reported once. */
+  private readonly down = new Set<string>()
+  /** Reads that are under way: who asks the same meanwhile gets the same answer. */
+  private readonly reads = new Map<string, Promise<HistoryPage>>()
+
+  constructor(store: HistoryStore, limits: HistoryLimits, timeoutMs: number, report: (error: Error) => void) {
+    this.store = store
+    this.limits = limits
+    this.timeoutMs = timeoutMs
+    this.report = report
+  }
+
+  /** @throws or rejects with what the history failed with, after it was reported */
+  append(group: string, data: string | Uint8Array): Position | Promise<Position> {
+    const bytes = data.length
+    const answer = this.call('append', () => this.store.append(group, data, this.limits), readPosition)
+    if (!(answer instanceof Promise)) return answer
+    this.pendingBytes += bytes
+    return answer.finally(() => {
+      this.pendingBytes -= bytes
+    })
+  }
+
+  /** @throws or rejects with what the history failed with, after it was reported */
+  read(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage> {
+    const key = `${String(after)} ${String(maxMessages)} ${group}`
+    const running = this.reads.get(key)
+    if (running !== undefined) return running
+    const answer = this.call('read', () => this.store.read(group, after, maxMessages, this.limits), readPage)
+    if (!(answer instanceof Promise)) return answer
+    this.reads.set(key, answer)
+    const end = (): void => {
+      this.reads.delete(key)
+    }
+    answer.then(end, end)
+    return answer
+  }
+
+  close(): void {
+    try {
+      const closed: unknown = this.store.close?.()
+      if (!isThenable(closed)) return
+      Promise.resolve(closed).catch((error: unknown) => {
+        this.fail('close', error)
+      })
+    } catch (error) {
+      this.fail('close', error)
+    }
+  }
+
+  private call<T>(method: string, call: () => unknown, check: (answer: unknown) => T | null): T | Promise<T> {
+    const read = (answer: unknown): T => {
+      const value = check(answer)
+      if (value === null) throw new TypeError(`history.${method} gave what is not an answer`)
+      this.down.delete(method)
+      return value
+    }
+    try {
+      const answer = call()
+      if (!isThenable(answer)) return read(answer)
+      const failed = (thrown: unknown): never => {
+        throw this.fail(method, thrown)
+      }
+      return this.within(method, answer).then(read).catch(failed)
+    } catch (error) {
+      throw this.fail(method, error)
+    }
+  }
+
+  private within(method: string, answer: PromiseLike<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`history.${method} did not answer within ${String(this.timeoutMs)} ms`))
+      }, this.timeoutMs)
+      timer.unref()
+      Promise.resolve(answer)
+        .then(resolve, reject)
+        .finally(() => {
+          clearTimeout(timer)
+        })
+    })
+  }
+
+  private fail(method: string, thrown: unknown): Error {
+    const error = new Error(`the history failed: ${toError(thrown).message}`, { cause: thrown })
+    this.errors++
+    if (!this.down.has(method)) this.report(error)
+    this.down.add(method)
+    return error
+  }
+}
+
+function readPosition(answer: unknown): Position | null {
+  const { epoch, offset } = (answer ?? {}) as Partial<Record<keyof Position, unknown>>
+  return isEpoch(epoch) && isOffset(offset) && offset > 0 ? { epoch, offset } : null
+}
+
+function readPage(answer: unknown): HistoryPage | null {
+  const { epoch, newest, oldest, messages } = (answer ?? {}) as Partial<Record<keyof HistoryPage, unknown>>
+  if (!isEpoch(epoch) || !isOffset(newest) || !isOffset(oldest) || !Array.isArray(messages)) return null
+  return oldest >= 1 && oldest <= newest + 1 && messages.every(isKept)
+    ? { epoch, newest, oldest, messages }
+    : null
+}
+
+function isKept(value: unknown): value is KeptMessage {
+  const { offset, data } = (value ?? {}) as Partial<Record<keyof KeptMessage, unknown>>
+  return isOffset(offset) && (typeof data === 'string' || data instanceof Uint8Array)
+}

@@ -1,0 +1,117 @@
+import { MessageReceived, type ConnectionEvent } from '../connection/events.js'
+import type { ConnectionOptions } from '../connection/connection.js'
+import type { Line } from '../recovery/feed-member.js'
+import type { FeedMessage } from '../recovery/feed-message.js'
+import { refusalOf, widen } from '../recovery/connection-limits.js'
+import { PrefixingDriver } from '../recovery/prefixing-driver.js'
+import { RecoveryLine } from '../recovery/recovery.js'
+import {
+  CONTROL,
+  encodeControl,
+  innerProtocol,
+  PLAIN,
+  prefixOf,
+  readPositions,
+  withoutStart,
+  type ServerControl,
+} from '../recovery/wire.js'
+import { coreOf } from '../socket/base-socket.js'
+import type { DriverOptions } from '../socket/driver-owner.js'
+import type { SocketDriver } from '../socket/socket-driver.js'
+import type { Transport } from '../transport/transport.js'
+import type { Handlers } from '../service/service.js'
+import { ServerSocketCore, type Opening, type SocketOwner } from './accepted-socket.js'
+import type { ServerSocket } from './server-socket.js'
+
+/** A connection waits for room from this number of waiting bytes on, where the limit is higher, or off. */
+const MAX_MARK_BYTES = 1024 * 1024
+
+/** The state of a connection with the subprotocol of recovery. */
+export class RecoveringSocketCore extends ServerSocketCore implements Line {
+  readonly line = new RecoveryLine(this)
+
+  /** Half of what the slow-consumer policy admits: what a member misses meanwhile is read from the history. */
+  get hasRoom(): boolean {
+    const { bufferedAmount, hasRoom } = this.driver
+    return hasRoom || bufferedAmount <= this.markBytes
+  }
+
+  sendPublished(message: FeedMessage, id: number): boolean {
+    return this.prefixing.sendPublished(message.asPublished(id)) === 'sent'
+  }
+
+  sendControl(control: ServerControl): void {
+    this.prefixing.sendControl(encodeControl(control))
+  }
+
+  whenRoom(): Promise<void> {
+    return this.drained({})
+  }
+
+  override handleEvent(event: ConnectionEvent): void {
+    if (event.type !== 'message') {
+      super.handleEvent(event)
+      return
+    }
+    const { data } = event
+    if (this.line.positions === null) this.takePositions(data)
+    else if (prefixOf(data) === PLAIN) super.handleEvent(new MessageReceived(withoutStart(data, 1)))
+    else this.refuse('a client sends its positions once, and then messages that begin with 0', data)
+  }
+
+  protected override makeDriver(
+    transport: Transport,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+  ): SocketDriver {
+    this.markBytes = Math.min(options.limits.maxBufferedOutputBytes / 2, MAX_MARK_BYTES)
+    this.prefixing = new PrefixingDriver(transport, connection, options, this)
+    return this.prefixing
+  }
+
+  private takePositions(data: string | Buffer): void {
+    if (typeof data !== 'string' || prefixOf(data) !== CONTROL) {
+      this.refuse('the first message of a client has its positions', data)
+      return
+    }
+    const positions = readPositions(data, this.owner.hub.maxNameLength)
+    if (positions === 'malformed') this.refuse('malformed positions', data)
+    else if (positions === 'over limit') this.refuse('too many positions, or too long ones', data, true)
+    else this.line.takePositions(positions)
+  }
+
+  private refuse(detail: string, data: string | Buffer, isOverLimit = false): void {
+    this.sink.invalidMessage(refusalOf(detail, data, isOverLimit))
+  }
+
+  // What the constructor of the class above makes: declared, and not initialized after it.
+  declare private markBytes: number
+  declare private prefixing: PrefixingDriver
+}
+
+/** Makes the state of a connection with the subprotocol of recovery, which the application does not see. */
+export function makeRecoveringCore(
+  transport: Transport,
+  opening: Opening,
+  connection: ConnectionOptions,
+  options: DriverOptions,
+  handlers: Handlers<ServerSocket>,
+  owner: SocketOwner,
+): RecoveringSocketCore {
+  const info = { ...opening.info, protocol: innerProtocol(opening.info.protocol) }
+  const limits = widen(options.limits)
+  return new RecoveringSocketCore(
+    transport,
+    { ...opening, info },
+    { ...connection, limits },
+    options,
+    handlers,
+    owner,
+  )
+}
+
+/** The connection as one with recovery; null: it has not that subprotocol. */
+export function lineOf(socket: object): RecoveryLine | null {
+  const core = coreOf(socket)
+  return core instanceof RecoveringSocketCore ? core.line : null
+}

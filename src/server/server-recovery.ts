@@ -1,0 +1,33 @@
+import { PreparedMessage } from '../connection/prepared-message.js'
+import type { Hub } from '../hub/hub.js'
+import type { Remote } from '../hub/remote.js'
+import { Recovery } from '../recovery/recovery.js'
+import type { AcceptedSocket } from './accepted-socket.js'
+import type { ResolvedServerOptions } from './options.js'
+import { lineOf } from './recovering-socket.js'
+
+/** The server, as its recoverable groups need it: {@link hub} may be there later. */
+interface Owner {
+  readonly options: ResolvedServerOptions
+  readonly hub: Hub<AcceptedSocket>
+  readonly node: Pick<Remote, 'send'> | null
+}
+
+/** Makes the recoverable groups of a server. @returns null: it has none */
+export function makeRecovery(owner: Owner): Recovery<AcceptedSocket> | null {
+  const { options } = owner
+  const settings = options.recovery
+  if (settings === null) return null
+  return new Recovery<AcceptedSocket>({
+    settings,
+    membersOf: (group) => owner.hub.membersOf(group),
+    lineOf,
+    share: (group, data, compress, position) => {
+      const payload = typeof data === 'string' ? data : new PreparedMessage(data)
+      owner.node?.send({ kind: 'group', group, payload, compress, position }, null)
+    },
+    onError: (error) => {
+      options.onError(error, 'the history of recoverable groups')
+    },
+  })
+}
