@@ -245,7 +245,7 @@ export default {
     builtins('backplane', ['cluster'], 'cluster-pipe[.]ts$'),
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
-    only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts'),
+    only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts', 'recovery/history.ts'),
     builtins('brokers', ['crypto', 'diagnostics_channel']),
 
     {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { showValue } from '../check.js'
 import type { HistoryLimits, Position } from '../recovery/history.js'
 
@@ -31,6 +32,8 @@ interface Entry extends WaitingMessage {
   readonly reject: (error: Error) => void
 }
 
+/** How long `close` waits at most. */
+const CLOSE_WAIT_MS = 2000
 const MAX_BATCH_MESSAGES = 128
 const MAX_BATCH_BYTES = 512 * 1024
 /** What a message, or a command, costs beside its bytes. */
@@ -47,11 +50,11 @@ export class AppendQueue {
   private readonly lanes = new Map<string, Entry[]>()
   private readonly running = new Set<Promise<void>>()
   private readonly limits: AppendQueueLimits
-  private readonly send: (batch: Batch) => Promise<Position>
+  private readonly send: (batch: Batch) => Promise<readonly (Position | Error)[]>
   private heldBytes = 0
 
-  /** @param send appends a batch. @returns the position of its first message */
-  constructor(limits: AppendQueueLimits, send: (batch: Batch) => Promise<Position>) {
+  /** @param send appends a batch, and answers for each of its messages */
+  constructor(limits: AppendQueueLimits, send: (batch: Batch) => Promise<readonly (Position | Error)[]>) {
     this.limits = limits
     this.send = send
   }
@@ -91,9 +94,12 @@ export class AppendQueue {
     }
   }
 
-  /** Settles when nothing waits any more. */
-  async idle(): Promise<void> {
-    while (this.running.size > 0) await Promise.all(this.running)
+  /** Waits for what was appended, a while. More may be appended: other servers may use the store too. */
+  async close(): Promise<void> {
+    const ended = new AbortController()
+    const timeUp = delay(CLOSE_WAIT_MS, undefined, { signal: ended.signal }).catch(() => undefined)
+    await Promise.race([timeUp, Promise.all(this.running)])
+    ended.abort()
   }
 
   private add(group: string, entry: Entry): void {
@@ -118,9 +124,11 @@ export class AppendQueue {
       const { limits, deadline } = entries[0] as Entry
       const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
       try {
-        const { epoch, offset } = await this.send({ group, messages: entries, bytes, limits, deadline })
-        entries.forEach(({ resolve }, i) => {
-          resolve({ epoch, offset: offset + i })
+        const results = await this.send({ group, messages: entries, bytes, limits, deadline })
+        entries.forEach(({ resolve, reject }, i) => {
+          const result = results[i] as Position | Error
+          if (result instanceof Error) reject(result)
+          else resolve(result)
         })
       } catch (error) {
         for (const { reject } of entries) reject(error as Error)

@@ -1,4 +1,5 @@
 import { number, type Checks } from '../check.js'
+import type { HistoryLimits, HistoryPage, HistoryStore, Position } from '../recovery/history.js'
 import type { AppendQueueLimits } from './append-queue.js'
 import { BROKER_CHECKS } from './broker-options.js'
 
@@ -36,4 +37,12 @@ export const HISTORY_CHECKS = {
 export interface ResolvedBrokerHistoryOptions extends AppendQueueLimits {
   readonly prefix: string
   readonly maxPageBytes: number
+}
+
+/** A history over a broker. Its methods never throw: their promises reject. */
+export interface BrokerHistory extends HistoryStore {
+  append(group: string, data: string | Uint8Array, limits: HistoryLimits): Promise<Position>
+  read(group: string, after: number, maxMessages: number, limits: HistoryLimits): Promise<HistoryPage>
+  /** Waits up to 2 s for what was appended. */
+  close(): Promise<void>
 }

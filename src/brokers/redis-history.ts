@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { readOptions, showKind, showValue, unchecked, type Checks } from '../check.js'
-import type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from '../recovery/history.js'
+import type { HistoryLimits, HistoryPage, KeptMessage, Position } from '../recovery/history.js'
 import { AppendQueue, type Batch } from './append-queue.js'
 import {
   HISTORY_CHECKS,
+  type BrokerHistory,
   type BrokerHistoryOptions,
   type ResolvedBrokerHistoryOptions,
 } from './history-options.js'
@@ -40,7 +40,7 @@ const CHECKS = {
  * ```
  * @throws TypeError for what is not such a client; TypeError or RangeError for a wrong option
  */
-export function redisHistory(options: RedisHistoryOptions): HistoryStore {
+export function redisHistory(options: RedisHistoryOptions): BrokerHistory {
   const { client, ...rest } = readOptions('options', options, CHECKS)
   const commands = redisCommands(client)
   if (commands === null) {
@@ -51,8 +51,6 @@ export function redisHistory(options: RedisHistoryOptions): HistoryStore {
   return new RedisHistory(commands, rest)
 }
 
-/** How long `close` waits at most for what was appended. */
-const CLOSE_WAIT_MS = 2000
 /** A group's last offset and epoch are kept for so long after its last use, or for four times `maxAgeMs`. */
 const MIN_LIFE_MS = 3_600_000
 /** What Infinity is to Redis: ten years. */
@@ -79,7 +77,7 @@ function keysOf(prefix: string, group: string): readonly [string, string] {
 const textOf = (value: unknown): string =>
   Buffer.isBuffer(value) ? value.toString('latin1') : typeof value === 'string' ? value : ''
 
-class RedisHistory implements HistoryStore {
+class RedisHistory implements BrokerHistory {
   private readonly runner: ScriptRunner
   private readonly options: ResolvedBrokerHistoryOptions
   private readonly queue: AppendQueue
@@ -128,10 +126,7 @@ class RedisHistory implements HistoryStore {
 
   /** Waits for what was appended, a while. Other servers may go on to use the store. */
   async close(): Promise<void> {
-    const timer = new AbortController()
-    const timeUp = delay(CLOSE_WAIT_MS, undefined, { signal: timer.signal }).catch(() => undefined)
-    await Promise.race([timeUp, this.queue.idle()])
-    timer.abort()
+    await this.queue.close()
   }
 
   /** The arguments that both scripts begin with. */
@@ -143,7 +138,13 @@ class RedisHistory implements HistoryStore {
     return [this.id, String(count), String(ageMs), String(lifeMs), epoch, String(offset), field]
   }
 
-  private async appendBatch({ group, messages, bytes, limits, deadline }: Batch): Promise<Position> {
+  private async appendBatch({
+    group,
+    messages,
+    bytes,
+    limits,
+    deadline,
+  }: Batch): Promise<readonly Position[]> {
     const args: Argument[] = [
       ...this.headOf(group, limits, `w:${this.id}`),
       String(++this.calls),
@@ -165,7 +166,7 @@ class RedisHistory implements HistoryStore {
       throw unexpected(group)
     }
     this.seen.see(group, epoch, offset + messages.length - 1)
-    return { epoch, offset }
+    return messages.map((_message, i) => ({ epoch, offset: offset + i }))
   }
 }
 

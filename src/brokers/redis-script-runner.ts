@@ -36,7 +36,7 @@ const PASSING = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|MOVED|A
 /** What Redis itself says begins with a code; what a client says does not. */
 const IS_REPLY = /^[A-Z]{2,}[A-Z\d]* /
 
-const TIME_UP = Symbol('time up')
+const TIME_UP = new Error('time is up')
 
 /** Runs scripts over a client, and waits no longer than is said, whatever the client does. */
 export class ScriptRunner {

@@ -11,7 +11,7 @@ import { nodeRedisBroker } from './node-redis-broker.js'
 
 export type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from '../recovery/history.js'
 export type { BrokerOptions } from './broker-options.js'
-export type { BrokerHistoryOptions } from './history-options.js'
+export type { BrokerHistory, BrokerHistoryOptions } from './history-options.js'
 export { redisHistory, type RedisHistoryClient, type RedisHistoryOptions } from './redis-history.js'
 
 /**

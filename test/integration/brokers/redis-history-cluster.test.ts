@@ -40,7 +40,13 @@ for (const [name, open] of Object.entries(CLIENTS)) {
     const nodes = await start()
     const { client, close } = await open(nodes)
     const [a, b] = [redisHistory({ client }), redisHistory({ client })]
-    return { a, b, end: async () => void (await close()) }
+    return {
+      a,
+      b,
+      end: async () => {
+        await close()
+      },
+    }
   })
 
   it(`groups go on over ${name} while one shard is away, and those of that shard when it is back`, async () => {
