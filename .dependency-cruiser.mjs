@@ -246,7 +246,7 @@ export default {
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
     only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts', 'recovery/history.ts'),
-    builtins('brokers', ['crypto', 'diagnostics_channel']),
+    builtins('brokers', ['crypto', 'diagnostics_channel', 'timers']),
 
     {
       name: 'drop-in-imports',
