@@ -14,6 +14,7 @@ export interface Position {
 
 /** A message that is kept. */
 export interface KeptMessage {
+  /** Its number. */
   readonly offset: number
   /** Text, or bytes that are not changed any more. */
   readonly data: string | Uint8Array
