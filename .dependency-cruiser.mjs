@@ -250,8 +250,8 @@ export default {
     builtins('backplane', ['cluster'], 'cluster-pipe[.]ts$'),
     builtins('backplane', ['worker_threads'], 'worker-pipe[.]ts$'),
 
-    only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts'),
-    builtins('brokers', ['crypto', 'diagnostics_channel']),
+    only('brokers', 'backplane/backplane.ts', 'backplane/envelope.ts', 'recovery/history.ts'),
+    builtins('brokers', ['crypto', 'diagnostics_channel', 'timers']),
 
     {
       name: 'drop-in-imports',

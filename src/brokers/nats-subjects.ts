@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { showValue, type Check } from '../check.js'
+import { BROKER_CHECKS } from './broker-options.js'
 
 /** What a token of a subject, and of a key, may hold as it is: letters, digits, `_` and `-`. */
 const PLAIN = /^[\w-]+$/
@@ -25,4 +27,13 @@ export function encodeToken(text: string): string {
 function encodeByte(byte: number): string {
   const character = String.fromCharCode(byte)
   return PLAIN_CHARACTER.test(character) ? character : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+const PREFIX = /^[\w-]+(\.[\w-]+)*$/
+
+/** Checks for the beginning of subjects. */
+export const subjectPrefix: Check<string> = (name, value) => {
+  const text = BROKER_CHECKS.prefix(name, value)
+  if (PREFIX.test(text)) return text
+  throw new RangeError(`${name} must have no dot at its ends, and no two in a row, not ${showValue(text)}`)
 }

@@ -1,25 +1,23 @@
 /**
- * The backplane over NATS, with the client of the application: `@nats-io/transport-node`, or `nats` before it. `hawser/nats`.
+ * The backplane over NATS, and histories in JetStream, with the client of the application: `@nats-io/transport-node`, or `nats`
+ * before it. `hawser/nats`.
  */
 import type { Backplane } from '../backplane/backplane.js'
-import {
-  refusePromise,
-  optionalFunction,
-  readOptions,
-  showKind,
-  showValue,
-  type Check,
-  type Checks,
-} from '../check.js'
+import { refusePromise, optionalFunction, readOptions, showKind, type Checks } from '../check.js'
 import { BrokerBackplane } from './broker-backplane.js'
 import { BROKER_CHECKS, type BrokerOptions } from './broker-options.js'
 import { natsBroker } from './nats-broker.js'
 import type { NatsBucket } from './nats-names.js'
 import { hasNoEcho, isNatsConnection, NO_ECHO, type NatsConnection } from './nats-session.js'
+import { subjectPrefix } from './nats-subjects.js'
 
+export type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from '../recovery/history.js'
 export type { BrokerOptions } from './broker-options.js'
+export type { BrokerHistory, BrokerHistoryOptions } from './history-options.js'
+export { jetStreamHistory, type JetStreamHistoryOptions } from './nats-history.js'
 export type { NatsBucket } from './nats-names.js'
 export type { NatsConnection, NatsMessage } from './nats-session.js'
+export type { NatsHistoryConnection, NatsReply } from './nats-stream.js'
 
 /** The options of {@link natsBackplane}. */
 export interface NatsBackplaneOptions<C extends NatsConnection = NatsConnection> extends BrokerOptions {
@@ -31,17 +29,9 @@ export interface NatsBackplaneOptions<C extends NatsConnection = NatsConnection>
   readonly names?: ((connection: C) => NatsBucket | Promise<NatsBucket>) | undefined
 }
 
-const PREFIX = /^[\w-]+(\.[\w-]+)*$/
-
-const prefix: Check<string> = (name, value) => {
-  const text = BROKER_CHECKS.prefix(name, value)
-  if (PREFIX.test(text)) return text
-  throw new RangeError(`${name} must have no dot at its ends, and no two in a row, not ${showValue(text)}`)
-}
-
 const CHECKS = {
   ...BROKER_CHECKS,
-  prefix,
+  prefix: subjectPrefix,
   names: optionalFunction<(connection: NatsConnection) => NatsBucket | Promise<NatsBucket>>(),
 } satisfies Checks<NatsBackplaneOptions>
 

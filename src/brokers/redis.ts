@@ -1,6 +1,6 @@
 /**
- * The backplane over Redis and Valkey, with the client of the application: `redis` (node-redis) or `ioredis`, or the cluster of
- * either. `hawser/redis`.
+ * The backplane over Redis and Valkey, and histories in them, with the client of the application: `redis` (node-redis) or
+ * `ioredis`, or the cluster of either. `hawser/redis`.
  */
 import type { Backplane } from '../backplane/backplane.js'
 import { boolean, readOptions, showKind, type Checks } from '../check.js'
@@ -9,7 +9,10 @@ import { BROKER_CHECKS, type BrokerOptions } from './broker-options.js'
 import { ioredisBroker } from './ioredis-broker.js'
 import { nodeRedisBroker } from './node-redis-broker.js'
 
+export type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from '../recovery/history.js'
 export type { BrokerOptions } from './broker-options.js'
+export type { BrokerHistory, BrokerHistoryOptions } from './history-options.js'
+export { redisHistory, type RedisHistoryClient, type RedisHistoryOptions } from './redis-history.js'
 
 /**
  * A client of `redis` (4 or later) or `ioredis` (5 or later), or of a cluster of either. Only its settings are used: it need not

@@ -2,7 +2,7 @@
  * The clients of NATS with which the backplane is tested. Their declarations do not compile under this project's strict options, so
  * what the tests use of them is declared here; that the backplane takes their own types is in test/package/nats-types.test.ts.
  */
-import type { NatsBucket, NatsConnection } from '../../src/brokers/nats.js'
+import type { NatsBucket, NatsConnection, NatsHistoryConnection } from '../../src/brokers/nats.js'
 
 /** The options of a connection, of which these tests use some. */
 export interface NatsConnectOptions {
@@ -19,7 +19,7 @@ export interface NatsConnectOptions {
 }
 
 /** A connection, with what only tests use. */
-export interface NatsTestConnection extends NatsConnection {
+export interface NatsTestConnection extends NatsConnection, NatsHistoryConnection {
   readonly info?: { readonly max_payload?: number; readonly client_id: number }
 }
 
@@ -59,7 +59,9 @@ export const { Kvm } = load<{
 export const { jetstreamManager } = load<{
   jetstreamManager(connection: NatsConnection): Promise<{
     readonly streams: {
-      list(): AsyncIterable<{ readonly config: { readonly name: string } }>
+      list(): AsyncIterable<{ readonly config: { readonly name: string; readonly description?: string } }>
+      add(config: { readonly name: string; readonly subjects: readonly string[] }): Promise<unknown>
+      deleteMessage(name: string, sequence: number): Promise<unknown>
       purge(name: string): Promise<unknown>
       delete(name: string): Promise<unknown>
     }

@@ -6,32 +6,16 @@ import { createClient, createCluster } from 'redis'
 import type { ServerSocket } from '../../../src/index.js'
 import { redisBackplane, type RedisClient } from '../../../src/brokers/redis.js'
 import { joined, serveNode, until, type BrokerNode } from '../../helpers/broker-nodes.js'
-import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { stopBrokers, type BrokerServer } from '../../helpers/broker-server.js'
 import { stopHubs } from '../../helpers/hub-server.js'
+import { redisClusterIsWhole, startRedisCluster } from '../../helpers/redis-cluster.js'
 
 let servers: readonly BrokerServer[]
 beforeAll(async () => {
-  const make = () => BrokerServer.redis('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000')
-  servers = [await make(), await make()]
-  const admins = await Promise.all(servers.map(({ url }) => createClient({ url }).connect()))
-  const [first, second] = admins
-  await first?.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '8191'])
-  await second?.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '8192', '16383'])
-  await second?.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(servers[0]?.port)])
-  for (const admin of admins) admin.destroy()
+  servers = await startRedisCluster()
 })
 // A test before this one may have killed a node: all nodes are to see each other again.
-beforeEach(async () => {
-  for (const { url } of servers) {
-    const admin = await createClient({ url }).connect()
-    while (!(await admin.sendCommand<string>(['CLUSTER', 'INFO'])).includes('cluster_state:ok'));
-    const seen = async () => (await admin.sendCommand<string>(['CLUSTER', 'NODES'])).split('\n')
-    while (
-      (await seen()).filter((line) => !line.includes('fail') && / connected \d+-\d+$/.test(line)).length < 2
-    );
-    admin.destroy()
-  }
-})
+beforeEach(() => redisClusterIsWhole(servers))
 afterAll(stopBrokers)
 afterEach(async () => {
   for (const server of servers) server.thaw()

@@ -1,0 +1,361 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  number,
+  oneOf,
+  readOptions,
+  refusePromise,
+  showKind,
+  showValue,
+  unchecked,
+  type Checks,
+} from '../check.js'
+import { toError } from '../errors.js'
+import type { HistoryLimits, HistoryPage, KeptMessage, Position } from '../recovery/history.js'
+import { AppendQueue, type Batch } from './append-queue.js'
+import {
+  HISTORY_CHECKS,
+  type BrokerHistory,
+  type BrokerHistoryOptions,
+  type ResolvedBrokerHistoryOptions,
+} from './history-options.js'
+import {
+  isUnheard,
+  JetStreamError,
+  NatsStreams,
+  type NatsHistoryConnection,
+  type StreamConfig,
+  type StreamInfo,
+} from './nats-stream.js'
+import { subjectPrefix } from './nats-subjects.js'
+import { SeenPositions } from './seen-positions.js'
+
+/** The options of {@link jetStreamHistory}. */
+export interface JetStreamHistoryOptions extends BrokerHistoryOptions {
+  /** The application's connection, which connects again by itself. Others may use it too. */
+  readonly connection: NatsHistoryConnection
+  /** Where the streams are. `memory` is lost with its server. Default `file`. */
+  readonly storage?: 'file' | 'memory' | undefined
+  /** How many servers of a cluster have each stream, 1 to 5. Default 1. */
+  readonly replicas?: number | undefined
+}
+
+const CHECKS = {
+  ...HISTORY_CHECKS,
+  prefix: subjectPrefix,
+  connection: unchecked<NatsHistoryConnection>(),
+  storage: oneOf(['file', 'memory'], 'file'),
+  replicas: number({ min: 1, max: 5, integer: true }, 1),
+} satisfies Checks<JetStreamHistoryOptions>
+
+interface Resolved extends ResolvedBrokerHistoryOptions {
+  readonly storage: 'file' | 'memory'
+  readonly replicas: number
+}
+
+/**
+ * Keeps histories in JetStream (NATS 2.9 or later): a stream for each group. Requests go through the application's own connection,
+ * which stays open.
+ * @example
+ * ```ts
+ * const connection = await connect({ servers: 'nats://localhost:4222' })
+ * const history = jetStreamHistory({ connection })
+ * const server = new WebSocketServer({ recovery: { history, groups: ['room:*'] } })
+ * ```
+ * @throws TypeError for anything but a connection; TypeError or RangeError for a wrong option
+ */
+export function jetStreamHistory(options: JetStreamHistoryOptions): BrokerHistory {
+  const { connection, ...rest } = readOptions('options', options, CHECKS)
+  const { request, flush, isClosed } = (connection ?? {}) as Partial<
+    Record<keyof NatsHistoryConnection, unknown>
+  >
+  if (![request, flush, isClosed].every((method) => typeof method === 'function')) {
+    refusePromise(connection, 'connection must be a connection to NATS, not a promise: await it')
+    throw new TypeError(`connection must be a connection to NATS, not ${showKind(connection)}`)
+  }
+  return new JetStreamHistory(connection, rest)
+}
+
+const MIN_RETRY_MS = 20
+const MAX_RETRY_MS = 500
+const NS_PER_MS = 1_000_000
+/** JetStream takes no shorter one. */
+const MIN_AGE_MS = 100
+const MAX_AGE_MS = 315_360_000_000
+const MAX_DUPLICATES_MS = 120_000
+/** So many messages are asked for at once. */
+const MAX_REQUESTS = 64
+/** What is shown of a group in the description of its stream. */
+const SHOWN_CHARACTERS = 100
+
+const EPOCH = /^[\w-]{1,64}$/
+
+/** A stream that was found, or made. */
+interface Life {
+  readonly epoch: string
+  readonly info: StreamInfo
+}
+
+class JetStreamHistory implements BrokerHistory {
+  private readonly connection: NatsHistoryConnection
+  private readonly streams: NatsStreams
+  private readonly options: Resolved
+  private readonly queue: AppendQueue
+  private readonly seen = new SeenPositions()
+
+  constructor(connection: NatsHistoryConnection, options: Resolved) {
+    this.connection = connection
+    this.streams = new NatsStreams(connection)
+    this.options = options
+    this.queue = new AppendQueue(options, (batch) => this.appendBatch(batch))
+  }
+
+  async append(group: string, data: string | Uint8Array, limits: HistoryLimits): Promise<Position> {
+    const { max_payload: maxBytes = Infinity } = this.connection.info ?? {}
+    const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
+    if (bytes > maxBytes) {
+      throw new RangeError(
+        `a message for group ${showValue(group)} has ${String(bytes)} bytes, and max_payload of the server is ${String(maxBytes)}`,
+      )
+    }
+    return this.queue.append(group, data, limits)
+  }
+
+  async read(group: string, after: number, maxMessages: number, limits: HistoryLimits): Promise<HistoryPage> {
+    const release = this.queue.hold(0)
+    try {
+      const deadline = performance.now() + this.options.timeoutMs
+      return await this.retried(`reading the history of group ${showValue(group)}`, deadline, () =>
+        this.readOnce(group, after, maxMessages, limits, deadline),
+      )
+    } finally {
+      release()
+    }
+  }
+
+  close(): Promise<void> {
+    return this.queue.close()
+  }
+
+  private nameOf(group: string): { readonly name: string; readonly subject: string } {
+    const { prefix } = this.options
+    const hash = createHash('sha256').update(`${prefix}\0`).update(group, 'utf16le').digest('base64url')
+    return { name: `${prefix.replaceAll('.', '_')}-history-${hash}`, subject: `${prefix}.history.${hash}` }
+  }
+
+  /**
+   * The stream of a group, made if there is none. The epoch is a part of its subjects: what is sent in an epoch that is over
+   * reaches no stream.
+   */
+  private async life(group: string, limits: HistoryLimits, deadline: number): Promise<Life> {
+    const { name, subject } = this.nameOf(group)
+    const seen = this.seen.get(group)
+    for (;;) {
+      const leftMs = this.attemptMs(deadline)
+      let info = await this.streams.info(name, leftMs)
+      if (info === null) {
+        const epoch = randomBytes(12).toString('base64url')
+        info = await this.streams.create(this.configOf(group, `${subject}.${epoch}.*`, limits), leftMs)
+        // Another node made one at the same time, with another epoch.
+        if (info === null) continue
+      }
+      const [pattern = ''] = info.config.subjects ?? []
+      const epoch = pattern.slice(subject.length + 1, -2)
+      if (pattern !== `${subject}.${epoch}.*` || !EPOCH.test(epoch)) {
+        throw new ForeignError(`the stream ${name} is not one that Hawser made`)
+      }
+      if (seen?.epoch === epoch && info.state.last_seq < seen.offset) {
+        // It has lost its end. What was there cannot be told apart from what is to come.
+        await this.streams.delete(name, leftMs)
+        continue
+      }
+      this.seen.see(group, epoch, info.state.last_seq)
+      return { epoch, info }
+    }
+  }
+
+  private configOf(group: string, subject: string, limits: HistoryLimits): StreamConfig {
+    const { storage, replicas } = this.options
+    const shown = group.slice(0, SHOWN_CHARACTERS)
+    return {
+      name: this.nameOf(group).name,
+      description: `Messages of the group ${JSON.stringify(shown)}${shown === group ? '' : '...'}, for Hawser`,
+      subjects: [subject],
+      ...limitsOf(limits),
+      storage,
+      num_replicas: replicas,
+      retention: 'limits',
+      discard: 'old',
+      allow_direct: true,
+    }
+  }
+
+  private async appendBatch({
+    group,
+    messages,
+    limits,
+    deadline,
+  }: Batch): Promise<readonly (Position | Error)[]> {
+    const what = `appending to the history of group ${showValue(group)}`
+    const results = new Map<number, Position | Error>()
+    const { subject } = this.nameOf(group)
+    await this.retried(what, deadline, async () => {
+      const { epoch } = await this.lifeWith(group, limits, deadline)
+      const unheard = new Map<number, unknown>()
+      const send = async (i: number): Promise<void> => {
+        const { isText, bytes } = messages[i] as Batch['messages'][number]
+        try {
+          const to = `${subject}.${epoch}.${isText ? 't' : 'b'}`
+          const offset = await this.streams.publish(to, bytes, deadline - performance.now())
+          results.set(i, { epoch, offset })
+          this.seen.see(group, epoch, offset)
+        } catch (error) {
+          if (isUnheard(error)) {
+            unheard.set(i, error)
+            return
+          }
+          const isKnown = error instanceof JetStreamError
+          if (!isKnown) this.holdLate(bytes.length)
+          results.set(i, refused(what, error, isKnown ? '' : ': it may be kept nevertheless'))
+        }
+      }
+      const missing = [...messages.keys()].filter((i) => !results.has(i))
+      await Promise.all(missing.map(send))
+      // The order stays: what was not heard before something that was is not sent again.
+      const last = Math.max(...results.keys(), -1)
+      for (const [i, error] of unheard) {
+        if (i > last) {
+          // The stream is gone, and so is the epoch.
+          this.known.delete(group)
+          throw toError(error)
+        }
+        results.set(i, refused(what, error, ''))
+      }
+    })
+    return messages.map((_message, i) => results.get(i) as Position | Error)
+  }
+
+  /** The epoch of groups, and the limits that their streams have: asked for once, until nothing listens in it. */
+  private readonly known = new Map<string, { readonly epoch: string; limits: HistoryLimits }>()
+
+  private async lifeWith(group: string, limits: HistoryLimits, deadline: number): Promise<{ epoch: string }> {
+    const known = this.known.get(group)
+    if (known?.limits.maxMessages === limits.maxMessages && known.limits.maxAgeMs === limits.maxAgeMs)
+      return known
+    const { epoch, info } = await this.life(group, limits, deadline)
+    const wanted = limitsOf(limits)
+    const { max_msgs: count, max_age: age } = info.config
+    if (count !== wanted.max_msgs || age !== wanted.max_age) {
+      await this.streams.update({ ...info.config, ...wanted }, deadline - performance.now())
+    }
+    if (this.known.size >= MAX_KNOWN) this.known.clear()
+    const now = { epoch, limits }
+    this.known.set(group, now)
+    return now
+  }
+
+  private async readOnce(
+    group: string,
+    after: number,
+    maxMessages: number,
+    limits: HistoryLimits,
+    deadline: number,
+  ): Promise<HistoryPage> {
+    const { name, subject } = this.nameOf(group)
+    const { epoch, info } = await this.life(group, limits, deadline)
+    const { state, config } = info
+    const get = async (offset: number) => {
+      const message = await this.streams.message(name, offset, this.attemptMs(deadline))
+      if (message === null) return null
+      const kind = message.subject.slice(subject.length + epoch.length + 2)
+      if (message.subject !== `${subject}.${epoch}.${kind}`)
+        throw new Error('the stream was made anew meanwhile')
+      return { ...message, isText: kind === 't' }
+    }
+    const newest = state.last_seq
+    let oldest =
+      state.messages === 0 ? newest + 1 : Math.max(1, state.first_seq, newest - limits.maxMessages + 1)
+    const ageMs = Math.min(limits.maxAgeMs, MAX_AGE_MS)
+    const keptMs = (config.max_age ?? 0) / NS_PER_MS
+    // The server lets go by itself what is older than the stream's own limit.
+    if (keptMs === 0 || keptMs > ageMs) {
+      const since = Date.now() - ageMs
+      let high = newest
+      while (oldest <= high) {
+        const middle = Math.floor((oldest + high) / 2)
+        const message = await get(middle)
+        if (message !== null && message.timeMs >= since) high = middle - 1
+        else oldest = middle + 1
+      }
+    }
+    let messages: KeptMessage[] = []
+    let next = Math.max(after + 1, oldest)
+    const averageBytes = Math.max(1, state.bytes / Math.max(1, state.messages))
+    const atOnce = Math.max(1, Math.min(MAX_REQUESTS, Math.floor(this.options.maxPageBytes / averageBytes)))
+    let bytes = 0
+    while (next <= newest && messages.length < maxMessages && bytes < this.options.maxPageBytes) {
+      const count = Math.min(atOnce, newest - next + 1, maxMessages - messages.length)
+      const found = await Promise.all(Array.from({ length: count }, (_each, i) => get(next + i)))
+      for (const message of found) {
+        const offset = next++
+        if (message === null) {
+          // It was trimmed meanwhile, and so was all before it.
+          messages = []
+          oldest = offset + 1
+          continue
+        }
+        bytes += message.data.length
+        const { isText, data } = message
+        messages.push({ offset, data: isText ? Buffer.from(data).toString() : data })
+      }
+    }
+    return { epoch, newest, oldest, messages }
+  }
+
+  /** For how long one request waits that may be made again: one that was on its way when the connection broke is not answered. */
+  private attemptMs(deadline: number): number {
+    return Math.min(deadline - performance.now(), this.options.timeoutMs / 4)
+  }
+
+  /** Counts bytes that nobody waits for any more, until the client has sent them or lost them. */
+  private holdLate(bytes: number): void {
+    const release = this.queue.hold(bytes, true)
+    this.connection.flush().then(release, release)
+  }
+
+  /** Tries again until the deadline, where that does no harm. */
+  private async retried<T>(what: string, deadline: number, call: () => Promise<T>): Promise<T> {
+    for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
+      try {
+        return await call()
+      } catch (error) {
+        const isFinal =
+          error instanceof ForeignError || error instanceof JetStreamError || this.connection.isClosed()
+        if (isFinal || performance.now() + waitMs >= deadline) {
+          throw refused(what, error, '')
+        }
+        await delay(waitMs)
+      }
+    }
+  }
+}
+
+/** Of so many groups the epoch is remembered. */
+const MAX_KNOWN = 20_000
+
+class ForeignError extends Error {}
+
+const refused = (what: string, error: unknown, state: string): Error =>
+  new Error(`${what} failed: ${toError(error).message}${state}`, { cause: error })
+
+function limitsOf({
+  maxMessages,
+  maxAgeMs,
+}: HistoryLimits): Pick<StreamConfig, 'max_msgs' | 'max_age' | 'duplicate_window'> {
+  const ageMs = maxAgeMs > MAX_AGE_MS ? 0 : Math.max(MIN_AGE_MS, Math.ceil(maxAgeMs))
+  return {
+    max_msgs: maxMessages === Infinity ? -1 : maxMessages,
+    max_age: ageMs * NS_PER_MS,
+    duplicate_window: Math.min(ageMs === 0 ? Infinity : ageMs, MAX_DUPLICATES_MS) * NS_PER_MS,
+  }
+}

@@ -1,0 +1,28 @@
+import type { Position } from '../recovery/history.js'
+
+/** Of so many groups the position is remembered. One that is forgotten is seen again at the next answer. */
+const MAX_GROUPS = 20_000
+
+/** The highest position of each group that a broker has told: one that it does not reach any more was lost. */
+export class SeenPositions {
+  private readonly positions = new Map<string, { epoch: string; offset: number }>()
+
+  get(group: string): Position | undefined {
+    return this.positions.get(group)
+  }
+
+  /** Takes over what an answer says: a higher offset, or another epoch. */
+  see(group: string, epoch: string, offset: number): void {
+    const seen = this.positions.get(group)
+    if (seen === undefined) {
+      if (this.positions.size >= MAX_GROUPS) {
+        const [oldest] = this.positions.keys()
+        this.positions.delete(oldest as string)
+      }
+      this.positions.set(group, { epoch, offset })
+    } else if (seen.epoch !== epoch) {
+      seen.epoch = epoch
+      seen.offset = offset
+    } else if (offset > seen.offset) seen.offset = offset
+  }
+}

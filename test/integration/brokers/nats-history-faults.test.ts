@@ -1,0 +1,183 @@
+// slow: starts, kills and stops nats-server
+/** Histories in a nats-server that loses its data or a stream, ends, stalls, or holds something else. */
+import { jetStreamHistory, type BrokerHistory, type Position } from '../../../src/brokers/nats.js'
+import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
+import { LIMITS, newGroup, readAll } from '../../helpers/history-conformance.js'
+import { connect, connect2, jetstreamManager, type NatsTestConnection } from '../../helpers/nats-clients.js'
+
+type Manager = Awaited<ReturnType<typeof jetstreamManager>>
+
+const closing: (() => unknown)[] = []
+let server: BrokerServer
+beforeAll(async () => {
+  server = await BrokerServer.nats()
+})
+afterAll(stopBrokers)
+let group: string
+beforeEach(() => {
+  group = newGroup()
+})
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+const CLIENTS = { 'nats 3': connect, 'nats 2': connect2 } as const
+
+const openConnection = async (
+  open: (typeof CLIENTS)[keyof typeof CLIENTS],
+  url = server.url,
+): Promise<NatsTestConnection> => {
+  const connection = await open({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  closing.push(() => connection.close())
+  return connection
+}
+
+const append = async (store: BrokerHistory, ...texts: readonly string[]): Promise<Position> => {
+  const positions = await Promise.all(texts.map((text) => store.append(group, text, LIMITS)))
+  return positions.at(-1) as Position
+}
+const textsOf = async (store: BrokerHistory): Promise<readonly unknown[]> =>
+  (await readAll(store, group)).messages.map(({ data }) => data)
+
+/** The names of all streams whose description has the group of the test. */
+async function streamsOf(manager: Manager): Promise<readonly string[]> {
+  const names: string[] = []
+  for await (const { config } of manager.streams.list()) {
+    if (config.description?.includes(group) === true) names.push(config.name)
+  }
+  return names
+}
+
+describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
+  it.each(['append', 'read'] as const)(
+    'a stream that is deleted begins a new epoch with %s',
+    async (first) => {
+      const connection = await openConnection(open)
+      const store = jetStreamHistory({ connection })
+      const before = await append(store, 'one', 'two')
+      const manager = await jetstreamManager(await openConnection(connect))
+      const [name = ''] = await streamsOf(manager)
+      await manager.streams.delete(name)
+      if (first === 'read') {
+        const page = await store.read(group, 2, 10, LIMITS)
+        expect(page).toMatchObject({ newest: 0, oldest: 1, messages: [] })
+        expect(page.epoch).not.toBe(before.epoch)
+      }
+      const after = await append(store, 'three')
+      expect(after.offset).toBe(1)
+      expect(after.epoch).not.toBe(before.epoch)
+      expect(await textsOf(store)).toEqual(['three'])
+    },
+  )
+
+  it('a stream that is purged goes on, and what was lost shows', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    const { epoch } = await append(store, 'one', 'two')
+    const manager = await jetstreamManager(await openConnection(connect))
+    const [name = ''] = await streamsOf(manager)
+    await manager.streams.purge(name)
+    expect(await store.read(group, 0, 10, LIMITS)).toEqual({ epoch, newest: 2, oldest: 3, messages: [] })
+    expect(await append(store, 'three')).toEqual({ epoch, offset: 3 })
+  })
+
+  it('a message that is taken away by hand takes those before it with it', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    const { epoch } = await append(store, 'one', 'two', 'three', 'four')
+    const manager = await jetstreamManager(await openConnection(connect))
+    const [name = ''] = await streamsOf(manager)
+    await manager.streams.deleteMessage(name, 2)
+    expect(await store.read(group, 0, 10, LIMITS)).toEqual({
+      epoch,
+      newest: 4,
+      oldest: 3,
+      messages: [
+        { offset: 3, data: 'three' },
+        { offset: 4, data: 'four' },
+      ],
+    })
+  })
+
+  it('a server that is killed and started again goes on with what is in files, and anew with what was in memory', async () => {
+    const own = await BrokerServer.nats()
+    const connection = await openConnection(open, own.url)
+    const inFile = jetStreamHistory({ connection, prefix: 'file' })
+    const inMemory = jetStreamHistory({ connection, prefix: 'memory', storage: 'memory' })
+    const [file, memory] = [await append(inFile, 'one', 'two'), await append(inMemory, 'one', 'two')]
+    await own.kill()
+    await own.start()
+    expect(await textsOf(inFile)).toEqual(['one', 'two'])
+    expect(await append(inFile, 'three')).toEqual({ epoch: file.epoch, offset: 3 })
+    const after = await append(inMemory, 'three')
+    expect(after.offset).toBe(1)
+    expect(after.epoch).not.toBe(memory.epoch)
+    own.remove()
+  })
+
+  it('a server that stalls makes append and read reject in time', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open), timeoutMs: 300 })
+    const { epoch } = await append(store, 'before')
+    server.freeze()
+    const reading = store.read(group, 0, 10, LIMITS)
+    const appending = store.append(group, 'late', LIMITS)
+    await expect(reading).rejects.toThrow(/^reading the history of group "group [\d ]+" failed: .*timeout/i)
+    await expect(appending).rejects.toThrow(
+      /^appending to the history of group "group [\d ]+" failed: .*timeout.*: it may be kept nevertheless$/i,
+    )
+    server.thaw()
+    for (;;) {
+      const position = await store.append(group, 'after', LIMITS).catch(() => null)
+      if (position === null) continue
+      expect(position).toMatchObject({ epoch })
+      break
+    }
+    const texts = await textsOf(store)
+    expect([texts[0], texts.at(-1)]).toEqual(['before', 'after'])
+    expect(texts.indexOf('late')).toBe(texts.lastIndexOf('late'))
+  })
+
+  it('a connection that is closed rejects at once', async () => {
+    const connection = await openConnection(open)
+    const store = jetStreamHistory({ connection })
+    await append(store, 'before')
+    await connection.close()
+    await expect(append(store, 'after')).rejects.toThrow(/^appending .*clos/i)
+    await expect(store.read(group, 0, 1, LIMITS)).rejects.toThrow(/^reading .*clos/i)
+  })
+
+  it('a stream that has the name and is not ours is an error, and stays', async () => {
+    const connection = await openConnection(open)
+    const store = jetStreamHistory({ connection })
+    await append(store, 'one')
+    const manager = await jetstreamManager(await openConnection(connect))
+    const [name = ''] = await streamsOf(manager)
+    await manager.streams.delete(name)
+    await manager.streams.add({ name, subjects: ['something.else'] })
+    const message = /failed: the stream hawser-history-.* is not one that Hawser made$/
+    await expect(store.read(group, 0, 10, LIMITS)).rejects.toThrow(message)
+    await expect(append(store, 'two')).rejects.toThrow(message)
+    await manager.streams.delete(name)
+  })
+
+  it('limits that are changed are changed for what is kept', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    const { epoch } = await append(store, '1', '2', '3', '4')
+    await store.append(group, '5', { maxMessages: 2, maxAgeMs: Infinity })
+    expect(await store.read(group, 0, 10, LIMITS)).toEqual({
+      epoch,
+      newest: 5,
+      oldest: 4,
+      messages: [
+        { offset: 4, data: '4' },
+        { offset: 5, data: '5' },
+      ],
+    })
+  })
+
+  it('a message that is larger than the server takes is refused', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    await expect(append(store, 'x'.repeat(2 ** 20 + 1))).rejects.toThrow(
+      /^a message for group "group [\d ]+" has 1048577 bytes, and max_payload of the server is 1048576$/,
+    )
+    expect((await append(store, 'x'.repeat(2 ** 20))).offset).toBe(1)
+  })
+})
