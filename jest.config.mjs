@@ -16,7 +16,7 @@ export default {
   testMatch: ['**/*.test.ts', ...(process.env.HAWSER_NATIVE === 'off' ? HANDLES_ALONE : [])],
   moduleNameMapper: {
     '^hawser$': '<rootDir>/src/index.ts',
-    '^hawser/(frame|handshake|deflate|connection|backplane|endpoints|json|whatwg)$':
+    '^hawser/(frame|handshake|deflate|connection|backplane|recovery|endpoints|json|whatwg)$':
       '<rootDir>/src/$1/index.ts',
     '^hawser/(crossws|express|fastify|hono|nest)$': '<rootDir>/src/adapters/$1.ts',
     '^hawser/(redis|nats)$': '<rootDir>/src/brokers/$1.ts',

@@ -125,6 +125,29 @@ const ROWS: Readonly<Record<string, readonly (readonly [file: string, title: str
   'Ping floods, and peers that ping and do not read': [
     ['test/adversarial/connection-output.test.ts', 'SECURITY.md: ping floods'],
   ],
+  'Floods of messages, fragments, pings and handshakes, and of addresses': [
+    [
+      'test/integration/quotas.test.ts',
+      "a thousand messages in one chunk above a quota close the connection with 1008, and no other client's",
+    ],
+    ['test/integration/quotas.test.ts', 'fragments of a message that never ends exceed a quota of bytes'],
+    ['test/integration/quotas.test.ts', 'pings above a quota close the connection with 1008'],
+    [
+      'test/integration/handshake-quotas.test.ts',
+      'a handshake above the quota of all gets 503 with Retry-After, before onUpgrade, and is counted',
+    ],
+    [
+      'test/unit/server/handshake-quotas.test.ts',
+      'stays within its bound in a flood from a million addresses, and still holds those that go on',
+    ],
+  ],
+  'A forged `X-Forwarded-For` or `Forwarded`': [
+    [
+      'test/unit/server/trusted-proxies.test.ts',
+      'comes from all fields of the name together, of which the last entry is the nearest',
+    ],
+    ['test/integration/handshake-quotas.test.ts', 'without trusted proxies nobody is believed'],
+  ],
   'Peers that do not read: memory and cost of what waits': [
     [
       'test/adversarial/connection-output.test.ts',

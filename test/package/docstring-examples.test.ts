@@ -33,6 +33,7 @@ const METHODS = [
   'websocket-server: listen',
   'websocket-server: attach',
   'connect: connect',
+  'group: publish',
   'client-socket: receive',
   'socket: send',
   'socket: write',
