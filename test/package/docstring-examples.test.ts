@@ -45,8 +45,9 @@ const METHODS = [
 /** What the examples take from the program around them. */
 const BEFORE_SERVER = `import { createServer } from 'node:http'
 import { connect, WebSocketServer } from 'hawser'
+import { memoryHistory } from 'hawser/recovery'
 
-const server = new WebSocketServer()
+const server = new WebSocketServer({ recovery: { history: memoryHistory(), groups: ['room:*'] } })
 const lines = ['one', 'two']
 const report = 'a report'
 const file = [Buffer.from('part 1'), Buffer.from('part 2')]
@@ -78,6 +79,7 @@ describe('the examples in docstrings', () => {
         errors: '',
         lines: [
           `listening on port ${port}`,
+          'message 1 of the room',
           'welcome to dogs',
           '1 connections took it, 0 read too slowly',
           'done',
