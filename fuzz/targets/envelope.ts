@@ -26,6 +26,10 @@ function checkEnvelope(envelope: Envelope): void {
     const { payload } = envelope
     check(typeof payload === 'string' || payload instanceof Uint8Array, 'a payload is text or bytes')
   }
+  if (envelope.kind === 'group' && envelope.position !== undefined) {
+    const { epoch, offset } = envelope.position
+    check(epoch !== '' && epoch.length <= 64 && offset >= 1, 'a position is one of a message')
+  }
   if (envelope.kind === 'closeGroup' || envelope.kind === 'closeNamed') {
     const { code } = envelope as { readonly code: number | null }
     check(code === null || isValidCloseCode(code), 'a close code is legal', () => String(code))
@@ -69,6 +73,7 @@ export const target: Target = {
     encodeProbe('abc'),
     encodeBatch([]),
     seedOf({ kind: 'group', group: 'g', payload: 'text', compress: true }),
+    seedOf({ kind: 'group', group: 'g', payload: 'x', compress: true, position: { epoch: 'e', offset: 7 } }),
     seedOf({ kind: 'broadcast', path: '/a', payload: Buffer.of(1, 2), compress: false }),
     seedOf({ kind: 'broadcast', path: null, payload: '', compress: false }),
     seedOf({ kind: 'named', name: 'a', payload: 'x', compress: true }, { to: 'n2' }),

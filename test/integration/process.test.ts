@@ -435,6 +435,8 @@ describe('connecting and disconnecting many times', () => {
       }
       // Node 20.13 and later; what lives is found by a collection of its own.
       const alive = () => [SocketDriver, Connection, DirectUpgrade, Socket].map((type) => v8.queryObjects?.(type) ?? 0).join()
+      // Before the first connection there are the prototypes of subclasses, which inherit from these classes too.
+      const unused = alive().split(',', 3).join()
       console.log('begin')
       await round(200)
       const aliveBefore = alive()
@@ -444,7 +446,7 @@ describe('connecting and disconnecting many times', () => {
       console.log('perConnection', Math.round((after - before) / 400))
       console.log('same', JSON.stringify(resources) === JSON.stringify(process.getActiveResourcesInfo().filter((name) => name !== 'Immediate').sort()))
       console.log('waiting', timerWheel.size)
-      console.log('alive', alive() === aliveBefore, aliveBefore.startsWith('0,0,0,'))
+      console.log('alive', alive() === aliveBefore, aliveBefore.startsWith(unused + ','))
       await server.close()
     `,
       ['--expose-gc', '--no-warnings'],

@@ -6,7 +6,7 @@ import type { Receiver } from './receiver.js'
 import { asBinaryType, READY_STATES, type BinaryType } from './values.js'
 
 /** A WebSocket, as its connection sees it. */
-interface LinkedWebSocket {
+export interface LinkedWebSocket {
   readonly _autoPong: boolean
   readonly _binaryType: BinaryType
   _closeCode: number

@@ -11,7 +11,7 @@ import { isNotOff, toLimit } from './coerce.js'
 import { abortHandshake, connect, type ConnectingSocket } from './connect.js'
 import { defineEventTarget } from './event-target.js'
 import { Link } from './link.js'
-import { EVENTS } from './link-events.js'
+import { EVENTS, type LinkedWebSocket } from './link-events.js'
 import { CLIENT_DEFAULTS, isBinaryBy, namesTypeOnly, optionOf } from './options.js'
 import type { ClientOptions, CommonOptions, SendOptions, SocketOptions } from './options.js'
 import { callbackOf, callLater, type SendCallback } from './callbacks.js'
@@ -53,7 +53,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
   _protocol = ''
   _readyState: number = CONNECTING
   /** How it receives and sends; null before the handshake is done. */
-  _link: Link<WebSocket> | null = null
+  _link: Link<LinkedWebSocket> | null = null
   _isServer: boolean
   _autoPong: boolean
   _pendingAutoPongs = 0
@@ -174,7 +174,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       deflate === undefined
         ? null
         : codecFor(deflate, this._deflateOptions ?? true, isServer ? 'server' : 'client')
-    const link = new Link<WebSocket>(socket, this, EVENTS, {
+    const link = new Link<LinkedWebSocket>(socket, this, EVENTS, {
       isServer,
       codec,
       allowSynchronousEvents: isNotOff(options.allowSynchronousEvents),
@@ -223,7 +223,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     }
     const payload = closePayload(code, reason)
     this._readyState = CLOSING
-    const link = this._link as Link<WebSocket>
+    const link = this._link as Link<LinkedWebSocket>
     link.outgoing.close(payload, (error) => {
       if (error) return
       this._closeFrameSent = true
@@ -278,7 +278,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
       this._sendAfterClose(message, done)
       return
     }
-    const { outgoing } = this._link as Link<WebSocket>
+    const { outgoing } = this._link as Link<LinkedWebSocket>
     const { generateMask } = outgoing
     const isText = typeof message === 'string'
     const binary = isBinaryBy(given, !isText)
@@ -326,7 +326,7 @@ export class WebSocket extends EventEmitter implements ConnectingSocket {
     if (lengthOf(payload) > MAX_CONTROL_PAYLOAD_BYTES) {
       throw new RangeError('The data size must not be greater than 125 bytes')
     }
-    const { outgoing } = this._link as Link<WebSocket>
+    const { outgoing } = this._link as Link<LinkedWebSocket>
     const { generateMask } = outgoing
     const isMasked = isDefault ? !this._isServer : Boolean(mask)
     if (generateMask === undefined && isMasked !== this._isServer) outgoing.control(opcode, payload, done)
