@@ -70,6 +70,39 @@ describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
     },
   )
 
+  it('a stream whose state is told later than a message that came after it is not taken for one that lost its end', async () => {
+    const connection = await openConnection(open)
+    let isLate = false
+    let wasAsked: () => void = () => undefined
+    let letGo: () => void = () => undefined
+    const asked = new Promise<void>((resolve) => (wasAsked = resolve))
+    const goOn = new Promise<void>((resolve) => (letGo = resolve))
+    const store = jetStreamHistory({
+      connection: {
+        info: connection.info,
+        request: async (subject, payload, options) => {
+          const answer = await connection.request(subject, payload, options)
+          if (isLate && subject.includes('STREAM.INFO')) {
+            isLate = false
+            wasAsked()
+            await goOn
+          }
+          return answer
+        },
+        flush: () => connection.flush(),
+        isClosed: () => connection.isClosed(),
+      },
+    })
+    const { epoch } = await append(store, 'one')
+    isLate = true
+    const read = store.read(group, 0, 10, LIMITS)
+    await asked
+    expect(await append(store, 'two')).toEqual({ epoch, offset: 2 })
+    letGo()
+    expect((await read).epoch).toBe(epoch)
+    expect(await textsOf(store)).toEqual(['one', 'two'])
+  })
+
   it('a stream that is purged goes on, and what was lost shows', async () => {
     const store = jetStreamHistory({ connection: await openConnection(open) })
     const { epoch } = await append(store, 'one', 'two')
