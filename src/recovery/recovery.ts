@@ -214,9 +214,11 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
     if (isLast) this.end(served)
   }
 
-  /** A published message of another node. */
+  /** A published message of another node, for which the group is recoverable; perhaps it is not so here. */
   received(group: string, data: string | Uint8Array, compress: boolean, position: Position): void {
-    this.served.get(group)?.feed.receive(position, data, compress)
+    const served = this.served.get(group)
+    if (served !== undefined) served.feed.receive(position, data, compress)
+    else fanOut(this.host.membersOf(group), data, { compress })
   }
 
   /** The server is closed. */
