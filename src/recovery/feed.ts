@@ -1,6 +1,7 @@
 import { isThenable } from '../check.js'
 import { FeedMessage } from './feed-message.js'
 import type { HistoryPage, KeptMessage, Position } from './history.js'
+import { MessageMarks } from './message-marks.js'
 import type { LossReason } from './wire.js'
 
 /** How many messages are read from the history at a time. */
@@ -19,6 +20,8 @@ const MIN_RETRY_MS = 50
 const MAX_RETRY_MS = 5_000
 /** So often the history is read for a message that it does not have. */
 const MAX_STUCK = 8
+/** So often it is read again at once, while no message comes of it. */
+const MAX_AT_ONCE = 3
 
 /** What a feed needs of its node. */
 export interface FeedOwner {
@@ -35,23 +38,6 @@ export interface FeedOwner {
   moved(feed: Feed, reason: LossReason): void
   /** An id for messages of a group and an epoch that this node has not used before. */
   nextId(): number
-}
-
-/** So many of the last messages are told from others that have the same number. */
-const MAX_MARKS = 256
-/** How many characters or bytes of a message are looked at for that. */
-const MARK_SAMPLES = 32
-
-/** A number that two different messages hardly share: of the length, and of characters or bytes all over the message. */
-function markOf(data: string | Uint8Array): number {
-  const { length } = data
-  let mark = length
-  const step = Math.max(1, Math.floor(length / MARK_SAMPLES))
-  for (let at = length - 1; at >= 0; at -= step) {
-    const unit = typeof data === 'string' ? data.charCodeAt(at) : (data[at] as number)
-    mark = (Math.imul(mark, 31) + unit) | 0
-  }
-  return mark
 }
 
 /** A message that is known before those that come before it. */
@@ -80,6 +66,8 @@ export class Feed {
   /** Something that was published is not delivered yet, and not among {@link early}. */
   private isBehind = false
   private isReading = false
+  /** The history is read after the time of {@link wait} in any case. */
+  private isDue = false
   private readings: (() => void)[] = []
   private timer: NodeJS.Timeout | null = null
   private failures = 0
@@ -92,7 +80,7 @@ export class Feed {
   private tailBytes = 0
   private readonly reread = new Map<number, FeedMessage>()
   /** What the last messages were, by their offsets. */
-  private readonly marks = new Map<number, number>()
+  private readonly marks = new MessageMarks()
 
   constructor(group: string, owner: FeedOwner) {
     this.group = group
@@ -151,11 +139,11 @@ export class Feed {
 
   /** A message with a number that was delivered: the same once more, or another one, if the history lost its newest messages. */
   private receiveAgain(offset: number, data: string | Uint8Array, compress: boolean): void {
-    const known = this.marks.get(offset)
-    if (known === markOf(data)) return
-    if (known === undefined) {
+    const isSame = this.marks.has(offset, data)
+    if (isSame === true) return
+    if (isSame === null) {
       // Too long ago to be told: the history says whether it is behind.
-      if (this.marks.size === MAX_MARKS) this.refresh()
+      if (this.marks.isFull) this.refresh()
       return
     }
     this.moveTo(this.epoch, offset - 1, 'ahead')
@@ -166,38 +154,53 @@ export class Feed {
   /** Looks whether something was published that did not come. */
   refresh(): void {
     if (this.isOver) return
-    if (this.isReading) {
-      this.isBehind = true
-      return
-    }
-    this.isBehind = false
+    this.isBehind = true
+    if (this.isReading) return
     this.isReading = true
-    const since = this.position
-    const done = (page: HistoryPage): void => {
-      this.failures = 0
-      this.finishReading(() => {
-        this.take(page, since)
-      })
-    }
-    const failed = (): void => {
-      this.failures++
-      this.finishReading(() => {
-        if (this.position === null) this.startWithout()
-        this.wait(this.retryMs)
-      })
-    }
-    let page
-    try {
-      page =
-        since === null
-          ? this.owner.read(this.group, 0, 0)
-          : this.owner.read(this.group, since.offset, PAGE_MESSAGES)
-    } catch {
-      failed()
+    this.readOn()
+  }
+
+  /** Reads until nothing is behind. What a history gives at once is taken in a loop: a call for each page would fill the stack. */
+  private readOn(): void {
+    while (this.isBehind && !this.isOver) {
+      this.isBehind = this.isDue = false
+      const since = this.position
+      const take = (page: HistoryPage): void => {
+        this.failures = 0
+        if (!this.isOver) this.take(page, since)
+      }
+      let page
+      try {
+        page =
+          since === null
+            ? this.owner.read(this.group, 0, 0)
+            : this.owner.read(this.group, since.offset, PAGE_MESSAGES)
+      } catch {
+        this.failed()
+        continue
+      }
+      if (!isThenable(page)) {
+        take(page)
+        continue
+      }
+      void page
+        .then(take, () => {
+          this.failed()
+        })
+        .finally(() => {
+          this.readOn()
+        })
       return
     }
-    if (isThenable(page)) page.then(done, failed)
-    else done(page)
+    this.isReading = false
+    this.wakeReaders()
+  }
+
+  private failed(): void {
+    this.failures++
+    if (this.isOver) return
+    if (this.position === null) this.startWithout()
+    this.wait(this.retryMs)
   }
 
   /** Resolves when the history was asked once more, whatever came of it; what it has is delivered then. */
@@ -252,13 +255,6 @@ export class Feed {
     })
   }
 
-  private finishReading(use: () => void): void {
-    this.isReading = false
-    if (!this.isOver) use()
-    if (this.isBehind && !this.isReading) this.refresh()
-    if (!this.isReading) this.wakeReaders()
-  }
-
   private wakeReaders(): void {
     const { readings } = this
     this.readings = []
@@ -276,12 +272,12 @@ export class Feed {
     if (epoch !== position.epoch) {
       // All that the new history has is new here.
       this.moveTo(epoch, oldest - 1, 'epoch')
-      this.refresh()
+      this.goOn()
       return
     }
     if (since !== null && since.epoch === epoch && newest < since.offset) {
       this.moveTo(epoch, newest, 'ahead')
-      this.refresh()
+      this.goOn()
       return
     }
     if (newest <= position.offset) {
@@ -295,14 +291,23 @@ export class Feed {
     }
     for (const [offset, { data }] of this.early) if (offset <= this.offset) this.dropEarly(offset, data)
     this.deliverEarly()
-    if (newest > this.offset && (messages.length > 0 || oldest <= newest)) this.refresh()
+    if (newest > this.offset && (messages.length > 0 || oldest <= newest)) this.goOn()
     else this.settle()
+  }
+
+  /** There is more in the history. One that never gives it is asked ever more rarely. */
+  private goOn(): void {
+    if (this.stuck++ < MAX_AT_ONCE) {
+      this.refresh()
+      return
+    }
+    this.isDue = true
+    this.wait(this.retryMs)
   }
 
   /** The history has nothing more now. What is early may be published after it was read; or the history lost it. */
   private settle(): void {
-    if (this.early.size === 0) return
-    if (this.stuck++ < MAX_STUCK) {
+    if (this.early.size > 0 && this.stuck++ < MAX_STUCK) {
       this.wait(this.retryMs)
       return
     }
@@ -348,17 +353,10 @@ export class Feed {
 
   private deliver(message: FeedMessage): void {
     this.stuck = 0
-    this.mark(message)
+    this.marks.set(message)
     this.position = { epoch: this.epoch, offset: message.offset }
     if (this.catchers > 0) this.keepTail(message)
     this.owner.deliver(this, message)
-  }
-
-  private mark({ offset, data }: FeedMessage): void {
-    this.marks.set(offset, markOf(data))
-    if (this.marks.size <= MAX_MARKS) return
-    const [oldest] = this.marks.keys()
-    this.marks.delete(oldest as number)
   }
 
   private keepTail(message: FeedMessage): void {
@@ -375,6 +373,7 @@ export class Feed {
     if (this.early.size >= MAX_EARLY_MESSAGES || this.earlyBytes + data.length > MAX_EARLY_BYTES) {
       // It is in the history.
       this.isBehind = this.isReading
+      this.isDue = true
       return
     }
     this.early.set(offset, { data, compress })
@@ -406,7 +405,8 @@ export class Feed {
     if (this.isOver || this.timer !== null) return
     this.timer = setTimeout(() => {
       this.timer = null
-      if (this.position === null || this.early.size > 0 || this.failures > 0) this.refresh()
+      const isMissing = this.position === null || this.early.size > 0 || this.failures > 0
+      if (isMissing || this.isDue) this.refresh()
     }, ms).unref()
   }
 }

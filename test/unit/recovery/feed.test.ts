@@ -241,6 +241,63 @@ describe('a feed', () => {
     }
   })
 
+  it.each([
+    [
+      'an epoch of its own for each answer',
+      (i: number) => ({ epoch: `e${String(i)}`, newest: 5, oldest: 1, messages: [] }),
+    ],
+    ['none of the messages that it says to have', () => ({ epoch: 'e', newest: 5, oldest: 1, messages: [] })],
+    [
+      'other messages than were asked for',
+      () => ({ epoch: 'e', newest: 5, oldest: 1, messages: [{ offset: 9, data: 'x' }] }),
+    ],
+  ])('asks a history ever more rarely that gives %s, at once or later', async (_what, answer) => {
+    const owns = { epoch: 'e', newest: 0, oldest: 1, messages: [] }
+    jest.useFakeTimers()
+    try {
+      for (const isLater of [false, true]) {
+        const mine = new Bench()
+        mine.answer = () => {
+          const page = mine.reads === 1 ? owns : answer(mine.reads)
+          return isLater ? Promise.resolve(page) : page
+        }
+        mine.feed.start()
+        await jest.advanceTimersByTimeAsync(0)
+        mine.feed.refresh()
+        await jest.advanceTimersByTimeAsync(60_000)
+        expect(mine.reads).toBeLessThan(40)
+        expect(mine.reads).toBeGreaterThan(5)
+        mine.answer = () => ({ ...owns, newest: 1, messages: [{ offset: 1, data: 'a' }] })
+        await jest.advanceTimersByTimeAsync(10_000)
+        expect(mine.log.at(-1)).toBe('1 a')
+        mine.feed.stop()
+      }
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  it('reads any number of pages that are given at once', () => {
+    bench.feed.start()
+    const { epoch } = bench.feed
+    const count = 2_000_000
+    bench.answer = () => {
+      const offset = bench.feed.offset + 1
+      return { epoch, newest: count, oldest: 1, messages: offset > 20_000 ? [] : [{ offset, data: 'x' }] }
+    }
+    bench.feed.refresh()
+    expect(bench.log).toHaveLength(20_001)
+  })
+
+  it('asks for what is missing at once, also before a message that is too large to be kept', async () => {
+    bench.feed.start()
+    bench.append('a')
+    const large = 'x'.repeat(2 * 1024 * 1024)
+    bench.feed.receive(bench.append(large), large, true)
+    await later(60)
+    expect(bench.feed.offset).toBe(2)
+  })
+
   it('keeps the newest messages only while a member catches up, and within a bound', () => {
     bench.feed.start()
     const give = (): Position => {
