@@ -41,10 +41,10 @@ export class FeedMember {
   private readonly feed: Feed
   private readonly owner: MemberOwner
   /**
-   * `waiting`: for the client's positions, or for the first position of the feed; `catching`: what it gets comes from the history;
-   * `live`: what it gets comes from the feed
+   * `waiting`: for the client's positions, or for the first position of the feed; `verifying`: whether the history has the client's
+   * position; `catching`: what it gets comes from the history; `live`: what it gets comes from the feed
    */
-  private state: 'waiting' | 'catching' | 'live' | 'gone' = 'waiting'
+  private state: 'waiting' | 'verifying' | 'catching' | 'live' | 'gone' = 'waiting'
   /** The position of the client; null: it has none; undefined: not known yet. */
   private asked: Position | null | undefined
   /** Where the member is: after the message with this offset. Before its positions are known: where it joined. */
@@ -90,8 +90,11 @@ export class FeedMember {
     const { feed } = this
     if (this.state === 'waiting') this.offset = feed.offset
     else if (this.state === 'live') this.skip(reason)
-    // One that catches up sees for itself what is trimmed.
-    else if (this.state === 'catching' && (reason === 'epoch' || this.offset > feed.offset)) this.skip(reason)
+    // One that catches up sees for itself what is trimmed. Of what was lost it has missed the end at least.
+    else if (this.state === 'catching' && reason === 'epoch') this.skip(reason)
+    else if (this.state === 'catching' && reason === 'ahead') {
+      this.skip(reason, Math.min(this.offset, feed.offset))
+    }
   }
 
   /** The connection is not a member any more. @param isOpen whether the client is to know */
@@ -115,7 +118,7 @@ export class FeedMember {
       this.skip('epoch', this.offset)
       this.goOn()
     } else if (asked.offset > feed.offset) {
-      this.state = 'catching'
+      this.state = 'verifying'
       void this.verify(asked)
     } else {
       this.recover(asked)
@@ -228,24 +231,25 @@ export class FeedMember {
       }
       const { id } = feed
       const { offset } = this
-      let page
+      let page: HistoryPage | null = null
       try {
         page = await this.owner.readPage(feed.group, offset, PAGE_MESSAGES)
-        until = Infinity
-        failures = 0
       } catch {
-        if (until === Infinity) until = performance.now() + this.owner.patienceMs
-        if (performance.now() >= until) {
-          if (!this.isGone) this.skip('unavailable')
+        // It is tried again below.
+      }
+      if (page !== null) {
+        if (this.isGone) return
+        // The feed has moved meanwhile: the member was told, and goes on from there.
+        if (feed.id !== id || this.offset !== offset) continue
+        if (await this.takePage(page)) {
+          until = Infinity
+          failures = 0
           continue
         }
-        await delay(Math.min(MIN_RETRY_MS * 2 ** failures++, MAX_RETRY_MS))
-        continue
       }
-      if (this.isGone) return
-      // The feed has moved meanwhile: the member was told, and goes on from there.
-      if (feed.id !== id || this.offset !== offset) continue
-      if (!(await this.takePage(page))) await delay(MIN_RETRY_MS)
+      if (until === Infinity) until = performance.now() + this.owner.patienceMs
+      if (performance.now() < until) await delay(Math.min(MIN_RETRY_MS * 2 ** failures++, MAX_RETRY_MS))
+      else if (!this.isGone) this.skip('unavailable')
     }
   }
 
@@ -262,6 +266,7 @@ export class FeedMember {
       return true
     }
     const { id } = feed
+    const before = this.offset
     for (const message of messages) {
       if (message.offset !== this.offset + 1) continue
       while (!this.line.hasRoom) {
@@ -274,7 +279,7 @@ export class FeedMember {
       if (this.isGone || feed.id !== id || message.offset !== this.offset + 1) return true
       if (!this.send(feed.messageOf(message))) return false
     }
-    return messages.length > 0
+    return this.offset > before
   }
 
   /** @returns false: the connection did not take it */

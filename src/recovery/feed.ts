@@ -52,7 +52,7 @@ interface Early {
  */
 export class Feed {
   readonly group: string
-  /** Of the messages of the present epoch. */
+  /** Of the messages of the present epoch, until the history loses its newest messages. */
   id = -1
   /** The last message that was delivered; null: not known yet. */
   position: Position | null = null
@@ -339,8 +339,9 @@ export class Feed {
   }
 
   private moveTo(epoch: string, offset: number, reason: LossReason): void {
-    if (epoch !== this.epoch) this.id = this.owner.nextId()
     if (reason !== 'trimmed') {
+      // What was read of the life that is over is not sent any more.
+      this.id = this.owner.nextId()
       this.forgetEarly()
       this.marks.clear()
     }

@@ -1,6 +1,35 @@
 /** Recovery where nodes differ, the history answers nonsense, and peers do what they can. */
 import type { WebSocketServer } from '../../src/index.js'
+import type { HistoryPage, HistoryStore, Position } from '../../src/recovery/index.js'
 import { until, World } from '../helpers/recovery-world.js'
+
+/** A history that does what a test wants of one that is broken. */
+class BrokenHistory implements HistoryStore {
+  epoch = 'e'
+  texts: string[] = []
+  /** Changes an answer. */
+  change: (page: HistoryPage, after: number, count: number) => HistoryPage | Promise<HistoryPage> = (page) =>
+    page
+
+  append(_: string, data: string | Uint8Array): Position {
+    return { epoch: this.epoch, offset: this.texts.push(String(data)) }
+  }
+
+  read(_: string, after: number, count: number): HistoryPage | Promise<HistoryPage> {
+    const all = this.texts.map((data, i) => ({ offset: i + 1, data }))
+    const messages = all.slice(after, after + count)
+    return this.change({ epoch: this.epoch, newest: all.length, oldest: 1, messages }, after, count)
+  }
+}
+
+/** What is let go later. */
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => undefined
+  const passed = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { passed, open }
+}
 
 let world: World
 beforeEach(() => {
@@ -22,5 +51,87 @@ describe('nodes that differ', () => {
     await a.server.group('room:1').publish('m0')
     await until(() => clients.every(({ got }) => got.length === 1), 'the message on both')
     expect(clients.map(({ got }) => got)).toEqual([['m0'], ['m0']])
+  })
+})
+
+describe('a history that is broken', () => {
+  const from = (offset: number): object => ({
+    recovery: { positions: [{ group: 'room:1', epoch: 'e', offset }], onRecovered },
+  })
+  const events: unknown[] = []
+  const onRecovered = (event: { readonly group: string }): void => void events.push({ ...event, group: '' })
+  let history: BrokenHistory
+  beforeEach(() => {
+    events.length = 0
+    world.history = history = new BrokenHistory()
+  })
+
+  it.each([
+    ['at once', false],
+    ['later', true],
+  ])(
+    'and always gives the same messages, %s, stops neither the process nor what comes live',
+    async (_, isLater) => {
+      const { server, url } = await world.node({ historyTimeoutMs: 50 })
+      const room = server.group('room:1')
+      for (const text of ['a', 'b', 'c']) await room.publish(text)
+      history.change = (page, after, count) => {
+        const messages = count > 0 && after < 3 ? [{ offset: 1, data: 'a' }] : []
+        return isLater ? Promise.resolve({ ...page, messages }) : { ...page, messages }
+      }
+      const { got } = await world.client(url, from(1))
+      await until(() => events.length === 1, 'the outcome')
+      expect(events).toEqual([{ group: '', recovered: false, reason: 'unavailable' }])
+      await room.publish('d')
+      await until(() => got.length === 1, 'the next message')
+      expect(got).toEqual(['d'])
+    },
+  )
+
+  it('and loses its newest messages tells a member that catches up, and sends it nothing of them', async () => {
+    const { server, url } = await world.node({ checkIntervalMs: 50 })
+    const room = server.group('room:1')
+    const holder = await world.joined(url)
+    for (let i = 1; i <= 10; i++) await room.publish(`old ${String(i)}`)
+    await until(() => holder.got.length === 10, 'all messages')
+    const [asked, late] = [gate(), gate()]
+    history.change = async (page, after) => {
+      if (after !== 3) return page
+      asked.open()
+      await late.passed
+      return page
+    }
+    const { got } = await world.client(url, from(3))
+    await asked.passed
+    history.texts.length = 5
+    await until(() => holder.events.length === 1, 'the feed to find out')
+    late.open()
+    await until(() => got.length > 1, 'what is left')
+    await room.publish('new 6')
+    await until(() => got.includes('new 6'), 'the next message')
+    expect(got).toEqual(['old 4', 'old 5', 'new 6'])
+    expect(events).toEqual([{ group: '', recovered: false, reason: 'ahead' }])
+  })
+
+  it('and begins anew while a position is looked for tells its client once', async () => {
+    const { server, url } = await world.node({ checkIntervalMs: 50 })
+    const room = server.group('room:1')
+    const holder = await world.joined(url)
+    await room.publish('a')
+    const [asked, late] = [gate(), gate()]
+    history.change = async (page, after) => {
+      if (after !== 9) return page
+      asked.open()
+      await late.passed
+      return { ...page, epoch: history.epoch }
+    }
+    const { got } = await world.client(url, from(9))
+    await asked.passed
+    history.epoch = 'f'
+    await until(() => holder.events.length === 1, 'the feed to find out')
+    late.open()
+    await room.publish('b')
+    await until(() => got.includes('b'), 'the next message')
+    expect(events).toEqual([{ group: '', recovered: false, reason: 'epoch' }])
   })
 })
