@@ -38,9 +38,13 @@ export class PrefixingDriver extends SocketDriver {
     return super.deliver(message)
   }
 
-  /** Sends a control message, whatever waits: it is short, and there are few. */
+  /** Sends a control message. Where it is not admitted the connection fails, by any policy: the peer would misread what follows. */
   sendControl(text: string): void {
-    this.connection.send(text)
-    this.sent(1)
+    if (this.admits()) {
+      this.connection.send(text)
+      this.sent(1)
+    } else {
+      this.failSlowPeer()
+    }
   }
 }

@@ -211,7 +211,11 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   /** Compression or decompression in the thread pool ended: there is something to pull or to write. */
   wake(): void {
-    this.goOn()
+    this.run(true)
+    if (this.phase === 'gone') return
+    if (this.mayRead) this.transport.resume()
+    // What came with the handshake may be inflating already, and the transport reading.
+    else if (this.connection.isInflating) this.transport.pause()
   }
 
   unblock(isAll: boolean): void {
@@ -224,7 +228,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
       return
     }
     this.mustPull = false
-    this.goOn()
+    this.wake()
   }
 
   timeIsUp(now: number): void {
@@ -246,7 +250,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   }
 
   /** Whether a further message is taken, judged by the output that waits. If not, the slow-consumer policy has acted. */
-  private admits(): boolean {
+  protected admits(): boolean {
     const { connection, maxWaitingBytes: most } = this
     return connection.mostBufferedBytes <= most || connection.bufferedBytes <= most || this.admitsOneMore()
   }
@@ -258,14 +262,17 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     this.writeOut(true)
     if (this.connection.waitingBytes(this.flow.hasRoom) <= this.maxWaitingBytes) return true
     this.needsDrain = true
-    if (this.slowConsumer === 'close') {
-      this.connection.failOverLimit(this.flow.dropForSlowPeer(), true)
-      // No more messages are delivered: a full inbox must not hold back the error.
-      this.release(Hold.INBOX)
-      this.reportState()
-      this.runSoon()
-    }
+    if (this.slowConsumer === 'close') this.failSlowPeer()
     return false
+  }
+
+  /** Fails the connection, because the peer reads too slowly. */
+  protected failSlowPeer(): void {
+    this.connection.failOverLimit(this.flow.dropForSlowPeer(), true)
+    // No more messages are delivered: a full inbox must not hold back the error.
+    this.release(Hold.INBOX)
+    this.reportState()
+    this.runSoon()
   }
 
   /** @internal Messages were queued. @returns whether output is at or below the high-water mark */
@@ -341,14 +348,6 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   private get mayRead(): boolean {
     return this.isPulling && !this.connection.isInflating
-  }
-
-  private goOn(): void {
-    this.run(true)
-    if (this.phase === 'gone') return
-    if (this.mayRead) this.transport.resume()
-    // What came with the handshake may be inflating already, and the transport reading.
-    else if (this.connection.isInflating) this.transport.pause()
   }
 
   /** Output was queued: it is written after the code that runs now. */

@@ -1,6 +1,9 @@
 /** Recovery where nodes differ, the history answers nonsense, and peers do what they can. */
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import type { WebSocketServer } from '../../src/index.js'
 import type { HistoryPage, HistoryStore, Position } from '../../src/recovery/index.js'
+import { frame, KEY } from '../helpers/frame-builder.js'
 import { until, World } from '../helpers/recovery-world.js'
 
 /** A history that does what a test wants of one that is broken. */
@@ -134,4 +137,55 @@ describe('a history that is broken', () => {
     await until(() => got.includes('b'), 'the next message')
     expect(events).toEqual([{ group: '', recovered: false, reason: 'epoch' }])
   })
+})
+
+describe('a client that does what it can', () => {
+  const text = (payload: string): Buffer => frame({ opcode: 1, payload, key: KEY })
+
+  /** A client with the subprotocol that reads nothing after the handshake. */
+  async function openDeaf(url: string, path: string): Promise<ReturnType<typeof createConnection>> {
+    const socket = createConnection(Number(new URL(url).port), '127.0.0.1')
+    // It is cut while it still writes.
+    socket.on('error', () => undefined)
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Protocol: hawser.recovery\r\n\r\n',
+    )
+    await once(socket, 'data')
+    socket.pause()
+    return socket
+  }
+
+  it.each(['close', 'drop'] as const)(
+    'as going in and out of a group without reading what it is told, is cut where slowConsumer is %s',
+    async (slowConsumer) => {
+      const { server, url } = await world.node(
+        {},
+        { slowConsumer, limits: { maxBufferedOutputBytes: 65_536 } },
+      )
+      const group = `room:${'x'.repeat(240)}`
+      let most = 0
+      const errors: unknown[] = []
+      server.route('/doors', {
+        onTextMessage: (socket, door) => {
+          most = Math.max(most, socket.bufferedAmount)
+          if (door === 'in') socket.join(group)
+          else socket.leave(group)
+        },
+        onError: (_, error) => void errors.push((error as { readonly code?: unknown }).code),
+      })
+      const socket = await openDeaf(url, '/doors')
+      socket.write(text('2{"positions":[]}'))
+      const doors = Buffer.concat(Array.from({ length: 500 }, () => [text('0in'), text('0out')]).flat())
+      const knock = (): void => {
+        if (errors.length === 0 && !socket.destroyed) socket.write(doors, knock)
+      }
+      knock()
+      await until(() => errors.length > 0, 'the end')
+      expect(errors).toEqual(['HAWSER_SLOW_CONSUMER'])
+      expect(most).toBeLessThan(80_000)
+      socket.destroy()
+    },
+  )
 })
