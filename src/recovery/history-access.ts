@@ -3,12 +3,17 @@ import { toError } from '../errors.js'
 import type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from './history.js'
 import { isEpoch, isOffset } from './wire.js'
 
+/** What a message that waits costs in memory beside its data, roughly, in bytes. */
+const PENDING_BYTES = 256
+
 /** The history, as a server uses it: what it answers is checked, waited for within a time, and its failures are reported. */
 export class HistoryAccess {
   /** Calls that failed. */
   errors = 0
   /** Bytes of messages that it has not taken yet. */
   pendingBytes = 0
+  /** How many these messages are. */
+  private pending = 0
   private readonly store: HistoryStore
   private readonly limits: HistoryLimits
   private readonly timeoutMs: number
@@ -31,9 +36,17 @@ export class HistoryAccess {
     const answer = this.call('append', () => this.store.append(group, data, this.limits), readPosition)
     if (!(answer instanceof Promise)) return answer
     this.pendingBytes += bytes
+    this.pending++
     return answer.finally(() => {
       this.pendingBytes -= bytes
+      this.pending--
     })
+  }
+
+  /** Whether a message of this size may wait for the history too. One alone always may. */
+  admits(bytes: number, maxPendingBytes: number): boolean {
+    const { pending, pendingBytes } = this
+    return pending === 0 || pendingBytes + bytes + pending * PENDING_BYTES <= maxPendingBytes
   }
 
   /** @throws or rejects with what the history failed with, after it was reported */

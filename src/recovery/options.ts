@@ -19,7 +19,10 @@ export interface RecoveryOptions {
   readonly checkIntervalMs?: number | undefined
   /** How long an answer of the history is waited for, in milliseconds. Default 5 s. */
   readonly historyTimeoutMs?: number | undefined
-  /** The size of published messages that the history has not taken yet, in bytes; above it `publish` rejects. Default 16 MiB. */
+  /**
+   * The size of published messages that the history has not taken yet, in bytes, each with 256 bytes more; above it `publish`
+   * rejects. Default 16 MiB.
+   */
   readonly maxPendingBytes?: number | undefined
 }
 

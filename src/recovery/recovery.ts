@@ -150,8 +150,7 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
     const content = publishedData(data)
     if (this.isClosed) return Promise.reject(new InvalidStateError('the server is closed'))
     const { maxPendingBytes } = this.host.settings
-    const { pendingBytes } = this.history
-    if (pendingBytes > 0 && pendingBytes + content.length > maxPendingBytes) {
+    if (!this.history.admits(content.length, maxPendingBytes)) {
       this.counts.failed++
       return Promise.reject(
         new RangeError(

@@ -612,6 +612,19 @@ describe('a history that fails', () => {
     expect(history.closed).toBe(1)
   })
 
+  it('bounds also empty messages that wait for it', async () => {
+    const history = new TestHistory()
+    const { server } = await serve(joining, {
+      recovery: recovery({ history, historyTimeoutMs: 50, maxPendingBytes: 2_000 }),
+      onError: () => undefined,
+    })
+    history.state = 'stalled'
+    const publishes = Array.from({ length: 100 }, () => server.group('room:1').publish(''))
+    await Promise.allSettled(publishes)
+    expect(history.calls.append).toBeGreaterThan(1)
+    expect(history.calls.append).toBeLessThan(10)
+  })
+
   it('that answers nonsense does no harm', async () => {
     const answers: unknown[] = [null, 5, {}, { epoch: '', offset: 1 }, { epoch: 'e', offset: 0 }]
     for (const answer of answers) {
