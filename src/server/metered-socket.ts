@@ -73,8 +73,12 @@ export class MeteredSocketCore extends ServerSocketCore implements Timed {
     if (this.dropsCurrent) return
     const { connection } = this.driver
     const now = monotonicNow()
-    const quota = this.meter.judgePart(connection.receivedDataBytes, now)
-    if (quota !== null && !this.goesOn(quota, now)) this.dropsCurrent = true
+    const { isInMessage } = connection
+    const quota = this.meter.judgePart(connection.receivedDataBytes, isInMessage, now)
+    if (quota === null || this.goesOn(quota, now)) return
+    if (isInMessage) this.dropsCurrent = true
+    // The messages to which the bytes belong have reached their handler, and so the bytes count.
+    else this.meter.owe(now)
   }
 
   /** The quotas have room again. */
