@@ -23,7 +23,7 @@ const CODES: Readonly<Record<QuotaKind, LimitErrorCode>> = {
 export class ConnectionMeter {
   /** How often a quota was exceeded. */
   excesses = 0
-  private readonly quotas: ConnectionQuotas
+  protected readonly quotas: ConnectionQuotas
   /** The states of the three buckets: see {@link RateLimit}. */
   private messagesFullAt = -Infinity
   private bytesFullAt = -Infinity
