@@ -33,9 +33,8 @@ export { ReadyState, type ConnectionOptions, type SendOptions }
 /**
  * One WebSocket connection after its opening handshake: RFC 6455 sections 5 to 7 without I/O, timers or a clock. The
  * caller, its driver, passes bytes in and takes bytes and events out.
- *
- * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput}
- * until null, and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
+ * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput} until null,
+ * and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
 export class Connection implements Waker {
   static {
@@ -147,6 +146,11 @@ export class Connection implements Waker {
   /** The received bytes of data frames; each header counts as 2 bytes. */
   get receivedDataBytes(): number {
     return this.receiver === null ? this.earlierBytes : this.receiver.dataBytes
+  }
+
+  /** Whether part of a message was received, and nothing after it. */
+  get isInMessage(): boolean {
+    return this.receiver?.isInMessage === true
   }
 
   /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */

@@ -133,6 +133,11 @@ export class Receiver implements DecodeListener {
     return this.decoding !== null
   }
 
+  /** Whether part of a message was received. */
+  get isInMessage(): boolean {
+    return this.assembler !== null || this.isInflating
+  }
+
   /** @param chunk owned by the receiver from now on, or until {@link keepInput} if it is lent */
   push(chunk: Uint8Array, isBorrowed = false): void {
     if (isBorrowed && this.parser.bufferedBytes > 0) {

@@ -1,4 +1,4 @@
-import { copyOwn } from './own-copy.js'
+import { copyOwn, isPooled } from './own-copy.js'
 import { sliceLatin1 } from '../native/buffer-text.js'
 import { viewMemory } from '../native/buffer-view.js'
 import { lane, MAX_MESSAGES } from '../native/simd.js'
@@ -15,7 +15,7 @@ import { Opcode } from './opcode.js'
 
 /**
  * The most bytes of a chunk that become one string, or one piece of memory: a message that the application keeps holds at most
- * that much of what came with it. Node's own pool of small Buffers holds up to 8 KiB.
+ * that much of what came with it. Node's own pool of small Buffers holds 8 KiB, from Node 24 on 64 KiB.
  */
 const MAX_RUN_BYTES = 2048
 /** A longer message is not part of a run: it costs little to take it by itself. */
@@ -47,6 +47,8 @@ export class MessageRun {
   /** A copy of all, where they are given as bytes: its memory, and where it begins there. */
   private memory: ArrayBufferLike | null = null
   private offset = 0
+  /** Whether that memory is of no pool: one message could be transferred to another thread under the others. */
+  private mustCopy = false
   private next = 0
   private first = 0
   /** Where each begins and ends, in turn. */
@@ -75,6 +77,7 @@ export class MessageRun {
       const copy = copyOwn(source, first, last)
       this.memory = copy.buffer
       this.offset = copy.byteOffset
+      this.mustCopy = !isPooled(copy)
     }
     let byteLength = 0
     for (let i = 0; i < 2 * count; i += 2) byteLength += (bounds[i + 1] as number) - (bounds[i] as number)
@@ -98,9 +101,9 @@ export class MessageRun {
     this.next = next + 2
     const start = (bounds[next] as number) - first
     const end = (bounds[next + 1] as number) - first
-    return memory === null
-      ? this.text.substring(start, end)
-      : viewMemory(memory, this.offset + start, end - start)
+    if (memory === null) return this.text.substring(start, end)
+    const view = viewMemory(memory, this.offset + start, end - start)
+    return this.mustCopy ? Buffer.from(view) : view
   }
 
   /** Forgets the messages. */

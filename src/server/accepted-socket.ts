@@ -92,9 +92,16 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     this.sink.use(handlers)
   }
 
-  /** Reports that the route's function failed to make the handlers. */
-  failToOpen(error: unknown): void {
+  /** Reports that a function of the application failed that is none of the handlers. */
+  applicationFailed(error: unknown): void {
     this.sink.handlerFailed(error)
+  }
+
+  /** Counts a message that was received and reaches no handler. */
+  dropReceived(): void {
+    if (this.isOver) this.owner.received()
+    this.messagesReceived++
+    this.sink.drop(1)
   }
 
   /** Closes the connection, and cuts it after this time. Nobody waits for it here. */

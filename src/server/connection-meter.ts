@@ -23,7 +23,7 @@ const CODES: Readonly<Record<QuotaKind, LimitErrorCode>> = {
 export class ConnectionMeter {
   /** How often a quota was exceeded. */
   excesses = 0
-  private readonly quotas: ConnectionQuotas
+  protected readonly quotas: ConnectionQuotas
   /** The states of the three buckets: see {@link RateLimit}. */
   private messagesFullAt = -Infinity
   private bytesFullAt = -Infinity
@@ -67,15 +67,18 @@ export class ConnectionMeter {
     this.surplusBytes = Math.max(0, this.surplusBytes - this.lastBytes)
   }
 
-  /** Judges what a chunk has beside its whole messages, and counts it as {@link judgeMessage} does. */
-  judgePart(receivedDataBytes: number, now: number): QuotaKind | null {
+  /**
+   * Judges what a chunk has beside its whole messages, and counts it as {@link judgeMessage} does.
+   * @param isInMessage whether the last message is unfinished; else what is not counted belongs to messages that are over
+   */
+  judgePart(receivedDataBytes: number, isInMessage: boolean, now: number): QuotaKind | null {
     const { bytes } = this.quotas
     if (bytes === null) return null
     this.see(receivedDataBytes)
     if (this.surplusBytes === 0) return null
     this.last = 'part'
     this.lastBytes = this.surplusBytes
-    this.prepaidBytes += this.surplusBytes
+    if (isInMessage) this.prepaidBytes += this.surplusBytes
     this.surplusBytes = 0
     if (!bytes.admits(this.bytesFullAt, now, this.lastBytes)) return this.exceeded('bytes')
     this.owe(now)

@@ -20,7 +20,9 @@ import type { DriverOptions } from '../socket/driver-owner.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
 import type { Transport } from '../transport/transport.js'
 import type { Handlers } from '../service/service.js'
-import { ServerSocketCore, type Opening, type SocketOwner } from './accepted-socket.js'
+import { ServerSocketCore, type Opening } from './accepted-socket.js'
+import { Metering, type MeteredOwner } from './metering.js'
+import type { ConnectionQuotas } from './quota-options.js'
 import type { ServerSocket } from './server-socket.js'
 
 /** A connection waits for room from this number of waiting bytes on, where the limit is higher, or off. */
@@ -65,8 +67,16 @@ export class RecoveringSocketCore extends ServerSocketCore implements Line {
     options: DriverOptions,
   ): SocketDriver {
     this.markBytes = Math.min(options.limits.maxBufferedOutputBytes / 2, MAX_MARK_BYTES)
-    this.prefixing = new PrefixingDriver(transport, connection, options, this)
+    this.prefixing = this.makePrefixing(transport, connection, options)
     return this.prefixing
+  }
+
+  protected makePrefixing(
+    transport: Transport,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+  ): PrefixingDriver {
+    return new PrefixingDriver(transport, connection, options, this)
   }
 
   private takePositions(data: string | Buffer): void {
@@ -89,25 +99,80 @@ export class RecoveringSocketCore extends ServerSocketCore implements Line {
   declare private prefixing: PrefixingDriver
 }
 
-/** Makes the state of a connection with the subprotocol of recovery, which the application does not see. */
+/** Looks, after each chunk, at what is not a whole message. */
+class MeteredPrefixingDriver extends PrefixingDriver {
+  override receive(chunk: Buffer): void {
+    super.receive(chunk)
+    // A loop that is held has messages left that account for these bytes.
+    if (this.isPulling && this.owner instanceof MeteredRecoveringCore) this.owner.partReceived()
+  }
+}
+
+/**
+ * The same with quotas. The client's positions, which are one message of a bounded size, count for none: without them no other
+ * message is taken. All others count as they come, with their prefix of one byte.
+ */
+class MeteredRecoveringCore extends RecoveringSocketCore {
+  private readonly metering: Metering
+
+  constructor(
+    transport: Transport,
+    opening: Opening,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+    handlers: Handlers<ServerSocket>,
+    owner: MeteredOwner,
+    quotas: ConnectionQuotas,
+  ) {
+    super(transport, opening, connection, options, handlers, owner)
+    this.metering = new Metering(this, owner, quotas)
+  }
+
+  override handleEvent(event: ConnectionEvent): void {
+    if (event.type === 'message' && this.line.positions === null) {
+      this.metering.skipMessage(event.data.length, this.driver.connection.receivedDataBytes)
+    } else if (!this.metering.admits(event)) {
+      return
+    }
+    super.handleEvent(event)
+  }
+
+  partReceived(): void {
+    if (this.line.positions !== null) this.metering.partReceived()
+  }
+
+  protected override makePrefixing(
+    transport: Transport,
+    connection: ConnectionOptions,
+    options: DriverOptions,
+  ): PrefixingDriver {
+    return new MeteredPrefixingDriver(transport, connection, options, this)
+  }
+
+  protected override beginClosing(): void {
+    super.beginClosing()
+    this.metering.endPause()
+  }
+}
+
+/**
+ * Makes the state of a connection with the subprotocol of recovery, which the application does not see.
+ * @param quotas null: it has none
+ */
 export function makeRecoveringCore(
   transport: Transport,
   opening: Opening,
   connection: ConnectionOptions,
   options: DriverOptions,
   handlers: Handlers<ServerSocket>,
-  owner: SocketOwner,
+  owner: MeteredOwner,
+  quotas: ConnectionQuotas | null,
 ): RecoveringSocketCore {
-  const info = { ...opening.info, protocol: innerProtocol(opening.info.protocol) }
-  const limits = widen(options.limits)
-  return new RecoveringSocketCore(
-    transport,
-    { ...opening, info },
-    { ...connection, limits },
-    options,
-    handlers,
-    owner,
-  )
+  const inner = { ...opening, info: { ...opening.info, protocol: innerProtocol(opening.info.protocol) } }
+  const wide = { ...connection, limits: widen(options.limits) }
+  return quotas === null
+    ? new RecoveringSocketCore(transport, inner, wide, options, handlers, owner)
+    : new MeteredRecoveringCore(transport, inner, wide, options, handlers, owner, quotas)
 }
 
 /** The connection as one with recovery; null: it has not that subprotocol. */

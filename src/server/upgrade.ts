@@ -221,8 +221,7 @@ export abstract class Upgrade implements Timed {
   private accept(route: ServedRoute, request: UpgradeRequest, decision: AcceptDecision<unknown>): void {
     const { core, secure, remoteAddress } = this
     const chosen = decision.protocol ?? this.chooseProtocol(route, request)
-    const recovers = core.recovery !== null && route.settings.quotas === null
-    const protocol = recovers ? chooseRecovery(chosen, request.protocols) : chosen
+    const protocol = core.recovery === null ? chosen : chooseRecovery(chosen, request.protocols)
     const agreement = core.options.extensions.accept(request.extensions)
     const head = formatUpgradeResponse(request, {
       protocol,
@@ -278,10 +277,10 @@ export abstract class Upgrade implements Timed {
     const driver = { limits, slowConsumer }
     const { service } = route
     const core =
-      quotas !== null
-        ? new MeteredSocketCore(transport, opening, connection, driver, service, route, quotas)
-        : this.core.recovery !== null && isRecoveryProtocol(info.protocol)
-          ? makeRecoveringCore(transport, opening, connection, driver, service, route)
+      this.core.recovery !== null && isRecoveryProtocol(info.protocol)
+        ? makeRecoveringCore(transport, opening, connection, driver, service, route, quotas)
+        : quotas !== null
+          ? new MeteredSocketCore(transport, opening, connection, driver, service, route, quotas)
           : new ServerSocketCore(transport, opening, connection, driver, service, route)
     if (this.clientAddress !== core.clientAddress) core.clientAddress = this.clientAddress
     route.opened(core)
@@ -289,7 +288,7 @@ export abstract class Upgrade implements Timed {
       try {
         core.use(checkMade(route.factory(core.socket)))
       } catch (error) {
-        core.failToOpen(error)
+        core.applicationFailed(error)
       }
     }
     core.open(this.takeEarlyData())

@@ -436,3 +436,23 @@ it('pings above a quota are answered where they are dropped, and reach no handle
   expect(pinged).toEqual(['0', '1', '2'])
   expect(server.stats().quotas).toMatchObject({ droppedControlFrames: 2 })
 })
+
+it('text that is above a quota by its bytes alone reaches its handler, counts, and drops no later message', async () => {
+  const { server, received, echoed, open } = await served('by the handle', {
+    bytesPerSecond: 1000,
+    byteBurst: 200,
+    onExceeded: 'drop',
+  })
+  const peer = await open()
+  // 92 characters with the header, and 182 bytes beside.
+  const long = '\u3042'.repeat(90)
+  peer.write(text(long))
+  await until('it is judged', () => server.stats().messagesReceived === 1)
+  await echoed('meanwhile')
+  // It owes 72 bytes, which take 72 ms, and this has 102.
+  await pause(300)
+  peer.write(text('later'.repeat(20)))
+  await until('the other has come', () => server.stats().messagesReceived === 3)
+  expect(received).toEqual([long, 'later'.repeat(20)])
+  expect(server.stats().quotas).toMatchObject({ droppedMessages: 0 })
+})

@@ -261,10 +261,10 @@ describe('the subprotocol of recovery', () => {
     expect(await offered(offers, { recovery: recovery() }, { onUpgrade })).toBe('chat+hawser.recovery')
   })
 
-  it('is not chosen for a service with quotas, which counts whole messages of the application', async () => {
+  it('is chosen for a service with quotas too', async () => {
     const offers = ['chat+hawser.recovery', 'chat']
     const quotas = { messagesPerSecond: 10 }
-    expect(await offered(offers, { recovery: recovery(), protocols: ['chat'], quotas })).toBe('chat')
+    expect(await offered(offers, { recovery: recovery(), protocols: ['chat'], quotas })).toBe(offers[0])
   })
 
   it('does not show in socket.protocol of either side where recovery is on', async () => {

@@ -231,4 +231,22 @@ describe.each([
     expect(messagesOf(other)).toEqual(['1', '2'])
     expect(messagesOf(run)).toEqual(['two', 'three'])
   })
+
+  test('have memory of their own, which may be transferred, while Node has no pool', () => {
+    if (!isOn) return
+    const { poolSize } = Buffer
+    Buffer.poolSize = 0
+    try {
+      const parser = parserOf()
+      parser.push(place(frames(bytes('1'.repeat(500)), bytes('2'.repeat(500)), bytes('3'.repeat(500)))))
+      const run = parser.takeRun() as MessageRun
+      const first = run.shift() as Buffer
+      const second = run.shift() as Buffer
+      structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] })
+      expect([first.length, second.toString()]).toEqual([0, '2'.repeat(500)])
+      expect(messagesOf(run)).toEqual(['3'.repeat(500)])
+    } finally {
+      Buffer.poolSize = poolSize
+    }
+  })
 })

@@ -41,3 +41,21 @@ describe('a copy', () => {
     expect(copyOwn(source, 1, 3)).toEqual(source.subarray(1, 3))
   })
 })
+
+test('copies have memory of their own, which may be transferred, while Node has no pool', () => {
+  const { poolSize } = Buffer
+  Buffer.poolSize = 0
+  try {
+    // The first ones may lie in the last piece of the pool.
+    const copies = Array.from({ length: 200 }, () => copyOwn(source, 1, 100)).slice(100)
+    const [first] = copies.splice(0, 1) as [Buffer]
+    expect(first.buffer.byteLength).toBe(99)
+    structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] })
+    expect(first).toHaveLength(0)
+    for (const copy of copies) expect(copy).toEqual(source.subarray(1, 100))
+  } finally {
+    Buffer.poolSize = poolSize
+  }
+  const pooled = [copyOwn(source, 1, 4), copyOwn(source, 4, 8)] as const
+  expect(pooled[0].buffer).toBe(pooled[1].buffer)
+})

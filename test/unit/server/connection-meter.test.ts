@@ -15,7 +15,7 @@ describe('a quota of messages', () => {
   it('judges messages by their number, and no other thing', () => {
     const meter = meterOf({ messagesPerSecond: 10, messageBurst: 2 })
     expect([0, 0, 0].map((now) => meter.judgeMessage(1e9, 0, now))).toEqual([null, null, 'messages'])
-    expect(meter.judgePart(1e9, 0)).toBeNull()
+    expect(meter.judgePart(1e9, false, 0)).toBeNull()
     expect(meter.judgeControlFrame(0)).toBeNull()
     expect([99, 100, 100].map((now) => meter.judgeMessage(0, 0, now))).toEqual(['messages', null, 'messages'])
   })
@@ -89,22 +89,22 @@ describe('a quota of bytes', () => {
     const meter = meterOf({ bytesPerSecond: 1, byteBurst: 36 })
     const total = 4 * wire(10)
     expect([1, 2, 3, 4].map(() => meter.judgeMessage(10, total, 0))).toEqual([null, null, null, 'bytes'])
-    expect(meter.judgePart(total, 0)).toBeNull()
+    expect(meter.judgePart(total, false, 0)).toBeNull()
   })
 
   it('counts an unfinished message by what came of it, once', () => {
     const meter = meterOf({ bytesPerSecond: 1, byteBurst: 300 })
-    expect(meter.judgePart(100, 0)).toBeNull()
-    expect(meter.judgePart(200, 0)).toBeNull()
+    expect(meter.judgePart(100, true, 0)).toBeNull()
+    expect(meter.judgePart(200, true, 0)).toBeNull()
     expect(meter.judgeMessage(298, 300, 0)).toBeNull()
-    expect(meter.judgePart(300, 0)).toBeNull()
+    expect(meter.judgePart(300, false, 0)).toBeNull()
     expect(meter.judgeMessage(0, 302, 0)).toBe('bytes')
   })
 
   it('counts fragments without content', () => {
     const meter = meterOf({ bytesPerSecond: 1, byteBurst: 1000 })
     const judged = []
-    for (let chunk = 1; chunk <= 11; chunk++) judged.push(meter.judgePart(100 * chunk, 0))
+    for (let chunk = 1; chunk <= 11; chunk++) judged.push(meter.judgePart(100 * chunk, true, 0))
     expect(judged).toEqual([...new Array<null>(10).fill(null), 'bytes'])
   })
 
@@ -112,17 +112,25 @@ describe('a quota of bytes', () => {
     const meter = meterOf({ bytesPerSecond: 1, byteBurst: 1002 })
     // 100 characters of three bytes each.
     expect(meter.judgeMessage(100, 302, 0)).toBeNull()
-    expect(meter.judgePart(302, 0)).toBeNull()
+    expect(meter.judgePart(302, false, 0)).toBeNull()
     expect(meter.judgeMessage(698, 302 + 700, 0)).toBeNull()
-    expect(meter.judgePart(1002, 0)).toBeNull()
-    meter.judgeMessage(0, 1004, 0)
-    expect(meter.judgePart(1004, 0)).toBe('bytes')
+    expect(meter.judgePart(1002, false, 0)).toBeNull()
+    expect(meter.judgeMessage(0, 1004, 0)).toBe('bytes')
+    expect(meter.judgePart(1004, false, 0)).toBeNull()
+  })
+
+  it('counts nothing of a text for the message after it', () => {
+    const meter = meterOf({ bytesPerSecond: 1, byteBurst: 1000 })
+    // 100 characters of three bytes each, and a compressed message that inflates to 698 bytes.
+    expect(meter.judgeMessage(100, 302, 0)).toBeNull()
+    expect(meter.judgePart(302, false, 0)).toBeNull()
+    expect(meter.judgeMessage(698, 302 + 20, 0)).toBe('bytes')
   })
 
   it('does not count a message that is skipped', () => {
     const meter = meterOf({ bytesPerSecond: 1, byteBurst: 100 })
     meter.skipMessage(5000, 5002)
-    expect(meter.judgePart(5002, 0)).toBeNull()
+    expect(meter.judgePart(5002, false, 0)).toBeNull()
     expect(meter.judgeMessage(98, 5002 + 100, 0)).toBeNull()
   })
 
@@ -148,15 +156,15 @@ describe('a quota of bytes', () => {
           const [last = 2, ...before] = parts
           for (const part of before) {
             received += part
-            expect(meter.judgePart(received, 0)).toBeNull()
+            expect(meter.judgePart(received, true, 0)).toBeNull()
           }
           received += last
           const size = Math.floor((parts.reduce((sum, part) => sum + part) - 2 * parts.length) * ratio)
           inflated += size
           expect(meter.judgeMessage(size, received, 0)).toBeNull()
-          if (endsChunk) expect(meter.judgePart(received, 0)).toBeNull()
+          if (endsChunk) expect(meter.judgePart(received, false, 0)).toBeNull()
         }
-        meter.judgePart(received, 0)
+        meter.judgePart(received, false, 0)
         // One token comes in 1 ms, so the time until the bucket is full is what was counted.
         const counted = meter.roomAt + 1e9 - 1
         expect(counted).toBeGreaterThanOrEqual(Math.max(received, inflated) - 1)
