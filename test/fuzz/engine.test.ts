@@ -4,7 +4,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, symlinkSyn
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { evaluatorOf } from '../helpers/evaluate.js'
-import { FRAME_DIFFERENCES, HANDSHAKE_DIFFERENCES } from '../../fuzz/targets/differences.js'
 
 const evaluate = evaluatorOf('fuzz/lib')
 const root = path.join(__dirname, '../..')
@@ -104,27 +103,5 @@ describe('what is built for the fuzzer', () => {
     expect(build([{ file, from: 'not there', to: '' }])).toMatchObject({
       threw: 'src/subject.ts has 0 times: not there',
     })
-  })
-})
-
-describe('docs/fuzzing.md', () => {
-  const page = readFileSync(path.join(root, 'docs/fuzzing.md'), 'utf8')
-
-  test.each([...FRAME_DIFFERENCES, ...HANDSHAKE_DIFFERENCES])(
-    'has the difference from ws: $name',
-    ({ name, why }) => {
-      const row = page.split('\n').find((line) => line.startsWith(`| ${name} `))
-      expect(row?.split('|')[2]?.trim()).toBe(why)
-    },
-  )
-
-  test('has no difference that the targets do not know', () => {
-    const differences = page.slice(page.indexOf('## Differences from ws'))
-    const names = [...differences.matchAll(/^\| ([^|]+?) +\|/gm)]
-      .map(([, name]) => name)
-      .filter((name) => !/^(difference|-+)$/.test(name!))
-    expect(names.sort()).toEqual(
-      [...FRAME_DIFFERENCES, ...HANDSHAKE_DIFFERENCES].map(({ name }) => name).sort(),
-    )
   })
 })
