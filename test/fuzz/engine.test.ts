@@ -1,6 +1,6 @@
 // slow: compiles sources, and runs the engine, in a Node of its own for each test
 /** The engine of the fuzzer: it goes deeper by coverage, the same way for the same seed, and keeps what is short. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync, mkdirSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { evaluatorOf } from '../helpers/evaluate.js'
