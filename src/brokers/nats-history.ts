@@ -301,6 +301,7 @@ class JetStreamHistory implements BrokerHistory {
         if (message === null) {
           // It was trimmed meanwhile, and so was all before it.
           messages = []
+          bytes = 0
           oldest = offset + 1
           continue
         }

@@ -54,7 +54,11 @@ export class HistoryAccess {
     const key = `${String(after)} ${String(maxMessages)} ${group}`
     const running = this.reads.get(key)
     if (running !== undefined) return running
-    const answer = this.call('read', () => this.store.read(group, after, maxMessages, this.limits), readPage)
+    const answer = this.call(
+      'read',
+      () => this.store.read(group, after, maxMessages, this.limits),
+      (page) => readPage(page, after, maxMessages),
+    )
     if (!(answer instanceof Promise)) return answer
     this.reads.set(key, answer)
     const end = (): void => {
@@ -123,12 +127,15 @@ function readPosition(answer: unknown): Position | null {
   return isEpoch(epoch) && isOffset(offset) && offset > 0 ? { epoch, offset } : null
 }
 
-function readPage(answer: unknown): HistoryPage | null {
+function readPage(answer: unknown, after: number, maxMessages: number): HistoryPage | null {
   const { epoch, newest, oldest, messages } = (answer ?? {}) as Partial<Record<keyof HistoryPage, unknown>>
   if (!isEpoch(epoch) || !isOffset(newest) || !isOffset(oldest) || !Array.isArray(messages)) return null
-  return oldest >= 1 && oldest <= newest + 1 && messages.every(isKept)
-    ? { epoch, newest, oldest, messages }
-    : null
+  if (oldest < 1 || oldest > newest + 1) return null
+  const first = Math.max(after + 1, oldest)
+  // The reader asks for what follows: an empty page, where there is something, would be read again at once, for ever.
+  if (messages.length === 0 && maxMessages > 0 && first <= newest) return null
+  const isWhole = messages.every((message, i) => isKept(message) && message.offset === first + i)
+  return isWhole ? { epoch, newest, oldest, messages: messages as KeptMessage[] } : null
 }
 
 function isKept(value: unknown): value is KeptMessage {

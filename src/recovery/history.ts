@@ -28,7 +28,10 @@ export interface HistoryPage {
   readonly newest: number
   /** The offset of the oldest message that is kept; `newest + 1`: none is. */
   readonly oldest: number
-  /** The messages after the offset that was asked for, in order and without a gap from the oldest that is kept. */
+  /**
+   * The messages after the offset that was asked for, in order and without a gap from the oldest that is kept. Perhaps fewer than were
+   * asked for, as where a page is bounded in bytes, but at least one, where there is one.
+   */
   readonly messages: readonly KeptMessage[]
 }
 

@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -119,6 +119,12 @@ export class BrokerServer {
     if (child?.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
     await once(child, 'exit')
+  }
+
+  /** Loses what a program that was killed has in files. */
+  forget(): void {
+    for (const name of readdirSync(this.directory))
+      rmSync(path.join(this.directory, name), { recursive: true })
   }
 
   /** The program does nothing any more, and its connections stay open. */

@@ -639,6 +639,28 @@ describe('a history that fails', () => {
     }
   })
 
+  it('that never gives what it says to have is reported once, and read less and less often', async () => {
+    const errors: string[] = []
+    let reads = 0
+    const read = async () => {
+      reads++
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+      return { epoch: 'e', newest: reads === 1 ? 0 : 5, oldest: 1, messages: [] }
+    }
+    const { server, url } = await serve(joining, {
+      recovery: recovery({ history: { append: () => ({ epoch: 'e', offset: 5 }), read } }),
+      onError: (error) => errors.push(error.message),
+    })
+    const { socket } = await openClient(url)
+    await hasPosition(socket)
+    await server.group('room:1').publish('x')
+    await until(() => (server.stats().recovery?.errors ?? 0) >= 4, 'four vain reads')
+    expect(reads).toBeLessThan(10)
+    expect(errors).toEqual(['the history failed: history.read gave what is not an answer'])
+  })
+
   it('that cannot be read in time makes a member go on with a reason', async () => {
     const history = new TestHistory()
     const { server, url } = await serve(joining, {

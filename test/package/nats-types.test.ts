@@ -10,7 +10,7 @@ import { connect } from '@nats-io/transport-node'
 import { Kvm } from '@nats-io/kv'
 import { connect as connect2 } from 'nats'
 import { WebSocketServer } from 'hawser'
-import { natsBackplane, type NatsBackplaneOptions } from 'hawser/nats'
+import { jetStreamHistory, natsBackplane, type JetStreamHistoryOptions, type NatsBackplaneOptions } from 'hawser/nats'
 
 const servers = 'nats://localhost:4222'
 export const server = new WebSocketServer({ backplane: natsBackplane(() => connect({ servers })) })
@@ -30,6 +30,13 @@ natsBackplane(() => connect2({ servers }), {
 })
 const options: NatsBackplaneOptions = { prefix: 'app' }
 natsBackplane(connect, options)
+
+for (const connection of [await connect({ servers }), await connect2({ servers })]) {
+  const history = jetStreamHistory({ connection, replicas: 3, storage: 'memory', prefix: 'app' })
+  new WebSocketServer({ recovery: { history, groups: ['room:*'] } })
+}
+const historyOptions: JetStreamHistoryOptions = { connection: await connect2({ servers }) }
+jetStreamHistory(historyOptions)
 `
 
 /** Each is an error. */
@@ -40,6 +47,12 @@ const WRONG = [
   'natsBackplane(() => servers)',
   "natsBackplane(connect, { names: 'names' })",
   "natsBackplane(connect, { names: () => 'names' })",
+  'jetStreamHistory()',
+  'jetStreamHistory({})',
+  'jetStreamHistory({ connection: servers })',
+  'jetStreamHistory({ connection: connect({ servers }) })',
+  'jetStreamHistory({ connection: () => connect2({ servers }) })',
+  "jetStreamHistory({ ...historyOptions, storage: 'disk' })",
 ]
 
 it('their own types fit, and what is wrong does not compile', () => {

@@ -113,6 +113,18 @@ describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
     expect(await append(store, 'three')).toEqual({ epoch, offset: 3 })
   })
 
+  it('a page of which the beginning was taken away meanwhile goes on to what is there', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open), maxPageBytes: 2000 })
+    await append(store, 'x'.repeat(3000), ...Array.from({ length: 99 }, (_, i) => String(i)))
+    const manager = await jetstreamManager(await openConnection(connect))
+    const [name = ''] = await streamsOf(manager)
+    // One of those that are asked for at once with the large one.
+    await manager.streams.deleteMessage(name, 3)
+    const page = await store.read(group, 0, 3, LIMITS)
+    expect(page).toMatchObject({ newest: 100, oldest: 4 })
+    expect(page.messages.map(({ offset }) => offset)).toEqual([4, 5, 6])
+  })
+
   it('a message that is taken away by hand takes those before it with it', async () => {
     const store = jetStreamHistory({ connection: await openConnection(open) })
     const { epoch } = await append(store, 'one', 'two', 'three', 'four')

@@ -319,4 +319,26 @@ describe('a feed', () => {
     bench.feed.endCatchUp()
     expect(bench.feed.following(bench.feed.offset - 1)).toBeUndefined()
   })
+
+  it('reads on where a page holds fewer messages than were asked for although there are more', async () => {
+    bench.feed.start()
+    const texts = Array.from(
+      { length: 250 },
+      (_, i) => `${String(i)} ${'x'.repeat(i % 7 === 0 ? 5_000 : 400)}`,
+    )
+    for (const text of texts) bench.append(text)
+    let after = 0
+    bench.answer = () => {
+      after = bench.feed.offset
+      const page = bench.history.read('g', after, PAGE_MESSAGES, LIMITS) as HistoryPage
+      // As stores do whose pages are limited by bytes: at least one message, and not much more than 2,000 bytes.
+      let bytes = 0
+      const messages = page.messages.filter(
+        ({ data }) => (bytes += data.length) <= 2_000 || bytes === data.length,
+      )
+      return Promise.resolve({ ...page, messages })
+    }
+    await bench.feed.refreshed()
+    expect(bench.log).toEqual(['ready', ...texts.map((text, i) => `${String(i + 1)} ${text}`)])
+  })
 })

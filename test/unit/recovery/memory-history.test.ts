@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { memoryHistory } from '../../../src/recovery/memory-history.js'
 import type { HistoryPage, HistoryStore, Position } from '../../../src/recovery/history.js'
+import { testHistory } from '../../helpers/history-conformance.js'
 
 const LIMITS = { maxMessages: 10, maxAgeMs: 60_000 }
 
@@ -89,4 +90,9 @@ describe('memoryHistory', () => {
     bytes.fill(0)
     expect(textsOf(read(store, 'a'))).toEqual([Uint8Array.of(1, 2, 3)])
   })
+})
+
+testHistory('memory', async () => {
+  const store = memoryHistory()
+  return Promise.resolve({ a: store, b: store, end: () => Promise.resolve() })
 })

@@ -1,0 +1,51 @@
+import { HistoryAccess } from '../../../src/recovery/history-access.js'
+import type { HistoryPage } from '../../../src/recovery/history.js'
+
+const kept = (...offsets: readonly number[]) => offsets.map((offset) => ({ offset, data: String(offset) }))
+const page = (oldest: number, newest: number, ...offsets: readonly number[]): HistoryPage => ({
+  epoch: 'e',
+  newest,
+  oldest,
+  messages: kept(...offsets),
+})
+
+const errors: string[] = []
+beforeEach(() => {
+  errors.length = 0
+})
+
+/** Reads after an offset from a history that answers this. */
+function readAfter(after: number, maxMessages: number, answer: HistoryPage): unknown {
+  const store = { append: () => ({ epoch: 'e', offset: 1 }), read: () => answer }
+  const access = new HistoryAccess(store, { maxMessages: 10, maxAgeMs: 1000 }, 1000, ({ message }) =>
+    errors.push(message),
+  )
+  return access.read('g', after, maxMessages)
+}
+
+const REFUSED = 'the history failed: history.read gave what is not an answer'
+
+it.each([
+  ['all that is asked for', 2, 3, page(1, 5, 3, 4, 5)],
+  ['fewer than are asked for', 2, 3, page(1, 5, 3)],
+  ['what begins at the oldest', 0, 3, page(4, 5, 4, 5)],
+  ['nothing where nothing is asked for', 0, 0, page(1, 5)],
+  ['nothing where there is nothing more', 5, 3, page(1, 5)],
+  ['nothing of what is behind the offset', 9, 3, page(1, 5)],
+  ['nothing where all was trimmed', 0, 3, page(6, 5)],
+])('a page is taken that has %s', (_, after, maxMessages, answer) => {
+  expect(readAfter(after, maxMessages, answer)).toEqual(answer)
+  expect(errors).toEqual([])
+})
+
+it.each([
+  ['nothing, though there is more', 2, 3, page(1, 5)],
+  ['a gap', 2, 3, page(1, 5, 3, 5)],
+  ['what does not follow the offset', 2, 3, page(1, 5, 4, 5)],
+  ['what was read before', 2, 3, page(1, 5, 2, 3)],
+  ['what is doubled', 2, 3, page(1, 5, 3, 3)],
+  ['an oldest one beyond the newest', 0, 3, page(7, 5)],
+])('a page is refused, and reported, that has %s', (_, after, maxMessages, answer) => {
+  expect(() => readAfter(after, maxMessages, answer)).toThrow(REFUSED)
+  expect(errors).toEqual([REFUSED])
+})
