@@ -115,7 +115,7 @@ export class ModelRecord {
       const bound =
         limits.maxBufferedOutputBytes +
         2 * app.largestFrameBytes +
-        68 * 1024 +
+        132 * 1024 +
         (limits.maxPendingPongs + 1 + app.pingCount) * CONTROL_FRAME_BYTES
       const kept = options.isCompressing ? 0 : app.sentFrameBytes - line.system.takenBytes
       if (socket.bufferedAmount > bound)
