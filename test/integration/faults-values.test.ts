@@ -126,6 +126,8 @@ describe.each(ENDS)('the value that a handler returns without a codec: %s, %s', 
     peer.readAll()
     peer.sendTexts('1')
     expect(await ended()).toMatchObject({ code: 4001, wasClean: true })
+    // The peer is a process of its own, and reports what it read in its own time.
+    await peer.ended()
     expect(peer.frames).toMatchObject([{ op: 8, code: 4001, text: 'enough' }])
   })
 
