@@ -158,7 +158,8 @@ behindNginx('the nginx of docs/guides/deploys.md', () => {
     const ports: number[] = []
     for (const server of servers) {
       server.route('/', {
-        onUpgrade: ({ headers, clientAddress }) => accept({ data: [clientAddress, headers.get('Host') ?? ''] }),
+        onUpgrade: ({ headers, clientAddress }) =>
+          accept({ data: [clientAddress, headers.get('Host') ?? ''] }),
         onOpen: (socket) => void socket.sendJson(socket.data),
       })
       ports.push((await server.listen(0, '127.0.0.1')).port)
