@@ -12,8 +12,12 @@ import { createClient } from 'redis'
 const { PORT, NODE_NAME, REDIS_URL, SPREAD_MS } = process.env
 const page = readFileSync(new URL('page.html', import.meta.url))
 
+const client = createClient({ url: REDIS_URL })
+// For a client that is connected: without a listener its errors end the process.
+client.on('error', (error) => console.error(`${NODE_NAME}: ${error.message}`))
+
 const server = new WebSocketServer({
-  backplane: redisBackplane(createClient({ url: REDIS_URL })),
+  backplane: redisBackplane(client),
   onError: (error) => console.error(`${NODE_NAME}: ${error.message}`),
 })
 server.route('/chat/:room', {

@@ -152,6 +152,33 @@ behindNginx('the nginx of docs/guides/deploys.md', () => {
     }
   })
 
+  it('replaces an X-Forwarded-For of the client, which a server with trustedProxies would believe', async () => {
+    const nginx = new Nginx()
+    const servers = [0, 1].map(() => new WebSocketServer({ trustedProxies: ['loopback'] }))
+    const ports: number[] = []
+    for (const server of servers) {
+      server.route('/', {
+        onUpgrade: ({ headers, clientAddress }) =>
+          accept({ data: [clientAddress, headers.get('Host') ?? ''] }),
+        onOpen: (socket) => void socket.sendJson(socket.data),
+      })
+      ports.push((await server.listen(0, '127.0.0.1')).port)
+    }
+    try {
+      const front = await nginx.start('docs/guides/deploys.md', 'deploys.conf', ports)
+      for (const forged of ['203.0.113.7', '203.0.113.7, 127.0.0.1']) {
+        const headers = { 'X-Forwarded-For': forged }
+        const socket = await connect(`ws://127.0.0.1:${String(front)}/`, { headers })
+        expect(await socket.receive()).toBe('["127.0.0.1","127.0.0.1"]')
+        socket.terminate()
+      }
+      expect(nginx.complaints).toBe('')
+    } finally {
+      for (const server of servers) server.terminate()
+      await nginx.stop()
+    }
+  })
+
   it('asks a node that said 503 a moment ago, once its successor listens there and the other node closes', async () => {
     const nginx = new Nginx()
     const serve = async (name: string, port = 0): Promise<{ server: WebSocketServer; port: number }> => {

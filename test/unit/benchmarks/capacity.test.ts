@@ -51,6 +51,17 @@ describe('the calculation of docs/scaling.md', () => {
     })
   })
 
+  test('has in its program the figures of the table, so that both say the same', () => {
+    const [, text = ''] = /^const figures = \{ (.*) \}/m.exec(PAGE) ?? []
+    const figures = text.split(', ').map((entry) => entry.split(': '))
+    expect(figures.map(([symbol]) => symbol)).toEqual(['b', 's', 'd', 'm', 'p', 'h', 'q'])
+    for (const [symbol = '', value] of figures)
+      expect([symbol, Number(value)]).toEqual([symbol, take(measured, symbol)])
+    const printed = JSON.parse(/^\/\/ prints: (\{.*\})$/m.exec(PAGE)?.[1] ?? '{}') as Record<string, number>
+    expect(printed['nodes']).toBe(line('nodes')[2])
+    expect(printed['redisServers']).toBe(line('so many Redis servers')[2])
+  })
+
   test('is right in every cell, from the figures that the page names', () => {
     const [b, bt, s, d, m, h, p, q, o, a] = ['b', 'bt', 's', 'd', 'm', 'h', 'p', 'q', 'o', 'a'].map((one) =>
       take(measured, one),
