@@ -249,7 +249,8 @@ export class FeedMember {
       }
       if (until === Infinity) until = performance.now() + this.owner.patienceMs
       if (performance.now() < until) await delay(Math.min(MIN_RETRY_MS * 2 ** failures++, MAX_RETRY_MS))
-      else if (!this.isGone) this.skip('unavailable')
+      // What came live meanwhile is kept here, and not lost.
+      else if (!this.isGone) this.skip('unavailable', Math.max(this.offset, feed.tailStart))
     }
   }
 

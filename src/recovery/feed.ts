@@ -233,6 +233,11 @@ export class Feed {
     return first === undefined ? undefined : this.tail[offset + 1 - first.offset]
   }
 
+  /** The offset before the newest messages that are kept; that of the last message where none are. */
+  get tailStart(): number {
+    return this.offset - this.tail.length
+  }
+
   /** A message that a member read from the history: the same for all that read it at a time. */
   messageOf({ offset, data }: KeptMessage): FeedMessage {
     let message = this.reread.get(offset)

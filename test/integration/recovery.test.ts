@@ -10,7 +10,12 @@ import {
   type ServerSocket,
 } from '../../src/index.js'
 import { json } from '../../src/json/index.js'
-import { memoryHistory, type GroupPosition, type RecoveryEvent } from '../../src/recovery/index.js'
+import {
+  memoryHistory,
+  type GroupPosition,
+  type HistoryStore,
+  type RecoveryEvent,
+} from '../../src/recovery/index.js'
 import { numbered, TestHistory, until } from '../helpers/recovery-world.js'
 import { serve, stopServing } from '../helpers/serving.js'
 
@@ -689,5 +694,38 @@ describe('a history that fails', () => {
     await room.publish('c')
     await until(() => got.length === 1, 'the next message')
     expect(got).toEqual(['c'])
+  })
+
+  it('that cannot be read while it is appended to keeps no published message from a member that came back', async () => {
+    const inner = new TestHistory()
+    let isReadable = false
+    const history: HistoryStore = {
+      append: (...all) => inner.append(...all),
+      read: (...all) => (isReadable ? inner.read(...all) : Promise.reject(new Error('no reads'))),
+    }
+    const limits = { maxMessages: 10, maxAgeMs: 60_000 }
+    const { epoch } = await history.append('room:1', 'a', limits)
+    await history.append('room:1', 'missed', limits)
+    const { server, url } = await serve(joining, {
+      recovery: recovery({ history, historyTimeoutMs: 40 }),
+      onError: () => undefined,
+    })
+    const events: unknown[] = []
+    const socket = await connect(url, {
+      recovery: {
+        positions: [{ group: 'room:1', epoch, offset: 1 }],
+        onRecovered: (event) => events.push(event),
+      },
+      handlers: { onMessage: (_, message) => void events.push(message) },
+    })
+    clients.push(socket)
+    await until(() => server.stats().recovery?.members === 1, 'the member')
+    await server.group('room:1').publish('live')
+    await until(() => events.length === 2, 'the outcome and the message')
+    expect(events).toEqual([{ group: 'room:1', recovered: false, reason: 'unavailable' }, 'live'])
+    isReadable = true
+    await server.group('room:1').publish('next')
+    await until(() => events.length === 3, 'the next message')
+    expect(events[2]).toBe('next')
   })
 })
