@@ -6,6 +6,14 @@ import { isEpoch, isOffset } from './wire.js'
 /** What a message that waits costs in memory beside its data, roughly, in bytes. */
 const PENDING_BYTES = 256
 
+/** An outage that has caused no failure for this time, in milliseconds, is over, also if its group is not asked for any more. */
+const OUTAGE_MS = 60_000
+
+interface Outage {
+  readonly group: string
+  failedAt: number
+}
+
 /** The history, as a server uses it: what it answers is checked, waited for within a time, and its failures are reported. */
 export class HistoryAccess {
   /** Calls that failed. */
@@ -18,8 +26,8 @@ export class HistoryAccess {
   private readonly limits: HistoryLimits
   private readonly timeoutMs: number
   private readonly report: (error: Error) => void
-  /** The methods whose last call failed: an outage is reported once. */
-  private readonly down = new Set<string>()
+  /** The outages, by method: each is reported once, and lasts until the group that failed first works again. */
+  private readonly down = new Map<string, Outage>()
   /** Reads that are under way: who asks the same meanwhile gets the same answer. */
   private readonly reads = new Map<string, Promise<HistoryPage>>()
 
@@ -33,7 +41,7 @@ export class HistoryAccess {
   /** @throws or rejects with what the history failed with, after it was reported */
   append(group: string, data: string | Uint8Array): Position | Promise<Position> {
     const bytes = data.length
-    const answer = this.call('append', () => this.store.append(group, data, this.limits), readPosition)
+    const answer = this.call('append', group, () => this.store.append(group, data, this.limits), readPosition)
     if (!(answer instanceof Promise)) return answer
     this.pendingBytes += bytes
     this.pending++
@@ -56,6 +64,7 @@ export class HistoryAccess {
     if (running !== undefined) return running
     const answer = this.call(
       'read',
+      group,
       () => this.store.read(group, after, maxMessages, this.limits),
       (page) => readPage(page, after, maxMessages),
     )
@@ -73,29 +82,34 @@ export class HistoryAccess {
       const closed: unknown = this.store.close?.()
       if (!isThenable(closed)) return
       Promise.resolve(closed).catch((error: unknown) => {
-        this.fail('close', error)
+        this.fail('close', '', error)
       })
     } catch (error) {
-      this.fail('close', error)
+      this.fail('close', '', error)
     }
   }
 
-  private call<T>(method: string, call: () => unknown, check: (answer: unknown) => T | null): T | Promise<T> {
+  private call<T>(
+    method: string,
+    group: string,
+    call: () => unknown,
+    check: (answer: unknown) => T | null,
+  ): T | Promise<T> {
     const read = (answer: unknown): T => {
       const value = check(answer)
       if (value === null) throw new TypeError(`history.${method} gave what is not an answer`)
-      this.down.delete(method)
+      if (this.down.get(method)?.group === group) this.down.delete(method)
       return value
     }
     try {
       const answer = call()
       if (!isThenable(answer)) return read(answer)
       const failed = (thrown: unknown): never => {
-        throw this.fail(method, thrown)
+        throw this.fail(method, group, thrown)
       }
       return this.within(method, answer).then(read).catch(failed)
     } catch (error) {
-      throw this.fail(method, error)
+      throw this.fail(method, group, error)
     }
   }
 
@@ -113,11 +127,17 @@ export class HistoryAccess {
     })
   }
 
-  private fail(method: string, thrown: unknown): Error {
+  private fail(method: string, group: string, thrown: unknown): Error {
     const error = new Error(`the history failed: ${toError(thrown).message}`, { cause: thrown })
     this.errors++
-    if (!this.down.has(method)) this.report(error)
-    this.down.add(method)
+    const failedAt = performance.now()
+    const outage = this.down.get(method)
+    if (outage !== undefined && failedAt - outage.failedAt < OUTAGE_MS) {
+      outage.failedAt = failedAt
+      return error
+    }
+    this.down.set(method, { group, failedAt })
+    this.report(error)
     return error
   }
 }

@@ -49,3 +49,62 @@ it.each([
   expect(() => readAfter(after, maxMessages, answer)).toThrow(REFUSED)
   expect(errors).toEqual([REFUSED])
 })
+
+describe('an outage', () => {
+  const broken = new Set<string>()
+  const store = {
+    append: () => ({ epoch: 'e', offset: 1 }),
+    read: (group: string) => {
+      if (broken.has(group)) throw new Error(`${group} is broken`)
+      return page(1, 0)
+    },
+  }
+  const make = (): HistoryAccess =>
+    new HistoryAccess(store, { maxMessages: 10, maxAgeMs: 1000 }, 1000, ({ message }) => errors.push(message))
+  const fails = (access: HistoryAccess, group: string): void => {
+    expect(() => access.read(group, 0, 1)).toThrow(`${group} is broken`)
+  }
+  beforeEach(() => {
+    broken.clear()
+  })
+
+  it('of one group is reported once, though others work meanwhile', () => {
+    const access = make()
+    broken.add('bad')
+    for (let i = 0; i < 5; i++) {
+      fails(access, 'bad')
+      expect(access.read('good', 0, 1)).toMatchObject({ newest: 0 })
+    }
+    expect(errors).toEqual(['the history failed: bad is broken'])
+    expect(access.errors).toBe(5)
+  })
+
+  it('of all groups is reported once, and the next one after it again', () => {
+    const access = make()
+    for (let i = 0; i < 2; i++) {
+      broken.add('a').add('b')
+      fails(access, 'a')
+      fails(access, 'b')
+      broken.clear()
+      void access.read('a', 0, 1)
+    }
+    expect(errors).toEqual(['the history failed: a is broken', 'the history failed: a is broken'])
+  })
+
+  it('is over after a minute without a failure, also if its group is not asked for any more', () => {
+    const now = jest.spyOn(performance, 'now')
+    try {
+      const access = make()
+      broken.add('a').add('b')
+      now.mockReturnValue(1000)
+      fails(access, 'a')
+      now.mockReturnValue(60_999)
+      fails(access, 'b')
+      now.mockReturnValue(121_000)
+      fails(access, 'b')
+      expect(errors).toEqual(['the history failed: a is broken', 'the history failed: b is broken'])
+    } finally {
+      now.mockRestore()
+    }
+  })
+})
