@@ -147,7 +147,7 @@ export function takeRun(
   start: number,
   isMasked: boolean,
   maxFrame: number,
-  textAsBytes = false,
+  textAsBytes: boolean,
 ): MessageRun | null {
   if (!mayBegin(chunk, start, isMasked) || !lane.isOpen) return null
   if (plain > 0) {

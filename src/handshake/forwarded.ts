@@ -16,10 +16,7 @@ import {
 const WITH_PORT = /^(?:\[([\da-fA-F:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/
 
 /** Removes the brackets and the port that some proxies write: `[2001:db8::1]:4711`, `192.0.2.1:4711`. */
-function withoutPort(node: string): string {
-  const found = WITH_PORT.exec(node)
-  return found === null ? node : (found[1] ?? found[2] ?? node)
-}
+const withoutPort = (node: string): string => node.replace(WITH_PORT, '$1$2')
 
 /**
  * The entries of `X-Forwarded-For`, the first proxy's first.
