@@ -20,14 +20,44 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const PROGRAMS = { 'redis-server': ['--version'], nginx: ['-v'] }
 const PACKAGES = { 'redis-server': ['redis-server', 'redis'], nginx: ['nginx-light', 'nginx'] }
 
-const { values } = parseArgs({
-  options: {
-    ports: { type: 'string', default: '8080,8081,8082,6399' },
-    'spread-ms': { type: 'string', default: '5000' },
-  },
-})
-const [front, first, second, redisPort] = values.ports.split(',')
-const spreadMs = values['spread-ms']
+const DAY_MS = 86_400_000
+
+/** @returns whether a text is a whole number from `least` to `most` */
+const isWhole = (text, least, most) => /^\d{1,8}$/.test(text) && Number(text) >= least && Number(text) <= most
+
+/** @throws Error with the option, its value and what is legal */
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      ports: { type: 'string', default: '8080,8081,8082,6399' },
+      'spread-ms': { type: 'string', default: '5000' },
+    },
+  })
+  const { ports, 'spread-ms': spreadMs } = values
+  const list = ports.split(',')
+  if (new Set(list).size !== 4 || list.length !== 4 || !list.every((port) => isWhole(port, 1, 65_535))) {
+    throw new Error(
+      `--ports must be four different ports from 1 to 65535, as 8080,8081,8082,6399, not '${ports}'`,
+    )
+  }
+  if (!isWhole(spreadMs, 0, DAY_MS)) {
+    throw new Error(
+      `--spread-ms must be a whole number of milliseconds from 0 to ${DAY_MS}, not '${spreadMs}'`,
+    )
+  }
+  return { list, spreadMs }
+}
+
+let options
+try {
+  options = readOptions()
+} catch (error) {
+  console.error(error.message)
+  console.error('usage: node start.mjs [--ports NGINX,NODE1,NODE2,REDIS] [--spread-ms MS]')
+  process.exit(1)
+}
+const [front, first, second, redisPort] = options.list
+const { spreadMs } = options
 
 const missing = Object.keys(PROGRAMS).filter((name) => spawnSync(name, PROGRAMS[name]).error !== undefined)
 for (const name of missing) {
@@ -143,6 +173,13 @@ async function deploy() {
   console.log('deployed')
 }
 
+async function obey(line) {
+  const [command, number] = line.split(' ')
+  if (command === 'deploy') await deploy()
+  else if (command === 'kill' && nodes[number - 1]) await nodes[number - 1].kill()
+  else console.log('commands: deploy, kill 1, kill 2; Ctrl+C ends')
+}
+
 async function end(status) {
   if (isEnding) return
   isEnding = true
@@ -173,12 +210,20 @@ async function main() {
   await listening('nginx', nginx, front)
   console.log(`http://localhost:${front}/ is open: two windows of it may be at different nodes`)
 
-  for await (const line of createInterface({ input: process.stdin })) {
-    const [command, number] = line.trim().split(' ')
-    if (command === 'deploy') await deploy()
-    else if (command === 'kill' && nodes[number - 1]) await nodes[number - 1].kill()
-    else console.log('commands: deploy, kill 1, kill 2; Ctrl+C ends')
+  // One after the other.
+  let obeyed = Promise.resolve()
+  let current = null
+  for await (const text of createInterface({ input: process.stdin })) {
+    const line = text.trim()
+    if (current !== null) console.log(`'${line}' waits for the end of '${current}'`)
+    obeyed = obeyed.then(async () => {
+      current = line
+      await obey(line)
+      current = null
+    })
+    obeyed.catch(fail)
   }
+  await obeyed
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(0))

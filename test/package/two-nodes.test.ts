@@ -116,7 +116,11 @@ it('clients at two nodes behind nginx talk to each other, before and after one i
 
     const counts = guests.map(({ nodes }) => nodes.length)
     started.type('deploy')
+    await started.printed('node 1 closes its connections over 300 ms')
+    started.type('help')
+    await started.printed("'help' waits for the end of 'deploy'")
     await started.printed('deployed')
+    await started.printed('commands: deploy, kill 1, kill 2; Ctrl+C ends')
     // Both nodes were restarted, so each client has moved once at least, and was told when to come back.
     await until(() => guests.every(({ nodes }, index) => nodes.length > (counts[index] ?? 0)))
     expect(guests.every(({ ends }) => ends.length >= 1)).toBe(true)
@@ -140,6 +144,24 @@ it('the script says which port is taken, and starts nothing', async () => {
   const { status, errors } = await new Program(script(), { args: ['--ports', ports.join(',')] }).ended
   other.close()
   expect([status, errors]).toEqual([1, `port ${String(port)} is taken: choose others with --ports\n`])
+})
+
+it.each([
+  [['--spread-ms', 'x'], "--spread-ms must be a whole number of milliseconds from 0 to 86400000, not 'x'"],
+  [
+    ['--ports', '1,2'],
+    "--ports must be four different ports from 1 to 65535, as 8080,8081,8082,6399, not '1,2'",
+  ],
+  [
+    ['--ports', '1,2,3,3'],
+    "--ports must be four different ports from 1 to 65535, as 8080,8081,8082,6399, not '1,2,3,3'",
+  ],
+  [['--port', '1'], "Unknown option '--port'"],
+])('the script with %j says what is wrong, and starts nothing', async (args, message) => {
+  const { status, errors } = await new Program(script(), { args }).ended
+  const [first = '', usage, ...rest] = errors.split('\n')
+  expect([status, first.slice(0, message.length), rest]).toEqual([1, message, ['']])
+  expect(usage).toBe('usage: node start.mjs [--ports NGINX,NODE1,NODE2,REDIS] [--spread-ms MS]')
 })
 
 it('the script says what to install where redis-server and nginx are missing', () => {
