@@ -25,6 +25,8 @@ export interface MemberOwner {
   /** Reads the history. @throws or rejects, after it was reported, where it cannot be read in time */
   readPage(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage>
   told(member: FeedMember, outcome: Outcome): void
+  /** An id for messages of a group and an epoch that this node has not used before. */
+  nextId(): number
   /** How long it is tried to read the history for a member, in milliseconds. */
   readonly patienceMs: number
 }
@@ -54,6 +56,8 @@ export class FeedMember {
   private count = 0
   /** Whether the client was told of {@link Feed.id}. */
   private toldId = -1
+  /** Until when the feed's first position is waited for, by `performance.now()`; Infinity: the client was told that it is late. */
+  private waitUntil = Infinity
 
   constructor(line: Line, feed: Feed, owner: MemberOwner) {
     this.line = line
@@ -65,6 +69,7 @@ export class FeedMember {
   /** The client's position is known: null if it has none for this group. */
   ask(position: Position | null): void {
     this.asked = position
+    this.waitUntil = performance.now() + this.owner.patienceMs
     this.begin()
   }
 
@@ -72,6 +77,20 @@ export class FeedMember {
   feedIsReady(): void {
     this.offset = this.feed.offset
     this.begin()
+  }
+
+  /**
+   * The feed still has no position. A client that has one is told in time that the history is unavailable, and keeps that position:
+   * what follows it comes once the history answers.
+   */
+  feedIsLate(now: number): void {
+    const { asked, owner } = this
+    if (this.state !== 'waiting' || asked === undefined || asked === null || now < this.waitUntil) return
+    this.waitUntil = Infinity
+    const { group } = this.feed
+    this.toldId = owner.nextId()
+    this.line.sendControl({ group, id: this.toldId, ...asked, recovered: false, reason: 'unavailable' })
+    owner.told(this, { group, recovered: false, reason: 'unavailable' })
   }
 
   /** The next message of the feed. */
@@ -129,7 +148,10 @@ export class FeedMember {
     const { feed } = this
     this.count = feed.offset - asked.offset
     this.offset = asked.offset
-    if (this.count === 0) {
+    if (this.waitUntil === Infinity) {
+      // It has its outcome.
+      this.tellPosition({})
+    } else if (this.count === 0) {
       this.tellPosition({ recovered: true, count: 0 })
     } else {
       this.target = feed.offset

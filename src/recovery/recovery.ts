@@ -327,6 +327,7 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
       this.timer = null
     }
     for (const served of this.served.values()) {
+      if (served.feed.position === null) for (const member of served.members.values()) member.feedIsLate(now)
       if (served.checkAt > now) continue
       this.scheduleCheck(served, now)
       served.feed.refresh()

@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 import type { WebSocketServer } from '../../src/index.js'
 import type { HistoryPage, HistoryStore, Position } from '../../src/recovery/index.js'
 import { frame, KEY } from '../helpers/frame-builder.js'
-import { until, World } from '../helpers/recovery-world.js'
+import { TestHistory, until, World } from '../helpers/recovery-world.js'
 
 /** A history that does what a test wants of one that is broken. */
 class BrokenHistory implements HistoryStore {
@@ -33,6 +33,8 @@ function gate(): { readonly passed: Promise<void>; open(): void } {
   })
   return { passed, open }
 }
+
+const UNAVAILABLE = { group: 'room:1', recovered: false, reason: 'unavailable' }
 
 let world: World
 beforeEach(() => {
@@ -188,4 +190,55 @@ describe('a client that does what it can', () => {
       socket.destroy()
     },
   )
+})
+
+describe.each(['stalled', 'down'] as const)('a history that is %s when a client comes back', (state) => {
+  it('is told to it in time, live messages arrive, and what follows is complete once it is up', async () => {
+    const store = new TestHistory()
+    world.history = store
+    const limits = { maxMessages: 10, maxAgeMs: 60_000 }
+    const { epoch } = await store.append('room:1', 'a', limits)
+    await store.append('room:1', 'missed', limits)
+    store.state = state
+    const { url } = await world.node({ historyTimeoutMs: 50 })
+    const events: unknown[] = []
+    const { got } = await world.client(url, {
+      recovery: {
+        positions: [{ group: 'room:1', epoch, offset: 1 }],
+        onRecovered: (event: unknown) => events.push(event),
+      },
+    })
+    await until(() => events.length > 0, 'the outcome')
+    expect(events).toEqual([UNAVAILABLE])
+    expect(got).toEqual([])
+    store.state = 'up'
+    await until(() => got.length > 0, 'what it missed')
+    expect(got).toEqual(['missed'])
+    expect(events).toHaveLength(1)
+  })
+
+  it('does not keep back what is published meanwhile', async () => {
+    const store = new TestHistory()
+    const limits = { maxMessages: 10, maxAgeMs: 60_000 }
+    const { epoch } = await store.append('room:1', 'a', limits)
+    await store.append('room:1', 'missed', limits)
+    world.history = {
+      append: (...all) => store.append(...all),
+      read: () =>
+        state === 'down' ? Promise.reject(new Error('down')) : new Promise<never>(() => undefined),
+    }
+    const { server, url } = await world.node({ historyTimeoutMs: 50 })
+    const events: unknown[] = []
+    const { got } = await world.client(url, {
+      recovery: {
+        positions: [{ group: 'room:1', epoch, offset: 1 }],
+        onRecovered: (event: unknown) => events.push(event),
+      },
+    })
+    await until(() => events.length > 0, 'the outcome')
+    await server.group('room:1').publish('live')
+    await until(() => got.length > 0, 'the live message')
+    expect(got).toEqual(['live'])
+    expect(events).toEqual(Array.from({ length: 2 }, () => UNAVAILABLE))
+  })
 })
