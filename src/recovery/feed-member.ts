@@ -251,6 +251,7 @@ export class FeedMember {
         if (!this.send(next)) await delay(MIN_RETRY_MS)
         continue
       }
+      if (until === Infinity) until = performance.now() + this.owner.patienceMs
       const { id } = feed
       const { offset } = this
       let page: HistoryPage | null = null
@@ -262,14 +263,16 @@ export class FeedMember {
       if (page !== null) {
         if (this.isGone) return
         // The feed has moved meanwhile: the member was told, and goes on from there.
-        if (feed.id !== id || this.offset !== offset) continue
+        if (feed.id !== id || this.offset !== offset) {
+          until = Infinity
+          continue
+        }
         if (await this.takePage(page)) {
           until = Infinity
           failures = 0
           continue
         }
       }
-      if (until === Infinity) until = performance.now() + this.owner.patienceMs
       if (performance.now() < until) await delay(Math.min(MIN_RETRY_MS * 2 ** failures++, MAX_RETRY_MS))
       // What came live meanwhile is kept here, and not lost.
       else if (!this.isGone) this.skip('unavailable', Math.max(this.offset, feed.tailStart))

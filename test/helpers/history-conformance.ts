@@ -36,7 +36,7 @@ const offsets = ({ messages }: HistoryPage): readonly number[] => messages.map((
 const upTo = (count: number, from = 1): readonly number[] => Array.from({ length: count }, (_, i) => from + i)
 
 /** Adds the tests. @param open called before the first of them */
-export function testHistory(name: string, open: () => Promise<HistoryNodes>): void {
+export function expectHistory(name: string, open: () => Promise<HistoryNodes>): void {
   describe(`the history of ${name}`, () => {
     let nodes: HistoryNodes
     let group: string

@@ -2,7 +2,7 @@
 /** Histories in JetStream, with each client, and with two of them at once. */
 import { jetStreamHistory, type NatsHistoryConnection } from '../../../src/brokers/nats.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
-import { testHistory } from '../../helpers/history-conformance.js'
+import { expectHistory } from '../../helpers/history-conformance.js'
 import { connect, connect2 } from '../../helpers/nats-clients.js'
 
 let server: BrokerServer | null = null
@@ -38,5 +38,5 @@ const pair =
     }
   }
 
-for (const [name, open] of Object.entries(CLIENTS)) testHistory(name, pair(open, open))
-testHistory('both at once, in memory', pair(CLIENTS['nats 2'], CLIENTS['nats 3'], { storage: 'memory' }))
+for (const [name, open] of Object.entries(CLIENTS)) expectHistory(name, pair(open, open))
+expectHistory('both at once, in memory', pair(CLIENTS['nats 2'], CLIENTS['nats 3'], { storage: 'memory' }))

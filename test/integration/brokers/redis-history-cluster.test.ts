@@ -6,7 +6,7 @@ import { createCluster as createCluster4 } from 'redis4'
 import { redisHistory } from '../../../src/brokers/redis.js'
 import { stopBrokers, type BrokerServer } from '../../helpers/broker-server.js'
 import type { OpenedRedis } from '../../helpers/history-clients.js'
-import { LIMITS, newGroup, readAll, testHistory } from '../../helpers/history-conformance.js'
+import { LIMITS, newGroup, readAll, expectHistory } from '../../helpers/history-conformance.js'
 import { redisClusterIsWhole, startRedisCluster } from '../../helpers/redis-cluster.js'
 
 let servers: readonly BrokerServer[]
@@ -36,7 +36,7 @@ const CLIENTS: Readonly<Record<string, (nodes: readonly BrokerServer[]) => Promi
 }
 
 for (const [name, open] of Object.entries(CLIENTS)) {
-  testHistory(name, async () => {
+  expectHistory(name, async () => {
     const nodes = await start()
     const { client, close } = await open(nodes)
     const [a, b] = [redisHistory({ client }), redisHistory({ client })]

@@ -6,7 +6,7 @@ import { createClient as createClient4 } from 'redis4'
 import { redisHistory, type HistoryStore } from '../../../src/brokers/redis.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { HISTORY_CLIENTS, type OpenRedis } from '../../helpers/history-clients.js'
-import { testHistory } from '../../helpers/history-conformance.js'
+import { expectHistory } from '../../helpers/history-conformance.js'
 
 let server: BrokerServer
 const start = async (): Promise<string> => {
@@ -49,5 +49,5 @@ const pair = (first: OpenRedis, second: OpenRedis) => async () => {
   }
 }
 
-for (const [name, open] of Object.entries(CLIENTS)) testHistory(name, pair(open, open))
-testHistory('redis 4 and ioredis at once', pair(HISTORY_CLIENTS['redis 4'], HISTORY_CLIENTS.ioredis))
+for (const [name, open] of Object.entries(CLIENTS)) expectHistory(name, pair(open, open))
+expectHistory('redis 4 and ioredis at once', pair(HISTORY_CLIENTS['redis 4'], HISTORY_CLIENTS.ioredis))

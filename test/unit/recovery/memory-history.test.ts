@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { memoryHistory } from '../../../src/recovery/memory-history.js'
 import type { HistoryPage, HistoryStore, Position } from '../../../src/recovery/history.js'
-import { testHistory } from '../../helpers/history-conformance.js'
+import { expectHistory } from '../../helpers/history-conformance.js'
 
 const LIMITS = { maxMessages: 10, maxAgeMs: 60_000 }
 
@@ -92,7 +92,7 @@ describe('memoryHistory', () => {
   })
 })
 
-testHistory('memory', async () => {
+expectHistory('memory', async () => {
   const store = memoryHistory()
   return Promise.resolve({ a: store, b: store, end: () => Promise.resolve() })
 })
