@@ -46,6 +46,7 @@ export {
   LimitError,
   NameTakenError,
   ProtocolError,
+  PublishError,
   TransportError,
   UnknownConnectionError,
 } from './errors.js'

@@ -13,7 +13,8 @@ import type {
 } from '../hub/remote.js'
 import { checkNumber, showValue } from '../check.js'
 import type { Backplane, BackplaneEvents, BackplaneStats } from './backplane.js'
-import { BACKPLANE_VERSION, parseEnvelope, type EnvelopeBody, type Payload } from './envelope.js'
+import { BackplaneCalls } from './backplane-calls.js'
+import { parseEnvelope, type EnvelopeBody, type Payload } from './envelope.js'
 import { ClaimedNames } from './claimed-names.js'
 import { DeliveryRequests } from './delivery-requests.js'
 import { nameChanges, splitEntries } from './presence-entries.js'
@@ -28,8 +29,6 @@ export interface LocalNodeOptions {
 
 const PRESENCE_TTL_MS = 15_000
 const MAX_TIMER_MS = 0x7fff_ffff
-/** A failure that no `onError` hears is a warning of the process, at most once in this time. */
-const WARNING_INTERVAL_MS = 60_000
 /** Changes that lie no further apart than this are announced together. */
 const ANNOUNCE_DELAY_MS = 10
 /** How often a node says that it lives in the time after which it would be forgotten. */
@@ -74,7 +73,7 @@ export class LocalNode implements Remote {
   readonly id = randomUUID()
   private readonly backplane: Backplane
   private readonly ttlMs: number
-  private readonly onError: ((error: Error) => void) | undefined
+  private readonly calls: BackplaneCalls
   private readonly remoteNodes: RemoteNodes
   /** The hub of this process; null before {@link start} and after {@link close}: then nothing is sent or received. */
   private local: Local | null = null
@@ -88,23 +87,21 @@ export class LocalNode implements Remote {
   private readonly requests = new DeliveryRequests()
   /** null: the backplane has no store of names. */
   private readonly names: ClaimedNames | null
-  private readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
-  private warnedAt = -Infinity
 
   constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => void) {
     this.backplane = backplane
     this.ttlMs = ttlMs
-    this.onError = onError
+    this.calls = new BackplaneCalls(backplane, this.id, onError)
     this.remoteNodes = new RemoteNodes(ttlMs)
     const { names } = backplane
-    const attempt = this.attempt.bind(this)
+    const attempt = this.calls.attempt.bind(this.calls)
     this.names = names === undefined ? null : new ClaimedNames(names, this.id, ttlMs, attempt)
   }
 
   get stats(): BackplaneStats {
     return {
       nodes: this.remoteNodes.size,
-      ...this.counts,
+      ...this.calls.counts,
       link: this.backplane.linkStats?.() ?? null,
     }
   }
@@ -126,9 +123,9 @@ export class LocalNode implements Remote {
       this.names?.renew()
     }
     try {
-      this.observe(this.backplane.start(this.id, receive, rejoined, this.events()))
+      this.calls.observe(this.backplane.start(this.id, receive, rejoined, this.events()))
     } catch (error) {
-      this.counts.errors++
+      this.calls.counts.errors++
       throw error
     }
     this.local = local
@@ -149,7 +146,7 @@ export class LocalNode implements Remote {
     try {
       this.start(local)
     } catch (error) {
-      this.report(toError(error))
+      this.calls.report(toError(error))
     }
   }
 
@@ -168,7 +165,7 @@ export class LocalNode implements Remote {
       timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS), true)
     })
     if ((await Promise.race([left, timeUp])) === true) {
-      this.report(new Error(`the backplane did not close within ${String(timeoutMs)} ms`))
+      this.calls.report(new Error(`the backplane did not close within ${String(timeoutMs)} ms`))
     }
     clearTimeout(timer)
   }
@@ -180,8 +177,8 @@ export class LocalNode implements Remote {
       this.changedNames.set(change.name, change.claim)
     } else {
       const { group, before, after } = change
-      if (before === 0) this.attempt(() => this.backplane.watch(group))
-      else if (after === 0) this.attempt(() => this.backplane.unwatch(group))
+      if (before === 0) this.calls.attempt(() => this.backplane.watch(group))
+      else if (after === 0) this.calls.attempt(() => this.backplane.unwatch(group))
       this.changedGroups.set(group, after)
     }
     this.announceTimer ??= setTimeout(() => {
@@ -204,7 +201,7 @@ export class LocalNode implements Remote {
     timeoutMs: number,
   ): Promise<RemoteOutcome> {
     if (this.local === null) return 'unknown'
-    if (this.backplane.linkStats?.().isConnected === false) return 'unanswered'
+    if (this.calls.isCutOff) return 'unanswered'
     const deadline = performance.now() + timeoutMs
     const message = { kind: 'deliver', name, payload: toPayload(payload), compress } as const
     const ask = (nodes: Iterable<string>, to: string | null): Promise<RemoteOutcome> =>
@@ -251,16 +248,16 @@ export class LocalNode implements Remote {
   private events(): BackplaneEvents {
     return {
       failed: (error) => {
-        this.fail(error)
+        this.calls.fail(error)
       },
       lost: (envelopes) => {
-        this.counts.published -= envelopes
-        this.counts.lost += envelopes
+        this.calls.counts.published -= envelopes
+        this.calls.counts.lost += envelopes
         // Those that are lost with their connection may be questions, and what the others answer does not arrive either.
-        if (this.backplane.linkStats?.().isConnected === false) this.requests.giveUpAll()
+        if (this.calls.isCutOff) this.requests.giveUpAll()
       },
       malformed: () => {
-        this.counts.malformed++
+        this.calls.counts.malformed++
       },
     }
   }
@@ -279,77 +276,13 @@ export class LocalNode implements Remote {
     try {
       await this.backplane.close()
     } catch (error) {
-      this.fail(error)
+      this.calls.fail(error)
     }
   }
 
   /** @param lost called if the backplane does not take it */
   private publish(body: EnvelopeBody, to: string | null = null, lost?: () => void): void {
-    if (this.local === null) return
-    let result
-    try {
-      result = this.backplane.publish({ version: BACKPLANE_VERSION, from: this.id, to, ...body })
-    } catch (error) {
-      this.count(false, lost)
-      this.fail(error)
-      return
-    }
-    if (typeof result === 'boolean') {
-      this.count(result, lost)
-      return
-    }
-    Promise.resolve(result).then(
-      (isTaken) => {
-        this.count(isTaken, lost)
-      },
-      (error: unknown) => {
-        this.count(false, lost)
-        this.fail(error)
-      },
-    )
-  }
-
-  private count(isTaken: boolean, lost?: () => void): void {
-    if (isTaken) this.counts.published++
-    else {
-      this.counts.lost++
-      lost?.()
-    }
-  }
-
-  /** Calls the backplane: what it throws, at once or later, is reported and has no other effect. */
-  private attempt(call: () => unknown): void {
-    try {
-      this.observe(call())
-    } catch (error) {
-      this.fail(error)
-    }
-  }
-
-  private observe(result: unknown): void {
-    if (typeof result !== 'object' || result === null) return
-    Promise.resolve(result).catch((error: unknown) => {
-      this.fail(error)
-    })
-  }
-
-  private fail(error: unknown): void {
-    this.counts.errors++
-    this.report(toError(error))
-  }
-
-  private report(error: Error): void {
-    if (this.onError !== undefined) {
-      this.onError(error)
-      return
-    }
-    const now = performance.now()
-    if (now - this.warnedAt < WARNING_INTERVAL_MS) return
-    this.warnedAt = now
-    process.emitWarning(`the backplane failed, and the server has no onError: ${error.message}`, {
-      code: 'HAWSER_BACKPLANE_ERROR',
-      detail: error.stack ?? '',
-    })
+    if (this.local !== null) this.calls.publish(body, to, lost)
   }
 
   private receive(value: unknown): void {
@@ -357,12 +290,12 @@ export class LocalNode implements Remote {
     if (local === null) return
     const envelope = parseEnvelope(value, local.maxNameLength)
     if (envelope === null) {
-      this.counts.malformed++
+      this.calls.counts.malformed++
       return
     }
     const { from, to } = envelope
     if (from === this.id || (to !== null && to !== this.id)) return
-    this.counts.received++
+    this.calls.counts.received++
     const wasKnown = this.remoteNodes.has(from)
     const isToAsk = this.remoteNodes.handle(envelope, performance.now(), (name, claim) => {
       local.handleClaim(name, claim, this.id)

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { showValue } from '../check.js'
+import { PublishError } from '../errors.js'
 import type { HistoryLimits, Position } from '../recovery/history.js'
+import { answerMs } from './answer-time.js'
 
 /** A message that waits to be appended. */
 export interface WaitingMessage {
@@ -61,32 +63,30 @@ export class AppendQueue {
 
   /** Takes room for a command that is on its way. @returns gives it back @throws RangeError if there is none */
   hold(bytes: number, isAdmitted = false): () => void {
+    if (!isAdmitted && !this.hasRoom(bytes)) throw new RangeError(this.fullText())
     const taken = bytes + OVERHEAD_BYTES
-    const { maxQueuedBytes } = this.limits
-    if (!isAdmitted && this.heldBytes + taken > maxQueuedBytes) {
-      throw new RangeError(
-        `${String(this.heldBytes)} bytes wait for an answer already, and maxQueuedBytes is ${String(maxQueuedBytes)}`,
-      )
-    }
     this.heldBytes += taken
     return () => {
       this.heldBytes -= taken
     }
   }
 
+  /** @throws rejects with a PublishError that says what became of the message */
   async append(group: string, data: string | Uint8Array, limits: HistoryLimits): Promise<Position> {
     // A copy: the caller may change its bytes.
     const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)
     const { maxMessageBytes, timeoutMs } = this.limits
     if (bytes.length > maxMessageBytes) {
-      throw new RangeError(
+      throw new PublishError(
+        'HAWSER_PUBLISH_TOO_BIG',
         `a message for group ${showValue(group)} has ${String(bytes.length)} bytes, and maxMessageBytes is ${String(maxMessageBytes)}`,
       )
     }
+    if (!this.hasRoom(bytes.length)) throw new PublishError('HAWSER_PUBLISH_QUEUE_FULL', this.fullText())
     const release = this.hold(bytes.length)
     try {
       return await new Promise<Position>((resolve, reject) => {
-        const deadline = performance.now() + timeoutMs
+        const deadline = performance.now() + answerMs(timeoutMs, limits)
         this.add(group, { isText: typeof data === 'string', bytes, limits, deadline, resolve, reject })
       })
     } finally {
@@ -100,6 +100,15 @@ export class AppendQueue {
     const timeUp = delay(CLOSE_WAIT_MS, undefined, { signal: ended.signal }).catch(() => undefined)
     await Promise.race([timeUp, Promise.all(this.running)])
     ended.abort()
+  }
+
+  private hasRoom(bytes: number): boolean {
+    return this.heldBytes + bytes + OVERHEAD_BYTES <= this.limits.maxQueuedBytes
+  }
+
+  private fullText(): string {
+    const { heldBytes, limits } = this
+    return `${String(heldBytes)} bytes wait for an answer already, and maxQueuedBytes is ${String(limits.maxQueuedBytes)}`
   }
 
   private add(group: string, entry: Entry): void {

@@ -1,4 +1,4 @@
-import { number, type Checks } from '../check.js'
+import { number, showKind, type Checks } from '../check.js'
 import type { HistoryLimits, HistoryPage, HistoryStore, Position } from '../recovery/history.js'
 import type { AppendQueueLimits } from './append-queue.js'
 import { BROKER_CHECKS } from './broker-options.js'
@@ -9,7 +9,8 @@ export interface BrokerHistoryOptions {
   readonly prefix?: string | undefined
   /**
    * For how long an answer is waited for, in milliseconds; also for how long a message waits while the client is not connected. A
-   * message whose answer did not come may be kept nevertheless. Default 5 s.
+   * message whose answer did not come may be kept nevertheless. At most four fifths of what the server waits for the history, its
+   * `historyTimeoutMs`. Default 5 s.
    */
   readonly timeoutMs?: number | undefined
   /** The largest message, in bytes. Default 16 MiB. */
@@ -32,6 +33,26 @@ export const HISTORY_CHECKS = {
   maxQueuedBytes: number({ min: 1024, integer: false }, 64 * MiB),
   maxPageBytes: number({ min: 1024, max: 512 * MiB, integer: true }, MiB),
 } satisfies Checks<BrokerHistoryOptions>
+
+/**
+ * Refuses what is not an object with options, such as a client in its place.
+ * @param call the function, such as `redisHistory`
+ * @param option the option in which the client belongs
+ * @param isBare whether a value is such a client
+ * @throws TypeError that says what is expected. It shows nothing of the value, which may hold a password
+ */
+export function refuseBare(
+  call: string,
+  option: string,
+  given: unknown,
+  isBare: (value: unknown) => boolean,
+): void {
+  const isObject = typeof given === 'object' && given !== null
+  if (isObject && !isBare(given)) return
+  throw new TypeError(
+    `${call} takes an object with its options, as ${call}({ ${option} }), not ${isObject ? `the ${option} itself` : showKind(given)}`,
+  )
+}
 
 /** The options, with their defaults. */
 export interface ResolvedBrokerHistoryOptions extends AppendQueueLimits {

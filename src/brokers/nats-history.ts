@@ -10,23 +10,20 @@ import {
   unchecked,
   type Checks,
 } from '../check.js'
-import { toError } from '../errors.js'
+import { PublishError, toError } from '../errors.js'
 import type { HistoryLimits, HistoryPage, KeptMessage, Position } from '../recovery/history.js'
+import { answerMs } from './answer-time.js'
 import { AppendQueue, type Batch } from './append-queue.js'
 import {
   HISTORY_CHECKS,
+  refuseBare,
   type BrokerHistory,
   type BrokerHistoryOptions,
   type ResolvedBrokerHistoryOptions,
 } from './history-options.js'
-import {
-  isUnheard,
-  JetStreamError,
-  NatsStreams,
-  type NatsHistoryConnection,
-  type StreamConfig,
-  type StreamInfo,
-} from './nats-stream.js'
+import { ForeignError, retried } from './nats-attempts.js'
+import { LostError, NatsLine, type NatsHistoryConnection } from './nats-line.js'
+import { isUnheard, JetStreamError, NatsStreams, type StreamConfig, type StreamInfo } from './nats-stream.js'
 import { subjectPrefix } from './nats-subjects.js'
 import { SeenPositions } from './seen-positions.js'
 
@@ -65,19 +62,22 @@ interface Resolved extends ResolvedBrokerHistoryOptions {
  * @throws TypeError for anything but a connection; TypeError or RangeError for a wrong option
  */
 export function jetStreamHistory(options: JetStreamHistoryOptions): BrokerHistory {
+  refuseBare('jetStreamHistory', 'connection', options, isConnection)
   const { connection, ...rest } = readOptions('options', options, CHECKS)
-  const { request, flush, isClosed } = (connection ?? {}) as Partial<
-    Record<keyof NatsHistoryConnection, unknown>
-  >
-  if (![request, flush, isClosed].every((method) => typeof method === 'function')) {
+  if (!isConnection(connection)) {
     refusePromise(connection, 'connection must be a connection to NATS, not a promise: await it')
     throw new TypeError(`connection must be a connection to NATS, not ${showKind(connection)}`)
   }
   return new JetStreamHistory(connection, rest)
 }
 
-const MIN_RETRY_MS = 20
-const MAX_RETRY_MS = 500
+const METHODS = ['request', 'flush', 'status', 'isClosed'] as const
+
+const isConnection = (value: unknown): value is NatsHistoryConnection =>
+  typeof value === 'object' &&
+  value !== null &&
+  METHODS.every((name) => typeof (value as Partial<Record<string, unknown>>)[name] === 'function')
+
 const NS_PER_MS = 1_000_000
 /** JetStream takes no shorter one. */
 const MIN_AGE_MS = 100
@@ -85,6 +85,9 @@ const MAX_AGE_MS = 315_360_000_000
 const MAX_DUPLICATES_MS = 120_000
 /** So many messages are asked for at once. */
 const MAX_REQUESTS = 64
+/** So often a stream must say that it lost its end, so long one after the other, before it is given up. */
+const LOOKS = 3
+const LOOK_AGAIN_MS = 200
 /** What is shown of a group in the description of its stream. */
 const SHOWN_CHARACTERS = 100
 
@@ -97,24 +100,25 @@ interface Life {
 }
 
 class JetStreamHistory implements BrokerHistory {
-  private readonly connection: NatsHistoryConnection
+  private readonly line: NatsLine
   private readonly streams: NatsStreams
   private readonly options: Resolved
   private readonly queue: AppendQueue
   private readonly seen = new SeenPositions()
 
   constructor(connection: NatsHistoryConnection, options: Resolved) {
-    this.connection = connection
-    this.streams = new NatsStreams(connection)
+    this.line = new NatsLine(connection)
+    this.streams = new NatsStreams(this.line)
     this.options = options
     this.queue = new AppendQueue(options, (batch) => this.appendBatch(batch))
   }
 
   async append(group: string, data: string | Uint8Array, limits: HistoryLimits): Promise<Position> {
-    const { max_payload: maxBytes = Infinity } = this.connection.info ?? {}
+    const maxBytes = this.line.maxPayloadBytes
     const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
     if (bytes > maxBytes) {
-      throw new RangeError(
+      throw new PublishError(
+        'HAWSER_PUBLISH_TOO_BIG',
         `a message for group ${showValue(group)} has ${String(bytes)} bytes, and max_payload of the server is ${String(maxBytes)}`,
       )
     }
@@ -124,8 +128,11 @@ class JetStreamHistory implements BrokerHistory {
   async read(group: string, after: number, maxMessages: number, limits: HistoryLimits): Promise<HistoryPage> {
     const release = this.queue.hold(0)
     try {
-      const deadline = performance.now() + this.options.timeoutMs
-      return await this.retried(`reading the history of group ${showValue(group)}`, deadline, () =>
+      const timeoutMs = answerMs(this.options.timeoutMs, limits)
+      const deadline = performance.now() + timeoutMs
+      const what = `reading the history of group ${showValue(group)}`
+      const failure = (text: string, cause: unknown): Error => new Error(text, { cause })
+      return await retried(this.line, { what, deadline, timeoutMs, failure }, () =>
         this.readOnce(group, after, maxMessages, limits, deadline),
       )
     } finally {
@@ -133,8 +140,9 @@ class JetStreamHistory implements BrokerHistory {
     }
   }
 
-  close(): Promise<void> {
-    return this.queue.close()
+  async close(): Promise<void> {
+    await this.queue.close()
+    this.line.close()
   }
 
   private nameOf(group: string): { readonly name: string; readonly subject: string } {
@@ -150,6 +158,7 @@ class JetStreamHistory implements BrokerHistory {
   private async life(group: string, limits: HistoryLimits, deadline: number): Promise<Life> {
     const { name, subject } = this.nameOf(group)
     const seen = this.seen.get(group)
+    let looks = 0
     for (;;) {
       const leftMs = this.attemptMs(deadline)
       let info = await this.streams.info(name, leftMs)
@@ -165,7 +174,13 @@ class JetStreamHistory implements BrokerHistory {
         throw new ForeignError(`the stream ${name} is not one that Hawser made`)
       }
       if (seen?.epoch === epoch && info.state.last_seq < seen.offset) {
-        // It has lost its end. What was there cannot be told apart from what is to come.
+        // It has lost its end, unless a server answered that leads the stream no longer. What was there cannot be told apart from what
+        // is to come.
+        if (++looks < LOOKS) {
+          await delay(LOOK_AGAIN_MS)
+          continue
+        }
+        looks = 0
         await this.streams.delete(name, leftMs)
         continue
       }
@@ -190,49 +205,65 @@ class JetStreamHistory implements BrokerHistory {
     }
   }
 
-  private async appendBatch({
-    group,
-    messages,
-    limits,
-    deadline,
-  }: Batch): Promise<readonly (Position | Error)[]> {
+  private async appendBatch(batch: Batch): Promise<readonly (Position | Error)[]> {
+    const { group, messages, limits, deadline } = batch
     const what = `appending to the history of group ${showValue(group)}`
+    const timeoutMs = answerMs(this.options.timeoutMs, limits)
+    const failure = notPublished
     const results = new Map<number, Position | Error>()
-    const { subject } = this.nameOf(group)
-    await this.retried(what, deadline, async () => {
-      const { epoch } = await this.lifeWith(group, limits, deadline)
-      const unheard = new Map<number, unknown>()
-      const send = async (i: number): Promise<void> => {
-        const { isText, bytes } = messages[i] as Batch['messages'][number]
-        try {
-          const to = `${subject}.${epoch}.${isText ? 't' : 'b'}`
-          const offset = await this.streams.publish(to, bytes, deadline - performance.now())
-          results.set(i, { epoch, offset })
-          this.seen.see(group, epoch, offset)
-        } catch (error) {
-          if (isUnheard(error)) {
-            unheard.set(i, error)
-            return
-          }
-          const isKnown = error instanceof JetStreamError
-          if (!isKnown) this.holdLate(bytes.length)
-          results.set(i, refused(what, error, isKnown ? '' : ': it may be kept nevertheless'))
-        }
-      }
-      const missing = [...messages.keys()].filter((i) => !results.has(i))
-      await Promise.all(missing.map(send))
-      // The order stays: what was not heard before something that was is not sent again.
-      const last = Math.max(...results.keys(), -1)
-      for (const [i, error] of unheard) {
-        if (i > last) {
-          // The stream is gone, and so is the epoch.
-          this.known.delete(group)
-          throw toError(error)
-        }
-        results.set(i, refused(what, error, ''))
-      }
-    })
+    try {
+      await retried(this.line, { what, deadline, timeoutMs, failure }, () =>
+        this.sendMissing(batch, what, results),
+      )
+    } catch (error) {
+      // What was taken before this stays.
+      for (const i of messages.keys()) if (!results.has(i)) results.set(i, toError(error))
+    }
     return messages.map((_message, i) => results.get(i) as Position | Error)
+  }
+
+  /** Sends those that have no result. Rejects if some are certainly in no stream, and may be sent again in their order. */
+  private async sendMissing(
+    { group, messages, limits, deadline }: Batch,
+    what: string,
+    results: Map<number, Position | Error>,
+  ): Promise<void> {
+    const { subject } = this.nameOf(group)
+    const { epoch } = await this.lifeWith(group, limits, deadline)
+    if (!this.line.wasReached()) throw new LostError()
+    const unheard = new Map<number, unknown>()
+    const send = async (i: number): Promise<void> => {
+      const { isText, bytes } = messages[i] as Batch['messages'][number]
+      try {
+        const to = `${subject}.${epoch}.${isText ? 't' : 'b'}`
+        const offset = await this.streams.publish(to, bytes, deadline - performance.now())
+        results.set(i, { epoch, offset })
+        this.seen.see(group, epoch, offset)
+      } catch (error) {
+        const text = `${what} failed: ${toError(error).message}`
+        if (isUnheard(error)) {
+          unheard.set(i, error)
+        } else if (error instanceof JetStreamError) {
+          results.set(i, notPublished(text, error))
+        } else {
+          this.holdLate(bytes.length)
+          const kept = `${text}: it may be kept nevertheless`
+          results.set(i, new PublishError('HAWSER_MAYBE_PUBLISHED', kept, error))
+        }
+      }
+    }
+    const missing = [...messages.keys()].filter((i) => !results.has(i))
+    await Promise.all(missing.map(send))
+    // The order stays: what was not heard before something that was is not sent again.
+    const last = Math.max(...results.keys(), -1)
+    for (const [i, error] of unheard) {
+      if (i > last) {
+        // The stream is gone, and so is the epoch.
+        this.known.delete(group)
+        throw toError(error)
+      }
+      results.set(i, notPublished(`${what} failed: ${toError(error).message}`, error))
+    }
   }
 
   /** The epoch of groups, and the limits that their streams have: asked for once, until nothing listens in it. */
@@ -313,7 +344,7 @@ class JetStreamHistory implements BrokerHistory {
     return { epoch, newest, oldest, messages }
   }
 
-  /** For how long one request waits that may be made again: one that was on its way when the connection broke is not answered. */
+  /** For how long one request waits that may be made again, perhaps to another server. */
   private attemptMs(deadline: number): number {
     return Math.min(deadline - performance.now(), this.options.timeoutMs / 4)
   }
@@ -321,33 +352,15 @@ class JetStreamHistory implements BrokerHistory {
   /** Counts bytes that nobody waits for any more, until the client has sent them or lost them. */
   private holdLate(bytes: number): void {
     const release = this.queue.hold(bytes, true)
-    this.connection.flush().then(release, release)
-  }
-
-  /** Tries again until the deadline, where that does no harm. */
-  private async retried<T>(what: string, deadline: number, call: () => Promise<T>): Promise<T> {
-    for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
-      try {
-        return await call()
-      } catch (error) {
-        const isFinal =
-          error instanceof ForeignError || error instanceof JetStreamError || this.connection.isClosed()
-        if (isFinal || performance.now() + waitMs >= deadline) {
-          throw refused(what, error, '')
-        }
-        await delay(waitMs)
-      }
-    }
+    this.line.flush().then(release, release)
   }
 }
 
 /** Of so many groups the epoch is remembered. */
 const MAX_KNOWN = 20_000
 
-class ForeignError extends Error {}
-
-const refused = (what: string, error: unknown, state: string): Error =>
-  new Error(`${what} failed: ${toError(error).message}${state}`, { cause: error })
+const notPublished = (text: string, cause: unknown): PublishError =>
+  new PublishError('HAWSER_NOT_PUBLISHED', text, cause)
 
 function limitsOf({
   maxMessages,

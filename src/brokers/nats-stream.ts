@@ -1,44 +1,6 @@
 /** The calls of JetStream that a history makes, as requests over a connection: the same for every client of NATS. */
 import { toError } from '../errors.js'
-
-/** What is used of an answer. */
-export interface NatsReply {
-  /** Its bytes. */
-  readonly data: Uint8Array
-  /** Its headers, if it has any. */
-  readonly headers?:
-    | {
-        /** @returns the value of a header; empty: there is none */
-        get(name: string): string
-      }
-    | undefined
-}
-
-/**
- * What is used of a connection to NATS, as `connect` of `@nats-io/transport-node` (3 or later) and of `nats` (2) opens it.
- */
-export interface NatsHistoryConnection {
-  /** What the server says of itself. */
-  readonly info?:
-    | {
-        /** The largest message that it takes, in bytes. */
-        readonly max_payload?: number
-      }
-    | undefined
-  /** Sends a message, and waits for an answer. */
-  request(
-    subject: string,
-    payload: Uint8Array,
-    options: {
-      /** For how long, in milliseconds. */
-      timeout: number
-    },
-  ): Promise<NatsReply>
-  /** Settles when the server has handled what was sent before. */
-  flush(): Promise<void>
-  /** Whether it has ended for good. */
-  isClosed(): boolean
-}
+import type { NatsLine, NatsReply } from './nats-line.js'
 
 /** A stream. */
 export interface StreamConfig {
@@ -88,6 +50,9 @@ const STREAM_NOT_FOUND = 10_059
 const STREAM_EXISTS = 10_058
 const MESSAGE_NOT_FOUND = 10_037
 
+const NO_JETSTREAM =
+  'JetStream does not answer at this server: is it enabled there (nats-server -js), and for this account?'
+
 const NO_PAYLOAD = new Uint8Array(0)
 
 /** Whether nothing listens to a subject, so that what was sent is nowhere. As version 3 and version 2 of the client say it. */
@@ -132,12 +97,12 @@ const isOf =
     throw toError(error)
   }
 
-/** The streams of a connection. Each call ends within its time, in milliseconds. */
+/** The streams at the other end of a connection. Each call ends within its time, in milliseconds. */
 export class NatsStreams {
-  private readonly connection: NatsHistoryConnection
+  private readonly line: NatsLine
 
-  constructor(connection: NatsHistoryConnection) {
-    this.connection = connection
+  constructor(line: NatsLine) {
+    this.line = line
   }
 
   /** @returns null: there is no such stream */
@@ -193,10 +158,15 @@ export class NatsStreams {
 
   private async call(name: string, body: object | null, timeoutMs: number): Promise<Uint8Array> {
     const payload = body === null ? NO_PAYLOAD : Buffer.from(JSON.stringify(body))
-    return (await this.request(`$JS.API.${name}`, payload, timeoutMs)).data
+    try {
+      return (await this.request(`$JS.API.${name}`, payload, timeoutMs)).data
+    } catch (error) {
+      // In a cluster this passes, when it has elected a leader.
+      throw isUnheard(error) ? new Error(NO_JETSTREAM, { cause: error }) : error
+    }
   }
 
-  private async request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<NatsReply> {
-    return this.connection.request(subject, payload, { timeout: Math.max(1, Math.ceil(timeoutMs)) })
+  private request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<NatsReply> {
+    return this.line.request(subject, payload, timeoutMs)
   }
 }

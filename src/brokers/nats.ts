@@ -17,7 +17,7 @@ export type { BrokerHistory, BrokerHistoryOptions } from './history-options.js'
 export { jetStreamHistory, type JetStreamHistoryOptions } from './nats-history.js'
 export type { NatsBucket } from './nats-names.js'
 export type { NatsConnection, NatsMessage } from './nats-session.js'
-export type { NatsHistoryConnection, NatsReply } from './nats-stream.js'
+export type { NatsHistoryConnection, NatsReply } from './nats-line.js'
 
 /** The options of {@link natsBackplane}. */
 export interface NatsBackplaneOptions<C extends NatsConnection = NatsConnection> extends BrokerOptions {

@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readOptions, showKind, showValue, unchecked, type Checks } from '../check.js'
+import { PublishError } from '../errors.js'
 import type { HistoryLimits, HistoryPage, KeptMessage, Position } from '../recovery/history.js'
+import { answerMs } from './answer-time.js'
 import { AppendQueue, type Batch } from './append-queue.js'
 import {
   HISTORY_CHECKS,
+  refuseBare,
   type BrokerHistory,
   type BrokerHistoryOptions,
   type ResolvedBrokerHistoryOptions,
@@ -41,6 +44,7 @@ const CHECKS = {
  * @throws TypeError for what is not such a client; TypeError or RangeError for a wrong option
  */
 export function redisHistory(options: RedisHistoryOptions): BrokerHistory {
+  refuseBare('redisHistory', 'client', options, (given) => redisCommands(given) !== null)
   const { client, ...rest } = readOptions('options', options, CHECKS)
   const commands = redisCommands(client)
   if (commands === null) {
@@ -89,7 +93,7 @@ class RedisHistory implements BrokerHistory {
   constructor(commands: RedisCommands, options: ResolvedBrokerHistoryOptions) {
     this.options = options
     this.queue = new AppendQueue(options, (batch) => this.appendBatch(batch))
-    this.runner = new ScriptRunner(commands, options.timeoutMs, (bytes) => this.queue.hold(bytes, true))
+    this.runner = new ScriptRunner(commands, (bytes) => this.queue.hold(bytes, true))
   }
 
   append(group: string, data: string | Uint8Array, limits: HistoryLimits): Promise<Position> {
@@ -99,7 +103,8 @@ class RedisHistory implements BrokerHistory {
   async read(group: string, after: number, maxMessages: number, limits: HistoryLimits): Promise<HistoryPage> {
     const release = this.queue.hold(0)
     try {
-      const { prefix, timeoutMs, maxPageBytes } = this.options
+      const { prefix, maxPageBytes } = this.options
+      const timeoutMs = answerMs(this.options.timeoutMs, limits)
       const args = [
         ...this.headOf(group, limits, ''),
         String(after),
@@ -112,8 +117,8 @@ class RedisHistory implements BrokerHistory {
         args,
         bytes: 0,
         deadline: performance.now() + timeoutMs,
-        what: `reading the history of group ${showValue(group)}`,
-        unknown: '',
+        timeoutMs,
+        failure: (text, _mayHaveRun, cause) => errorOf(`reading the history of group ${showValue(group)} ${text}`, cause),
       })
       const page = pageOf(reply, after, maxMessages)
       if (page === null) throw unexpected(group)
@@ -157,8 +162,13 @@ class RedisHistory implements BrokerHistory {
       args,
       bytes,
       deadline,
-      what: `appending to the history of group ${showValue(group)}`,
-      unknown: ': what was to be appended may be kept nevertheless',
+      timeoutMs: answerMs(this.options.timeoutMs, limits),
+      failure: (text, mayHaveRun, cause) => {
+        const all = `appending to the history of group ${showValue(group)} ${text}`
+        return mayHaveRun
+          ? new PublishError('HAWSER_MAYBE_PUBLISHED', `${all}: what was to be appended may be kept nevertheless`, cause)
+          : new PublishError('HAWSER_NOT_PUBLISHED', all, cause)
+      },
     })
     const [epoch, first] = Array.isArray(reply) ? reply.map(textOf) : []
     const offset = Number(first)
@@ -169,6 +179,9 @@ class RedisHistory implements BrokerHistory {
     return messages.map((_message, i) => ({ epoch, offset: offset + i }))
   }
 }
+
+const errorOf = (text: string, cause: unknown): Error =>
+  new Error(text, cause === undefined ? undefined : { cause })
 
 const unexpected = (group: string): Error =>
   new Error(`the history of group ${showValue(group)} in Redis holds something that Hawser did not write`)

@@ -23,10 +23,14 @@ export interface ScriptCall {
   readonly bytes: number
   /** Until when an answer is waited for, by `performance.now()`. */
   readonly deadline: number
-  /** What it does, for an error. */
-  readonly what: string
-  /** What an error says in addition where it is not known whether the script ran. */
-  readonly unknown: string
+  /** How long that was at the beginning, in milliseconds, for an error. */
+  readonly timeoutMs: number
+  /**
+   * The error.
+   * @param text begins with `failed`
+   * @param mayHaveRun whether the script may have run all the same
+   */
+  failure(text: string, mayHaveRun: boolean, cause?: unknown): Error
 }
 
 const MIN_RETRY_MS = 20
@@ -41,46 +45,41 @@ const TIME_UP = new Error('time is up')
 /** Runs scripts over a client, and waits no longer than is said, whatever the client does. */
 export class ScriptRunner {
   private readonly commands: RedisCommands
-  private readonly timeoutMs: number
   private readonly hold: (bytes: number) => () => void
   /** Called when the client is ready. */
   private readonly waiting = new Set<() => void>()
   private forgetReady: (() => void) | null = null
 
   /** @param hold counts the bytes of a command that nobody waits for any more and that the client still holds */
-  constructor(commands: RedisCommands, timeoutMs: number, hold: (bytes: number) => () => void) {
+  constructor(commands: RedisCommands, hold: (bytes: number) => () => void) {
     this.commands = commands
-    this.timeoutMs = timeoutMs
     this.hold = hold
   }
 
   /** @returns the answer. Rejects when there is none until the deadline, and when Redis refuses */
   async run(call: ScriptCall): Promise<unknown> {
-    const { deadline, what, unknown } = call
-    let wasSent = false
+    const { deadline, failure } = call
+    const time = `${String(Math.round(call.timeoutMs))} ms`
+    let mayHaveRun = false
     for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
       if (!(await this.isReady(deadline))) {
-        const state = wasSent ? unknown : ': it was not sent'
-        throw new Error(
-          `${what} failed, as the client of Redis was not connected for ${String(this.timeoutMs)} ms${state}`,
-        )
+        const state = mayHaveRun ? '' : ': it was not sent'
+        throw failure(`failed, as the client of Redis was not connected for ${time}${state}`, mayHaveRun)
       }
-      wasSent = true
+      const wasClosed = this.commands.isClosed()
       try {
         return await this.answer(call)
       } catch (error) {
-        if (error === TIME_UP) {
-          throw new Error(
-            `${what} failed, as Redis did not answer within ${String(this.timeoutMs)} ms${unknown}`,
-          )
-        }
+        if (error === TIME_UP) throw failure(`failed, as Redis did not answer within ${time}`, true)
         const { message } = toError(error)
         const isReply = IS_REPLY.test(message)
+        // A client that is closed sends nothing.
+        if (!isReply && !wasClosed && !(error instanceof TypeError)) mayHaveRun = true
         const isFinal = isReply
           ? !PASSING.test(message)
           : error instanceof TypeError || this.commands.isClosed()
         if (isFinal || performance.now() + waitMs >= deadline) {
-          throw new Error(`${what} failed: ${message}${isReply ? '' : unknown}`, { cause: error })
+          throw failure(`failed: ${message}`, mayHaveRun, error)
         }
         await delay(waitMs)
       }

@@ -1,11 +1,11 @@
-import { optionalFunction, readOptions, showValue, type Check, type Checks } from '../check.js'
+import { checkNumber, optionalFunction, readOptions, showValue, type Check, type Checks } from '../check.js'
 import {
   ClientPositions,
   type GroupPosition,
   type PublishedMessage,
   type RecoveryEvent,
 } from './client-positions.js'
-import { isEpoch, isOffset, MAX_POSITIONS } from './wire.js'
+import { isEpoch, MAX_EPOCH_LENGTH, MAX_POSITIONS } from './wire.js'
 
 /** The option `recovery` of {@link connect}. */
 export interface ClientRecoveryOptions {
@@ -32,18 +32,35 @@ const positions: Check<readonly GroupPosition[]> = (name, value) => {
       `${name} must have at most ${String(MAX_POSITIONS)} entries, not ${String(value.length)}`,
     )
   }
-  const groups = new Set<string>()
+  const indexes = new Map<unknown, number>()
   for (const [i, entry] of (value as readonly unknown[]).entries()) {
-    const { group, epoch, offset } = (entry ?? {}) as Partial<Record<keyof GroupPosition, unknown>>
-    const isOne = typeof group === 'string' && group !== '' && isEpoch(epoch) && isOffset(offset)
-    if (!isOne || groups.has(group)) {
+    const { group, epoch, offset } = readPosition(`${name}[${String(i)}]`, entry)
+    const before = indexes.get(group)
+    if (before !== undefined) {
       throw new TypeError(
-        `${name}[${String(i)}] must be { group, epoch, offset }, each group once, not ${showValue(entry)}`,
+        `${name}[${String(i)}].group must be in the list once, not ${showValue(group)} as in ${name}[${String(before)}]`,
       )
     }
-    groups.add(group)
+    indexes.set(group, i)
   }
   return value as readonly GroupPosition[]
+}
+
+function readPosition(name: string, entry: unknown): GroupPosition {
+  if (typeof entry !== 'object' || entry === null) {
+    throw new TypeError(`${name} must be { group, epoch, offset }, as positions() gives it, not ${showValue(entry)}`)
+  }
+  const { group, epoch, offset } = entry as Partial<Record<keyof GroupPosition, unknown>>
+  if (typeof group !== 'string' || group === '') {
+    throw new TypeError(`${name}.group must be the name of a group, not ${showValue(group)}`)
+  }
+  if (!isEpoch(epoch)) {
+    throw new TypeError(
+      `${name}.epoch must be text of 1 to ${String(MAX_EPOCH_LENGTH)} characters, not ${showValue(epoch)}`,
+    )
+  }
+  checkNumber(`${name}.offset`, offset, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true })
+  return { group, epoch, offset: offset as number }
 }
 
 const CHECKS = {

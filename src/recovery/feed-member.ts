@@ -126,11 +126,21 @@ export class FeedMember {
     return this.state === 'gone'
   }
 
+  /** Whether the client was told that the feed is late. */
+  private get hasOutcome(): boolean {
+    return this.waitUntil === Infinity
+  }
+
   private begin(): void {
     const { asked, feed } = this
     if (this.state !== 'waiting' || asked === undefined || feed.position === null) return
     this.asked = undefined
     if (asked === null) {
+      this.tellPosition({})
+      this.goOn()
+    } else if (this.hasOutcome && feed.isUnread && !(asked.epoch === feed.epoch && asked.offset >= feed.offset)) {
+      // It knows that something is missing, and the history still does not answer: it begins as a new member does.
+      this.line.sendControl({ left: feed.group })
       this.tellPosition({})
       this.goOn()
     } else if (asked.epoch !== feed.epoch) {
@@ -148,8 +158,7 @@ export class FeedMember {
     const { feed } = this
     this.count = feed.offset - asked.offset
     this.offset = asked.offset
-    if (this.waitUntil === Infinity) {
-      // It has its outcome.
+    if (this.hasOutcome) {
       this.tellPosition({})
     } else if (this.count === 0) {
       this.tellPosition({ recovered: true, count: 0 })
@@ -161,6 +170,17 @@ export class FeedMember {
 
   /** The client is ahead of this node: the node may be late, or the history lost something. */
   private async verify(asked: Position): Promise<void> {
+    // What is live meanwhile need not be read, if the history cannot be.
+    this.feed.beginCatchUp()
+    try {
+      await this.runVerify(asked)
+    } finally {
+      this.feed.endCatchUp()
+    }
+  }
+
+  private async runVerify(asked: Position): Promise<void> {
+    const { feed } = this
     const joinedAt = this.offset
     const until = performance.now() + this.owner.patienceMs
     let retryMs = MIN_RETRY_MS
@@ -172,7 +192,9 @@ export class FeedMember {
         return
       }
       if (verdict !== 'late' || performance.now() >= until) {
-        this.skip(verdict === 'late' ? 'unavailable' : verdict, Math.min(joinedAt, this.feed.offset))
+        const from = Math.min(joinedAt, feed.offset)
+        if (verdict === 'late') this.skip('unavailable', Math.max(from, feed.tailStart))
+        else this.skip(verdict, from)
         this.goOn()
         return
       }

@@ -1,4 +1,5 @@
 import { isThenable } from '../check.js'
+import { EarlyMessages } from './early-messages.js'
 import { FeedMessage } from './feed-message.js'
 import type { HistoryPage, KeptMessage, Position } from './history.js'
 import { MessageMarks } from './message-marks.js'
@@ -6,9 +7,6 @@ import type { LossReason } from './wire.js'
 
 /** How many messages are read from the history at a time. */
 export const PAGE_MESSAGES = 100
-/** What comes before its turn is kept up to this; what is over it is read from the history. */
-const MAX_EARLY_MESSAGES = 1000
-const MAX_EARLY_BYTES = 1024 * 1024
 /** The newest messages are kept for those who catch up, up to this. */
 const MAX_TAIL_MESSAGES = 1000
 const MAX_TAIL_BYTES = 1024 * 1024
@@ -40,12 +38,6 @@ export interface FeedOwner {
   nextId(): number
 }
 
-/** A message that is known before those that come before it. */
-interface Early {
-  readonly data: string | Uint8Array
-  readonly compress: boolean
-}
-
 /**
  * The published messages of one group on this node, in their order and without gaps, from whatever order and loss the other nodes'
  * messages have. What is missing is read from the history.
@@ -56,11 +48,13 @@ export class Feed {
   id = -1
   /** The last message that was delivered; null: not known yet. */
   position: Position | null = null
-  /** How often something was missing and read from the history. */
+  /** Whether the history has not answered yet. */
+  isUnread = true
+  /** How often something was missing and read from the history: once for each run of what was missing. */
   gaps = 0
+  private isInGap = false
   private readonly owner: FeedOwner
-  private readonly early = new Map<number, Early>()
-  private earlyBytes = 0
+  private readonly early = new EarlyMessages()
   /** The epoch of {@link early} while there is no position. */
   private earlyEpoch = ''
   /** Something that was published is not delivered yet, and not among {@link early}. */
@@ -105,7 +99,7 @@ export class Feed {
     this.isOver = true
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
-    this.forgetEarly()
+    this.early.clear()
     this.tail = []
     this.wakeReaders()
   }
@@ -167,6 +161,7 @@ export class Feed {
       const since = this.position
       const take = (page: HistoryPage): void => {
         this.failures = 0
+        this.isUnread = false
         if (!this.isOver) this.take(page, since)
       }
       let page
@@ -290,11 +285,14 @@ export class Feed {
       return
     }
     if (oldest > position.offset + 1) this.moveTo(epoch, oldest - 1, 'trimmed')
-    else this.gaps++
+    else if (!this.isInGap) {
+      this.isInGap = true
+      this.gaps++
+    }
     for (const { offset, data } of messages) {
       if (offset === this.offset + 1) this.deliver(new FeedMessage(offset, data, true))
     }
-    for (const [offset, { data }] of this.early) if (offset <= this.offset) this.dropEarly(offset, data)
+    this.early.dropUpTo(this.offset)
     this.deliverEarly()
     if (newest > this.offset && (messages.length > 0 || oldest <= newest)) this.goOn()
     else this.settle()
@@ -316,23 +314,22 @@ export class Feed {
       this.wait(this.retryMs)
       return
     }
-    this.forgetEarly()
+    this.isInGap = false
+    this.early.clear()
     this.stuck = 0
   }
 
   private startAt(epoch: string, newest: number): void {
-    let offset = newest
-    if (this.earlyEpoch !== epoch) this.forgetEarly()
+    if (this.earlyEpoch !== epoch) this.early.clear()
     // What was published here since the first member joined is for that one.
-    for (const early of this.early.keys()) offset = Math.min(offset, early - 1)
-    this.begin({ epoch, offset })
+    this.begin({ epoch, offset: Math.min(newest, this.early.first - 1) })
     if (newest > this.offset) this.refresh()
   }
 
   /** The history cannot be read: what comes live is delivered all the same. */
   private startWithout(): void {
     if (this.early.size === 0) return
-    this.begin({ epoch: this.earlyEpoch, offset: Math.min(...this.early.keys()) - 1 })
+    this.begin({ epoch: this.earlyEpoch, offset: this.early.first - 1 })
   }
 
   private begin(position: Position): void {
@@ -344,10 +341,11 @@ export class Feed {
   }
 
   private moveTo(epoch: string, offset: number, reason: LossReason): void {
+    this.isInGap = false
     if (reason !== 'trimmed') {
       // What was read of the life that is over is not sent any more.
       this.id = this.owner.nextId()
-      this.forgetEarly()
+      this.early.clear()
       this.marks.clear()
     }
     this.position = { epoch, offset }
@@ -375,35 +373,19 @@ export class Feed {
   }
 
   private keepEarly(offset: number, data: string | Uint8Array, compress: boolean): void {
-    if (this.early.has(offset)) return
-    if (this.early.size >= MAX_EARLY_MESSAGES || this.earlyBytes + data.length > MAX_EARLY_BYTES) {
-      // It is in the history.
-      this.isBehind = this.isReading
-      this.isDue = true
-      return
-    }
-    this.early.set(offset, { data, compress })
-    this.earlyBytes += data.length
-  }
-
-  private dropEarly(offset: number, data: string | Uint8Array): void {
-    this.early.delete(offset)
-    this.earlyBytes -= data.length
+    if (this.early.keep(offset, data, compress)) return
+    // It is in the history.
+    this.isBehind = this.isReading
+    this.isDue = true
   }
 
   private deliverEarly(): void {
     for (;;) {
       const offset = this.offset + 1
-      const early = this.early.get(offset)
+      const early = this.early.take(offset)
       if (early === undefined) break
-      this.dropEarly(offset, early.data)
       this.deliver(new FeedMessage(offset, early.data, early.compress))
     }
-  }
-
-  private forgetEarly(): void {
-    this.early.clear()
-    this.earlyBytes = 0
   }
 
   /** Looks at the history after this time, unless what is missing comes before. */

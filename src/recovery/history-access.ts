@@ -1,6 +1,8 @@
 import { isThenable } from '../check.js'
-import { toError } from '../errors.js'
+import { PublishError, toError } from '../errors.js'
 import type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from './history.js'
+import type { ResolvedRecovery } from './options.js'
+import { ReadTurns } from './read-turns.js'
 import { isEpoch, isOffset } from './wire.js'
 
 /** What a message that waits costs in memory beside its data, roughly, in bytes. */
@@ -14,6 +16,15 @@ interface Outage {
   failedAt: number
 }
 
+/** How many servers of this process use a store: it is closed with the last of them. */
+const users = new WeakMap<HistoryStore, number>()
+
+/** What the history of a server is, and how it is used. */
+export type HistorySettings = Pick<
+  ResolvedRecovery,
+  'history' | 'maxMessages' | 'maxAgeMs' | 'historyTimeoutMs' | 'maxConcurrentReads'
+>
+
 /** The history, as a server uses it: what it answers is checked, waited for within a time, and its failures are reported. */
 export class HistoryAccess {
   /** Calls that failed. */
@@ -25,17 +36,22 @@ export class HistoryAccess {
   private readonly store: HistoryStore
   private readonly limits: HistoryLimits
   private readonly timeoutMs: number
+  private readonly turns: ReadTurns
+  private isClosed = false
   private readonly report: (error: Error) => void
   /** The outages, by method: each is reported once, and lasts until the group that failed first works again. */
   private readonly down = new Map<string, Outage>()
   /** Reads that are under way: who asks the same meanwhile gets the same answer. */
   private readonly reads = new Map<string, Promise<HistoryPage>>()
 
-  constructor(store: HistoryStore, limits: HistoryLimits, timeoutMs: number, report: (error: Error) => void) {
-    this.store = store
-    this.limits = limits
-    this.timeoutMs = timeoutMs
+  constructor(settings: HistorySettings, report: (error: Error) => void) {
+    const { history, maxMessages, maxAgeMs, historyTimeoutMs, maxConcurrentReads } = settings
+    this.store = history
+    this.limits = { maxMessages, maxAgeMs, timeoutMs: historyTimeoutMs }
+    this.timeoutMs = historyTimeoutMs
+    this.turns = new ReadTurns(maxConcurrentReads)
     this.report = report
+    users.set(history, (users.get(history) ?? 0) + 1)
   }
 
   /** @throws or rejects with what the history failed with, after it was reported */
@@ -62,12 +78,9 @@ export class HistoryAccess {
     const key = `${String(after)} ${String(maxMessages)} ${group}`
     const running = this.reads.get(key)
     if (running !== undefined) return running
-    const answer = this.call(
-      'read',
-      group,
-      () => this.store.read(group, after, maxMessages, this.limits),
-      (page) => readPage(page, after, maxMessages),
-    )
+    const answer = this.turns.isFull
+      ? this.readInTurn(group, after, maxMessages)
+      : this.readNow(group, after, maxMessages, this.limits)
     if (!(answer instanceof Promise)) return answer
     this.reads.set(key, answer)
     const end = (): void => {
@@ -77,7 +90,13 @@ export class HistoryAccess {
     return answer
   }
 
+  /** Closes the store, if no other server of this process uses it. */
   close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    const others = (users.get(this.store) ?? 1) - 1
+    users.set(this.store, others)
+    if (others > 0) return
     try {
       const closed: unknown = this.store.close?.()
       if (!isThenable(closed)) return
@@ -89,11 +108,66 @@ export class HistoryAccess {
     }
   }
 
+  /** A turn is free. */
+  private readNow(
+    group: string,
+    after: number,
+    maxMessages: number,
+    limits: HistoryLimits,
+  ): HistoryPage | Promise<HistoryPage> {
+    this.turns.begin()
+    return this.readOnce(group, after, maxMessages, limits)
+  }
+
+  private async readInTurn(group: string, after: number, maxMessages: number): Promise<HistoryPage> {
+    const until = performance.now() + this.timeoutMs
+    if (!(await this.turns.wait(this.timeoutMs))) {
+      throw this.fail(
+        'read',
+        group,
+        new Error(
+          `history.read had no turn within ${String(this.timeoutMs)} ms, as ${String(this.turns.max)} others are under way, recovery.maxConcurrentReads`,
+        ),
+      )
+    }
+    const timeoutMs = Math.max(1, until - performance.now())
+    return this.readOnce(group, after, maxMessages, { ...this.limits, timeoutMs })
+  }
+
+  /** The turn has begun. */
+  private readOnce(
+    group: string,
+    after: number,
+    maxMessages: number,
+    limits: HistoryLimits,
+  ): HistoryPage | Promise<HistoryPage> {
+    const end = (): void => {
+      this.turns.end()
+    }
+    let answer
+    try {
+      answer = this.call(
+        'read',
+        group,
+        () => this.store.read(group, after, maxMessages, limits),
+        (page) => readPage(page, after, maxMessages),
+        limits.timeoutMs,
+      )
+    } catch (error) {
+      end()
+      throw error
+    }
+    if (answer instanceof Promise) return answer.finally(end)
+    end()
+    return answer
+  }
+
   private call<T>(
     method: string,
     group: string,
     call: () => unknown,
     check: (answer: unknown) => T | null,
+    timeoutMs = this.timeoutMs,
   ): T | Promise<T> {
     const read = (answer: unknown): T => {
       const value = check(answer)
@@ -107,17 +181,17 @@ export class HistoryAccess {
       const failed = (thrown: unknown): never => {
         throw this.fail(method, group, thrown)
       }
-      return this.within(method, answer).then(read).catch(failed)
+      return this.within(method, answer, timeoutMs).then(read).catch(failed)
     } catch (error) {
       throw this.fail(method, group, error)
     }
   }
 
-  private within(method: string, answer: PromiseLike<unknown>): Promise<unknown> {
+  private within(method: string, answer: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`history.${method} did not answer within ${String(this.timeoutMs)} ms`))
-      }, this.timeoutMs)
+      }, timeoutMs)
       timer.unref()
       Promise.resolve(answer)
         .then(resolve, reject)
@@ -128,7 +202,8 @@ export class HistoryAccess {
   }
 
   private fail(method: string, group: string, thrown: unknown): Error {
-    const error = new Error(`the history failed: ${toError(thrown).message}`, { cause: thrown })
+    const message = `the history failed: ${toError(thrown).message}`
+    const error = method === 'append' ? publishError(message, thrown) : new Error(message, { cause: thrown })
     this.errors++
     const failedAt = performance.now()
     const outage = this.down.get(method)
@@ -140,6 +215,15 @@ export class HistoryAccess {
     this.report(error)
     return error
   }
+}
+
+/** What became of a message is what the store says; what else it fails with says nothing of that. */
+function publishError(message: string, thrown: unknown): PublishError {
+  return new PublishError(
+    thrown instanceof PublishError ? thrown.code : 'HAWSER_MAYBE_PUBLISHED',
+    message,
+    thrown,
+  )
 }
 
 function readPosition(answer: unknown): Position | null {

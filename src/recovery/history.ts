@@ -41,9 +41,17 @@ export interface HistoryLimits {
   readonly maxMessages: number
   /** For how long, in milliseconds. */
   readonly maxAgeMs: number
+  /**
+   * For how long the server waits for the answer, in milliseconds. A store that gives up sooner can say why. The stores of Hawser do, after
+   * four fifths of it at most. Undefined: the caller does not say.
+   */
+  readonly timeoutMs?: number | undefined
 }
 
-/** A store. What its methods throw and what their promises reject with is reported. */
+/**
+ * A store. What its methods throw and what their promises reject with is reported. Where `append` knows that a message is not kept, it throws
+ * or rejects with a PublishError that says so.
+ */
 export interface HistoryStore {
   /**
    * Appends a message, atomically for all nodes: two calls never get the same position.
@@ -63,6 +71,6 @@ export interface HistoryStore {
     maxMessages: number,
     limits: HistoryLimits,
   ): HistoryPage | Promise<HistoryPage>
-  /** Lets go what it holds. Called once, when the server is closed. What belongs to the user, such as a client of a broker, stays open. */
+  /** Lets go what it holds. Called once, when the last server of this process that has it is closed. What belongs to the user, such as a client of a broker, stays open. */
   close?(): unknown
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { number, readOptions, type Checks } from '../check.js'
+import { number, readOptions, showValue, type Checks } from '../check.js'
 import { showAs } from '../inspect.js'
 import type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from './history.js'
 
@@ -169,5 +169,10 @@ showAs(MemoryHistory, 'MemoryHistory', ({ groups, bytes }) => ({ groups, bytes }
  * @throws TypeError or RangeError with the option's name, value and range
  */
 export function memoryHistory(options: MemoryHistoryOptions = {}): HistoryStore {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw new TypeError(
+      `memoryHistory takes an object with maxGroups and maxBytes, or nothing, not ${showValue(options)}`,
+    )
+  }
   return new MemoryHistory(readOptions('MemoryHistoryOptions', options, CHECKS))
 }

@@ -19,6 +19,8 @@ export interface RecoveryOptions {
   readonly checkIntervalMs?: number | undefined
   /** How long an answer of the history is waited for, in milliseconds. Default 5 s. */
   readonly historyTimeoutMs?: number | undefined
+  /** How many reads of the history may be under way at once; the others wait for their turn, `historyTimeoutMs` at most. Default 32. */
+  readonly maxConcurrentReads?: number | undefined
   /**
    * The size of published messages that the history has not taken yet, in bytes, each with 256 bytes more; above it `publish`
    * rejects. Default 16 MiB.
@@ -33,9 +35,9 @@ const time = { min: 1, max: MAX_TIMER_MS, integer: false } as const
 const history: Check<HistoryStore> = (name, value) => {
   const given = (typeof value === 'object' && value !== null ? value : {}) as Partial<HistoryStore>
   if (METHODS.some((method) => typeof given[method] !== 'function')) {
-    const stores = 'memoryHistory() of hawser/recovery'
+    const stores = 'memoryHistory(), redisHistory({ client }) or jetStreamHistory({ connection })'
     throw new TypeError(
-      `${name} must be ${stores} or an object with ${METHODS.join(' and ')}, not ${showValue(value)}`,
+      `${name} must be a store such as ${stores}, or an object with ${METHODS.join(' and ')}, not ${showValue(value)}`,
     )
   }
   return value as HistoryStore
@@ -48,6 +50,7 @@ const CHECKS = {
   maxAgeMs: number({ min: 1, integer: false }, 300_000),
   checkIntervalMs: number(time, 5_000),
   historyTimeoutMs: number(time, 5_000),
+  maxConcurrentReads: number({ min: 1, integer: true }, 32),
   maxPendingBytes: number({ min: 1, integer: true }, 16 * 1024 * 1024),
 } satisfies Checks<RecoveryOptions>
 

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { MessageData } from '../connection/message-data.js'
 import type { PreparedMessage } from '../connection/prepared-message.js'
-import { InvalidStateError, toError } from '../errors.js'
+import { InvalidStateError, PublishError, toError } from '../errors.js'
 import { showValue } from '../check.js'
 import { fanOut, type Recipient } from '../socket/fan-out.js'
 import { Feed, type FeedOwner } from './feed.js'
@@ -34,7 +34,7 @@ export interface RecoveryStats {
   readonly lost: number
   /** Messages that members got from the history, because they had missed them. */
   readonly replayed: number
-  /** How often a message of another process was missing here and was read from the history. */
+  /** How often messages of other processes were missing here and were read from the history: once for each run of them. */
   readonly gaps: number
   /** Calls of the history that failed. */
   readonly errors: number
@@ -115,10 +115,9 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
   private isClosed = false
 
   constructor(host: RecoveryHost<S>) {
-    const { history, maxMessages, maxAgeMs, historyTimeoutMs } = host.settings
     this.host = host
-    this.patienceMs = 2 * historyTimeoutMs
-    this.history = new HistoryAccess(history, { maxMessages, maxAgeMs }, historyTimeoutMs, (error) => {
+    this.patienceMs = 2 * host.settings.historyTimeoutMs
+    this.history = new HistoryAccess(host.settings, (error) => {
       host.onError(error)
     })
   }
@@ -153,7 +152,8 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
     if (!this.history.admits(content.length, maxPendingBytes)) {
       this.counts.failed++
       return Promise.reject(
-        new RangeError(
+        new PublishError(
+          'HAWSER_PUBLISH_QUEUE_FULL',
           `the history is slow: more than ${String(maxPendingBytes)} bytes wait for it, recovery.maxPendingBytes`,
         ),
       )

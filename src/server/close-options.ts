@@ -1,5 +1,14 @@
 /** The options of `close` of a server. */
-import { boolean, number, readOptions, string, type Advice, type Checks } from '../check.js'
+import {
+  boolean,
+  number,
+  readOptions,
+  showValue,
+  string,
+  type Advice,
+  type Checks,
+  type Read,
+} from '../check.js'
 import { checkCloseArguments, CloseCode, isNoCode } from '../frame/close-code.js'
 import { MAX_HINT_MS, withRetryHint } from '../socket/retry-hint.js'
 
@@ -21,7 +30,7 @@ export interface CloseOptions {
   readonly spreadMs?: number
   /**
    * With `spreadMs`: how long a client waits before it comes back, 0 to a day, in milliseconds. It follows the reason of each
-   * Close frame as `retry-after-ms=MILLISECONDS`, and is part of `Retry-After`. Default 0, for a successor that listens already.
+   * Close frame as `retry-after-ms=MILLISECONDS`, and is part of `Retry-After`. Refused without `spreadMs`. Default 0, for a successor that listens already.
    */
   readonly retryAfterMs?: number
   /**
@@ -61,6 +70,23 @@ const ADVICE = {
   callback: 'close returns a promise, which resolves when everything has ended',
 } satisfies Advice
 
+/** Options that only a spread heeds. */
+const OF_SPREAD = ['retryAfterMs', 'keepPort'] as const
+
+/** Refuses what would have no effect: without `spreadMs` all connections are closed at once, and no port is kept. */
+function refuseWithoutSpread(
+  given: Read<typeof CHECKS>,
+  { spreadMs }: CloseOptions,
+  spreading: ClosePlan | null,
+): void {
+  if (spreadMs !== undefined || spreading !== null) return
+  const name = OF_SPREAD.find((one) => given[one] !== undefined)
+  if (name === undefined) return
+  throw new TypeError(
+    `${name} needs spreadMs, without which it has no effect, and was given as ${showValue(given[name])}`,
+  )
+}
+
 /**
  * Checks the options of `close`.
  * @param spreading the plan of the spread that is under way: what a further call leaves out stays as it was; null: there is none
@@ -73,6 +99,7 @@ export function readCloseOptions(
   closeTimeoutMs: number,
 ): ClosePlan {
   const given = readOptions('CloseOptions', options, CHECKS, ADVICE)
+  refuseWithoutSpread(given, options, spreading)
   const code = given.code ?? spreading?.code ?? CloseCode.GOING_AWAY
   const ownReason = given.reason ?? spreading?.ownReason ?? ''
   const retryAfterMs = given.retryAfterMs ?? spreading?.retryAfterMs ?? 0

@@ -412,11 +412,23 @@ describe('a spread', () => {
     await once(http.listen(0, '127.0.0.1'), 'listening')
     const url = `ws://127.0.0.1:${String((http.address() as AddressInfo).port)}/`
     const socket = await connect(url)
-    await server.close({ reason: 'bye', retryAfterMs: 5_000 })
+    await server.close({ reason: 'bye' })
     expect(await socket.closed).toMatchObject({ code: 1001, reason: 'bye' })
     const error = await refusal(url)
     expect([error.httpStatus, retryAfterOf(error)]).toEqual([503, undefined])
   })
+})
+
+it.each<[CloseOptions, string]>([
+  [{ retryAfterMs: 5_000 }, 'retryAfterMs needs spreadMs, without which it has no effect, and was given as 5000'],
+  [{ keepPort: false }, 'keepPort needs spreadMs, without which it has no effect, and was given as false'],
+])('refuses %p without a spread, and stays open', async (options, message) => {
+  const server = create({})
+  await expect(server.close(options)).rejects.toThrow(new TypeError(message))
+  expect(server.stats().isClosing).toBe(false)
+  // With a spread, one of no time among them, they are taken; and so they are in a further call.
+  const closing = server.close({ spreadMs: 0, ...options })
+  await Promise.all([closing, server.close({ spreadMs: 0 })])
 })
 
 /** Two servers share a port, and the first closes. @returns who answers new connections, or why they cannot share it */

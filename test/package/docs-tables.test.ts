@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { resolveDeflateOptions } from '../../src/deflate/options.js'
-import { HANDSHAKE_ERRORS, LIMIT_ERRORS, PROTOCOL_ERRORS } from '../../src/errors.js'
+import { HANDSHAKE_ERRORS, LIMIT_ERRORS, PROTOCOL_ERRORS, PUBLISH_ERRORS } from '../../src/error-codes.js'
 import { HANDSHAKE_QUOTA_NAMES } from '../../src/server/handshake-quotas.js'
 import { QUOTA_NAMES } from '../../src/server/quota-options.js'
 import { createQuotaCounts } from '../../src/server/quota-stats.js'
@@ -126,16 +126,23 @@ describe('the tables of errors', () => {
         row.httpStatus === undefined ? 'none' : String(row.httpStatus),
         row.message,
       ]),
+      ...Object.entries(PUBLISH_ERRORS).map(([code, row]) => [code, row.message]),
     ])
   })
 
   it('docs/errors.md counts them', () => {
-    const rows = rowsNamed('docs/errors.md', ['ProtocolError', 'LimitError', 'HandshakeError'])
+    const rows = rowsNamed('docs/errors.md', [
+      'ProtocolError',
+      'LimitError',
+      'HandshakeError',
+      'PublishError',
+    ])
     expect(rows.map(([name, count]) => [name, count])).toEqual(
       Object.entries({
         ProtocolError: PROTOCOL_ERRORS,
         LimitError: LIMIT_ERRORS,
         HandshakeError: HANDSHAKE_ERRORS,
+        PublishError: PUBLISH_ERRORS,
       }).map(([name, table]) => [name, `${String(Object.keys(table).length)} codes`]),
     )
   })

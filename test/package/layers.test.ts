@@ -24,6 +24,7 @@ interface Cruise {
 const LEAVES = [
   'dist/esm/index.js',
   'src/check.ts',
+  'src/error-codes.ts',
   'src/errors.ts',
   'src/limits.ts',
   'src/index.ts',
@@ -142,6 +143,7 @@ const FORBIDDEN: readonly (readonly [rule: string, file: string, statement: stri
   ['no-own-name', 'src/client/itself-again.ts', "import 'hawser/frame'"],
   ['src-imports-src', 'src/server/helped.ts', "import '../../test/helpers/bytes.js'"],
   ['leaves', 'src/errors.ts', "import './limits.js'"],
+  ['leaves', 'src/error-codes.ts', "import './limits.js'"],
   ['leaves', 'src/limits.ts', "import 'node:buffer'"],
   ['leaves', 'src/check.ts', "import './errors.js'"],
   ['surface', 'src/server/from-the-top.ts', "import '../index.js'"],
@@ -346,7 +348,7 @@ describe('the rooms that the rules name', () => {
 })
 
 describe('the table of rooms in CONTRIBUTING', () => {
-  const SHARED = ['check', 'errors', 'inspect', 'limits']
+  const SHARED = ['check', 'error-codes', 'errors', 'inspect', 'limits']
 
   /** `^src/frame/` is `frame`, `^src/hub/remote[.]ts$` is `hub/remote`. */
   const pathOf = (pattern: string): string => pattern.replace(/^\^src\//, '').replace(/(\/|\[\.\]ts\$)$/, '')

@@ -1,21 +1,26 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import {
-  ConnectionClosedError,
   HANDSHAKE_ERRORS,
-  HandshakeError,
-  InvalidMessageError,
-  InvalidStateError,
   LIMIT_ERRORS,
-  LimitError,
-  NameTakenError,
   PROTOCOL_ERRORS,
-  ProtocolError,
-  TransportError,
-  UnknownConnectionError,
+  PUBLISH_ERRORS,
   type HandshakeErrorCode,
   type LimitErrorCode,
   type ProtocolErrorCode,
+  type PublishErrorCode,
+} from '../../src/error-codes.js'
+import {
+  ConnectionClosedError,
+  HandshakeError,
+  InvalidMessageError,
+  InvalidStateError,
+  LimitError,
+  NameTakenError,
+  ProtocolError,
+  PublishError,
+  TransportError,
+  UnknownConnectionError,
 } from '../../src/errors.js'
 import { withUrl } from '../../src/dial/named-errors.js'
 import {
@@ -199,9 +204,9 @@ function testSources(folder: string): string[] {
 
 describe('every row of the error tables has a test', () => {
   const sources = testSources(path.join(__dirname, '..')).join('\n')
-  const elsewhere = Object.keys({ ...PROTOCOL_ERRORS, ...LIMIT_ERRORS, ...HANDSHAKE_ERRORS }).filter(
-    (code) => !Object.hasOwn(FRAME_ROWS, code),
-  )
+  const elsewhere = [PROTOCOL_ERRORS, LIMIT_ERRORS, HANDSHAKE_ERRORS, PUBLISH_ERRORS]
+    .flatMap((table) => Object.keys(table))
+    .filter((code) => !Object.hasOwn(FRAME_ROWS, code))
 
   // A row that no test names was never seen to happen: write a test in the room that reports it.
   test.each(elsewhere)('some test expects %s', (code) => {
@@ -214,11 +219,14 @@ describe('the error tables', () => {
   const handshake = Object.entries(HANDSHAKE_ERRORS)
 
   test('no code is in two tables', () => {
-    const names = [PROTOCOL_ERRORS, LIMIT_ERRORS, HANDSHAKE_ERRORS].flatMap((table) => Object.keys(table))
+    const tables = [PROTOCOL_ERRORS, LIMIT_ERRORS, HANDSHAKE_ERRORS, PUBLISH_ERRORS]
+    const names = tables.flatMap((table) => Object.keys(table))
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test.each([...closing, ...handshake])('%s has a stable name and a message', (code, { message }) => {
+  const publish = Object.entries(PUBLISH_ERRORS)
+
+  test.each([...closing, ...handshake, ...publish])('%s has a stable name and a message', (code, { message }) => {
     expect(code).toMatch(/^HAWSER_[A-Z0-9]+(_[A-Z0-9]+)*$/)
     expect(message).toMatch(/^\S.*[^\s.]$/)
   })
@@ -313,6 +321,23 @@ describe('the error classes', () => {
     expect(error.httpStatus).toBe(503)
     expect(error.response).toBe(response)
     expect(error.cause).toBe(cause)
+  })
+
+  test.each(Object.keys(PUBLISH_ERRORS) as PublishErrorCode[])(
+    'PublishError %s has its code, the text that it was given, and its cause if there is one',
+    (code) => {
+      const cause = new Error('ECONNRESET')
+      const error = new PublishError(code, 'no answer', cause)
+      expect(error).toBeInstanceOf(Error)
+      expect(error).toMatchObject({ name: 'PublishError', code, message: 'no answer', cause })
+      expect(Object.hasOwn(new PublishError(code, 'no answer'), 'cause')).toBe(false)
+    },
+  )
+
+  test('PublishError refuses a code that is not in its table', () => {
+    expect(() => new PublishError('toString' as PublishErrorCode, 'no')).toThrow(
+      new TypeError(`code must be ${Object.keys(PUBLISH_ERRORS).join(', ')}, not toString`),
+    )
   })
 
   test('InvalidStateError has its code and name', () => {

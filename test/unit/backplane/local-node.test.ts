@@ -3,6 +3,7 @@ import {
   BackplaneRelay,
   memoryBackplane,
   type Backplane,
+  type BackplaneLinkStats,
   type Envelope,
 } from '../../../src/backplane/index.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
@@ -248,6 +249,38 @@ describe('the presence of nodes', () => {
     b.connections.set('ann', open(b).socket)
     await until(() => a.connections.has('ann'))
     expect(b.backplaneStats?.lost).toBe(1)
+  })
+})
+
+describe('a node whose backplane has no connection', () => {
+  test('says nothing of itself and counts nothing as lost, until it is connected; messages are lost, and counted', () => {
+    const link = { isConnected: false }
+    const published: string[] = []
+    let rejoined: () => void = () => undefined
+    let receive: (envelope: unknown) => void = () => undefined
+    const hub = join({
+      start: (_node, given, again) => {
+        receive = given
+        rejoined = again ?? rejoined
+      },
+      publish: ({ kind }) => {
+        published.push(kind)
+        return link.isConnected
+      },
+      watch: () => undefined,
+      unwatch: () => undefined,
+      close: () => undefined,
+      linkStats: () => link as BackplaneLinkStats,
+    })
+    expect(published).toEqual([])
+    receive({ version: 1, from: 'other', to: null, kind: 'alive', sequence: 3 })
+    expect(hub.backplaneStats).toMatchObject({ nodes: 1, published: 0, lost: 0 })
+    hub.group('dogs').send('wuff')
+    expect(hub.backplaneStats).toMatchObject({ published: 0, lost: 1 })
+    link.isConnected = true
+    rejoined()
+    expect(published).toEqual(['group', 'alive'])
+    expect(hub.backplaneStats).toMatchObject({ published: 1, lost: 1 })
   })
 })
 

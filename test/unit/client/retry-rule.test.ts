@@ -1,4 +1,5 @@
-import { HANDSHAKE_ERRORS, HandshakeError, type HandshakeErrorCode } from '../../../src/errors.js'
+import { HANDSHAKE_ERRORS } from '../../../src/error-codes.js'
+import { HandshakeError, type HandshakeErrorCode } from '../../../src/errors.js'
 import type { CloseInfo } from '../../../src/connection/events.js'
 import { hintOf, isRetriedByDefault, retryAfterOf } from '../../../src/client/retry-rule.js'
 

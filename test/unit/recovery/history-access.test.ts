@@ -1,5 +1,6 @@
 import { HistoryAccess } from '../../../src/recovery/history-access.js'
-import type { HistoryPage } from '../../../src/recovery/history.js'
+import { PublishError } from '../../../src/errors.js'
+import type { HistoryPage, HistoryStore, Position } from '../../../src/recovery/history.js'
 
 const kept = (...offsets: readonly number[]) => offsets.map((offset) => ({ offset, data: String(offset) }))
 const page = (oldest: number, newest: number, ...offsets: readonly number[]): HistoryPage => ({
@@ -14,13 +15,16 @@ beforeEach(() => {
   errors.length = 0
 })
 
+const accessTo = (history: HistoryStore, more: { readonly historyTimeoutMs?: number } = {}): HistoryAccess =>
+  new HistoryAccess(
+    { history, maxMessages: 10, maxAgeMs: 1000, historyTimeoutMs: 1000, maxConcurrentReads: 2, ...more },
+    ({ message }) => errors.push(message),
+  )
+
 /** Reads after an offset from a history that answers this. */
 function readAfter(after: number, maxMessages: number, answer: HistoryPage): unknown {
   const store = { append: () => ({ epoch: 'e', offset: 1 }), read: () => answer }
-  const access = new HistoryAccess(store, { maxMessages: 10, maxAgeMs: 1000 }, 1000, ({ message }) =>
-    errors.push(message),
-  )
-  return access.read('g', after, maxMessages)
+  return accessTo(store).read('g', after, maxMessages)
 }
 
 const REFUSED = 'the history failed: history.read gave what is not an answer'
@@ -59,8 +63,7 @@ describe('an outage', () => {
       return page(1, 0)
     },
   }
-  const make = (): HistoryAccess =>
-    new HistoryAccess(store, { maxMessages: 10, maxAgeMs: 1000 }, 1000, ({ message }) => errors.push(message))
+  const make = (): HistoryAccess => accessTo(store)
   const fails = (access: HistoryAccess, group: string): void => {
     expect(() => access.read(group, 0, 1)).toThrow(`${group} is broken`)
   }
@@ -107,4 +110,147 @@ describe('an outage', () => {
       now.mockRestore()
     }
   })
+})
+
+describe('reads at once', () => {
+  /** Reads that answer when the test says so. */
+  class HeldReads implements HistoryStore {
+    readonly asked: { readonly group: string; readonly timeoutMs: number; answer(): void }[] = []
+
+    append(): Position {
+      return { epoch: 'e', offset: 1 }
+    }
+
+    read(group: string, _after: number, _max: number, limits: { timeoutMs?: number }): Promise<HistoryPage> {
+      return new Promise((resolve) => {
+        this.asked.push({ group, timeoutMs: limits.timeoutMs ?? 0, answer: () => resolve(page(1, 0)) })
+      })
+    }
+  }
+
+  const groupsOf = ({ asked }: HeldReads): readonly string[] => asked.map(({ group }) => group)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+  it('are at most maxConcurrentReads, and the others follow in the order of their calls', async () => {
+    const store = new HeldReads()
+    const access = accessTo(store, { historyTimeoutMs: 60_000 })
+    const all = ['a', 'b', 'c', 'd', 'e'].map((group) => access.read(group, 0, 1))
+    expect(groupsOf(store)).toEqual(['a', 'b'])
+    store.asked[1]?.answer()
+    await turn()
+    expect(groupsOf(store)).toEqual(['a', 'b', 'c'])
+    store.asked[0]?.answer()
+    store.asked[2]?.answer()
+    await turn()
+    expect(groupsOf(store)).toEqual(['a', 'b', 'c', 'd', 'e'])
+    for (const { answer } of store.asked) answer()
+    expect(await Promise.all(all)).toHaveLength(5)
+    expect(store.asked.every(({ timeoutMs }) => timeoutMs > 0 && timeoutMs <= 60_000)).toBe(true)
+    expect(errors).toEqual([])
+  })
+
+  it('that fail give their turn back, at once or later', async () => {
+    let calls = 0
+    const access = accessTo({
+      append: () => ({ epoch: 'e', offset: 1 }),
+      read: () => {
+        if (++calls % 2 === 0) throw new Error('at once')
+        return Promise.reject(new Error('later'))
+      },
+    })
+    for (let i = 0; i < 6; i++) await expect((async () => access.read('g', i, 1))()).rejects.toThrow(/later|at once/)
+    expect(calls).toBe(6)
+  })
+
+  it('that get no turn in time reject, in all within historyTimeoutMs, and are reported', async () => {
+    const store = new HeldReads()
+    const access = accessTo(store, { historyTimeoutMs: 50 })
+    const all = ['a', 'b', 'c'].map(async (group) => access.read(group, 0, 1))
+    const outcomes = await Promise.allSettled(all)
+    expect(outcomes.map((one) => (one.status === 'rejected' ? String(one.reason) : one.status))).toEqual([
+      'Error: the history failed: history.read did not answer within 50 ms',
+      'Error: the history failed: history.read did not answer within 50 ms',
+      expect.stringMatching(
+        /had no turn within 50 ms, as 2 others are under way, recovery.maxConcurrentReads$|did not answer within/,
+      ) as string,
+    ])
+    expect(errors).toHaveLength(1)
+    // The turns are free again.
+    void access.read('d', 0, 1)
+    expect(groupsOf(store)).toContain('d')
+    for (const { answer } of store.asked) answer()
+  })
+})
+
+describe('an append that fails', () => {
+  const failsWith = async (thrown: unknown): Promise<unknown> => {
+    const access = accessTo({
+      append: () => {
+        throw thrown
+      },
+      read: () => page(1, 0),
+    })
+    return (async () => access.append('g', 'x'))().catch((error: unknown) => error)
+  }
+
+  it('is a PublishError with what the store says became of the message', async () => {
+    const said = new PublishError('HAWSER_NOT_PUBLISHED', 'no connection')
+    const error = await failsWith(said)
+    expect(error).toBeInstanceOf(PublishError)
+    expect(error).toMatchObject({
+      code: 'HAWSER_NOT_PUBLISHED',
+      message: 'the history failed: no connection',
+      cause: said,
+    })
+  })
+
+  it('may be kept where the store does not say, gives what is not an answer, or none in time', async () => {
+    expect(await failsWith(new Error('oh'))).toMatchObject({ code: 'HAWSER_MAYBE_PUBLISHED' })
+    const give = (answer: unknown) => {
+      const store = { append: () => answer as Position, read: () => page(1, 0) }
+      const access = accessTo(store, { historyTimeoutMs: 20 })
+      return (async () => access.append('g', 'x'))()
+    }
+    await expect(give(5)).rejects.toMatchObject({ code: 'HAWSER_MAYBE_PUBLISHED' })
+    await expect(give(new Promise(() => undefined))).rejects.toMatchObject({
+      code: 'HAWSER_MAYBE_PUBLISHED',
+      message: 'the history failed: history.append did not answer within 20 ms',
+    })
+  })
+})
+
+it('a store is told how long the server waits for it', () => {
+  const seen: unknown[] = []
+  const store: HistoryStore = {
+    append: (_group, _data, limits) => {
+      seen.push(limits)
+      return { epoch: 'e', offset: 1 }
+    },
+    read: (_group, _after, _max, limits) => {
+      seen.push(limits)
+      return page(1, 0)
+    },
+  }
+  const access = accessTo(store, { historyTimeoutMs: 1234 })
+  void access.append('g', 'x')
+  void access.read('g', 0, 1)
+  const limits = { maxMessages: 10, maxAgeMs: 1000, timeoutMs: 1234 }
+  expect(seen).toEqual([limits, limits])
+})
+
+it('a store that several servers share is closed once, with the last of them', () => {
+  let closed = 0
+  const store: HistoryStore = {
+    append: () => ({ epoch: 'e', offset: 1 }),
+    read: () => page(1, 0),
+    close: () => void closed++,
+  }
+  const [first, second] = [accessTo(store), accessTo(store)]
+  first.close()
+  first.close()
+  expect(closed).toBe(0)
+  expect(second.append('g', 'x')).toEqual({ epoch: 'e', offset: 1 })
+  second.close()
+  second.close()
+  expect(closed).toBe(1)
 })

@@ -1,0 +1,41 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { toError } from '../errors.js'
+import { NotSentError, type NatsLine } from './nats-line.js'
+import { JetStreamError } from './nats-stream.js'
+
+/** What is tried, and until when. */
+export interface Attempts {
+  /** What it does, for an error. */
+  readonly what: string
+  /** By `performance.now()`. */
+  readonly deadline: number
+  /** How long that was at the beginning, for an error. */
+  readonly timeoutMs: number
+  failure(text: string, cause: unknown): Error
+}
+
+const MIN_RETRY_MS = 20
+const MAX_RETRY_MS = 500
+
+/** What is in JetStream is not Hawser's: trying again does not help. */
+export class ForeignError extends Error {}
+
+/** Calls until it succeeds or the time is up, and only while the server is reached. It must do no harm that it is called again. */
+export async function retried<T>(
+  line: NatsLine,
+  { what, deadline, timeoutMs, failure }: Attempts,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
+    try {
+      await line.reached(deadline, timeoutMs)
+      return await call()
+    } catch (error) {
+      const text = `${what} failed: ${toError(error).message}`
+      if (error instanceof NotSentError) throw failure(`${text}: it was not sent`, error)
+      const isFinal = error instanceof ForeignError || error instanceof JetStreamError || line.isClosed
+      if (isFinal || performance.now() + waitMs >= deadline) throw failure(text, error)
+      await delay(waitMs)
+    }
+  }
+}
