@@ -50,6 +50,11 @@ export interface Backplane {
   close(): unknown
   /** Where names are claimed atomically. Without it, what was announced decides. */
   readonly names?: NameStore | undefined
+  /**
+   * Whether nodes of other processes or threads take part, which share no memory with this one: `memoryHistory()` is then refused. Undefined: it
+   * is not known.
+   */
+  readonly reachesOtherProcesses?: boolean | undefined
   /** The state of the connection to the others, for the statistics of the server. Must not throw. */
   linkStats?(): BackplaneLinkStats
 }

@@ -15,6 +15,7 @@ const MAX_JOIN_AGAIN_MS = 60_000
  * before it listens, so the node joins again until it is answered, and whenever a relay does not know it.
  */
 export class PipeBackplane implements Backplane {
+  readonly reachesOtherProcesses: boolean | undefined
   private readonly pipe: Pipe
   private readonly maxQueuedBytes: number
   private flow: PipeFlow | null = null
@@ -30,9 +31,11 @@ export class PipeBackplane implements Backplane {
   /** How often it has joined since the relay answered last. */
   private joins = 0
 
-  constructor(pipe: Pipe, maxQueuedBytes: number) {
+  /** @param isInMemory whether the relay is in this process; it may have nodes elsewhere */
+  constructor(pipe: Pipe, maxQueuedBytes: number, isInMemory = false) {
     this.pipe = pipe
     this.maxQueuedBytes = maxQueuedBytes
+    this.reachesOtherProcesses = isInMemory ? undefined : true
   }
 
   start(node: string, receive: (envelope: unknown) => void, rejoined: () => void = () => undefined): void {

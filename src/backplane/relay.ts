@@ -41,7 +41,7 @@ export class BackplaneRelay {
     const maxQueuedBytes = checkBackplaneOptions(options)
     const [nodeEnd, relayEnd] = memoryPipes()
     this.#core.addPipe(relayEnd)
-    return new PipeBackplane(nodeEnd, maxQueuedBytes)
+    return new PipeBackplane(nodeEnd, maxQueuedBytes, true)
   }
 
   /** Forgets all nodes, and listens to no pipe any more. */

@@ -38,6 +38,7 @@ const BARRIERS: ReadonlySet<Envelope['kind']> = new Set([
  */
 export class BrokerBackplane implements Backplane {
   readonly names: NameStore | undefined
+  readonly reachesOtherProcesses = true
   private readonly broker: Broker
   private readonly options: ResolvedBrokerOptions
   private link: BrokerLink | null = null

@@ -96,8 +96,8 @@ export class RecoveringClientCore<Data> extends ClientSocketCore<Data> implement
   }
 
   override open(head: Uint8Array, within: AbortSignal): Promise<void> {
-    const { text, left } = this.recovery.positions.opening()
-    this.prefixing.sendControl(text)
+    const { texts, left } = this.recovery.positions.opening()
+    this.prefixing.sendFirst(texts)
     for (const group of left) this.recovered({ group, recovered: false, reason: 'limit' })
     return super.open(head, within)
   }
@@ -120,8 +120,8 @@ export class RecoveringClientCore<Data> extends ClientSocketCore<Data> implement
     this.tell(() => this.recovery.onPublished?.(message))
   }
 
-  refuse(detail: string, message: string | Buffer): void {
-    this.dispatcher.invalidMessage(refusalOf(detail, message))
+  refuse(detail: string, message: string | Buffer, isOverLimit = false): void {
+    this.dispatcher.invalidMessage(refusalOf(detail, message, isOverLimit))
   }
 
   protected override makeDriver(

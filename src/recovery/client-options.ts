@@ -1,6 +1,7 @@
-import { checkNumber, optionalFunction, readOptions, showValue, type Check, type Checks } from '../check.js'
+import { checkNumber, number, optionalFunction, readOptions, showValue, type Check, type Checks } from '../check.js'
 import {
   ClientPositions,
+  MAX_POSITIONS_BYTES,
   type GroupPosition,
   type PublishedMessage,
   type RecoveryEvent,
@@ -11,6 +12,11 @@ import { isEpoch, MAX_EPOCH_LENGTH, MAX_POSITIONS } from './wire.js'
 export interface ClientRecoveryOptions {
   /** Where the client is, as `positions()` gave it to an earlier process. Default: nowhere, it begins with what is published now. */
   readonly positions?: readonly GroupPosition[] | undefined
+  /**
+   * How much the names and epochs of all groups may take, in bytes: 2 for each UTF-16 unit, and 256 for each group. A server that tells more
+   * ends the connection. Default 4 MiB.
+   */
+  readonly maxPositionsBytes?: number | undefined
   /**
    * Called for each group that the client comes back to, in the order of the messages: before what is published after the loss, or
    * after the last message that was missed. What it throws is reported as a handler's error.
@@ -65,6 +71,7 @@ function readPosition(name: string, entry: unknown): GroupPosition {
 
 const CHECKS = {
   positions,
+  maxPositionsBytes: number({ min: 1024, integer: true }, MAX_POSITIONS_BYTES),
   onRecovered: optionalFunction<ClientRecoveryOptions['onRecovered']>(),
   onPublished: optionalFunction<ClientRecoveryOptions['onPublished']>(),
 } satisfies Checks<ClientRecoveryOptions>
@@ -87,6 +94,12 @@ export function resolveClientRecovery(value: unknown): ClientRecovery | null {
     throw new TypeError(`recovery must be true, false or an object, not ${showValue(value)}`)
   }
   const given = value === true ? {} : (value as ClientRecoveryOptions)
-  const read = readOptions('recovery', given, CHECKS, { prefix: 'recovery.' })
-  return { ...read, positions: new ClientPositions(read.positions) }
+  const { positions: list, maxPositionsBytes, ...callbacks } = readOptions('recovery', given, CHECKS, {
+    prefix: 'recovery.',
+  })
+  const positions = new ClientPositions(list, maxPositionsBytes)
+  if (positions.size === list.length) return { ...callbacks, positions }
+  throw new RangeError(
+    `recovery.positions must take at most ${String(maxPositionsBytes)} bytes, recovery.maxPositionsBytes, and ${String(list.length)} take more`,
+  )
 }

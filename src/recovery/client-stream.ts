@@ -1,12 +1,19 @@
-import type { BeginControl, ClientPositions, PublishedMessage, RecoveryEvent } from './client-positions.js'
+import {
+  costOf,
+  type BeginControl,
+  type ClientPositions,
+  type PublishedMessage,
+  type RecoveryEvent,
+} from './client-positions.js'
+import type { Position } from './history.js'
 import { CONTROL, PLAIN, prefixOf, PUBLISHED, readHeader, readServerControl, withoutStart } from './wire.js'
 
 /** What a connection does with what its stream finds. */
 export interface StreamOwner {
   recovered(event: RecoveryEvent): void
   published(message: PublishedMessage): void
-  /** The server broke the subprotocol. */
-  refuse(detail: string, message: string | Buffer): void
+  /** The server broke the subprotocol, or a limit. */
+  refuse(detail: string, message: string | Buffer, isOverLimit?: boolean): void
 }
 
 /** How many groups and epochs of one connection are known by their ids. */
@@ -19,6 +26,7 @@ export class ClientStream {
   private readonly positions: ClientPositions
   private readonly owner: StreamOwner
   private readonly ids = new Map<number, { readonly group: string; readonly epoch: string }>()
+  private idBytes = 0
 
   constructor(positions: ClientPositions, owner: StreamOwner) {
     this.positions = positions
@@ -73,7 +81,7 @@ export class ClientStream {
       }
     }
     const next = { epoch, offset }
-    this.positions.set(group, next)
+    if (!this.setPosition(group, next, message)) return null
     const data = withoutStart(message, length)
     this.owner.published({ group, position: next, data })
     return data
@@ -86,7 +94,7 @@ export class ClientStream {
     } else if ('left' in control) {
       if (!this.isDiscarded) this.positions.delete(control.left)
     } else if ('group' in control) {
-      this.begin(control)
+      this.begin(control, message)
     } else {
       const group = this.ids.get(control.id)?.group
       if (group === undefined) this.owner.refuse('an outcome of an unknown group', message)
@@ -94,26 +102,47 @@ export class ClientStream {
     }
   }
 
-  private begin({ group, id, epoch, offset, recovered, count, reason }: BeginControl): void {
-    if (this.ids.size >= MAX_IDS && !this.ids.has(id)) {
-      // Of old epochs, and of groups that were left long ago.
-      const [oldest] = this.ids.keys() as unknown as [number]
-      this.ids.delete(oldest)
-    }
-    this.ids.delete(id)
+  /** @returns false: there is no room, and the connection ends */
+  private setPosition(group: string, position: Position, message: string | Buffer): boolean {
+    if (this.positions.set(group, position)) return true
+    const limit = `more than ${String(this.positions.maxBytes)} bytes of positions, recovery.maxPositionsBytes`
+    this.owner.refuse(limit, message, true)
+    return false
+  }
+
+  private know(id: number, group: string, epoch: string): void {
+    this.forget(id)
     this.ids.set(id, { group, epoch })
+    this.idBytes += costOf(group, epoch)
+    // The oldest are of old epochs, and of groups that were left long ago.
+    for (const oldest of this.ids.keys()) {
+      const isOver = this.ids.size > MAX_IDS || this.idBytes > this.positions.maxBytes
+      if (!isOver || oldest === id) return
+      this.forget(oldest)
+    }
+  }
+
+  private forget(id: number): void {
+    const known = this.ids.get(id)
+    if (known === undefined) return
+    this.idBytes -= costOf(known.group, known.epoch)
+    this.ids.delete(id)
+  }
+
+  private begin(control: BeginControl, message: string): void {
+    const { group, id, epoch, offset, recovered, count, reason } = control
+    this.know(id, group, epoch)
     if (this.isDiscarded) return
     const position = this.positions.get(group)
+    if (position?.epoch !== epoch || position.offset < offset || recovered === false) {
+      if (!this.setPosition(group, { epoch, offset }, message)) return
+    }
     if (recovered === false) {
-      this.positions.set(group, { epoch, offset })
       this.owner.recovered({ group, recovered, reason: reason ?? '' })
       return
     }
-    if (position === undefined) {
-      this.positions.set(group, { epoch, offset })
-    } else if (position.epoch !== epoch || position.offset < offset) {
+    if (position !== undefined && (position.epoch !== epoch || position.offset < offset)) {
       // It begins after what was delivered: something is between.
-      this.positions.set(group, { epoch, offset })
       this.owner.recovered({
         group,
         recovered: false,

@@ -78,8 +78,22 @@ class Ring {
   }
 }
 
+/**
+ * Whether epochs are those of a history in memory.
+ * @returns null: the store is another one, which other processes may share
+ */
+export let epochsOf: (store: HistoryStore) => ((epoch: string) => boolean) | null
+
 /** A history in the memory of this process. */
 class MemoryHistory implements HistoryStore {
+  static {
+    epochsOf = (store) => {
+      if (!(store instanceof MemoryHistory)) return null
+      const start = `${store.#life}.`
+      return (epoch) => epoch.startsWith(start)
+    }
+  }
+
   readonly #maxGroups: number
   readonly #maxBytes: number
   readonly #life = randomUUID()

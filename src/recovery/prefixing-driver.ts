@@ -38,6 +38,12 @@ export class PrefixingDriver extends SocketDriver {
     return super.deliver(message)
   }
 
+  /** Sends the first messages of a connection, which are bounded by themselves. */
+  sendFirst(texts: readonly string[]): void {
+    for (const text of texts) this.connection.send(text)
+    this.sent(texts.length)
+  }
+
   /** Sends a control message. Where it is not admitted the connection fails, by any policy: the peer would misread what follows. */
   sendControl(text: string): void {
     if (this.admits()) {

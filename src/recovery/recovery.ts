@@ -9,6 +9,7 @@ import { FeedMember, type Line, type MemberOwner, type Outcome } from './feed-me
 import type { FeedMessage } from './feed-message.js'
 import { HistoryAccess } from './history-access.js'
 import type { HistoryPage, Position } from './history.js'
+import { epochsOf } from './memory-history.js'
 import type { ResolvedRecovery } from './options.js'
 import { publishedData } from './published-data.js'
 import type { LossReason } from './wire.js'
@@ -112,11 +113,14 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
   private endedGaps = 0
   private lastId = 0
   private timer: NodeJS.Timeout | null = null
+  /** Whether an epoch is of the history, where that is in memory; null: it is not, or it was reported that another node has another one. */
+  private isOwnEpoch: ((epoch: string) => boolean) | null
   private isClosed = false
 
   constructor(host: RecoveryHost<S>) {
     this.host = host
     this.patienceMs = 2 * host.settings.historyTimeoutMs
+    this.isOwnEpoch = epochsOf(host.settings.history)
     this.history = new HistoryAccess(host.settings, (error) => {
       host.onError(error)
     })
@@ -215,6 +219,7 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
 
   /** A published message of another node, for which the group is recoverable; perhaps it is not so here. */
   received(group: string, data: string | Uint8Array, compress: boolean, position: Position): void {
+    if (this.isOwnEpoch?.(position.epoch) === false) this.reportOtherHistory()
     const served = this.served.get(group)
     if (served !== undefined) served.feed.receive(position, data, compress)
     else fanOut(this.host.membersOf(group), data, { compress })
@@ -285,6 +290,16 @@ export class Recovery<S extends Recipient> implements FeedOwner, MemberOwner {
     this.host.share(group, data, compress, position)
     this.served.get(group)?.feed.receive(position, data, compress)
     return position
+  }
+
+  /** Each node has a history of its own: what is missed on one of them is not in that of another. */
+  private reportOtherHistory(): void {
+    this.isOwnEpoch = null
+    this.host.onError(
+      new TypeError(
+        'another node publishes to a history that is not this one: recovery.history must be one object for all servers of a process, or a store that all processes share, such as redisHistory or jetStreamHistory',
+      ),
+    )
   }
 
   private membersOf(feed: Feed): FeedMember[] {

@@ -18,6 +18,8 @@ export const MAX_POSITIONS = 1000
 /** How long a control message is at most, in UTF-16 units. */
 export const MAX_CONTROL_LENGTH = 128 * 1024
 export const MAX_EPOCH_LENGTH = 64
+/** A client sends its positions in messages of this size at most, in bytes, or with one position each: `maxMessageBytes` of the server may be low. */
+export const POSITIONS_BYTES = 1000
 const MAX_REASON_LENGTH = 64
 /** The digits of the largest safe integer. */
 const MAX_DIGITS = 16
@@ -127,7 +129,7 @@ export const isOffset = (value: unknown): value is number =>
 export const isEpoch = (value: unknown): value is string => isText(value, MAX_EPOCH_LENGTH)
 
 /** The JSON of a control message; null: it is not an object. */
-function readControl(message: string): Readonly<Record<string, unknown>> | null {
+export function readControl(message: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(message.slice(1))
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
@@ -136,35 +138,17 @@ function readControl(message: string): Readonly<Record<string, unknown>> | null 
   }
 }
 
-/** The positions that a client sends first, or why they are refused. */
-export type ReadPositions = Map<string, Position> | 'malformed' | 'over limit'
+/** One position, as the messages of {@link encodePositions} have it. */
+export const encodePosition = (group: string, { epoch, offset }: Position): string =>
+  JSON.stringify([group, epoch, offset])
 
 /**
- * Reads the control message of a client: `2{"positions":[[GROUP,EPOCH,OFFSET],...]}`. Whatever it is given.
- * @param maxNameLength of groups, in UTF-16 units
+ * One of the first messages of a client.
+ * @param entries of {@link encodePosition}
+ * @param isLast whether no more follow
  */
-export function readPositions(message: string, maxNameLength: number): ReadPositions {
-  if (message.length > MAX_CONTROL_LENGTH) return 'over limit'
-  const list = readControl(message)?.['positions']
-  if (!Array.isArray(list)) return 'malformed'
-  if (list.length > MAX_POSITIONS) return 'over limit'
-  const positions = new Map<string, Position>()
-  for (const entry of list as readonly unknown[]) {
-    if (!Array.isArray(entry) || entry.length !== 3) return 'malformed'
-    const [group, epoch, offset] = entry as readonly unknown[]
-    if (typeof group !== 'string' || group === '' || !isOffset(offset)) return 'malformed'
-    if (typeof epoch !== 'string' || epoch === '' || positions.has(group)) return 'malformed'
-    if (group.length > maxNameLength || !isEpoch(epoch)) return 'over limit'
-    positions.set(group, { epoch, offset })
-  }
-  return positions
-}
-
-/** The first message of a client. */
-export const encodePositions = (positions: Iterable<readonly [group: string, position: Position]>): string =>
-  `2${JSON.stringify({
-    positions: [...positions].map(([group, { epoch, offset }]) => [group, epoch, offset]),
-  })}`
+export const encodePositions = (entries: readonly string[], isLast: boolean): string =>
+  `2{"positions":[${entries.join(',')}]${isLast ? '' : ',"more":true'}}`
 
 /** Why a member does not get what it missed. */
 export type LossReason =

@@ -2,7 +2,9 @@ import { MessageReceived, type ConnectionEvent } from '../connection/events.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { Line } from '../recovery/feed-member.js'
 import type { FeedMessage } from '../recovery/feed-message.js'
+import type { Position } from '../recovery/history.js'
 import { refusalOf, widen } from '../recovery/connection-limits.js'
+import { PositionsReader } from '../recovery/positions-reader.js'
 import { PrefixingDriver } from '../recovery/prefixing-driver.js'
 import { RecoveryLine } from '../recovery/recovery.js'
 import {
@@ -11,13 +13,13 @@ import {
   innerProtocol,
   PLAIN,
   prefixOf,
-  readPositions,
   withoutStart,
   type ServerControl,
 } from '../recovery/wire.js'
 import { coreOf } from '../socket/base-socket.js'
 import type { DriverOptions } from '../socket/driver-owner.js'
 import type { SocketDriver } from '../socket/socket-driver.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport } from '../transport/transport.js'
 import type { Handlers } from '../service/service.js'
 import { ServerSocketCore, type Opening } from './accepted-socket.js'
@@ -28,9 +30,30 @@ import type { ServerSocket } from './server-socket.js'
 /** A connection waits for room from this number of waiting bytes on, where the limit is higher, or off. */
 const MAX_MARK_BYTES = 1024 * 1024
 
+/** The positions of a client wait this long for the groups that the application joins later. */
+const POSITIONS_WAIT_MS = 60_000
+
+/** Forgets, after a time, the positions of which no group was joined: they may take 128 KiB. */
+class UnusedPositions implements Timed {
+  timerSlot = -1
+  private readonly line: RecoveryLine
+
+  constructor(line: RecoveryLine) {
+    this.line = line
+    timerWheel.schedule(this, monotonicNow() + POSITIONS_WAIT_MS)
+  }
+
+  timeIsUp(): void {
+    this.line.positions?.clear()
+  }
+}
+
 /** The state of a connection with the subprotocol of recovery. */
 export class RecoveringSocketCore extends ServerSocketCore implements Line {
   readonly line = new RecoveryLine(this)
+  /** null: the client has sent all of its positions, or none. */
+  private reader: PositionsReader | null = null
+  private unused: UnusedPositions | null = null
 
   /** Half of what the slow-consumer policy admits: what a member misses meanwhile is read from the history. */
   get hasRoom(): boolean {
@@ -52,6 +75,7 @@ export class RecoveringSocketCore extends ServerSocketCore implements Line {
 
   override handleEvent(event: ConnectionEvent): void {
     if (event.type !== 'message') {
+      if (event.type === 'closed' && this.unused !== null) timerWheel.cancel(this.unused)
       super.handleEvent(event)
       return
     }
@@ -84,10 +108,17 @@ export class RecoveringSocketCore extends ServerSocketCore implements Line {
       this.refuse('the first message of a client has its positions', data)
       return
     }
-    const positions = readPositions(data, this.owner.hub.maxNameLength)
+    this.reader ??= new PositionsReader(this.owner.hub.maxNameLength)
+    const positions = this.reader.read(data)
     if (positions === 'malformed') this.refuse('malformed positions', data)
     else if (positions === 'over limit') this.refuse('too many positions, or too long ones', data, true)
-    else this.line.takePositions(positions)
+    else if (positions !== null) this.allPositions(positions)
+  }
+
+  private allPositions(positions: Map<string, Position>): void {
+    this.reader = null
+    this.line.takePositions(positions)
+    if (positions.size > 0) this.unused = new UnusedPositions(this.line)
   }
 
   private refuse(detail: string, data: string | Buffer, isOverLimit = false): void {

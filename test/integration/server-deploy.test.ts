@@ -19,6 +19,7 @@ import {
   type ServerService,
   type ServerSocket,
 } from '../../src/index.js'
+import type { CloseOptions } from '../../src/server/close-options.js'
 import { knowsReusePort } from '../../src/server/listen-options.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { closeFrame, KEY } from '../helpers/frame-builder.js'

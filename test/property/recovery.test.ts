@@ -12,7 +12,8 @@ import type { Line } from '../../src/recovery/feed-member.js'
 import type { Position } from '../../src/recovery/history.js'
 import { resolveRecovery } from '../../src/recovery/options.js'
 import { Recovery, RecoveryLine } from '../../src/recovery/recovery.js'
-import { encodeControl, encodePublished, readPositions, type ServerControl } from '../../src/recovery/wire.js'
+import { PositionsReader } from '../../src/recovery/positions-reader.js'
+import { encodeControl, encodePublished, type ServerControl } from '../../src/recovery/wire.js'
 import { DELIVER } from '../../src/socket/fan-out.js'
 import { TestHistory, until } from '../helpers/recovery-world.js'
 
@@ -146,8 +147,9 @@ class Client {
     this.connection = connection
     this.node = node
     node.join(connection)
-    const positions = readPositions(this.positions.opening().text, 256)
-    if (typeof positions === 'string') throw new Error(positions)
+    const reader = new PositionsReader(256)
+    const positions = this.positions.opening().texts.map((text) => reader.read(text)).at(-1)
+    if (!(positions instanceof Map)) throw new Error(String(positions))
     connection.line.takePositions(positions)
   }
 

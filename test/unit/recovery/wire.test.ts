@@ -4,16 +4,17 @@ import {
   chooseRecovery,
   encodeControl,
   encodePlain,
+  encodePosition,
   encodePositions,
   encodePublished,
   innerProtocols,
   offerRecovery,
   readHeader,
-  readPositions,
   readServerControl,
   withoutStart,
 } from '../../../src/recovery/wire.js'
 import { ClientPositions } from '../../../src/recovery/client-positions.js'
+import { PositionsReader, type ReadPositions } from '../../../src/recovery/positions-reader.js'
 
 describe('the messages of the subprotocol', () => {
   it('have the bytes that docs/recovery.md says', () => {
@@ -21,7 +22,9 @@ describe('the messages of the subprotocol', () => {
     expect(encodePlain(Uint8Array.of(7))).toEqual(Buffer.of(0x30, 7))
     expect(encodePublished(3, 12, 'text')).toBe('13,12,text')
     expect(encodePublished(3, 12, Uint8Array.of(7))).toEqual(Buffer.from('13,12,\x07'))
-    expect(encodePositions([['g', { epoch: 'e', offset: 4 }]])).toBe('2{"positions":[["g","e",4]]}')
+    const entry = encodePosition('g', { epoch: 'e', offset: 4 })
+    expect(encodePositions([entry], true)).toBe('2{"positions":[["g","e",4]]}')
+    expect(encodePositions([entry, entry], false)).toBe('2{"positions":[["g","e",4],["g","e",4]],"more":true}')
     expect(encodeControl({ left: 'g' })).toBe('2{"left":"g"}')
   })
 
@@ -55,7 +58,7 @@ describe('the messages of the subprotocol', () => {
           readHeader(text)
           readHeader(Buffer.from(text))
           readServerControl(text)
-          readPositions(text, 256)
+          new PositionsReader(256).read(text)
         },
       ),
     )
@@ -104,19 +107,94 @@ describe('the names of recoverable groups', () => {
   })
 })
 
+/** Reads the messages of a client one after the other. */
+const readAll = (texts: readonly string[]): ReadPositions => {
+  const reader = new PositionsReader(256)
+  let last: ReadPositions = null
+  for (const text of texts) {
+    expect(last).toBeNull()
+    last = reader.read(text)
+  }
+  return last
+}
+
 describe('the positions of a client', () => {
   it('are sent up to a number and a length, the newest first of all, and the others are named', () => {
     const positions = new ClientPositions([])
     for (let i = 0; i < 1500; i++) positions.set(`g${String(i)}`, { epoch: 'e', offset: i })
-    const { text, left } = positions.opening()
+    const { texts, left } = positions.opening()
     expect(left).toHaveLength(500)
     expect(left[0]).toBe('g0')
-    const read = readPositions(text, 256)
-    expect(read instanceof Map && read.get('g1499')).toEqual({ epoch: 'e', offset: 1499 })
+    expect(positions.size).toBe(1000)
+    const read = readAll(texts) as Map<string, unknown>
+    expect(read.size).toBe(1000)
+    expect(read.get('g1499')).toEqual({ epoch: 'e', offset: 1499 })
     const long = new ClientPositions([])
     for (let i = 0; i < 1000; i++) long.set(`${String(i)}${'x'.repeat(250)}`, { epoch: 'e', offset: i })
     const opening = long.opening()
-    expect(readPositions(opening.text, 256)).toBeInstanceOf(Map)
+    expect(readAll(opening.texts)).toBeInstanceOf(Map)
     expect(opening.left.length).toBeGreaterThan(300)
+    expect(opening.texts.join('').length).toBeLessThanOrEqual(128 * 1024)
+  })
+
+  it('are sent in messages of at most 1000 bytes, or with one position each, none among them', () => {
+    expect(new ClientPositions([]).opening()).toEqual({ texts: ['2{"positions":[]}'], left: [] })
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 900 }), { maxLength: 60 }),
+        (groups) => {
+          const positions = new ClientPositions(groups.map((group) => ({ group, epoch: 'e', offset: 7 })))
+          const { texts, left } = positions.opening()
+          for (const text of texts) {
+            const { positions: list } = JSON.parse(text.slice(1)) as { positions: unknown[] }
+            expect(Buffer.byteLength(text) <= 1000 || list.length === 1).toBe(true)
+          }
+          expect(left).toEqual([])
+          const reader = new PositionsReader(10_000)
+          const read = texts.map((text) => reader.read(text)).at(-1) as Map<string, unknown>
+          expect([...read.keys()].sort()).toEqual([...groups].sort())
+        },
+      ),
+    )
+  })
+
+  it.each<[string, readonly string[], ReadPositions]>([
+    ['a message without an end that has no position', ['2{"positions":[],"more":true}'], 'malformed'],
+    ['more that is not true', ['2{"positions":[],"more":false}'], 'malformed'],
+    [
+      'a group in two messages',
+      ['2{"positions":[["g","e",1]],"more":true}', '2{"positions":[["g","e",2]]}'],
+      'malformed',
+    ],
+    [
+      'messages that are too long together',
+      Array.from({ length: 5 }, (_, i) => `2{"positions":[["g${String(i)}","e",1]],"more":true}${' '.repeat(30_000)}`),
+      'over limit',
+    ],
+    [
+      'too many positions together',
+      Array.from({ length: 1001 }, (_, i) => `2{"positions":[["${String(i)}","e",1]],"more":true}`),
+      'over limit',
+    ],
+  ])('refuses %s', (_what, texts, refusal) => {
+    expect(readAll(texts)).toBe(refusal)
+  })
+
+  it('take a bounded amount of memory, whatever a server tells: a group that is known stays', () => {
+    const positions = new ClientPositions([], 2000)
+    const name = (i: number): string => `${String(i)}${'x'.repeat(100)}`
+    const taken = Array.from({ length: 10 }, (_, i) => positions.set(name(i), { epoch: 'e', offset: 1 }))
+    expect(taken).toEqual([true, true, true, true, false, false, false, false, false, false])
+    expect(positions.set(name(0), { epoch: 'e', offset: 2 })).toBe(true)
+    expect(positions.set(name(0), { epoch: 'e'.repeat(1000), offset: 3 })).toBe(false)
+    expect(positions.get(name(0))).toEqual({ epoch: 'e', offset: 2 })
+    positions.delete(name(1))
+    expect(positions.set(name(5), { epoch: 'e', offset: 1 })).toBe(true)
+    // What began and was not delivered is bounded too, and gives its room back.
+    for (let i = 0; i < 100; i++) positions.note(`pending ${name(i)}`, { epoch: 'e', offset: 0 })
+    const { texts } = positions.opening()
+    expect((readAll(texts) as Map<string, unknown>).size).toBeLessThan(10)
+    positions.takeAll()
+    expect(positions.set(name(9), { epoch: 'e', offset: 1 })).toBe(true)
   })
 })
