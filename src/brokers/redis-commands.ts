@@ -76,8 +76,19 @@ const AS_BUFFERS = {
   typeMapping: { [BULK_STRING]: Buffer, [SIMPLE_STRING]: Buffer },
 }
 
+/**
+ * Refuses a sentinel of `redis` (5 or later), whose methods have the names of a client's and take other arguments.
+ * @throws TypeError that says what to take
+ */
+export function refuseSentinel(client: unknown): void {
+  if (typeof client !== 'object' || client === null || !hasMethods(client, [...NODE_REDIS_METHODS, 'acquire'])) return
+  throw new TypeError(
+    'client must be a client of redis (4 or later) or ioredis (5 or later), and a sentinel of redis is not supported: take ioredis with its option sentinels',
+  )
+}
+
 function nodeRedisCommands(client: object): RedisCommands | null {
-  if (!hasMethods(client, NODE_REDIS_METHODS)) return null
+  if (!hasMethods(client, NODE_REDIS_METHODS) || 'acquire' in client) return null
   if ('masters' in client) {
     const cluster = client as unknown as NodeRedisCluster
     return {
@@ -90,8 +101,7 @@ function nodeRedisCommands(client: object): RedisCommands | null {
     }
   }
   const { isOpen, isReady } = client as Partial<NodeRedis>
-  // A sentinel of version 5 has the same methods with other arguments.
-  if (typeof isOpen !== 'boolean' || typeof isReady !== 'boolean' || 'acquire' in client) return null
+  if (typeof isOpen !== 'boolean' || typeof isReady !== 'boolean') return null
   const single = client as NodeRedis
   const sender = single.options?.legacyMode === true && single.v4 !== undefined ? single.v4 : single
   return {

@@ -11,7 +11,7 @@ import {
   type BrokerHistoryOptions,
   type ResolvedBrokerHistoryOptions,
 } from './history-options.js'
-import { redisCommands, type Argument, type RedisCommands } from './redis-commands.js'
+import { redisCommands, refuseSentinel, type Argument, type RedisCommands } from './redis-commands.js'
 import { APPEND, READ } from './redis-history-scripts.js'
 import { makeScript, ScriptRunner } from './redis-script-runner.js'
 import { SeenPositions } from './seen-positions.js'
@@ -46,6 +46,7 @@ const CHECKS = {
 export function redisHistory(options: RedisHistoryOptions): BrokerHistory {
   refuseBare('redisHistory', 'client', options, (given) => redisCommands(given) !== null)
   const { client, ...rest } = readOptions('options', options, CHECKS)
+  refuseSentinel(client)
   const commands = redisCommands(client)
   if (commands === null) {
     throw new TypeError(

@@ -8,6 +8,7 @@ import { BrokerBackplane } from './broker-backplane.js'
 import { BROKER_CHECKS, type BrokerOptions } from './broker-options.js'
 import { ioredisBroker } from './ioredis-broker.js'
 import { nodeRedisBroker } from './node-redis-broker.js'
+import { refuseSentinel } from './redis-commands.js'
 
 export type { HistoryLimits, HistoryPage, HistoryStore, KeptMessage, Position } from '../recovery/history.js'
 export type { BrokerOptions } from './broker-options.js'
@@ -45,6 +46,7 @@ const CHECKS = { ...BROKER_CHECKS, sharded: boolean(false) } satisfies Checks<Re
  */
 export function redisBackplane(client: RedisClient, options: RedisBackplaneOptions = {}): Backplane {
   const { sharded, ...rest } = readOptions('options', options, CHECKS)
+  refuseSentinel(client)
   const broker = nodeRedisBroker(client, sharded) ?? ioredisBroker(client, sharded)
   if (broker === null) {
     const hint = typeof client === 'string' ? ': make one with this URL' : ''

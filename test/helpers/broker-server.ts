@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -52,6 +52,17 @@ const NATS: Kind = {
   ready: /^INFO /,
 }
 
+const CORE_NATS: Kind = {
+  ...NATS,
+  args: (port, _directory, monitorPort) => ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort)],
+}
+
+/** Watches one master, and makes a replica the next one when it is down. It writes its configuration itself. */
+const SENTINEL: Kind = {
+  ...REDIS,
+  args: (port, directory) => [path.join(directory, 'sentinel.conf'), '--sentinel', '--port', String(port)],
+}
+
 const running = new Set<BrokerServer>()
 
 /** For afterAll. */
@@ -81,23 +92,47 @@ export class BrokerServer {
     return BrokerServer.make(REDIS, extra)
   }
 
+  /** A sentinel of this master, which alone decides. @param name of the master */
+  static sentinel(name: string, master: BrokerServer): Promise<BrokerServer> {
+    return BrokerServer.make(SENTINEL, [], (directory) => {
+      const lines = [
+        'bind 127.0.0.1',
+        `sentinel monitor ${name} 127.0.0.1 ${String(master.port)} 1`,
+        `sentinel down-after-milliseconds ${name} 500`,
+        `sentinel failover-timeout ${name} 3000`,
+      ]
+      writeFileSync(path.join(directory, 'sentinel.conf'), `${lines.join('\n')}\n`)
+    })
+  }
+
   /** With JetStream. @param extra arguments of nats-server */
   static nats(...extra: string[]): Promise<BrokerServer> {
     return BrokerServer.make(NATS, extra)
   }
 
-  private static async make(kind: Kind, extra: readonly string[]): Promise<BrokerServer> {
+  /** Without JetStream. */
+  static coreNats(): Promise<BrokerServer> {
+    return BrokerServer.make(CORE_NATS, [])
+  }
+
+  /** @param prepare called with the directory of the server, before it starts */
+  private static async make(
+    kind: Kind,
+    extra: readonly string[],
+    prepare: (directory: string) => void = () => undefined,
+  ): Promise<BrokerServer> {
     const { program } = kind
     if (spawnSync(program, ['--version']).status !== 0) {
       throw new Error(`this test needs ${program}: apt-get install -y ${program} (see CONTRIBUTING.md)`)
     }
     const server = new BrokerServer(kind, [await freePort(), await freePort()], extra)
+    prepare(server.directory)
     await server.start()
     return server
   }
 
   get url(): string {
-    return `${this.kind === REDIS ? 'redis' : 'nats'}://127.0.0.1:${String(this.port)}`
+    return `${this.kind.program === 'redis-server' ? 'redis' : 'nats'}://127.0.0.1:${String(this.port)}`
   }
 
   /** Starts the program, again on the same port, and waits until it answers. */

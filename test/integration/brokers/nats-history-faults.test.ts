@@ -90,6 +90,7 @@ describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
           return answer
         },
         flush: () => connection.flush(),
+        status: () => connection.status(),
         isClosed: () => connection.isClosed(),
       },
     })

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { createClient } from 'redis'
 import { redisHistory, type BrokerHistory, type Position } from '../../../src/brokers/redis.js'
+import { PublishError } from '../../../src/errors.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { Programs } from '../../helpers/child.js'
 import { CutProxy } from '../../helpers/cut-proxy.js'
@@ -377,7 +378,10 @@ describe.each(Object.entries(HISTORY_CLIENTS))('with %s', (_, open) => {
   it('a message that is larger than maxMessageBytes is refused', async () => {
     const store = storeOver(open, { maxMessageBytes: 1024 })
     await expect(append(store, 'x'.repeat(1025))).rejects.toThrow(
-      new RangeError(`a message for group "${group}" has 1025 bytes, and maxMessageBytes is 1024`),
+      new PublishError(
+        'HAWSER_PUBLISH_TOO_BIG',
+        `a message for group "${group}" has 1025 bytes, and maxMessageBytes is 1024`,
+      ),
     )
     expect((await append(store, 'x'.repeat(1024))).offset).toBe(1)
   })

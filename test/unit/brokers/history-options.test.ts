@@ -2,11 +2,12 @@ import { Redis } from 'ioredis'
 import { createClient, createCluster, createSentinel } from 'redis'
 import { createClient as createClient4, createCluster as createCluster4 } from 'redis4'
 import { jetStreamHistory, type NatsHistoryConnection } from '../../../src/brokers/nats.js'
-import { redisHistory, type RedisHistoryClient } from '../../../src/brokers/redis.js'
+import { redisBackplane, redisHistory, type RedisClient, type RedisHistoryClient } from '../../../src/brokers/redis.js'
 
 const connection: NatsHistoryConnection = {
   request: () => Promise.reject(new Error('not connected')),
   flush: () => Promise.resolve(),
+  status: () => [] as unknown as AsyncIterable<unknown>,
   isClosed: () => true,
 }
 
@@ -27,7 +28,6 @@ describe('redisHistory', () => {
     ).toEqual(clients.map(() => false))
   })
 
-  const sentinel = createSentinel({ name: 'x', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
   it.each([
     [undefined, 'undefined'],
     [null, 'null'],
@@ -35,12 +35,18 @@ describe('redisHistory', () => {
     [{}, 'an object'],
     [{ duplicate: () => undefined }, 'an object'],
     [createClient, 'a function'],
-    [sentinel, 'an object'],
   ])('refuses what is not a client at once, without showing it: %#', (client, shown) => {
     expect(() => redisHistory({ client: client as RedisHistoryClient })).toThrow(
       new TypeError(`client must be a client of redis (4 or later) or ioredis (5 or later), not ${shown}`),
     )
   })
+})
+
+it('a sentinel of redis is refused, with what to take in its place', () => {
+  const client = createSentinel({ name: 'x', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
+  const advice = 'a sentinel of redis is not supported: take ioredis with its option sentinels'
+  expect(() => redisHistory({ client: client as unknown as RedisHistoryClient })).toThrow(advice)
+  expect(() => redisBackplane(client as unknown as RedisClient)).toThrow(advice)
 })
 
 describe('jetStreamHistory', () => {
@@ -69,6 +75,23 @@ describe('jetStreamHistory', () => {
     expect(call).toThrow(kind)
     expect(call).toThrow(message)
   })
+})
+
+it.each<[string, () => unknown, string]>([
+  ['redisHistory', () => redisHistory(createClient() as never), 'redisHistory({ client }), not the client itself'],
+  ['redisHistory', () => redisHistory(new Redis({ lazyConnect: true }) as never), 'not the client itself'],
+  ['redisHistory', () => redisHistory(undefined as never), 'redisHistory({ client }), not undefined'],
+  ['redisHistory', () => redisHistory('redis://:secret' as never), '({ client }), not a string'],
+  [
+    'jetStreamHistory',
+    () => jetStreamHistory(connection as never),
+    'jetStreamHistory({ connection }), not the connection itself',
+  ],
+  ['jetStreamHistory', () => jetStreamHistory(null as never), 'jetStreamHistory({ connection }), not null'],
+])('%s refuses what is not its options at once, and says how to call it: %#', (name, call, message) => {
+  expect(call).toThrow(TypeError)
+  expect(call).toThrow(`${name} takes an object with its options, as `)
+  expect(call).toThrow(message)
 })
 
 describe.each([
