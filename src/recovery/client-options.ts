@@ -97,8 +97,8 @@ export function resolveClientRecovery(value: unknown): ClientRecovery | null {
   const { positions: list, maxPositionsBytes, ...callbacks } = readOptions('recovery', given, CHECKS, {
     prefix: 'recovery.',
   })
-  const positions = new ClientPositions(list, maxPositionsBytes)
-  if (positions.size === list.length) return { ...callbacks, positions }
+  const kept = new ClientPositions(list, maxPositionsBytes)
+  if (kept.size === list.length) return { ...callbacks, positions: kept }
   throw new RangeError(
     `recovery.positions must take at most ${String(maxPositionsBytes)} bytes, recovery.maxPositionsBytes, and ${String(list.length)} take more`,
   )

@@ -185,7 +185,7 @@ showAs(MemoryHistory, 'MemoryHistory', ({ groups, bytes }) => ({ groups, bytes }
 export function memoryHistory(options: MemoryHistoryOptions = {}): HistoryStore {
   if (typeof options !== 'object' || (options as unknown) === null) {
     throw new TypeError(
-      `memoryHistory takes an object with maxGroups and maxBytes, or nothing, not ${showValue(options)}`,
+      `MemoryHistoryOptions must be an object with maxGroups or maxBytes, or left out, not ${showValue(options)}`,
     )
   }
   return new MemoryHistory(readOptions('MemoryHistoryOptions', options, CHECKS))

@@ -61,7 +61,7 @@ const CHECKS = {
   code: number({ min: 0, max: 65_535, integer: true }, undefined),
   reason: string(undefined),
   timeoutMs: number({ min: 0, integer: false }, undefined),
-  spreadMs: number(TIME, 0),
+  spreadMs: number(TIME, undefined),
   retryAfterMs: number(TIME, undefined),
   keepPort: boolean(undefined),
 } satisfies Checks<CloseOptions>
@@ -74,12 +74,8 @@ const ADVICE = {
 const OF_SPREAD = ['retryAfterMs', 'keepPort'] as const
 
 /** Refuses what would have no effect: without `spreadMs` all connections are closed at once, and no port is kept. */
-function refuseWithoutSpread(
-  given: Read<typeof CHECKS>,
-  { spreadMs }: CloseOptions,
-  spreading: ClosePlan | null,
-): void {
-  if (spreadMs !== undefined || spreading !== null) return
+function refuseWithoutSpread(given: Read<typeof CHECKS>, spreading: ClosePlan | null): void {
+  if (given.spreadMs !== undefined || spreading !== null) return
   const name = OF_SPREAD.find((one) => given[one] !== undefined)
   if (name === undefined) return
   throw new TypeError(
@@ -99,18 +95,19 @@ export function readCloseOptions(
   closeTimeoutMs: number,
 ): ClosePlan {
   const given = readOptions('CloseOptions', options, CHECKS, ADVICE)
-  refuseWithoutSpread(given, options, spreading)
+  refuseWithoutSpread(given, spreading)
   const code = given.code ?? spreading?.code ?? CloseCode.GOING_AWAY
   const ownReason = given.reason ?? spreading?.ownReason ?? ''
   const retryAfterMs = given.retryAfterMs ?? spreading?.retryAfterMs ?? 0
   checkCloseArguments(code, ownReason)
   // A Close frame without a code has no reason either.
-  const hasHint = (given.spreadMs > 0 || spreading !== null) && !isNoCode(code)
+  const { spreadMs = 0 } = given
+  const hasHint = (spreadMs > 0 || spreading !== null) && !isNoCode(code)
   return {
     code,
     reason: hasHint ? withRetryHint(ownReason, retryAfterMs) : ownReason,
     timeoutMs: given.timeoutMs ?? spreading?.timeoutMs ?? closeTimeoutMs,
-    spreadMs: given.spreadMs,
+    spreadMs,
     retryAfterMs,
     keepPort: given.keepPort,
     ownReason,

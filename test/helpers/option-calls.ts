@@ -198,6 +198,11 @@ export const OPTION_CALLS: readonly OptionCall[] = [
         'recovery.historyTimeoutMs must be a number from 1 to 2147483647, not NaN',
       ],
       [
+        { maxConcurrentReads: 0 },
+        RangeError,
+        'recovery.maxConcurrentReads must be an integer from 1 to Infinity, not 0',
+      ],
+      [
         { maxPendingBytes: 0.5 },
         RangeError,
         'recovery.maxPendingBytes must be an integer from 1 to Infinity, not 0.5',

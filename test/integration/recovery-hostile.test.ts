@@ -238,7 +238,11 @@ describe.each(['stalled', 'down'] as const)('a history that is %s when a client 
     await until(() => events.length > 0, 'the outcome')
     await server.group('room:1').publish('live')
     await until(() => got.length > 0, 'the live message')
-    expect(got).toEqual(['live'])
-    expect(events).toEqual(Array.from({ length: 2 }, () => UNAVAILABLE))
+    await server.group('room:1').publish('next')
+    await until(() => got.length > 1, 'the next message')
+    expect(got).toEqual(['live', 'next'])
+    // One return, one outcome.
+    expect(events).toEqual([UNAVAILABLE])
+    expect(server.stats().recovery).toMatchObject({ lost: 1, recovered: 0 })
   })
 })

@@ -1,5 +1,7 @@
 /** Recovery of missed messages over real sockets, in one process. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { MessageChannel } from 'node:worker_threads'
+import { createClient } from 'redis'
 import {
   accept,
   connect,
@@ -9,6 +11,13 @@ import {
   type ServerOptions,
   type ServerSocket,
 } from '../../src/index.js'
+import {
+  BackplaneRelay,
+  memoryBackplane,
+  workerBackplane,
+  type Backplane,
+} from '../../src/backplane/index.js'
+import { redisBackplane } from '../../src/brokers/redis.js'
 import { json } from '../../src/json/index.js'
 import {
   memoryHistory,
@@ -528,16 +537,23 @@ describe('a caller that is wrong', () => {
     expect(() => group.publish('x', {}, ...([1] as unknown as []))).toThrow('takes no further argument')
     const closed = server()
     await closed.close()
-    await expect(closed.group('room:1').publish('x')).rejects.toThrow('the server is closed')
+    await expect(closed.group('room:1').publish('x')).rejects.toMatchObject({
+      code: 'HAWSER_INVALID_STATE',
+      message: 'the server is closed',
+    })
   })
 
   it.each<[object, string]>([
-    [{ history: undefined }, 'recovery.history must be'],
+    [{ history: undefined }, 'recovery.history must be a store such as memoryHistory(), redisHistory({ client }) or'],
+    [{ maxConcurrentReads: 0 }, 'recovery.maxConcurrentReads must be an integer from 1 to Infinity, not 0'],
     [{ history: { append: () => 1 } }, 'recovery.history must be'],
-    [{ groups: undefined }, 'recovery.groups must be a list of names and patterns'],
-    [{ groups: [] }, 'recovery.groups must be a list of names and patterns'],
+    [{ groups: undefined }, 'recovery.groups must be a list of one or more names and patterns'],
+    [
+      { groups: [] },
+      "recovery.groups must be a list of one or more names and patterns such as 'room:*', or a function, not an empty list",
+    ],
     [{ groups: [5] }, 'recovery.groups[0] must be a name or a pattern, not 5'],
-    [{ groups: 'room:*' }, 'recovery.groups must be a list of names and patterns'],
+    [{ groups: 'room:*' }, 'recovery.groups must be a list of one or more names and patterns'],
   ])('of recovery with %j is told at once', (change, message) => {
     expect(() => server({ ...recovery(), ...change })).toThrow(message)
   })
@@ -546,9 +562,25 @@ describe('a caller that is wrong', () => {
     const call = (given: unknown) => () => connect('ws://localhost:1', { recovery: given as true })
     expect(call(5)).toThrow(new TypeError('recovery must be true, false or an object, not 5'))
     expect(call({ positions: {} })).toThrow('recovery.positions must be a list of positions')
-    expect(call({ positions: [{ group: 'a', epoch: 'e' }] })).toThrow('recovery.positions[0] must be {')
     const one = { group: 'a', epoch: 'e', offset: 1 }
-    expect(call({ positions: [one, one] })).toThrow('recovery.positions[1] must be {')
+    for (const [entry, message] of [
+      [5, ' must be { group, epoch, offset }, as positions() gives it, not 5'],
+      [{ ...one, group: '' }, '.group must be the name of a group, not ""'],
+      [{ ...one, epoch: 7 }, '.epoch must be text of 1 to 64 characters, not 7'],
+      [{ group: 'a', epoch: 'e' }, '.offset must be an integer from 0 to 9007199254740991, not undefined'],
+      [{ ...one, offset: -1 }, '.offset must be an integer from 0 to 9007199254740991, not -1'],
+    ] as const) {
+      expect(call({ positions: [entry] })).toThrow(`recovery.positions[0]${message}`)
+    }
+    expect(call({ positions: [one, { ...one, group: 'b' }, one] })).toThrow(
+      new TypeError('recovery.positions[2].group must be in the list once, not "a" as in recovery.positions[0]'),
+    )
+    expect(call({ maxPositionsBytes: 10 })).toThrow('recovery.maxPositionsBytes must be an integer from 1024')
+    expect(call({ positions: [{ ...one, group: 'x'.repeat(1000) }], maxPositionsBytes: 1024 })).toThrow(
+      new RangeError(
+        'recovery.positions must take at most 1024 bytes, recovery.maxPositionsBytes, and 1 take more',
+      ),
+    )
     expect(call({ positions: Array(1001).fill(one) })).toThrow(RangeError)
     expect(call({ onRecovered: 1 })).toThrow('recovery.onRecovered must be a function, not 1')
   })
@@ -591,6 +623,84 @@ describe('a caller that is wrong', () => {
   })
 })
 
+describe('a history that is not shared', () => {
+  const stub = (more: Partial<Backplane> = {}): Backplane & { receive(envelope: unknown): void } => {
+    let take: (envelope: unknown) => void = () => undefined
+    return {
+      start: (_node, receive) => void (take = receive),
+      publish: () => true,
+      watch: () => undefined,
+      unwatch: () => undefined,
+      close: () => undefined,
+      receive: (envelope) => {
+        take(envelope)
+      },
+      ...more,
+    }
+  }
+  const ended: WebSocketServer[] = []
+  afterEach(() => {
+    for (const server of ended.splice(0)) server.terminate()
+  })
+
+  it('is refused where the backplane leads to other processes, if it is in memory', () => {
+    const make = (backplane: Backplane, history: HistoryStore) => () =>
+      ended.push(new WebSocketServer({ backplane, recovery: recovery({ history }) }))
+    const message = 'recovery.history must be a store that all processes share, such as redisHistory'
+    const client = createClient()
+    const { port1 } = new MessageChannel()
+    for (const backplane of [redisBackplane(client), workerBackplane(port1), stub({ reachesOtherProcesses: true })]) {
+      expect(make(backplane, memoryHistory())).toThrow(TypeError)
+      expect(make(backplane, memoryHistory())).toThrow(message)
+    }
+    port1.close()
+    expect(make(stub({ reachesOtherProcesses: true }), new TestHistory())).not.toThrow()
+    expect(make(stub(), memoryHistory())).not.toThrow()
+    expect(make(memoryBackplane(new BackplaneRelay()), memoryHistory())).not.toThrow()
+  })
+
+  it('is reported once when another node publishes to another one, and one that is shared is not', async () => {
+    const relay = new BackplaneRelay()
+    const history = memoryHistory()
+    const errors: string[] = []
+    const node = async (given: HistoryStore) => {
+      const { server, url } = await serve(joining, {
+        backplane: memoryBackplane(relay),
+        recovery: recovery({ history: given }),
+        onError: ({ message }) => errors.push(message),
+      })
+      const { socket } = await openClient(url)
+      await hasPosition(socket)
+      return { server, socket }
+    }
+    const [a, b] = [await node(history), await node(history)]
+    await until(() => a.server.group('room:1').sizeEverywhere === 2, 'both members')
+    await a.server.group('room:1').publish('shared')
+    expect(await read(b.socket, 1)).toEqual(['shared'])
+    expect(errors).toEqual([])
+    const c = await node(memoryHistory())
+    await until(() => c.server.group('room:1').sizeEverywhere === 3, 'all members')
+    for (let i = 0; i < 3; i++) await a.server.group('room:1').publish(String(i))
+    await until(() => errors.length > 0, 'the error')
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toMatch(/^another node publishes to a history that is not this one: recovery\.history must be/)
+    relay.close()
+  })
+})
+
+describe('a store that two servers share', () => {
+  it('is closed with the second of them, and serves it until then', async () => {
+    const history = new TestHistory()
+    const first = await serve(joining, { recovery: recovery({ history }) })
+    const second = await serve(joining, { recovery: recovery({ history }) })
+    await first.server.close()
+    expect(history.closed).toBe(0)
+    expect(await second.server.group('room:1').publish('x')).toMatchObject({ offset: 1 })
+    await second.server.close()
+    expect(history.closed).toBe(1)
+  })
+})
+
 describe('a history that fails', () => {
   it('makes publish reject, is reported once, and bounds what waits for it', async () => {
     const history = new TestHistory()
@@ -608,7 +718,10 @@ describe('a history that fails', () => {
     const first = room.publish('x'.repeat(60))
     const failed = first.catch((error: unknown) => (error as Error).message)
     expect(server.stats().recovery?.pendingBytes).toBe(60)
-    await expect(room.publish('x'.repeat(60))).rejects.toThrow('recovery.maxPendingBytes')
+    await expect(room.publish('x'.repeat(60))).rejects.toMatchObject({
+      code: 'HAWSER_PUBLISH_QUEUE_FULL',
+      message: 'the history is slow: more than 100 bytes wait for it, recovery.maxPendingBytes',
+    })
     expect(await failed).toBe('the history failed: history.append did not answer within 50 ms')
     expect(server.stats().recovery).toMatchObject({ failed: 5, pendingBytes: 0, errors: 4 })
     history.state = 'up'

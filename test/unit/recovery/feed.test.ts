@@ -115,6 +115,17 @@ describe('a feed', () => {
     expect(bench.feed.gaps).toBe(1)
   })
 
+  it('counts a run of what was missing once, however many pages it takes, and the next one again', async () => {
+    bench.feed.start()
+    for (let round = 1; round <= 2; round++) {
+      for (let i = 0; i < 3 * PAGE_MESSAGES; i++) bench.append(String(i))
+      bench.feed.receive(bench.append('last'), 'last', true)
+      await later(60)
+      expect(bench.log).toHaveLength(1 + round * (3 * PAGE_MESSAGES + 1))
+      expect(bench.feed.gaps).toBe(round)
+    }
+  })
+
   it('tells what was trimmed, and delivers all that is left', () => {
     bench.feed.start()
     for (const text of ['a', 'b', 'c', 'd']) bench.append(text, { maxMessages: 2, maxAgeMs: 60_000 })
