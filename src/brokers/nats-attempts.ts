@@ -33,7 +33,8 @@ export async function retried<T>(
     } catch (error) {
       const text = `${what} failed: ${toError(error).message}`
       if (error instanceof NotSentError) throw failure(`${text}: it was not sent`, error)
-      const isFinal = error instanceof ForeignError || error instanceof JetStreamError || line.isClosed
+      const isRefused = error instanceof JetStreamError && !error.isPassing
+      const isFinal = error instanceof ForeignError || isRefused || line.isClosed
       if (isFinal || performance.now() + waitMs >= deadline) throw failure(text, error)
       await delay(waitMs)
     }

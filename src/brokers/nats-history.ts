@@ -241,9 +241,10 @@ class JetStreamHistory implements BrokerHistory {
         this.seen.see(group, epoch, offset)
       } catch (error) {
         const text = `${what} failed: ${toError(error).message}`
-        if (isUnheard(error)) {
+        const isRefused = error instanceof JetStreamError
+        if (isUnheard(error) || (isRefused && error.isPassing)) {
           unheard.set(i, error)
-        } else if (error instanceof JetStreamError) {
+        } else if (isRefused) {
           results.set(i, notPublished(text, error))
         } else {
           this.holdLate(bytes.length)

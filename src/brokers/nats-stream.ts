@@ -44,8 +44,15 @@ export class JetStreamError extends Error {
     super(`JetStream refused it: ${description}`)
     this.code = code
   }
+
+  /** Whether it passes: nothing was done, and the servers of a cluster elect a leader. */
+  get isPassing(): boolean {
+    return PASSING.has(this.code)
+  }
 }
 
+/** The cluster has no leader for what was asked; the stream is not at the servers that are there. */
+const PASSING: ReadonlySet<number> = new Set([10_008, 10_118])
 const STREAM_NOT_FOUND = 10_059
 const STREAM_EXISTS = 10_058
 const MESSAGE_NOT_FOUND = 10_037
