@@ -13,7 +13,12 @@ import {
   type PublishErrorCode,
 } from './error-codes.js'
 
-export type { HandshakeErrorCode, LimitErrorCode, ProtocolErrorCode, PublishErrorCode } from './error-codes.js'
+export type {
+  HandshakeErrorCode,
+  LimitErrorCode,
+  ProtocolErrorCode,
+  PublishErrorCode,
+} from './error-codes.js'
 
 /** The peer broke the protocol on an open connection. The engine returns this error as a value and never throws it. */
 export class ProtocolError extends Error {

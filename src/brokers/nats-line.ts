@@ -130,7 +130,7 @@ export class NatsLine {
   }
 
   /** Whether the server answered since the connection was lost last. */
-  private wasReached(): boolean {
+  wasReached(): boolean {
     return !this.isDoubtful
   }
 

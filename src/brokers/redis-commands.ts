@@ -81,7 +81,12 @@ const AS_BUFFERS = {
  * @throws TypeError that says what to take
  */
 export function refuseSentinel(client: unknown): void {
-  if (typeof client !== 'object' || client === null || !hasMethods(client, [...NODE_REDIS_METHODS, 'acquire'])) return
+  if (
+    typeof client !== 'object' ||
+    client === null ||
+    !hasMethods(client, [...NODE_REDIS_METHODS, 'acquire'])
+  )
+    return
   throw new TypeError(
     'client must be a client of redis (4 or later) or ioredis (5 or later), and a sentinel of redis is not supported: take ioredis with its option sentinels',
   )

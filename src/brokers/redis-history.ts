@@ -119,7 +119,8 @@ class RedisHistory implements BrokerHistory {
         bytes: 0,
         deadline: performance.now() + timeoutMs,
         timeoutMs,
-        failure: (text, _mayHaveRun, cause) => errorOf(`reading the history of group ${showValue(group)} ${text}`, cause),
+        failure: (text, _mayHaveRun, cause) =>
+          errorOf(`reading the history of group ${showValue(group)} ${text}`, cause),
       })
       const page = pageOf(reply, after, maxMessages)
       if (page === null) throw unexpected(group)
@@ -167,7 +168,11 @@ class RedisHistory implements BrokerHistory {
       failure: (text, mayHaveRun, cause) => {
         const all = `appending to the history of group ${showValue(group)} ${text}`
         return mayHaveRun
-          ? new PublishError('HAWSER_MAYBE_PUBLISHED', `${all}: what was to be appended may be kept nevertheless`, cause)
+          ? new PublishError(
+              'HAWSER_MAYBE_PUBLISHED',
+              `${all}: what was to be appended may be kept nevertheless`,
+              cause,
+            )
           : new PublishError('HAWSER_NOT_PUBLISHED', all, cause)
       },
     })

@@ -1,4 +1,12 @@
-import { checkNumber, number, optionalFunction, readOptions, showValue, type Check, type Checks } from '../check.js'
+import {
+  checkNumber,
+  number,
+  optionalFunction,
+  readOptions,
+  showValue,
+  type Check,
+  type Checks,
+} from '../check.js'
 import {
   ClientPositions,
   MAX_POSITIONS_BYTES,
@@ -40,7 +48,7 @@ const positions: Check<readonly GroupPosition[]> = (name, value) => {
   }
   const indexes = new Map<unknown, number>()
   for (const [i, entry] of (value as readonly unknown[]).entries()) {
-    const { group, epoch, offset } = readPosition(`${name}[${String(i)}]`, entry)
+    const { group } = readPosition(`${name}[${String(i)}]`, entry)
     const before = indexes.get(group)
     if (before !== undefined) {
       throw new TypeError(
@@ -54,7 +62,9 @@ const positions: Check<readonly GroupPosition[]> = (name, value) => {
 
 function readPosition(name: string, entry: unknown): GroupPosition {
   if (typeof entry !== 'object' || entry === null) {
-    throw new TypeError(`${name} must be { group, epoch, offset }, as positions() gives it, not ${showValue(entry)}`)
+    throw new TypeError(
+      `${name} must be { group, epoch, offset }, as positions() gives it, not ${showValue(entry)}`,
+    )
   }
   const { group, epoch, offset } = entry as Partial<Record<keyof GroupPosition, unknown>>
   if (typeof group !== 'string' || group === '') {
@@ -94,7 +104,11 @@ export function resolveClientRecovery(value: unknown): ClientRecovery | null {
     throw new TypeError(`recovery must be true, false or an object, not ${showValue(value)}`)
   }
   const given = value === true ? {} : (value as ClientRecoveryOptions)
-  const { positions: list, maxPositionsBytes, ...callbacks } = readOptions('recovery', given, CHECKS, {
+  const {
+    positions: list,
+    maxPositionsBytes,
+    ...callbacks
+  } = readOptions('recovery', given, CHECKS, {
     prefix: 'recovery.',
   })
   const kept = new ClientPositions(list, maxPositionsBytes)

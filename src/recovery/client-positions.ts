@@ -89,7 +89,8 @@ export class ClientPositions {
   set(group: string, position: Position): boolean {
     const known = this.delivered.get(group)
     if (known?.epoch !== position.epoch) {
-      const bytes = this.bytes + costOf(group, position.epoch) - (known === undefined ? 0 : costOf(group, known.epoch))
+      const bytes =
+        this.bytes + costOf(group, position.epoch) - (known === undefined ? 0 : costOf(group, known.epoch))
       if (bytes > this.maxBytes) return false
       this.bytes = bytes
     }

@@ -138,7 +138,11 @@ export class FeedMember {
     if (asked === null) {
       this.tellPosition({})
       this.goOn()
-    } else if (this.hasOutcome && feed.isUnread && !(asked.epoch === feed.epoch && asked.offset >= feed.offset)) {
+    } else if (
+      this.hasOutcome &&
+      feed.isUnread &&
+      !(asked.epoch === feed.epoch && asked.offset >= feed.offset)
+    ) {
       // It knows that something is missing, and the history still does not answer: it begins as a new member does.
       this.line.sendControl({ left: feed.group })
       this.tellPosition({})

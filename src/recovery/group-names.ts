@@ -33,7 +33,9 @@ export function readGroups(name: string, value: unknown): GroupMatcher {
     }
   }
   if (!Array.isArray(value) || value.length === 0) {
-    const shown = Array.isArray(value) ? 'an empty list, with which no group is recoverable' : showValue(value)
+    const shown = Array.isArray(value)
+      ? 'an empty list, with which no group is recoverable'
+      : showValue(value)
     throw new TypeError(
       `${name} must be a list of one or more names and patterns such as 'room:*', or a function, not ${shown}`,
     )

@@ -75,7 +75,9 @@ export class FailoverWorld {
     this.isOver = true
     await Promise.all(this.publishing)
     const { epoch } = [...this.kept.values()].at(-1) as Position
-    const newest = Math.max(...[...this.kept.values()].filter((one) => one.epoch === epoch).map(({ offset }) => offset))
+    const newest = Math.max(
+      ...[...this.kept.values()].filter((one) => one.epoch === epoch).map(({ offset }) => offset),
+    )
     await until(
       () =>
         this.members.every(({ got }) => {

@@ -55,7 +55,10 @@ inBrowser('the client of docs/recovery.md in Chromium', () => {
   })
 
   /** A server whose page is the client, and whose connections join these groups. */
-  async function open(groups: readonly string[], maxMessageBytes?: number): Promise<{ server: WebSocketServer; url: string }> {
+  async function open(
+    groups: readonly string[],
+    maxMessageBytes?: number,
+  ): Promise<{ server: WebSocketServer; url: string }> {
     const http = createServer((_request, response) => {
       response.setHeader('Content-Type', 'text/html').end(`<!doctype html><script>${START}</script>`)
     })
@@ -80,7 +83,8 @@ inBrowser('the client of docs/recovery.md in Chromium', () => {
     return { server, url: `http://127.0.0.1:${String(port)}/` }
   }
 
-  const read = async <T>(name: string): Promise<T> => JSON.parse((await tab.evaluate(`JSON.stringify(${name})`)) as string) as T
+  const read = async <T>(name: string): Promise<T> =>
+    JSON.parse((await tab.evaluate(`JSON.stringify(${name})`)) as string) as T
   /** Waits until the page has got so many of something. @returns all of them */
   async function list<T>(name: string, count: number): Promise<T[]> {
     for (;;) {

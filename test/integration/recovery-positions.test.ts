@@ -14,7 +14,10 @@ afterEach(() => {
 
 const GROUPS = Array.from({ length: 300 }, (_, i) => `room:${String(i)} ${'é'.repeat(100)}`)
 
-const recovery = (): NonNullable<ServerOptions['recovery']> => ({ history: memoryHistory(), groups: ['room:*'] })
+const recovery = (): NonNullable<ServerOptions['recovery']> => ({
+  history: memoryHistory(),
+  groups: ['room:*'],
+})
 
 async function openClient(url: string, more: object = {}) {
   const events: RecoveryEvent[] = []
@@ -42,32 +45,35 @@ const inGroups = (groups: readonly string[]) => ({
 })
 
 describe('the positions of a client', () => {
-  it.each([
+  it.each<[string, ServerOptions & { readonly output?: number }]>([
     ['without quotas', {}],
     ['with quotas that are lower than their number', { quotas: { messagesPerSecond: 1, messageBurst: 1 } }],
     ['to a limit of output that is low', { output: 1024 }],
-  ])('of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s', async (_, { output, ...more }: { output?: number }) => {
-    const { server, url } = await serve(inGroups(GROUPS), {
-      recovery: recovery(),
-      limits: { maxMessageBytes: 1024 },
-      ...more,
-    })
-    const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
-    const events: RecoveryEvent[] = []
-    const socket = await connect(url, {
-      reconnect: { minDelayMs: 0, maxDelayMs: 5 },
-      recovery: { onRecovered: (event) => events.push(event) },
-      handlers: { onMessage: () => undefined },
-      ...limits,
-    })
-    clients.push(socket)
-    await until(() => socket.positions().length === 300, 'all positions')
-    for (const one of server.sockets) one.terminate()
-    for (const group of GROUPS) await server.group(group).publish('missed')
-    await until(() => events.length === 300, 'all outcomes')
-    expect(events.filter((event) => !event.recovered)).toEqual([])
-    expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
-  })
+  ])(
+    'of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s',
+    async (_, { output, ...more }) => {
+      const { server, url } = await serve(inGroups(GROUPS), {
+        recovery: recovery(),
+        limits: { maxMessageBytes: 1024 },
+        ...more,
+      })
+      const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
+      const events: RecoveryEvent[] = []
+      const socket = await connect(url, {
+        reconnect: { minDelayMs: 0, maxDelayMs: 5 },
+        recovery: { onRecovered: (event) => events.push(event) },
+        handlers: { onMessage: () => undefined },
+        ...limits,
+      })
+      clients.push(socket)
+      await until(() => socket.positions().length === 300, 'all positions')
+      for (const one of server.sockets) one.terminate()
+      for (const group of GROUPS) await server.group(group).publish('missed')
+      await until(() => events.length === 300, 'all outcomes')
+      expect(events.filter((event) => !event.recovered)).toEqual([])
+      expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
+    },
+  )
 
   it('may come in several messages of any client, and those of the application after the last of them', async () => {
     const { server, url } = await serve(inGroups(['room:a', 'room:b']), { recovery: recovery() })
@@ -109,7 +115,8 @@ describe('the positions of a client', () => {
       cancelled.push(timed)
       cancel.call(timerWheel, timed)
     })
-    const ofPositions = (): [Timed, number][] => waiting.filter(([timed]) => timed.constructor.name === 'UnusedPositions')
+    const ofPositions = (): [Timed, number][] =>
+      waiting.filter(([timed]) => timed.constructor.name === 'UnusedPositions')
     const positions: GroupPosition[] = [{ group: 'room:late', epoch, offset: 1 }]
     const { socket, events } = await openClient(url, { positions })
     await until(() => ofPositions().length === 1, 'the positions')

@@ -544,7 +544,10 @@ describe('a caller that is wrong', () => {
   })
 
   it.each<[object, string]>([
-    [{ history: undefined }, 'recovery.history must be a store such as memoryHistory(), redisHistory({ client }) or'],
+    [
+      { history: undefined },
+      'recovery.history must be a store such as memoryHistory(), redisHistory({ client }) or',
+    ],
     [{ maxConcurrentReads: 0 }, 'recovery.maxConcurrentReads must be an integer from 1 to Infinity, not 0'],
     [{ history: { append: () => 1 } }, 'recovery.history must be'],
     [{ groups: undefined }, 'recovery.groups must be a list of one or more names and patterns'],
@@ -573,7 +576,9 @@ describe('a caller that is wrong', () => {
       expect(call({ positions: [entry] })).toThrow(`recovery.positions[0]${message}`)
     }
     expect(call({ positions: [one, { ...one, group: 'b' }, one] })).toThrow(
-      new TypeError('recovery.positions[2].group must be in the list once, not "a" as in recovery.positions[0]'),
+      new TypeError(
+        'recovery.positions[2].group must be in the list once, not "a" as in recovery.positions[0]',
+      ),
     )
     expect(call({ maxPositionsBytes: 10 })).toThrow('recovery.maxPositionsBytes must be an integer from 1024')
     expect(call({ positions: [{ ...one, group: 'x'.repeat(1000) }], maxPositionsBytes: 1024 })).toThrow(
@@ -649,7 +654,11 @@ describe('a history that is not shared', () => {
     const message = 'recovery.history must be a store that all processes share, such as redisHistory'
     const client = createClient()
     const { port1 } = new MessageChannel()
-    for (const backplane of [redisBackplane(client), workerBackplane(port1), stub({ reachesOtherProcesses: true })]) {
+    for (const backplane of [
+      redisBackplane(client),
+      workerBackplane(port1),
+      stub({ reachesOtherProcesses: true }),
+    ]) {
       expect(make(backplane, memoryHistory())).toThrow(TypeError)
       expect(make(backplane, memoryHistory())).toThrow(message)
     }
@@ -683,7 +692,9 @@ describe('a history that is not shared', () => {
     for (let i = 0; i < 3; i++) await a.server.group('room:1').publish(String(i))
     await until(() => errors.length > 0, 'the error')
     expect(errors).toHaveLength(1)
-    expect(errors[0]).toMatch(/^another node publishes to a history that is not this one: recovery\.history must be/)
+    expect(errors[0]).toMatch(
+      /^another node publishes to a history that is not this one: recovery\.history must be/,
+    )
     relay.close()
   })
 })

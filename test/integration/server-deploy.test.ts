@@ -421,7 +421,10 @@ describe('a spread', () => {
 })
 
 it.each<[CloseOptions, string]>([
-  [{ retryAfterMs: 5_000 }, 'retryAfterMs needs spreadMs, without which it has no effect, and was given as 5000'],
+  [
+    { retryAfterMs: 5_000 },
+    'retryAfterMs needs spreadMs, without which it has no effect, and was given as 5000',
+  ],
   [{ keepPort: false }, 'keepPort needs spreadMs, without which it has no effect, and was given as false'],
 ])('refuses %p without a spread, and stays open', async (options, message) => {
   const server = create({})

@@ -148,7 +148,10 @@ class Client {
     this.node = node
     node.join(connection)
     const reader = new PositionsReader(256)
-    const positions = this.positions.opening().texts.map((text) => reader.read(text)).at(-1)
+    const positions = this.positions
+      .opening()
+      .texts.map((text) => reader.read(text))
+      .at(-1)
     if (!(positions instanceof Map)) throw new Error(String(positions))
     connection.line.takePositions(positions)
   }

@@ -226,10 +226,13 @@ describe('the error tables', () => {
 
   const publish = Object.entries(PUBLISH_ERRORS)
 
-  test.each([...closing, ...handshake, ...publish])('%s has a stable name and a message', (code, { message }) => {
-    expect(code).toMatch(/^HAWSER_[A-Z0-9]+(_[A-Z0-9]+)*$/)
-    expect(message).toMatch(/^\S.*[^\s.]$/)
-  })
+  test.each([...closing, ...handshake, ...publish])(
+    '%s has a stable name and a message',
+    (code, { message }) => {
+      expect(code).toMatch(/^HAWSER_[A-Z0-9]+(_[A-Z0-9]+)*$/)
+      expect(message).toMatch(/^\S.*[^\s.]$/)
+    },
+  )
 
   test.each(closing)('RFC 6455 7.4: %s has a close code that may be sent, or 1006', (_code, row) => {
     // 1006 says that no Close frame is sent.

@@ -1,6 +1,10 @@
 // slow: starts nats-server, and lines to it are cut
 /** Histories in JetStream over a connection that is lost: what was sent, what was not, and for how long it is waited. */
-import { jetStreamHistory, type BrokerHistory, type NatsHistoryConnection } from '../../../src/brokers/nats.js'
+import {
+  jetStreamHistory,
+  type BrokerHistory,
+  type NatsHistoryConnection,
+} from '../../../src/brokers/nats.js'
 import { PublishError } from '../../../src/errors.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { CutProxy } from '../../helpers/cut-proxy.js'
@@ -124,7 +128,9 @@ describe.each(Object.entries({ 'nats 3': connect, 'nats 2': connect2 }))('with %
       store.read(group, 0, 1, LIMITS),
       patient.append(group, 'three', { ...LIMITS, timeoutMs: 500 }),
     ]
-    const errors = (await Promise.allSettled(calls)).map((one) => (one as PromiseRejectedResult).reason as Error)
+    const errors = (await Promise.allSettled(calls)).map(
+      (one) => (one as PromiseRejectedResult).reason as Error,
+    )
     expect(errors.map(({ message }) => message)).toEqual([
       `appending to the history of group "${group}" failed: there was no connection to NATS for 300 ms: it was not sent`,
       `reading the history of group "${group}" failed: there was no connection to NATS for 300 ms: it was not sent`,
@@ -191,7 +197,8 @@ it.each(Object.entries({ 'nats 3': connect, 'nats 2': connect2 }))(
     const connection = await open({ servers: core.url })
     closing.push(() => connection.close())
     const store = jetStreamHistory({ connection, timeoutMs: 300 })
-    const text = 'JetStream does not answer at this server: is it enabled there (nats-server -js), and for this account?'
+    const text =
+      'JetStream does not answer at this server: is it enabled there (nats-server -js), and for this account?'
     await expect(store.append(group, 'one', LIMITS)).rejects.toMatchObject({
       code: 'HAWSER_NOT_PUBLISHED',
       message: `appending to the history of group "${group}" failed: ${text}`,

@@ -48,7 +48,10 @@ async function expectAllAllowed(nodes: Nodes): Promise<void> {
     return { server, url: `ws://127.0.0.1:${String(port)}/` }
   }
   const [a, b] = [await make(), await make()]
-  await until(() => [a, b].every(({ server }) => server.backplaneStats?.link?.isConnected === true), 'both nodes')
+  await until(
+    () => [a, b].every(({ server }) => server.backplaneStats?.link?.isConnected === true),
+    'both nodes',
+  )
   const got: string[] = []
   const socket = await connectSocket(b.url, {
     reconnect: { minDelayMs: 0, maxDelayMs: 5 },
@@ -183,7 +186,8 @@ describe('the user of NATS', () => {
     const connection = await opened(connect)
     const refused: string[] = []
     void (async () => {
-      for await (const status of connection.status()) refused.push(JSON.stringify(status, ['type', 'error', 'operation', 'subject']))
+      for await (const status of connection.status())
+        refused.push(JSON.stringify(status, ['type', 'error', 'operation', 'subject']))
     })()
     connection.publish('other', new Uint8Array(0))
     connection.subscribe('other.>', { callback: ignore })

@@ -1,7 +1,12 @@
 // slow: starts, kills and stops redis-server and nats-server
 /** What `publish` of a group rejects with, over real brokers: whether the message is kept, as far as is known. */
 import { createClient } from 'redis'
-import { connect as connectSocket, PublishError, WebSocketServer, type ServerOptions } from '../../../src/index.js'
+import {
+  connect as connectSocket,
+  PublishError,
+  WebSocketServer,
+  type ServerOptions,
+} from '../../../src/index.js'
 import { jetStreamHistory } from '../../../src/brokers/nats.js'
 import { redisHistory, type BrokerHistory, type BrokerHistoryOptions } from '../../../src/brokers/redis.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
@@ -61,7 +66,10 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
       server.terminate()
     })
     const publish = (text: string): Promise<unknown> =>
-      server.group('room').publish(text).catch((error: unknown) => error)
+      server
+        .group('room')
+        .publish(text)
+        .catch((error: unknown) => error)
     return { server, errors, publish }
   }
 
@@ -75,7 +83,9 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
     while ((error as PublishError).code === 'HAWSER_MAYBE_PUBLISHED')
     expect(error).toBeInstanceOf(PublishError)
     expect(error).toMatchObject({ code: 'HAWSER_NOT_PUBLISHED' })
-    expect((error as Error).message).toMatch(/^the history failed: appending to the history of group "room" failed/)
+    expect((error as Error).message).toMatch(
+      /^the history failed: appending to the history of group "room" failed/,
+    )
     expect((error as Error).message).toContain(notSent)
     expect((error as Error).cause).toBeInstanceOf(PublishError)
     expect(errors.some(({ message }) => message.startsWith('the history failed: '))).toBe(true)
@@ -107,8 +117,7 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
     const { publish } = await serve({ maxMessageBytes: 1024, maxQueuedBytes: 2000 })
     expect(await publish('x'.repeat(1025))).toMatchObject({
       code: 'HAWSER_PUBLISH_TOO_BIG',
-      message:
-        'the history failed: a message for group "room" has 1025 bytes, and maxMessageBytes is 1024',
+      message: 'the history failed: a message for group "room" has 1025 bytes, and maxMessageBytes is 1024',
     })
     await publish('before')
     broker.freeze()

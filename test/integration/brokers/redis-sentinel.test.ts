@@ -24,7 +24,9 @@ async function startSentinel(): Promise<{ readonly master: BrokerServer; readonl
   admin.destroy()
   const sentinel = await BrokerServer.sentinel(NAME, master)
   const asking = await createClient({ url: sentinel.url }).connect()
-  while (!JSON.stringify(await asking.sendCommand(['SENTINEL', 'REPLICAS', NAME])).includes(String(replica.port)));
+  while (
+    !JSON.stringify(await asking.sendCommand(['SENTINEL', 'REPLICAS', NAME])).includes(String(replica.port))
+  );
   asking.destroy()
   return { master, sentinel }
 }
@@ -63,5 +65,7 @@ it('a master that is killed: members get what is published to the next one, miss
     if (!before.has(epoch)) expect(reasons).toContain('epoch')
   }
   expect([...before]).toHaveLength(1)
-  expect([...new Set(world.refused.values())].filter((code) => !/^HAWSER_(NOT|MAYBE)_PUBLISHED$/.test(code))).toEqual([])
+  expect(
+    [...new Set(world.refused.values())].filter((code) => !/^HAWSER_(NOT|MAYBE)_PUBLISHED$/.test(code)),
+  ).toEqual([])
 })

@@ -2,7 +2,12 @@ import { Redis } from 'ioredis'
 import { createClient, createCluster, createSentinel } from 'redis'
 import { createClient as createClient4, createCluster as createCluster4 } from 'redis4'
 import { jetStreamHistory, type NatsHistoryConnection } from '../../../src/brokers/nats.js'
-import { redisBackplane, redisHistory, type RedisClient, type RedisHistoryClient } from '../../../src/brokers/redis.js'
+import {
+  redisBackplane,
+  redisHistory,
+  type RedisClient,
+  type RedisHistoryClient,
+} from '../../../src/brokers/redis.js'
 
 const connection: NatsHistoryConnection = {
   request: () => Promise.reject(new Error('not connected')),
@@ -78,7 +83,11 @@ describe('jetStreamHistory', () => {
 })
 
 it.each<[string, () => unknown, string]>([
-  ['redisHistory', () => redisHistory(createClient() as never), 'redisHistory({ client }), not the client itself'],
+  [
+    'redisHistory',
+    () => redisHistory(createClient() as never),
+    'redisHistory({ client }), not the client itself',
+  ],
   ['redisHistory', () => redisHistory(new Redis({ lazyConnect: true }) as never), 'not the client itself'],
   ['redisHistory', () => redisHistory(undefined as never), 'redisHistory({ client }), not undefined'],
   ['redisHistory', () => redisHistory('redis://:secret' as never), '({ client }), not a string'],

@@ -1,6 +1,6 @@
 import { HistoryAccess } from '../../../src/recovery/history-access.js'
 import { PublishError } from '../../../src/errors.js'
-import type { HistoryPage, HistoryStore, Position } from '../../../src/recovery/history.js'
+import type { HistoryLimits, HistoryPage, HistoryStore, Position } from '../../../src/recovery/history.js'
 
 const kept = (...offsets: readonly number[]) => offsets.map((offset) => ({ offset, data: String(offset) }))
 const page = (oldest: number, newest: number, ...offsets: readonly number[]): HistoryPage => ({
@@ -121,7 +121,7 @@ describe('reads at once', () => {
       return { epoch: 'e', offset: 1 }
     }
 
-    read(group: string, _after: number, _max: number, limits: { timeoutMs?: number }): Promise<HistoryPage> {
+    read(group: string, _after: number, _max: number, limits: HistoryLimits): Promise<HistoryPage> {
       return new Promise((resolve) => {
         this.asked.push({ group, timeoutMs: limits.timeoutMs ?? 0, answer: () => resolve(page(1, 0)) })
       })
@@ -158,7 +158,8 @@ describe('reads at once', () => {
         return Promise.reject(new Error('later'))
       },
     })
-    for (let i = 0; i < 6; i++) await expect((async () => access.read('g', i, 1))()).rejects.toThrow(/later|at once/)
+    for (let i = 0; i < 6; i++)
+      await expect((async () => access.read('g', i, 1))()).rejects.toThrow(/later|at once/)
     expect(calls).toBe(6)
   })
 

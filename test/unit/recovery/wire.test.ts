@@ -24,7 +24,9 @@ describe('the messages of the subprotocol', () => {
     expect(encodePublished(3, 12, Uint8Array.of(7))).toEqual(Buffer.from('13,12,\x07'))
     const entry = encodePosition('g', { epoch: 'e', offset: 4 })
     expect(encodePositions([entry], true)).toBe('2{"positions":[["g","e",4]]}')
-    expect(encodePositions([entry, entry], false)).toBe('2{"positions":[["g","e",4],["g","e",4]],"more":true}')
+    expect(encodePositions([entry, entry], false)).toBe(
+      '2{"positions":[["g","e",4],["g","e",4]],"more":true}',
+    )
     expect(encodeControl({ left: 'g' })).toBe('2{"left":"g"}')
   })
 
@@ -168,7 +170,10 @@ describe('the positions of a client', () => {
     ],
     [
       'messages that are too long together',
-      Array.from({ length: 5 }, (_, i) => `2{"positions":[["g${String(i)}","e",1]],"more":true}${' '.repeat(30_000)}`),
+      Array.from(
+        { length: 5 },
+        (_, i) => `2{"positions":[["g${String(i)}","e",1]],"more":true}${' '.repeat(30_000)}`,
+      ),
       'over limit',
     ],
     [
