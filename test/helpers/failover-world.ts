@@ -37,7 +37,7 @@ export class FailoverWorld {
   private readonly publishing: Promise<void>[] = []
   private isOver = false
 
-  /** Starts a server, its member, and its publisher. */
+  /** Starts a server and its member. */
   async add({ backplane, history }: Brokered): Promise<void> {
     const server = new WebSocketServer({
       backplane,
@@ -60,8 +60,13 @@ export class FailoverWorld {
     this.clients.push(socket)
     await until(() => socket.positions().length === 1, 'the first position', 60_000)
     this.members.push(member)
-    const name = String(this.servers.length)
-    for (let i = 0; i < AT_ONCE; i++) this.publishing.push(this.publish(server, `${name}.${String(i)}`))
+  }
+
+  /** Starts the publishers: all members know where they are. */
+  begin(): void {
+    for (const [at, server] of this.servers.entries()) {
+      for (let i = 0; i < AT_ONCE; i++) this.publishing.push(this.publish(server, `${String(at)}.${String(i)}`))
+    }
   }
 
   /** Waits until so many more messages are kept. */

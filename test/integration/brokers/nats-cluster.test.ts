@@ -73,6 +73,7 @@ it.each(['the server that the clients are connected to', 'another one'])(
     })
     await world.add(await over())
     await world.add(await over())
+    world.begin()
     await world.more(200)
     await servers[which === 'another one' ? 1 : 0]?.kill()
     await world.more(1)

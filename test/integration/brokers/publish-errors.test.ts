@@ -107,7 +107,10 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
     const { publish } = await serve()
     await publish('before')
     broker.freeze()
-    const error = await publish('late')
+    // The program is stopped a moment later.
+    let error
+    do error = await publish('late')
+    while (!(error instanceof Error))
     expect(error).toMatchObject({ code: 'HAWSER_MAYBE_PUBLISHED' })
     expect((error as Error).message).toContain(late)
     broker.thaw()
@@ -121,6 +124,8 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
     })
     await publish('before')
     broker.freeze()
+    // The program is stopped a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 100))
     const waiting = publish('x'.repeat(1000))
     const error = await publish('x'.repeat(1000))
     expect(error).toMatchObject({ code: 'HAWSER_PUBLISH_QUEUE_FULL' })

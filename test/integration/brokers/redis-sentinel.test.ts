@@ -52,6 +52,7 @@ it('a master that is killed: members get what is published to the next one, miss
   })
   await world.add(over())
   await world.add(over())
+  world.begin()
   await world.more(200)
   const before = new Set([...world.kept.values()].map(({ epoch }) => epoch))
   await master.kill()
