@@ -90,31 +90,39 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(peer.frames.some(({ op }) => op === 9)).toBe(true)
   })
 
-  it.concurrent('heartbeatTimeoutMs: one byte of an upload now and then is not silence', steadily(100, async () => {
-    const { socket, peer, journal } = await open(
-      end,
-      {},
-      { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 200 },
-    )
-    peer.do({ do: 'answer', ping: false })
-    upload(peer)
-    await pause(1_000)
-    expect(journal.lines).toEqual([])
-    expect(socket.readyState).toBe(1)
-  }), 60_000)
+  it.concurrent(
+    'heartbeatTimeoutMs: one byte of an upload now and then is not silence',
+    steadily(100, async () => {
+      const { socket, peer, journal } = await open(
+        end,
+        {},
+        { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 200 },
+      )
+      peer.do({ do: 'answer', ping: false })
+      upload(peer)
+      await pause(1_000)
+      expect(journal.lines).toEqual([])
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
-  it.concurrent('idleTimeoutMs: the bytes of an unfinished message count', steadily(100, async () => {
-    const log: string[] = []
-    const { peer, socket } = await open(
-      end,
-      { onIdleTimeout: () => void log.push('idle') },
-      { idleTimeoutMs: 250 },
-    )
-    upload(peer)
-    await pause(900)
-    expect(log).toEqual([])
-    expect(socket.readyState).toBe(1)
-  }), 60_000)
+  it.concurrent(
+    'idleTimeoutMs: the bytes of an unfinished message count',
+    steadily(100, async () => {
+      const log: string[] = []
+      const { peer, socket } = await open(
+        end,
+        { onIdleTimeout: () => void log.push('idle') },
+        { idleTimeoutMs: 250 },
+      )
+      upload(peer)
+      await pause(900)
+      expect(log).toEqual([])
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
   it.concurrent(
     'idleTimeoutMs: control frames do not count, nor pongs for the heartbeat, and the code is 1001',
@@ -246,22 +254,26 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it.concurrent('A peer that is not read is not judged by its silence, though pings go out', steadily(150, async () => {
-    const { socket, peer, journal } = await open(
-      end,
-      { onIdleTimeout: () => journal.add('idle') },
-      { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300, idleTimeoutMs: 500 },
-    )
-    socket.pause()
-    peer.readAll()
-    await pause(1500)
-    expect(journal.lines).toEqual([])
-    expect(socket.readyState).toBe(1)
-    expect(peer.frames.filter(({ op }) => op === 9).length).toBeGreaterThanOrEqual(2)
-    socket.resume()
-    await pause(20)
-    expect(socket.readyState).toBe(1)
-  }), 60_000)
+  it.concurrent(
+    'A peer that is not read is not judged by its silence, though pings go out',
+    steadily(150, async () => {
+      const { socket, peer, journal } = await open(
+        end,
+        { onIdleTimeout: () => journal.add('idle') },
+        { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300, idleTimeoutMs: 500 },
+      )
+      socket.pause()
+      peer.readAll()
+      await pause(1500)
+      expect(journal.lines).toEqual([])
+      expect(socket.readyState).toBe(1)
+      expect(peer.frames.filter(({ op }) => op === 9).length).toBeGreaterThanOrEqual(2)
+      socket.resume()
+      await pause(20)
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
   it.concurrent('A peer that is not read is judged by sendTimeoutMs all the same', async () => {
     const { socket, journal } = await open(end, {}, { sendTimeoutMs: 250 })
