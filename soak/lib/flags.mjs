@@ -43,7 +43,7 @@ export function readFlags(args) {
   const read = (name, range) => readNumber(name, values[name] ?? String(usual[name]), range)
   const numbers = {
     connections: read('connections', { min: 2_000, max: 100_000_000, integer: true }),
-    steady: read('steady', { min: 100, max: 60_000, integer: true }),
+    steady: read('steady', { min: 100, max: STEADY.connections, integer: true }),
     seconds: read('seconds', { min: 1, max: 3_600, integer: false }),
   }
   const names = only.length === 0 ? NAMES : NAMES.filter((name) => only.includes(name))
