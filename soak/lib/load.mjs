@@ -72,10 +72,12 @@ class Scene {
   started = []
   pids = {}
 
-  async open(binary, { steady, limits }) {
+  async open(binary, { steady }) {
     this.binary = binary
     this.server = this.keep('server', startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')]))
-    Object.assign(this, JSON.parse(await this.server.nextLine()), limits)
+    const { port, limits } = JSON.parse(await this.server.nextLine())
+    this.port = port
+    this.limits = limits
     const file = path.join(scratch, 'request')
     writeFileSync(file, request('/', OFFER))
     const paced = { mode: 'paced', ports: this.port, head: file }

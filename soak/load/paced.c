@@ -37,8 +37,8 @@ static void read_request(void) {
   fclose(f);
 }
 
-/* Whether the response ended, and has the status 101. */
-static int open_one(int index) {
+/* Blocking, the handshake included. */
+static void open_one(int index) {
   client *c = &all[index];
   c->fd = connect_from((uint64_t)index, 1, 0);
   if (c->fd < 0) die("connect");
@@ -59,7 +59,6 @@ static int open_one(int index) {
     exit(1);
   }
   make_nonblocking(c->fd);
-  return 0;
 }
 
 static void lose(client *c) {
