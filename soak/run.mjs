@@ -51,14 +51,22 @@ async function soak(flags) {
   const from = performance.now()
   const before = { ...(await lookBefore()), tree: readTree('soak') }
   const processor = readProcessor()
-  console.log(`node ${process.version}, ${processor.cores} x ${processor.cpu}, kernel ${processor.kernel}\n${before.text}`)
+  console.log(
+    `node ${process.version}, ${processor.cores} x ${processor.cpu}, kernel ${processor.kernel}\n${before.text}`,
+  )
   const faults = []
   const scenarios = SCENARIOS.filter(({ name }) => names.includes(name))
   let load = { rows: [] }
   if (scenarios.length > 0) {
-    console.log(`\n${steady.toLocaleString('en')} connections with steady traffic, and beside them for ${seconds} s each:`)
+    console.log(
+      `\n${steady.toLocaleString('en')} connections with steady traffic, and beside them for ${seconds} s each:`,
+    )
     progress('opening the connections')
-    load = await measureLoad({ steady, seconds, quietSeconds }, scenarios, reporter(faults, loadLine, (row) => faultsOfLoad(row, quick)))
+    load = await measureLoad(
+      { steady, seconds, quietSeconds },
+      scenarios,
+      reporter(faults, loadLine, (row) => faultsOfLoad(row, quick)),
+    )
   }
   let leaks = []
   if (names.includes(LEAKS)) {
@@ -68,7 +76,9 @@ async function soak(flags) {
   const took = Math.round((performance.now() - from) / 1000)
   const quiet = quietness(load.rows)
   if (quiet.noisyRows?.length > 0)
-    console.log(`\nTHIS MACHINE WAS NOT QUIET: other processes took up to ${percent(quiet.worstShare)} of a core in ${quiet.noisyRows.join(', ')}`)
+    console.log(
+      `\nTHIS MACHINE WAS NOT QUIET: other processes took up to ${percent(quiet.worstShare)} of a core in ${quiet.noisyRows.join(', ')}`,
+    )
   const after = readTree('soak')
   const { kernel: system, ...machine } = processor
   const slug = slugOf(processor)
@@ -79,7 +89,15 @@ async function soak(flags) {
       commit: before.tree.commit,
       changed: before.tree.changed || after.changed || after.commit !== before.tree.commit,
       node: process.version,
-      ...{ ...machine, memoryGiB: Math.round(totalmem() / 2 ** 30), system, quick, seconds, quietSeconds, took },
+      ...{
+        ...machine,
+        memoryGiB: Math.round(totalmem() / 2 ** 30),
+        system,
+        quick,
+        seconds,
+        quietSeconds,
+        took,
+      },
       quiet: { loadBefore: before.loadAverage, othersBefore: before.othersShare, ...quiet },
       ...{ steady: load.steady ?? null, rows: load.rows, leaks },
     }

@@ -298,7 +298,10 @@ export function makeRegions(all, floors = FLOORS, reasons = REASONS) {
  */
 export function fillRegions(text, regions, page = 'docs/performance.md', kind = 'bench') {
   return Object.entries(regions).reduce((filled, [name, region]) => {
-    const between = new RegExp(`(?<=^<!-- ${kind}:${name} -->\\n)[\\s\\S]*?(?=^<!-- /${kind}:${name} -->$)`, 'm')
+    const between = new RegExp(
+      `(?<=^<!-- ${kind}:${name} -->\\n)[\\s\\S]*?(?=^<!-- /${kind}:${name} -->$)`,
+      'm',
+    )
     if (!between.test(filled)) throw new Error(`${page} has lost its markers of ${name}`)
     return filled.replace(between, () => `\n${region}\n\n`)
   }, text)

@@ -127,7 +127,10 @@ export function findLoader() {
   const sources = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
   let binary = null
   try {
-    binary = compileC('load', sources.map((file) => here(`load/${file}`)))
+    binary = compileC(
+      'load',
+      sources.map((file) => here(`load/${file}`)),
+    )
   } catch {
     // In JavaScript then.
   }

@@ -63,7 +63,8 @@ export const SCENARIOS = [
   {
     name: 'tiny-frames',
     title: 'tiny frames',
-    attack: 'messages of one byte, messages of fragments of one byte, and of empty fragments without end, in blocks of 64 KiB',
+    attack:
+      'messages of one byte, messages of fragments of one byte, and of empty fragments without end, in blocks of 64 KiB',
     defence: ['quotas', 'handshakeQuotas'],
     connections: 200,
     scripts: () => [
@@ -75,7 +76,8 @@ export const SCENARIOS = [
   {
     name: 'slow-readers',
     title: 'slow readers',
-    attack: 'members of a group that gets 30 messages of 16 KiB in a second, with buffers of 4 KiB, that read nothing',
+    attack:
+      'members of a group that gets 30 messages of 16 KiB in a second, with buffers of 4 KiB, that read nothing',
     defence: ['maxBufferedOutputBytes', 'sendTimeoutMs', 'maxConnectionsPerAddress'],
     connections: 200,
     scripts: () => [{ receiveBuffer: 4 * KIB, steps: opened('/feed', deaf(20_000), reset()) }],
@@ -94,7 +96,8 @@ export const SCENARIOS = [
   {
     name: 'bombs',
     title: 'bombs',
-    attack: 'messages that inflate to 1,000 times their size, of 1 KiB and of 64 KiB; who is cut comes again at once',
+    attack:
+      'messages that inflate to 1,000 times their size, of 1 KiB and of 64 KiB; who is cut comes again at once',
     defence: ['maxMessageBytes', 'handshakeQuotas'],
     connections: 200,
     scripts: () => {
@@ -106,7 +109,8 @@ export const SCENARIOS = [
   {
     name: 'come-and-go',
     title: 'connections that come and go',
-    attack: 'connections that end in all ways: by closing handshakes, FIN and reset, in heads, frames and messages, by violations',
+    attack:
+      'connections that end in all ways: by closing handshakes, FIN and reset, in heads, frames and messages, by violations',
     defence: ['handshakeQuotas'],
     connections: 200,
     // So many that most of them are accepted.

@@ -28,7 +28,9 @@ export function connectionBound(limits, largest) {
  * @param accepted how many connections the attackers may have at once @param unfinished how many handshakes of theirs
  */
 export const floodBound = ({ limits, largest, accepted, unfinished }) =>
-  accepted * connectionBound(limits, largest) + unfinished * (limits.maxHeaderBytes + UNFINISHED_BYTES) + GARBAGE_BYTES
+  accepted * connectionBound(limits, largest) +
+  unfinished * (limits.maxHeaderBytes + UNFINISHED_BYTES) +
+  GARBAGE_BYTES
 
 /**
  * What may be left after connections that have ended, heap and memory outside of it after collections: less than two bytes for each

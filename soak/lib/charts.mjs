@@ -18,9 +18,11 @@ export const latencyData = ({ rows }) =>
 
 export const memoryData = ({ rows }) =>
   rows.flatMap(({ name, memory }) =>
-    Object.entries({ quiet: memory.quiet.rss, 'under the flood': memory.flood.rss, bound: memory.bound }).map(([series, bytes]) => ({
-      ...{ row: titleOf(name), series, value: bytes / MIB },
-    })),
+    Object.entries({ quiet: memory.quiet.rss, 'under the flood': memory.flood.rss, bound: memory.bound }).map(
+      ([series, bytes]) => ({
+        ...{ row: titleOf(name), series, value: bytes / MIB },
+      }),
+    ),
   )
 
 /** What is left on the way, of each part. */
@@ -41,7 +43,11 @@ function leakSpec(results) {
   return {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     ...{ width: 600, height: 240, padding: 8, background: 'white' },
-    title: { text: 'Heap and external memory after collections, while connections come and go', anchor: 'start', fontSize: 14 },
+    title: {
+      text: 'Heap and external memory after collections, while connections come and go',
+      anchor: 'start',
+      fontSize: 14,
+    },
     data: [{ name: 'table', values }],
     scales: [
       { name: 'x', domain: [0, 100], range: 'width' },
@@ -58,8 +64,18 @@ function leakSpec(results) {
         type: 'group',
         from: { facet: { name: 'one', data: 'table', groupby: 'series' } },
         marks: [
-          { type: 'line', from: { data: 'one' }, encode: { enter: { x, y, stroke: { scale: 'color', field: 'series' }, strokeWidth: { value: 2 } } } },
-          { type: 'symbol', from: { data: 'one' }, encode: { enter: { x, y, fill: { scale: 'color', field: 'series' }, size: { value: 30 } } } },
+          {
+            type: 'line',
+            from: { data: 'one' },
+            encode: {
+              enter: { x, y, stroke: { scale: 'color', field: 'series' }, strokeWidth: { value: 2 } },
+            },
+          },
+          {
+            type: 'symbol',
+            from: { data: 'one' },
+            encode: { enter: { x, y, fill: { scale: 'color', field: 'series' }, size: { value: 30 } } },
+          },
         ],
       },
     ],
@@ -74,7 +90,11 @@ export async function drawCharts(results, folder) {
       axis: 'microseconds: from the median (dot, and in figures) to the 99th percentile',
       format: '~s',
     }),
-    memory: chartSpec(memoryData(results), { title: 'Resident memory of the server', axis: 'MiB', format: '~s' }),
+    memory: chartSpec(memoryData(results), {
+      title: 'Resident memory of the server',
+      axis: 'MiB',
+      format: '~s',
+    }),
     leaks: leakSpec(results),
   }
   for (const [name, spec] of Object.entries(specs)) await drawSpec(spec, path.join(folder, `${name}.svg`))

@@ -38,7 +38,8 @@ export function readFlags(args) {
   const { values } = parseArgs({ args, options: OPTIONS })
   const { only, quick, json, list, help } = values
   const wrong = only.find((name) => !NAMES.includes(name))
-  if (wrong !== undefined) throw new Error(`--only has no ${JSON.stringify(wrong)}; there are ${NAMES.join(', ')}`)
+  if (wrong !== undefined)
+    throw new Error(`--only has no ${JSON.stringify(wrong)}; there are ${NAMES.join(', ')}`)
   const usual = quick ? QUICK : WHOLE
   const read = (name, range) => readNumber(name, values[name] ?? String(usual[name]), range)
   const numbers = {
@@ -53,6 +54,7 @@ export function readFlags(args) {
     // The quiet beside which a flood is judged, measured before each.
     quietSeconds: Math.max(1, Math.min(6, numbers.seconds / 2)),
     // Part of it, or less of it, is nothing to publish.
-    isWhole: names.length === NAMES.length && Object.entries(WHOLE).every(([name, value]) => numbers[name] >= value),
+    isWhole:
+      names.length === NAMES.length && Object.entries(WHOLE).every(([name, value]) => numbers[name] >= value),
   }
 }

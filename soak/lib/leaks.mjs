@@ -14,10 +14,10 @@ const here = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
  * `atOnce`: so many are open at a time, most of them in ways that wait for a timeout.
  */
 export const PARTS = [
-  { name: 'server', title: 'server', role: 'server', kind: 'plain', share: 0.7, atOnce: 600 },
-  { name: 'server-tls', title: 'server, TLS', role: 'server', kind: 'secure', share: 0.015, atOnce: 100 },
-  { name: 'client', title: 'client', role: 'client', kind: 'plain', share: 0.275, atOnce: 200 },
-  { name: 'client-tls', title: 'client, TLS', role: 'client', kind: 'secure', share: 0.01, atOnce: 100 },
+  { name: 'server', title: 'server', role: 'server', kind: 'plain', share: 0.7, atOnce: 300 },
+  { name: 'server-tls', title: 'server, TLS', role: 'server', kind: 'secure', share: 0.015, atOnce: 50 },
+  { name: 'client', title: 'client', role: 'client', kind: 'plain', share: 0.275, atOnce: 100 },
+  { name: 'client-tls', title: 'client, TLS', role: 'client', kind: 'secure', share: 0.01, atOnce: 50 },
 ]
 
 /** What V8 compiles, pools and tables of their full size: after so many connections they are there. */
@@ -32,7 +32,12 @@ const WAYS_OF = { server: WAYS, client: CLIENT_WAYS }
 
 /** A measured process that answers lines with lines. */
 function startMeasured(file, args) {
-  const { nextLine, child, stop } = startLines(MEASURED, process.execPath, ['--expose-gc', here(file), ...args], { stdin: 'pipe' })
+  const { nextLine, child, stop } = startLines(
+    MEASURED,
+    process.execPath,
+    ['--expose-gc', here(file), ...args],
+    { stdin: 'pipe' },
+  )
   const tell = (line) => void child.stdin.write(`${line}\n`)
   const ask = async (line) => {
     tell(line)
@@ -63,11 +68,21 @@ async function startServerPart({ kind, atOnce }) {
     const [command, args] =
       binary === null
         ? [process.execPath, [here('nodes/script-peers.mjs'), inJs]]
-        : [binary, Object.entries({ mode: 'scripts', ports, file, connections: atOnce, total }).map(([name, value]) => `${name}=${value}`)]
+        : [
+            binary,
+            Object.entries({ mode: 'scripts', ports, file, connections: atOnce, total }).map(
+              ([name, value]) => `${name}=${value}`,
+            ),
+          ]
     const { scripts } = JSON.parse(await run(MEASURING, command, args, { timeoutMs: BATCH_MS }))
     return { outcomes: scripts, surprises: [] }
   }
-  return { open, collect: () => server.ask('collect'), stop: () => server.stop(), peers: binary === null ? 'JavaScript' : 'C' }
+  return {
+    open,
+    collect: () => server.ask('collect'),
+    stop: () => server.stop(),
+    peers: binary === null ? 'JavaScript' : 'C',
+  }
 }
 
 /** The client, and a server that ends its connections. */
@@ -91,7 +106,8 @@ async function startClientPart({ kind, atOnce }) {
   return { open, collect: () => client.ask('collect'), stop, peers: 'JavaScript' }
 }
 
-const lessOf = (now, was) => Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (was[name] ?? 0)]))
+const lessOf = (now, was) =>
+  Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (was[name] ?? 0)]))
 const add = (sum, more) => {
   for (const [name, value] of Object.entries(more)) sum[name] = (sum[name] ?? 0) + value
   return sum
@@ -113,7 +129,9 @@ async function measurePart(part, connections, progress) {
     let surprises = []
     for (let look = 1, done = 0; look <= LOOKS; look++) {
       const until = Math.round((connections * look) / LOOKS)
-      progress(`${part.title}: ${done.toLocaleString('en')} of ${connections.toLocaleString('en')} connections`)
+      progress(
+        `${part.title}: ${done.toLocaleString('en')} of ${connections.toLocaleString('en')} connections`,
+      )
       const batch = await running.open(until - done)
       batch.outcomes.forEach((one, at) => add(ways[at].outcomes, one))
       surprises = batch.surprises
@@ -122,7 +140,14 @@ async function measurePart(part, connections, progress) {
       looks.push({ connections: done, ...bytesOf(after) })
     }
     return {
-      ...{ name: part.name, title: part.title, connections, warmUp, atOnce: part.atOnce, peers: running.peers },
+      ...{
+        name: part.name,
+        title: part.title,
+        connections,
+        warmUp,
+        atOnce: part.atOnce,
+        peers: running.peers,
+      },
       ...{ before, after, looks, ways, ...(counts === undefined ? {} : { counts }), surprises },
       seconds: Math.round((performance.now() - from) / 1000),
     }

@@ -12,7 +12,13 @@ function defaultOf(name, page) {
   return Number(number) * (UNITS[unit] ?? 1)
 }
 
-const NEEDED = ['maxMessageBytes', 'maxBufferedOutputBytes', 'maxPendingPongs', 'maxQueuedBytes', 'maxHeaderBytes']
+const NEEDED = [
+  'maxMessageBytes',
+  'maxBufferedOutputBytes',
+  'maxPendingPongs',
+  'maxQueuedBytes',
+  'maxHeaderBytes',
+]
 
 /** @param options of a server */
 export function resolveLimitsOf({ limits = {} }) {

@@ -14,7 +14,11 @@ export function loadLine(row) {
   return [
     `  ${name.padEnd(14)} p50 ${micros(quiet.p50)} -> ${micros(flood.p50)} µs, p99 ${micros(quiet.p99)} -> ${micros(flood.p99)} µs (${latencyRatio(row).toFixed(1)} times)`,
     `${' '.repeat(17)}resident ${mebibytes(memory.quiet.rss)} -> ${mebibytes(memory.flood.rss)} of ${mebibytes(memory.bound)}; server ${percent(sum(own.server))} of a core, attackers ${percent(sum(own.attackers))}, cores ${cores.map(({ busy }) => percent(busy)).join(' and ')} busy`,
-    `${' '.repeat(17)}attackers: ${attack.started} connections, ${mebibytes(attack.bytesSent)}; ${statuses.join(', ')}; ${Object.entries(attack.scripts).map(([how, count]) => `${count} ${how}`).join(', ')}`,
+    `${' '.repeat(17)}attackers: ${attack.started} connections, ${mebibytes(attack.bytesSent)}; ${statuses.join(', ')}; ${Object.entries(
+      attack.scripts,
+    )
+      .map(([how, count]) => `${count} ${how}`)
+      .join(', ')}`,
     `${' '.repeat(17)}server: ${JSON.stringify(row.counted)}`,
   ].join('\n')
 }

@@ -22,14 +22,18 @@ const RID_MS = 20_000
 export function compilePeers() {
   const shared = readdirSync(inBenchmarks('load')).filter((file) => file.endsWith('.c') && file !== 'main.c')
   const own = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
-  const sources = [...shared.map((file) => inBenchmarks(`load/${file}`)), ...own.map((file) => here(`load/${file}`))]
+  const sources = [
+    ...shared.map((file) => inBenchmarks(`load/${file}`)),
+    ...own.map((file) => here(`load/${file}`)),
+  ]
   return compileC('peers', sources, ['-I', inBenchmarks('load')])
 }
 
 /** @throws Error where so many connections do not fit into the files that one process may open */
 export function checkFiles(steady, scenarios, limits = readFileSync('/proc/self/limits', 'latin1')) {
   const [, allowed] = /^Max open files +\d+ +(\d+)/m.exec(limits) ?? [null, Infinity]
-  const needed = steady + PROBE.connections + Math.max(0, ...scenarios.map(({ connections }) => connections)) + SPARE_FILES
+  const needed =
+    steady + PROBE.connections + Math.max(0, ...scenarios.map(({ connections }) => connections)) + SPARE_FILES
   if (Number(allowed) >= needed) return
   throw new Error(
     `${steady.toLocaleString('en')} connections beside those of the attackers need ${needed.toLocaleString('en')} open files in the ` +
@@ -56,7 +60,10 @@ function counted(before, after) {
   const less = (now, was = {}) =>
     Object.fromEntries(
       Object.entries(now)
-        .map(([name, value]) => [name, typeof value === 'object' ? less(value, was[name]) : value - (was[name] ?? 0)])
+        .map(([name, value]) => [
+          name,
+          typeof value === 'object' ? less(value, was[name]) : value - (was[name] ?? 0),
+        ])
         .filter(([, value]) => (typeof value === 'object' ? Object.keys(value).length > 0 : value !== 0)),
     )
   return { ...less(after.stats, before.stats), ...less(after.counts, before.counts) }
@@ -74,7 +81,10 @@ class Scene {
 
   async open(binary, { steady }) {
     this.binary = binary
-    this.server = this.keep('server', startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')]))
+    this.server = this.keep(
+      'server',
+      startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')]),
+    )
     const { port, limits } = JSON.parse(await this.server.nextLine())
     this.port = port
     this.limits = limits
@@ -92,7 +102,10 @@ class Scene {
     )
     if ((await this.steady.nextLine()) !== 'ready') throw new Error('the steady clients did not open')
     const { connections, intervalSeconds: interval } = PROBE
-    this.probe = this.keep('probe', startPeers(binary, { ...paced, source: ADDRESSES.probe, connections, interval }))
+    this.probe = this.keep(
+      'probe',
+      startPeers(binary, { ...paced, source: ADDRESSES.probe, connections, interval }),
+    )
     if ((await this.probe.nextLine()) !== 'ready') throw new Error('the probe did not open')
     this.honest = steady + connections
     this.full = await this.server.ask('collect')
@@ -127,7 +140,8 @@ class Scene {
     for (;;) {
       const { stats } = await this.server.ask('report')
       const passed = performance.now() - from
-      if (stats.connections <= this.honest || passed > RID_MS) return { left: stats.connections - this.honest, ms: Math.round(passed) }
+      if (stats.connections <= this.honest || passed > RID_MS)
+        return { left: stats.connections - this.honest, ms: Math.round(passed) }
       await sleep(100)
     }
   }

@@ -42,14 +42,28 @@ export function frame(first, payload = '', announced) {
       ? Buffer.of(first, 0x80 | length)
       : length < 0x1_0000
         ? Buffer.of(first, 0xfe, length >> 8, length & 0xff)
-        : Buffer.of(first, 0xff, 0, 0, 0, 0, length >>> 24, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff)
+        : Buffer.of(
+            first,
+            0xff,
+            0,
+            0,
+            0,
+            0,
+            length >>> 24,
+            (length >> 16) & 0xff,
+            (length >> 8) & 0xff,
+            length & 0xff,
+          )
   return Buffer.concat([header, MASK, bytes.map((byte, at) => byte ^ MASK[at & 3])])
 }
 
 export const text = (payload) => frame(0x81, payload)
 export const ping = (payload = '') => frame(0x89, payload)
 export const closeFrame = (code, reason = '') =>
-  frame(0x88, code === undefined ? '' : Buffer.concat([Buffer.of(code >> 8, code & 0xff), Buffer.from(reason)]))
+  frame(
+    0x88,
+    code === undefined ? '' : Buffer.concat([Buffer.of(code >> 8, code & 0xff), Buffer.from(reason)]),
+  )
 
 /** The payload of a compressed message (RFC 7692 section 7.2.1). */
 export function deflated(bytes) {

@@ -26,7 +26,8 @@ const list = (counts) =>
 
 /** What the figures depend on. */
 export function runText(results) {
-  const { date, commit, changed, node, cores, memoryGiB, system, quiet, took, seconds, quietSeconds } = results
+  const { date, commit, changed, node, cores, memoryGiB, system, quiet, took, seconds, quietSeconds } =
+    results
   const warning = changed ? ' **The tree had changes that are in no commit.**' : ''
   return (
     `Measured ${date} at commit ${(commit ?? 'unknown').slice(0, 10)} on Node ${node.replace('v', '')}, ${cores} cores of ${results.cpu}, ` +
@@ -60,7 +61,14 @@ const micros = (value) => (value >= 100 ? whole(value) : value.toPrecision(2))
 
 const latencyTable = ({ rows }) =>
   table(
-    ['flood', 'quiet p50', 'quiet p99', 'under it p50', 'under it p99', `p99, times the quiet one (at most ${LATENCY_FACTOR})`],
+    [
+      'flood',
+      'quiet p50',
+      'quiet p99',
+      'under it p50',
+      'under it p99',
+      `p99, times the quiet one (at most ${LATENCY_FACTOR})`,
+    ],
     rows.map((row) => [
       named(row),
       ...[row.quiet.p50, row.quiet.p99, row.flood.p50, row.flood.p99].map(micros),
@@ -70,28 +78,57 @@ const latencyTable = ({ rows }) =>
 
 const memoryTable = ({ rows }) =>
   table(
-    ['flood', 'quiet, resident', 'under it', 'the bound', 'heap, quiet', 'under it', 'external, quiet', 'under it'],
+    [
+      'flood',
+      'quiet, resident',
+      'under it',
+      'the bound',
+      'heap, quiet',
+      'under it',
+      'external, quiet',
+      'under it',
+    ],
     rows.map((row) => [
       named(row),
       ...[row.memory.quiet.rss, row.memory.flood.rss, row.memory.bound].map(mebibytes),
-      ...['heapUsed', 'external'].flatMap((kind) => [row.memory.quiet[kind], row.memory.flood[kind]].map(mebibytes)),
+      ...['heapUsed', 'external'].flatMap((kind) =>
+        [row.memory.quiet[kind], row.memory.flood[kind]].map(mebibytes),
+      ),
     ]),
   )
 
 /** What the attackers met, by the status of the response, and how their connections ended. */
 const refusalsOf = ({ statuses }) =>
-  list(Object.fromEntries(Object.entries(statuses).filter(([status]) => status !== '101').map(([status, count]) => [`times ${status}`, count])))
+  list(
+    Object.fromEntries(
+      Object.entries(statuses)
+        .filter(([status]) => status !== '101')
+        .map(([status, count]) => [`times ${status}`, count]),
+    ),
+  )
 
 /** What the server did: cuts by quotas, closes by code. */
 function cutsOf({ quotas = {}, closes = {}, errorCodes = {} }) {
-  const codes = Object.fromEntries(Object.entries(closes).map(([number, count]) => [`closed ${number}`, count]))
+  const codes = Object.fromEntries(
+    Object.entries(closes).map(([number, count]) => [`closed ${number}`, count]),
+  )
   const errors = Object.fromEntries(Object.entries(errorCodes).map(([name, count]) => [code(name), count]))
-  return [list(codes), list(errors), quotas.closed > 0 ? `${whole(quotas.closed)} by a quota` : ''].filter((text) => text !== '').join('; ')
+  return [list(codes), list(errors), quotas.closed > 0 ? `${whole(quotas.closed)} by a quota` : '']
+    .filter((text) => text !== '')
+    .join('; ')
 }
 
 const countTable = ({ rows }) =>
   table(
-    ['flood', 'connections of the attackers', 'accepted', 'most at once', 'refused', 'what the server cut and saw', 'sent, MiB'],
+    [
+      'flood',
+      'connections of the attackers',
+      'accepted',
+      'most at once',
+      'refused',
+      'what the server cut and saw',
+      'sent, MiB',
+    ],
     rows.map((row) => [
       named(row),
       ...[row.attack.started, row.attack.statuses['101'] ?? 0, row.attack.most].map(whole),
@@ -112,7 +149,11 @@ function coreText({ own }) {
   const notes = ['server', 'attackers'].flatMap((name) => {
     const { user, system } = own[name]
     if (user + system < BUSY) return []
-    return [system / (user + system) > KERNEL_SHARE ? `${name}: a whole core, most of it in the kernel` : `${name}: a whole core`]
+    return [
+      system / (user + system) > KERNEL_SHARE
+        ? `${name}: a whole core, most of it in the kernel`
+        : `${name}: a whole core`,
+    ]
   })
   return notes.join('; ')
 }
@@ -134,12 +175,18 @@ const machineTable = ({ rows }) =>
 
 function steadyText({ steady, rows }) {
   const { connections, probes, intervalSeconds, memory } = steady
-  const harmed = rows.reduce((sum, { harm }) => sum + harm.steady.gone + harm.probe.gone + harm.steady.wrong + harm.probe.wrong, 0)
-  return (
-    `${whole(connections)} steady connections, each with a message in every ${intervalSeconds} s, and ${probes} of the probe. With them open the server takes ` +
-    `${mebibytes(memory.full.rss)} MiB, ${whole(memory.eachRss)} bytes resident for each connection, of which ${whole(memory.eachHeap)} are heap. ` +
-    (harmed === 0 ? 'None of them was closed or got a wrong answer in any flood.' : `**${whole(harmed)} of them were closed or got a wrong answer.**`)
+  const harmed = rows.reduce(
+    (sum, { harm }) => sum + harm.steady.gone + harm.probe.gone + harm.steady.wrong + harm.probe.wrong,
+    0,
   )
+  const parts = [
+    `${whole(connections)} steady connections, each with a message in every ${intervalSeconds} s, and ${probes} of the probe.`,
+    `With them open the server takes ${mebibytes(memory.full.rss)} MiB, ${whole(memory.eachRss)} bytes resident for each connection, of which ${whole(memory.eachHeap)} are heap.`,
+    harmed === 0
+      ? 'None of them was closed or got a wrong answer in any flood.'
+      : `**${whole(harmed)} of them were closed or got a wrong answer.**`,
+  ]
+  return parts.join(' ')
 }
 
 /** The configuration of the server, as code. */
@@ -166,7 +213,19 @@ export function boundText() {
 
 const leakTable = ({ leaks }) =>
   table(
-    ['role', 'connections', 'warm-up', 'heap and external, before', 'after', 'bytes left of each', 'resident, before', 'after', 'files', 'timers', 'handles'],
+    [
+      'role',
+      'connections',
+      'warm-up',
+      'heap and external, before',
+      'after',
+      'bytes left of each',
+      'resident, before',
+      'after',
+      'files',
+      'timers',
+      'handles',
+    ],
     leaks.map((row) => {
       const { before, after, connections } = row
       const { bytes, files, timers, handles } = leftOf(row)
@@ -192,7 +251,10 @@ function wayTable({ leaks }) {
   const ways = (row, kind) => row.ways.filter((way) => way.kind === kind).length
   return table(
     ['how they end', ...leaks.map(({ title }) => title)],
-    kinds.map((kind) => [kind, ...leaks.map((row) => `${whole(count(row, kind))} (${ways(row, kind)} ways)`)]),
+    kinds.map((kind) => [
+      kind,
+      ...leaks.map((row) => `${whole(count(row, kind))} (${ways(row, kind)} ways)`),
+    ]),
   )
 }
 
@@ -207,8 +269,14 @@ export function makeRegions(results, reasons) {
     bound: [boundText()],
     attacks: [attackTable()],
     steady: [steadyText(results)],
-    latency: [latencyTable(results), chart(results, 'latency', about('Round trips of a well-behaved client, quiet and under each flood'))],
-    memory: [memoryTable(results), chart(results, 'memory', about('Resident memory of the server, and the bound'))],
+    latency: [
+      latencyTable(results),
+      chart(results, 'latency', about('Round trips of a well-behaved client, quiet and under each flood')),
+    ],
+    memory: [
+      memoryTable(results),
+      chart(results, 'memory', about('Resident memory of the server, and the bound')),
+    ],
     counts: [countTable(results)],
     machine: [machineTable(results)],
     leaks: [

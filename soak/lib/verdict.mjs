@@ -19,7 +19,9 @@ export function faultsOfLoad(row, isQuick) {
   const faults = []
   const ratio = latencyRatio(row)
   if (!isQuick && !(ratio <= LATENCY_FACTOR)) {
-    faults.push(`p99 ${micros(flood.p99)} is ${ratio.toFixed(1)} times the quiet one, ${micros(quiet.p99)}; at most ${LATENCY_FACTOR} times is allowed`)
+    faults.push(
+      `p99 ${micros(flood.p99)} is ${ratio.toFixed(1)} times the quiet one, ${micros(quiet.p99)}; at most ${LATENCY_FACTOR} times is allowed`,
+    )
   }
   if (memory.flood.rss > memory.bound)
     faults.push(`${mebibytes(memory.flood.rss)} resident, at most ${mebibytes(memory.bound)} are allowed`)
@@ -28,20 +30,24 @@ export function faultsOfLoad(row, isQuick) {
     if (wrong > 0) faults.push(`${wrong} wrong answers to the ${who} clients`)
   }
   if (!(flood.samples > 0)) faults.push('the probe got no answers')
-  if (settled.left !== 0) faults.push(`${settled.left} connections more than before are open ${settled.ms} ms after the flood`)
+  if (settled.left !== 0)
+    faults.push(`${settled.left} connections more than before are open ${settled.ms} ms after the flood`)
   return faults
 }
 
 /** Outcomes of a way that are not what it means: a peer may meet a busy machine now and then. */
 const OTHER_SHARE = 0.01
+const OTHER_COUNT = 2
 
 function faultsOfWays(ways) {
   return ways.flatMap(({ kind, name, outcomes }) => {
     const { done = 0, ...others } = outcomes
     const other = Object.values(others).reduce((sum, count) => sum + count, 0)
-    if (other <= OTHER_SHARE * (done + other) && (outcomes.stuck ?? 0) === 0) return []
+    if (other <= OTHER_SHARE * (done + other) + OTHER_COUNT && (outcomes.stuck ?? 0) === 0) return []
     const shown = Object.entries(others).filter(([, count]) => count > 0)
-    return [`"${kind}: ${name}" ended otherwise in ${other} of ${done + other}: ${shown.map(([what, count]) => `${what} ${count}`).join(', ')}`]
+    return [
+      `"${kind}: ${name}" ended otherwise in ${other} of ${done + other}: ${shown.map(([what, count]) => `${what} ${count}`).join(', ')}`,
+    ]
   })
 }
 
@@ -64,9 +70,14 @@ export function leftOf({ before, after }) {
 export function faultsOfLeaks(row) {
   const { bytes, resident, files, timers, connections, handles } = leftOf(row)
   const faults = []
-  if (bytes > LEFT_BYTES) faults.push(`${mebibytes(bytes)} of heap and external memory are left, at most ${mebibytes(LEFT_BYTES)} are allowed`)
+  if (bytes > LEFT_BYTES)
+    faults.push(
+      `${mebibytes(bytes)} of heap and external memory are left, at most ${mebibytes(LEFT_BYTES)} are allowed`,
+    )
   if (resident > LEFT_RESIDENT_BYTES)
-    faults.push(`${mebibytes(resident)} more are resident, at most ${mebibytes(LEFT_RESIDENT_BYTES)} are allowed`)
+    faults.push(
+      `${mebibytes(resident)} more are resident, at most ${mebibytes(LEFT_RESIDENT_BYTES)} are allowed`,
+    )
   if (files !== 0) faults.push(`${files} more files are open`)
   if (timers !== 0) faults.push(`${timers} timers are left`)
   if (connections !== 0) faults.push(`${connections} connections are left`)

@@ -47,15 +47,44 @@ const CLOSE_BYTES = 4
 const closing = ways('closing handshake', [
   ['by the peer, 1000', opened('/', send(closeFrame(1000)), end(), close()), often(6)],
   ['by the peer, no code', opened('/', send(closeFrame()), end(), close()), often(3)],
-  ['by the peer, 4321 and a reason', opened('/', send(closeFrame(4321, 'a reason')), end(), close()), often(3)],
-  ['by the peer after a message', opened('/', send(HELLO), read(ECHO_BYTES), send(closeFrame(1001)), end(), close()), often(6)],
+  [
+    'by the peer, 4321 and a reason',
+    opened('/', send(closeFrame(4321, 'a reason')), end(), close()),
+    often(3),
+  ],
+  [
+    'by the peer after a message',
+    opened('/', send(HELLO), read(ECHO_BYTES), send(closeFrame(1001)), end(), close()),
+    often(6),
+  ],
   ['all in one segment', [send(request('/'), HELLO, closeFrame(1000)), head(), end(), close()], often(3)],
-  ['by the server', opened('/close', read(CLOSE_BYTES), send(closeFrame(4001)), end(), close()), { weight: 4 }],
+  [
+    'by the server',
+    opened('/close', read(CLOSE_BYTES), send(closeFrame(4001)), end(), close()),
+    { weight: 4 },
+  ],
   ['by the server, not answered', opened('/close', end(), close()), { weight: 1 }],
   ['by both at once', opened('/close', send(closeFrame(1000)), end(), close()), { weight: 3 }],
-  ['by the server after a message', opened('/close-later', send(HELLO), read(CLOSE_BYTES), send(closeFrame(1000)), end(), close()), { weight: 3 }],
+  [
+    'by the server after a message',
+    opened('/close-later', send(HELLO), read(CLOSE_BYTES), send(closeFrame(1000)), end(), close()),
+    { weight: 3 },
+  ],
   ['by the server, reset in place of an answer', opened('/close', read(CLOSE_BYTES), reset()), { weight: 3 }],
-  ['with a context of compression', openedWithDeflate('/', send(COMPRESSED), read(2), send(COMPRESSED), read(2), send(closeFrame(1000)), end(), close()), often(3)],
+  [
+    'with a context of compression',
+    openedWithDeflate(
+      '/',
+      send(COMPRESSED),
+      read(2),
+      send(COMPRESSED),
+      read(2),
+      send(closeFrame(1000)),
+      end(),
+      close(),
+    ),
+    often(3),
+  ],
 ])
 
 const cuts = ways('FIN, reset or terminate while open', [
@@ -69,7 +98,11 @@ const cuts = ways('FIN, reset or terminate while open', [
   ['terminate when open', opened('/terminate', end(), close()), { weight: 4 }],
   ['terminate in a handler', opened('/terminate-later', send(HELLO), end(), close()), { weight: 4 }],
   ['in groups and with a name, reset', opened('/group', send(HELLO), read(1), reset()), { weight: 3 }],
-  ['in groups and with a name, closed', opened('/group', send(closeFrame(1000)), end(), close()), { weight: 3 }],
+  [
+    'in groups and with a name, closed',
+    opened('/group', send(closeFrame(1000)), end(), close()),
+    { weight: 3 },
+  ],
   ['paused, reset', opened('/pause', send(HELLO), wait(3), reset()), { weight: 1 }],
 ])
 
@@ -88,9 +121,21 @@ const refused = ways('refused upgrade', [
   ['403 by onUpgrade', [send(request('/reject')), head(403), close()], { weight: 3 }],
   ['403 by onUpgrade, reset', [send(request('/reject')), head(403), reset()], { weight: 3 }],
   ['404', [send(request('/nowhere')), head(0), close()], often(3)],
-  ['a malformed head', [send(request('/').replace('Host: localhost', 'Host localhost')), head(0), close()], often(3)],
-  ['another version', [send(request('/').replace('Version: 13', 'Version: 8')), head(426), close()], often(3)],
-  ['a head that is too long', [send(request('/', `X: ${'x'.repeat(20 * KIB)}\r\n`)), end(), close()], often(1)],
+  [
+    'a malformed head',
+    [send(request('/').replace('Host: localhost', 'Host localhost')), head(0), close()],
+    often(3),
+  ],
+  [
+    'another version',
+    [send(request('/').replace('Version: 13', 'Version: 8')), head(426), close()],
+    often(3),
+  ],
+  [
+    'a head that is too long',
+    [send(request('/', `X: ${'x'.repeat(20 * KIB)}\r\n`)), end(), close()],
+    often(1),
+  ],
 ])
 
 const inFrames = ways('in a frame or a message', [
@@ -98,10 +143,22 @@ const inFrames = ways('in a frame or a message', [
   ['reset in a payload', opened('/', send(half(text('x'.repeat(2000)))), reset()), often(3)],
   ['FIN in a payload', opened('/', send(half(text('x'.repeat(2000)))), fin(), end(), close()), often(3)],
   ['reset in a fragmented message', opened('/', send(frame(0x01, 'a'), frame(0x00, 'b')), reset()), often(3)],
-  ['FIN in a fragmented message', opened('/', send(frame(0x01, 'a'), frame(0x00, 'b')), fin(), end(), close()), often(3)],
-  ['closed in a fragmented message', opened('/', send(frame(0x01, 'a'), closeFrame(1000)), end(), close()), often(3)],
+  [
+    'FIN in a fragmented message',
+    opened('/', send(frame(0x01, 'a'), frame(0x00, 'b')), fin(), end(), close()),
+    often(3),
+  ],
+  [
+    'closed in a fragmented message',
+    opened('/', send(frame(0x01, 'a'), closeFrame(1000)), end(), close()),
+    often(3),
+  ],
   ['reset in a compressed message', openedWithDeflate('/', send(half(COMPRESSED)), reset()), often(3)],
-  ['FIN in a compressed fragmented message', openedWithDeflate('/', send(frame(0x41, half(deflated(JSON_TEXT)))), fin(), end(), close()), often(3)],
+  [
+    'FIN in a compressed fragmented message',
+    openedWithDeflate('/', send(frame(0x41, half(deflated(JSON_TEXT)))), fin(), end(), close()),
+    often(3),
+  ],
   ['reset after a compressed message', openedWithDeflate('/', send(COMPRESSED), reset()), often(3)],
 ])
 
@@ -115,7 +172,11 @@ const violations = ways('violations and limits', [
   ['a control frame of 126 bytes', opened('/', send(frame(0x89, 'p'.repeat(126))), end(), close()), often(2)],
   ['a message that is too large', opened('/', send(frame(0x82, '', 0x4000_0000)), end(), close()), often(2)],
   ['a bomb', openedWithDeflate('/', send(BOMB), end(), close()), often(2)],
-  ['bytes that do not inflate', openedWithDeflate('/', send(frame(0xc1, Buffer.alloc(64, 0xff))), end(), close()), often(2)],
+  [
+    'bytes that do not inflate',
+    openedWithDeflate('/', send(frame(0xc1, Buffer.alloc(64, 0xff))), end(), close()),
+    often(2),
+  ],
   ['a quota', opened('/quota', send(HELLO, HELLO, HELLO), end(), close()), { weight: 2 }],
 ])
 
@@ -131,10 +192,26 @@ const handlers = ways('in handlers', [
   ['closed during onOpen', opened('/wait', send(HELLO, closeFrame(1000)), end(), close()), { weight: 3 }],
   ['onOpen throws', opened('/throw-open', end(), close()), { weight: 2 }],
   ['a handler throws', opened('/throw', send(HELLO), end(), close()), { weight: 3 }],
-  ['reset while a handler waits for the signal', opened('/signal', send(HELLO, HELLO), wait(3), reset()), { weight: 3 }],
-  ['reset while a handler streams its reply', opened('/stream', send(HELLO), read(8), reset()), { weight: 2 }],
-  ['closed while a handler streams its reply', opened('/stream', send(HELLO), read(8), send(closeFrame(1000)), end(), close()), { weight: 2 }],
-  ['messages that wait for a handler, reset', opened('/wait', send(...Array.from({ length: 100 }, () => HELLO)), wait(3), reset()), { weight: 2 }],
+  [
+    'reset while a handler waits for the signal',
+    opened('/signal', send(HELLO, HELLO), wait(3), reset()),
+    { weight: 3 },
+  ],
+  [
+    'reset while a handler streams its reply',
+    opened('/stream', send(HELLO), read(8), reset()),
+    { weight: 2 },
+  ],
+  [
+    'closed while a handler streams its reply',
+    opened('/stream', send(HELLO), read(8), send(closeFrame(1000)), end(), close()),
+    { weight: 2 },
+  ],
+  [
+    'messages that wait for a handler, reset',
+    opened('/wait', send(...Array.from({ length: 100 }, () => HELLO)), wait(3), reset()),
+    { weight: 2 },
+  ],
 ])
 
 const outputs = ways('while output waits', [
@@ -155,4 +232,3 @@ export const WAYS = [
   ...handlers,
   ...outputs,
 ]
-

@@ -16,7 +16,11 @@ export const CLIENT_WAYS = [
   ...ways('closing handshake', [
     ['by the client, 1000', '/echo', { code: 1000, weight: 6, act: (socket) => void socket.close(1000) }],
     ['by the client, no code', '/echo', { code: 1005, weight: 3, act: (socket) => void socket.close() }],
-    ['by the client, 4321 and a reason', '/echo', { code: 4321, weight: 3, act: (socket) => void socket.close(4321, 'a reason') }],
+    [
+      'by the client, 4321 and a reason',
+      '/echo',
+      { code: 4321, weight: 3, act: (socket) => void socket.close(4321, 'a reason') },
+    ],
     [
       'by the client after an echo',
       '/echo',
@@ -44,9 +48,17 @@ export const CLIENT_WAYS = [
     ['by the server, 4000', '/close-4000', { code: 4000, weight: 3 }],
     ['by the server, no code', '/close-empty', { code: 1005, weight: 3 }],
     ['by both at once', '/close', { code: 1000, weight: 3, act: (socket) => void socket.close(1001) }],
-    ['by the client, not answered', '/mute', { code: 1006, weight: 1, act: (socket) => void socket.close(1000) }],
+    [
+      'by the client, not answered',
+      '/mute',
+      { code: 1006, weight: 1, act: (socket) => void socket.close(1000) },
+    ],
     ['by a client that reconnected', '/flaky', { code: 1000, weight: 1, reconnects: true }],
-    ['by the WebSocket of browsers', '/echo', { code: 1000, weight: 3, isBrowser: true, act: (socket) => socket.close(1000) }],
+    [
+      'by the WebSocket of browsers',
+      '/echo',
+      { code: 1000, weight: 3, isBrowser: true, act: (socket) => socket.close(1000) },
+    ],
   ]),
   ...ways('FIN, reset or terminate while open', [
     ['terminate', '/echo', { code: 1006, weight: 4, act: (socket) => socket.terminate() }],
@@ -65,7 +77,11 @@ export const CLIENT_WAYS = [
     ['reset', '/reset', { code: 1006, weight: 4 }],
     ['reset after a message of the server', '/message-reset', { code: 1006, weight: 3 }],
     ['FIN with messages that nobody has read', '/messages-fin', { code: 1006, weight: 2 }],
-    ['reset after a message of the client', '/reset-later', { code: 1006, weight: 3, act: (socket) => void socket.send('hello') }],
+    [
+      'reset after a message of the client',
+      '/reset-later',
+      { code: 1006, weight: 3, act: (socket) => void socket.send('hello') },
+    ],
     ['reset at the WebSocket of browsers', '/reset', { code: 1006, weight: 2, isBrowser: true }],
   ]),
   ...ways('in the handshake', [
@@ -82,7 +98,11 @@ export const CLIENT_WAYS = [
     ['403', '/403', refused()],
     ['503', '/503', refused(2)],
     ['redirected', '/redirect', refused(2)],
-    ['redirected, followed', '/redirect', { code: 1000, weight: 2, options: { redirects: 1 }, act: (socket) => void socket.close(1000) }],
+    [
+      'redirected, followed',
+      '/redirect',
+      { code: 1000, weight: 2, options: { redirects: 1 }, act: (socket) => void socket.close(1000) },
+    ],
     ['a malformed head', '/malformed', refused()],
     ['a head that is too long', '/long', refused(2)],
     ['a wrong Sec-WebSocket-Accept', '/wrong-accept', refused()],
@@ -108,7 +128,11 @@ export const CLIENT_WAYS = [
     ['output that nobody takes', '/deaf', { code: 1006, weight: 1, act: (socket) => void socket.send(BIG) }],
   ]),
   ...ways('in handlers', [
-    ['reset during onOpen', '/message-reset', { code: 1006, weight: 3, handlers: { onOpen: () => sleep(10), onMessage: ignore } }],
+    [
+      'reset during onOpen',
+      '/message-reset',
+      { code: 1006, weight: 3, handlers: { onOpen: () => sleep(10), onMessage: ignore } },
+    ],
     [
       'a handler throws',
       '/message-reset',
@@ -125,9 +149,20 @@ export const CLIENT_WAYS = [
     [
       'reset while a handler waits for the signal',
       '/message-reset',
-      { code: 1006, weight: 2, handlers: { onMessage: (socket) => (socket.signal.aborted ? undefined : once(socket.signal, 'abort').then(ignore)) } },
+      {
+        code: 1006,
+        weight: 2,
+        handlers: {
+          onMessage: (socket) =>
+            socket.signal.aborted ? undefined : once(socket.signal, 'abort').then(ignore),
+        },
+      },
     ],
-    ['reset while receive() waits', '/reset-later', { code: 1006, weight: 3, act: (socket) => (socket.send('x'), socket.receive().catch(ignore)) }],
+    [
+      'reset while receive() waits',
+      '/reset-later',
+      { code: 1006, weight: 3, act: (socket) => (socket.send('x'), socket.receive().catch(ignore)) },
+    ],
     [
       'FIN in a loop over the messages',
       '/messages-fin',
@@ -157,6 +192,10 @@ export const CLIENT_WAYS = [
       },
     ],
     ['reset', '/deaf-reset', { code: 1006, weight: 1, act: (socket) => void socket.send(BIG) }],
-    ['reset while write() waits', '/deaf-reset', { code: 1006, weight: 1, act: (socket) => socket.write(BIG).catch(ignore) }],
+    [
+      'reset while write() waits',
+      '/deaf-reset',
+      { code: 1006, weight: 1, act: (socket) => socket.write(BIG).catch(ignore) },
+    ],
   ]),
 ]

@@ -26,7 +26,8 @@ const countFiles = () => readdirSync('/proc/self/fd').length
  *   wait for a time
  */
 export async function countLeft(countConnections) {
-  for (let waited = 0; waited < OVER_MS && (countConnections() > 0 || timerWheel.size > 0); waited += LOOK_MS) await sleep(LOOK_MS)
+  for (let waited = 0; waited < OVER_MS && (countConnections() > 0 || timerWheel.size > 0); waited += LOOK_MS)
+    await sleep(LOOK_MS)
   // What has a finalizer goes with a later collection, and streams end in turns of the event loop.
   for (let i = 0; i < COLLECTIONS; i++) {
     globalThis.gc()
@@ -36,6 +37,11 @@ export async function countLeft(countConnections) {
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
   return {
     ...{ heapUsed, external, arrayBuffers, rss },
-    ...{ handles: countHandles(), files: countFiles(), timers: timerWheel.size, connections: countConnections() },
+    ...{
+      handles: countHandles(),
+      files: countFiles(),
+      timers: timerWheel.size,
+      connections: countConnections(),
+    },
   }
 }

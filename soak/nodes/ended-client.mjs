@@ -35,7 +35,9 @@ const surprises = []
 
 const urlOf = (kind, path) => {
   const scheme = kind === 'secure' ? 'wss' : 'ws'
-  return path === 'closed' ? `${scheme}://127.0.0.1:${closedPort}/` : `${scheme}://127.0.0.1:${ports[kind]}${path}`
+  return path === 'closed'
+    ? `${scheme}://127.0.0.1:${closedPort}/`
+    : `${scheme}://127.0.0.1:${ports[kind]}${path}`
 }
 
 /** By the WebSocket of browsers. @returns the code */
@@ -51,7 +53,10 @@ function runInBrowserWay(way, kind) {
 async function runReconnecting(way, options, url) {
   let again
   const back = new Promise((resolve) => (again = resolve))
-  const socket = await connect(url, { ...options, reconnect: { minDelayMs: 1, maxDelayMs: 5, onReconnected: () => again() } })
+  const socket = await connect(url, {
+    ...options,
+    reconnect: { minDelayMs: 1, maxDelayMs: 5, onReconnected: () => again() },
+  })
   await back
   return socket.close(1000)
 }
@@ -81,7 +86,10 @@ async function judgeWay(way, kind) {
   let timer
   const stuck = new Promise((resolve) => (timer = setTimeout(resolve, STUCK_MS, 'stuck')))
   const ended = runWay(way, kind).then(
-    ({ code }) => (way.fails ? `open, and closed with ${code}` : way.code === undefined || code === way.code || `closed with ${code}`),
+    ({ code }) =>
+      way.fails
+        ? `open, and closed with ${code}`
+        : way.code === undefined || code === way.code || `closed with ${code}`,
     (error) => way.fails === true || `${error.name} ${error.code ?? ''}: ${error.message}`,
   )
   const outcome = await Promise.race([ended, stuck])

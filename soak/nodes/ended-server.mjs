@@ -40,7 +40,7 @@ const services = {
   },
   '/signal': { onMessage: (socket) => once(socket.signal, 'abort').then(() => undefined) },
   '/stream': {
-    onMessage: async function* (socket) {
+    async *onMessage(socket) {
       for (let i = 0; i < 1_000; i++) {
         yield `part ${i}`
         await sleep(5, undefined, { signal: socket.signal }).catch(() => undefined)
@@ -58,7 +58,13 @@ const services = {
       socket.terminate()
     },
   },
-  '/write': { onMessage: (socket) => socket.write(BIG).catch(() => undefined).then(() => undefined) },
+  '/write': {
+    onMessage: (socket) =>
+      socket
+        .write(BIG)
+        .catch(() => undefined)
+        .then(() => undefined),
+  },
   '/much': {
     onMessage: (socket) => {
       for (let i = 0; i < 24; i++) socket.send(PIECE)
@@ -67,7 +73,12 @@ const services = {
 }
 
 function makeServer(options) {
-  const server = new WebSocketServer({ ...SHORT_TIMES, limits: SHORT_LIMITS, onError: () => count('error of the server'), ...options })
+  const server = new WebSocketServer({
+    ...SHORT_TIMES,
+    limits: SHORT_LIMITS,
+    onError: () => count('error of the server'),
+    ...options,
+  })
   const withGroup = {
     onOpen: (socket) => {
       for (const name of ['one', 'two', socket.id]) socket.join(name)
@@ -86,7 +97,13 @@ function makeServer(options) {
 }
 
 const tls = tlsFiles()
-const servers = [makeServer({}), makeServer({ directIo: false }), makeServer({}), makeServer({ tls }), makeServer({ tls, directIo: false })]
+const servers = [
+  makeServer({}),
+  makeServer({ directIo: false }),
+  makeServer({}),
+  makeServer({ tls }),
+  makeServer({ tls, directIo: false }),
+]
 const [byHandle, byStream, attached, tlsByHandle, tlsByStream] = servers
 const portOf = async (one) => (await one.listen(0, '0.0.0.0')).port
 // Its times are node:http's own until there is an upgrade.

@@ -13,7 +13,10 @@ const LOOK_MS = 50
 const counts = { closes: {}, errorCodes: {} }
 const count = (kind, text) => (counts[kind][text] = (counts[kind][text] ?? 0) + 1)
 
-const server = new WebSocketServer({ ...SERVER_OPTIONS, onError: ({ code }) => count('errorCodes', code ?? 'other') })
+const server = new WebSocketServer({
+  ...SERVER_OPTIONS,
+  onError: ({ code }) => count('errorCodes', code ?? 'other'),
+})
 const counted = {
   onError: (_socket, { code }) => count('errorCodes', code ?? 'other'),
   onClose: (_socket, { code }) => count('closes', String(code)),

@@ -35,7 +35,9 @@ class Line {
 
   /** The 101 for a key, and bytes after it in the same segment. */
   accept(key, extensions = '', ...after) {
-    const answer = createHash('sha1').update(key + GUID).digest('base64')
+    const answer = createHash('sha1')
+      .update(key + GUID)
+      .digest('base64')
     this.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${answer}\r\n${extensions}\r\n`,
       ...after,
@@ -44,7 +46,9 @@ class Line {
 
   write(...parts) {
     if (!this.socket.writable) return
-    this.socket.write(Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))))
+    this.socket.write(
+      Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))),
+    )
   }
 
   fin() {
@@ -94,16 +98,22 @@ class Line {
 }
 
 const DEFLATE = 'Sec-WebSocket-Extensions: permessage-deflate\r\n'
-const refuse = (status, fields = '', body = '') => (line) => {
-  line.write(`HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n${fields}\r\n${body}`)
-  line.fin()
-}
+const refuse =
+  (status, fields = '', body = '') =>
+  (line) => {
+    line.write(
+      `HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n${fields}\r\n${body}`,
+    )
+    line.fin()
+  }
 /** Sends these bytes after the 101, and then ends in this way. */
-const sends = (how, ...bytes) => (line, key) => {
-  line.accept(key, '', ...bytes)
-  if (how === 'fin') line.socket.resume()
-  line.socket.write('', () => line[how]())
-}
+const sends =
+  (how, ...bytes) =>
+  (line, key) => {
+    line.accept(key, '', ...bytes)
+    if (how === 'fin') line.socket.resume()
+    line.socket.write('', () => line[how]())
+  }
 const flaky = new Set()
 
 /** What the server does, by path: `(line, key, path) => void`. */

@@ -1,10 +1,4 @@
-    const { steps } = WAYS[index]
-    // What ends at once ends in the handshake of TLS.
-    const isEarly = isSecure && (steps[0].op === 'fin' || steps[0].op === 'reset')
-    if (isEarly) peer.belowTls()
-    await peer.until(() => peer.isOpen || peer.isOver, CONNECT_MS, 'lost')
-    if (!peer.isOpen) throw new Ended('lost')
-    for (const step of steps) await peer[step.op](step)/**
+/**
  * Connections that follow scripts (lib/steps.mjs), as load/scripts.c has them, in JavaScript: for TLS, which the program in C does not
  * speak, and for machines without a C compiler. Prints what the program in C prints, once all have ended.
  *
@@ -154,9 +148,12 @@ async function follow(index, port) {
   const peer = new Peer(port)
   let outcome = 'done'
   try {
+    const { steps } = WAYS[index]
+    // What ends at once ends in the handshake of TLS.
+    if (isSecure && (steps[0].op === 'fin' || steps[0].op === 'reset')) peer.belowTls()
     await peer.until(() => peer.isOpen || peer.isOver, CONNECT_MS, 'lost')
     if (!peer.isOpen) throw new Ended('lost')
-    for (const step of WAYS[index].steps) await peer[step.op](step)
+    for (const step of steps) await peer[step.op](step)
   } catch (error) {
     if (!(error instanceof Ended)) throw error
     outcome = error.outcome

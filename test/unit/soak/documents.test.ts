@@ -40,7 +40,9 @@ describe('docs/robustness.md', () => {
     expect(red.filter((name) => !reasons.includes(name))).toEqual([])
     expect(reasons.filter((name) => !red.includes(name))).toEqual([])
     expect(PAGE).toContain(
-      red.length === 0 ? `All ${rows.length} rows are clean.` : `**${red.length} of ${rows.length} rows are not clean:**`,
+      red.length === 0
+        ? `All ${rows.length} rows are clean.`
+        : `**${red.length} of ${rows.length} rows are not clean:**`,
     )
   })
 

@@ -11,13 +11,24 @@ const read = (...lines: readonly (readonly string[])[]): unknown[] =>
 
 describe('the flags of npm run soak', () => {
   test('mean everything by default, and less of it with --quick, which is not published', () => {
-    const [whole, quick, part, fewer] = read([], ['--quick'], ['--only', 'bombs', '--only', 'pings'], [
-      '--connections',
-      '20000',
-    ]) as Record<string, unknown>[]
+    const [whole, quick, part, fewer] = read(
+      [],
+      ['--quick'],
+      ['--only', 'bombs', '--only', 'pings'],
+      ['--connections', '20000'],
+    ) as Record<string, unknown>[]
     expect(whole).toMatchObject({ isWhole: true, steady: 15_000, connections: 1_000_000, quick: false })
     expect(whole?.['names']).toEqual([
-      ...['handshakes', 'pings', 'tiny-frames', 'slow-readers', 'slow-writers', 'bombs', 'come-and-go', 'leaks'],
+      ...[
+        'handshakes',
+        'pings',
+        'tiny-frames',
+        'slow-readers',
+        'slow-writers',
+        'bombs',
+        'come-and-go',
+        'leaks',
+      ],
     ])
     expect(quick).toMatchObject({ isWhole: false, steady: 2_000, connections: 20_000, quick: true })
     expect(part).toMatchObject({ isWhole: false, names: ['pings', 'bombs'] })

@@ -8,7 +8,10 @@ describe('the scripts of the peers', () => {
   })
 
   test('have a name each, and end', () => {
-    const ways = evaluate('ways.mjs', 'return subject.WAYS.map(({ kind, name, steps }) => ({ name: kind + name, last: steps.at(-1).op }))') as {
+    const ways = evaluate(
+      'ways.mjs',
+      'return subject.WAYS.map(({ kind, name, steps }) => ({ name: kind + name, last: steps.at(-1).op }))',
+    ) as {
       readonly name: string
       readonly last: string
     }[]
@@ -57,7 +60,12 @@ describe('the scripts of the peers', () => {
       `return [subject.frame(0x81, 'a'), subject.frame(0x82, '', 0x40000000), subject.closeFrame(1000), subject.frame(0x82, Buffer.alloc(200))]
         .map((bytes) => bytes.toString('hex', 0, 14))`,
     ) as string[]
-    expect(frames).toEqual(['81815a0f96c33b', '82ff00000000400000005a0f96c3', '88825a0f96c359e7', '82fe00c85a0f96c35a0f96c35a0f'])
+    expect(frames).toEqual([
+      '81815a0f96c33b',
+      '82ff00000000400000005a0f96c3',
+      '88825a0f96c359e7',
+      '82fe00c85a0f96c35a0f96c35a0f',
+    ])
   })
 })
 
@@ -80,7 +88,14 @@ describe('what the machine did', () => {
   test('is a share of the time that passed, without the processes of the run among the others', () => {
     const at = (time: number, own: number, busy: number, other: number): object => ({
       at: time,
-      all: { at: time, steal: 0, processes: [['7', { name: 'own', ticks: own }], ['8', { name: 'other', ticks: other }]] },
+      all: {
+        at: time,
+        steal: 0,
+        processes: [
+          ['7', { name: 'own', ticks: own }],
+          ['8', { name: 'other', ticks: other }],
+        ],
+      },
       cores: [{ busy, system: 0, all: time / 10 }],
       own: { server: { user: own, system: 0 } },
     })
