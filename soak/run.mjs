@@ -44,7 +44,7 @@ function quietness(rows) {
 }
 
 async function soak(flags) {
-  const { names, steady, seconds, quietSeconds, connections, quick, isWhole } = flags
+  const { names, steady, seconds, quietSeconds, connections, quick, isWhole, isComplete } = flags
   // The charts are drawn by what the benchmarks have installed.
   if (isWhole) installContenders()
   buildIfOld()
@@ -102,7 +102,8 @@ async function soak(flags) {
       ...{ steady: load.steady ?? null, rows: load.rows, leaks },
     }
     await writeResults(file, results)
-    if (isWhole) {
+    // Beside other results there is a place for charts.
+    if (isComplete && path.dirname(path.resolve(file)) === path.resolve(FOLDER)) {
       const { drawCharts } = await import('./lib/charts.mjs')
       await drawCharts({ ...results, slug }, path.join(path.dirname(path.resolve(file)), slug))
     }

@@ -53,6 +53,8 @@ export function readFlags(args) {
     ...numbers,
     // The quiet beside which a flood is judged, measured before each.
     quietSeconds: Math.max(1, Math.min(6, numbers.seconds / 2)),
+    // Everything, be it less of it.
+    isComplete: names.length === NAMES.length,
     // Part of it, or less of it, is nothing to publish.
     isWhole:
       names.length === NAMES.length && Object.entries(WHOLE).every(([name, value]) => numbers[name] >= value),

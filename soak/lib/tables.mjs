@@ -28,10 +28,11 @@ const list = (counts) =>
 export function runText(results) {
   const { date, commit, changed, node, cores, memoryGiB, system, quiet, took, seconds, quietSeconds } =
     results
+  const less = results.quick ? ' **A quick run: latencies were not judged.**' : ''
   const warning = changed ? ' **The tree had changes that are in no commit.**' : ''
   return (
     `Measured ${date} at commit ${(commit ?? 'unknown').slice(0, 10)} on Node ${node.replace('v', '')}, ${cores} cores of ${results.cpu}, ` +
-    `${memoryGiB} GiB, ${system}; floods of ${seconds} s, the quiet before each ${quietSeconds} s, ${Math.round(took / 60)} minutes in all; ${quietText(quiet)}.${warning}`
+    `${memoryGiB} GiB, ${system}; floods of ${seconds} s, the quiet before each ${quietSeconds} s, ${Math.round(took / 60)} minutes in all; ${quietText(quiet)}.${less}${warning}`
   )
 }
 

@@ -76,7 +76,18 @@ export const CLIENT_WAYS = [
     ['FIN', '/fin', { code: 1006, weight: 4 }],
     ['reset', '/reset', { code: 1006, weight: 4 }],
     ['reset after a message of the server', '/message-reset', { code: 1006, weight: 3 }],
-    ['FIN with messages that nobody has read', '/messages-fin', { code: 1006, weight: 2 }],
+    ['FIN with messages that nobody has read', '/few-fin', { code: 1006, weight: 2 }],
+    [
+      'terminate with a queue that is full',
+      '/messages-fin',
+      {
+        ...{ code: 1006, weight: 1 },
+        act: async (socket) => {
+          await sleep(5)
+          socket.terminate()
+        },
+      },
+    ],
     [
       'reset after a message of the client',
       '/reset-later',
@@ -131,7 +142,7 @@ export const CLIENT_WAYS = [
     [
       'reset during onOpen',
       '/message-reset',
-      { code: 1006, weight: 3, handlers: { onOpen: () => sleep(10), onMessage: ignore } },
+      { fails: true, weight: 3, handlers: { onOpen: () => sleep(10), onMessage: ignore } },
     ],
     [
       'a handler throws',

@@ -146,6 +146,7 @@ const ACTIONS = {
   '/fin': sends('fin'),
   '/reset': sends('reset'),
   '/message-reset': sends('reset', frame(0x81, 'hello')),
+  '/few-fin': sends('fin', ...Array.from({ length: 30 }, () => frame(0x81, 'hello'))),
   '/messages-fin': sends('fin', ...Array.from({ length: 100 }, () => frame(0x81, 'hello'))),
   '/reset-later': (line, key) => {
     line.accept(key)
