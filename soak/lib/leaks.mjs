@@ -14,7 +14,7 @@ const here = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
  * `atOnce`: so many are open at a time, most of them in ways that wait for a timeout.
  */
 export const PARTS = [
-  { name: 'server', title: 'server', role: 'server', kind: 'plain', share: 0.7, atOnce: 300 },
+  { name: 'server', title: 'server', role: 'server', kind: 'plain', share: 0.7, atOnce: 150 },
   { name: 'server-tls', title: 'server, TLS', role: 'server', kind: 'secure', share: 0.015, atOnce: 50 },
   { name: 'client', title: 'client', role: 'client', kind: 'plain', share: 0.275, atOnce: 100 },
   { name: 'client-tls', title: 'client, TLS', role: 'client', kind: 'secure', share: 0.01, atOnce: 50 },
@@ -24,7 +24,7 @@ export const PARTS = [
 const WARM_UP_SHARE = 0.05
 const LEAST_WARM_UP = { plain: 5_000, secure: 1_500 }
 /** How often what is left is counted on the way. */
-const LOOKS = 10
+const LOOKS = 5
 const BATCH_MS = 3_600_000
 
 /** The ways of each role, as the results have them. */

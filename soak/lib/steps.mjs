@@ -5,7 +5,7 @@
 import { deflateRawSync, constants } from 'node:zlib'
 
 /** How long a peer waits for what it expects before its script counts as stuck. */
-export const PATIENCE_MS = 10_000
+export const PATIENCE_MS = 30_000
 
 /** @param {string | Uint8Array} bytes text is latin1 */
 export const send = (...bytes) => ({ op: 'send', bytes: join(bytes) })
