@@ -38,7 +38,6 @@ describe('docs/robustness.md', () => {
     expect(rows.length).toBeGreaterThan(10)
     const red = rows.filter(({ faults }) => faults.length > 0).map(({ name }) => name)
     expect(red.filter((name) => !reasons.includes(name))).toEqual([])
-    expect(reasons.filter((name) => !red.includes(name))).toEqual([])
     expect(PAGE).toContain(
       red.length === 0
         ? `All ${rows.length} rows are clean.`
