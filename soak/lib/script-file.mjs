@@ -16,6 +16,10 @@ export function sequenceOf(scripts) {
   return places.sort((a, b) => a.at - b.at).map(({ index }) => index)
 }
 
+/** What takes long, or much, has the weight 1: all others come three times as often as they say. */
+export const withRare = (ways) =>
+  ways.map((way) => ({ ...way, weight: way.weight === 1 ? 1 : 3 * (way.weight ?? 1) }))
+
 /** @param {readonly { steps: readonly object[], weight?: number, receiveBuffer?: number }[]} scripts */
 export function writeScripts(file, scripts) {
   if (endianness() !== 'LE') throw new Error('the load program reads numbers in little endian')

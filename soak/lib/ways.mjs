@@ -3,6 +3,7 @@
  * nodes/ended-server.mjs; a way with `isPlain` needs no more than an echo at `/`, and is a part of the flood of connections that
  * come and go.
  */
+import { withRare } from './script-file.mjs'
 import {
   close,
   closeFrame,
@@ -221,7 +222,7 @@ const outputs = ways('while output waits', [
   ['a slow consumer', opened('/much', send(HELLO), deaf(200), reset()), narrow],
 ])
 
-export const WAYS = [
+export const WAYS = withRare([
   ...closing,
   ...cuts,
   ...handshakes,
@@ -231,4 +232,4 @@ export const WAYS = [
   ...timeouts,
   ...handlers,
   ...outputs,
-]
+])

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { withRare } from '../lib/script-file.mjs'
 
 /** More than the buffers of the system take for a server that does not read. */
 const BIG = Buffer.alloc(8 * 1024 * 1024, 0x2e)
@@ -12,7 +13,7 @@ const ignore = () => undefined
 const ways = (kind, list) => list.map(([name, path, how]) => ({ kind, name, path, ...how }))
 const refused = (weight = 3, more = {}) => ({ fails: true, weight, ...more })
 
-export const CLIENT_WAYS = [
+export const CLIENT_WAYS = withRare([
   ...ways('closing handshake', [
     ['by the client, 1000', '/echo', { code: 1000, weight: 6, act: (socket) => void socket.close(1000) }],
     ['by the client, no code', '/echo', { code: 1005, weight: 3, act: (socket) => void socket.close() }],
@@ -209,4 +210,4 @@ export const CLIENT_WAYS = [
       { code: 1006, weight: 1, act: (socket) => socket.write(BIG).catch(ignore) },
     ],
   ]),
-]
+])
