@@ -63,6 +63,12 @@ function fuzzStep(all) {
   return { name: all ? 'fuzz, long' : 'fuzz', script: 'fuzz', flags }
 }
 
+/** A small run of the leaks; that of a million takes minutes. @returns {Step} */
+function leaksStep() {
+  const flags = ['--only', 'leaks', '--connections', '20000']
+  return { name: 'leaks', script: 'soak', flags, needs: 'build' }
+}
+
 /** @param {string} autobahn @param {boolean} all @returns {Step[]} */
 function autobahnSteps(autobahn, all) {
   const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
@@ -107,7 +113,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     ...interopSteps(interop, all),
     ...consumersSteps(interop, all),
     ...autobahnSteps(autobahn, all),
-    ...(all ? stressSteps(root) : []),
+    ...(all ? [leaksStep(), ...stressSteps(root)] : []),
   ]
 }
 

@@ -1,5 +1,6 @@
 /** The flags of `npm run bench:brokers`. */
 import { parseArgs } from 'node:util'
+import { readNumber } from '../lib/flags.mjs'
 import { CONTENDERS, ROWS } from './plan.mjs'
 
 export const HELP = `npm run bench:brokers -- [flags]
@@ -23,14 +24,6 @@ const OPTIONS = {
   json: { type: 'string' },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
-}
-
-function readNumber(name, text, { min, max, integer }) {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= min && value <= max && (!integer || Number.isInteger(value)))
-    return value
-  const what = integer ? 'an integer' : 'a number'
-  throw new Error(`--${name} must be ${what} from ${min} to ${max}, not ${JSON.stringify(text)}`)
 }
 
 function readContenders(text) {

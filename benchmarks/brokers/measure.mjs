@@ -1,42 +1,17 @@
 /** One run: a broker, nodes and the load in fresh processes; what was delivered, and what it took. */
-import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
-import { run as runToEnd, scratch, startLines } from '../lib/processes.mjs'
+import { readFileSync } from 'node:fs'
+import { compileC, run as runToEnd, startLines } from '../lib/processes.mjs'
 import { here } from '../lib/contenders.mjs'
-import { readStat } from '../lib/quiet.mjs'
+import { cpuOf } from '../lib/processor-time.mjs'
 import { startNats } from './nats.mjs'
 import { CONTENDERS } from './plan.mjs'
 import { startRedis } from './redis.mjs'
 
 const BROKERS = { redis: startRedis, nats: startNats }
 const FREE = { isPinned: false }
-/** Ticks of `/proc` a second, under every Linux that Node runs on. */
-const TICKS = 100
 
 /** Compiles the load program. @returns its path @throws without a C compiler */
-export function compileLoad() {
-  const binary = path.join(scratch, 'brokers-load')
-  const { status, error, stderr } = spawnSync('cc', ['-O2', '-o', binary, here('brokers/load.c')], {
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`the load program needs a C compiler: ${error?.message ?? stderr}`)
-  return binary
-}
-
-/**
- * Processor time of a process so far, all its threads, in seconds: to the nanosecond where the kernel says it, for a broker may
- * need less than a tick of `stat` for all of a run.
- */
-function cpuOf(pid) {
-  const folder = `/proc/${pid}/task`
-  try {
-    const threads = readdirSync(folder).map((tid) => readFileSync(`${folder}/${tid}/schedstat`, 'latin1'))
-    return threads.reduce((sum, text) => sum + Number(text.split(' ', 1)[0]), 0) / 1e9
-  } catch {
-    return readStat(readFileSync(`/proc/${pid}/stat`, 'latin1')).ticks / TICKS
-  }
-}
+export const compileLoad = () => compileC('brokers-load', [here('brokers/load.c')])
 
 /** What a process has read so far, from sockets too, in bytes. */
 const bytesReadBy = (pid) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))[1])

@@ -1,7 +1,7 @@
 /** Charts of the results as SVG, drawn by Vega. */
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { latencyData, medianData, ratioData } from './chart-data.mjs'
 import { here } from './contenders.mjs'
+import { drawSpec } from './draw.mjs'
 
 const COLORS = [
   '#2563a8',
@@ -142,17 +142,12 @@ const listCharts = (results) => ({
 
 /** @param results with the `slug` of their processor, which has a folder of its own @returns the files written, from benchmarks/ on */
 export async function drawCharts(results) {
-  const { parse, View } = await import('vega')
   const folder = `results/${results.slug}`
-  mkdirSync(here(folder), { recursive: true })
   const written = []
   for (const [name, [data, options]] of Object.entries(listCharts(results))) {
     const usable = data.filter(({ value }) => value > 0)
     if (usable.length === 0) continue
-    const view = new View(parse(chartSpec(usable, options)), { renderer: 'none' })
-    const svg = await view.toSVG()
-    view.finalize()
-    writeFileSync(here(`${folder}/${name}.svg`), `${svg}\n`)
+    await drawSpec(chartSpec(usable, options), here(`${folder}/${name}.svg`))
     written.push(`${folder}/${name}.svg`)
   }
   return written

@@ -17,7 +17,8 @@ const NAMES = {
 const named = (name) => NAMES[name] ?? name
 
 const times = (value) => (value === null ? '' : `${value >= 10 ? value.toFixed(1) : value.toFixed(2)}`)
-const table = (head, rows) => {
+/** A table in Markdown: the first column to the left, the others, which are figures, to the right. */
+export const table = (head, rows) => {
   const line = (cells) => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
@@ -290,10 +291,17 @@ export function makeRegions(all, floors = FLOORS, reasons = REASONS) {
   return Object.fromEntries(Object.entries(parts).map(([name, texts]) => [name, texts.join('\n\n')]))
 }
 
-/** @returns the text with every region filled @throws where one has lost its markers */
-export function fillRegions(text, regions, page = 'docs/performance.md') {
+/**
+ * @param kind the first part of the markers
+ * @returns the text with every region filled
+ * @throws where one has lost its markers
+ */
+export function fillRegions(text, regions, page = 'docs/performance.md', kind = 'bench') {
   return Object.entries(regions).reduce((filled, [name, region]) => {
-    const between = new RegExp(`(?<=^<!-- bench:${name} -->\\n)[\\s\\S]*?(?=^<!-- /bench:${name} -->$)`, 'm')
+    const between = new RegExp(
+      `(?<=^<!-- ${kind}:${name} -->\\n)[\\s\\S]*?(?=^<!-- /${kind}:${name} -->$)`,
+      'm',
+    )
     if (!between.test(filled)) throw new Error(`${page} has lost its markers of ${name}`)
     return filled.replace(between, () => `\n${region}\n\n`)
   }, text)

@@ -35,7 +35,8 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 }
 
-function readNumber(name, text, { min, max, integer }) {
+/** A number that was given as a flag. @throws Error with the flag and its range */
+export function readNumber(name, text, { min, max, integer }) {
   const value = Number(text)
   const fits = text.trim() !== '' && value >= min && value <= max && (!integer || Number.isInteger(value))
   if (!fits) {

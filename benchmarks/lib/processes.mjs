@@ -108,12 +108,33 @@ export async function startServer(contender, workload, core = MEASURED) {
   return { port, uses, pid: child.pid, rss, collect, stop }
 }
 
+/**
+ * Compiles a program in C.
+ * @param sources the files
+ * @param flags beside `-O2`
+ * @returns its path @throws without a compiler, or where it refuses
+ */
+export function compileC(name, sources, flags = []) {
+  const binary = path.join(scratch, name)
+  const args = ['-O2', ...flags, '-o', binary, ...sources]
+  const { status, error, stderr } = spawnSync('cc', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the load program needs a C compiler: ${error?.message ?? stderr}`)
+  return binary
+}
+
 /** The load generator: compiled from C where there is a compiler, else in JavaScript. */
 export function findLoader() {
-  const binary = path.join(scratch, 'load')
   const sources = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
-  const compiled = works('cc', ['-O2', '-o', binary, ...sources.map((file) => here(`load/${file}`))])
-  return compiled
+  let binary = null
+  try {
+    binary = compileC(
+      'load',
+      sources.map((file) => here(`load/${file}`)),
+    )
+  } catch {
+    // In JavaScript then.
+  }
+  return binary !== null
     ? { name: 'C', command: binary, args: [] }
     : { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }
 }

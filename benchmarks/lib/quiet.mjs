@@ -8,7 +8,7 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Ticks of `/proc` a second, under every Linux that Node runs on. */
-const TICKS = 100
+export const TICKS = 100
 /** Above this share of a core a figure is not worth much. */
 export const NOISY = 0.05
 

@@ -1,5 +1,5 @@
 /** The chart of a rolling restart: how many clients come back in each second, with and without a spread (docs/guides/deploys.md). */
-import { writeFileSync } from 'node:fs'
+import { drawSpec } from './draw.mjs'
 
 const COLORS = ['#d9822b', '#2563a8']
 
@@ -61,10 +61,4 @@ export function reconnectSpec(runs) {
 }
 
 /** Writes the chart as SVG. */
-export async function drawReconnects(runs, file) {
-  const { parse, View } = await import('vega')
-  const view = new View(parse(reconnectSpec(runs)), { renderer: 'none' })
-  const svg = await view.toSVG()
-  view.finalize()
-  writeFileSync(file, `${svg}\n`)
-}
+export const drawReconnects = (runs, file) => drawSpec(reconnectSpec(runs), file)

@@ -53,9 +53,10 @@ export function slugOf({ cpu, model }) {
 /** Where the results of a processor are. */
 export const fileOf = (slug) => path.join(FOLDER, `${slug}.json`)
 
-/** The commit, and whether anything that counts differs from it. */
-export function readTree() {
-  const changes = git('status', '--porcelain', '--', 'src', 'benchmarks', ':!benchmarks/results')
+/** The commit, and whether anything that counts differs from it. @param folders what counts beside src and benchmarks */
+export function readTree(...folders) {
+  const counted = ['src', 'benchmarks', ...folders, ':!*/results']
+  const changes = git('status', '--porcelain', '--', ...counted)
   return { commit: git('rev-parse', 'HEAD'), changed: changes !== null && changes !== '' }
 }
 

@@ -35,6 +35,8 @@ void add_sample(double seconds) {
 
 void reset_samples(void) { sample_count = 0; }
 
+size_t samples_taken(void) { return sample_count; }
+
 /* Processor time of the server, all threads, user and system, in seconds; -1 where it cannot be read. */
 static double server_cpu(void) {
   if (opt.pid == 0) return -1;
@@ -62,13 +64,16 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double percentile(double p) {
+/* Of the samples, in order. */
+double percentile(double p) {
   return sample_count == 0 ? 0 : (double)samples[(size_t)((double)(sample_count - 1) * p)];
 }
 
+void sort_samples(void) { qsort(samples, sample_count, sizeof *samples, by_value); }
+
 void print_result(const char *unit, uint64_t count, double seconds) {
   double cpu = cpu_at_start < 0 ? -1 : server_cpu() - cpu_at_start;
-  qsort(samples, sample_count, sizeof *samples, by_value);
+  sort_samples();
   printf("{\"unit\":\"%s\",\"count\":%llu,\"seconds\":%.4f,\"perSecond\":%.1f,", unit, (unsigned long long)count, seconds,
          (double)count / seconds);
   if (sample_count > 0)

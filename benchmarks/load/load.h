@@ -52,6 +52,9 @@ double now(void);
 void add_sample(double seconds);
 void reset_samples(void);
 void begin_measuring(void);
+void sort_samples(void);
+double percentile(double p);
+size_t samples_taken(void);
 void print_result(const char *unit, uint64_t count, double seconds);
 
 /* batches.c */

@@ -1,6 +1,12 @@
 import { MIN_PROGRESS_BYTES, nextLookMs } from './output-progress.js'
 import { monotonicNow, timerWheel } from '../transport/timer-wheel.js'
 
+/**
+ * After the end of the output the peer's bytes are read and discarded, so that no reset overtakes the Close frame. This is more than is usually
+ * on its way by then. A peer that sends still more is held back by TCP until `closeTimeoutMs`: a flood is not read for the sake of its end.
+ */
+const MAX_DISCARDED_BYTES = 4 * 1024 * 1024
+
 /** The deadlines of a connection that is about to end: `closeTimeoutMs`, and those that callers gave (docs/backpressure.md). */
 export class ClosingTimes {
   private readonly timeoutMs: number
@@ -13,6 +19,7 @@ export class ClosingTimes {
   /** When the end began, or when bytes last moved during it; -Infinity: the end has not begun. */
   private movedAt = -Infinity
   private dataBytes = 0
+  private discardedBytes = 0
   private isKeepingAlive = false
 
   /** @param timeoutMs `closeTimeoutMs` */
@@ -91,6 +98,12 @@ export class ClosingTimes {
     if (dataBytes - this.dataBytes < MIN_PROGRESS_BYTES) return
     this.dataBytes = dataBytes
     this.movedAt = now
+  }
+
+  /** Bytes were discarded. @returns whether the peer may be read on; if not, TCP holds it back until the end */
+  discard(count: number): boolean {
+    this.discardedBytes += count
+    return this.discardedBytes <= MAX_DISCARDED_BYTES
   }
 
   /** Whether it is time to answer the peer's Close frame. Says so once. */

@@ -63,6 +63,11 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
     if (this.flow.isBlocked) this.watchOutput()
   }
 
+  /** Bytes were received after the end of the output. @returns whether more of them are read */
+  protected discard(count: number): boolean {
+    return this.closing.discard(count)
+  }
+
   /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */
   get timeLeftMs(): number {
     return this.lazyClosing === null ? Infinity : this.lazyClosing.timeLeftMs

@@ -195,7 +195,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.receiveBytes(chunk, monotonicNow(), true)
     this.run(true)
     connection.keepInput()
-    if (connection.isInflating) this.transport.pause()
+    if (connection.isInflating || (this.isEnded && !this.discard(chunk.length))) this.transport.pause()
   }
 
   receiveEnd(): void {

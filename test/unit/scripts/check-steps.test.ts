@@ -83,6 +83,7 @@ describe('the checks', () => {
         'autobahn (full)',
         'autobahn (stream, full)',
         'autobahn (without native, sample)',
+        'leaks',
       ])
       mkdirSync(path.join(tree, 'test/stress'), { recursive: true })
       for (const name of ['mix.mjs', 'flood.mjs', 'README.md'])

@@ -1,0 +1,47 @@
+/** What a process holds, for the processes whose leaks are looked for. They run with `--expose-gc`. */
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const { timerWheel } = createRequire(import.meta.url)('../../dist/cjs/transport/timer-wheel.js')
+
+/** Longer than each timeout of these processes, so that the last connections are over. */
+const OVER_MS = 15_000
+const LOOK_MS = 50
+const COLLECTIONS = 8
+
+/** What keeps the event loop alive, by kind: `{ TCPServerWrap: 5, ... }`. */
+function countHandles() {
+  const kinds = {}
+  for (const kind of process.getActiveResourcesInfo()) kinds[kind] = (kinds[kind] ?? 0) + 1
+  return kinds
+}
+
+const countFiles = () => readdirSync('/proc/self/fd').length
+
+/**
+ * Waits until the connections are over, and collects what they left.
+ * @param countConnections how many there are
+ * @returns bytes of `heapUsed`, `external`, `arrayBuffers` and `rss`; `handles` by kind, `files`, and `timers`: the connections that
+ *   wait for a time
+ */
+export async function countLeft(countConnections) {
+  for (let waited = 0; waited < OVER_MS && (countConnections() > 0 || timerWheel.size > 0); waited += LOOK_MS)
+    await sleep(LOOK_MS)
+  // What has a finalizer goes with a later collection, and streams end in turns of the event loop.
+  for (let i = 0; i < COLLECTIONS; i++) {
+    globalThis.gc()
+    await sleep(20)
+  }
+  globalThis.gc()
+  const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
+  return {
+    ...{ heapUsed, external, arrayBuffers, rss },
+    ...{
+      handles: countHandles(),
+      files: countFiles(),
+      timers: timerWheel.size,
+      connections: countConnections(),
+    },
+  }
+}

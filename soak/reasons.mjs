@@ -1,0 +1,2 @@
+/** Why a row of the results is red: by the name of the scenario, or of the part of the leaks. A red row without a reason fails the tests of the docs. */
+export const REASONS = {}

@@ -1,0 +1,3 @@
+import { evaluatorOf } from '../../helpers/evaluate.js'
+
+export const evaluate = evaluatorOf('soak/lib')
