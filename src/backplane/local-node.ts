@@ -23,7 +23,7 @@ export interface LocalNodeOptions {
   /** Another node of which nothing was received for this long is forgotten, with its names and groups. Default 15 s. */
   readonly presenceTtlMs?: number | undefined
   /** Called for each failure of the backplane. Default: a warning of the process, once a minute. */
-  readonly onError?: ((error: Error) => void) | undefined
+  readonly onError?: ((error: Error) => unknown) | undefined
 }
 
 const PRESENCE_TTL_MS = 15_000
@@ -74,7 +74,7 @@ export class LocalNode implements Remote {
   readonly id = randomUUID()
   private readonly backplane: Backplane
   private readonly ttlMs: number
-  private readonly onError: ((error: Error) => void) | undefined
+  private readonly onError: ((error: Error) => unknown) | undefined
   private readonly remoteNodes: RemoteNodes
   /** The hub of this process; null before {@link start} and after {@link close}: then nothing is sent or received. */
   private local: Local | null = null
@@ -91,7 +91,7 @@ export class LocalNode implements Remote {
   private readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
   private warnedAt = -Infinity
 
-  constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => void) {
+  constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => unknown) {
     this.backplane = backplane
     this.ttlMs = ttlMs
     this.onError = onError
@@ -339,10 +339,7 @@ export class LocalNode implements Remote {
   }
 
   private report(error: Error): void {
-    if (this.onError !== undefined) {
-      this.onError(error)
-      return
-    }
+    if (this.onError !== undefined && this.onError(error) !== false) return
     const now = performance.now()
     if (now - this.warnedAt < WARNING_INTERVAL_MS) return
     this.warnedAt = now
