@@ -190,7 +190,7 @@ export class Connections implements PeerHost {
   }
 
   #reportToServer(error: unknown, what: string): void {
-    coreOfServer(this.server).options.onError(toError(error), what)
+    coreOfServer(this.server).reportError(toError(error), what)
   }
 
   /** The service of all connections: one object, whatever hooks a connection has. */
@@ -215,7 +215,8 @@ export class Connections implements PeerHost {
         const peer = peerOf(socket)
         const hooks = hooksOf(peer)
         if (hooks.has('error')) return hooks.call('error', peer, wsErrorOf(error))
-        this.#reportToServer(error, 'a connection of crossws')
+        // Observers have heard of it as an error of the connection.
+        coreOfServer(this.server).options.onError(toError(error), 'a connection of crossws')
         return undefined
       },
       onClose: (socket, { code, reason }) => {

@@ -16,11 +16,11 @@ export class BackplaneCalls {
   readonly counts = { published: 0, lost: 0, received: 0, malformed: 0, errors: 0 }
   private readonly backplane: Backplane
   private readonly node: string
-  private readonly onError: ((error: Error) => void) | undefined
+  private readonly onError: ((error: Error) => unknown) | undefined
   private warnedAt = -Infinity
 
   /** @param node the id of the node, which all envelopes are from */
-  constructor(backplane: Backplane, node: string, onError: ((error: Error) => void) | undefined) {
+  constructor(backplane: Backplane, node: string, onError: ((error: Error) => unknown) | undefined) {
     this.backplane = backplane
     this.node = node
     this.onError = onError
@@ -83,10 +83,7 @@ export class BackplaneCalls {
   }
 
   report(error: Error): void {
-    if (this.onError !== undefined) {
-      this.onError(error)
-      return
-    }
+    if (this.onError !== undefined && this.onError(error) !== false) return
     const now = performance.now()
     if (now - this.warnedAt < WARNING_INTERVAL_MS) return
     this.warnedAt = now

@@ -24,7 +24,7 @@ export interface LocalNodeOptions {
   /** Another node of which nothing was received for this long is forgotten, with its names and groups. Default 15 s. */
   readonly presenceTtlMs?: number | undefined
   /** Called for each failure of the backplane. Default: a warning of the process, once a minute. */
-  readonly onError?: ((error: Error) => void) | undefined
+  readonly onError?: ((error: Error) => unknown) | undefined
 }
 
 const PRESENCE_TTL_MS = 15_000
@@ -88,7 +88,7 @@ export class LocalNode implements Remote {
   /** null: the backplane has no store of names. */
   private readonly names: ClaimedNames | null
 
-  constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => void) {
+  constructor(backplane: Backplane, ttlMs: number, onError?: (error: Error) => unknown) {
     this.backplane = backplane
     this.ttlMs = ttlMs
     this.calls = new BackplaneCalls(backplane, this.id, onError)

@@ -3,7 +3,21 @@ import { toError } from '../errors.js'
 import { decodeProbe, encodeProbe } from './batch.js'
 import type { Broker, BrokerSession } from './broker.js'
 
-/** `{ node, broker, isConnected, error }`: a backplane was connected to its broker, or is no longer. */
+/** What backplanes over brokers publish to channels of `node:diagnostics_channel`: the message of each channel, by its name. */
+export interface BackplaneMessages {
+  /** A backplane was connected to its broker, or is no longer. */
+  readonly 'hawser:backplane': {
+    /** The id of this node. */
+    readonly node: string
+    /** The kind of the broker: `redis` or `nats`. */
+    readonly broker: string
+    /** Whether it is connected. */
+    readonly isConnected: boolean
+    /** Why it no longer is; null: it is, or the server was closed. */
+    readonly error: Error | null
+  }
+}
+
 const BACKPLANE_CHANNEL = channel('hawser:backplane')
 
 const FIRST_RETRY_MS = 50
@@ -249,6 +263,11 @@ export class BrokerLink {
   private publishState(isConnected: boolean, error: Error | null): void {
     if (!BACKPLANE_CHANNEL.hasSubscribers) return
     const { node, broker } = this.options
-    BACKPLANE_CHANNEL.publish({ node, broker: broker.name, isConnected, error: this.isClosed ? null : error })
+    BACKPLANE_CHANNEL.publish({
+      node,
+      broker: broker.name,
+      isConnected,
+      error: this.isClosed ? null : error,
+    } satisfies BackplaneMessages['hawser:backplane'])
   }
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { HandshakeError } from '../errors.js'
+import { HandshakeError, toError } from '../errors.js'
 import type { Agreement, Extensions } from '../extension/extension.js'
 import { formatUpgradeRequest, verifyUpgradeResponse } from '../handshake/client-handshake.js'
 import type { ExtensionOffer } from '../handshake/extension-header.js'
@@ -11,10 +11,11 @@ import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { toHeaderPairs, type HeaderPair } from '../socket/headers-input.js'
 import { transportOver } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
-import { tell } from './callbacks.js'
+import { announce } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { ResolvedConnectOptions } from './connect-options.js'
 import { ClientSocketCore } from './connected-socket.js'
+import { CLIENT_CHANNELS, type ClientMessages } from './diagnostics.js'
 import { RecoveringClientCore } from './recovering-client.js'
 import { discard, exchange, heedErrors, refusal } from '../dial/exchange.js'
 import { withUrl } from '../dial/named-errors.js'
@@ -26,7 +27,7 @@ import type { Target } from '../dial/websocket-url.js'
 /** Gets a socket before its `onOpen`. */
 export type Opening = (socket: ClientSocket) => void
 
-/** One attempt, with the redirects that it follows, within `handshakeTimeoutMs`. */
+/** One attempt, with the redirects that it follows, within `handshakeTimeoutMs`; observers hear how it ended. */
 export async function attempt(options: ResolvedConnectOptions, opening?: Opening): Promise<ClientSocket> {
   const { signal, limits } = options
   signal?.throwIfAborted()
@@ -42,15 +43,30 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
       aborter.abort(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT', { detail, httpStatus: null }))
     },
   }
-  timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)
+  const startedAt = monotonicNow()
+  timerWheel.schedule(deadline, startedAt + limits.handshakeTimeoutMs)
   timerWheel.keepAlive()
   try {
-    return await openWithin(options, aborter.signal, opening)
+    const socket = await openWithin(options, aborter.signal, opening)
+    publishAttempt(options, startedAt, null)
+    return socket
+  } catch (error) {
+    publishAttempt(options, startedAt, error)
+    throw error
   } finally {
     timerWheel.cancel(deadline)
     timerWheel.letGo()
     if (signal !== undefined) offAbort(signal, abort)
   }
+}
+
+function publishAttempt({ target }: ResolvedConnectOptions, startedAt: number, error: unknown): void {
+  if (!CLIENT_CHANNELS.attempt.hasSubscribers) return
+  CLIENT_CHANNELS.attempt.publish({
+    url: target.shown,
+    durationMs: monotonicNow() - startedAt,
+    error: error === null ? null : toError(error),
+  } satisfies ClientMessages['hawser:client:attempt'])
 }
 
 async function openWithin(
@@ -196,7 +212,8 @@ function tellUnsupported(
   { handlers }: ResolvedConnectOptions,
 ): void {
   for (const group of positions.takeAll()) {
-    tell(handlers, socket, () => onRecovered?.({ group, recovered: false, reason: 'unsupported' }))
+    const event = { group, recovered: false, reason: 'unsupported' } as const
+    announce(CLIENT_CHANNELS.recovery, handlers, socket, event, onRecovered)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Channel } from 'node:diagnostics_channel'
 import { isThenable } from '../check.js'
 import { toError } from '../errors.js'
 import { callOnError } from '../service/handler-errors.js'
@@ -21,6 +22,18 @@ export function tell(service: Handlers<ClientSocket>, socket: ClientSocket, call
   } catch (error) {
     report(service, socket, error)
   }
+}
+
+/** Says what happened to a client: to observers, and then to the callback of the application, if it has one. */
+export function announce<Event extends object>(
+  channel: Channel,
+  service: Handlers<ClientSocket>,
+  socket: ClientSocket,
+  event: Event,
+  callback: ((event: Event) => unknown) | undefined,
+): void {
+  if (channel.hasSubscribers) channel.publish({ socket, ...event })
+  if (callback !== undefined) tell(service, socket, () => callback(event))
 }
 
 /** Whether the end is no failure, or the application has what tells it: a callback that was called, or its reads. */

@@ -2,6 +2,7 @@ import { refuseSurplus } from '../check.js'
 import type { Codec, MessageOf } from '../service/codec.js'
 import { toHeaderPairs } from '../socket/headers-input.js'
 import { attempt, type Opening } from './attempt.js'
+import { timedHandlers } from '../service/timed-handlers.js'
 import type { ClientSocket } from './client-socket.js'
 import { REAL_CLOCK } from './clock.js'
 import {
@@ -10,6 +11,7 @@ import {
   type ConnectOptions,
   type ResolvedClientOptions,
 } from './connect-options.js'
+import { CLIENT_CHANNELS, type ClientMessages } from './diagnostics.js'
 import type { ReconnectOptions, ResolvedReconnectOptions } from './reconnect-options.js'
 import { resolveUrls, type ReconnectUrl, type Urls } from './reconnect-urls.js'
 import { SocketOverConnections, type ReconnectingSocket } from './reconnecting-socket.js'
@@ -63,7 +65,7 @@ export interface PreparedConnect {
 
 /** @throws as {@link connect} does, at once */
 export function prepareConnect(url: ReconnectUrl, given: object): PreparedConnect {
-  const options = readConnectOptions(given)
+  const options = observed(readConnectOptions(given))
   const { reconnect } = options
   if (reconnect !== null) {
     const urls = resolveUrls(url)
@@ -74,6 +76,18 @@ export function prepareConnect(url: ReconnectUrl, given: object): PreparedConnec
   }
   const { target } = withTarget(options, parseTarget(url as string | URL))
   return { options, open: (read, opening) => attempt(withTarget(read, target), opening) }
+}
+
+/** The options: where the channel has a subscriber, each call of a handler is published when it is over. */
+function observed(options: ResolvedClientOptions): ResolvedClientOptions {
+  if (!CLIENT_CHANNELS.handler.hasSubscribers) return options
+  const handlers = timedHandlers(options.handlers, (call) => {
+    CLIENT_CHANNELS.handler.publish({
+      ...call,
+      socket: call.socket as ClientSocket,
+    } satisfies ClientMessages['hawser:client:handler'])
+  })
+  return { ...options, handlers }
 }
 
 async function reconnecting(

@@ -16,8 +16,10 @@ import type { DriverOptions } from '../socket/driver-owner.js'
 import { SocketCore, type EventSink, type SocketInfo } from '../socket/socket-core.js'
 import type { Transport } from '../transport/transport.js'
 import type { WaitOptions } from '../socket/waiters.js'
+import { trafficOf } from '../socket/traffic.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import type { ClientSocket } from './client-socket.js'
+import { CLIENT_CHANNELS, type ClientMessages } from './diagnostics.js'
 import { isNormalEnd, MessageLoop, type LoopedMessages } from './message-loop.js'
 import { MessageReader } from './message-reader.js'
 import { NO_HEADERS } from '../dial/response-headers.js'
@@ -123,6 +125,9 @@ export class ClientSocketCore<Data = unknown>
    * @throws what `onOpen` throws, then the connection has failed; ConnectionClosedError if the connection ended before
    */
   async open(head: Uint8Array, within: AbortSignal): Promise<void> {
+    if (CLIENT_CHANNELS.open.hasSubscribers) {
+      CLIENT_CHANNELS.open.publish({ socket: this.socket } satisfies ClientMessages['hawser:client:open'])
+    }
     let failure: { readonly error: unknown } | null = null
     let isWaitedFor = true
     const opened = this.dispatcher.open((error) => {
@@ -203,13 +208,26 @@ export class ClientSocketCore<Data = unknown>
   }
 
   override handleFailure(error: Error, isHeard: boolean): void {
+    this.handleConnectionError(error)
     if (isHeard) return
     const what = 'a handler of a client failed, and no onError heard it'
     warnAtIntervals(this.handlers, 'HAWSER_UNHANDLED_HANDLER_ERROR', what, error)
   }
 
-  protected override detach(): void {
-    // A client keeps no list of its connections.
+  override handleConnectionError(error: Error): void {
+    if (!CLIENT_CHANNELS.error.hasSubscribers) return
+    const { socket } = this
+    CLIENT_CHANNELS.error.publish({ socket, error } satisfies ClientMessages['hawser:client:error'])
+  }
+
+  /** A client keeps no list of its connections: only observers hear of it. */
+  protected override detach(info: CloseInfo): void {
+    if (!CLIENT_CHANNELS.close.hasSubscribers) return
+    CLIENT_CHANNELS.close.publish({
+      socket: this.socket,
+      info,
+      ...trafficOf(this.driver),
+    } satisfies ClientMessages['hawser:client:close'])
   }
 
   /** Waits for `onOpen`, but not for ever: the end of the connection, a signal and the time end the wait. */

@@ -10,9 +10,10 @@ import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { Waiters, type WaitOptions } from '../socket/waiters.js'
 import { timerWheel } from '../transport/timer-wheel.js'
 import { Backoff, readRetryAfter } from './backoff.js'
-import { isEndHeard, report, tell, warnOfGivingUp } from './callbacks.js'
+import { announce, isEndHeard, report, tell, warnOfGivingUp } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Clock } from './clock.js'
+import { CLIENT_CHANNELS } from './diagnostics.js'
 import { withTarget, type ResolvedClientOptions, type ResolvedConnectOptions } from './connect-options.js'
 import type { ResolvedReconnectOptions } from './reconnect-options.js'
 import type { Urls } from './reconnect-urls.js'
@@ -293,10 +294,10 @@ export class Reconnector implements ConnectionListener {
     if (connection === null) return
     this.isFirst = false
     if (!isFirst) {
-      const { attempts } = this.backoff
       const { onReconnected } = this.settings
+      const event = { attempt: this.backoff.attempts, url: connection.url }
       this.output.announce(() => {
-        tell(this.service, this.socket, () => onReconnected?.({ attempt: attempts, url: connection.url }))
+        announce(CLIENT_CHANNELS.reconnected, this.service, this.socket, event, onReconnected)
       })
     }
     this.phase = 'open'
@@ -347,7 +348,8 @@ export class Reconnector implements ConnectionListener {
     const { attempt, delayMs } = this.backoff.next(this.clock.now())
     const { onReconnecting } = this.settings
     this.phase = 'waiting'
-    tell(this.service, this.socket, () => onReconnecting?.({ attempt, delayMs, cause }))
+    const event = { attempt, delayMs, cause }
+    announce(CLIENT_CHANNELS.reconnecting, this.service, this.socket, event, onReconnecting)
     if (this.isEnded) return Promise.resolve()
     return new Promise((resolve) => {
       this.wake = resolve
@@ -370,7 +372,7 @@ export class Reconnector implements ConnectionListener {
     const { onGivenUp } = this.settings
     // It may abort the signal, which is not why.
     if (this.options.signal !== undefined) offAbort(this.options.signal, this.aborted)
-    tell(this.service, this.socket, () => onGivenUp?.({ cause, attempts }))
+    announce(CLIENT_CHANNELS.givenUp, this.service, this.socket, { cause, attempts }, onGivenUp)
     this.finish()
     if (this.isEndAwaited || this.lazyAborter !== null) return
     if (isEndHeard(this.options, this.settings, cause, attempts)) return

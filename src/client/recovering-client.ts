@@ -15,9 +15,10 @@ import type { SocketInfo } from '../socket/socket-core.js'
 import type { WaitOptions } from '../socket/waiters.js'
 import type { Transport } from '../transport/transport.js'
 import type { Limits } from '../limits.js'
-import { tell } from './callbacks.js'
+import { announce, tell } from './callbacks.js'
 import type { ClientSocket } from './client-socket.js'
 import { ClientSocketCore, type Reading } from './connected-socket.js'
+import { CLIENT_CHANNELS } from './diagnostics.js'
 import { MessageReader } from './message-reader.js'
 
 /** Calls the handlers of a client with recovery: what the subprotocol adds is taken off when it is the turn of a message. */
@@ -112,7 +113,7 @@ export class RecoveringClientCore<Data> extends ClientSocketCore<Data> implement
   }
 
   recovered(event: RecoveryEvent): void {
-    this.tell(() => this.recovery.onRecovered?.(event))
+    announce(CLIENT_CHANNELS.recovery, this.handlers, this.socket, event, this.recovery.onRecovered)
   }
 
   published(message: PublishedMessage): void {

@@ -28,34 +28,63 @@ export function readForwardedFor(value: string): string[] {
 }
 
 /**
- * The `for` of each element of `Forwarded` (RFC 7239 section 4), the first proxy's first.
+ * The `for` of each element of `Forwarded` (RFC 7239 section 4), the first proxy's first. The value is cut into elements from
+ * its end, so that nothing that a client wrote changes how what its proxies appended is read: an open quote ends before it.
  * @param value as for {@link readForwardedFor}
- * @returns as {@link readForwardedFor}; an element without `for`, or with two, is empty; null if the value is malformed
+ * @returns as {@link readForwardedFor}; an element that is malformed, has no `for`, or two, is empty
  */
-export function readForwarded(value: string): string[] | null {
+export function readForwarded(value: string): string[] {
   const nodes: string[] = []
+  for (let end = value.length; end >= 0;) {
+    const comma = lastComma(value, end)
+    nodes.push(readElement(value.slice(comma + 1, end)))
+    end = comma
+  }
+  return nodes.reverse()
+}
+
+/** @returns the index of the last comma before `end` that is not in a quoted string, or -1 */
+function lastComma(value: string, end: number): number {
+  for (let i = end - 1; i >= 0; i--) {
+    const code = value.charCodeAt(i)
+    if (code === COMMA) return i
+    if (code === DQUOTE) i = openingQuote(value, i)
+  }
+  return -1
+}
+
+/** @returns the index of the quote that begins the quoted string which ends at `closing`, or -1 */
+function openingQuote(value: string, closing: number): number {
+  let i = closing - 1
+  while (i >= 0 && (value.charCodeAt(i) !== DQUOTE || isEscaped(value, i))) i--
+  return i
+}
+
+/** Whether an odd number of backslashes stands before a character. */
+function isEscaped(value: string, at: number): boolean {
+  let first = at
+  while (value.charCodeAt(first - 1) === BACKSLASH) first--
+  return (at - first) % 2 === 1
+}
+
+/** @returns the `for` of one element, without port and brackets; empty if there is none, or two, or the element is malformed */
+function readElement(element: string): string {
   let node: string | null = null
   for (let at = 0; ; at++) {
-    const equals = endOfName(value, at)
-    const name = trimOws(value, at, equals)
+    const equals = endOfName(element, at)
+    const name = trimOws(element, at, equals)
     at = equals
-    if (value.charCodeAt(at) === EQUALS) {
-      const end = endOfValue(value, at + 1)
-      const text = readValue(value.slice(at + 1, end))
-      if (text === null || !isToken(name)) return null
+    if (element.charCodeAt(at) === EQUALS) {
+      const end = endOfValue(element, at + 1)
+      const text = readValue(element.slice(at + 1, end))
+      if (text === null || !isToken(name)) return ''
       if (equalsIgnoringCase(name, 'for')) node = node === null ? withoutPort(text) : ''
-      at = skipOws(value, end)
+      at = skipOws(element, end)
     } else if (name !== '') {
-      return null
+      return ''
     }
-    const isOver = at >= value.length
-    if (isOver || value.charCodeAt(at) === COMMA) {
-      nodes.push(node ?? '')
-      node = null
-    } else if (value.charCodeAt(at) !== SEMICOLON) {
-      return null
-    }
-    if (isOver) return nodes
+    if (at >= element.length) return node ?? ''
+    if (element.charCodeAt(at) !== SEMICOLON) return ''
   }
 }
 
@@ -86,7 +115,17 @@ function endOfValue(value: string, at: number): number {
 /** @returns the content of a token or of a quoted string; null if it is neither */
 function readValue(text: string): string | null {
   if (text.charCodeAt(0) !== DQUOTE) return isToken(text) ? text : null
-  return /^"(?:[^"\\]|\\.)*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : null
+  let value = ''
+  let start = 1
+  for (let i = 1; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DQUOTE) return i === text.length - 1 ? value + text.slice(start, i) : null
+    if (code !== BACKSLASH) continue
+    value += text.slice(start, i)
+    // What follows a backslash stands for itself.
+    start = ++i
+  }
+  return null
 }
 
 function skipOws(value: string, at: number): number {

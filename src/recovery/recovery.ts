@@ -14,7 +14,7 @@ import type { ResolvedRecovery } from './options.js'
 import { publishedData } from './published-data.js'
 import type { LossReason } from './wire.js'
 
-/** What observers of a process may subscribe to: `{ socket, group, recovered, count | reason }`, each outcome for a member. */
+/** What observers of a process may subscribe to: each outcome for a member. See `ServerMessages` in src/server. */
 const OUTCOMES = channel('hawser:recovery')
 
 /** Counts of a server's recoverable groups since it was made. */

@@ -5,18 +5,23 @@ import type { Hub } from '../hub/hub.js'
 import { showAs } from '../inspect.js'
 import { Dispatcher } from '../service/dispatcher.js'
 import type { Handlers } from '../service/service.js'
+import { timedHandlers } from '../service/timed-handlers.js'
 import { BaseSocket, coreOf, shownFields } from '../socket/base-socket.js'
 import type { DriverOptions } from '../socket/driver-owner.js'
 import { SocketCore, type SocketInfo } from '../socket/socket-core.js'
+import { trafficOf } from '../socket/traffic.js'
 import type { Transport } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
 import { plainAddress } from './ip-address.js'
+import type { ServerMessages } from './server-messages.js'
 import type { ServerSocket } from './server-socket.js'
 import type { UpgradeInfo } from './upgrade-info.js'
 
 /** Gets the events of the connections of a route. An interface, so that a connection can be used without a server. */
 export interface SocketOwner {
   readonly hub: Hub<AcceptedSocket>
+  /** The path of the route, for observers. */
+  readonly path: string
   /** Called once, before `closed`, when the connection stops being open. */
   closing(core: ServerSocketCore): void
   /** The connection is over, before `onClose`. */
@@ -29,6 +34,18 @@ export interface SocketOwner {
   finished(core: ServerSocketCore): void
   /** An error occurred; `isHeard`: the service has an `onError`, or need not hear it. */
   failed(core: ServerSocketCore, error: Error, isHeard: boolean): void
+}
+
+/** The handlers of a connection: where the channel has a subscriber, each call is published when it is over. */
+function observed(handlers: Handlers<ServerSocket>, { path }: SocketOwner): Handlers<ServerSocket> {
+  if (!CHANNELS.handler.hasSubscribers) return handlers
+  return timedHandlers(handlers, (call) => {
+    CHANNELS.handler.publish({
+      ...call,
+      socket: call.socket as ServerSocket,
+      route: path,
+    } satisfies ServerMessages['hawser:handler'])
+  })
 }
 
 /** The parts of the request that its connection keeps. */
@@ -57,7 +74,7 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     super(transport, opening.info, connection, options)
     this.socket = new AcceptedSocket(this, opening)
     this.owner = owner
-    this.sink = new Dispatcher<ServerSocket>(this, handlers, options.limits)
+    this.sink = new Dispatcher<ServerSocket>(this, observed(handlers, owner), options.limits)
   }
 
   /** See `ServerSocket.clientAddress`. */
@@ -82,14 +99,19 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
 
   /** Calls `onOpen`, and begins to read. */
   open(head: Uint8Array): void {
-    if (CHANNELS.open.hasSubscribers) CHANNELS.open.publish({ socket: this.socket })
+    if (CHANNELS.open.hasSubscribers) {
+      CHANNELS.open.publish({
+        socket: this.socket,
+        route: this.owner.path,
+      } satisfies ServerMessages['hawser:open'])
+    }
     void this.sink.open()
     this.driver.start(head)
   }
 
   /** The handlers made for this connection alone; called before `open`. */
   use(handlers: Handlers<ServerSocket>): void {
-    this.sink.use(handlers)
+    this.sink.use(observed(handlers, this.owner))
   }
 
   /** Reports that a function of the application failed that is none of the handlers. */
@@ -113,7 +135,7 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
     if (event.type === 'message') {
       if (this.isOver) this.owner.received()
       this.messagesReceived++
-      if (CHANNELS.message.hasSubscribers) CHANNELS.message.publish({ socket: this.socket, data: event.data })
+      if (CHANNELS.message.hasSubscribers) this.publishMessage(event.data)
     } else if (event.type === 'error') {
       this.handleFailure(event.error, true)
     }
@@ -121,7 +143,10 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
   }
 
   override handleFailure(error: Error, isHeard: boolean): void {
-    if (CHANNELS.error.hasSubscribers) CHANNELS.error.publish({ socket: this.socket, error })
+    if (CHANNELS.error.hasSubscribers) {
+      const { socket, owner } = this
+      CHANNELS.error.publish({ socket, route: owner.path, error } satisfies ServerMessages['hawser:error'])
+    }
     this.owner.failed(this, error, isHeard)
   }
 
@@ -134,8 +159,24 @@ export class ServerSocketCore extends SocketCore<AcceptedSocket> {
   }
 
   protected override detach(info: CloseInfo): void {
-    if (CHANNELS.close.hasSubscribers) CHANNELS.close.publish({ socket: this.socket, info })
+    if (CHANNELS.close.hasSubscribers) {
+      CHANNELS.close.publish({
+        socket: this.socket,
+        route: this.owner.path,
+        info,
+        messagesReceived: this.messagesReceived,
+        ...trafficOf(this.driver),
+      } satisfies ServerMessages['hawser:close'])
+    }
     this.owner.closed(this, info)
+  }
+
+  private publishMessage(data: string | Buffer): void {
+    CHANNELS.message.publish({
+      socket: this.socket,
+      route: this.owner.path,
+      data,
+    } satisfies ServerMessages['hawser:message'])
   }
 
   protected override beginClosing(): void {

@@ -1,5 +1,6 @@
 import { readCloseOptions, type CloseOptions, type ClosePlan } from './close-options.js'
 import { CHANNELS } from './diagnostics.js'
+import type { ObservedServer, ServerMessages } from './server-messages.js'
 import type { Listener } from './listener.js'
 import type { ServerCore } from './server-core.js'
 import { orderOfTurns, SpreadClose } from './spread-close.js'
@@ -11,14 +12,15 @@ const MAX_LAST_REQUESTS_MS = 1_000
 export class Closing {
   /** Aborted when the server stops: at the call of `close`, or when a spread is over. */
   readonly stopper = new AbortController()
-  private readonly server: object
+  private readonly server: ObservedServer
   private readonly core: ServerCore
   private readonly listener: Listener
   private plan: ClosePlan | null = null
   private isPublished = false
+  private isOver = false
 
   /** @param server as the application has it, for observers */
-  constructor(server: object, core: ServerCore, listener: Listener) {
+  constructor(server: ObservedServer, core: ServerCore, listener: Listener) {
     this.server = server
     this.core = core
     this.listener = listener
@@ -41,6 +43,7 @@ export class Closing {
     // Without a spread everything begins within the call.
     if (core.spread !== null) await core.spread.over
     await this.end(this.plan)
+    this.publishClosed()
   }
 
   /** See `WebSocketServer.terminate`. */
@@ -54,6 +57,9 @@ export class Closing {
     // Not awaited: if the message that this node leaves is lost, the other nodes forget it after `presenceTtlMs`.
     core.recovery?.close()
     void core.node?.close()
+    void core.untilFinished().then(() => {
+      this.publishClosed()
+    })
   }
 
   private beginSpread(plan: ClosePlan): void {
@@ -112,12 +118,23 @@ export class Closing {
   private publish(spreadMs: number): void {
     if (!CHANNELS.closing.hasSubscribers) return
     const remaining = this.core.spread?.countWaiting() ?? 0
-    CHANNELS.closing.publish({ server: this.server, remaining, spreadMs })
+    CHANNELS.closing.publish({
+      server: this.server,
+      remaining,
+      spreadMs,
+    } satisfies ServerMessages['hawser:closing'])
   }
 
   private publishEnd(spreadMs: number): void {
     if (this.isPublished) return
     this.isPublished = true
     this.publish(spreadMs)
+  }
+
+  private publishClosed(): void {
+    if (this.isOver) return
+    this.isOver = true
+    if (!CHANNELS.closed.hasSubscribers) return
+    CHANNELS.closed.publish({ server: this.server } satisfies ServerMessages['hawser:closed'])
   }
 }

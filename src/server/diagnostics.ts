@@ -2,30 +2,25 @@ import { channel } from 'node:diagnostics_channel'
 import type { BackplaneStats } from '../backplane/backplane.js'
 import { createQuotaCounts, type QuotaStats } from './quota-stats.js'
 import type { RecoveryStats } from '../recovery/recovery.js'
+import { trafficOf, type TrafficCounts } from '../socket/traffic.js'
 
 /**
- * What observers of a process may subscribe to, by `node:diagnostics_channel`. Servers publish, and clients do not: a socket
- * in a message is a ServerSocket. Nothing is made for a channel without a subscriber.
- *
- * | channel | message |
- * |---|---|
- * | `hawser:upgrade` | `{ url, remoteAddress, isAccepted }`: an upgrade was answered |
- * | `hawser:open` | `{ socket }`: before `onOpen` |
- * | `hawser:message` | `{ socket, data }`: before its handler |
- * | `hawser:close` | `{ socket, info }`: before `onClose` |
- * | `hawser:error` | `{ socket, error }`: of the peer, the network or a handler |
- * | `hawser:closing` | `{ server, remaining, spreadMs }`: a server begins to close, is hastened, or has closed its last connection (`remaining` 0) |
- *
- * Members that came back are told of by `hawser:recovery`: src/recovery/recovery.ts.
- * The backplanes over brokers publish to `hawser:backplane`: src/brokers/broker-link.ts.
+ * What observers of a process may subscribe to, by `node:diagnostics_channel`: see `ServerMessages`, and docs/observability.md,
+ * which has the channels of clients (`client/diagnostics.ts`), of recoverable groups (`recovery/recovery.ts`) and of backplanes
+ * over brokers (`brokers/broker-link.ts`) as well. Nothing is made for a channel without a subscriber.
  */
 export const CHANNELS = {
+  server: channel('hawser:server'),
   upgrade: channel('hawser:upgrade'),
   open: channel('hawser:open'),
   message: channel('hawser:message'),
-  close: channel('hawser:close'),
+  handler: channel('hawser:handler'),
+  quota: channel('hawser:quota'),
   error: channel('hawser:error'),
+  close: channel('hawser:close'),
+  serverError: channel('hawser:server-error'),
   closing: channel('hawser:closing'),
+  closed: channel('hawser:closed'),
 } as const
 
 /** What went through a route, or a server, since it was made. */
@@ -76,10 +71,7 @@ export interface SocketList<S> extends Iterable<S> {
 /** What a connection counts by itself. */
 export interface Counted {
   readonly messagesReceived: number
-  readonly driver: {
-    readonly flow: { readonly messagesSent: number }
-    readonly counter: object
-  }
+  readonly driver: TrafficCounts
 }
 
 /** Sums of what connections count: each is added when it is over, or when the sums are read. */
@@ -99,13 +91,10 @@ export class Counters {
   /** Adds what a connection counted. */
   add(one: Counted): void {
     this.messagesReceived += one.messagesReceived
-    this.messagesSent += one.driver.flow.messagesSent
-    const { bytesRead = 0, bytesWritten = 0 } = one.driver.counter as {
-      bytesRead?: number
-      bytesWritten?: number
-    }
-    this.bytesReceived += bytesRead
-    this.bytesSent += bytesWritten
+    const { messagesSent, bytesReceived, bytesSent } = trafficOf(one.driver)
+    this.messagesSent += messagesSent
+    this.bytesReceived += bytesReceived
+    this.bytesSent += bytesSent
   }
 
   /** The sums, with those that are there now. */

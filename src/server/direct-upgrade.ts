@@ -17,7 +17,8 @@ import { HandleTransport } from '../transport/handle-transport.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import type { ServerCore } from './server-core.js'
-import { EarlyData, Upgrade } from './upgrade.js'
+import { EarlyData } from './early-data.js'
+import { Upgrade } from './upgrade.js'
 
 const NO_BYTES = new Uint8Array(0)
 

@@ -1,7 +1,7 @@
 import { number, readOptions, type Checks } from '../check.js'
 import { HandshakeError, type HandshakeErrorCode } from '../errors.js'
 import { addressKey } from './ip-address.js'
-import { average, burst, rateOf } from './quota-options.js'
+import { average, burst, needs, rateOf } from './quota-options.js'
 import type { QuotaStats } from './quota-stats.js'
 import type { RateLimit } from './rate-limit.js'
 
@@ -26,7 +26,7 @@ const CHECKS = {
   burst,
   perSecondPerAddress: average,
   burstPerAddress: burst,
-  maxAddresses: number({ min: 2, max: 2 ** 24, integer: true }, DEFAULT_MAX_ADDRESSES),
+  maxAddresses: number({ min: 2, max: 2 ** 24, integer: true }, undefined),
 } satisfies Checks<HandshakeQuotaOptions>
 
 /** The names of the options. */
@@ -156,5 +156,9 @@ export function readHandshakeQuotas(name: string, value: unknown): HandshakeQuot
     read.perSecondPerAddress,
     read.burstPerAddress,
   )
-  return all === null && each === null ? null : new HandshakeQuotas(all, each, read.maxAddresses)
+  if (each === null && read.maxAddresses !== undefined) {
+    throw needs(`${prefix}maxAddresses`, prefix, ['perSecondPerAddress'])
+  }
+  if (all === null && each === null) return null
+  return new HandshakeQuotas(all, each, read.maxAddresses ?? DEFAULT_MAX_ADDRESSES)
 }

@@ -158,6 +158,10 @@ export class HttpUpgrade extends Upgrade {
     return certificate !== undefined && Object.keys(certificate).length > 0 ? certificate : undefined
   }
 
+  protected override get malformedHeaders(): HeaderFields {
+    return HeaderFields.fromRawHeaders(this.incoming.rawHeaders)
+  }
+
   destroy(): void {
     this.duplex.destroy()
   }

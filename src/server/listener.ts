@@ -94,7 +94,9 @@ export class Listener {
       server.close()
       throw new InvalidStateError('the server was closed')
     }
-    server.on('error', this.core.options.onError)
+    server.on('error', (error) => {
+      this.core.reportError(error, 'the server')
+    })
     server.on('upgrade', this.upgradeOwn)
     this.isShared = reusePort || cluster.isWorker
     this.openDirectly(server)

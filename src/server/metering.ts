@@ -5,8 +5,10 @@ import { Hold } from '../socket/run-loop.js'
 import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { ServerSocketCore, SocketOwner } from './accepted-socket.js'
 import { ConnectionMeter } from './connection-meter.js'
+import { CHANNELS } from './diagnostics.js'
 import type { ConnectionQuotas, QuotaAction, QuotaKind } from './quota-options.js'
 import type { QuotaStats } from './quota-stats.js'
+import type { ServerMessages } from './server-messages.js'
 
 /** The owner of a connection that has quotas. */
 export interface MeteredOwner extends SocketOwner {
@@ -86,25 +88,46 @@ export class Metering extends ConnectionMeter implements Timed {
   private goesOn(quota: QuotaKind, now: number): boolean {
     const { owner } = this
     const { driver } = this.core
-    const action = this.decide(quota)
+    const action = this.actionFor(quota)
+    if (CHANNELS.quota.hasSubscribers) this.publish(quota, action)
     if (action === 'allow') {
       owner.quotaExceeded('allowed')
       return true
     }
-    if (action === 'pause' && driver.connection.readyState === ReadyState.OPEN) {
+    if (action === 'pause') {
       owner.quotaExceeded('pauses')
       this.owe(now)
       driver.hold(Hold.QUOTA)
       timerWheel.schedule(this, this.roomAt)
       return true
     }
-    if (action === 'close' && driver.connection.isSendable) {
+    if (action === 'close') {
       owner.quotaExceeded('closed')
       const error = this.errorOf(quota, now)
       driver.connection.failOverLimit(error, false)
       driver.fail(error.closeCode, error.message)
     }
     return false
+  }
+
+  /** What happens above a quota: what is chosen, as long as the connection is open; from then on what is above it is dropped. */
+  private actionFor(quota: QuotaKind): QuotaAction {
+    const { connection } = this.core.driver
+    const chosen = this.decide(quota)
+    if (chosen === 'pause' && connection.readyState !== ReadyState.OPEN) return 'drop'
+    if (chosen === 'close' && !connection.isSendable) return 'drop'
+    return chosen ?? 'drop'
+  }
+
+  private publish(quota: QuotaKind, action: QuotaAction): void {
+    const { excesses, core, owner } = this
+    CHANNELS.quota.publish({
+      socket: core.socket,
+      route: owner.path,
+      quota,
+      action,
+      excesses,
+    } satisfies ServerMessages['hawser:quota'])
   }
 
   /** @returns null: the application failed, and so has the connection */

@@ -6,7 +6,7 @@ import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   boolean,
   numberOrOff,
-  oneOf,
+  requiredOneOf,
   optionalFunction,
   optionalObject,
   readOptions,
@@ -191,6 +191,7 @@ export interface ResolvedServerOptions extends ResolvedServiceSettings {
   readonly isErrorHeard: boolean
 }
 
+const forwarded = requiredOneOf<ForwardedHeader>(['X-Forwarded-For', 'Forwarded'])
 const COUNT = numberOrOff({ min: 1, integer: true }, Infinity)
 
 const CHECKS = {
@@ -206,7 +207,8 @@ const CHECKS = {
   quotas: (name: string, value: unknown) => readQuotas(name, value) ?? null,
   handshakeQuotas: readHandshakeQuotas,
   trustedProxies: checkTrustedProxies,
-  forwardedHeader: oneOf<ForwardedHeader>(['X-Forwarded-For', 'Forwarded'], 'X-Forwarded-For'),
+  forwardedHeader: (name: string, value: unknown) =>
+    value === undefined ? undefined : forwarded(name, value),
   backplane: unchecked<Backplane | undefined>(),
   presenceTtlMs: unchecked<number | undefined>(),
   hubLimits: unchecked<HubLimitOptions | undefined>(),
@@ -235,13 +237,18 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   const {
     perMessageDeflate: deflate,
     onError,
+    forwardedHeader,
     ...read
   } = readOptions('ServerOptions', options, CHECKS, ADVICE)
+  if (forwardedHeader !== undefined && read.trustedProxies === null) {
+    throw new TypeError('forwardedHeader needs trustedProxies, which names no proxy')
+  }
   return {
     ...read,
     limits: gatherLimits(read, SERVER_LIMITS),
     // All extensions, in the order in which a message passes them.
     extensions: new Extensions([...deflate]),
+    forwardedHeader: forwardedHeader ?? 'X-Forwarded-For',
     onError: contained(onError, {}),
     isErrorHeard: onError !== undefined,
   }

@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream'
 import { canSeePendingResponse, pendingResponse } from '../native/pending-response.js'
 import { ignoreErrors } from '../socket/handshake-io.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
-import { EarlyData } from './upgrade.js'
+import { EarlyData } from './early-data.js'
 
 /** The first response that a stream waits for, except that to `request`, if there is one. */
 export type OwedAnswer = (stream: Duplex, request: IncomingMessage) => ServerResponse | null

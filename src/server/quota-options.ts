@@ -65,8 +65,8 @@ export const burst: Check<number | undefined> = (name, value) =>
 
 const ACTIONS: readonly unknown[] = ['close', 'pause', 'drop']
 
-function readAction(name: string, value: unknown): Exclude<QuotaAction, 'allow'> | QuotaDecider {
-  if (value === undefined) return 'close'
+function readAction(name: string, value: unknown): Exclude<QuotaAction, 'allow'> | QuotaDecider | undefined {
+  if (value === undefined) return undefined
   if (typeof value !== 'function' && !ACTIONS.includes(value)) {
     throw new TypeError(`${name} must be 'close', 'pause', 'drop' or a function, not ${showValue(value)}`)
   }
@@ -83,8 +83,22 @@ const CHECKS = {
   onExceeded: readAction,
 } satisfies Checks<QuotaOptions>
 
+/** The options that turn a quota on. */
+const AVERAGES = ['messagesPerSecond', 'bytesPerSecond', 'controlFramesPerSecond']
+
 /** The names of the options. */
 export const QUOTA_NAMES = Object.freeze(Object.keys(CHECKS))
+
+/**
+ * The error for an option that has no effect without others.
+ * @param prefix stands before the names of the others
+ */
+export function needs(option: string, prefix: string, others: readonly string[]): TypeError {
+  const [last = '', ...rest] = others.map((name) => prefix + name).reverse()
+  const list =
+    rest.length === 0 ? `${last}, which is off` : `${rest.reverse().join(', ')} or ${last}, which are off`
+  return new TypeError(`${option} needs ${list}`)
+}
 
 /**
  * Makes the limit of an average and a burst.
@@ -102,7 +116,7 @@ export function rateOf(
   if (perSecond !== Infinity) {
     return new RateLimit(perSecond, given ?? Math.max(Math.ceil(perSecond), least))
   }
-  if (given !== undefined) throw new TypeError(`${burstName} needs ${perSecondName}, which is off`)
+  if (given !== undefined) throw needs(burstName, '', [perSecondName])
   return null
 }
 
@@ -119,7 +133,7 @@ export class ConnectionQuotas {
   constructor(read: Read<typeof CHECKS>, prefix: string, maxMessageBytes: number) {
     this.read = read
     this.prefix = prefix
-    this.onExceeded = read.onExceeded
+    this.onExceeded = read.onExceeded ?? 'close'
     const names = (average: string, burst: string): readonly [string, string] => [
       prefix + average,
       prefix + burst,
@@ -156,7 +170,7 @@ export class ConnectionQuotas {
 /**
  * Checks the quotas of a server or a service.
  * @returns null: all are off; undefined: none are given
- * @throws TypeError or RangeError with the option's name, value and range
+ * @throws TypeError or RangeError with the option's name, value and range; TypeError for an option that needs a quota which is off
  */
 export function readQuotas(name: string, value: unknown): ConnectionQuotas | null | undefined {
   if (value === undefined) return undefined
@@ -164,5 +178,7 @@ export function readQuotas(name: string, value: unknown): ConnectionQuotas | nul
   const prefix = `${name}.`
   const read = readOptions(name, value as QuotaOptions, CHECKS, { prefix })
   const quotas = new ConnectionQuotas(read, prefix, 0)
-  return quotas.isOff ? null : quotas
+  if (!quotas.isOff) return quotas
+  if (read.onExceeded !== undefined) throw needs(`${prefix}onExceeded`, prefix, AVERAGES)
+  return null
 }

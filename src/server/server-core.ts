@@ -8,14 +8,13 @@ import type { PreparedMessage } from '../connection/prepared-message.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { Hub } from '../hub/hub.js'
 import type { Recovery } from '../recovery/recovery.js'
-import { refuseSurplus, showValue } from '../check.js'
-import { showAs } from '../inspect.js'
+import { showValue } from '../check.js'
 import type { Handlers } from '../service/service.js'
-import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
+import type { Delivery, FanOutOptions } from '../socket/fan-out.js'
 import { Waiters } from '../socket/waiters.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
-import { Counters, type ServerStats, type SocketList } from './diagnostics.js'
+import { CHANNELS, Counters, type ServerStats, type SocketList } from './diagnostics.js'
 import type { SpreadClose } from './spread-close.js'
 import {
   resolveServiceSettings,
@@ -23,6 +22,8 @@ import {
   type ResolvedServiceSettings,
 } from './options.js'
 import { RouteTable } from './path-matching.js'
+import type { ObservedServer, ServerMessages } from './server-messages.js'
+import { RouteView, SocketsView } from './route-view.js'
 import { isSocketOf, type AcceptedSocket, type ServerSocketCore } from './accepted-socket.js'
 import { HandshakeRefusal } from './handshake-quotas.js'
 import { addressKey } from './ip-address.js'
@@ -70,13 +71,17 @@ export class ServerCore {
   private readonly allFinished = new Waiters<void>()
   /** All open connections, for sending: made when it is first used after a change, and never modified. */
   private openList: readonly AcceptedSocket[] | null = null
+  /** The server as the application has it, for observers. */
+  private readonly server: ObservedServer
 
-  constructor(options: ResolvedServerOptions) {
+  /** @param server as the application has it */
+  constructor(options: ResolvedServerOptions, server: ObservedServer) {
+    this.server = server
     this.options = options
     this.sockets = new SocketsView(this.inUse)
     this.node = createLocalNode(options.backplane, {
       presenceTtlMs: options.presenceTtlMs,
-      onError: options.isErrorHeard ? options.onError : undefined,
+      onError: (error) => this.reportBackplane(error),
     })
     this.recovery = makeRecovery(this)
     this.hub = new Hub<AcceptedSocket>({
@@ -103,29 +108,42 @@ export class ServerCore {
    * @returns null: a function of the application failed, which is reported
    */
   clientOf(peer: PeerOfUpgrade, headers: HeaderFields): string | null {
-    const { trustedProxies, forwardedHeader, onError } = this.options
+    const { trustedProxies, forwardedHeader } = this.options
     try {
       return clientAddressOf(peer, headers, trustedProxies, forwardedHeader)
     } catch (error) {
-      onError(toError(error), 'the decision on an upgrade')
+      this.reportError(toError(error), 'the decision on an upgrade')
       return null
     }
   }
 
-  /** The reason to reject another connection from an address, for a route; null: there is room for it. */
-  refusal(address: string, route: ServedRoute): HandshakeError | null {
-    if (this.isClosing) return new HandshakeError('HAWSER_SERVER_CLOSING')
-    const { maxConnections, maxConnectionsPerAddress, handshakeQuotas } = this.options
-    const overQuota = handshakeQuotas === null ? null : handshakeQuotas.refusal(address, monotonicNow())
-    if (overQuota !== null) {
-      route.quotaExceeded(overQuota.counted)
-      return overQuota
-    }
-    const isFull =
+  /**
+   * Counts a handshake, for a route or for none, against the quotas.
+   * @returns the reason to reject it; null: there is room for it
+   */
+  overQuota(address: string, route: ServedRoute | null): HandshakeError | null {
+    const { handshakeQuotas } = this.options
+    const refusal = handshakeQuotas === null ? null : handshakeQuotas.refusal(address, monotonicNow())
+    if (refusal === null) return null
+    if (route === null) this.counters.quotas[refusal.counted]++
+    else route.quotaExceeded(refusal.counted)
+    return refusal
+  }
+
+  /** Whether there is no room for another connection of an address. */
+  isFull(address: string): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.options
+    return (
       this.connectionCount + this.undecided.size >= maxConnections ||
       (maxConnectionsPerAddress !== Infinity &&
         (this.perAddress.get(addressKey(address)) ?? 0) >= maxConnectionsPerAddress)
-    return isFull ? new HandshakeError('HAWSER_TOO_MANY_CONNECTIONS') : null
+    )
+  }
+
+  /** Reports an error that is none of a connection's: to observers, and to the `onError` of the server. */
+  reportError(error: Error, what: string): void {
+    this.publishError(error, what)
+    this.options.onError(error, what)
   }
 
   /** Counts connections and undecided upgrades by address, only where there is a limit. */
@@ -207,6 +225,11 @@ export class ServerCore {
     if (this.unfinished === 0) this.allFinished.resolveAll()
   }
 
+  /** Waits until no connection is left, and no handler runs any more: however long that takes. */
+  async untilFinished(): Promise<void> {
+    if (this.unfinished > 0) await this.allFinished.wait({})
+  }
+
   /** Waits until no handler runs any more; what is left at `deadline`, of `performance.now()`, is cut. */
   async handlersEnd(deadline: number): Promise<void> {
     if (this.unfinished === 0) return
@@ -236,6 +259,20 @@ export class ServerCore {
   /** Whether the server closes, and how many open connections wait for their turn: of all routes, or of one. */
   closingStats(route?: ServedRoute): Pick<ServerStats, 'isClosing' | 'waitingToClose'> {
     return { isClosing: this.isClosing, waitingToClose: this.spread?.countWaiting(route) ?? 0 }
+  }
+
+  /** @returns false: it is to become a warning */
+  private reportBackplane(error: Error): boolean {
+    const { isErrorHeard, onError } = this.options
+    this.publishError(error, 'the backplane')
+    if (isErrorHeard) onError(error, 'the backplane')
+    return isErrorHeard
+  }
+
+  private publishError(error: Error, what: string): void {
+    if (!CHANNELS.serverError.hasSubscribers) return
+    const { server } = this
+    CHANNELS.serverError.publish({ server, error, what } satisfies ServerMessages['hawser:server-error'])
   }
 }
 
@@ -359,61 +396,3 @@ export class ServedRoute implements MeteredOwner {
     )
   }
 }
-
-/** A route as the application has it: what {@link Route} says, and nothing else. */
-class RouteView implements Route {
-  readonly #route: ServedRoute
-  readonly #sockets: SocketList<ServerSocket>
-
-  constructor(route: ServedRoute) {
-    this.#route = route
-    this.#sockets = new SocketsView([route])
-  }
-
-  get path(): string {
-    return this.#route.path
-  }
-
-  get sockets(): SocketList<ServerSocket> {
-    return this.#sockets
-  }
-
-  get connectionCount(): number {
-    return this.#route.connections.size
-  }
-
-  broadcast(
-    data: MessageData | PreparedMessage,
-    options?: FanOutOptions<ServerSocket>,
-    surplus?: unknown,
-  ): Delivery {
-    refuseSurplus(surplus, 'broadcast(data, options)', NO_CALLBACK)
-    return this.#route.broadcast(data, options)
-  }
-
-  stats(): ServerStats {
-    return this.#route.stats()
-  }
-}
-showAs(RouteView, 'Route', ({ path, connectionCount }) => ({ path, connections: connectionCount }))
-
-/** The connections of one route or several, as the application has them. */
-class SocketsView implements SocketList<AcceptedSocket> {
-  readonly #routes: Iterable<ServedRoute>
-
-  constructor(routes: Iterable<ServedRoute>) {
-    this.#routes = routes
-  }
-
-  get size(): number {
-    let size = 0
-    for (const { connections } of this.#routes) size += connections.size
-    return size
-  }
-
-  *[Symbol.iterator](): Generator<AcceptedSocket, void, undefined> {
-    // A copy of the routes: one that loses its last connection and gets another would come twice.
-    for (const { connections } of [...this.#routes]) for (const { socket } of connections) yield socket
-  }
-}
-showAs(SocketsView, 'SocketList', ({ size }) => ({ size }))

@@ -12,6 +12,7 @@ interface Owner {
   readonly options: ResolvedServerOptions
   readonly hub: Hub<AcceptedSocket>
   readonly node: Pick<Remote, 'send'> | null
+  reportError(error: Error, what: string): void
 }
 
 /**
@@ -37,7 +38,7 @@ export function makeRecovery(owner: Owner): Recovery<AcceptedSocket> | null {
       owner.node?.send({ kind: 'group', group, payload, compress, position }, null)
     },
     onError: (error) => {
-      options.onError(error, 'the history of recoverable groups')
+      owner.reportError(error, 'the history of recoverable groups')
     },
   })
 }

@@ -98,7 +98,7 @@ export interface PeerOfUpgrade {
 /**
  * The address of the client: the peer's, or, as long as that is a trusted proxy, the one that it reports. So it is the
  * right-most entry of the header that no trusted proxy has; if all of them are trusted, the left-most. What clients write
- * stands to the left of that. Where a proxy reports no address, it is the peer's.
+ * stands to the left of that. Where an entry is not an address, it is that of the proxy that wrote the entry: the last one known.
  * @param trust null: no proxy is trusted
  * @throws what the application's function throws; TypeError if it returns a promise
  */
@@ -114,12 +114,11 @@ export function clientAddressOf(
   const value = headers.get(header)
   if (value === undefined) return peer
   const entries = header === 'Forwarded' ? readForwarded(value) : readForwardedFor(value)
-  if (entries === null) return peer
   let client = peer
   for (let hop = 1; hop <= entries.length; hop++) {
     const entry = entries[entries.length - hop] as string
     const groups = parseAddress(entry)
-    if (groups === null) return peer
+    if (groups === null) break
     client = ownText(entry, groups)
     if (!trust(client, hop)) break
   }

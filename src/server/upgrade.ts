@@ -4,12 +4,15 @@ import { HandshakeError, toError } from '../errors.js'
 import type { Agreement } from '../extension/extension.js'
 import { formatRejection, formatUpgradeResponse, type UpgradeRequest } from '../handshake/server-handshake.js'
 import { chooseProtocol } from '../handshake/subprotocol.js'
+import { HeaderFields } from '../handshake/header-fields.js'
 import { refusePromise, showValue } from '../check.js'
 import { chooseRecovery, innerProtocols, isRecoveryProtocol } from '../recovery/wire.js'
 import type { SocketInfo } from '../socket/socket-core.js'
-import { timerWheel, type Timed } from '../transport/timer-wheel.js'
+import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import { CHANNELS } from './diagnostics.js'
+import type { ServerMessages } from './server-messages.js'
+import { plainAddress } from './ip-address.js'
 import { isOriginAllowed } from '../handshake/origin.js'
 import { MeteredSocketCore } from './metered-socket.js'
 import { NO_PARAMS, type Params } from './path-matching.js'
@@ -19,41 +22,6 @@ import { makeRecoveringCore } from './recovering-socket.js'
 import { AnswerDecision, LeftDecision, RoutedDecision } from './routed-decision.js'
 import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
-
-const NO_BYTES = Buffer.alloc(0)
-
-/** A peer that sends more than this before its upgrade is answered is no longer read. */
-export const MAX_EARLY_DATA_BYTES = 64 * 1024
-
-/**
- * The bytes that a peer sends before its upgrade is answered. They are copied into one buffer that doubles: the cost grows
- * linearly with the bytes, and one-byte chunks take no more memory than large ones.
- */
-export class EarlyData {
-  private buffer: Buffer = NO_BYTES
-  private length = 0
-
-  /** @returns whether more may come; false: above {@link MAX_EARLY_DATA_BYTES}, stop reading */
-  push(chunk: Uint8Array): boolean {
-    const length = this.length + chunk.length
-    if (length > this.buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.buffer.length))
-      this.buffer.copy(larger, 0, 0, this.length)
-      this.buffer = larger
-    }
-    this.buffer.set(chunk, this.length)
-    this.length = length
-    return length <= MAX_EARLY_DATA_BYTES
-  }
-
-  /** All bytes: from now on they are the caller's, and not kept here. */
-  take(): Buffer {
-    const bytes = this.buffer.subarray(0, this.length)
-    this.buffer = NO_BYTES
-    this.length = 0
-    return bytes
-  }
-}
 
 /** An owner that ignores every event: for a connection that is cut before its socket exists. */
 const NOBODY: TransportOwner = {
@@ -65,6 +33,12 @@ const NOBODY: TransportOwner = {
 
 /** Decides where the service does not. */
 const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
+
+/** The fields of a request of which nothing is known. */
+const NO_FIELDS = HeaderFields.fromPairs([])
+
+/** The status of a response: three digits after `HTTP/1.1 `. */
+const statusOf = (response: Uint8Array): number => Number(String.fromCharCode(...response.subarray(9, 12)))
 
 const pathOf = (target: string): string => target.split('?', 1)[0] as string
 
@@ -89,8 +63,8 @@ export abstract class Upgrade implements Timed {
   private request: UpgradeRequest | null = null
   private params: Params | null = NO_PARAMS
   private lazyInfo: RequestInfo | null = null
-  /** The answer to a request that has no route, until it is its turn. */
-  private refusal: HandshakeError | null = null
+  /** Why the request is not a handshake; null: it is one. */
+  private malformed: HandshakeError | null = null
   /** Whether the upgrade is decided. */
   private isOver = false
 
@@ -111,51 +85,61 @@ export abstract class Upgrade implements Timed {
     if (request instanceof HandshakeError) {
       // Malformed as it is, a request for the path of a route is for this server.
       const isOurs = core.hasRoute(pathOf(this.target))
-      if (isOurs || !this.isLeftToOthers(null)) this.rejectInTurn(request)
+      if (!isOurs && this.isLeftToOthers(null)) return
+      this.malformed = request
+      this.takeTurn()
       return
     }
     const found = byHand === undefined ? core.routes.find(request.path) : { route: byHand, params: NO_PARAMS }
     if (found === undefined) {
-      if (!this.isLeftToOthers(pathOf(this.target))) this.rejectInTurn(core.noRoute())
-      return
+      if (this.isLeftToOthers(pathOf(this.target))) return
+    } else {
+      if (core.isClosing && this.isLeftToSuccessor(request.path)) return
+      this.route = found.route
+      this.params = found.params
     }
-    if (core.isClosing && this.isLeftToSuccessor(request.path)) return
     this.request = request
-    this.route = found.route
-    this.params = found.params
     this.takeTurn()
   }
 
-  /** Called when all earlier requests of the connection are answered. */
+  /** Called when all earlier requests of the connection are answered: the address of the client, and the limits. */
   protected turnCame(): void {
-    const { refusal, route, request } = this
-    if (refusal !== null) this.rejectBeforeDecision(refusal)
-    else if (route !== null && request !== null) this.admit(route, request)
-  }
-
-  /** Called when the connection is over before its turn came. */
-  protected lostBeforeTurn(): void {
-    this.countRejected()
-  }
-
-  /** The limits: from here on all earlier requests of the connection are answered. */
-  private admit(route: ServedRoute, request: UpgradeRequest): void {
-    const { core } = this
-    const client = core.clientOf(this, request.headers)
+    const { core, route, request } = this
+    const client = core.clientOf(this, request?.headers ?? this.malformedHeaders)
     if (client === null) {
       this.rejectBeforeDecision(new HandshakeError('HAWSER_UPGRADE_FAILED'))
       return
     }
-    const refusal =
-      this.params === null ? new HandshakeError('HAWSER_INVALID_TARGET') : core.refusal(client, route)
+    this.clientAddress = client
+    const refusal = this.refusalOf(client)
     if (refusal !== null) {
       this.rejectBeforeDecision(refusal)
       return
     }
-    this.clientAddress = client
     core.countAddress(client, 1)
     core.undecided.add(this)
-    this.checkOrigin(route, request)
+    // What has neither is refused above.
+    this.checkOrigin(route as ServedRoute, request as UpgradeRequest)
+  }
+
+  /** Called when the connection is over before its turn came. */
+  protected lostBeforeTurn(): void {
+    this.countRejected(null, null)
+  }
+
+  /**
+   * The reason to refuse the request before the application decides; null: there is none. A request that is refused for any
+   * of these reasons counts for the quotas as well, or a flood of them would be free.
+   */
+  private refusalOf(client: string): HandshakeError | null {
+    const { core, route } = this
+    if (route !== null && core.isClosing) return new HandshakeError('HAWSER_SERVER_CLOSING')
+    const overQuota = core.overQuota(client, route)
+    if (overQuota !== null) return overQuota
+    if (this.malformed !== null) return this.malformed
+    if (route === null) return core.noRoute()
+    if (this.params === null) return new HandshakeError('HAWSER_INVALID_TARGET')
+    return core.isFull(client) ? new HandshakeError('HAWSER_TOO_MANY_CONNECTIONS') : null
   }
 
   private checkOrigin(route: ServedRoute, request: UpgradeRequest): void {
@@ -195,9 +179,9 @@ export abstract class Upgrade implements Timed {
         this.accept(decision instanceof RoutedDecision ? this.moveTo(decision) : route, request, decision)
       } else if (decision instanceof RejectDecision) {
         const { status, body, headers } = decision
-        this.rejectDecided(formatRejection(status, { body, headers }))
+        this.rejectDecided(formatRejection(status, { body, headers }), null)
       } else if (decision instanceof AnswerDecision) {
-        this.rejectDecided(decision.response)
+        this.rejectDecided(decision.response, null)
       } else if (decision instanceof LeftDecision) {
         this.markDecided()
         this.leave()
@@ -231,7 +215,7 @@ export abstract class Upgrade implements Timed {
     const transport = this.writeAccept(head)
     this.markDecided()
     core.connectionCount++
-    this.publish(true)
+    this.publish(101, null)
     try {
       const extensions = agreement?.response ?? ''
       const info = { url: request.target, protocol: protocol ?? '', extensions, secure, remoteAddress }
@@ -241,7 +225,7 @@ export abstract class Upgrade implements Timed {
       transport.setOwner(NOBODY)
       transport.destroy()
       core.disconnected(this.clientAddress)
-      core.options.onError(toError(error), 'the start of a connection')
+      core.reportError(toError(error), 'the start of a connection')
     }
   }
 
@@ -296,7 +280,7 @@ export abstract class Upgrade implements Timed {
 
   /** Rejects the upgrade, if it is not decided. */
   fail(error: HandshakeError): void {
-    if (!this.isOver) this.rejectDecided(this.core.rejectionOf(error))
+    if (!this.isOver) this.rejectDecided(this.core.rejectionOf(error), error)
   }
 
   timeIsUp(_now: number): void {
@@ -309,7 +293,7 @@ export abstract class Upgrade implements Timed {
     if (this.isOver || this.route === null) return
     this.markDecided()
     this.releaseRejected()
-    this.countRejected()
+    this.countRejected(null, null)
   }
 
   /** When the handshake fails if it is not done, of `monotonicNow`. */
@@ -353,21 +337,21 @@ export abstract class Upgrade implements Timed {
     return false
   }
 
-  private rejectInTurn(error: HandshakeError): void {
-    this.refusal = error
-    this.takeTurn()
+  /** The header fields of a request that is not a handshake, as far as they are known. */
+  protected get malformedHeaders(): HeaderFields {
+    return NO_FIELDS
   }
 
   /** Rejects before there is anything to decide. */
   private rejectBeforeDecision(error: HandshakeError): void {
     this.isOver = true
-    this.reject(this.core.rejectionOf(error))
+    this.reject(this.core.rejectionOf(error), error)
   }
 
-  /** Decides against the upgrade. */
-  private rejectDecided(response: Uint8Array): void {
+  /** Decides against the upgrade. @param error the reason; null: the application decided */
+  private rejectDecided(response: Uint8Array, error: HandshakeError | null): void {
     this.markDecided()
-    this.reject(response)
+    this.reject(response, error)
     this.releaseRejected()
   }
 
@@ -375,7 +359,7 @@ export abstract class Upgrade implements Timed {
     // An application that stops because its signal was aborted has not failed.
     if (this.isOver && this.lazyInfo !== null && isAbortOf(this.lazyInfo, error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
-    this.core.options.onError(toError(error), 'the decision on an upgrade')
+    this.core.reportError(toError(error), 'the decision on an upgrade')
   }
 
   private markDecided(): void {
@@ -390,24 +374,37 @@ export abstract class Upgrade implements Timed {
     this.core.countAddress(this.clientAddress, -1)
   }
 
-  private reject(response: Uint8Array): void {
+  private reject(response: Uint8Array, error: HandshakeError | null): void {
     this.writeRejection(response)
-    this.countRejected()
+    this.countRejected(response, error)
     if (this.isClosed) return
     this.core.addRejected(this)
     this.watch()
   }
 
-  /** Counts and publishes a rejection: once for each upgrade that gets no 101. */
-  private countRejected(): void {
+  /**
+   * Counts and publishes a rejection: once for each upgrade that gets no 101.
+   * @param response null: the peer was gone before there was one
+   */
+  private countRejected(response: Uint8Array | null, error: HandshakeError | null): void {
     this.core.counters.rejectedUpgrades++
     if (this.route !== null) this.route.counters.rejectedUpgrades++
-    this.publish(false)
+    this.publish(response === null ? null : statusOf(response), error)
   }
 
-  private publish(isAccepted: boolean): void {
+  private publish(status: number | null, error: HandshakeError | null): void {
     if (!CHANNELS.upgrade.hasSubscribers) return
-    CHANNELS.upgrade.publish({ url: this.target, remoteAddress: this.remoteAddress, isAccepted })
+    const { target, route, remoteAddress, startedAt } = this
+    CHANNELS.upgrade.publish({
+      url: target,
+      route: route === null ? null : route.path,
+      remoteAddress,
+      clientAddress: this.clientAddress === '' ? plainAddress(remoteAddress) : this.clientAddress,
+      isAccepted: status === 101,
+      status,
+      error,
+      durationMs: monotonicNow() - startedAt,
+    } satisfies ServerMessages['hawser:upgrade'])
   }
 
   private infoOf(request: UpgradeRequest): RequestInfo {

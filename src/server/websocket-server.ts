@@ -12,13 +12,14 @@ import type { Codec } from '../service/codec.js'
 import { NO_CALLBACK, type Delivery, type FanOutOptions } from '../socket/fan-out.js'
 import type { CloseOptions } from './close-options.js'
 import { Closing } from './closing.js'
-import type { ServerStats, SocketList } from './diagnostics.js'
+import { CHANNELS, type ServerStats, type SocketList } from './diagnostics.js'
 import { checkUpgrade, HttpUpgrade, readRequest } from './http-upgrade.js'
 import { readListenOptions, type ListenOptions } from './listen-options.js'
 import { Listener } from './listener.js'
 import { resolveServerOptions, type ServerOptions } from './options.js'
 import type { PathParams } from './path-matching.js'
 import { ServedRoute, ServerCore } from './server-core.js'
+import type { ServerMessages } from './server-messages.js'
 import type { ServerSocket } from './server-socket.js'
 import {
   checkServerService,
@@ -57,9 +58,12 @@ export class WebSocketServer<Data = unknown> {
 
   /** Does no I/O. @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ServerOptions = {}) {
-    this.#core = new ServerCore(resolveServerOptions(options))
+    this.#core = new ServerCore(resolveServerOptions(options), this)
     this.#listener = new Listener(this.#core)
     this.#closing = new Closing(this, this.#core, this.#listener)
+    if (CHANNELS.server.hasSubscribers) {
+      CHANNELS.server.publish({ server: this } satisfies ServerMessages['hawser:server'])
+    }
   }
 
   /** How many connections are open or closing. */

@@ -235,6 +235,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
       case 'error':
         // RFC 6455 section 7.1.7: a failed connection delivers no more messages. A lost one does.
         if (!isLoss(event.error)) this.dropMessages()
+        this.core.handleConnectionError(event.error)
         callOnError(this.core, this.handlers, event.error)
         break
       case 'closeReceived':

@@ -181,6 +181,11 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     // A server sums them.
   }
 
+  /** The peer broke a rule, or the network failed: before `onError`. */
+  handleConnectionError(_error: Error): void {
+    // A server counts it when it gets the event.
+  }
+
   /** A handler failed, or a message was invalid; `isHeard`: the service has an `onError`. */
   handleFailure(_error: Error, _isHeard: boolean): void {
     // Who serves many connections counts them.

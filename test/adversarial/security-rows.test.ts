@@ -1,6 +1,11 @@
-/** Each row of "Known attacks, and the tests" in SECURITY.md, by its name: the tests that hold it are there, with these titles. */
+/**
+ * SECURITY.md: each row of "Known attacks, and the tests", by its name, has the tests that hold it, with these titles; each promise
+ * has the tests that it names; and each setting of the checklist is one.
+ */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { runInThisContext } from 'node:vm'
+import { WebSocketServer, type ServerOptions } from '../../src/index.js'
 
 const root = path.join(__dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
@@ -136,17 +141,26 @@ const ROWS: Readonly<Record<string, readonly (readonly [file: string, title: str
       'test/integration/handshake-quotas.test.ts',
       'a handshake above the quota of all gets 503 with Retry-After, before onUpgrade, and is counted',
     ],
+    ['test/integration/handshake-quotas.test.ts', 'counts for its client, and is refused above the quota'],
     [
       'test/unit/server/handshake-quotas.test.ts',
       'stays within its bound in a flood from a million addresses, and still holds those that go on',
     ],
   ],
-  'A forged `X-Forwarded-For` or `Forwarded`': [
+  'A forged `X-Forwarded-For` or `Forwarded`, or one that hides the client': [
     [
       'test/unit/server/trusted-proxies.test.ts',
       'comes from all fields of the name together, of which the last entry is the nearest',
     ],
     ['test/integration/handshake-quotas.test.ts', 'without trusted proxies nobody is believed'],
+    [
+      'test/unit/server/trusted-proxies.test.ts',
+      'is what the proxy appended to a Forwarded of the client that is malformed',
+    ],
+    [
+      'test/unit/handshake/forwarded.test.ts',
+      'reads what a proxy appended, whatever the client wrote before it',
+    ],
   ],
   'Peers that do not read: memory and cost of what waits': [
     [
@@ -220,9 +234,16 @@ const ROWS: Readonly<Record<string, readonly (readonly [file: string, title: str
   'Pages of other origins': [['test/unit/handshake/origin.test.ts', 'origins (RFC 6455 section 10.2)']],
 }
 
+const page = read('SECURITY.md')
+
+/** A section of the page: from its heading to the next of the same level. */
+function sectionOf(heading: string): string {
+  const [, section = ''] = page.split(`\n## ${heading}\n`)
+  return section.split(/^## /m)[0] ?? ''
+}
+
 /** The rows of the table: the attack, and the files of its tests. */
-const table = read('SECURITY.md')
-  .slice(read('SECURITY.md').indexOf('## Known attacks, and the tests'))
+const table = sectionOf('Known attacks, and the tests')
   .split('\n')
   .filter((line) => line.startsWith('|') && line.includes('`test/'))
   .map((line) => line.split('|').map((cell) => cell.trim()))
@@ -230,10 +251,34 @@ const table = read('SECURITY.md')
     ([, attack = '', , files = '']) => [attack, files.split(', ').map((file) => file.slice(1, -1))] as const,
   )
 
+/** The promises: the first words of each, and the tests that it names. */
+const promises = sectionOf('What Hawser promises')
+  .split(/^- /m)
+  .slice(1)
+  .map((text) => text.split(/\n\n/)[0] ?? '')
+  .map((text) => text.replaceAll(/\s+/g, ' ').trim())
+  .map((text) => {
+    const tests = [...text.matchAll(/`(test\/[\w./-]+)`: "([^"]+)"/g)]
+    return [text.split(' (`test/')[0] ?? '', tests.map(([, file = '', title = '']) => [file, title])] as const
+  })
+
+/** The settings of the checklist. */
+const settings = sectionOf('A checklist for operators')
+  .split('\n')
+  .map((line) => /^\| \*\*.*\| `(.*)` +\|$/.exec(line)?.[1])
+  .filter((setting) => setting !== undefined)
+
 /** The titles of a file, as they are written: between quotation marks, after `it`, `test` or `describe`. */
 function titlesOf(file: string): string[] {
   const found = read(file).matchAll(/(['"`])((?:(?!\1)[^\n\\]|\\.)+)\1,\s*(?:async )?\(/g)
   return [...found].map(([, , title = '']) => title)
+}
+
+const expectTitle = (file: string, title: string): void => {
+  expect([file, titlesOf(file).filter((one) => one.includes(title))]).toEqual([
+    file,
+    expect.arrayContaining([expect.stringContaining(title)]),
+  ])
 }
 
 describe('the table of attacks in SECURITY.md', () => {
@@ -244,11 +289,34 @@ describe('the table of attacks in SECURITY.md', () => {
   test.each(table)('%s', (attack, files) => {
     const tests = ROWS[attack] ?? []
     expect([...new Set(tests.map(([file]) => file))].sort()).toEqual([...files].sort())
-    for (const [file, title] of tests) {
-      expect([file, titlesOf(file).filter((one) => one.includes(title))]).toEqual([
-        file,
-        expect.arrayContaining([expect.stringContaining(title)]),
-      ])
-    }
+    for (const [file, title] of tests) expectTitle(file, title)
+  })
+})
+
+describe('the promises in SECURITY.md', () => {
+  test('are there', () => {
+    expect(promises.length).toBeGreaterThan(20)
+  })
+
+  test.each(promises)('are held by tests: %s', (_promise, tests) => {
+    expect(tests.length).toBeGreaterThan(0)
+    for (const [file = '', title = ''] of tests) expectTitle(file, title)
+  })
+})
+
+describe('the checklist in SECURITY.md', () => {
+  test('has a setting in each row', () => {
+    const rows = sectionOf('A checklist for operators')
+      .split('\n')
+      .filter((line) => line.startsWith('| **'))
+    expect(rows.length).toBeGreaterThan(10)
+    expect(settings).toHaveLength(rows.length)
+  })
+
+  test.each(settings)('has a setting that a server takes: %s', (setting) => {
+    const options = runInThisContext(`({ ${setting} })`) as ServerOptions
+    expect(() => new WebSocketServer(options)).not.toThrow()
+    // A name that is not an option throws.
+    expect(() => new WebSocketServer({ ...options, ...{ nonsense: 1 } })).toThrow('nonsense')
   })
 })

@@ -1,6 +1,9 @@
 import * as http from 'node:http'
 import * as net from 'node:net'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { HAS_UNIX_SOCKETS } from '../helpers/systems.js'
 import { endpointsOf, show, thrown, closeOf, rawServer, switching, portOf, type Loose } from './endpoints.js'
 import { IMPLEMENTATIONS } from './implementations.js'
 
@@ -302,20 +305,21 @@ describe.each(IMPLEMENTATIONS)('The client that the documentation of ws describe
     expect(await run()).toEqual(['createConnection', 'agent'])
   })
 
-  it('ws+unix', async () => {
-    const run = async () => {
-      const p = `/tmp/hw-e2-${process.pid}-${Math.random()}.sock`
-      const h = http.createServer()
-      const server = new WebSocketServer({ server: h })
-      h.listen(p)
-      await once(h, 'listening')
-      const ws = new WebSocket(`ws+unix:${p}:/foo?bar`)
-      const [, request] = await once(server, 'connection')
-      await once(ws, 'open')
-      ws.terminate()
-      h.close()
-      return [request.url, request.headers.host]
-    }
-    expect(await run()).toEqual(['/foo?bar', 'localhost'])
-  })
+  if (HAS_UNIX_SOCKETS)
+    it('ws+unix', async () => {
+      const run = async () => {
+        const p = path.join(tmpdir(), `hw-e2-${process.pid}-${Math.random()}.sock`)
+        const h = http.createServer()
+        const server = new WebSocketServer({ server: h })
+        h.listen(p)
+        await once(h, 'listening')
+        const ws = new WebSocket(`ws+unix:${p}:/foo?bar`)
+        const [, request] = await once(server, 'connection')
+        await once(ws, 'open')
+        ws.terminate()
+        h.close()
+        return [request.url, request.headers.host]
+      }
+      expect(await run()).toEqual(['/foo?bar', 'localhost'])
+    })
 })

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createHash } from 'node:crypto'
 import type { ClientOptions, WebSocket } from 'ws'
+import { HAS_UNIX_SOCKETS } from '../helpers/systems.js'
 import { BOTH, closed, closeServer, journalOf, listen, urlOf } from './both.js'
 
 async function serve(listener?: RequestListener): Promise<{ server: Server; url: string }> {
@@ -195,27 +196,28 @@ describe.each(BOTH)('a client of %s', (_name, face) => {
     await closeServer(server)
   })
 
-  it('connects to Unix sockets by ws+unix:', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'hawser-'))
-    const file = path.join(folder, 'ws.sock')
-    const server = createServer()
-    const sockets = new face.Server({ server })
-    const paths: (string | undefined)[] = []
-    sockets.on('connection', (socket, request) => {
-      paths.push(request.url)
-      socket.send('hello')
+  if (HAS_UNIX_SOCKETS)
+    it('connects to Unix sockets by ws+unix:', async () => {
+      const folder = await mkdtemp(path.join(tmpdir(), 'hawser-'))
+      const file = path.join(folder, 'ws.sock')
+      const server = createServer()
+      const sockets = new face.Server({ server })
+      const paths: (string | undefined)[] = []
+      sockets.on('connection', (socket, request) => {
+        paths.push(request.url)
+        socket.send('hello')
+      })
+      server.listen(file)
+      await once(server, 'listening')
+      const client = new face(`ws+unix:${file}:/path?a=1`)
+      const [data] = (await once(client, 'message')) as [Buffer]
+      expect([String(data), paths]).toEqual(['hello', ['/path?a=1']])
+      const end = closed(client)
+      client.close()
+      await end
+      server.close()
+      await rm(folder, { recursive: true })
     })
-    server.listen(file)
-    await once(server, 'listening')
-    const client = new face(`ws+unix:${file}:/path?a=1`)
-    const [data] = (await once(client, 'message')) as [Buffer]
-    expect([String(data), paths]).toEqual(['hello', ['/path?a=1']])
-    const end = closed(client)
-    client.close()
-    await end
-    server.close()
-    await rm(folder, { recursive: true })
-  })
 
   it('masks with generateMask, and is understood', async () => {
     const server = await listen(face)

@@ -64,6 +64,14 @@ export interface Outcome {
   readonly errors: string
 }
 
+export interface ProgramOptions {
+  readonly args?: readonly string[]
+  /** The directory that it runs in. */
+  readonly cwd?: string
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A running program. Its input is the text that `type` writes. */
 export class Program {
   readonly ended: Promise<Outcome>
@@ -71,9 +79,13 @@ export class Program {
   private output = ''
   private errors = ''
 
-  /** @param options `args` of the program, and the directory that it runs in */
-  constructor(file: string, { args = [], cwd }: { args?: readonly string[]; cwd?: string } = {}) {
-    const child = spawn(process.execPath, [file, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] })
+  /** @param options see {@link ProgramOptions} */
+  constructor(file: string, { args = [], cwd, env }: ProgramOptions = {}) {
+    const child = spawn(process.execPath, [file, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     this.child = child
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.output += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text))

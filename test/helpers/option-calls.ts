@@ -110,6 +110,11 @@ const quotas = (name: string): OptionCall['wrong'] => [
     TypeError,
     `${name}.onExceeded must be 'close', 'pause', 'drop' or a function, not "allow"`,
   ],
+  [
+    { onExceeded: 'pause', messagesPerSecond: false },
+    TypeError,
+    `${name}.onExceeded needs ${name}.messagesPerSecond, ${name}.bytesPerSecond or ${name}.controlFramesPerSecond, which are off`,
+  ],
 ]
 
 const request = {
@@ -129,6 +134,16 @@ export const OPTION_CALLS: readonly OptionCall[] = [
       [{ onError: 'log' }, TypeError, 'onError must be a function, not "log"'],
       [{ tls: 'cert.pem' }, TypeError, 'tls must be an object of node:tls options, not "cert.pem"'],
       [{ presenceTtlMs: 1 }, RangeError, 'presenceTtlMs must be a number from 10 to 2147483647, not 1'],
+      [
+        { forwardedHeader: 'Forwarded' },
+        TypeError,
+        'forwardedHeader needs trustedProxies, which names no proxy',
+      ],
+      [
+        { forwardedHeader: 'X-Forwarded-For', trustedProxies: [] },
+        TypeError,
+        'forwardedHeader needs trustedProxies, which names no proxy',
+      ],
     ],
   },
   {

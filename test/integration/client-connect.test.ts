@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { connect, HandshakeError, WebSocketServer, type ClientSocket } from '../../src/index.js'
 import { computeAccept } from '../../src/handshake/index.js'
 import { frame, OP } from '../helpers/frame-builder.js'
+import { HAS_UNIX_SOCKETS } from '../helpers/systems.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -116,26 +117,27 @@ describe('connect: the request (RFC 6455 section 4.1)', () => {
     socket.terminate()
   })
 
-  test('connect works over a Unix socket', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'hawser-unix-'))
-    cleanups.push(() => {
-      rmSync(folder, { recursive: true })
+  if (HAS_UNIX_SOCKETS)
+    test('connect works over a Unix socket', async () => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'hawser-unix-'))
+      cleanups.push(() => {
+        rmSync(folder, { recursive: true })
+      })
+      const server = new WebSocketServer()
+      server.route('/chat', { onTextMessage: (socket, text) => `${socket.url} ${text}` })
+      const http = createHttpServer()
+      server.attach(http)
+      const file = path.join(folder, 'app.sock')
+      http.listen(file)
+      await once(http, 'listening')
+      cleanups.push(() => new Promise((resolve) => http.close(resolve)))
+      cleanups.push(() => server.close({ timeoutMs: 100 }))
+      const socket = await connect(`ws+unix:${file}:/chat?x=1`)
+      socket.send('hi')
+      await expect(socket.receive()).resolves.toBe('/chat?x=1 hi')
+      expect(socket.remoteAddress).toBe('')
+      await socket.close()
     })
-    const server = new WebSocketServer()
-    server.route('/chat', { onTextMessage: (socket, text) => `${socket.url} ${text}` })
-    const http = createHttpServer()
-    server.attach(http)
-    const file = path.join(folder, 'app.sock')
-    http.listen(file)
-    await once(http, 'listening')
-    cleanups.push(() => new Promise((resolve) => http.close(resolve)))
-    cleanups.push(() => server.close({ timeoutMs: 100 }))
-    const socket = await connect(`ws+unix:${file}:/chat?x=1`)
-    socket.send('hi')
-    await expect(socket.receive()).resolves.toBe('/chat?x=1 hi')
-    expect(socket.remoteAddress).toBe('')
-    await socket.close()
-  })
 })
 
 describe('connect: the response', () => {

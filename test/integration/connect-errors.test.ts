@@ -76,12 +76,15 @@ describe('the error of a failed connect', () => {
     },
   )
 
-  it('names the URL when nobody listens, with the reason of the system, also for a Unix socket', async () => {
+  it('names the URL when nobody listens, with the reason of the system', async () => {
     const port = await listen(() => undefined)
     for (const cleanup of cleanups.splice(0)) await cleanup()
     const error = await failure(`ws://127.0.0.1:${String(port)}/a`)
     expect(error.message).toMatch(new RegExp(`ECONNREFUSED.* [(]ws://127.0.0.1:${String(port)}/a[)]$`))
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('names the path of a Unix socket that is not there, with the reason of the system', async () => {
     const unix = await failure('ws+unix:/no/such/socket:/chat?token=secret')
     expect(unix.message).toMatch(/ENOENT.* [(]ws[+]unix:.*no.such.socket:.chat[)]$/)
   })

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connect, WebSocketServer, type ClientSocket, type ServerOptions } from '../../src/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
+import { HAS_UNIX_SOCKETS } from '../helpers/systems.js'
 import { json, noise } from '../unit/deflate/codec-pair.js'
 
 const cleanups: (() => unknown)[] = []
@@ -37,7 +38,7 @@ async function onHttp(prepare: (http: Server) => void, file?: string): Promise<s
   return `ws://127.0.0.1:${String((http.address() as AddressInfo).port)}/`
 }
 
-const WAYS: readonly (readonly [string, Way])[] = [
+const ALL_WAYS: readonly (readonly [string, Way])[] = [
   ['its own port, by the handle', { listen: onPort }],
   ['its own port, by the stream', { options: { directIo: false }, listen: onPort }],
   [
@@ -71,6 +72,7 @@ const WAYS: readonly (readonly [string, Way])[] = [
     },
   ],
 ]
+const WAYS = ALL_WAYS.filter(([name]) => HAS_UNIX_SOCKETS || name !== 'a Unix socket')
 
 async function serve(
   way: Way,

@@ -11,6 +11,7 @@ import { SERVER_TLS } from '../helpers/certificates.js'
 import { until } from '../helpers/liveness.js'
 import { openRaw, requestHead, type RawHead, type RawPeer } from '../helpers/raw-peer.js'
 import { openRawTls } from '../helpers/raw-tls.js'
+import { HAS_UNIX_SOCKETS } from '../helpers/systems.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -32,13 +33,13 @@ const WAYS_IN: readonly WayIn[] = [
   'attach',
   'attach to https',
   'handleUpgrade',
-  'a Unix socket',
+  ...(HAS_UNIX_SOCKETS ? (['a Unix socket'] as const) : []),
 ]
 
 interface Listening {
   readonly server: WebSocketServer
-  /** Sends a handshake. @returns the peer, and the head of the answer */
-  ask(fields?: Readonly<Record<string, string>>): Promise<{ peer: RawPeer; head: RawHead }>
+  /** Sends a handshake, to `/` unless another target is given. @returns the peer, and the head of the answer */
+  ask(fields?: Readonly<Record<string, string>>, target?: string): Promise<{ peer: RawPeer; head: RawHead }>
 }
 
 async function listen(way: WayIn, options: ServerOptions, service: ServerService = {}): Promise<Listening> {
@@ -51,6 +52,7 @@ async function listen(way: WayIn, options: ServerOptions, service: ServerService
   })
   cleanups.push(() => server.terminate())
   server.route('/', service)
+  server.route('/rooms/:room', service)
   let target: number | string
   if (own) {
     target = (await server.listen(0, '127.0.0.1')).port
@@ -76,10 +78,10 @@ async function listen(way: WayIn, options: ServerOptions, service: ServerService
   }
   return {
     server,
-    async ask(fields) {
+    async ask(fields, path = '/') {
       const peer = isSecure && typeof target === 'number' ? await openRawTls(target) : await openRaw(target)
       cleanups.push(() => peer.socket.destroy())
-      peer.write(requestHead('/', fields))
+      peer.write(requestHead(path, fields))
       return { peer, head: await peer.readHead() }
     },
   }
@@ -109,6 +111,26 @@ describe.each(WAYS_IN)('by %s', (way) => {
     for (const stats of [server.stats(), route?.stats()]) {
       expect(stats).toMatchObject({ opened: 3, rejectedUpgrades: 1, quotas: { handshakes: 1 } })
     }
+  })
+
+  it.each([
+    ['to a path without a route', '/nowhere', {}, 404],
+    ['whose parameter is malformed', '/rooms/%zz', {}, 400],
+    ['of another version', '/', { 'Sec-WebSocket-Version': '12' }, 426],
+    ['without a route and malformed', '/nowhere', { 'Sec-WebSocket-Key': 'x' }, 400],
+  ] as const)('a handshake %s counts for its client, and is refused above the quota', async (...row) => {
+    const [, target, wrong, status] = row
+    const { server, ask } = await listen(way, {
+      trustedProxies: ['loopback', 'unix'],
+      handshakeQuotas: { perSecondPerAddress: 0.01, burstPerAddress: 2 },
+    })
+    const from = { ...wrong, 'X-Forwarded-For': '203.0.113.7' }
+    for (let i = 0; i < 2; i++) expect((await ask(from, target)).head.status).toBe(status)
+    expect((await ask(from, target)).head.status).toBe(429)
+    // A handshake that is in order comes too late as well; another client has its own quota.
+    expect((await ask({ 'X-Forwarded-For': '203.0.113.7' })).head.status).toBe(429)
+    expect((await ask({ 'X-Forwarded-For': '203.0.113.8' })).head.status).toBe(101)
+    expect(server.stats()).toMatchObject({ rejectedUpgrades: 4, quotas: { handshakesOfAddress: 2 } })
   })
 
   it('a client behind a trusted proxy is the one that the proxy reports, whatever it writes before that', async () => {
@@ -188,10 +210,11 @@ it('an address above its quota gets 429 with the time until it has room, and roo
   expect(status).toBe(101)
 })
 
-it('a Unix socket has no address, so that only the quota of all counts its handshakes', async () => {
-  const { ask } = await listen('a Unix socket', { handshakeQuotas: { perSecondPerAddress: 0.01 } })
-  for (let i = 0; i < 5; i++) expect((await ask()).head.status).toBe(101)
-})
+if (HAS_UNIX_SOCKETS)
+  it('a Unix socket has no address, so that only the quota of all counts its handshakes', async () => {
+    const { ask } = await listen('a Unix socket', { handshakeQuotas: { perSecondPerAddress: 0.01 } })
+    for (let i = 0; i < 5; i++) expect((await ask()).head.status).toBe(101)
+  })
 
 it('maxConnectionsPerAddress counts IPv4 and the same mapped into IPv6 as one', async () => {
   const { ask } = await listen('its own port by handle', {

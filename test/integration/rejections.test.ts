@@ -14,8 +14,7 @@ import { handleKit, takeHandle } from '../../src/native/socket-handle.js'
 import { HandleTransport } from '../../src/transport/handle-transport.js'
 import { writeAndEnd } from '../../src/socket/handshake-io.js'
 import { DirectUpgrade } from '../../src/server/direct-upgrade.js'
-import { resolveServerOptions } from '../../src/server/options.js'
-import { ServerCore } from '../../src/server/server-core.js'
+import { coreOfServer } from '../../src/server/websocket-server.js'
 import { monotonicNow } from '../../src/transport/timer-wheel.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
 import { RawPeer, requestHead } from '../helpers/raw-peer.js'
@@ -105,7 +104,7 @@ function rejectOver(way: string, near: Socket, response: Uint8Array): void {
   expect(handleKit()).not.toBeNull()
   const handle = takeHandle(near)
   if (handle === null) throw new Error('no handle')
-  const core = new ServerCore(resolveServerOptions({}))
+  const core = coreOfServer(new WebSocketServer())
   const transport = new HandleTransport(handle, near)
   new DirectUpgrade(core, '/', transport, new Uint8Array(0), monotonicNow(), LINGER_MS).writeRejection(
     response,

@@ -47,7 +47,7 @@ beforeAll(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'hawser-readme-'))
   installHawser(directory, [
     ...['@hono/node-server', '@nestjs/common', '@nestjs/core', '@nestjs/websockets', 'express', 'fastify'],
-    ...['h3', 'hono', 'reflect-metadata', 'ws', 'zod'],
+    ...['@opentelemetry/api', '@opentelemetry/sdk-metrics', 'h3', 'hono', 'reflect-metadata', 'ws', 'zod'],
   ])
 })
 

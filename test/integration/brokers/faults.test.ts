@@ -13,6 +13,7 @@ import {
   REDIS_5,
   type BrokerClient,
 } from '../../helpers/brokers.js'
+import { FIELDS } from '../../helpers/channel-docs.js'
 import { CutProxy } from '../../helpers/cut-proxy.js'
 import { stopHubs } from '../../helpers/hub-server.js'
 
@@ -85,6 +86,8 @@ describe.each([...BROKERS, REDIS_5, LENT_NATS])('with $name', (broker) => {
     await until(() => isConnected(a) && isConnected(b))
     unsubscribe('hawser:backplane', listener)
     expect(states.filter((state) => (state as { isConnected: boolean }).isConnected)).toHaveLength(2)
+    const fields = FIELDS.get('hawser:backplane')?.map(({ name }) => name)
+    for (const state of states) expect(Object.keys(state as object)).toEqual(fields)
     expect(states).toContainEqual(
       expect.objectContaining({
         broker: broker.broker.name,

@@ -1,4 +1,4 @@
-import { EarlyData, MAX_EARLY_DATA_BYTES } from '../../../src/server/upgrade.js'
+import { EarlyData, MAX_EARLY_DATA_BYTES } from '../../../src/server/early-data.js'
 
 describe('EarlyData', () => {
   it('joins chunks of any size in order, and keeps nothing after they are taken', () => {

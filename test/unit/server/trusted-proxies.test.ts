@@ -47,7 +47,14 @@ describe('the address of the client', () => {
     ['two proxies are trusted', ['10.0.0.0/8'], '10.0.0.1', '1.2.3.4, 203.0.113.7, 10.0.0.2', '203.0.113.7'],
     ['all entries are trusted', ['10.0.0.0/8'], '10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
     ['the entry is malformed', ['10.0.0.1'], '10.0.0.1', '203.0.113.7, unknown', '10.0.0.1'],
-    ['the entry after a trusted one is malformed', ['10.0.0.0/8'], '10.0.0.1', '_x, 10.0.0.2', '10.0.0.1'],
+    ['the entry after a trusted one is malformed', ['10.0.0.0/8'], '10.0.0.1', '_x, 10.0.0.2', '10.0.0.2'],
+    [
+      'an entry that no trusted proxy wrote is malformed',
+      ['10.0.0.0/8'],
+      '10.0.0.1',
+      '_x, 1.2.3.4',
+      '1.2.3.4',
+    ],
     ['the client writes what is malformed', ['10.0.0.1'], '10.0.0.1', '"\\, 203.0.113.7', '203.0.113.7'],
     ['the header is empty', ['10.0.0.1'], '10.0.0.1', '', '10.0.0.1'],
     ['the entry has a port', ['10.0.0.1'], '10.0.0.1', '203.0.113.7:4711', '203.0.113.7'],
@@ -91,6 +98,23 @@ describe('the address of the client', () => {
     expect(clientOf(['10.0.0.1'], '10.0.0.1', [['Forwarded', 'for="203.0.113.7']], 'Forwarded')).toBe(
       '10.0.0.1',
     )
+  })
+
+  it.each(['for="', 'for="1.2.3.4', 'for="1.2.3.4\\', 'for=1.2.3.4 for=1.2.3.5', '=', '\\"', ';;;', ','])(
+    'is what the proxy appended to a Forwarded of the client that is malformed: %j',
+    (written) => {
+      const fields = [['Forwarded', `${written}, for=203.0.113.7;proto=https`]] as const
+      expect(clientOf(['10.0.0.1'], '10.0.0.1', fields, 'Forwarded')).toBe('203.0.113.7')
+      const two = [...[['Forwarded', written]], ['Forwarded', 'for=203.0.113.7']] as [string, string][]
+      expect(clientOf(['10.0.0.1'], '10.0.0.1', two, 'Forwarded')).toBe('203.0.113.7')
+    },
+  )
+
+  it('is that of the proxy that wrote an element without an address', () => {
+    for (const element of ['for=unknown', 'for=_hidden', 'proto=https', 'for=1.2.3.4;for=1.2.3.5', 'for']) {
+      const fields = [['Forwarded', `for=1.2.3.4, ${element}, for=10.0.0.2`]] as const
+      expect(clientOf(['10.0.0.0/8'], '10.0.0.1', fields, 'Forwarded')).toBe('10.0.0.2')
+    }
   })
 
   it('asks a function with the address and its distance, and only true is trust', () => {

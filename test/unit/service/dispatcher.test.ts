@@ -56,6 +56,7 @@ function serve(
     make(told),
     {
       hub: new Hub<AcceptedSocket>(),
+      path: '/',
       closing: () => undefined,
       received: () => undefined,
       dropped: (count) => told.push(`dropped ${count}`),
