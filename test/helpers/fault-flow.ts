@@ -91,8 +91,7 @@ export class FaultFlow {
       this.pump()
     })
     from.on('close', () => {
-      this.pace(Infinity)
-      clearTimeout(this.quietTimer)
+      clearInterval(this.stepTimer)
     })
     to.on('drain', () => {
       this.isBlocked = false
@@ -159,6 +158,7 @@ export class FaultFlow {
   }
 
   private pump(): void {
+    if (this.to.destroyed) this.isOver = true
     while (!this.isHeld && !this.isBlocked && !this.isOver && !this.isDead) {
       const next = this.faults[0]
       if (next !== undefined && next.at <= this.passed) {

@@ -16,6 +16,8 @@ export const showPlan = (plan: Plan | null): string =>
 
 /** A run that is not over by then hangs. */
 const MAX_RUN_MS = 60_000
+/** Longer than the handshake may take where lines stall. */
+const STUCK_LOOK_MS = 6_000
 
 export const otherEnd = (sender: Sender): Sender => (sender === 'client' ? 'server' : 'client')
 
@@ -36,6 +38,7 @@ export class Run {
   private readonly held: () => void
   private readonly over: Promise<string>
   private readonly timer: NodeJS.Timeout
+  private later: NodeJS.Timeout | undefined
   private settle: (problem: string) => void = () => undefined
   private link: FaultLink | null = null
   private isHeldTold = false
@@ -86,13 +89,15 @@ export class Run {
     })
     this.problem = await this.over
     clearTimeout(this.timer)
+    clearTimeout(this.later)
     this.tellHeld()
     proxy.close()
     await this.link?.closed
   }
 
+  /** Goes on where it was held. */
   release(): void {
-    this.link?.release()
+    if (this.plan?.kind === 'hold') this.link?.release()
   }
 
   /** The bytes of one end that passed. */
@@ -139,6 +144,8 @@ export class Run {
     if (kind === 'hold') this.tellHeld()
     if (kind === 'stall' || kind === 'silence') this.whenStalled(from)
     if (kind === 'silence') this.whenStalled(otherEnd(from))
+    // A server that waits for the rest of a request tells nobody when it gives up.
+    if (this.isStuck && this.client === null) this.later = setTimeout(() => this.look(), STUCK_LOOK_MS)
   }
 
   private tellHeld(): void {

@@ -57,14 +57,25 @@ function plansOf(kind: Plan['kind'], recording: Recording, places: Places): Plan
 
 /** The sockets and requests of this process that keep it alive. */
 function resources(): string {
-  const names = process.getActiveResourcesInfo().filter((name) => /Wrap|TCP|TLS|Pipe/.test(name))
+  const names = process.getActiveResourcesInfo().filter((name) => /TCP|TLS|WriteWrap|ShutdownWrap|ConnectWrap/.test(name))
   return [...names, `${String(timerWheel.size)} timers`].sort().join(', ')
 }
 
 /** Waits until something is so; not for ever. */
-async function until(isSo: () => boolean): Promise<void> {
+async function until(isSo: () => boolean, everyMs = 20): Promise<void> {
   const end = performance.now() + MAX_REST_MS
-  while (!isSo() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!isSo() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, everyMs))
+}
+
+/** What keeps this process alive when the last run has been cleared away. */
+async function steadyResources(): Promise<string> {
+  let seen = ''
+  await until(() => {
+    const last = seen
+    seen = resources()
+    return seen === last
+  }, 200)
+  return seen
 }
 
 /** Promises that reject and are not handled, and warnings, of this process. */
@@ -121,8 +132,7 @@ export async function disturb({ talk, way, kinds, places, times, options }: Dist
   let errors: readonly string[] = []
   try {
     const { recording } = world
-    await until(() => (world.server?.connectionCount ?? 0) === 0)
-    const idle = resources()
+    const idle = await steadyResources()
     const plans = kinds.flatMap((kind) => plansOf(kind, recording, places))
     count = plans.length
     const runs = await world.play(plans, options)

@@ -51,7 +51,7 @@ const upTo = ({ headEnd, lineEnds, closeEnd }: Marks, count: number): Whole => (
 })
 
 /** Without TLS what passed is read as it is. */
-export const readPlain = (bytes: Buffer, talk: Talk): Whole => upTo(marksOf(bytes, talk), Infinity)
+export const readPlain = (bytes: Buffer, talk: Talk): Whole => upTo(marksOf(bytes, talk), bytes.length)
 
 const RECORD_HEAD_BYTES = 5
 const APPLICATION_DATA = 23
