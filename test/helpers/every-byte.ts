@@ -9,6 +9,9 @@ export const HARMLESS = ['delay', 'split', 'drip', 'merge'] as const
 export const HARMFUL = ['truncate', 'reset', 'lateReset', 'halfClose'] as const
 export const STALLS = ['stall', 'silence'] as const
 
+/** Most of the time such runs wait. */
+export const MANY = { width: 400, spreadMs: 8_000 }
+
 const { messages, compressed, withoutCode, toServer, toClient, refused, tunnelled } = TALKS
 
 /** Where each conversation is disturbed: the heads of the first are those of most others. */

@@ -30,6 +30,7 @@ export interface Fault {
 
 export const DELAY_MS = 15
 export const QUIET_MS = 10
+const QUIET_TURNS = 12
 /** How often a flow with a rate lets bytes pass. */
 const STEP_MS = 10
 /** A flow that has more than this to pass on reads no further. */
@@ -69,6 +70,7 @@ export class FaultFlow {
   private isDripping = false
   private isMerging = false
   private isQuiet = false
+  private sounds = 0
   private quietTimer: NodeJS.Timeout | undefined
   /** The receiver's stream is full. */
   private isBlocked = false
@@ -149,11 +151,23 @@ export class FaultFlow {
   /** The sender is not quiet. */
   private sound(): void {
     if (!this.isMerging) return
+    const sound = ++this.sounds
     clearTimeout(this.quietTimer)
-    this.quietTimer = setTimeout(() => {
+    // On a busy machine the time alone says little: the sender has its turns as well.
+    const wait = (turns: number): void => {
+      if (sound !== this.sounds) return
+      if (turns > 0) {
+        setImmediate(() => {
+          wait(turns - 1)
+        })
+        return
+      }
       this.isQuiet = true
       this.pump()
       this.isQuiet = false
+    }
+    this.quietTimer = setTimeout(() => {
+      wait(QUIET_TURNS)
     }, QUIET_MS)
   }
 

@@ -17,7 +17,7 @@ export const showPlan = (plan: Plan | null): string =>
 /** A run that is not over by then hangs. */
 const MAX_RUN_MS = 60_000
 /** Longer than the handshake may take where lines stall. */
-const STUCK_LOOK_MS = 6_000
+const STUCK_LOOK_MS = 10_000
 
 export const otherEnd = (sender: Sender): Sender => (sender === 'client' ? 'server' : 'client')
 

@@ -46,18 +46,20 @@ export const PATIENT: Times = {
   sendTimeoutMs: 120_000,
   heartbeatIntervalMs: false,
 }
-/** For lines that stall: long enough for hundreds of connections on a machine that does other things as well. */
+/** For lines that stall: long enough for a handshake on a machine that does many other things. */
 export const IMPATIENT: Times = {
-  handshakeTimeoutMs: 4_000,
-  closeTimeoutMs: 3_000,
-  sendTimeoutMs: 3_000,
-  heartbeatIntervalMs: 1_500,
-  heartbeatTimeoutMs: 1_500,
+  handshakeTimeoutMs: 8_000,
+  closeTimeoutMs: 5_000,
+  sendTimeoutMs: 5_000,
+  heartbeatIntervalMs: 3_000,
+  heartbeatTimeoutMs: 3_000,
 }
 
 export interface PlayOptions {
   /** How many runs at once. Default 64. */
   readonly width?: number
+  /** Over which time the first of them begin, one after another, so that the work of many is spread. Default 0. */
+  readonly spreadMs?: number
   /** Called when each run of kind `hold` is held, or over; then all are released. `width` has to be all of them. */
   readonly whenHeld?: () => void | Promise<void>
   /** Puts something between an end and the proxy. @param port that the line leads to */
@@ -124,7 +126,7 @@ export class TalkWorld {
 
   /** Plays the conversation once for each plan; null: undisturbed. */
   async play(plans: readonly (Plan | null)[], options: PlayOptions = {}): Promise<Run[]> {
-    const { width = 64, whenHeld } = options
+    const { width = 64, spreadMs = 0, whenHeld } = options
     const runs: Run[] = []
     let notHeld = plans.length
     const held = async (): Promise<void> => {
@@ -133,7 +135,8 @@ export class TalkWorld {
       for (const run of runs) run.release()
     }
     let next = 0
-    const work = async (): Promise<void> => {
+    const work = async (index: number, count: number): Promise<void> => {
+      if (spreadMs > 0) await new Promise((resolve) => setTimeout(resolve, (index * spreadMs) / count))
       while (next < plans.length) {
         const plan = plans[next++] ?? null
         const run = new Run(this.talk, plan, this.read, () => void held())
@@ -141,7 +144,8 @@ export class TalkWorld {
         await this.run(run, options)
       }
     }
-    await Promise.all(Array.from({ length: Math.min(width, plans.length) }, work))
+    const count = Math.min(width, plans.length)
+    await Promise.all(Array.from({ length: count }, (_, index) => work(index, count)))
     return runs
   }
 

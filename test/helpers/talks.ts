@@ -259,6 +259,16 @@ const fragmented = (key?: typeof KEY): Buffer[] => {
   ]
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Writes pieces so that an undisturbed line does not join them. */
+async function writeApart(peer: RawPeer, pieces: readonly Buffer[]): Promise<void> {
+  for (const piece of pieces) {
+    for (let i = 0; i < 4; i++) await turn()
+    peer.write(piece)
+  }
+}
+
 /** Fragments go to a server. */
 const toServer: Talk = {
   name: 'fragments with a ping between to a server',
@@ -271,7 +281,7 @@ const toServer: Talk = {
   byHand: async (peer, path) => {
     peer.write(requestHead(path))
     await peer.readHead()
-    for (const bytes of fragmented(KEY)) peer.write(bytes)
+    await writeApart(peer, fragmented(KEY))
     while ((await peer.readFrame()).text !== 'got both');
     peer.write(closeFrame(1001, 'away', { key: KEY }))
     await peer.readToClose()
@@ -286,7 +296,7 @@ const toClient: Talk = {
   client: { heard: closesAfter(3, 3000, 'got both') },
   byHand: async (peer) => {
     await acceptRaw(peer)
-    for (const bytes of fragmented()) peer.write(bytes)
+    await writeApart(peer, fragmented())
     await peer.readToClose()
     peer.write(closeFrame(3000, 'so be it'))
   },
@@ -304,8 +314,6 @@ const tunnelled: Talk = {
 /** The short ones: to be disturbed at every byte. */
 export const TALKS = { messages, compressed, withoutCode, toServer, toClient, refused, tunnelled } as const
 export { long }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** What the server of a conversation makes of an upgrade. */
 export async function decide({ isRefused }: Talk): Promise<Accept<undefined> | Reject> {

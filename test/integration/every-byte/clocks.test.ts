@@ -5,7 +5,7 @@
  */
 import { REAL_CLOCK } from '../../../src/client/clock.js'
 import { monotonicNow, timerWheel, type Timed } from '../../../src/transport/timer-wheel.js'
-import { HARMFUL, HARMLESS, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
+import { HARMFUL, HARMLESS, MANY, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
 import { aroundMarks, everyNth, expectNothingWrong } from '../../helpers/talk-tests.js'
 import { BY_HANDLE, BY_STREAM, IMPATIENT, TLS_BY_HANDLE, type Times } from '../../helpers/talk-world.js'
 import { TALKS } from '../../helpers/talks.js'
@@ -44,8 +44,14 @@ describe.each([BY_HANDLE, BY_STREAM, TLS_BY_HANDLE])('a time of day that jumps, 
     'does not change when a line that stalls is given up',
     async () => {
       letTimeOfDayJump()
-      const options = { width: 200 }
-      await expectNothingWrong({ talk: messages, way, places, kinds: STALLS, times: IMPATIENT, options })
+      await expectNothingWrong({
+        talk: messages,
+        way,
+        places,
+        kinds: STALLS,
+        times: IMPATIENT,
+        options: MANY,
+      })
     },
     SLOW_MS,
   )

@@ -1,6 +1,6 @@
 // slow: thousands of connections, each disturbed at another byte
 /** Conversations by the stream, whose line is disturbed at every byte of either end. */
-import { HARMFUL, HARMLESS, LONG_TALK, SHORT_TALKS, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
+import { HARMFUL, HARMLESS, LONG_TALK, MANY, SHORT_TALKS, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
 import { expectNothingWrong } from '../../helpers/talk-tests.js'
 import { BY_STREAM, IMPATIENT } from '../../helpers/talk-world.js'
 
@@ -25,7 +25,7 @@ it.each([...SHORT_TALKS, LONG_TALK])(
 it.each(SHORT_TALKS)(
   'a line that stalls, one way or both ways, ends by the timers: $name',
   async ({ talk, places }) => {
-    await expectNothingWrong({ talk, way, places, kinds: STALLS, times: IMPATIENT, options: { width: 300 } })
+    await expectNothingWrong({ talk, way, places, kinds: STALLS, times: IMPATIENT, options: MANY })
   },
   SLOW_MS,
 )
