@@ -157,7 +157,10 @@ export class FaultProxy {
 
   /** How many bytes passed, both ways, of all connections. */
   get passed(): number {
-    return this.links.reduce((sum, { fromClient, fromServer }) => sum + fromClient.passed + fromServer.passed, 0)
+    return this.links.reduce(
+      (sum, { fromClient, fromServer }) => sum + fromClient.passed + fromServer.passed,
+      0,
+    )
   }
 
   /** Each way, for each connection. Infinity: as fast as it goes; 0: nothing passes, and all connections stay. */

@@ -60,7 +60,12 @@ function judgeAnyEnd({ openCount, closeCount, promises, socket }: End): string[]
 /** The application sees what it sees in an undisturbed run. */
 function judgeUnharmed(end: End, calm: End): string[] {
   const show = (one: End): string =>
-    [...one.lines, ...one.errors.map((code) => `error ${code}`), one.closing, ...[...one.promises].map(String)].join(' | ')
+    [
+      ...one.lines,
+      ...one.errors.map((code) => `error ${code}`),
+      one.closing,
+      ...[...one.promises].map(String),
+    ].join(' | ')
   return show(end) === show(calm) ? [] : [`${show(end)}\n  instead of ${show(calm)}`]
 }
 
@@ -127,7 +132,8 @@ function judgeEnd(name: Sender, end: End, run: Run, calm: Run, talk: Talk): stri
   const { kind, from } = plan
   // A response of a server that has not accepted is none to the handshake.
   const isAnswered = name === 'server' || talk.isRefused === true || run.server?.openCount !== 0
-  const isSure = kind !== 'reset' && (kind !== 'lateReset' || name === otherEnd(from)) && talk.isTunnelled !== true
+  const isSure =
+    kind !== 'reset' && (kind !== 'lateReset' || name === otherEnd(from)) && talk.isTunnelled !== true
   const one = { name, end, calm: calmEnd, kind, whole: isAnswered ? run.wholeFor(name) : NOTHING, isSure }
   const isToOpen = talk.isRefused !== true
   wrongs.push(...judgeHarmed(isToOpen ? one : { ...one, whole: NOTHING }))

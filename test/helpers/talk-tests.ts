@@ -13,7 +13,8 @@ const MAX_REST_MS = 30_000
 /** More are not shown. */
 const MAX_SHOWN = 12
 
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
 /** Where one end is disturbed, in bytes that have passed. */
 export type Places = (recording: Recording, sender: Sender) => readonly number[]
@@ -57,7 +58,9 @@ function plansOf(kind: Plan['kind'], recording: Recording, places: Places): Plan
 
 /** The sockets and requests of this process that keep it alive. */
 function resources(): string {
-  const names = process.getActiveResourcesInfo().filter((name) => /TCP|TLS|WriteWrap|ShutdownWrap|ConnectWrap/.test(name))
+  const names = process
+    .getActiveResourcesInfo()
+    .filter((name) => /TCP|TLS|WriteWrap|ShutdownWrap|ConnectWrap/.test(name))
   return [...names, `${String(timerWheel.size)} timers`].sort().join(', ')
 }
 
@@ -123,35 +126,46 @@ export interface Findings {
  * Plays a conversation once for each kind and place, judges each run, and sees that nothing of them is left and that the server serves
  * on.
  */
-export async function disturb({ talk, way, kinds, places, times, options }: Disturbance): Promise<Findings> {
+export async function disturb(disturbance: Disturbance): Promise<Findings> {
+  const { talk, way, times } = disturbance
   const events = new ProcessEvents()
   const before = resources()
   const world = await TalkWorld.start(talk, way, times)
-  const wrongs: string[] = []
-  let count = 0
-  let errors: readonly string[] = []
+  const found: Findings[] = []
   try {
-    const { recording } = world
-    const idle = await steadyResources()
-    const plans = kinds.flatMap((kind) => plansOf(kind, recording, places))
-    count = plans.length
-    const runs = await world.play(plans, options)
-    // The server serves on.
-    runs.push(...(await world.play([null, null])))
-    await until(() => resources() === idle)
-    if (resources() !== idle) wrongs.push(`left: ${resources()}\n  instead of ${idle}`)
-    errors = [...new Set(runs.flatMap((run) => run.ends.flatMap(([, end]) => end.errors)))]
-    wrongs.push(...runs.flatMap((run) => judge(run, recording.run, talk)), ...countsOf(world, runs))
+    found.push(await playAll(world, disturbance))
   } finally {
     await world.stop()
     await until(() => resources() === before)
-    if (resources() !== before) wrongs.push(`left: ${resources()}\n  instead of ${before}`)
     events.stop()
   }
-  wrongs.push(...events.heard)
+  const wrongs = [...found.flatMap((one) => one.wrongs), ...leftBeside(before), ...events.heard]
   const rest = wrongs.length - MAX_SHOWN
-  return { runs: count, errors, wrongs: rest > 0 ? [...wrongs.slice(0, MAX_SHOWN), `and ${rest} more`] : wrongs }
+  return {
+    runs: found.reduce((sum, { runs }) => sum + runs, 0),
+    errors: found.flatMap(({ errors }) => errors),
+    wrongs: rest > 0 ? [...wrongs.slice(0, MAX_SHOWN), `and ${rest} more`] : wrongs,
+  }
 }
+
+async function playAll(world: TalkWorld, { talk, kinds, places, options }: Disturbance): Promise<Findings> {
+  const { recording } = world
+  const idle = await steadyResources()
+  const plans = kinds.flatMap((kind) => plansOf(kind, recording, places))
+  const runs = await world.play(plans, options)
+  // The server serves on.
+  runs.push(...(await world.play([null, null])))
+  await until(() => resources() === idle)
+  const wrongs = runs.flatMap((run) => judge(run, recording.run, talk))
+  return {
+    runs: plans.length,
+    errors: [...new Set(runs.flatMap((run) => run.ends.flatMap(([, end]) => end.errors)))],
+    wrongs: [...leftBeside(idle), ...wrongs, ...countsOf(world, runs)],
+  }
+}
+
+const leftBeside = (wanted: string): string[] =>
+  resources() === wanted ? [] : [`left: ${resources()}\n  instead of ${wanted}`]
 
 /** The server has counted what its application was told. */
 function countsOf({ server, recording }: TalkWorld, runs: Awaited<ReturnType<TalkWorld['play']>>): string[] {
@@ -160,7 +174,9 @@ function countsOf({ server, recording }: TalkWorld, runs: Awaited<ReturnType<Tal
   const ends = [...runs, recording.run].map((run) => run.server)
   const told = ends.reduce((sum, end) => sum + (end?.openCount ?? 0), 0)
   if (opened === told && closed === told && server.connectionCount === 0) return []
-  return [`of ${told} connections ${opened} were counted, ${closed} closed, ${server.connectionCount} are left`]
+  return [
+    `of ${told} connections ${opened} were counted, ${closed} closed, ${server.connectionCount} are left`,
+  ]
 }
 
 /** Nothing may be wrong. */

@@ -74,7 +74,15 @@ export interface Recording {
   readonly lengths: Readonly<Record<Sender, number>>
 }
 
-const HANDLERS = ['onOpen', 'onTextMessage', 'onBinaryMessage', 'onPing', 'onPong', 'onError', 'onClose'] as const
+const HANDLERS = [
+  'onOpen',
+  'onTextMessage',
+  'onBinaryMessage',
+  'onPing',
+  'onPong',
+  'onError',
+  'onClose',
+] as const
 
 const SENDERS = ['client', 'server'] as const
 
@@ -191,13 +199,13 @@ export class TalkWorld {
         const handler = this.handlers.get(socket.url)?.[name] as ((...all: unknown[]) => void) | undefined
         handler?.(socket, ...values)
       }
-    return Object.fromEntries(HANDLERS.map((name) => [name, call(name)])) as Service<Socket>
+    return Object.fromEntries(HANDLERS.map((name) => [name, call(name)]))
   }
 
   private async record(): Promise<void> {
     const { talk, way } = this
     const [run] = await this.play([null])
-    if (run === undefined || run.problem !== '') throw new Error(`${talk.name}: ${String(run?.problem)}`)
+    if (run?.problem !== '') throw new Error(`${talk.name}: ${String(run?.problem)}`)
     const bytes = { client: run.bytesOf('client'), server: run.bytesOf('server') }
     const lengths = { client: bytes.client.length, server: bytes.server.length }
     if (!way.isTls) {
@@ -248,4 +256,3 @@ export class TalkWorld {
     }
   }
 }
-

@@ -3,7 +3,15 @@
  * run, to the byte but for keys: an end sends when it opens, and when it heard something, and nothing depends on time.
  */
 import { createHash } from 'node:crypto'
-import { accept, reject, type Accept, type CloseInfo, type Reject, type Service, type Socket } from '../../src/index.js'
+import {
+  accept,
+  reject,
+  type Accept,
+  type CloseInfo,
+  type Reject,
+  type Service,
+  type Socket,
+} from '../../src/index.js'
 import { closeFrame, fragments, frame, KEY, OP } from './frame-builder.js'
 import { acceptRaw, requestHead, type RawPeer } from './raw-peer.js'
 import { showInfo } from './serving.js'
@@ -21,7 +29,8 @@ export interface Script {
 const codeOf = (error: unknown): string =>
   (error as { readonly code?: string }).code ?? `no code: ${String(error)}`
 
-const shown = (text: string): string => (text.length <= 40 ? text : createHash('sha1').update(text).digest('hex'))
+const shown = (text: string): string =>
+  text.length <= 40 ? text : createHash('sha1').update(text).digest('hex')
 
 /** One end of a conversation, and all that its application was told. */
 export class End {
@@ -93,7 +102,8 @@ export class End {
         this.changed()
       },
       onTextMessage: (socket, text) => hear(socket, `text ${shown(text)}`),
-      onBinaryMessage: (socket, bytes) => hear(socket, `bytes ${bytes.length} ${shown(bytes.toString('latin1'))}`),
+      onBinaryMessage: (socket, bytes) =>
+        hear(socket, `bytes ${bytes.length} ${shown(bytes.toString('latin1'))}`),
       onPing: (socket, data) => {
         if (data.length !== HEARTBEAT_BYTES) hear(socket, `ping ${data.toString('latin1')}`)
       },
@@ -307,7 +317,10 @@ const refused: Talk = { name: 'a refused upgrade', isRefused: true, server: {}, 
 const tunnelled: Talk = {
   name: 'a tunnel through a proxy',
   isTunnelled: true,
-  server: { opened: (_end, socket) => void socket.send('welcome'), heard: (_, socket, line) => void socket.send(line) },
+  server: {
+    opened: (_end, socket) => void socket.send('welcome'),
+    heard: (_, socket, line) => void socket.send(line),
+  },
   client: { opened: (_end, socket) => void socket.send('hello'), heard: closesAfter(2, 1000, 'bye') },
 }
 
