@@ -27,6 +27,7 @@ export class ConnectProxy {
   private readonly server: Server
   private readonly options: ConnectProxyOptions
   private readonly sockets = new Set<Socket>()
+  private readonly tunnels = new WeakSet<Socket>()
 
   private constructor(options: ConnectProxyOptions) {
     this.options = options
@@ -75,6 +76,10 @@ export class ConnectProxy {
       void this.reply(head, Buffer.from(received.slice(end + 4), 'latin1'), socket)
     }
     socket.on('data', onData)
+    socket.on('end', () => {
+      // Where there is a tunnel its other end decides.
+      if (!this.tunnels.has(socket)) socket.end()
+    })
   }
 
   private async reply(head: string, early: Buffer, socket: Socket): Promise<void> {
@@ -87,6 +92,7 @@ export class ConnectProxy {
     const [, host, port] = /^CONNECT \[?([^\]]*?)\]?:(\d+) HTTP\/1\.1\r\n/.exec(head) as RegExpExecArray
     const upstream = connect(this.options.upstreamPort ?? Number(port), this.options.upstreamHost ?? host)
     this.watch(upstream)
+    this.tunnels.add(socket)
     upstream.on('close', () => socket.destroy())
     socket.on('close', () => upstream.destroy())
     upstream.on('connect', () => {

@@ -10,6 +10,7 @@ import {
   type ServerSocket,
 } from '../../src/index.js'
 import { SERVER_TLS, TRUST_SERVER } from '../helpers/certificates.js'
+import { FaultProxy } from '../helpers/fault-proxy.js'
 import {
   afterwards,
   ENDS,
@@ -23,13 +24,12 @@ import {
   WAYS,
   type Way,
 } from '../helpers/liveness.js'
-import { ThrottledProxy } from '../helpers/throttled-proxy.js'
 
 afterEach(stopAll)
 
 interface Line {
   readonly server: WebSocketServer
-  readonly proxy: ThrottledProxy
+  readonly proxy: FaultProxy
   readonly client: ClientSocket
   readonly socket: ServerSocket
 }
@@ -49,7 +49,7 @@ async function line(
   const { opened, open: tell } = gate<ServerSocket>()
   server.route('/', { ...service, onOpen: (socket: ServerSocket) => tell(socket) })
   const { port } = await server.listen(0, '127.0.0.1')
-  const proxy = await ThrottledProxy.start(port)
+  const proxy = await FaultProxy.to(port)
   afterwards(() => proxy.close())
   const client = await connect<unknown>(`${isTls ? 'wss' : 'ws'}://localhost:${proxy.port}/`, {
     ...shared,
@@ -140,7 +140,7 @@ describe.each(WAYS)('over a network of 24 MB/s, %s', (way) => {
 describe.each(WAYS)('over a network that fails, %s', (way) => {
   it('drained waits while the network stalls, and resolves when it goes on', async () => {
     const { socket, client, proxy } = await line(way, Infinity)
-    proxy.stall()
+    proxy.bytesPerSecond = 0
     let isDrained = false
     socket.send(Buffer.alloc(16 * MIB))
     const drained = socket.drained().then(() => (isDrained = true))
@@ -153,7 +153,7 @@ describe.each(WAYS)('over a network that fails, %s', (way) => {
 
   it('a network that stalls for sendTimeoutMs makes drained reject, aborts the signal, and closes with 1006', async () => {
     const { socket, proxy } = await line(way, Infinity, {}, { sendTimeoutMs: 300 })
-    proxy.stall()
+    proxy.bytesPerSecond = 0
     socket.send(Buffer.alloc(24 * MIB))
     await expect(socket.drained({ signal: socket.signal })).rejects.toMatchObject({
       name: 'ConnectionClosedError',
@@ -171,7 +171,7 @@ describe.each(WAYS)('over a network that fails, %s', (way) => {
     const drained = socket.drained().catch((error: unknown) => (error as Error).name)
     const received = client.receive().catch((error: unknown) => (error as Error).name)
     await pause(100)
-    proxy.cut()
+    proxy.reset()
     expect(await drained).toBe('ConnectionClosedError')
     expect(await received).toBe('ConnectionClosedError')
     expect(await socket.closed).toMatchObject({ code: 1006, wasClean: false })

@@ -14,7 +14,7 @@ import {
   type BrokerClient,
 } from '../../helpers/brokers.js'
 import { FIELDS } from '../../helpers/channel-docs.js'
-import { CutProxy } from '../../helpers/cut-proxy.js'
+import { FaultProxy } from '../../helpers/fault-proxy.js'
 import { stopHubs } from '../../helpers/hub-server.js'
 
 const brokers = new BrokerServers()
@@ -107,7 +107,7 @@ describe.each([...BROKERS, REDIS_5, LENT_NATS])('with $name', (broker) => {
   })
 
   it('a line that is cut, and one that goes dead without a word, are noticed and made again', async () => {
-    const proxy = await CutProxy.to(brokers.server(broker).port)
+    const proxy = await FaultProxy.to(brokers.server(broker).port)
     try {
       const nodes = await pair(
         broker,
@@ -124,7 +124,7 @@ describe.each([...BROKERS, REDIS_5, LENT_NATS])('with $name', (broker) => {
       }
       expect(a.errors.map(({ message }) => message).join()).toContain('500 ms')
     } finally {
-      proxy.remove()
+      proxy.close()
     }
   })
 

@@ -6,7 +6,7 @@ import { connect, type ReconnectingSocket } from '../../../src/index.js'
 import type { Position, RecoveryEvent } from '../../../src/recovery/index.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { Programs, type Program } from '../../helpers/child.js'
-import { CutProxy } from '../../helpers/cut-proxy.js'
+import { FaultProxy } from '../../helpers/fault-proxy.js'
 import { until as untilWithin } from '../../helpers/recovery-world.js'
 
 const until = (isTrue: () => boolean, what: string): Promise<void> => untilWithin(isTrue, what, 60_000)
@@ -350,8 +350,8 @@ describe.each(NAMES)('over %s', (name) => {
   })
 
   it('a node whose line to the others is cut gets what they publish by the check, and in order after it', async () => {
-    const proxy = await CutProxy.to(broker.port)
-    ending.push(() => proxy.remove())
+    const proxy = await FaultProxy.to(broker.port)
+    ending.push(() => proxy.close())
     const nodes = await Promise.all([
       NodeProcess.start(name, 'a', broker, proxy.port),
       NodeProcess.start(name, 'b', broker),

@@ -8,7 +8,7 @@ import { redisHistory, type BrokerHistory, type Position } from '../../../src/br
 import { PublishError } from '../../../src/errors.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { Programs } from '../../helpers/child.js'
-import { CutProxy } from '../../helpers/cut-proxy.js'
+import { FaultProxy } from '../../helpers/fault-proxy.js'
 import { HISTORY_CLIENTS, type OpenRedis } from '../../helpers/history-clients.js'
 import { LIMITS, newGroup, readAll } from '../../helpers/history-conformance.js'
 
@@ -158,9 +158,9 @@ describe.each(Object.entries(HISTORY_CLIENTS))('with %s', (_, open) => {
   })
 
   it('a line that is cut in the middle of a burst loses nothing of what was confirmed, and keeps nothing twice', async () => {
-    const proxy = await CutProxy.to(server.port)
+    const proxy = await FaultProxy.to(server.port)
     closing.push(() => {
-      proxy.remove()
+      proxy.close()
     })
     const store = storeOver(open, {}, `redis://127.0.0.1:${String(proxy.port)}`)
     await append(store, 'first')
@@ -187,9 +187,9 @@ describe.each(Object.entries(HISTORY_CLIENTS))('with %s', (_, open) => {
   })
 
   it('an append whose answer was lost, and which is sent again, is kept once and gets the position that it has', async () => {
-    const proxy = await CutProxy.to(server.port)
+    const proxy = await FaultProxy.to(server.port)
     closing.push(() => {
-      proxy.remove()
+      proxy.close()
     })
     const store = storeOver(open, {}, `redis://127.0.0.1:${String(proxy.port)}`)
     const other = storeOver(open)

@@ -1,0 +1,179 @@
+"""
+A TCP relay whose buffers in the system are small, what Node cannot set: a peer that sends to it notices at about 72 KB that nothing goes on.
+
+Commands are JSON, a line each, on standard input; it ends with that.
+
+    {"to": PORT}                         takes one connection on a free port, and relays it to this one of 127.0.0.1;
+                                         answers {"to": PORT, "port": N}
+    {"stop": N, "side": "accepted"}      of the connection of port N: reads no more of the side that it accepted,
+    {"stop": N, "side": "made"}          or of the side that it made
+
+A FIN and a RST of one side are passed on to the other.
+"""
+import json
+import os
+import selectors
+import socket
+import struct
+import sys
+
+READ_BYTES = 4096
+# With less memory for packets a busy machine loses some, and TCP sends them again later and later.
+RECEIVE_BYTES = 65536
+SEGMENT_BYTES = 1400
+WINDOW_BYTES = 2800
+RESET = struct.pack('ii', 1, 0)
+
+selector = selectors.DefaultSelector()
+
+
+def small():
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, WINDOW_BYTES)
+    return sock
+
+
+class Side:
+    """One side of a connection, and what is on its way to the other."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.other = None
+        self.waiting = b''
+        self.is_stopped = False
+        self.has_ended = False
+        self.is_shut = False
+        self.is_closed = False
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def want(self):
+        """Reads while nothing waits; writes what waits of the other."""
+        if self.is_closed:
+            return
+        reads = not self.waiting and not self.has_ended and not self.is_stopped
+        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self.other.waiting else 0)
+        known = selector.get_map().get(self.sock)
+        if known is None and events:
+            selector.register(self.sock, events, self.ready)
+        elif known is not None and not events:
+            selector.unregister(self.sock)
+        elif known is not None and known.events != events:
+            selector.modify(self.sock, events, self.ready)
+
+    def ready(self, mask):
+        # Another of the same turn may have closed it.
+        if self.is_closed:
+            return
+        try:
+            if mask & selectors.EVENT_READ:
+                self.read()
+            if mask & selectors.EVENT_WRITE and not self.is_closed:
+                self.other.waiting = self.other.waiting[self.sock.send(self.other.waiting):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.lose()
+            return
+        self.settle()
+
+    def read(self):
+        data = self.sock.recv(READ_BYTES)
+        if data:
+            self.waiting += data
+        else:
+            self.has_ended = True
+
+    def settle(self):
+        for side in (self, self.other):
+            if side.has_ended and not side.waiting and not side.other.is_shut and not side.other.is_closed:
+                side.other.is_shut = True
+                try:
+                    side.other.sock.shutdown(socket.SHUT_WR)
+                except OSError:
+                    side.lose()
+                    return
+        if self.is_shut and self.other.is_shut:
+            self.close()
+            self.other.close()
+        self.want()
+        self.other.want()
+
+    def lose(self):
+        """This side was reset: so is the other."""
+        if not self.other.is_closed:
+            self.other.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.close()
+        self.other.close()
+
+    def close(self):
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self.sock in selector.get_map():
+            selector.unregister(self.sock)
+        self.sock.close()
+
+
+sides = {}
+
+
+def listen(target):
+    listener = small()
+    listener.bind(('127.0.0.1', 0))
+    listener.listen(1)
+    port = listener.getsockname()[1]
+
+    def take(_mask):
+        accepted = Side(listener.accept()[0])
+        selector.unregister(listener)
+        listener.close()
+        sock = small()
+        try:
+            sock.connect(('127.0.0.1', target))
+        except OSError:
+            sock.close()
+            accepted.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            accepted.sock.close()
+            return
+        made = Side(sock)
+        accepted.other, made.other = made, accepted
+        sides[port] = {'accepted': accepted, 'made': made}
+        accepted.settle()
+
+    selector.register(listener, selectors.EVENT_READ, take)
+    print(json.dumps({'to': target, 'port': port}), flush=True)
+
+
+def obey(command):
+    if 'to' in command:
+        listen(command['to'])
+    elif command['stop'] in sides:
+        side = sides[command['stop']][command['side']]
+        side.is_stopped = True
+        side.want()
+
+
+def main():
+    rest = b''
+    os.set_blocking(0, False)
+    selector.register(0, selectors.EVENT_READ, None)
+    while True:
+        for key, mask in selector.select():
+            if key.data is not None:
+                key.data(mask)
+                continue
+            data = os.read(0, 65536)
+            if not data:
+                return
+            *lines, rest = (rest + data).split(b'\n')
+            for line in lines:
+                obey(json.loads(line))
+
+
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit()

@@ -1,0 +1,165 @@
+/** One run of a conversation (talks.ts) through a proxy that does something at one byte. */
+import type { Fault, Harmful, Harmless, Sender } from './fault-flow.js'
+import type { FaultLink, FaultProxy } from './fault-proxy.js'
+import { End, type Talk } from './talks.js'
+import type { Whole } from './talk-wire.js'
+
+/** What happens in one run. `lateReset`: a reset after the receiver has heard everything that is whole. */
+export interface Plan {
+  readonly kind: Harmless | Harmful | 'lateReset' | 'hold'
+  readonly from: Sender
+  readonly at: readonly number[]
+}
+
+export const showPlan = (plan: Plan | null): string =>
+  plan === null ? 'undisturbed' : `${plan.kind} ${plan.from} ${plan.at.join()}`
+
+/** A run that is not over by then hangs. */
+const MAX_RUN_MS = 60_000
+/** Longer than the handshake may take where lines stall. */
+const STUCK_LOOK_MS = 10_000
+
+export const otherEnd = (sender: Sender): Sender => (sender === 'client' ? 'server' : 'client')
+
+/** What is whole in the bytes of one end. */
+export type Reader = (sender: Sender, bytes: Buffer) => Whole
+
+export class Run {
+  readonly plan: Plan | null
+  /** null: by hand. */
+  readonly server: End | null
+  readonly client: End | null
+  /** Empty: all ended by itself, and in time. */
+  problem = ''
+  /** Called when nothing more of an end passes. */
+  whenStalled: (sender: Sender) => void = () => undefined
+  private readonly talk: Talk
+  private readonly reader: Reader
+  private readonly held: () => void
+  private readonly over: Promise<string>
+  private readonly timer: NodeJS.Timeout
+  private later: NodeJS.Timeout | undefined
+  private settle: (problem: string) => void = () => undefined
+  private link: FaultLink | null = null
+  private isHeldTold = false
+  /** Of a late reset: what its receiver is to hear before it. */
+  private awaited: Whole | null = null
+
+  /** @param held called once: when the run is held, or over */
+  constructor(talk: Talk, plan: Plan | null, reader: Reader, held: () => void) {
+    const changed = (): void => {
+      this.look()
+    }
+    this.talk = talk
+    this.plan = plan
+    this.reader = reader
+    this.held = held
+    this.server = talk.server === null ? null : new End(changed)
+    this.client = talk.client === null ? null : new End(changed)
+    this.over = new Promise((resolve) => (this.settle = resolve))
+    this.timer = setTimeout(() => {
+      this.settle(`is not over: ${this.state()}`)
+    }, MAX_RUN_MS)
+  }
+
+  get ends(): readonly (readonly [Sender, End])[] {
+    const all = [['server', this.server] as const, ['client', this.client] as const]
+    return all.filter((one): one is readonly [Sender, End] => one[1] !== null)
+  }
+
+  /** For the proxy. */
+  faults(): Fault[] {
+    const { plan } = this
+    if (plan === null) return []
+    const { from } = plan
+    if (plan.kind === 'lateReset') {
+      return plan.at.map((at) => ({ kind: 'hold', from, at, met: () => this.resetWhenHeard() }))
+    }
+    const { kind } = plan
+    return plan.at.map((at) => ({ kind, from, at, met: () => this.met(kind, from) }))
+  }
+
+  /** Waits until both ends and the line are over; then it ends what a stalled line has left. */
+  async finish(proxy: FaultProxy): Promise<void> {
+    void proxy.first.then((link) => {
+      this.link = link
+      return link.closed.then(() => {
+        this.look()
+      })
+    })
+    this.problem = await this.over
+    clearTimeout(this.timer)
+    clearTimeout(this.later)
+    this.tellHeld()
+    proxy.close()
+    await this.link?.closed
+  }
+
+  /** Goes on where it was held. */
+  release(): void {
+    if (this.plan?.kind === 'hold') this.link?.release()
+  }
+
+  /** The bytes of one end that passed. */
+  bytesOf(sender: Sender): Buffer {
+    return this.link?.bytesOf(sender) ?? Buffer.alloc(0)
+  }
+
+  /** What is whole of what one end was given. */
+  wholeFor(receiver: Sender): Whole {
+    const sender = otherEnd(receiver)
+    return this.reader(sender, this.bytesOf(sender))
+  }
+
+  /** Whether nothing passes at the end, not even the end. */
+  private get isStuck(): boolean {
+    const { plan } = this
+    return plan?.kind === 'stall' || plan?.kind === 'silence'
+  }
+
+  private look(): void {
+    const { link } = this
+    if (link === null) return
+    if (this.awaited !== null) {
+      const receiver = this[otherEnd((this.plan as Plan).from)]
+      const { head, lines } = this.awaited
+      if (receiver !== null && (receiver.lines.length < lines || (head && receiver.openCount === 0))) return
+      this.awaited = null
+      link.reset()
+    }
+    if (!this.ends.every(([, end]) => end.isSettled)) return
+    if (link.isClosed || this.isStuck) this.settle('')
+  }
+
+  private resetWhenHeard(): void {
+    const whole = this.wholeFor(otherEnd((this.plan as Plan).from))
+    this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
+    // Not inside the flow that calls.
+    setImmediate(() => {
+      this.look()
+    })
+  }
+
+  private met(kind: Plan['kind'], from: Sender): void {
+    if (kind === 'hold') this.tellHeld()
+    if (kind === 'stall' || kind === 'silence') this.whenStalled(from)
+    if (kind === 'silence') this.whenStalled(otherEnd(from))
+    // A server that waits for the rest of a request tells nobody when it gives up.
+    if (this.isStuck && this.client === null) this.later = setTimeout(() => this.look(), STUCK_LOOK_MS)
+  }
+
+  private tellHeld(): void {
+    if (this.isHeldTold) return
+    this.isHeldTold = true
+    this.held()
+  }
+
+  private state(): string {
+    const of = this.ends.map(([name, end]) => {
+      const waiting = [...end.promises].filter(([, result]) => result === 'pending').map(([what]) => what)
+      const called = `onOpen ${end.openCount}, onClose ${end.closeCount}`
+      return `${name} ${called}, pending: ${waiting.join(', ')}; heard ${end.lines.join(' | ')}`
+    })
+    return `${of.join('; ')}; the line is ${this.link?.isClosed === true ? 'closed' : 'open'}`
+  }
+}
