@@ -63,6 +63,12 @@ function fuzzStep(all) {
   return { name: all ? 'fuzz, long' : 'fuzz', script: 'fuzz', flags }
 }
 
+/** A choice of mutants, always the same: a whole run takes hours. @param {boolean} all @returns {Step[]} */
+function mutationSteps(all) {
+  const flags = ['--max-mutants', '500', '--seconds', '600']
+  return all ? [{ name: 'mutation, bounded', script: 'mutation', flags }] : []
+}
+
 /** @param {string} autobahn @param {boolean} all @returns {Step[]} */
 function autobahnSteps(autobahn, all) {
   const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
@@ -102,6 +108,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
     withoutNativeStep(all),
     fuzzStep(all),
+    ...mutationSteps(all),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),

@@ -1,0 +1,188 @@
+/**
+ * One test file, loaded once. Each of its tests runs without a mutant first, as jest runs it, and then once with each mutant
+ * that it reached: a mutant takes as long as a test, and no file is loaded for it.
+ *
+ * What a mutant leaves behind in the state of a module must not count against the next one. After each failure the test runs
+ * once without a mutant: where it fails then too, the file is loaded anew.
+ */
+import { runTest } from './run-test.mjs'
+
+/** As Stryker has it: so many times more often than without the mutant, an expression is in a loop without an end. */
+const HITS_FACTOR = 100
+const HITS_MORE = 10_000
+
+/** A test may take this much longer than it took without a mutant. */
+const TIME_FACTOR = 10
+const TIME_MORE_MS = 2_000
+
+/** What does not even return is ended from outside, by the process above. */
+const HANG_MS = 15_000
+
+const titleOf = (test) => {
+  const names = [test.name]
+  for (let block = test.parent; block?.parent; block = block.parent) names.unshift(block.name)
+  return names.join(' ')
+}
+
+export class HotRun {
+  /** Why the tests of this file are of no use: one fails without any mutant. @type {string | null} */
+  broken = null
+  /** Whether the tests went through to the end of the file. */
+  isThrough = true
+  #ledger
+  #file
+  #wanted
+  #deadline
+  #state
+  #loading
+  #index = -1
+  #startedMs = 0
+  #stray = []
+  /** How many mutants were tried since it was last known that nothing was left behind. */
+  #unsure = 0
+  #tried = false
+
+  /**
+   * @param {import('../lib/ledger.mjs').Ledger} ledger
+   * @param {string} file of tests, from the root
+   * @param {ReadonlySet<string>} wanted the ids of the mutants
+   * @param {number} deadline in milliseconds since 1970
+   */
+  constructor(ledger, file, wanted, deadline) {
+    this.#ledger = ledger
+    this.#file = file
+    this.#wanted = wanted
+    this.#deadline = deadline
+  }
+
+  /** @param {object} global of the tests, before anything is loaded */
+  enter(global) {
+    this.#loading = {}
+    this.#state = { active: undefined, hits: this.#loading, hitCount: 0, hitLimit: Infinity }
+    global.__mutation__ = this.#state
+  }
+
+  /** @param {{ name: string, test?: object, error?: unknown }} event of jest-circus */
+  handle({ name, test, error }) {
+    if (name === 'error') this.#stray.push(error)
+    else if (name === 'test_start') this.#start(test)
+    else if (name === 'test_done') return this.#done(test)
+    return undefined
+  }
+
+  /** Writes down which mutants count while the file is loaded, and outside its tests. */
+  finish() {
+    this.#again(this.#undecided(Object.keys(this.#loading)))
+  }
+
+  #start(test) {
+    this.#index++
+    if (!this.isThrough || this.#index < this.#ledger.next(this.#file)) {
+      test.mode = 'skip'
+      return
+    }
+    this.#state.hits = {}
+    this.#stray.length = 0
+    this.#startedMs = performance.now()
+  }
+
+  async #done(test) {
+    const { hits } = this.#state
+    this.#state.hits = null
+    const timeoutMs = TIME_FACTOR * (performance.now() - this.#startedMs) + TIME_MORE_MS
+    if (test.errors.length > 0 || this.#stray.length > 0) this.#fail(test)
+    else await this.#tryAll(test, hits, timeoutMs)
+    this.#state.hits = this.#loading
+  }
+
+  /** The test failed without a mutant: what was tried before it left something behind, or it always fails. */
+  #fail(test) {
+    this.isThrough = false
+    const [first] = [...test.errors, ...this.#stray].flat()
+    if (!this.#tried) this.broken = `${titleOf(test)}: ${String(first?.message ?? first)}`
+  }
+
+  async #tryAll(test, hits, timeoutMs) {
+    const ids = this.#undecided(Object.keys(hits))
+    if (ids.length > 0) {
+      this.#reach(ids)
+      const isRepeatable = (await this.#run(test, null, timeoutMs)) === 'passed'
+      if (!this.isThrough) return
+      if (isRepeatable) {
+        this.#unsure = 0
+        for (const id of ids) {
+          await this.#try(test, id, hits[id], timeoutMs)
+          if (!this.isThrough) return
+        }
+      } else {
+        // It passes once only: its mutants are tried with the file loaded anew.
+        this.#again(ids)
+        this.#goOnAnew()
+      }
+    }
+    this.#ledger.write({ kind: 'next', file: this.#file, test: this.#index + 1 })
+  }
+
+  async #try(test, id, hits, timeoutMs) {
+    this.#state.hitLimit = HITS_FACTOR * hits + HITS_MORE
+    const outcome = await this.#run(test, id, timeoutMs)
+    this.#tried = true
+    if (!this.isThrough) return
+    if (outcome === 'passed') {
+      this.#unsure++
+      if (this.#state.hitCount === 0) this.#again([id])
+      return
+    }
+    const isEndless = outcome === 'late' || this.#state.hitCount > this.#state.hitLimit
+    // What is late may go on in the background.
+    const isClean = outcome !== 'late' && (await this.#run(test, null, timeoutMs)) === 'passed'
+    if (isClean || this.#unsure === 0) this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
+    else this.#ledger.write({ kind: 'suspect', mutant: id })
+    if (isClean) this.#unsure = 0
+    else this.isThrough = false
+  }
+
+  /** @param {string | null} mutant */
+  async #run(test, mutant, timeoutMs) {
+    if (Date.now() > this.#deadline) {
+      this.isThrough = false
+      return 'passed'
+    }
+    this.#ledger.write({
+      kind: 'trying',
+      file: this.#file,
+      mutant,
+      test: this.#index,
+      until: Date.now() + timeoutMs + HANG_MS,
+      by: titleOf(test),
+    })
+    this.#state.hitCount = 0
+    this.#state.active = mutant ?? undefined
+    if (mutant !== null) process.env.HAWSER_MUTANT = mutant
+    const outcome = await runTest(test, timeoutMs, this.#stray)
+    this.#state.active = undefined
+    delete process.env.HAWSER_MUTANT
+    this.#ledger.write({ kind: 'idle' })
+    return outcome
+  }
+
+  #undecided(ids) {
+    const { decided, suspects } = this.#ledger
+    const left = ids.filter((id) => this.#wanted.has(id) && !decided.has(id))
+    return [...left.filter((id) => suspects.has(id)), ...left.filter((id) => !suspects.has(id))]
+  }
+
+  #reach(ids) {
+    const mutants = ids.filter((id) => !this.#ledger.reached.has(id))
+    if (mutants.length > 0) this.#ledger.write({ kind: 'reached', mutants })
+  }
+
+  #again(ids) {
+    if (ids.length > 0) this.#ledger.write({ kind: 'again', file: this.#file, mutants: ids })
+  }
+
+  /** The rest of the file is run in a process where this test did not run. */
+  #goOnAnew() {
+    this.isThrough = false
+  }
+}
