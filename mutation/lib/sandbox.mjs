@@ -1,7 +1,11 @@
 /** A copy of the sources and the tests, with the mutants in it, outside the project: nothing is left behind in the tree. */
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const SETUP = fileURLToPath(new URL('../worker/setup.cjs', import.meta.url))
 
 /** What the tests of the engine read. */
 const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'jest.config.mjs', 'SECURITY.md', 'examples']
@@ -15,7 +19,7 @@ export async function makeSandbox(root, files) {
   const folder = await mkdtemp(path.join(tmpdir(), 'hawser-mutation-'))
   const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 3 })
   try {
-    for (const name of COPIED) {
+    for (const name of COPIED.filter((one) => existsSync(path.join(root, one)))) {
       const skipped = path.join(root, 'test/interop/peers/.cache')
       await cp(path.join(root, name), path.join(folder, name), {
         recursive: true,
@@ -23,7 +27,7 @@ export async function makeSandbox(root, files) {
       })
     }
     await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction')
-    await cp(path.join(root, 'mutation/worker/setup.cjs'), path.join(folder, 'mutation-setup.cjs'))
+    await cp(SETUP, path.join(folder, 'mutation-setup.cjs'))
     for (const { file, content } of files) {
       await mkdir(path.dirname(path.join(folder, file)), { recursive: true })
       await writeFile(path.join(folder, file), content)

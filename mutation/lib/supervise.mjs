@@ -41,7 +41,7 @@ function runWorker(plan, planFile, log, onTick) {
 }
 
 /**
- * @param {{ sandbox: string, files: string[], mutants: string[], deadline: number | null, name: string }} plan
+ * @param {{ sandbox: string, files: string[], mutants: string[], deadline: number | null, hangMs?: number, name: string }} plan
  * @param {(ledger: Ledger) => void} onProgress called again and again
  * @returns {Promise<Ledger>} what is known at the end
  * @throws {Error} where a test fails without a mutant

@@ -15,9 +15,6 @@ const HITS_MORE = 10_000
 const TIME_FACTOR = 10
 const TIME_MORE_MS = 2_000
 
-/** What does not even return is ended from outside, by the process above. */
-const HANG_MS = 15_000
-
 const titleOf = (test) => {
   const names = [test.name]
   for (let block = test.parent; block?.parent; block = block.parent) names.unshift(block.name)
@@ -33,8 +30,10 @@ export class HotRun {
   #file
   #wanted
   #deadline
+  #hangMs
   #state
   #loading
+  #loadedBy = []
   #index = -1
   #startedMs = 0
   #stray = []
@@ -47,12 +46,14 @@ export class HotRun {
    * @param {string} file of tests, from the root
    * @param {ReadonlySet<string>} wanted the ids of the mutants
    * @param {number} deadline in milliseconds since 1970
+   * @param {number} hangMs after its time a test that does not even return is ended by the process above: so much later
    */
-  constructor(ledger, file, wanted, deadline) {
+  constructor(ledger, file, wanted, deadline, hangMs) {
     this.#ledger = ledger
     this.#file = file
     this.#wanted = wanted
     this.#deadline = deadline
+    this.#hangMs = hangMs
   }
 
   /** @param {object} global of the tests, before anything is loaded */
@@ -67,12 +68,14 @@ export class HotRun {
     if (name === 'error') this.#stray.push(error)
     else if (name === 'test_start') this.#start(test)
     else if (name === 'test_done') return this.#done(test)
+    // What the global object holds is emptied after this.
+    else if (name === 'teardown') this.#loadedBy = Object.keys(this.#loading)
     return undefined
   }
 
   /** Writes down which mutants count while the file is loaded, and outside its tests. */
   finish() {
-    this.#again(this.#undecided(Object.keys(this.#loading)))
+    this.#again(this.#undecided(this.#loadedBy))
   }
 
   #start(test) {
@@ -153,7 +156,7 @@ export class HotRun {
       file: this.#file,
       mutant,
       test: this.#index,
-      until: Date.now() + timeoutMs + HANG_MS,
+      until: Date.now() + timeoutMs + this.#hangMs,
       by: titleOf(test),
     })
     this.#state.hitCount = 0

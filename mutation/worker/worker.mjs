@@ -2,7 +2,7 @@
  * The process that runs tests with mutants: jest, in this process, one file after another. It may hang or die by what a
  * mutant does; the process above then starts another, which goes on from the ledger.
  *
- * node worker.mjs PLAN     PLAN: a JSON file, { sandbox, ledger, files, mutants, deadline }
+ * node worker.mjs PLAN     PLAN: a JSON file, { sandbox, ledger, files, mutants, deadline, hangMs }
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -15,6 +15,9 @@ import { session } from './session.mjs'
 
 /** A file is loaded, and its tests run once, within this. */
 const FILE_MS = 120_000
+
+/** For a test that does not return to the loop of events. */
+const HANG_MS = 15_000
 
 /** How long one test may take with a mutant on from the start. */
 const FRESH_TEST_MS = 5_000
@@ -67,7 +70,7 @@ async function runFile(file, run, testTimeout = config.testTimeout) {
 async function runHot(file) {
   for (let starts = 0; !ledger.through.has(file); starts++) {
     if (starts > MAX_STARTS) throw new Error(`${file} was started ${String(starts)} times, and is not through`)
-    const run = new HotRun(ledger, file, wanted, deadline)
+    const run = new HotRun(ledger, file, wanted, deadline, plan.hangMs ?? HANG_MS)
     ledger.write({ kind: 'trying', file, mutant: null, test: null, until: Date.now() + FILE_MS, by: file })
     const results = await runFile(file, run)
     if (run.broken !== null) throw new Error(`${file} fails without a mutant: ${run.broken}`)
