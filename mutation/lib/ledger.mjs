@@ -14,6 +14,7 @@ import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } 
  * - `reached`: mutants that a test of the file reached
  * - `again`: mutants that count only while a file is loaded, such as constants, or that the second run of a test does not
  *   reach: they are to be tried with the file loaded anew
+ * - `slow`: a test that takes long: its mutants wait until the quick tests of all files are through
  * - `next`: the tests of the file before this index are through; `through`: the file is
  * - `loaded`: the file was run anew with the mutant, and no test failed
  * @typedef {{ kind: string, file?: string, mutant?: string | null, mutants?: string[], test?: number | null, until?: number,
@@ -31,6 +32,8 @@ export class Ledger {
   again = new Map()
   /** @type {Set<string>} files whose tests are through */
   through = new Set()
+  /** @type {Map<string, Map<number, string[]>>} by file, by index of the test: the mutants that it reaches */
+  slow = new Map()
   /** @type {Entry | null} what runs now */
   trying = null
   #path
@@ -106,6 +109,10 @@ export class Ledger {
         break
       case 'again':
         for (const mutant of entry.mutants) this.#addAgain(mutant, entry.file)
+        break
+      case 'slow':
+        if (!this.slow.has(entry.file)) this.slow.set(entry.file, new Map())
+        this.slow.get(entry.file).set(entry.test, entry.mutants)
         break
       case 'next':
         this.#next.set(entry.file, entry.test)

@@ -11,9 +11,9 @@ const MORE = {
   frame: ['test/vectors/rfc6455-5.7.test.ts'],
 }
 
-/** What opens sockets: such a test waits, and its port is its own. */
-const OPENS_SOCKETS =
-  /from '(node:(net|tls|http|https)|.*\/(raw-peer|raw-tls|serving|hostile|websocket-server)\.js)'|src\/index\.js/
+/** What opens sockets, or starts programs: such a test waits for others, and a program has a copy of the sources. */
+const NEEDS_OTHERS =
+  /from '(node:(net|tls|http|https)|.*\/(child|raw-peer|raw-tls|serving|hostile|websocket-server)\.js)'|src\/index\.js/
 
 /** @param {string} target `src/frame` or `src/frame/header.ts` @returns {string} `frame`; of a file in src itself, its name */
 export const roomOf = (target) => target.split('/')[1].replace(/\.ts$/, '')
@@ -41,7 +41,7 @@ function belongs(file, room) {
 }
 
 /**
- * The quick tests of a room that open no sockets: unit tests first, since they are the fastest.
+ * The quick tests of a room that open no sockets and start no programs: unit tests first, since they are the fastest.
  * @param {string} root of the project
  * @param {string} room
  * @returns {string[]} files, from the root, with slashes
@@ -49,7 +49,7 @@ function belongs(file, room) {
 export function testsOf(root, room) {
   const { quick } = listTests(root)
   const files = quick.filter((file) => belongs(file, room) || (MORE[room] ?? []).includes(file))
-  const silent = files.filter((file) => !OPENS_SOCKETS.test(readFileSync(path.join(root, file), 'utf8')))
+  const silent = files.filter((file) => !NEEDS_OTHERS.test(readFileSync(path.join(root, file), 'utf8')))
   const rank = (file) => ['unit', ...BY_NAME].indexOf(file.split('/')[1])
   return silent.sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))
 }

@@ -11,6 +11,9 @@ import { runTest } from './run-test.mjs'
 const HITS_FACTOR = 100
 const HITS_MORE = 10_000
 
+/** A test that takes longer has its turn once the quick tests of all files are through, which kill most of its mutants. */
+const QUICK_MS = 100
+
 /** A test may take this much longer than it took without a mutant. */
 const TIME_FACTOR = 10
 const TIME_MORE_MS = 2_000
@@ -29,6 +32,7 @@ export class HotRun {
   #ledger
   #file
   #wanted
+  #turn
   #deadline
   #hangMs
   #state
@@ -45,15 +49,22 @@ export class HotRun {
    * @param {import('../lib/ledger.mjs').Ledger} ledger
    * @param {string} file of tests, from the root
    * @param {ReadonlySet<string>} wanted the ids of the mutants
+   * @param {'quick' | 'slow'} turn which of the tests
    * @param {number} deadline in milliseconds since 1970
    * @param {number} hangMs after its time a test that does not even return is ended by the process above: so much later
    */
-  constructor(ledger, file, wanted, deadline, hangMs) {
+  constructor(ledger, file, wanted, turn, deadline, hangMs) {
     this.#ledger = ledger
     this.#file = file
     this.#wanted = wanted
+    this.#turn = turn
     this.#deadline = deadline
     this.#hangMs = hangMs
+  }
+
+  /** How the ledger names the tests of this turn. */
+  get key() {
+    return this.#turn === 'quick' ? this.#file : `${this.#file} slow`
   }
 
   /** @param {object} global of the tests, before anything is loaded */
@@ -80,7 +91,7 @@ export class HotRun {
 
   #start(test) {
     this.#index++
-    if (!this.isThrough || this.#index < this.#ledger.next(this.#file)) {
+    if (!this.isThrough || this.#index < this.#ledger.next(this.key) || !this.#hasTurn()) {
       test.mode = 'skip'
       return
     }
@@ -89,12 +100,20 @@ export class HotRun {
     this.#startedMs = performance.now()
   }
 
+  /** A slow test has its turn where a mutant is left that it reaches. */
+  #hasTurn() {
+    if (this.#turn === 'quick') return true
+    const mutants = this.#ledger.slow.get(this.#file)?.get(this.#index)
+    return mutants !== undefined && this.#undecided(mutants).length > 0
+  }
+
   async #done(test) {
     const { hits } = this.#state
     this.#state.hits = null
-    const timeoutMs = TIME_FACTOR * (performance.now() - this.#startedMs) + TIME_MORE_MS
+    const ms = performance.now() - this.#startedMs
     if (test.errors.length > 0 || this.#stray.length > 0) this.#fail(test)
-    else await this.#tryAll(test, hits, timeoutMs)
+    else if (this.#turn === 'quick' && ms > QUICK_MS) this.#putOff(hits)
+    else await this.#tryAll(test, hits, TIME_FACTOR * ms + TIME_MORE_MS)
     this.#state.hits = this.#loading
   }
 
@@ -103,6 +122,13 @@ export class HotRun {
     this.isThrough = false
     const [first] = [...test.errors, ...this.#stray].flat()
     if (!this.#tried) this.broken = `${titleOf(test)}: ${String(first?.message ?? first)}`
+  }
+
+  #putOff(hits) {
+    const mutants = this.#undecided(Object.keys(hits))
+    this.#reach(mutants)
+    this.#ledger.write({ kind: 'slow', file: this.#file, test: this.#index, mutants })
+    this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
   }
 
   async #tryAll(test, hits, timeoutMs) {
@@ -120,10 +146,10 @@ export class HotRun {
       } else {
         // It passes once only: its mutants are tried with the file loaded anew.
         this.#again(ids)
-        this.#goOnAnew()
+        this.isThrough = false
       }
     }
-    this.#ledger.write({ kind: 'next', file: this.#file, test: this.#index + 1 })
+    this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
   }
 
   async #try(test, id, hits, timeoutMs) {
@@ -182,10 +208,5 @@ export class HotRun {
 
   #again(ids) {
     if (ids.length > 0) this.#ledger.write({ kind: 'again', file: this.#file, mutants: ids })
-  }
-
-  /** The rest of the file is run in a process where this test did not run. */
-  #goOnAnew() {
-    this.isThrough = false
   }
 }

@@ -13,8 +13,10 @@ import { FreshRun } from './fresh-run.mjs'
 import { HotRun } from './hot-run.mjs'
 import { session } from './session.mjs'
 
-/** A file is loaded, and its tests run once, within this. */
-const FILE_MS = 120_000
+/** A file is loaded, and its tests run once without a mutant, within this. */
+const FILE_MS = 600_000
+/** As long for a file that is loaded with a mutant. */
+const FRESH_FILE_MS = 120_000
 
 /** For a test that does not return to the loop of events. */
 const HANG_MS = 15_000
@@ -38,7 +40,7 @@ const config = {
   rootDir: plan.sandbox,
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testEnvironment: here('environment.mjs'),
-  setupFiles: ['<rootDir>/mutation-setup.cjs'],
+  setupFilesAfterEnv: ['<rootDir>/mutation-setup.cjs'],
   cacheDirectory: path.join(plan.sandbox, '.cache'),
   reporters: [],
   coverageThreshold: {},
@@ -66,11 +68,12 @@ async function runFile(file, run, testTimeout = config.testTimeout) {
   return results
 }
 
-/** Each test with each mutant that it reaches. @param {string} file */
-async function runHot(file) {
-  for (let starts = 0; !ledger.through.has(file); starts++) {
+/** Each test with each mutant that it reaches. @param {string} file @param {'quick' | 'slow'} turn */
+async function runHot(file, turn) {
+  for (let starts = 0; ; starts++) {
+    const run = new HotRun(ledger, file, wanted, turn, deadline, plan.hangMs ?? HANG_MS)
+    if (ledger.through.has(run.key)) return
     if (starts > MAX_STARTS) throw new Error(`${file} was started ${String(starts)} times, and is not through`)
-    const run = new HotRun(ledger, file, wanted, deadline, plan.hangMs ?? HANG_MS)
     ledger.write({ kind: 'trying', file, mutant: null, test: null, until: Date.now() + FILE_MS, by: file })
     const results = await runFile(file, run)
     if (run.broken !== null) throw new Error(`${file} fails without a mutant: ${run.broken}`)
@@ -80,7 +83,7 @@ async function runHot(file) {
     if (Date.now() > deadline) return
     if (!run.isThrough) continue
     run.finish()
-    ledger.write({ kind: 'through', file })
+    ledger.write({ kind: 'through', file: run.key })
   }
 }
 
@@ -93,7 +96,7 @@ function inOrder(files) {
 /** A mutant that is on while a file is loaded. @param {string} mutant @param {string} file */
 async function runFresh(mutant, file) {
   const by = `${file}, loaded with the mutant`
-  ledger.write({ kind: 'trying', file, mutant, test: null, until: Date.now() + FILE_MS, by })
+  ledger.write({ kind: 'trying', file, mutant, test: null, until: Date.now() + FRESH_FILE_MS, by })
   process.env.HAWSER_MUTANT = mutant
   const run = new FreshRun(mutant)
   const results = await runFile(file, run, FRESH_TEST_MS)
@@ -103,9 +106,11 @@ async function runFresh(mutant, file) {
   ledger.write({ kind: 'idle' })
 }
 
-for (const file of plan.files) {
-  if (Date.now() > deadline) break
-  await runHot(file)
+for (const turn of ['quick', 'slow']) {
+  for (const file of plan.files) {
+    if (Date.now() > deadline || ledger.decided.size >= wanted.size) break
+    if (turn === 'quick' || ledger.slow.has(file)) await runHot(file, turn)
+  }
 }
 for (const [mutant, files] of [...ledger.again]) {
   for (const file of inOrder(files)) {
