@@ -18,7 +18,6 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { choose } from './lib/choose.mjs'
-import { instrument } from './lib/instrument.mjs'
 import { compare, outcomesOf, scoreOf } from './lib/judge.mjs'
 import { readOptions } from './lib/options.mjs'
 import { LEAST_SCORE, readResults, readRows, writeResults } from './lib/results.mjs'
@@ -40,7 +39,9 @@ function progressOf(target, count) {
     next = Date.now() + PROGRESS_MS
     const decided = ledgers.reduce((sum, ledger) => sum + ledger.decided.size, 0)
     const through = Math.min(...ledgers.map((ledger) => ledger.through.size))
-    console.log(`${target}: ${String(decided)} of ${String(count)} killed, ${String(through)} test files through`)
+    console.log(
+      `${target}: ${String(decided)} of ${String(count)} killed, ${String(through)} test files through`,
+    )
   }
 }
 
@@ -87,7 +88,8 @@ function tell(target, outcomes, rows, mutants, isBounded) {
     const what = outcome.status === 'unreached' ? 'no test reaches' : 'survived'
     console.log(`\n${what}: ${show(outcome)}`)
   }
-  for (const row of gone) console.log(`\nthe list has a row without a mutant: ${row.file} ${row.mutator}\n    ${row.text}`)
+  for (const row of gone)
+    console.log(`\nthe list has a row without a mutant: ${row.file} ${row.mutator}\n    ${row.text}`)
   for (const row of killedRows)
     console.log(`\nthe list has a row that the tests kill: ${row.file} ${row.mutator}\n    ${row.text}`)
   const isLow = !isBounded && score.score < LEAST_SCORE
@@ -102,6 +104,8 @@ function tell(target, outcomes, rows, mutants, isBounded) {
 
 /** @returns {Promise<boolean>} whether all is well */
 async function main(options) {
+  // Not before the options are right: it takes a second to load.
+  const { instrument } = await import('./lib/instrument.mjs')
   const rows = readRows(root)
   const results = {}
   const report = []
@@ -121,13 +125,15 @@ async function main(options) {
     if (tests.length === 0) throw new RangeError(`no tests belong to ${target}`)
     console.log(`${target}: ${String(chosen.length)} mutants, ${String(tests.length)} test files`)
     // Each target has its share of the time that is left.
-    const until = deadline === null ? null : Date.now() + (deadline - Date.now()) / (options.targets.length - at)
+    const until =
+      deadline === null ? null : Date.now() + (deadline - Date.now()) / (options.targets.length - at)
     const outcomes = await runTarget(target, instrumented, chosen, tests, options, until)
     report.push(...outcomes)
     const isBounded = share !== null || until !== null
     if (!tell(target, outcomes, rows, instrumented.mutants, isBounded)) isWell = false
     const isFolder = statSync(path.join(root, target)).isDirectory()
-    if (options.write && !isFolder) throw new RangeError(`--write keeps the score of a folder, not of ${target}`)
+    if (options.write && !isFolder)
+      throw new RangeError(`--write keeps the score of a folder, not of ${target}`)
     results[target] = { ...scoreOf(outcomes, rows), date: new Date().toISOString().slice(0, 10) }
   }
   if (options.report !== null) await writeFile(options.report, `${JSON.stringify(report, null, 2)}\n`)

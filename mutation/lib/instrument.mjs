@@ -89,12 +89,16 @@ export async function instrument(root, files) {
         replacement,
       }
     })
-  return { files: result.files.map(({ name, content }) => ({ file: name, content: withHelpers(name, content) })), mutants }
+  return {
+    files: result.files.map(({ name, content }) => ({ file: name, content: withHelpers(name, content) })),
+    mutants,
+  }
 }
 
 /** @param {string} file @param {string} content */
 function withHelpers(file, content) {
   if (!content.includes('stryMutAct_9fa48')) return content
-  if (!HELPERS.test(content)) throw new Error(`${file}: the instrumenter of Stryker has other helpers than before`)
+  if (!HELPERS.test(content))
+    throw new Error(`${file}: the instrumenter of Stryker has other helpers than before`)
   return content.replace(HELPERS, () => OWN_HELPERS)
 }

@@ -44,7 +44,9 @@ export async function pageOf(root, results) {
 
 /** @param {string} root @param {Record<string, object>} results of the folders that were run now */
 export async function writeResults(root, results) {
-  const all = Object.entries({ ...readResults(root), ...results }).sort(([one], [other]) => (one < other ? -1 : 1))
+  const all = Object.entries({ ...readResults(root), ...results }).sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  )
   const merged = Object.fromEntries(all)
   await writeFile(path.join(root, RESULTS), `${JSON.stringify(merged, null, 2)}\n`)
   await writeFile(path.join(root, PAGE), await pageOf(root, merged))

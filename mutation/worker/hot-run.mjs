@@ -165,7 +165,8 @@ export class HotRun {
     const isEndless = outcome === 'late' || this.#state.hitCount > this.#state.hitLimit
     // What is late may go on in the background.
     const isClean = outcome !== 'late' && (await this.#run(test, null, timeoutMs)) === 'passed'
-    if (isClean || this.#unsure === 0) this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
+    if (isClean || this.#unsure === 0)
+      this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
     else this.#ledger.write({ kind: 'suspect', mutant: id })
     if (isClean) this.#unsure = 0
     else this.isThrough = false

@@ -73,7 +73,8 @@ async function runHot(file, turn) {
   for (let starts = 0; ; starts++) {
     const run = new HotRun(ledger, file, wanted, turn, deadline, plan.hangMs ?? HANG_MS)
     if (ledger.through.has(run.key)) return
-    if (starts > MAX_STARTS) throw new Error(`${file} was started ${String(starts)} times, and is not through`)
+    if (starts > MAX_STARTS)
+      throw new Error(`${file} was started ${String(starts)} times, and is not through`)
     ledger.write({ kind: 'trying', file, mutant: null, test: null, until: Date.now() + FILE_MS, by: file })
     const results = await runFile(file, run)
     if (run.broken !== null) throw new Error(`${file} fails without a mutant: ${run.broken}`)

@@ -36,7 +36,11 @@ const row = ({ file, mutator, text, original, replacement }: Mutant): object => 
 const outcomes = (statuses: Readonly<Record<string, string>>): object[] =>
   Object.entries(statuses).map(([id, status]) => ({ ...mutant(id), status, by: null }))
 
-const compare = (statuses: Readonly<Record<string, string>>, rows: object[], all?: readonly Mutant[]): unknown =>
+const compare = (
+  statuses: Readonly<Record<string, string>>,
+  rows: object[],
+  all?: readonly Mutant[],
+): unknown =>
   evaluate('judge.mjs', 'return subject.compare(input.outcomes, input.rows, input.all)', {
     outcomes: outcomes(statuses),
     rows,
@@ -47,9 +51,9 @@ const NOTHING = { unlisted: [], gone: [], killedRows: [] }
 
 describe('the list of survivors', () => {
   test('is right where each survivor has a row, wherever its line is now', () => {
-    expect(compare({ 1: 'killed', 2: 'survived', 3: 'unreached' }, [row(mutant('2')), row(mutant('3'))])).toEqual(
-      NOTHING,
-    )
+    expect(
+      compare({ 1: 'killed', 2: 'survived', 3: 'unreached' }, [row(mutant('2')), row(mutant('3'))]),
+    ).toEqual(NOTHING)
   })
 
   test('is wrong where a mutant survives that has no row, or that no test reaches', () => {
@@ -158,10 +162,14 @@ describe('the outcomes', () => {
 
 describe('the choice of mutants', () => {
   const choose = (count: number | null, seed: number): number[] =>
-    evaluate('choose.mjs', 'return subject.choose(Array.from({ length: 100 }, (_, at) => at), input.count, input.seed)', {
-      count,
-      seed,
-    }) as number[]
+    evaluate(
+      'choose.mjs',
+      'return subject.choose(Array.from({ length: 100 }, (_, at) => at), input.count, input.seed)',
+      {
+        count,
+        seed,
+      },
+    ) as number[]
 
   test('has as many as asked for, in order, the same for a seed and another for another', () => {
     const chosen = choose(10, 1)

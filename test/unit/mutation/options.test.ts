@@ -51,9 +51,15 @@ describe('the options of npm run mutation', () => {
     [['..'], 'a target is a folder or a file in src, not ".."'],
     [['src/nothing'], 'there is no file or folder "src/nothing"'],
     [['src/frame', '--seconds'], /--seconds/],
-    [['src/frame', '--seconds', 'soon'], '--seconds is a whole number from 1 to 9007199254740991, not "soon"'],
+    [
+      ['src/frame', '--seconds', 'soon'],
+      '--seconds is a whole number from 1 to 9007199254740991, not "soon"',
+    ],
     [['src/frame', '--seconds='], '--seconds is a whole number from 1 to 9007199254740991, not ""'],
-    [['src/frame', '--max-mutants', '0'], '--max-mutants is a whole number from 1 to 9007199254740991, not "0"'],
+    [
+      ['src/frame', '--max-mutants', '0'],
+      '--max-mutants is a whole number from 1 to 9007199254740991, not "0"',
+    ],
     [['src/frame', '--concurrency', '65'], '--concurrency is a whole number from 1 to 64, not "65"'],
     [['src/frame', '--concurrency', '1.5'], '--concurrency is a whole number from 1 to 64, not "1.5"'],
     [['src/frame', '--fast'], /--fast/],

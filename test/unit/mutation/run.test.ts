@@ -1,5 +1,13 @@
 // slow: it starts jest, and waits for tests that do not end
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, copyFileSync, readdirSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  copyFileSync,
+  readdirSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { evaluatorOf } from '../../helpers/evaluate.js'
@@ -75,7 +83,8 @@ type Outcomes = Readonly<Record<string, string>>
 function run(test: string, more: object = {}): Outcomes | { threw: string } {
   const folder = mkdtempSync(path.join(tmpdir(), 'hawser-plant-'))
   try {
-    for (const name of ['src/plant', 'test/unit/plant']) mkdirSync(path.join(folder, name), { recursive: true })
+    for (const name of ['src/plant', 'test/unit/plant'])
+      mkdirSync(path.join(folder, name), { recursive: true })
     writeFileSync(path.join(folder, 'src/plant/plant.ts'), SOURCE)
     writeFileSync(path.join(folder, 'test/unit/plant/plant.test.ts'), test)
     copyFileSync(path.join(root, 'jest.config.mjs'), path.join(folder, 'jest.config.mjs'))
