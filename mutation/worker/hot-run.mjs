@@ -5,7 +5,7 @@
  * What a mutant leaves behind in the state of a module must not count against the next one. After each failure the test runs
  * once without a mutant: where it fails then too, the file is loaded anew.
  */
-import { runTest } from './run-test.mjs'
+import { runHooks, runTest } from './run-test.mjs'
 
 /** As Stryker has it: so many times more often than without the mutant, an expression is in a loop without an end. */
 const HITS_FACTOR = 100
@@ -78,7 +78,9 @@ export class HotRun {
   handle({ name, test, error }) {
     if (name === 'error') this.#stray.push(error)
     else if (name === 'test_start') this.#start(test)
-    else if (name === 'test_done') return this.#done(test)
+    // Not after it is done: jest then refuses that anything is loaded, and the tests of some modules load them anew.
+    else if (name === 'test_fn_success') return this.#passed(test)
+    else if (name === 'test_done') this.#done(test)
     // What the global object holds is emptied after this.
     else if (name === 'teardown') this.#loadedBy = Object.keys(this.#loading)
     return undefined
@@ -107,13 +109,21 @@ export class HotRun {
     return mutants !== undefined && this.#undecided(mutants).length > 0
   }
 
-  async #done(test) {
+  async #passed(test) {
     const { hits } = this.#state
     this.#state.hits = null
     const ms = performance.now() - this.#startedMs
-    if (test.errors.length > 0 || this.#stray.length > 0) this.#fail(test)
-    else if (this.#turn === 'quick' && ms > QUICK_MS) this.#putOff(hits)
-    else await this.#tryAll(test, hits, TIME_FACTOR * ms + TIME_MORE_MS)
+    if (test.errors.length > 0 || this.#stray.length > 0) return
+    if (this.#turn === 'quick' && ms > QUICK_MS) this.#putOff(hits)
+    else if (await this.#tryAll(test, hits, TIME_FACTOR * ms + TIME_MORE_MS)) {
+      // jest ends the test with the hooks after it.
+      await runHooks(test, 'beforeEach')
+    }
+    this.#stray.length = 0
+  }
+
+  #done(test) {
+    if (this.isThrough && (test.errors.length > 0 || this.#stray.length > 0)) this.#fail(test)
     this.#state.hits = this.#loading
   }
 
@@ -131,25 +141,27 @@ export class HotRun {
     this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
   }
 
+  /** @returns {Promise<boolean>} whether the test was run again */
   async #tryAll(test, hits, timeoutMs) {
     const ids = this.#undecided(Object.keys(hits))
     if (ids.length > 0) {
       this.#reach(ids)
+      await runHooks(test, 'afterEach')
       const isRepeatable = (await this.#run(test, null, timeoutMs)) === 'passed'
-      if (!this.isThrough) return
-      if (isRepeatable) {
-        this.#unsure = 0
-        for (const id of ids) {
-          await this.#try(test, id, hits[id], timeoutMs)
-          if (!this.isThrough) return
-        }
-      } else {
+      if (!this.isThrough) return true
+      this.#unsure = 0
+      for (const id of isRepeatable ? ids : []) {
+        await this.#try(test, id, hits[id], timeoutMs)
+        if (!this.isThrough) return true
+      }
+      if (!isRepeatable) {
         // It passes once only: its mutants are tried with the file loaded anew.
         this.#again(ids)
         this.isThrough = false
       }
     }
     this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
+    return ids.length > 0
   }
 
   async #try(test, id, hits, timeoutMs) {

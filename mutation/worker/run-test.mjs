@@ -2,16 +2,15 @@
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** @param {{ parent: object }} test @returns {{ before: Function[], after: Function[] }} the hooks, in their order */
-function hooksOf(test) {
-  const before = []
-  const after = []
+/** @param {{ parent: object }} test @param {'beforeEach' | 'afterEach'} type @returns {Function[]} in their order */
+function hooksOf(test, type) {
+  const hooks = []
   for (let block = test.parent; block; block = block.parent) {
-    const of = (type) => block.hooks.filter((hook) => hook.type === type).map(({ fn }) => fn)
-    before.unshift(...of('beforeEach'))
-    after.push(...of('afterEach'))
+    const own = block.hooks.filter((hook) => hook.type === type).map(({ fn }) => fn)
+    if (type === 'beforeEach') hooks.unshift(...own)
+    else hooks.push(...own)
   }
-  return { before, after }
+  return hooks
 }
 
 /** A test that takes an argument calls it at its end. */
@@ -22,14 +21,21 @@ function call(fn, context) {
   })
 }
 
+/**
+ * @param {{ parent: object }} test as jest-circus has it
+ * @param {'beforeEach' | 'afterEach'} type
+ */
+export async function runHooks(test, type, context = Object.create(null)) {
+  for (const hook of hooksOf(test, type)) await call(hook, context)
+}
+
 async function runWithHooks(test) {
-  const { before, after } = hooksOf(test)
   const context = Object.create(null)
   try {
-    for (const hook of before) await call(hook, context)
+    await runHooks(test, 'beforeEach', context)
     await call(test.fn, context)
   } finally {
-    for (const hook of after) await call(hook, context)
+    await runHooks(test, 'afterEach', context)
   }
 }
 
