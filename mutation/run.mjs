@@ -143,7 +143,9 @@ async function main(options) {
 
 try {
   const options = readOptions(root, process.argv.slice(2), Object.keys(readResults(root)))
-  if (!(await main(options))) process.exitCode = 1
+  if (options.targets.length === 0)
+    console.log('nothing to run: no folder has a score yet. Give one: src/frame')
+  else if (!(await main(options))) process.exitCode = 1
 } catch (error) {
   console.error(error instanceof RangeError ? error.message : error)
   process.exitCode = 2

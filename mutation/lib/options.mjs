@@ -81,7 +81,6 @@ export function readOptions(root, args, otherwise) {
   const { values, positionals } = parse(args)
   const number = (name, least, most = Number.MAX_SAFE_INTEGER) => readNumber(name, values[name], least, most)
   const asked = positionals.length === 0 ? otherwise : positionals
-  if (asked.length === 0) throw new RangeError('give at least one folder or file of src: src/frame')
   const options = {
     targets: [...new Set(asked.map((one) => readTarget(root, one)))],
     concurrency: number('concurrency', 1, MAX_CONCURRENCY) ?? 1,

@@ -22,6 +22,7 @@ export const readRows = (root) => JSON.parse(readFileSync(path.join(root, 'mutat
 
 /** @param {Record<string, object>} results @returns {string} */
 function tableOf(results) {
+  if (Object.keys(results).length === 0) return 'No folder has been measured as a whole.'
   const rows = Object.entries(results).map(
     ([folder, { mutants, killed, timeouts, listed, score, date }]) =>
       `| \`${folder}\` | ${String(mutants)} | ${String(killed)} | ${String(timeouts)} | ${String(listed)} | ${score.toFixed(1)} % | ${date} |`,
