@@ -96,8 +96,8 @@ function tell(target, outcomes, rows, mutants, isBounded) {
   const open = outcomes.length - score.mutants
   console.log(
     `\n${target}: ${score.score.toFixed(1)} % of ${String(score.mutants)} mutants killed (${String(score.timeouts)} by time); ` +
-      `${String(score.listed)} explained, ${String(score.unlisted)} not${open > 0 ? `; ${String(open)} not tried` : ''}` +
-      (isLow ? `; below ${String(LEAST_SCORE)} %` : ''),
+      `${String(score.listed)} explained, ${String(score.unlisted)} not` +
+      `${open > 0 ? `; ${String(open)} not tried` : ''}${isLow ? `; below ${String(LEAST_SCORE)} %` : ''}`,
   )
   return unlisted.length === 0 && gone.length === 0 && killedRows.length === 0 && !isLow
 }

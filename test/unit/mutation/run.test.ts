@@ -115,7 +115,7 @@ describe('a run of mutants', () => {
   let outcomes: Outcomes = {}
 
   beforeAll(() => {
-    outcomes = run(TEST, { hangMs: 1000 }) as Outcomes
+    outcomes = run(TEST, { hangMs: 1000 })
   }, 120_000)
 
   test('kills what a test notices, in a function and in a constant that is worked out while the file is loaded', () => {
