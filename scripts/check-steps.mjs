@@ -69,6 +69,12 @@ function leaksStep() {
   return { name: 'leaks', script: 'soak', flags, needs: 'build' }
 }
 
+/** A choice of mutants, always the same: a whole run takes hours. @param {boolean} all @returns {Step[]} */
+function mutationSteps(all) {
+  const flags = ['--max-mutants', '500', '--seconds', '600']
+  return all ? [{ name: 'mutation, bounded', script: 'mutation', flags }] : []
+}
+
 /** @param {string} autobahn @param {boolean} all @returns {Step[]} */
 function autobahnSteps(autobahn, all) {
   const step = (name, flags) => ({ name: `autobahn (${name})`, script: 'autobahn', flags, needs: 'build' })
@@ -108,6 +114,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
     withoutNativeStep(all),
     fuzzStep(all),
+    ...mutationSteps(all),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),

@@ -9,6 +9,7 @@ import { HANDSHAKE_QUOTA_NAMES } from '../../src/server/handshake-quotas.js'
 import { QUOTA_NAMES } from '../../src/server/quota-options.js'
 import { createQuotaCounts } from '../../src/server/quota-stats.js'
 import { SETTING_NAMES } from '../../src/service/service-names.js'
+import { evaluatorOf } from '../helpers/evaluate.js'
 import { CLIENT_LIMITS, LIMIT_NAMES, resolveLimits, SERVER_LIMITS, type Limits } from '../../src/limits.js'
 
 const root = path.join(__dirname, '../..')
@@ -251,5 +252,17 @@ describe('the links', () => {
     const files = [...read('SECURITY.md').matchAll(/`(test\/[\w./-]+)`/g)].map((match) => match[1] ?? '')
     expect(files.length).toBeGreaterThan(20)
     expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([])
+  })
+})
+
+describe('docs/mutation.md', () => {
+  it('has the scores of mutation/results.json', () => {
+    const { page, before } = evaluatorOf('mutation/lib')(
+      'results.mjs',
+      `const { readFileSync } = await import('node:fs')
+       return { page: await subject.pageOf(input, subject.readResults(input)), before: readFileSync(input + '/docs/mutation.md', 'utf8') }`,
+      root,
+    ) as { page: string; before: string }
+    expect(before).toBe(page)
   })
 })

@@ -7,7 +7,7 @@ import {
 } from '../../../src/brokers/nats.js'
 import { PublishError } from '../../../src/errors.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
-import { CutProxy } from '../../helpers/cut-proxy.js'
+import { FaultProxy } from '../../helpers/fault-proxy.js'
 import { LIMITS, newGroup, readAll } from '../../helpers/history-conformance.js'
 import { connect, connect2, type NatsTestConnection } from '../../helpers/nats-clients.js'
 
@@ -32,12 +32,12 @@ const textsOf = async (store: BrokerHistory): Promise<readonly unknown[]> =>
   (await readAll(store, group)).messages.map(({ data }) => data)
 
 describe.each(Object.entries({ 'nats 3': connect, 'nats 2': connect2 }))('with %s', (_, open) => {
-  let proxy: CutProxy
+  let proxy: FaultProxy
   let connection: NatsTestConnection
   beforeEach(async () => {
-    proxy = await CutProxy.to(server.port)
+    proxy = await FaultProxy.to(server.port)
     closing.push(() => {
-      proxy.remove()
+      proxy.close()
     })
     connection = await open({
       servers: `127.0.0.1:${String(proxy.port)}`,
