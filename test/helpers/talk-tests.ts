@@ -47,7 +47,7 @@ const DELAYS_OF_ONE_RUN = 16
 
 /** What happens to each place: for `drip` the first is enough, and delays share runs. */
 function plansOf(kind: Plan['kind'], recording: Recording, places: Places): Plan[] {
-  return SENDERS.flatMap((from) => {
+  return SENDERS.flatMap((from): Plan[] => {
     const all = places(recording, from)
     if (kind === 'drip') return [{ kind, from, at: all.slice(0, 1) }]
     if (kind !== 'delay') return all.map((at) => ({ kind, from, at: [at] }))
