@@ -28,6 +28,8 @@ const SHORT_TURN_MS = 0.3
 const MAX_LONG_TURNS = 200
 /** How often {@link Listener.lastRequests} looks. */
 const LAST_REQUESTS_LOOK_MS = 5
+/** What a timer of Node holds. */
+const MAX_TIMER_MS = 0x7fff_ffff
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -229,10 +231,10 @@ export class Listener {
       })
       return server
     }
-    const server = createTlsServer(
-      { ...http, handshakeTimeout: timeoutMs === 0 ? 0x7fff_ffff : timeoutMs, ...tls },
-      listener,
-    )
+    // The time from the accept on bounds TLS as well, and is patient with what arrived while the event loop was blocked.
+    const tlsTimeoutMs =
+      timeoutMs === 0 ? MAX_TIMER_MS : Math.min(timeoutMs + REJECTION_LINGER_MS, MAX_TIMER_MS)
+    const server = createTlsServer({ ...http, handshakeTimeout: tlsTimeoutMs, ...tls }, listener)
     server.on('secureConnection', (socket) => {
       this.deadlines.tlsDone(socket)
     })

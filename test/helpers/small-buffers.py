@@ -5,6 +5,7 @@ Commands are JSON, a line each, on standard input; it ends with that.
 
     {"to": PORT}                         takes one connection on a free port, and relays it to this one of 127.0.0.1;
                                          answers {"to": PORT, "port": N}
+    {"to": PORT, "accepted": A, "made": M}   as before, and reads at most so many bytes of a side
     {"stop": N, "side": "accepted"}      of the connection of port N: reads no more of the side that it accepted,
     {"stop": N, "side": "made"}          or of the side that it made
 
@@ -18,10 +19,10 @@ import struct
 import sys
 
 READ_BYTES = 4096
-# With less memory for packets a busy machine loses some, and TCP sends them again later and later.
-RECEIVE_BYTES = 65536
+RECEIVE_BYTES = 4096
 SEGMENT_BYTES = 1400
 WINDOW_BYTES = 2800
+NO_LIMIT = 1 << 62
 RESET = struct.pack('ii', 1, 0)
 
 selector = selectors.DefaultSelector()
@@ -38,8 +39,9 @@ def small():
 class Side:
     """One side of a connection, and what is on its way to the other."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, limit):
         self.sock = sock
+        self.left = limit
         self.other = None
         self.waiting = b''
         self.is_stopped = False
@@ -53,7 +55,7 @@ class Side:
         """Reads while nothing waits; writes what waits of the other."""
         if self.is_closed:
             return
-        reads = not self.waiting and not self.has_ended and not self.is_stopped
+        reads = not self.waiting and not self.has_ended and not self.is_stopped and self.left > 0
         events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self.other.waiting else 0)
         known = selector.get_map().get(self.sock)
         if known is None and events:
@@ -80,8 +82,9 @@ class Side:
         self.settle()
 
     def read(self):
-        data = self.sock.recv(READ_BYTES)
+        data = self.sock.recv(min(READ_BYTES, self.left))
         if data:
+            self.left -= len(data)
             self.waiting += data
         else:
             self.has_ended = True
@@ -120,14 +123,14 @@ class Side:
 sides = {}
 
 
-def listen(target):
+def listen(target, accepted_limit, made_limit):
     listener = small()
     listener.bind(('127.0.0.1', 0))
     listener.listen(1)
     port = listener.getsockname()[1]
 
     def take(_mask):
-        accepted = Side(listener.accept()[0])
+        accepted = Side(listener.accept()[0], accepted_limit)
         selector.unregister(listener)
         listener.close()
         sock = small()
@@ -138,7 +141,7 @@ def listen(target):
             accepted.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             accepted.sock.close()
             return
-        made = Side(sock)
+        made = Side(sock, made_limit)
         accepted.other, made.other = made, accepted
         sides[port] = {'accepted': accepted, 'made': made}
         accepted.settle()
@@ -149,7 +152,7 @@ def listen(target):
 
 def obey(command):
     if 'to' in command:
-        listen(command['to'])
+        listen(command['to'], command.get('accepted', NO_LIMIT), command.get('made', NO_LIMIT))
     elif command['stop'] in sides:
         side = sides[command['stop']][command['side']]
         side.is_stopped = True

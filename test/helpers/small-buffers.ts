@@ -10,6 +10,12 @@ export interface NarrowLine {
   stop(side: 'accepted' | 'made'): void
 }
 
+/** How many bytes a relay reads of its sides at most. */
+export interface NarrowLimits {
+  readonly accepted?: number
+  readonly made?: number
+}
+
 export class SmallBuffers {
   private readonly child: ChildProcess
   private readonly waiting: ((port: number) => void)[] = []
@@ -28,10 +34,13 @@ export class SmallBuffers {
     })
   }
 
-  /** Takes one connection, which it relays to a port of 127.0.0.1. */
-  async to(target: number): Promise<NarrowLine> {
+  /**
+   * Takes one connection, which it relays to a port of 127.0.0.1.
+   * @param limits how many bytes it reads of a side at most. Default: as many as there are
+   */
+  async to(target: number, limits: NarrowLimits = {}): Promise<NarrowLine> {
     const answered = new Promise<number>((resolve) => this.waiting.push(resolve))
-    this.tell({ to: target })
+    this.tell({ to: target, ...limits })
     const port = await answered
     return { port, stop: (side) => this.tell({ stop: port, side }) }
   }

@@ -79,6 +79,12 @@ export class Run {
     return plan.at.map((at) => ({ kind, from, at, met: () => this.met(kind, from) }))
   }
 
+  /** Of whom nothing passes from a byte on; null: of nobody. */
+  get stalls(): { readonly sender: Sender | null; readonly at: number } {
+    const { plan } = this
+    return plan !== null && this.isStuck ? { sender: plan.from, at: plan.at[0] ?? 0 } : { sender: null, at: 0 }
+  }
+
   /** Waits until both ends and the line are over; then it ends what a stalled line has left. */
   async finish(proxy: FaultProxy): Promise<void> {
     void proxy.first.then((link) => {

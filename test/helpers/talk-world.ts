@@ -16,7 +16,7 @@ import type { Sender } from './fault-flow.js'
 import { FaultProxy } from './fault-proxy.js'
 import { openRaw, RawServer, type RawPeer } from './raw-peer.js'
 import { listenRawTls, openRawTls } from './raw-tls.js'
-import type { NarrowLine } from './small-buffers.js'
+import type { NarrowLimits, NarrowLine } from './small-buffers.js'
 import { Run, type Plan } from './talk-run.js'
 import { marksOf, readPlain, TlsWire, type Marks, type Whole } from './talk-wire.js'
 import { decide, type Talk } from './talks.js'
@@ -63,7 +63,7 @@ export interface PlayOptions {
   /** Called when each run of kind `hold` is held, or over; then all are released. `width` has to be all of them. */
   readonly whenHeld?: () => void | Promise<void>
   /** Puts something between an end and the proxy. @param port that the line leads to */
-  readonly narrow?: (port: number) => Promise<NarrowLine>
+  readonly narrow?: (port: number, limits: NarrowLimits) => Promise<NarrowLine>
 }
 
 /** What was recorded of an undisturbed run. */
@@ -166,11 +166,12 @@ export class TalkWorld {
       this.handlers.set(path, run.server.handlers(this.talk.server))
     }
     const target = this.connectProxy?.port ?? this.port
-    const far = await narrow?.(target)
+    const { sender, at } = run.stalls
+    const far = await narrow?.(target, sender === 'server' ? { made: at } : {})
     const proxy = await FaultProxy.to(far?.port ?? target, { faults: run.faults(), keepsBytes: true })
-    const near = await narrow?.(proxy.port)
-    run.whenStalled = (sender) => {
-      if (sender === 'client') near?.stop('accepted')
+    const near = await narrow?.(proxy.port, sender === 'client' ? { accepted: at } : {})
+    run.whenStalled = (stalled) => {
+      if (stalled === 'client') near?.stop('accepted')
       else far?.stop('made')
     }
     this.begin(run, path, near?.port ?? proxy.port)

@@ -4,7 +4,7 @@
  * line is disturbed. The relays on both sides of the proxy have small buffers, what Node cannot set.
  */
 import { HARMFUL, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
-import { SmallBuffers } from '../../helpers/small-buffers.js'
+import { SmallBuffers, type NarrowLimits } from '../../helpers/small-buffers.js'
 import { aroundMarks, disturb, everyNth, expectNothingWrong } from '../../helpers/talk-tests.js'
 import { BY_HANDLE, BY_STREAM, TLS_BY_HANDLE, type Times } from '../../helpers/talk-world.js'
 import { bulk } from '../../helpers/talks.js'
@@ -19,7 +19,7 @@ afterAll(() => {
   buffers.close()
 })
 
-const options = { width: 16, narrow: (port: number) => buffers.to(port) }
+const options = { width: 16, narrow: (port: number, limits: NarrowLimits) => buffers.to(port, limits) }
 
 /** What waits is judged first, and then the silence of the other end. */
 const TIMES: Times = {
