@@ -102,6 +102,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
     withoutNativeStep(all),
     fuzzStep(all),
+    ...(all ? [{ name: 'protections', script: 'protections' }] : []),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),

@@ -36,10 +36,10 @@ const ALWAYS = [
   'package',
 ]
 
-/** The checks that take longer for --all. */
-const LONG: Readonly<Record<string, string>> = {
-  'tests without native, sample': 'tests without native, all',
-  fuzz: 'fuzz, long',
+/** The checks that take longer for --all, and what comes behind them. */
+const LONG: Readonly<Record<string, readonly string[]>> = {
+  'tests without native, sample': ['tests without native, all'],
+  fuzz: ['fuzz, long', 'protections'],
 }
 
 describe('the checks', () => {
@@ -77,7 +77,7 @@ describe('the checks', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-steps-'))
     try {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
-        ...ALWAYS.map((name) => LONG[name] ?? name),
+        ...ALWAYS.flatMap((name) => LONG[name] ?? name),
         'interop',
         'consumers',
         'autobahn (full)',
