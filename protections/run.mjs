@@ -36,7 +36,8 @@ function choose(lists, only) {
   const chosen = rows.filter(({ list, row, file = '' }) =>
     [list, row, file].some((text) => text.toLowerCase().includes(wanted)),
   )
-  if (chosen.length === 0) throw new UsageError(`no row has ${JSON.stringify(only)}: --list says which there are`)
+  if (chosen.length === 0)
+    throw new UsageError(`no row has ${JSON.stringify(only)}: --list says which there are`)
   return chosen
 }
 
@@ -48,7 +49,9 @@ async function tryWith(rows, folder) {
   if (report === null) throw new Error(`jest wrote no report:\n${output}`)
   return rows.flatMap((row) => {
     const [file] = row.test
-    const testResults = report.testResults.filter(({ name }) => name.replaceAll('\\', '/').endsWith(`/${file}`))
+    const testResults = report.testResults.filter(({ name }) =>
+      name.replaceAll('\\', '/').endsWith(`/${file}`),
+    )
     const problem = judgeSuccess({ testResults }, new RegExp(namePattern(row)))
     return problem === null ? [] : [`${row.row}: ${problem}`]
   })
@@ -94,9 +97,13 @@ async function main(folder) {
     if (!isRight) failures.push(line)
   }
   const others = rows.length - held.length
-  console.log(`${String(held.length)} protections taken away, one after another; ${String(others)} rows have none`)
+  console.log(
+    `${String(held.length)} protections taken away, one after another; ${String(others)} rows have none`,
+  )
   for (const failure of failures) console.log(`FAILED ${failure}`)
-  console.log(failures.length === 0 ? 'each test fails without its protection' : `${String(failures.length)} failed`)
+  console.log(
+    failures.length === 0 ? 'each test fails without its protection' : `${String(failures.length)} failed`,
+  )
   return failures.length === 0
 }
 

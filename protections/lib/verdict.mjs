@@ -25,7 +25,11 @@ export function failureOf(message) {
   return isOwn ? 'assertion' : 'throw'
 }
 
-const firstLine = (text) => text.replace(/\u001b\[\d+m/g, '').trim().split('\n', 1)[0]
+const firstLine = (text) =>
+  text
+    .replace(/\u001b\[\d+m/g, '')
+    .trim()
+    .split('\n', 1)[0]
 
 /**
  * @param {Report} report
@@ -45,7 +49,10 @@ export function judgeFailure(report, expected) {
   const messages = failed.flatMap(({ failureMessages }) => failureMessages)
   const found = messages.map(failureOf)
   if (found.includes(expected)) {
-    return { isHeld: true, says: `${String(failed.length)} of ${String(ran.length)} fail by ${WORDS[expected]}` }
+    return {
+      isHeld: true,
+      says: `${String(failed.length)} of ${String(ran.length)} fail by ${WORDS[expected]}`,
+    }
   }
   return {
     isHeld: false,

@@ -22,7 +22,10 @@ export default {
     },
     {
       row: 'a typed array as a close reason is refused (ws, CVE-2026-45736)',
-      test: ['test/adversarial/connection-outbound.test.ts', 'bytes are refused as a close reason in every form'],
+      test: [
+        'test/adversarial/connection-outbound.test.ts',
+        'bytes are refused as a close reason in every form',
+      ],
       file: 'src/frame/close-code.ts',
       from: "  if (typeof reason !== 'string') {\n    throw",
       to: "  if (typeof reason !== 'string' && !ArrayBuffer.isView(reason)) {\n    throw",
@@ -110,7 +113,10 @@ export default {
     },
     {
       row: 'the heap that empty continuation frames fill is bounded (ws, CVE-2026-62389; undici, CVE-2026-9675)',
-      test: ['test/adversarial/frame-memory.test.ts', 'a million empty continuation fragments cost no memory'],
+      test: [
+        'test/adversarial/frame-memory.test.ts',
+        'a million empty continuation fragments cost no memory',
+      ],
       file: 'src/frame/message-assembler.ts',
       from: '    const { byteLength } = part\n    if (byteLength === 0) return null\n',
       to: '    const { byteLength } = part\n    this.pieces.push(byteLength)\n    if (byteLength === 0) return null\n',
@@ -124,7 +130,10 @@ export default {
     },
     {
       row: 'an honest message of 100,000 fragments is not cut by a counter (ws 8.21.0, undici)',
-      test: ['test/adversarial/connection-limits.test.ts', 'an honest message of 100,000 fragments is accepted'],
+      test: [
+        'test/adversarial/connection-limits.test.ts',
+        'an honest message of 100,000 fragments is accepted',
+      ],
       file: 'src/connection/receiver.ts',
       from: '  maxFragments = Infinity\n',
       to: '  maxFragments = 16_384\n',
@@ -158,7 +167,10 @@ export default {
     },
     {
       row: 'a bomb over many fragments is stopped as one in a single frame (undici, CVE-2026-1526)',
-      test: ['test/adversarial/connection-limits.test.ts', '${how}: a bomb is refused, in one frame and in fragments'],
+      test: [
+        'test/adversarial/connection-limits.test.ts',
+        '${how}: a bomb is refused, in one frame and in fragments',
+      ],
       file: 'src/connection/receiver.ts',
       from: 'if (reservedBits !== 0) return this.decode(assembler.keep(bytes), isText, true, reservedBits)',
       to: 'if (reservedBits !== 0) return this.decodeAll(assembler.keep(bytes), isText, reservedBits)',
@@ -267,7 +279,7 @@ export default {
         'examples/authentication.mjs',
       ],
       file: 'examples/authentication.mjs',
-      from: 'const isRight = timingSafeEqual(scryptSync(rest.join(\':\'), salt, 32), expected)',
+      from: "const isRight = timingSafeEqual(scryptSync(rest.join(':'), salt, 32), expected)",
       to: "const isRight = scryptSync(rest.join(':'), salt, 32).equals(expected)",
       also: [
         {
@@ -279,7 +291,11 @@ export default {
     },
     {
       row: 'docs compare secrets in the same time for each (websockets, CVE-2021-33880)',
-      test: ['test/adversarial/secrets.test.ts', 'compare secrets in the same time for each: %s', 'docs/server.md'],
+      test: [
+        'test/adversarial/secrets.test.ts',
+        'compare secrets in the same time for each: %s',
+        'docs/server.md',
+      ],
       file: 'docs/server.md',
       from: 'const isRight = given.length === expected.length && timingSafeEqual(given, expected)',
       to: 'const isRight = password === expected.toString()',
@@ -306,7 +322,10 @@ export default {
     },
     {
       row: 'a redirect from wss to ws is refused (websockets 16.1, ws)',
-      test: ['test/integration/client-redirects.test.ts', 'from ws to wss is followed, and from wss to ws is refused'],
+      test: [
+        'test/integration/client-redirects.test.ts',
+        'from ws to wss is followed, and from wss to ws is refused',
+      ],
       file: 'src/dial/redirects.ts',
       from: 'if (hop.target.secure && !target.secure) {',
       to: 'if (hop.target.secure && !target.secure && target.port === 80) {',

@@ -1,15 +1,15 @@
 /** Negotiation, where even the best implementations fail. */
 
 const UNIT = 'test/unit/deflate/negotiation.test.ts'
-const CLOSING = 'test/adversarial/connection-closing.test.ts'
-const EVERY_CODE = 'a %s takes or refuses every close code of its peer'
+const CODES = 'test/unit/frame/close-code.test.ts'
+const EVERY_CODE = 'a code that must not be sent is a violation that names it, for all 16-bit codes'
 
 export default {
   list: 'Negotiation',
   rows: [
     {
       row: 'a server that leaves out server_no_context_takeover fails a client with strictNegotiation',
-      test: [UNIT, '%s to an offer of %j fails under strictNegotiation', 'server_no_context_takeover'],
+      test: [UNIT, '%s to an offer of %j fails under strictNegotiation', 'serverNoContextTakeover'],
       file: 'src/deflate/negotiation.ts',
       from: 'if (config.serverNoContextTakeover && !answer.serverNoContextTakeover) {',
       to: 'if (config.serverNoContextTakeover && !answer.serverNoContextTakeover && answer.clientNoContextTakeover) {',
@@ -113,35 +113,35 @@ export default {
     },
     {
       row: 'the close codes 3000 to 4999 are accepted',
-      test: [CLOSING, EVERY_CODE],
+      test: [CODES, EVERY_CODE],
       file: 'src/frame/close-code.ts',
       from: '(code >= 3000 && code <= 4999)',
       to: '(code >= 4000 && code <= 4999)',
     },
     {
       row: 'the close codes 1004, 1005 and 1006 fail with 1002',
-      test: [CLOSING, EVERY_CODE],
+      test: [CODES, EVERY_CODE],
       file: 'src/frame/close-code.ts',
       from: '(code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014)',
       to: '(code >= 1000 && code <= 1014)',
     },
     {
       row: 'the close codes 1015 and 1016 to 2999 fail with 1002',
-      test: [CLOSING, EVERY_CODE],
+      test: [CODES, EVERY_CODE],
       file: 'src/frame/close-code.ts',
       from: '(code >= 1007 && code <= 1014)',
       to: '(code >= 1007 && code <= 2999)',
     },
     {
       row: 'the close codes below 1000 fail with 1002',
-      test: [CLOSING, EVERY_CODE],
+      test: [CODES, EVERY_CODE],
       file: 'src/frame/close-code.ts',
       from: '(code >= 1000 && code <= 1003)',
       to: '(code >= 0 && code <= 1003)',
     },
     {
       row: 'the close codes from 5000 on fail with 1002',
-      test: [CLOSING, EVERY_CODE],
+      test: [CODES, EVERY_CODE],
       file: 'src/frame/close-code.ts',
       from: 'code <= 4999)',
       to: 'code <= 65_535)',

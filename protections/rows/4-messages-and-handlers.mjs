@@ -26,7 +26,7 @@ export default {
       to: '  handleSendingOver(): void {\n    const { replies } = this\n    this.dropMessages()\n',
     },
     {
-      row: 'the same on a client',
+      row: "messages that were received before a local close reach a client's handlers",
       test: [
         MESSAGES,
         'handles all of 500 messages to an async handler after a local close',
@@ -38,7 +38,11 @@ export default {
     },
     {
       row: 'messages that were received reach their handlers when the peer is gone while the inbox is full',
-      test: [MESSAGES, 'handles all received messages when the peer is gone while the inbox is full', BY_HANDLE],
+      test: [
+        MESSAGES,
+        'handles all received messages when the peer is gone while the inbox is full',
+        BY_HANDLE,
+      ],
       file: 'src/service/dispatcher.ts',
       from: '  handleEnd(info: CloseInfo): void {\n',
       to: '  handleEnd(info: CloseInfo): void {\n    this.dropMessages()\n',
@@ -72,7 +76,7 @@ export default {
       to: '',
     },
     {
-      row: "a FIN behind the Close frame drops nothing over TLS: the stream does not end this side by itself",
+      row: 'a FIN behind the Close frame drops nothing over TLS: the stream does not end this side by itself',
       test: [
         ENDS,
         'a FIN after the Close frame: everything queued before the answer still leaves, and the answer too',
@@ -95,7 +99,11 @@ export default {
     },
     {
       row: 'a large rejection is cut when its peer reads nothing',
-      test: ['test/integration/rejections.test.ts', 'is cut when the peer reads nothing of it', 'by the handle'],
+      test: [
+        'test/integration/rejections.test.ts',
+        'is cut when the peer reads nothing of it',
+        'by the handle',
+      ],
       file: 'src/socket/handshake-io.ts',
       from: '    return this.still < MAX_LOOKS_WITHOUT_PROGRESS\n',
       to: '    return true\n',
@@ -201,7 +209,11 @@ export default {
     },
     {
       row: 'the answer to a Close frame does not wait for onOpen',
-      test: [HANDLERS, '`onOpen` that waits: the Close frame is answered, and the end is reported', BY_HANDLE],
+      test: [
+        HANDLERS,
+        '`onOpen` that waits: the Close frame is answered, and the end is reported',
+        BY_HANDLE,
+      ],
       ...READS_AFTER_OPEN,
       fails: 'hang',
       because: 'the answer never comes',

@@ -85,7 +85,10 @@ export default {
     },
     {
       row: 'a codec whose encode is async fails by name, and without an unhandled rejection',
-      test: ['test/integration/router-replies.test.ts', 'fails the handler by name when it %s, for a reply and for a part of one'],
+      test: [
+        'test/integration/router-replies.test.ts',
+        'fails the handler by name when it %s, for a reply and for a part of one',
+      ],
       file: 'src/service/codec.ts',
       from: "  refusePromise(data, 'codec.encode must return text or bytes, not a promise: it must not be async')\n",
       to: '',
@@ -142,7 +145,10 @@ export default {
     },
     {
       row: 'a handler that returns a thenable that calls back at once, or throws, goes on',
-      test: ['test/integration/server-edges.test.ts', 'fails with 1011, onError and onClose when the thenable throws'],
+      test: [
+        'test/integration/server-edges.test.ts',
+        'fails with 1011, onError and onClose when the thenable throws',
+      ],
       file: 'src/service/dispatcher.ts',
       from: '    Promise.resolve(result).then(\n      (value) => {\n        if (value instanceof Blob)',
       to: '    result.then(\n      (value) => {\n        if (value instanceof Blob)',
@@ -165,10 +171,7 @@ export default {
     },
     {
       row: 'terminate() runs nothing inside its call',
-      test: [
-        'test/integration/faults-rows.test.ts',
-        'terminate returns before onClose is called, %s',
-      ],
+      test: ['test/integration/faults-rows.test.ts', 'terminate returns before onClose is called, %s'],
       file: 'src/socket/socket-driver.ts',
       from: '    this.release(Hold.INBOX)\n    this.reportState()\n    this.runSoon()\n  }\n\n  receive',
       to: '    this.release(Hold.INBOX)\n    this.reportState()\n    this.run(true)\n  }\n\n  receive',
@@ -246,7 +249,11 @@ export default {
     },
     {
       row: 'a stream lends its chunks: what is transferred takes no later frame with it',
-      test: [VALUES, 'can be transferred to a worker without harm to later messages', 'server, by the stream'],
+      test: [
+        VALUES,
+        'can be transferred to a worker without harm to later messages',
+        'server, by the stream',
+      ],
       file: 'src/socket/socket-driver.ts',
       from: '    connection.receiveBytes(chunk, monotonicNow(), true)\n    this.run(true)\n',
       to: '    connection.receiveBytes(chunk, monotonicNow(), false)\n    this.run(true)\n',
@@ -268,7 +275,7 @@ export default {
         'directIo false',
       ],
       file: 'src/frame/frame-input.ts',
-      from: "    // The payload that takeWhole returned last lies in the same memory.\n    this.wholeSource = EMPTY\n    if (this.position === this.chunk.length) this.chunk = EMPTY\n",
+      from: '    // The payload that takeWhole returned last lies in the same memory.\n    this.wholeSource = EMPTY\n    if (this.position === this.chunk.length) this.chunk = EMPTY\n',
       to: '    if (this.position === this.chunk.length) return\n',
     },
     {

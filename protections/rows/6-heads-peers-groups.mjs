@@ -12,7 +12,11 @@ export default {
   rows: [
     {
       row: 'a second Host behind the fields that node:http keeps is refused, by hand as well',
-      test: [HEADS, 'refuses a head of 2,100 fields with %s at its end, which node:http would drop', 'by hand refuses'],
+      test: [
+        HEADS,
+        'refuses a head of 2,100 fields with %s at its end, which node:http would drop',
+        'by hand refuses',
+      ],
       file: 'src/server/http-upgrade.ts',
       from: "    return new HandshakeError('HAWSER_HEAD_TOO_LARGE', { detail: 'too many header fields' })\n  }\n",
       to: '    void raw\n  }\n',
@@ -86,14 +90,22 @@ export default {
     },
     {
       row: 'a smaller client_max_window_bits is answered where it was offered',
-      test: ['test/unit/deflate/real-peers.test.ts', '%s', '.NET ClientWebSocket, smaller'],
+      test: [
+        'test/unit/deflate/real-peers.test.ts',
+        '%s offers "%s" and gets "%s"',
+        '.NET ClientWebSocket, smaller',
+      ],
       file: 'src/deflate/negotiation.ts',
       from: 'mayTellClient && clientMaxWindowBits < MAX_WINDOW_BITS ? clientMaxWindowBits : undefined,',
       to: 'undefined,',
     },
     {
       row: 'a connection that received no compressed message has no inflater and keeps no bytes',
-      test: [CONTEXT, 'is nothing before the first compressed message, and the message itself after it', 'handles'],
+      test: [
+        CONTEXT,
+        'is nothing before the first compressed message, and the message itself after it',
+        'handles',
+      ],
       file: 'src/deflate/contexts.ts',
       from: '  #history: Buffer = NO_HISTORY\n',
       to: '  #history: Buffer = Buffer.alloc(0)\n',
@@ -128,14 +140,20 @@ export default {
     },
     {
       row: 'beyond the budget for kept bytes new handshakes are answered without a context',
-      test: ['test/integration/deflate-contexts.test.ts', 'is declined while there is no room for more contexts, and agreed to again later'],
+      test: [
+        'test/integration/deflate-contexts.test.ts',
+        'is declined while there is no room for more contexts, and agreed to again later',
+      ],
       file: 'src/deflate/extension.ts',
       from: 'acceptOffer(offers, this.#config, this.#codecs.hasRoomForContexts)',
       to: 'acceptOffer(offers, this.#config)',
     },
     {
       row: 'what is kept of a connection is given back when it is over',
-      test: [CONTEXT, 'of a connection that is closed while its message is on the thread pool leave nothing behind'],
+      test: [
+        CONTEXT,
+        'of a connection that is closed while its message is on the thread pool leave nothing behind',
+      ],
       file: 'src/deflate/contexts.ts',
       from: '    this.#keep(NO_HISTORY)\n    this.#release()\n  }\n\n  receive',
       to: '    this.#release()\n  }\n\n  receive',
@@ -229,7 +247,10 @@ export default {
     },
     {
       row: 'the error above maxGroupsPerConnection names hubLimits',
-      test: [HUB, 'above maxGroupsPerConnection join throws a RangeError, and the connection stays in its groups'],
+      test: [
+        HUB,
+        'above maxGroupsPerConnection join throws a RangeError, and the connection stays in its groups',
+      ],
       file: 'src/hub/memberships.ts',
       from: ' groups, hubLimits.maxGroupsPerConnection`',
       to: ' groups, limits.maxGroupsPerConnection`',

@@ -75,7 +75,7 @@ export default {
         'RFC 6455 8.1: failing at the first byte after which nothing valid can follow',
       ],
       file: 'src/frame/utf8.ts',
-      from: "      else if (byte === 0xed) this.#upper = 0x9f\n",
+      from: '      else if (byte === 0xed) this.#upper = 0x9f\n',
       to: '',
     },
     {
@@ -107,7 +107,10 @@ export default {
     },
     {
       row: 'a page of another origin is refused where origins are given, and so is a request without one',
-      test: ['test/integration/server-upgrade.test.ts', 'origins give 403 for any other origin, and for none'],
+      test: [
+        'test/integration/server-upgrade.test.ts',
+        'origins give 403 for any other origin, and for none',
+      ],
       file: 'src/handshake/origin.ts',
       from: '    if (origin === undefined) return false\n',
       to: '    if (origin === undefined) return true\n',

@@ -50,23 +50,26 @@ it('terminate in the function of a route calls onClose, after the function and o
   expect(server.connectionCount).toBe(0)
 })
 
-it.each(['in a handler', 'outside of one'])('terminate returns before onClose is called, %s', async (where) => {
-  const log: string[] = []
-  let opened: ServerSocket | undefined
-  const end = (socket: ServerSocket): void => {
-    socket.terminate()
-    log.push('returned')
-  }
-  const { url } = await serve({
-    onOpen: (socket) => void (opened = socket),
-    onMessage: (socket) => end(socket),
-    onClose: () => void log.push('onClose'),
-  })
-  const client = await connect(url)
-  afterwards(() => client.terminate())
-  await until('the socket is there', () => opened !== undefined)
-  if (where === 'in a handler') client.send('end')
-  else end(opened!)
-  await until('both were called', () => log.length === 2)
-  expect(log).toEqual(['returned', 'onClose'])
-})
+it.each(['in a handler', 'outside of one'])(
+  'terminate returns before onClose is called, %s',
+  async (where) => {
+    const log: string[] = []
+    let opened: ServerSocket | undefined
+    const end = (socket: ServerSocket): void => {
+      socket.terminate()
+      log.push('returned')
+    }
+    const { url } = await serve({
+      onOpen: (socket) => void (opened = socket),
+      onMessage: (socket) => end(socket),
+      onClose: () => void log.push('onClose'),
+    })
+    const client = await connect(url)
+    afterwards(() => client.terminate())
+    await until('the socket is there', () => opened !== undefined)
+    if (where === 'in a handler') client.send('end')
+    else end(opened!)
+    await until('both were called', () => log.length === 2)
+    expect(log).toEqual(['returned', 'onClose'])
+  },
+)

@@ -48,7 +48,11 @@ it('the rows are listed, and nothing runs', async () => {
 })
 
 it.each([
-  ['a row that is not there', ['--only', 'no such row'], 'no row has "no such row": --list says which there are\n'],
+  [
+    'a row that is not there',
+    ['--only', 'no such row'],
+    'no row has "no such row": --list says which there are\n',
+  ],
   ['an option that is not there', ['--onyl', 'x'], "Unknown option '--onyl'"],
   ['a text without an option', ['frame'], 'Unexpected argument'],
   ['an option without its text', ['--only'], "Option '--only <value>' argument missing"],

@@ -29,9 +29,9 @@ const problemsIn = (folder: string, some: readonly object[]): readonly string[] 
 
 describe('the table', () => {
   it('has its tests, and what each row changes occurs exactly once', () => {
-    expect(evaluate('table.mjs', 'return subject.findProblems(input.root, input.lists)', { root, lists })).toEqual(
-      [],
-    )
+    expect(
+      evaluate('table.mjs', 'return subject.findProblems(input, await subject.readLists(input))', root),
+    ).toEqual([])
   })
 
   it('has rows in each list, and few that say why they have no protection', () => {
@@ -72,8 +72,16 @@ describe('what is wrong with a table', () => {
     ['a file that is not there', { file: 'gone.ts' }, 'gone.ts is not there'],
     ['a test file that is not there', { test: ['test/b.test.ts', 'x'] }, 'test/b.test.ts is not there'],
     ['a title that is not there', { test: ['test/a.test.ts', 'hold'] }, 'test/a.test.ts has no title: hold'],
-    ['an unknown kind of failure', { fails: 'no', because: 'x' }, 'fails is one of assertion, hang, throw, types, not no'],
-    ['a failure without a reason', { fails: 'throw' }, 'because says why a test does not fail by an assertion'],
+    [
+      'an unknown kind of failure',
+      { fails: 'no', because: 'x' },
+      'fails is one of assertion, hang, throw, types, not no',
+    ],
+    [
+      'a failure without a reason',
+      { fails: 'throw' },
+      'because says why a test does not fail by an assertion',
+    ],
     ['a reason without a failure', { because: 'x' }, 'because says why a test does not fail by an assertion'],
     ['a misspelt member', { form: 'x' }, 'it has no member form'],
     ['no reason for no protection', { without: '' }, 'it does not say why'],
@@ -89,9 +97,13 @@ describe('what is wrong with a table', () => {
 
 describe('the pattern of the names that a row runs', () => {
   const matches = (test: readonly string[], name: string): unknown =>
-    evaluate('table.mjs', 'return new RegExp(subject.namePattern(input)).test(' + JSON.stringify(name) + ')', {
-      test,
-    })
+    evaluate(
+      'table.mjs',
+      'return new RegExp(subject.namePattern(input)).test(' + JSON.stringify(name) + ')',
+      {
+        test,
+      },
+    )
 
   it.each<[boolean, readonly string[], string]>([
     [true, ['f', 'closes with %i (7.1)'], 'a server closes with 1002 (7.1)'],

@@ -3,8 +3,10 @@ import { evaluatorOf } from '../helpers/evaluate.js'
 
 const evaluate = evaluatorOf('protections/lib')
 
-const AT_TEST = '\n    at expected (node_modules/jest-circus/a.js:1:1)\n    at Object.<anonymous> (/p/test/unit/a.test.ts:7:3)'
-const AT_CODE = '\n    at run (/p/src/socket/run-loop.ts:7:3)\n    at Object.<anonymous> (/p/test/unit/a.test.ts:7:3)'
+const AT_TEST =
+  '\n    at expected (node_modules/jest-circus/a.js:1:1)\n    at Object.<anonymous> (/p/test/unit/a.test.ts:7:3)'
+const AT_CODE =
+  '\n    at run (/p/src/socket/run-loop.ts:7:3)\n    at Object.<anonymous> (/p/test/unit/a.test.ts:7:3)'
 
 describe('a failure', () => {
   it.each<[string, string]>([
@@ -32,23 +34,67 @@ const file = (assertionResults: readonly object[], status = 'failed', message = 
 })
 const passed = { status: 'passed', fullName: 'a room holds', failureMessages: [] }
 const pending = { status: 'pending', fullName: 'a room opens', failureMessages: [] }
-const asserts = { status: 'failed', fullName: 'a room holds 2', failureMessages: [`Error: expect(x)${AT_TEST}`] }
+const asserts = {
+  status: 'failed',
+  fullName: 'a room holds 2',
+  failureMessages: [`Error: expect(x)${AT_TEST}`],
+}
 const throws = { status: 'failed', fullName: 'a room holds 3', failureMessages: [`TypeError: no${AT_TEST}`] }
 
 describe('without its protection a row', () => {
   it.each<[string, readonly object[], string, boolean, string]>([
-    ['is held by one case that fails', [file([passed, pending, asserts])], 'assertion', true, '1 of 2 fail by an assertion'],
-    ['is not held by a test that passes', [file([passed, pending])], 'assertion', false, 'THE TEST PASSES without the protection'],
-    ['is not held by a test that is not there', [file([pending])], 'assertion', false, 'no test has this title'],
-    ['is not held by an error of the code', [file([throws])], 'assertion', false, 'fails by an error of the code, not by an assertion: TypeError: no'],
-    ['is held by an error of the code where it says so', [file([throws])], 'throw', true, '1 of 1 fail by an error of the code'],
-    ['is not held by a file that does not load', [file([], 'failed', '\nSyntaxError: x\n  at y')], 'throw', false, 'the file does not load: SyntaxError: x'],
+    [
+      'is held by one case that fails',
+      [file([passed, pending, asserts])],
+      'assertion',
+      true,
+      '1 of 2 fail by an assertion',
+    ],
+    [
+      'is not held by a test that passes',
+      [file([passed, pending])],
+      'assertion',
+      false,
+      'THE TEST PASSES without the protection',
+    ],
+    [
+      'is not held by a test that is not there',
+      [file([pending])],
+      'assertion',
+      false,
+      'no test has this title',
+    ],
+    [
+      'is not held by an error of the code',
+      [file([throws])],
+      'assertion',
+      false,
+      'fails by an error of the code, not by an assertion: TypeError: no',
+    ],
+    [
+      'is held by an error of the code where it says so',
+      [file([throws])],
+      'throw',
+      true,
+      '1 of 1 fail by an error of the code',
+    ],
+    [
+      'is not held by a file that does not load',
+      [file([], 'failed', '\nSyntaxError: x\n  at y')],
+      'throw',
+      false,
+      'the file does not load: SyntaxError: x',
+    ],
   ])('%s', (_, testResults, expected, isHeld, says) => {
     expect(
-      evaluate('verdict.mjs', 'return subject.judgeFailure({ testResults: input.testResults }, input.expected)', {
-        testResults,
-        expected,
-      }),
+      evaluate(
+        'verdict.mjs',
+        'return subject.judgeFailure({ testResults: input.testResults }, input.expected)',
+        {
+          testResults,
+          expected,
+        },
+      ),
     ).toEqual({ isHeld, says })
   })
 })
