@@ -69,7 +69,9 @@ function run(args, changes) {
 export async function runJest({ files, pattern, changes = [], folder }) {
   const reportFile = path.join(folder, 'report.json')
   await rm(reportFile, { force: true })
-  const flags = ['--ci', '--json', `--outputFile=${reportFile}`, '--testNamePattern', pattern]
+  // What a test leaves open when it fails does not keep jest.
+  const end = changes.length === 0 ? [] : ['--forceExit']
+  const flags = ['--ci', '--json', `--outputFile=${reportFile}`, '--testNamePattern', pattern, ...end]
   const { output, isCut } = await run([JEST, ...flags, '--runTestsByPath', ...files], changes)
   const text = await readFile(reportFile, 'utf8').catch(() => null)
   return { report: text === null ? null : JSON.parse(text), output, isCut }

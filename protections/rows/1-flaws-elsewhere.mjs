@@ -241,7 +241,8 @@ export default {
       file: 'src/handshake/http1.ts',
       from: '    this.#error = this.#scan(chunk)\n',
       to:
-        '    this.#all += latin1(chunk, 0, chunk.length)\n    if (/\\n\\n$/.test(this.#all)) return "failed"\n' +
+        '    this.#all += latin1(chunk, 0, chunk.length)\n' +
+        "    for (let i = 0; i < this.#all.length; i++) if (this.#all.charCodeAt(i) === 0) return 'failed'\n" +
         '    this.#error = this.#scan(chunk)\n',
       also: [
         {

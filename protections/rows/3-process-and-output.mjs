@@ -129,6 +129,8 @@ export default {
       to:
         'if (!connection.isSendable || !this.flow.isBlocked || most === Infinity) return true\n    this.needsDrain = true\n' +
         "    if (this.slowConsumer === 'close') this.failSlowPeer()\n    return false",
+      fails: 'throw',
+      because: 'the connection is closed with 1008, which its reader gets in place of the message',
     },
     {
       row: "a broadcast during another's large message closes no connection",
@@ -337,6 +339,8 @@ export default {
       file: 'src/socket/closing-times.ts',
       from: '    this.dataBytes = dataBytes\n    this.movedAt = now\n',
       to: '    this.dataBytes = dataBytes\n',
+      fails: 'hang',
+      because: 'the connection is cut, and its peer waits for the rest in vain',
     },
     {
       row: 'a few bytes and pings in each closeTimeoutMs are not enough',
@@ -365,12 +369,12 @@ export default {
     {
       row: 'a large write goes to a stream in slices, whose callbacks are the progress',
       test: [
-        'test/unit/socket/write.test.ts',
-        'is taken while a later large message still waits: each slice of a stream is looked at',
+        'test/unit/transport/stream-transport.test.ts',
+        'goes in slices, whose callbacks show how many bytes are left: %s',
       ],
       file: 'src/transport/stream-transport.ts',
-      from: '    } else if (bytes.length <= WHOLE_BYTES) {\n',
-      to: '    } else if (bytes.length > 0) {\n',
+      from: '    const isWhole = bytes.length + payload.length <= WHOLE_BYTES\n',
+      to: '    const isWhole = payload.length > 0\n',
     },
   ],
 }
