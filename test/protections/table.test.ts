@@ -7,50 +7,32 @@ import { evaluatorOf } from '../helpers/evaluate.js'
 const evaluate = evaluatorOf('protections/lib')
 const root = path.join(__dirname, '../..')
 
-interface Row {
-  readonly row: string
-  readonly test?: readonly string[]
-  readonly without?: string
-}
-
 interface List {
   readonly list: string
-  readonly rows: readonly Row[]
+  readonly rows: readonly { readonly row: string; readonly without?: string }[]
 }
 
-const lists = evaluate('table.mjs', 'return subject.readLists(input)', root) as readonly List[]
-const rows = lists.flatMap((one) => one.rows)
-
-const problemsIn = (folder: string, some: readonly object[]): readonly string[] =>
-  evaluate('table.mjs', 'return subject.findProblems(input.folder, [{ list: "L", rows: input.some }])', {
-    folder,
-    some,
-  }) as readonly string[]
-
 describe('the table', () => {
+  const { lists, problems } = evaluate(
+    'table.mjs',
+    'const lists = await subject.readLists(input); return { lists, problems: subject.findProblems(input, lists) }',
+    root,
+  ) as { lists: readonly List[]; problems: readonly string[] }
+
   it('has its tests, and what each row changes occurs exactly once', () => {
-    expect(
-      evaluate('table.mjs', 'return subject.findProblems(input, await subject.readLists(input))', root),
-    ).toEqual([])
+    expect(problems).toEqual([])
   })
 
   it('has rows in each list, and few that say why they have no protection', () => {
+    const rows = lists.flatMap((one) => one.rows)
     expect(lists.map(({ list }) => list)).toHaveLength(new Set(lists.map(({ list }) => list)).size)
     for (const list of lists) expect(list.rows.length).toBeGreaterThan(5)
-    expect(rows.length).toBeGreaterThan(150)
+    expect(rows.length).toBeGreaterThan(200)
     expect(rows.filter(({ without }) => without !== undefined).length).toBeLessThan(5)
   })
 })
 
 describe('what is wrong with a table', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'hawser-table-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  mkdirSync(path.join(folder, 'test'))
-  writeFileSync(path.join(folder, 'code.ts'), 'const one = 1\nconst two = 2\nconst again = 2\n')
-  writeFileSync(
-    path.join(folder, 'test/a.test.ts'),
-    "it('holds', () => undefined)\nit.each([1])('holds %s', (one) => one)\nit('does not', async () => undefined)\n",
-  )
   const right = {
     row: 'one is 1',
     test: ['test/a.test.ts', 'holds %s', 'x'],
@@ -58,14 +40,10 @@ describe('what is wrong with a table', () => {
     from: 'one = 1',
     to: 'one = 2',
   }
-
-  it('is nothing where it is right', () => {
-    const more = { ...right, row: 'more', also: [{ file: 'code.ts', from: 'two = 2', to: 'two = 1' }] }
-    const hangs = { ...right, row: 'hangs', fails: 'hang', because: 'it never ends' }
-    expect(problemsIn(folder, [right, more, hangs, { row: 'none', without: 'no code' }])).toEqual([])
-  })
-
-  it.each<[string, object, string]>([
+  const more = { ...right, row: 'more', also: [{ file: 'code.ts', from: 'two = 2', to: 'two = 1' }] }
+  const hangs = { ...right, row: 'hangs', fails: 'hang', because: 'it never ends' }
+  const GOOD = [right, more, hangs, { row: 'none', without: 'no code' }]
+  const BAD: readonly (readonly [name: string, change: object, problem: string])[] = [
     ['a text that is not there', { from: 'three' }, 'code.ts has 0 times: three'],
     ['a text that is there twice', { from: '= 2' }, 'code.ts has 2 times: = 2'],
     ['a change that changes nothing', { to: 'one = 1' }, 'code.ts does not change'],
@@ -85,33 +63,61 @@ describe('what is wrong with a table', () => {
     ['a reason without a failure', { because: 'x' }, 'because says why a test does not fail by an assertion'],
     ['a misspelt member', { form: 'x' }, 'it has no member form'],
     ['no reason for no protection', { without: '' }, 'it does not say why'],
-  ])('is found: %s', (_, change, problem) => {
-    const found = problemsIn(folder, [{ ...right, ...change }])
-    expect(found).toEqual([expect.stringContaining(`L: one is 1: ${problem}`)])
+  ]
+  let found: readonly (readonly string[])[] = []
+
+  beforeAll(() => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'hawser-table-'))
+    try {
+      mkdirSync(path.join(folder, 'test'))
+      writeFileSync(path.join(folder, 'code.ts'), 'const one = 1\nconst two = 2\nconst again = 2\n')
+      writeFileSync(
+        path.join(folder, 'test/a.test.ts'),
+        "it.each([1])('holds %s', (one) => one)\nit('does not', async () => undefined)\n",
+      )
+      const tables = [GOOD, [right, right], ...BAD.map(([, change]) => [{ ...right, ...change }])]
+      // In one process for all.
+      found = evaluate(
+        'table.mjs',
+        'return input.tables.map((rows) => subject.findProblems(input.folder, [{ list: "L", rows }]))',
+        { folder, tables },
+      ) as readonly (readonly string[])[]
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('is nothing where it is right', () => {
+    expect(found[0]).toEqual([])
   })
 
   it('is found: two rows of one name', () => {
-    expect(problemsIn(folder, [right, right])).toEqual(['L: one is 1: the row stands twice'])
+    expect(found[1]).toEqual(['L: one is 1: the row stands twice'])
   })
+
+  it.each(BAD.map(([name, , problem], at) => [name, problem, at] as const))(
+    'is found: %s',
+    (_, problem, at) => {
+      expect(found[at + 2]).toEqual([expect.stringContaining(`L: one is 1: ${problem}`)])
+    },
+  )
 })
 
 describe('the pattern of the names that a row runs', () => {
-  const matches = (test: readonly string[], name: string): unknown =>
-    evaluate(
-      'table.mjs',
-      'return new RegExp(subject.namePattern(input)).test(' + JSON.stringify(name) + ')',
-      {
-        test,
-      },
-    )
-
-  it.each<[boolean, readonly string[], string]>([
+  const CASES: readonly (readonly [isMatch: boolean, test: readonly string[], name: string])[] = [
     [true, ['f', 'closes with %i (7.1)'], 'a server closes with 1002 (7.1)'],
     [false, ['f', 'closes with %i (7.1)'], 'a server closes with 1002 (7x1)'],
     [true, ['f', '${role}: holds', 'server'], 'a room server: holds'],
     [false, ['f', '${role}: holds', 'client'], 'a room server: holds'],
     [true, ['f', '$name', 'b'], 'a b c'],
-  ])('is %s for %j and %s', (isMatch, test, name) => {
-    expect(matches(test, name)).toBe(isMatch)
+  ]
+  const matches = evaluate(
+    'table.mjs',
+    'return input.map(([, test, name]) => new RegExp(subject.namePattern({ test })).test(name))',
+    CASES,
+  ) as readonly boolean[]
+
+  it.each(CASES.map((one, at) => [...one, at] as const))('is %s for %j and %s', (isMatch, _, __, at) => {
+    expect(matches[at]).toBe(isMatch)
   })
 })

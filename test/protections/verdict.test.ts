@@ -9,7 +9,7 @@ const AT_CODE =
   '\n    at run (/p/src/socket/run-loop.ts:7:3)\n    at Object.<anonymous> (/p/test/unit/a.test.ts:7:3)'
 
 describe('a failure', () => {
-  it.each<[string, string]>([
+  const CASES: readonly (readonly [kind: string, message: string])[] = [
     ['assertion', `Error: expect(received).toBe(expected)${AT_TEST}`],
     ['assertion', `Error: \u001b[2mexpect(\u001b[22mreceived).toBe()${AT_TEST}`],
     ['assertion', `Error: Property failed after 3 tests${AT_TEST}`],
@@ -21,8 +21,16 @@ describe('a failure', () => {
     ['throw', `TypeError: x is not a function${AT_TEST}`],
     ['throw', `Error: of the code${AT_CODE}`],
     ['throw', 'Error: connect ECONNREFUSED 127.0.0.1:1\n    at TCPConnectWrap.afterConnect (node:net:1:1)'],
-  ])('is by %s: %s', (kind, message) => {
-    expect(evaluate('verdict.mjs', 'return subject.failureOf(input)', message)).toBe(kind)
+  ]
+  // In one process for all.
+  const found = evaluate(
+    'verdict.mjs',
+    'return input.map(subject.failureOf)',
+    CASES.map(([, message]) => message),
+  ) as readonly string[]
+
+  it.each(CASES.map(([kind, message], at) => [kind, message, at] as const))('is by %s: %s', (kind, _, at) => {
+    expect(found[at]).toBe(kind)
   })
 })
 
@@ -42,7 +50,13 @@ const asserts = {
 const throws = { status: 'failed', fullName: 'a room holds 3', failureMessages: [`TypeError: no${AT_TEST}`] }
 
 describe('without its protection a row', () => {
-  it.each<[string, readonly object[], string, boolean, string]>([
+  const CASES: readonly (readonly [
+    name: string,
+    results: readonly object[],
+    expected: string,
+    isHeld: boolean,
+    says: string,
+  ])[] = [
     [
       'is held by one case that fails',
       [file([passed, pending, asserts])],
@@ -85,30 +99,32 @@ describe('without its protection a row', () => {
       false,
       'the file does not load: SyntaxError: x',
     ],
-  ])('%s', (_, testResults, expected, isHeld, says) => {
-    expect(
-      evaluate(
-        'verdict.mjs',
-        'return subject.judgeFailure({ testResults: input.testResults }, input.expected)',
-        {
-          testResults,
-          expected,
-        },
-      ),
-    ).toEqual({ isHeld, says })
+  ]
+  const verdicts = evaluate(
+    'verdict.mjs',
+    'return input.map(([, testResults, expected]) => subject.judgeFailure({ testResults }, expected))',
+    CASES,
+  ) as readonly object[]
+
+  it.each(CASES.map((one, at) => [...one, at] as const))('%s', (_, __, ___, isHeld, says, at) => {
+    expect(verdicts[at]).toEqual({ isHeld, says })
   })
 })
 
 describe('with its protection a row', () => {
-  const problem = (pattern: string): unknown =>
-    evaluate('verdict.mjs', 'return subject.judgeSuccess(input.report, new RegExp(input.pattern))', {
-      report: { testResults: [file([passed, pending, asserts])] },
-      pattern,
-    })
-
   it('passes, or says what fails', () => {
-    expect(problem('holds$')).toBeNull()
-    expect(problem('opens')).toBe('no test has this title')
-    expect(problem('holds')).toBe('fails with the protection: a room holds 2: Error: expect(x)')
+    const problems = evaluate(
+      'verdict.mjs',
+      'return input.patterns.map((pattern) => subject.judgeSuccess(input.report, new RegExp(pattern)))',
+      {
+        report: { testResults: [file([passed, pending, asserts])] },
+        patterns: ['holds$', 'opens', 'holds'],
+      },
+    )
+    expect(problems).toEqual([
+      null,
+      'no test has this title',
+      'fails with the protection: a room holds 2: Error: expect(x)',
+    ])
   })
 })
