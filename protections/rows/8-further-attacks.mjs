@@ -96,14 +96,14 @@ export default {
       to: '    const offset = 0\n',
     },
     {
-      row: 'nothing follows the end of a connection, whatever bytes a peer sends',
+      row: 'at most one Close frame leaves, whatever a peer sends',
       test: [
-        'test/property/connection-bytes.test.ts',
-        'any bytes give at most one error, at most one Close frame, then closed and nothing more',
+        'test/adversarial/connection-closing.test.ts',
+        'a ${role} in the state %s with the input %s does what the table says',
       ],
-      file: 'src/connection/connection.ts',
-      from: '    if (receiver !== null && this.closing.isReceiving) {\n',
-      to: '    if (receiver !== null) {\n',
+      file: 'src/connection/ending.ts',
+      from: "    if (send === 'violation') sender.sendClose(",
+      to: "    if (send !== 'lost') sender.sendClose(",
     },
     {
       row: 'a page of another origin is refused where origins are given, and so is a request without one',
@@ -132,7 +132,14 @@ export default {
       test: ['test/adversarial/handshake.test.ts', 'an endless head'],
       file: 'src/handshake/http1.ts',
       from: '    if (this.#received === this.#maxHeaderBytes) {\n',
-      to: '    if (this.#received < 0) {\n',
+      to: '    if (this.#received >= 4 * this.#maxHeaderBytes) {\n',
+      also: [
+        {
+          file: 'src/handshake/http1.ts',
+          from: 'const end = Math.min(chunk.length, this.#maxHeaderBytes - this.#received)',
+          to: 'const end = chunk.length',
+        },
+      ],
     },
     {
       row: 'messages above a quota close their connection alone',
