@@ -242,7 +242,7 @@ export default {
       from: '    this.#error = this.#scan(chunk)\n',
       to:
         '    this.#all += latin1(chunk, 0, chunk.length)\n' +
-        "    if (this.#all.toUpperCase().endsWith('\\n\\n')) return 'failed'\n" +
+        "    for (let i = 0; i < this.#all.length; i++) if (this.#all.charCodeAt(i) === 0) return 'failed'\n" +
         '    this.#error = this.#scan(chunk)\n',
       also: [
         {
