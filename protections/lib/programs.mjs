@@ -12,15 +12,18 @@ const TSC = 'node_modules/typescript/bin/tsc'
 
 /** How long one run may take: the slowest test takes a tenth of it on a machine that does nothing else. */
 const MAX_RUN_MS = 300_000
+/** The same for the compiler, which reads everything. */
+const MAX_COMPILE_MS = 900_000
 
 /** @typedef {import('./changes.mjs').Change} Change */
 
 /**
  * @param {readonly string[]} args of Node
  * @param {readonly Change[]} changes
+ * @param {number} maxMs
  * @returns {Promise<{ output: string, isCut: boolean }>} `isCut`: it did not end in time
  */
-function run(args, changes) {
+function run(args, changes, maxMs) {
   const isGroup = process.platform !== 'win32'
   const child = spawn(process.execPath, args, {
     cwd: root,
@@ -46,7 +49,7 @@ function run(args, changes) {
     const timer = setTimeout(() => {
       isCut = true
       end()
-    }, MAX_RUN_MS)
+    }, maxMs)
     const interrupted = () => {
       end()
       process.exit(130)
@@ -72,12 +75,18 @@ export async function runJest({ files, pattern, changes = [], folder }) {
   // What a test leaves open when it fails does not keep jest.
   const end = changes.length === 0 ? [] : ['--forceExit']
   const flags = ['--ci', '--json', `--outputFile=${reportFile}`, '--testNamePattern', pattern, ...end]
-  const { output, isCut } = await run([JEST, ...flags, '--runTestsByPath', ...files], changes)
+  const { output, isCut } = await run([JEST, ...flags, '--runTestsByPath', ...files], changes, MAX_RUN_MS)
   const text = await readFile(reportFile, 'utf8').catch(() => null)
   return { report: text === null ? null : JSON.parse(text), output, isCut }
 }
 
 /** @param {readonly Change[]} changes @returns {Promise<string>} what the compiler says; empty: nothing is wrong */
 export async function runCompiler(changes) {
-  return (await run([TSC, '-p', 'tsconfig.json', '--pretty', 'false'], changes)).output.trim()
+  const { output, isCut } = await run(
+    [TSC, '-p', 'tsconfig.json', '--pretty', 'false'],
+    changes,
+    MAX_COMPILE_MS,
+  )
+  if (isCut) throw new Error(`the compiler did not end within ${String(MAX_COMPILE_MS / 1000)} s`)
+  return output.trim()
 }

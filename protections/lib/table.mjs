@@ -47,7 +47,7 @@ export const changesOf = ({ file, from, to, also = [] }) => [{ file, from, to },
 const HELD_NAMES = ['row', 'test', 'file', 'from', 'to', 'also', 'fails', 'because']
 const FAILURES = ['assertion', 'hang', 'throw', 'types']
 
-/** A placeholder of a title: of `each`, or of a template. */
+/** What stands in a title for a value: of `each`, or of a template. */
 const PLACEHOLDER = /%[a-z]|\$\{[^}]*\}|\$\w+/
 
 /** @param {string} text */
@@ -63,9 +63,9 @@ export function namePattern({ test: [, title, only] }) {
   return only === undefined ? pattern : `^(?=[^]*${escapePattern(only)})[^]*${pattern}`
 }
 
-/** The titles of a test file as they are written: texts before the function of a test, a group or a table. */
+/** The titles of a test file as they are written, and other texts that a comma follows. */
 function titlesOf(text) {
-  const found = text.matchAll(/(['"`])((?:(?!\1)[^\n\\]|\\.)+)\1,\s*(?:async )?\(/g)
+  const found = text.matchAll(/(['"`])((?:(?!\1)[^\n\\]|\\.)+)\1,/g)
   return [...found].map(([, , title]) => title.replace(/\\(['"`])/g, '$1'))
 }
 

@@ -1,4 +1,5 @@
 /** What a run of one test says: did it fail, and how. */
+import { stripVTControlCharacters } from 'node:util'
 
 /**
  * What is read of the report of `jest --json`.
@@ -27,7 +28,7 @@ export function failureOf(message) {
 
 const firstLine = (text) =>
   text
-    .replace(/\u001b\[\d+m/g, '')
+const firstLine = (text) => stripVTControlCharacters(text).trim().split('\n', 1)[0]
     .trim()
     .split('\n', 1)[0]
 

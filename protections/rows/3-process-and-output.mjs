@@ -208,9 +208,9 @@ export default {
     {
       row: 'any calls in any order at any speed keep to the bounds and deadlines of docs/backpressure.md',
       test: ['test/property/liveness-model.test.ts', 'keep the rules until the end: %s'],
-      file: 'src/service/inbox.ts',
-      from: '    this.isHolding = true\n    this.source.hold()\n',
-      to: '    this.isHolding = true\n',
+      file: 'src/socket/socket-driver.ts',
+      from: "this.maxWaitingBytes = slowConsumer === 'buffer' ? Infinity : limits.maxBufferedOutputBytes",
+      to: 'this.maxWaitingBytes = Infinity',
     },
     {
       row: 'slowConsumer close drops what waits and fails the connection with 1008',
