@@ -115,6 +115,7 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     withoutNativeStep(all),
     fuzzStep(all),
     ...mutationSteps(all),
+    ...(all ? [{ name: 'protections', script: 'protections' }] : []),
     { name: 'build', script: 'build' },
     { name: 'package', script: 'package:check', flags: ['--built'], needs: 'build' },
     ...interopSteps(interop, all),

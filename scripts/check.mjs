@@ -6,7 +6,8 @@
  * node scripts/check.mjs [--autobahn off|sample|full] [--interop] [--all]
  *   --autobahn   default: HAWSER_AUTOBAHN, or off; full is all cases, and the sample without src/native
  *   --interop    other implementations, and programs that use the drop-in, those that are quick to install
- *   --all        all other implementations, all such programs, all of Autobahn by handle and by stream, its sample without src/native, a choice of mutants, a small soak for leaks, and every program of test/stress
+ *   --all        a choice of mutants, the protections, all other implementations, all such programs, all of Autobahn by handle and by stream, its sample
+ *                without src/native, a small soak for leaks, and every program of test/stress
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'

@@ -145,10 +145,11 @@ describe.each(isNativeOn ? ['handle', 'stream'] : ['stream'])('a rejection by th
 
 describe.each(WAYS.slice(0, 3))('%s: the timeout of a handshake', (way) => {
   it('runs from the accept on, over head and decision together', async () => {
-    const server = new WebSocketServer({ ...optionsOf(way), handshakeTimeoutMs: 600 })
+    const server = new WebSocketServer({ ...optionsOf(way), handshakeTimeoutMs: 1_200 })
     server.route('/', {
+      // Less than the timeout as well: only all of it together is too long.
       onUpgrade: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 1_500))
+        await new Promise((resolve) => setTimeout(resolve, 1_000))
         return accept()
       },
     })
@@ -157,9 +158,9 @@ describe.each(WAYS.slice(0, 3))('%s: the timeout of a handshake', (way) => {
     const peer = new RawPeer(await openSocket(way, port))
     const head = requestHead()
     // Silent for a while, then half a head, then the rest: together less than the timeout.
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 400))
     peer.write(head.slice(0, 40))
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 400))
     peer.write(head.slice(40))
     expect((await peer.readHead()).status).toBe(408)
     expect(performance.now() - startedAt).toBeLessThan(6_000)

@@ -70,6 +70,7 @@ const SERVER = `
       onTextMessage: (socket, text) => {
         const [what, ...given] = text.split(' ')
         if (what === 'echo') return given.join(' ')
+        if (what === 'opened') return String(server.stats().opened)
         if (what === 'error') { socket.data.destroy(new Error('kept')); return }
         socket.data[what](...given)
         // Nothing waits for the rest of what another owner of the socket writes.
@@ -166,6 +167,15 @@ async function expectAlive(way: Way): Promise<void> {
   expect((await peer.readToClose()).closeCode).toBe(1000)
 }
 
+/** How many connections the server has opened, with the one that asks. */
+async function countOpened(way: Way): Promise<number> {
+  const peer = await open(way)
+  peer.write(upgrade)
+  await peer.readHead()
+  peer.write(text('opened'))
+  return Number((await peer.readFrame()).text)
+}
+
 /** Reads until the connection is over. @returns all that came, with no more than the lines that begin a response */
 async function statusLines(peer: RawPeer): Promise<string[]> {
   await peer.left().catch(() => undefined)
@@ -250,16 +260,20 @@ describe.each(WAYS)('RFC 9112 9.3.2, %s: an upgrade after another request', (way
   })
 
   it('is not answered when the earlier answer is destroyed, which ends the connection alone', async () => {
+    const before = await countOpened(way)
     const peer = await open(way)
     peer.write(plain('/destroy'), upgrade)
     expect(await statusLines(peer)).toEqual([])
+    expect(await countOpened(way)).toBe(before + 1)
     await expectAlive(way)
   })
 
   it('is not answered after an answer with Connection: close', async () => {
+    const before = await countOpened(way)
     const peer = await open(way)
     peer.write(plain('/last'), upgrade)
     expect(await statusLines(peer)).toEqual(['HTTP/1.1 200'])
+    expect(await countOpened(way)).toBe(before + 1)
     await expectAlive(way)
   })
 

@@ -39,7 +39,7 @@ const ALWAYS = [
 /** The checks that take longer for --all, and what comes after them. */
 const LONG: Readonly<Record<string, readonly string[]>> = {
   'tests without native, sample': ['tests without native, all'],
-  fuzz: ['fuzz, long', 'mutation, bounded'],
+  fuzz: ['fuzz, long', 'mutation, bounded', 'protections'],
 }
 
 describe('the checks', () => {
@@ -77,7 +77,7 @@ describe('the checks', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-steps-'))
     try {
       expect(list({ root: tree, all: true }).map(({ name }) => name)).toEqual([
-        ...ALWAYS.flatMap((name) => LONG[name] ?? [name]),
+        ...ALWAYS.flatMap((name) => LONG[name] ?? name),
         'interop',
         'consumers',
         'autobahn (full)',

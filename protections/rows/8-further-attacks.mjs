@@ -1,0 +1,258 @@
+/** Attacks of SECURITY.md that are in no list of what went wrong: floods, forgeries, and what is shared. */
+
+const QUOTAS = 'test/integration/quotas.test.ts'
+const HANDSHAKES = 'test/integration/handshake-quotas.test.ts'
+const BY_HANDLE = 'by the handle'
+
+export default {
+  list: 'Further attacks',
+  rows: [
+    {
+      row: 'pongs that wait are bounded for a peer that pings and does not read',
+      test: [
+        'test/adversarial/connection-output.test.ts',
+        'at most %i pongs and one more wait while nothing is taken',
+      ],
+      file: 'src/connection/pongs.ts',
+      from: '    if (isLimited && this.pending >= this.max) {\n',
+      to: '    if (isLimited && this.pending > 1e9) {\n',
+    },
+    {
+      row: 'memory of waiting output follows its bytes, not the number of sends',
+      test: [
+        'test/adversarial/connection-output.test.ts',
+        'the memory of waiting output follows its bytes, not the number of sends',
+      ],
+      file: 'src/connection/write-queue.ts',
+      from: '    const at = this.reserve(headerBytes + length)\n',
+      to: '    const at = this.reserve(headerBytes + length + 4096)\n',
+    },
+    {
+      row: 'headers that the application adds cannot end a line',
+      test: ['test/unit/handshake/caller-headers.test.ts', 'are refused if they are malformed: %j'],
+      file: 'src/handshake/caller-headers.ts',
+      from: "if (typeof value === 'string' && isFieldValue(value)) return value",
+      to: "if (typeof value === 'string') return value",
+    },
+    {
+      row: "headers that the application adds cannot repeat the handshake's own",
+      test: ['test/unit/handshake/caller-headers.test.ts', 'are refused if the handshake reserves them: %s'],
+      file: 'src/handshake/caller-headers.ts',
+      from: "if (RESERVED_NAMES.has(lowerCase) || lowerCase.startsWith('sec-websocket-')) {",
+      to: 'if (RESERVED_NAMES.has(lowerCase)) {',
+    },
+    {
+      row: "no byte of one connection's messages reaches another through a shared inflater",
+      test: [
+        'test/unit/deflate/incoming-context.test.ts',
+        'give no byte of another connection away after a message that ends in a final block',
+      ],
+      file: 'src/deflate/inflate-window.ts',
+      from: '  const length = Math.min(handle.outputBytes, maxBytes)\n',
+      to: '  const length = maxBytes\n',
+      also: [
+        {
+          file: 'src/deflate/inflate-window.ts',
+          from: '  if (handle.error !== null || handle.outputLeft !== 0) return NO_HISTORY\n',
+          to: '',
+        },
+      ],
+    },
+    {
+      row: "one connection's frames are not written over by another's",
+      test: [
+        'test/property/connection-write-queue.test.ts',
+        'each queue gives its own frames in order and unchanged, in any interleaving',
+      ],
+      file: 'src/connection/output-regions.ts',
+      from: 'region === slab && end === slabEnd && end + bytes',
+      to: 'region === slab && end + bytes',
+    },
+    {
+      row: 'text that is not UTF-8 fails at its first bad byte, in any pieces',
+      test: [
+        'test/unit/frame/utf8.test.ts',
+        'RFC 6455 8.1: failing at the first byte after which nothing valid can follow',
+      ],
+      file: 'src/frame/utf8.ts',
+      from: '      else if (byte === 0xed) this.#upper = 0x9f\n',
+      to: '',
+    },
+    {
+      row: 'a text that ends inside a character fails',
+      test: [
+        'test/property/connection-bytes.test.ts',
+        'any split of a stream gives the same events and the same output',
+      ],
+      file: 'src/frame/message-assembler.ts',
+      from: '    if (this.validator !== null && !this.validator.isComplete) {\n',
+      to: '    if (this.validator !== null && this.length < 0) {\n',
+    },
+    {
+      row: 'a stream of bytes gives the same frames in any chunks',
+      test: ['test/property/frame-parser.test.ts', 'give the frames that the model finds in the whole'],
+      file: 'src/frame/frame-parser.ts',
+      from: '    const offset = this.payloadLength - this.remaining\n',
+      to: '    const offset = 0\n',
+    },
+    {
+      row: 'at most one Close frame leaves, whatever a peer sends',
+      test: [
+        'test/adversarial/connection-closing.test.ts',
+        'a ${role} in the state %s with the input %s does what the table says',
+      ],
+      file: 'src/connection/ending.ts',
+      from: "    if (send === 'violation') sender.sendClose(",
+      to: "    if (send !== 'lost') sender.sendClose(",
+    },
+    {
+      row: 'a page of another origin is refused where origins are given, and so is a request without one',
+      test: [
+        'test/integration/server-upgrade.test.ts',
+        'origins give 403 for any other origin, and for none',
+      ],
+      file: 'src/handshake/origin.ts',
+      from: '    if (origin === undefined) return false\n',
+      to: '    if (origin === undefined) return true\n',
+    },
+    {
+      row: 'a handshake that never ends is ended in time',
+      test: [
+        'test/integration/client-connect.test.ts',
+        'handshakeTimeoutMs ends the handshake with a peer that sends a byte now and then',
+      ],
+      file: 'src/client/attempt.ts',
+      from: '  timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)\n',
+      to: '',
+      fails: 'hang',
+      because: 'connect never settles',
+    },
+    {
+      row: 'an endless head is refused before its end',
+      test: ['test/adversarial/handshake.test.ts', 'an endless head'],
+      file: 'src/handshake/http1.ts',
+      from: '    if (this.#received === this.#maxHeaderBytes) {\n',
+      to: '    if (this.#received >= 4 * this.#maxHeaderBytes) {\n',
+      also: [
+        {
+          file: 'src/handshake/http1.ts',
+          from: 'const end = Math.min(chunk.length, this.#maxHeaderBytes - this.#received)',
+          to: 'const end = chunk.length',
+        },
+      ],
+    },
+    {
+      row: 'messages above a quota close their connection alone',
+      test: [
+        QUOTAS,
+        "a thousand messages in one chunk above a quota close the connection with 1008, and no other client's",
+        BY_HANDLE,
+      ],
+      file: 'src/server/connection-meter.ts',
+      from: "    if (messages?.admits(this.messagesFullAt, now, 1) === false) return this.exceeded('messages')\n",
+      to: '',
+      fails: 'hang',
+      because: 'the connection is never closed',
+    },
+    {
+      row: 'messages above a quota are dropped and counted where that is chosen',
+      test: [QUOTAS, 'messages above a quota are dropped and counted, and the connection goes on', BY_HANDLE],
+      file: 'src/server/metering.ts',
+      from: '      this.core.dropReceived()\n',
+      to: '',
+    },
+    {
+      row: 'a connection above a quota is not read until there is room, where that is chosen',
+      test: [
+        QUOTAS,
+        'a pause reaches the sender through TCP, whose bytes are taken at the pace of the quota',
+        BY_HANDLE,
+      ],
+      file: 'src/server/metering.ts',
+      from: '      driver.hold(Hold.QUOTA)\n',
+      to: '',
+    },
+    {
+      row: 'pings above a quota close their connection',
+      test: [QUOTAS, 'pings above a quota close the connection with 1008', BY_HANDLE],
+      file: 'src/server/metering.ts',
+      from: "    return (event.type !== 'ping' && event.type !== 'pong') || this.admitsControlFrame()\n",
+      to: '    return true\n',
+      fails: 'hang',
+      because: 'the connection is never closed',
+    },
+    {
+      row: 'empty fragments of a message that never ends count for a quota of bytes',
+      test: [QUOTAS, 'fragments of a message that never ends exceed a quota of bytes', BY_HANDLE],
+      file: 'src/connection/receiver.ts',
+      from: '      this.dataBytes += parser.wholeEnd - parser.wholeStart + frames * HEADER_BYTES\n',
+      to: '      this.dataBytes += parser.wholeEnd - parser.wholeStart\n',
+      fails: 'hang',
+      because: 'the connection is never closed',
+    },
+    {
+      row: 'a compressed message counts what it inflates to',
+      test: [QUOTAS, 'a compressed message counts what it inflates to', BY_HANDLE],
+      file: 'src/server/connection-meter.ts',
+      from: '    this.lastBytes = Math.max(0, size + HEADER_BYTES - this.prepaidBytes)\n',
+      to: '    this.lastBytes = this.surplusBytes\n',
+      fails: 'hang',
+      because: 'the connection is never closed',
+    },
+    {
+      row: 'handshakes above the quota of all get 503 before onUpgrade',
+      test: [
+        HANDSHAKES,
+        'a handshake above the quota of all gets 503 with Retry-After, before onUpgrade, and is counted',
+        'its own port by handle',
+      ],
+      file: 'src/server/handshake-quotas.ts',
+      from: '      if (!all.admits(this.allFullAt, now, 1)) {\n',
+      to: '      if (!all.admits(this.allFullAt, now, 0)) {\n',
+    },
+    {
+      row: 'the addresses that are kept for quotas are bounded',
+      test: [
+        'test/unit/server/handshake-quotas.test.ts',
+        'stays within its bound in a flood from a million addresses, and still holds those that go on',
+      ],
+      file: 'src/server/handshake-quotas.ts',
+      from: 'if ((this.young.size >= this.maxYoung && !this.young.has(key)) || now - this.turnedAt >= this.fillMs) {',
+      to: 'if (now - this.turnedAt >= this.fillMs) {',
+    },
+    {
+      row: 'an address of IPv6 counts by its first 64 bits',
+      test: [
+        'test/unit/server/handshake-quotas.test.ts',
+        'is one for IPv4 and the same mapped into IPv6, and one for 64 bits of IPv6',
+      ],
+      file: 'src/server/handshake-quotas.ts',
+      from: "const key = each === null || address === '' ? '' : addressKey(address)",
+      to: "const key = each === null || address === '' ? '' : address",
+    },
+    {
+      row: 'X-Forwarded-For of a peer that is not a trusted proxy is not believed',
+      test: [HANDSHAKES, 'without trusted proxies nobody is believed', 'its own port by handle'],
+      file: 'src/server/trusted-proxies.ts',
+      from: "  if (trust === null || (peer === '' && !peerOfUpgrade.isLocal()) || !trust(peer, 0)) return peer\n",
+      to: "  if ((peer === '' && !peerOfUpgrade.isLocal()) || trust?.(peer, 0) === false) return peer\n",
+      also: [
+        {
+          file: 'src/server/trusted-proxies.ts',
+          from: '    if (!trust(client, hop)) break\n',
+          to: '    if (trust?.(client, hop) !== true) break\n',
+        },
+      ],
+    },
+    {
+      row: 'what a client writes into X-Forwarded-For before its proxy is not believed',
+      test: [
+        'test/unit/server/trusted-proxies.test.ts',
+        'comes from all fields of the name together, of which the last entry is the nearest',
+      ],
+      file: 'src/server/trusted-proxies.ts',
+      from: '    const entry = entries[entries.length - hop] as string\n',
+      to: '    const entry = entries[hop - 1] as string\n',
+    },
+  ],
+}
