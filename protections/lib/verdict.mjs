@@ -26,11 +26,7 @@ export function failureOf(message) {
   return isOwn ? 'assertion' : 'throw'
 }
 
-const firstLine = (text) =>
-  text
 const firstLine = (text) => stripVTControlCharacters(text).trim().split('\n', 1)[0]
-    .trim()
-    .split('\n', 1)[0]
 
 /**
  * @param {Report} report
