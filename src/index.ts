@@ -17,7 +17,6 @@ export {
   type UpgradeInfo,
 } from './server/server-service.js'
 export type { ServerStats, SocketList } from './server/diagnostics.js'
-export type { ObservedServer, ServerMessages } from './server/server-messages.js'
 export type { HandshakeQuotaOptions } from './server/handshake-quotas.js'
 export type { QuotaInfo, QuotaOptions } from './server/quota-options.js'
 export type { ServerSocket } from './server/server-socket.js'
@@ -26,7 +25,6 @@ export type { ConnectionRegistry, NameDelivery } from './hub/connection-registry
 export { connect, type ConnectOptions } from './client/connect.js'
 export type { ProxyOptions } from './dial/proxy.js'
 export type { ClientSocket } from './client/client-socket.js'
-export type { ClientMessages } from './client/diagnostics.js'
 export type { ReconnectOptions } from './client/reconnect-options.js'
 export type { ReconnectUrl } from './client/reconnect-urls.js'
 export type { ReconnectCause } from './client/retry-rule.js'
@@ -36,9 +34,9 @@ export { closeWith, type CloseReply, type Reply, type Service } from './service/
 export type { Socket } from './socket/socket.js'
 export type { Delivery } from './socket/fan-out.js'
 export { ReadyState } from './connection/connection.js'
-export type { BackplaneMessages } from './brokers/broker-link.js'
 export { PreparedMessage } from './connection/prepared-message.js'
 export type { CloseInfo } from './connection/events.js'
+export type { DiagnosticsMessages } from './diagnostics-messages.js'
 export type { MessageData } from './connection/message-data.js'
 export { CloseCode } from './frame/close-code.js'
 export {

@@ -97,7 +97,7 @@ function endOfName(value: string, at: number): number {
   return at
 }
 
-/** @returns the index after a token or a quoted string; -1 is never returned: an open quote ends with the value */
+/** @returns the index after a token or a quoted string; an open quote ends with the value */
 function endOfValue(value: string, at: number): number {
   const isQuoted = value.charCodeAt(at) === DQUOTE
   for (let i = isQuoted ? at + 1 : at; i < value.length; i++) {
@@ -112,14 +112,14 @@ function endOfValue(value: string, at: number): number {
   return value.length
 }
 
-/** @returns the content of a token or of a quoted string; null if it is neither */
+/** @returns the content of a token, or of a quoted string that ends the text; null if it is neither */
 function readValue(text: string): string | null {
   if (text.charCodeAt(0) !== DQUOTE) return isToken(text) ? text : null
   let value = ''
   let start = 1
   for (let i = 1; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (code === DQUOTE) return i === text.length - 1 ? value + text.slice(start, i) : null
+    if (code === DQUOTE) return value + text.slice(start, i)
     if (code !== BACKSLASH) continue
     value += text.slice(start, i)
     // What follows a backslash stands for itself.

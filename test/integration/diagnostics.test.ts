@@ -8,7 +8,7 @@ import {
   WebSocketServer,
   type ClientSocket,
   type ConnectOptions,
-  type ServerMessages,
+  type DiagnosticsMessages,
   type ServerOptions,
   type ServerService,
 } from '../../src/index.js'
@@ -297,10 +297,10 @@ describe('the channels of servers', () => {
 describe('the times of handlers', () => {
   const calls = (
     heard: readonly { channel: string; message: Message }[],
-  ): ServerMessages['hawser:handler'][] =>
+  ): DiagnosticsMessages['hawser:handler'][] =>
     heard
       .filter(({ channel }) => channel === 'hawser:handler')
-      .map(({ message }) => message as unknown as ServerMessages['hawser:handler'])
+      .map(({ message }) => message as unknown as DiagnosticsMessages['hawser:handler'])
 
   it('are from the call to the end of the promise, also where it rejects', async () => {
     const heard = listenToAll()

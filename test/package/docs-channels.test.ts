@@ -70,5 +70,7 @@ it('the second table has no other channel, and says what each field is, with the
 })
 
 it('the message types are given out by the root of the package', () => {
-  for (const [, name] of INTERFACES) expect(read('src/index.ts')).toContain(name)
+  expect(read('src/index.ts')).toContain('DiagnosticsMessages')
+  for (const [, name] of INTERFACES)
+    expect(read('src/diagnostics-messages.ts')).toMatch(new RegExp(`extends .*\\b${name}\\b`))
 })

@@ -47,6 +47,8 @@ describe('Forwarded (RFC 7239 section 4)', () => {
     '=192.0.2.1',
     'for= 192.0.2.1',
     'for=192.0.2.1 for=192.0.2.2',
+    'for,"',
+    'for=a,"',
   ])('%j is malformed, and hides no element after it', (value) => {
     expect(readForwarded(value)).toEqual([''])
     const after = readForwarded(`${value}, for=192.0.2.60, for="[2001:db8::1]:47";by=203.0.113.43`)
