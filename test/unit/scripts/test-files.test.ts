@@ -94,6 +94,6 @@ describe('npm test', () => {
         folder,
         hasQuick: true,
       })
-    expect(quick.length).toBeGreaterThan(3 * slow.length)
+    expect(quick.length).toBeGreaterThan(2.5 * slow.length)
   })
 })
