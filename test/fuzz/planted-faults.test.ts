@@ -120,7 +120,9 @@ describe('a fault that is planted', () => {
     expect(output).toContain(`FOUND in ${target}, lane native:`)
     expect(status).toBe(1)
     // The folder may have others of this target: a busy machine shortens another input.
-    const printed = new RegExp(`replay: .* --target ${target} --lane native --replay (\\S+[.]bin)`).exec(output)
+    const printed = new RegExp(`replay: .* --target ${target} --lane native --replay (\\S+[.]bin)`).exec(
+      output,
+    )
     const file = path.resolve(root, printed?.[1] ?? 'none was printed')
     expect(readdirSync(folder)).toContain(path.basename(file))
     return file
