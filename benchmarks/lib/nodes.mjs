@@ -20,5 +20,8 @@ function findNewest() {
 /** By the names that `--node` takes: `{ command, version, absent }`; `absent` is why it is not measured, or null. */
 export const NODES = {
   this: { command: process.execPath, version: process.version, absent: null },
-  newest: { command: `${NEWEST}/bin/node`, ...findNewest() },
+  // Looked for at each use: the first run installs it after this is imported.
+  get newest() {
+    return { command: `${NEWEST}/bin/node`, ...findNewest() }
+  },
 }

@@ -30,7 +30,8 @@ A FRAME is {"op": 1, "text": "x"}, {"op": 2, "size": 10} or {"op": 8, "hex": "03
 It answers Close frames and pings when it comes to read them, unless {"do": "answer", "close": false, "ping": false}.
 
 It reports, a line of JSON each: {"event": "listening", "port"}, "open", "frame" (op, fin, rsv1, length, text or sha1),
-"written" (all that was to be written is), "count" (read, written), "response" (startLine, bodyLength), "end" (how: fin or reset; read; inFrame).
+"written" (all that was to be written is), "count" (read, written, lateMs: for how long the
+machine kept it waiting after a pause, at most), "response" (startLine, bodyLength), "end" (how: fin or reset; read; inFrame).
 """
 import argparse
 import base64
@@ -239,6 +240,7 @@ class Peer:
         self.step_bytes = 0
         self.step_seconds = 0
         self.next_read = None
+        self.late_seconds = 0.0
         self.out = bytearray()
         self.jobs = []
         self.ends_after_writing = False
@@ -302,7 +304,7 @@ class Peer:
             raw.close()
             self.is_open = False
         elif what == 'count':
-            report('count', read=self.bytes_read, written=self.bytes_written)
+            report('count', read=self.bytes_read, written=self.bytes_written, lateMs=self.late_seconds * 1000)
 
     def add_job(self, data, count, every_ms):
         self.jobs.append({'data': data, 'left': count if count > 0 else float('inf'), 'every': every_ms / 1000})
@@ -394,6 +396,7 @@ class Peer:
                     else:
                         readers.append(self.sock)
             readable, writable, _ = select.select(readers, writers, [], wait)
+            self.late_seconds = max(self.late_seconds, time.monotonic() - now - wait)
             if 0 in readable:
                 data = os.read(0, 65536)
                 if not data:

@@ -2,6 +2,7 @@
  * The peer of slow-peer.py, in a process of its own: it reads on command, and its small buffers make the other
  * end's small. A server then notices at about 72 KB what it would notice at megabytes with a peer of Node.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { Journal } from './journal.js'
@@ -42,6 +43,14 @@ export interface SeenFrame {
   readonly code?: number
 }
 
+/** What a peer did until it was asked. */
+export interface PeerCounts {
+  readonly read: number
+  readonly written: number
+  /** For how long the machine kept it waiting after one of its pauses, at most. */
+  readonly lateMs: number
+}
+
 /** How a connection ended, as the peer saw it. */
 export interface PeerEnd {
   readonly how: 'fin' | 'reset'
@@ -70,6 +79,9 @@ export interface PeerResponse {
 
 const running = new Set<ChildProcess>()
 
+/** The peers of a test that says so: see steady-peer.ts. */
+export const ownPeers = new AsyncLocalStorage<SlowPeer[]>()
+
 /** Ends all peers; for afterEach. */
 export function stopPeers(): void {
   for (const child of running) child.kill('SIGKILL')
@@ -88,7 +100,7 @@ export class SlowPeer {
   port = 0
   private readonly child: ChildProcess
   private response: PeerResponse | null = null
-  private counts: { read: number; written: number }[] = []
+  private counts: PeerCounts[] = []
   private errors = ''
 
   private constructor(
@@ -100,6 +112,7 @@ export class SlowPeer {
     const flags = [...buffers, ...(deflate ? ['--deflate'] : [])]
     this.child = spawn('python3', ['-S', '-E', path.join(__dirname, 'slow-peer.py'), ...args, ...flags])
     running.add(this.child)
+    ownPeers.getStore()?.push(this)
     this.child.once('close', () => {
       running.delete(this.child)
       this.journal.add('exit')
@@ -188,8 +201,8 @@ export class SlowPeer {
     return this.end!
   }
 
-  /** How many bytes it read and wrote until now. */
-  async count(): Promise<{ readonly read: number; readonly written: number }> {
+  /** How many bytes it read and wrote until now, and how late. */
+  async count(): Promise<PeerCounts> {
     const { length } = this.counts
     this.do({ do: 'count' })
     await this.event('count', length + 1)
@@ -199,7 +212,7 @@ export class SlowPeer {
   private hear(said: { event: string }): void {
     if (said.event === 'frame') this.frames.push(said as unknown as SeenFrame)
     if (said.event === 'end') this.end = said as unknown as PeerEnd
-    if (said.event === 'count') this.counts.push(said as unknown as { read: number; written: number })
+    if (said.event === 'count') this.counts.push(said as unknown as PeerCounts)
     if (said.event === 'response') this.response = said as unknown as PeerResponse
     if (said.event === 'listening') this.port = (said as unknown as { port: number }).port
     this.journal.add(said.event)

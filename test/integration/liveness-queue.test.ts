@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { ENDS, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
+import { steadily } from '../helpers/steady-peer.js'
 
 afterAll(stopAll)
 
@@ -16,7 +17,7 @@ const CUT = ['error HAWSER_SEND_TIMEOUT', 'closed 1006 unclean engine']
 describe.each(ENDS)('%s, %s', (...end) => {
   it.concurrent(
     "slow but steady: a reader is not cut while the system's buffer is full, and is cut when it stops",
-    async () => {
+    steadily(200, async () => {
       const { socket, peer, journal, ended } = await open(
         end,
         {},
@@ -35,13 +36,13 @@ describe.each(ENDS)('%s, %s', (...end) => {
       await ended()
       expect(performance.now() - stoppedAt).toBeLessThan(8_000)
       expect(journal.lines).toEqual(CUT)
-    },
-    15_000,
+    }),
+    60_000,
   )
 
   it.concurrent(
     "slow but steady: a close waits for the peer to read the bytes in the system's buffer",
-    async () => {
+    steadily(250, async () => {
       const { socket, peer, ended } = await open(end, {}, { closeTimeoutMs: 1_000 }, { largeBuffers: true })
       socket.send(Buffer.alloc(1_536 * KIB))
       await until('the system took it', () => socket.bufferedAmount === 0)
@@ -54,8 +55,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
           { op: 2, length: 1_536 * KIB },
           { op: 8, code: 1000 },
         ])
-    },
-    15_000,
+    }),
+    60_000,
   )
 
   it.concurrent(

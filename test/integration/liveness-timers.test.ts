@@ -2,6 +2,7 @@
 /** docs/backpressure.md, "What counts as life". */
 import { ENDS, gate, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 import type { SlowPeer } from '../helpers/slow-peer.js'
+import { steadily } from '../helpers/steady-peer.js'
 
 // Most of these tests wait most of the time: several at once.
 afterAll(stopAll)
@@ -59,7 +60,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'heartbeatIntervalMs: no ping is sent while the peer reads waiting output, or sends',
-    async () => {
+    steadily(200, async () => {
       const { socket, peer } = await open(end, {}, { heartbeatIntervalMs: 800, heartbeatTimeoutMs: 800 })
       socket.send(Buffer.alloc(700 * KIB))
       peer.do({ do: 'read', bytes: 16 * KIB, everyMs: 5 })
@@ -68,7 +69,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       await pause(1_200)
       expect(peer.frames).toHaveLength(1)
       expect(socket.readyState).toBe(1)
-    },
+    }),
+    60_000,
   )
 
   it.concurrent('heartbeatTimeoutMs: silence for both times ends the connection', async () => {
@@ -88,35 +90,43 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(peer.frames.some(({ op }) => op === 9)).toBe(true)
   })
 
-  it.concurrent('heartbeatTimeoutMs: one byte of an upload now and then is not silence', async () => {
-    const { socket, peer, journal } = await open(
-      end,
-      {},
-      { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 200 },
-    )
-    peer.do({ do: 'answer', ping: false })
-    upload(peer)
-    await pause(1_000)
-    expect(journal.lines).toEqual([])
-    expect(socket.readyState).toBe(1)
-  })
+  it.concurrent(
+    'heartbeatTimeoutMs: one byte of an upload now and then is not silence',
+    steadily(100, async () => {
+      const { socket, peer, journal } = await open(
+        end,
+        {},
+        { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 200 },
+      )
+      peer.do({ do: 'answer', ping: false })
+      upload(peer)
+      await pause(1_000)
+      expect(journal.lines).toEqual([])
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
-  it.concurrent('idleTimeoutMs: the bytes of an unfinished message count', async () => {
-    const log: string[] = []
-    const { peer, socket } = await open(
-      end,
-      { onIdleTimeout: () => void log.push('idle') },
-      { idleTimeoutMs: 250 },
-    )
-    upload(peer)
-    await pause(900)
-    expect(log).toEqual([])
-    expect(socket.readyState).toBe(1)
-  })
+  it.concurrent(
+    'idleTimeoutMs: the bytes of an unfinished message count',
+    steadily(100, async () => {
+      const log: string[] = []
+      const { peer, socket } = await open(
+        end,
+        { onIdleTimeout: () => void log.push('idle') },
+        { idleTimeoutMs: 250 },
+      )
+      upload(peer)
+      await pause(900)
+      expect(log).toEqual([])
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
   it.concurrent(
     'idleTimeoutMs: control frames do not count, nor pongs for the heartbeat, and the code is 1001',
-    async () => {
+    steadily(100, async () => {
       const { peer, journal } = await open(
         end,
         {},
@@ -126,7 +136,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       peer.do({ do: 'send', frames: [PING, { op: 10, text: 'unasked' }], count: 100, everyMs: 60 })
       expect(await peer.frame(({ op }) => op === 8)).toMatchObject({ code: 1001 })
       await journal.until(/^closed 1001/)
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
@@ -157,7 +168,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'closeTimeoutMs: after our Close frame a peer that sends 1 KiB of data in each such time is not cut',
-    async () => {
+    steadily(100, async () => {
       let received = 0
       const { socket, peer, ended } = await open(
         end,
@@ -173,7 +184,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       if (role === 'client') peer.do({ do: 'fin' })
       expect(await ended()).toMatchObject({ code: 1000, wasClean: true, droppedMessages: 0 })
       expect(received).toBe(12 * 2 * KIB)
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
@@ -191,7 +203,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'closeTimeoutMs: after the peer’s Close frame it is a total, and then the answer is sent',
-    async () => {
+    steadily(100, async () => {
       const { opened, open: letGo } = gate()
       const { peer } = await open(end, { onTextMessage: () => opened }, { closeTimeoutMs: 300 })
       peer.readAll()
@@ -201,7 +213,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(peer.frames).toEqual([])
       await peer.frame(({ op }) => op === 8)
       letGo()
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
@@ -241,22 +254,26 @@ describe.each(ENDS)('%s, %s', (...end) => {
     },
   )
 
-  it.concurrent('A peer that is not read is not judged by its silence, though pings go out', async () => {
-    const { socket, peer, journal } = await open(
-      end,
-      { onIdleTimeout: () => journal.add('idle') },
-      { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300, idleTimeoutMs: 500 },
-    )
-    socket.pause()
-    peer.readAll()
-    await pause(1500)
-    expect(journal.lines).toEqual([])
-    expect(socket.readyState).toBe(1)
-    expect(peer.frames.filter(({ op }) => op === 9).length).toBeGreaterThanOrEqual(2)
-    socket.resume()
-    await pause(20)
-    expect(socket.readyState).toBe(1)
-  })
+  it.concurrent(
+    'A peer that is not read is not judged by its silence, though pings go out',
+    steadily(150, async () => {
+      const { socket, peer, journal } = await open(
+        end,
+        { onIdleTimeout: () => journal.add('idle') },
+        { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300, idleTimeoutMs: 500 },
+      )
+      socket.pause()
+      peer.readAll()
+      await pause(1500)
+      expect(journal.lines).toEqual([])
+      expect(socket.readyState).toBe(1)
+      expect(peer.frames.filter(({ op }) => op === 9).length).toBeGreaterThanOrEqual(2)
+      socket.resume()
+      await pause(20)
+      expect(socket.readyState).toBe(1)
+    }),
+    60_000,
+  )
 
   it.concurrent('A peer that is not read is judged by sendTimeoutMs all the same', async () => {
     const { socket, journal } = await open(end, {}, { sendTimeoutMs: 250 })

@@ -79,6 +79,9 @@ class Above {
 }
 
 async function runNode(spreadMs) {
+  // A run that failed leaves no node behind.
+  const leave = () => process.exit(1)
+  process.once('disconnect', leave)
   const above = new Above()
   const server = new WebSocketServer({
     backplane: above.backplane(),
@@ -102,9 +105,11 @@ async function runNode(spreadMs) {
   process.once('SIGTERM', async () => {
     const { connections } = server.stats()
     const closed = server.close({ code: 1012, reason: 'new version', spreadMs, timeoutMs: 10_000 })
-    // It publishes until its last connection has had its turn.
-    server.signal.addEventListener('abort', () => clearInterval(timer))
+    // It publishes until its last connection has had its turn, which is now where nothing is spread.
+    if (server.signal.aborted) clearInterval(timer)
+    else server.signal.addEventListener('abort', () => clearInterval(timer))
     await closed
+    process.off('disconnect', leave)
     process.send({ connections })
     process.disconnect()
   })
@@ -157,6 +162,11 @@ class Node {
   }
 }
 
+/** A node that has just ended is not told. */
+function tell(child, message) {
+  if (child.connected) child.send(message, () => undefined)
+}
+
 /** The history of the recoverable group, and the relay between the nodes. */
 class News {
   /** All that was published, in its order. */
@@ -169,11 +179,11 @@ class News {
     child.on('exit', () => this.#nodes.delete(child))
     child.on('message', ({ id, method, args, envelope }) => {
       if (envelope !== undefined) {
-        for (const other of this.#nodes) if (other !== child && other.connected) other.send({ envelope })
+        for (const other of this.#nodes) if (other !== child) tell(other, { envelope })
       } else if (method !== undefined) {
         if (method === 'append') this.texts.push(args[1])
         const value = this.#history[method](...args)
-        if (child.connected) child.send({ answer: id, value })
+        tell(child, { answer: id, value })
       }
     })
   }
@@ -243,6 +253,8 @@ async function runClients(count, url) {
       onReconnected: () => reconnects.push(performance.timeOrigin + performance.now()),
     },
   })
+  // A run that failed leaves no clients behind.
+  process.once('disconnect', () => process.exit())
   let begun = 0
   const open = async () => {
     while (begun++ < count) {
