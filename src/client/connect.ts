@@ -65,28 +65,35 @@ export interface PreparedConnect {
 
 /** @throws as {@link connect} does, at once */
 export function prepareConnect(url: ReconnectUrl, given: object): PreparedConnect {
-  const options = observed(readConnectOptions(given))
+  const options = readConnectOptions(given)
   const { reconnect } = options
   if (reconnect !== null) {
     const urls = resolveUrls(url)
-    return { options, open: (read, opening) => reconnecting(read, reconnect, urls, opening) }
+    return { options, open: (read, opening) => reconnecting(observed(read), reconnect, urls, opening) }
   }
   if (typeof url === 'function' || Array.isArray(url)) {
     throw new TypeError('url must be a string or a URL: a function, or a list, needs the option reconnect')
   }
   const { target } = withTarget(options, parseTarget(url as string | URL))
-  return { options, open: (read, opening) => attempt(withTarget(read, target), opening) }
+  return { options, open: (read, opening) => attempt(withTarget(observed(read), target), opening) }
 }
+
+/** One for each object of handlers: warnings are counted by it. */
+const timedOnes = new WeakMap<object, ResolvedClientOptions['handlers']>()
 
 /** The options: where the channel has a subscriber, each call of a handler is published when it is over. */
 function observed(options: ResolvedClientOptions): ResolvedClientOptions {
   if (!CLIENT_CHANNELS.handler.hasSubscribers) return options
-  const handlers = timedHandlers(options.handlers, (call) => {
-    CLIENT_CHANNELS.handler.publish({
-      ...call,
-      socket: call.socket as ClientSocket,
-    } satisfies ClientMessages['hawser:client:handler'])
-  })
+  let handlers = timedOnes.get(options.handlers)
+  if (handlers === undefined) {
+    handlers = timedHandlers(options.handlers, (call) => {
+      CLIENT_CHANNELS.handler.publish({
+        ...call,
+        socket: call.socket as ClientSocket,
+      } satisfies ClientMessages['hawser:client:handler'])
+    })
+    timedOnes.set(options.handlers, handlers)
+  }
   return { ...options, handlers }
 }
 

@@ -12,7 +12,7 @@ import { monotonicNow } from '../transport/timer-wheel.js'
 import type { Transport } from '../transport/transport.js'
 import { EarlierAnswers, owedAnswer } from './pipelining.js'
 import type { ServerCore } from './server-core.js'
-import { Upgrade } from './upgrade.js'
+import { NO_FIELDS, Upgrade } from './upgrade.js'
 
 /** Reads and checks the head of a request that node:http parsed. */
 export function readRequest(raw: IncomingMessage): UpgradeRequest | HandshakeError {
@@ -159,7 +159,10 @@ export class HttpUpgrade extends Upgrade {
   }
 
   protected override get malformedHeaders(): HeaderFields {
-    return HeaderFields.fromRawHeaders(this.incoming.rawHeaders)
+    const { incoming } = this
+    // What Node dropped may be what a proxy wrote: then the rest says nothing of the client.
+    const isCut = incoming.rawHeaders.length / 2 > maxFieldsOf(incoming)
+    return isCut ? NO_FIELDS : HeaderFields.fromRawHeaders(incoming.rawHeaders)
   }
 
   destroy(): void {

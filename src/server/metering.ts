@@ -86,10 +86,17 @@ export class Metering extends ConnectionMeter implements Timed {
 
   /** Does what is to be done above a quota. @returns whether what was received goes on to the handlers */
   private goesOn(quota: QuotaKind, now: number): boolean {
+    const action = this.actionFor(quota)
+    const goesOn = this.act(action, quota, now)
+    // A subscriber that ends the connection finds it as it is then.
+    if (CHANNELS.quota.hasSubscribers) this.publish(quota, action)
+    return goesOn
+  }
+
+  /** @returns as {@link goesOn} */
+  private act(action: QuotaAction, quota: QuotaKind, now: number): boolean {
     const { owner } = this
     const { driver } = this.core
-    const action = this.actionFor(quota)
-    if (CHANNELS.quota.hasSubscribers) this.publish(quota, action)
     if (action === 'allow') {
       owner.quotaExceeded('allowed')
       return true

@@ -35,7 +35,8 @@ const NOBODY: TransportOwner = {
 const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
 
 /** The fields of a request of which nothing is known. */
-const NO_FIELDS = HeaderFields.fromPairs([])
+/** Of a request of which no field is known. */
+export const NO_FIELDS = HeaderFields.fromPairs([])
 
 /** The status of a response: three digits after `HTTP/1.1 `. */
 const statusOf = (response: Uint8Array): number => Number(String.fromCharCode(...response.subarray(9, 12)))

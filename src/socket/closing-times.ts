@@ -2,10 +2,15 @@ import { MIN_PROGRESS_BYTES, nextLookMs } from './output-progress.js'
 import { monotonicNow, timerWheel } from '../transport/timer-wheel.js'
 
 /**
- * After the end of the output the peer's bytes are read and discarded, so that no reset overtakes the Close frame. This is more than is usually
- * on its way by then. A peer that sends still more is held back by TCP until `closeTimeoutMs`: a flood is not read for the sake of its end.
+ * After a failure the peer's bytes are read and discarded, so that no reset overtakes the Close frame. This is more than is usually
+ * on its way by then. A peer that sends still more is held back by TCP: a flood is not read for the sake of its end.
  */
 const MAX_DISCARDED_BYTES = 4 * 1024 * 1024
+/**
+ * A peer that is held back so has this long, from the end of the output, to read what was sent. Its FIN cannot be seen, and
+ * it cannot answer the Close frame, so that there is nothing to wait for, whatever `closeTimeoutMs` is.
+ */
+const HELD_BACK_MS = 1_000
 
 /** The deadlines of a connection that is about to end: `closeTimeoutMs`, and those that callers gave (docs/backpressure.md). */
 export class ClosingTimes {
@@ -20,6 +25,8 @@ export class ClosingTimes {
   private movedAt = -Infinity
   private dataBytes = 0
   private discardedBytes = 0
+  /** When a peer that is held back is cut. */
+  private cutAt = Infinity
   private isKeepingAlive = false
 
   /** @param timeoutMs `closeTimeoutMs` */
@@ -85,7 +92,7 @@ export class ClosingTimes {
   }
 
   isTotalOver(now: number): boolean {
-    return now >= this.endAt
+    return now >= this.endAt || now >= this.cutAt
   }
 
   /**
@@ -106,6 +113,12 @@ export class ClosingTimes {
     return this.discardedBytes <= MAX_DISCARDED_BYTES
   }
 
+  /** All output is sent, and the peer is held back. @returns when it is cut */
+  holdBack(): number {
+    if (this.cutAt === Infinity) this.cutAt = monotonicNow() + Math.min(HELD_BACK_MS, this.timeoutMs)
+    return this.cutAt
+  }
+
   /** Whether it is time to answer the peer's Close frame. Says so once. */
   takeAnswer(now: number): boolean {
     if (now < this.answerAt) return false
@@ -116,7 +129,7 @@ export class ClosingTimes {
   /** When the next of these deadlines is due, or the next check. */
   dueAt(now: number): number {
     const looksAt = this.isJudged ? now + nextLookMs(this.timeoutMs) : Infinity
-    return Math.min(this.endAt, this.answerAt, this.closesAt, looksAt)
+    return Math.min(this.endAt, this.cutAt, this.answerAt, this.closesAt, looksAt)
   }
 
   /** The connection is over. */

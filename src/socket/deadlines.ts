@@ -63,9 +63,15 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
     if (this.flow.isBlocked) this.watchOutput()
   }
 
-  /** Bytes were received after the end of the output. @returns whether more of them are read */
-  protected discard(count: number): boolean {
-    return this.closing.discard(count)
+  /**
+   * Bytes were received on a connection that is not open: they count where they are discarded.
+   * @param isEnded all output is sent, and the transport's output ended
+   * @returns whether they are too many, so that the peer is held back
+   */
+  protected isFlooded(count: number, isEnded: boolean): boolean {
+    if (this.connection.transportShouldClose() !== 'now' || this.closing.discard(count)) return false
+    if (isEnded) this.schedule(this.closing.holdBack())
+    return true
   }
 
   /** Milliseconds left until the deadline that a caller set for the whole end; Infinity: no caller set one. */

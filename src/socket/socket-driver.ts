@@ -195,7 +195,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.receiveBytes(chunk, monotonicNow(), true)
     this.run(true)
     connection.keepInput()
-    if (connection.isInflating || (this.isEnded && !this.discard(chunk.length))) this.transport.pause()
+    const isFlooded = this.phase !== 'open' && this.isFlooded(chunk.length, this.isEnded)
+    if (connection.isInflating || isFlooded) this.transport.pause()
   }
 
   receiveEnd(): void {
