@@ -53,7 +53,7 @@ describe.each(WAYS)('a server, $name', ({ open, options }) => {
       server.route('/', {
         onOpen: (socket) => onOpen?.(socket),
         onError: () => undefined,
-        onClose: (_, info) => void resolve(info),
+        onClose: (_, info) => resolve(info),
         onMessage: () => undefined,
       })
     })

@@ -7,10 +7,12 @@ import {
   reject,
   WebSocketServer,
   type ClientSocket,
+  type CloseInfo,
   type ConnectOptions,
   type DiagnosticsMessages,
   type ServerOptions,
   type ServerService,
+  type ServerSocket,
 } from '../../src/index.js'
 import type { Backplane } from '../../src/backplane/index.js'
 import { memoryHistory } from '../../src/recovery/index.js'
@@ -257,6 +259,21 @@ describe('the channels of servers', () => {
       )
     },
   )
+
+  it('have subscribers that may end the connection above a quota: its end waits for no quota', async () => {
+    const end = (message: unknown): void => void (message as { socket: ServerSocket }).socket.close(1008)
+    subscribe('hawser:quota', end)
+    cleanups.push(() => unsubscribe('hawser:quota', end))
+    const infos: CloseInfo[] = []
+    const { url } = await serve(
+      { onMessage: () => undefined, onClose: (_, info) => void infos.push(info) },
+      { quotas: { messagesPerSecond: 0.001, messageBurst: 1, onExceeded: 'pause' } },
+    )
+    const socket = await open(`${url}/rooms/dogs`)
+    for (let i = 0; i < 3; i++) socket.send('x')
+    await until(() => infos.length > 0)
+    expect(infos).toMatchObject([{ code: 1008, wasClean: true }])
+  })
 
   it('report a close that is spread over a time, and the end only after the last handler', async () => {
     const heard = listenToAll()

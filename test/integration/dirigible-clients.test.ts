@@ -1,4 +1,5 @@
 /** The rows of what Hawser takes over from Dirigible's websockets that are the client's: each by its name. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -46,6 +47,20 @@ const until = async (check: () => boolean): Promise<void> => {
 }
 
 describe('`createWebsocket(uri, handler, engine)`', () => {
+  it('the times of its handlers are published', async () => {
+    const calls: unknown[] = []
+    const hear = (call: unknown): void => void calls.push((call as { handler: string }).handler)
+    subscribe('hawser:client:handler', hear)
+    try {
+      put('timed.cjs', 'exports.onOpen = () => undefined; exports.onMessage = () => undefined')
+      await clients.connect(url, { handler: path.join(folder, 'timed') })
+      await until(() => calls.length === 2)
+      expect(calls).toEqual(['onOpen', 'onMessage'])
+    } finally {
+      unsubscribe('hawser:client:handler', hear)
+    }
+  })
+
   it('clients.connect takes the path of a module, with or without extension, or its file: URL', async () => {
     put('client.cjs', 'exports.onOpen = (socket) => { socket.data.opened += 1 }')
     const file = path.join(folder, 'client.cjs')

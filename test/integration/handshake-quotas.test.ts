@@ -1,4 +1,5 @@
 /** Quotas of handshakes, connections of one address, and the address of a client behind proxies, by every way in. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server as HttpServer } from 'node:http'
@@ -274,4 +275,27 @@ it('a connection holds the address of its client when it is over', async () => {
   peer.socket.destroy()
   await until('it is over', () => closed.length === 1)
   expect(closed).toEqual(['203.0.113.7'])
+})
+
+test('a head of which node:http may have dropped what the proxy wrote is refused, and counts for the proxy, not for whom it names', async () => {
+  const addresses: unknown[] = []
+  const hear = (message: unknown): void => {
+    addresses.push((message as { readonly clientAddress: unknown }).clientAddress)
+  }
+  subscribe('hawser:upgrade', hear)
+  cleanups.push(() => unsubscribe('hawser:upgrade', hear))
+  const http = createServer()
+  http.maxHeadersCount = 12
+  const server = new WebSocketServer({ trustedProxies: ['loopback'] })
+  server.route('/', {})
+  server.attach(http)
+  cleanups.push(() => http.close())
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const peer = await openRaw((http.address() as AddressInfo).port)
+  cleanups.push(() => peer.socket.destroy())
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`X-${String(i)}`, 'x']))
+  peer.write(requestHead('/', { 'X-Forwarded-For': '203.0.113.7', ...many }))
+  expect((await peer.readHead()).status).toBe(431)
+  expect(addresses).toEqual(['127.0.0.1'])
 })
