@@ -43,8 +43,8 @@ export default {
       row: 'a 404, 403 or 400 to an upgrade does not overtake an earlier answer',
       test: [PIPELINING, 'does not overtake when it gets %i', 'attach handle'],
       file: 'src/server/upgrade.ts',
-      from: '    this.refusal = error\n    this.takeTurn()\n',
-      to: '    this.rejectBeforeDecision(error)\n',
+      from: '    this.request = request\n    this.takeTurn()\n',
+      to: '    this.request = request\n    this.turnCame()\n',
     },
     {
       row: 'the wait for an earlier answer is bounded by the handshake timeout',
@@ -62,7 +62,7 @@ export default {
     {
       row: 'bytes that a peer sends while its upgrade waits are bounded',
       test: ['test/unit/server/early-data.test.ts', 'reports when it is full'],
-      file: 'src/server/upgrade.ts',
+      file: 'src/server/early-data.ts',
       from: '    return length <= MAX_EARLY_DATA_BYTES\n',
       to: '    return true\n',
     },
@@ -363,8 +363,8 @@ export default {
         BY_HANDLE,
       ],
       file: 'src/socket/closing-times.ts',
-      from: '    return now >= this.endAt\n',
-      to: '    return now >= this.endAt && now >= this.movedAt + this.timeoutMs\n',
+      from: '    return now >= this.endAt || now',
+      to: '    return (now >= this.endAt && now >= this.movedAt + this.timeoutMs) || now',
     },
     {
       row: 'a large write goes to a stream in slices, whose callbacks are the progress',

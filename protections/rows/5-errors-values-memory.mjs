@@ -12,7 +12,7 @@ export default {
       row: 'what onUpgrade throws, or wrongly returns, is heard once: by onError, or as a warning',
       test: [UPGRADE, 'is reported to onError, or by one warning without it: %s'],
       file: 'src/server/upgrade.ts',
-      from: "    this.core.options.onError(toError(error), 'the decision on an upgrade')\n  }\n\n  private markDecided",
+      from: "    this.core.reportError(toError(error), 'the decision on an upgrade')\n  }\n\n  private markDecided",
       to: '  }\n\n  private markDecided',
     },
     {
@@ -59,8 +59,8 @@ export default {
       also: [
         {
           file: 'src/server/upgrade.ts',
-          from: 'const NO_BYTES = Buffer.alloc(0)\n',
-          to: 'const NO_BYTES = Buffer.alloc(0)\nconst ignorePromise = (..._given: unknown[]): void => undefined\n',
+          from: 'export const NO_FIELDS = HeaderFields.fromPairs([])\n',
+          to: 'export const NO_FIELDS = HeaderFields.fromPairs([])\nconst ignorePromise = (..._given: unknown[]): void => undefined\n',
         },
       ],
     },
@@ -127,7 +127,7 @@ export default {
         'whose %s %s is reported and counted, and has no other effect',
         'whose watch rejects',
       ],
-      file: 'src/backplane/local-node.ts',
+      file: 'src/backplane/backplane-calls.ts',
       from: '    Promise.resolve(result).catch((error: unknown) => {\n      this.fail(error)\n    })\n',
       to: '',
     },

@@ -122,7 +122,7 @@ export default {
         'handshakeTimeoutMs ends the handshake with a peer that sends a byte now and then',
       ],
       file: 'src/client/attempt.ts',
-      from: '  timerWheel.schedule(deadline, monotonicNow() + limits.handshakeTimeoutMs)\n',
+      from: '  timerWheel.schedule(deadline, startedAt + limits.handshakeTimeoutMs)\n',
       to: '',
       fails: 'hang',
       because: 'connect never settles',
