@@ -93,6 +93,21 @@ describe('the positions of a client', () => {
     },
   )
 
+  it('of 50 groups reach a server whose maxMessageBytes is 512', async () => {
+    const groups = Array.from({ length: 50 }, (_, i) => `room:${String(i)}`)
+    const { server, url } = await serve(inGroups(groups), {
+      recovery: recovery(),
+      limits: { maxMessageBytes: 512 },
+    })
+    const { socket, events } = await openClient(url)
+    await until(() => socket.positions().length === 50, 'all positions')
+    for (const one of server.sockets) one.terminate()
+    for (const group of groups) await server.group(group).publish('missed')
+    await until(() => events.length === 50, 'all outcomes')
+    expect(events.filter((event) => !event.recovered)).toEqual([])
+    expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
+  })
+
   it('may come in several messages of any client, and those of the application after the last of them', async () => {
     const { server, url } = await serve(inGroups(['room:a', 'room:b']), { recovery: recovery() })
     const { epoch: a } = await server.group('room:a').publish('x')
