@@ -11,6 +11,9 @@ const PENDING_BYTES = 256
 /** An outage that has caused no failure for this time, in milliseconds, is over, also if its group is not asked for any more. */
 const OUTAGE_MS = 60_000
 
+/** What a store refuses of itself, however well it works. */
+const REFUSALS: ReadonlySet<string> = new Set(['HAWSER_PUBLISH_TOO_BIG', 'HAWSER_PUBLISH_QUEUE_FULL'])
+
 interface Outage {
   readonly group: string
   failedAt: number
@@ -205,6 +208,7 @@ export class HistoryAccess {
     const message = `the history failed: ${toError(thrown).message}`
     const error = method === 'append' ? publishError(message, thrown) : new Error(message, { cause: thrown })
     this.errors++
+    if (error instanceof PublishError && REFUSALS.has(error.code)) return error
     const failedAt = performance.now()
     const outage = this.down.get(method)
     if (outage !== undefined && failedAt - outage.failedAt < OUTAGE_MS) {

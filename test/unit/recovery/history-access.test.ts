@@ -205,6 +205,20 @@ describe('an append that fails', () => {
     })
   })
 
+  it('is no outage where the store refuses the message: one that follows is reported', async () => {
+    let thrown: Error = new Error('oh')
+    const access = accessTo({ append: () => Promise.reject(thrown), read: () => page(1, 0) })
+    for (const code of ['HAWSER_PUBLISH_TOO_BIG', 'HAWSER_PUBLISH_QUEUE_FULL'] as const) {
+      thrown = new PublishError(code, 'no room')
+      await expect(access.append('g', 'x')).rejects.toMatchObject({ code })
+    }
+    expect(errors).toEqual([])
+    expect(access.errors).toBe(2)
+    thrown = new PublishError('HAWSER_NOT_PUBLISHED', 'no connection')
+    await expect(access.append('other', 'x')).rejects.toMatchObject({ code: 'HAWSER_NOT_PUBLISHED' })
+    expect(errors).toEqual(['the history failed: no connection'])
+  })
+
   it('may be kept where the store does not say, gives what is not an answer, or none in time', async () => {
     expect(await failsWith(new Error('oh'))).toMatchObject({ code: 'HAWSER_MAYBE_PUBLISHED' })
     const give = (answer: unknown) => {
