@@ -83,7 +83,7 @@ export class HistoryAccess {
     if (running !== undefined) return running
     const answer = this.turns.isFull
       ? this.readInTurn(group, after, maxMessages)
-      : this.readNow(group, after, maxMessages, this.limits)
+      : this.readNow(group, after, maxMessages)
     if (!(answer instanceof Promise)) return answer
     this.reads.set(key, answer)
     const end = (): void => {
@@ -112,18 +112,12 @@ export class HistoryAccess {
   }
 
   /** A turn is free. */
-  private readNow(
-    group: string,
-    after: number,
-    maxMessages: number,
-    limits: HistoryLimits,
-  ): HistoryPage | Promise<HistoryPage> {
+  private readNow(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage> {
     this.turns.begin()
-    return this.readOnce(group, after, maxMessages, limits)
+    return this.readOnce(group, after, maxMessages)
   }
 
   private async readInTurn(group: string, after: number, maxMessages: number): Promise<HistoryPage> {
-    const until = performance.now() + this.timeoutMs
     if (!(await this.turns.wait(this.timeoutMs))) {
       throw this.fail(
         'read',
@@ -133,17 +127,12 @@ export class HistoryAccess {
         ),
       )
     }
-    const timeoutMs = Math.max(1, until - performance.now())
-    return this.readOnce(group, after, maxMessages, { ...this.limits, timeoutMs })
+    // With what is left of the wait, a healthy store would be given up after a few milliseconds, and read again for nothing.
+    return this.readOnce(group, after, maxMessages)
   }
 
-  /** The turn has begun. */
-  private readOnce(
-    group: string,
-    after: number,
-    maxMessages: number,
-    limits: HistoryLimits,
-  ): HistoryPage | Promise<HistoryPage> {
+  /** The turn has begun. It ends with the answer, or with the time for it. */
+  private readOnce(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage> {
     const end = (): void => {
       this.turns.end()
     }
@@ -152,9 +141,8 @@ export class HistoryAccess {
       answer = this.call(
         'read',
         group,
-        () => this.store.read(group, after, maxMessages, limits),
+        () => this.store.read(group, after, maxMessages, this.limits),
         (page) => readPage(page, after, maxMessages),
-        limits.timeoutMs,
       )
     } catch (error) {
       end()
@@ -170,7 +158,6 @@ export class HistoryAccess {
     group: string,
     call: () => unknown,
     check: (answer: unknown) => T | null,
-    timeoutMs = this.timeoutMs,
   ): T | Promise<T> {
     const read = (answer: unknown): T => {
       const value = check(answer)
@@ -184,17 +171,17 @@ export class HistoryAccess {
       const failed = (thrown: unknown): never => {
         throw this.fail(method, group, thrown)
       }
-      return this.within(method, answer, timeoutMs).then(read).catch(failed)
+      return this.within(method, answer).then(read).catch(failed)
     } catch (error) {
       throw this.fail(method, group, error)
     }
   }
 
-  private within(method: string, answer: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+  private within(method: string, answer: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`history.${method} did not answer within ${String(this.timeoutMs)} ms`))
-      }, timeoutMs)
+      }, this.timeoutMs)
       timer.unref()
       Promise.resolve(answer)
         .then(resolve, reject)

@@ -67,31 +67,28 @@ describe('the positions of a client', () => {
     ['without quotas', {}],
     ['with quotas that are lower than their number', { quotas: { messagesPerSecond: 1, messageBurst: 1 } }],
     ['to a limit of output that is low', { output: 1024 }],
-  ])(
-    'of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s',
-    async (_, { output, ...more }) => {
-      const { server, url } = await serve(inGroups(GROUPS), {
-        recovery: recovery(),
-        limits: { maxMessageBytes: 1024 },
-        ...more,
-      })
-      const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
-      const events: RecoveryEvent[] = []
-      const socket = await connect(url, {
-        reconnect: { minDelayMs: 0, maxDelayMs: 5 },
-        recovery: { onRecovered: (event) => events.push(event) },
-        handlers: { onMessage: () => undefined },
-        ...limits,
-      })
-      clients.push(socket)
-      await until(() => socket.positions().length === 300, 'all positions')
-      for (const one of server.sockets) one.terminate()
-      for (const group of GROUPS) await server.group(group).publish('missed')
-      await until(() => events.length === 300, 'all outcomes')
-      expect(events.filter((event) => !event.recovered)).toEqual([])
-      expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
-    },
-  )
+  ])('of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s', async (_, { output, ...more }) => {
+    const { server, url } = await serve(inGroups(GROUPS), {
+      recovery: recovery(),
+      limits: { maxMessageBytes: 1024 },
+      ...more,
+    })
+    const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
+    const events: RecoveryEvent[] = []
+    const socket = await connect(url, {
+      reconnect: { minDelayMs: 0, maxDelayMs: 5 },
+      recovery: { onRecovered: (event) => events.push(event) },
+      handlers: { onMessage: () => undefined },
+      ...limits,
+    })
+    clients.push(socket)
+    await until(() => socket.positions().length === 300, 'all positions')
+    for (const one of server.sockets) one.terminate()
+    for (const group of GROUPS) await server.group(group).publish('missed')
+    await until(() => events.length === 300, 'all outcomes')
+    expect(events.filter((event) => !event.recovered)).toEqual([])
+    expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
+  })
 
   it('of 50 groups reach a server whose maxMessageBytes is 512', async () => {
     const groups = Array.from({ length: 50 }, (_, i) => `room:${String(i)}`)

@@ -149,6 +149,18 @@ describe('reads at once', () => {
     expect(errors).toEqual([])
   })
 
+  it('have all of historyTimeoutMs from their turn on, however long they waited for it', async () => {
+    const store = new HeldReads()
+    const access = accessTo(store, { historyTimeoutMs: 60_000 })
+    const all = ['a', 'b', 'c'].map((group) => access.read(group, 0, 1))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    store.asked[0]?.answer()
+    await turn()
+    expect(store.asked.map(({ timeoutMs }) => timeoutMs)).toEqual([60_000, 60_000, 60_000])
+    for (const { answer } of store.asked) answer()
+    expect(await Promise.all(all)).toHaveLength(3)
+  })
+
   it('that fail give their turn back, at once or later', async () => {
     let calls = 0
     const access = accessTo({
@@ -163,7 +175,7 @@ describe('reads at once', () => {
     expect(calls).toBe(6)
   })
 
-  it('that get no turn in time reject, in all within historyTimeoutMs, and are reported', async () => {
+  it('that get no turn within historyTimeoutMs reject, and are reported', async () => {
     const store = new HeldReads()
     const access = accessTo(store, { historyTimeoutMs: 50 })
     const all = ['a', 'b', 'c'].map(async (group) => access.read(group, 0, 1))
