@@ -158,7 +158,7 @@ describe('reads at once', () => {
     await turn()
     expect(store.asked.map(({ timeoutMs }) => timeoutMs)).toEqual([60_000, 60_000, 60_000])
     for (const { answer } of store.asked) answer()
-    expect(await Promise.all(all)).toHaveLength(3)
+    expect(await Promise.all(all.map(async (page) => page))).toHaveLength(3)
   })
 
   it('that fail give their turn back, at once or later', async () => {
