@@ -38,6 +38,8 @@ interface Entry extends WaitingMessage {
 const CLOSE_WAIT_MS = 2000
 const MAX_BATCH_MESSAGES = 128
 const MAX_BATCH_BYTES = 512 * 1024
+/** A batch has the deadline of its first message: one that may wait longer than that by this goes into the next. */
+const MAX_BATCH_SPREAD_MS = 500
 /** What a message, or a command, costs beside its bytes. */
 const OVERHEAD_BYTES = 256
 
@@ -128,7 +130,9 @@ export class AppendQueue {
   private async run(group: string, lane: Entry[]): Promise<void> {
     // What is appended in this turn leaves together.
     await Promise.resolve()
-    while (lane.length > 0) {
+    for (;;) {
+      rejectLate(group, lane)
+      if (lane.length === 0) break
       const entries = takeBatch(lane)
       const { limits, deadline } = entries[0] as Entry
       const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
@@ -147,14 +151,24 @@ export class AppendQueue {
   }
 }
 
+/** Messages whose time is over leave alone: their batch would have none, and those behind them have some. */
+function rejectLate(group: string, lane: Entry[]): void {
+  const now = performance.now()
+  let count = 0
+  while ((lane[count]?.deadline ?? Infinity) <= now) count++
+  if (count === 0) return
+  const text = `appending to the history of group ${showValue(group)} failed: the time was over before its turn: it was not sent`
+  for (const { reject } of lane.splice(0, count)) reject(new PublishError('HAWSER_NOT_PUBLISHED', text))
+}
+
 function takeBatch(lane: Entry[]): readonly Entry[] {
-  const { limits } = lane[0] as Entry
+  const { limits, deadline } = lane[0] as Entry
   let count = 0
   let bytes = 0
   for (const entry of lane) {
     bytes += entry.bytes.length
     if (count === MAX_BATCH_MESSAGES || !sameLimits(entry.limits, limits)) break
-    if (count > 0 && bytes > MAX_BATCH_BYTES) break
+    if (count > 0 && (bytes > MAX_BATCH_BYTES || entry.deadline > deadline + MAX_BATCH_SPREAD_MS)) break
     count++
   }
   return lane.splice(0, count)

@@ -105,6 +105,8 @@ class JetStreamHistory implements BrokerHistory {
   private readonly options: Resolved
   private readonly queue: AppendQueue
   private readonly seen = new SeenPositions()
+  /** Epochs of groups that are over, since the stream gave a sequence twice: until the stream is seen to be another one. */
+  private readonly over = new Map<string, string>()
 
   constructor(connection: NatsHistoryConnection, options: Resolved) {
     this.line = new NatsLine(connection)
@@ -173,6 +175,11 @@ class JetStreamHistory implements BrokerHistory {
       if (pattern !== `${subject}.${epoch}.*` || !EPOCH.test(epoch)) {
         throw new ForeignError(`the stream ${name} is not one that Hawser made`)
       }
+      if (this.over.get(group) === epoch) {
+        await this.streams.delete(name, leftMs)
+        continue
+      }
+      this.over.delete(group)
       if (seen?.epoch === epoch && info.state.last_seq < seen.offset) {
         // It has lost its end, unless a server answered that leads the stream no longer. What was there cannot be told apart from what
         // is to come.
@@ -232,13 +239,16 @@ class JetStreamHistory implements BrokerHistory {
     const { epoch } = await this.lifeWith(group, limits, deadline)
     if (!this.line.wasReached()) throw new LostError()
     const unheard = new Map<number, unknown>()
+    const before = this.seen.get(group)
+    let isOver = false
     const send = async (i: number): Promise<void> => {
       const { isText, bytes } = messages[i] as Batch['messages'][number]
       try {
         const to = `${subject}.${epoch}.${isText ? 't' : 'b'}`
         const offset = await this.streams.publish(to, bytes, deadline - performance.now())
         results.set(i, { epoch, offset })
-        this.seen.see(group, epoch, offset)
+        if (before?.epoch === epoch && offset <= before.offset) isOver = true
+        else this.seen.see(group, epoch, offset)
       } catch (error) {
         const text = `${what} failed: ${toError(error).message}`
         const isRefused = error instanceof JetStreamError
@@ -255,6 +265,15 @@ class JetStreamHistory implements BrokerHistory {
     }
     const missing = [...messages.keys()].filter((i) => !results.has(i))
     await Promise.all(missing.map(send))
+    if (isOver) {
+      const text = `${what} failed: the stream has lost its end, and begins anew: it may be kept nevertheless`
+      for (const i of missing) {
+        const result = results.get(i)
+        if (result === undefined || result instanceof Error) continue
+        results.set(i, new PublishError('HAWSER_MAYBE_PUBLISHED', text))
+      }
+      await this.endEpoch(group, epoch, limits, deadline)
+    }
     // The order stays: what was not heard before something that was is not sent again.
     const last = Math.max(...results.keys(), -1)
     for (const [i, error] of unheard) {
@@ -267,13 +286,35 @@ class JetStreamHistory implements BrokerHistory {
     }
   }
 
-  /** The epoch of groups, and the limits that their streams have: asked for once, until nothing listens in it. */
-  private readonly known = new Map<string, { readonly epoch: string; limits: HistoryLimits }>()
+  /** The stream has lost its end, and was written to again: what has an offset now may have that of another message. */
+  private async endEpoch(
+    group: string,
+    epoch: string,
+    limits: HistoryLimits,
+    deadline: number,
+  ): Promise<void> {
+    if (this.over.size >= MAX_KNOWN) this.over.clear()
+    this.over.set(group, epoch)
+    this.known.delete(group)
+    // The next call tries it again, if this fails.
+    await this.life(group, limits, deadline).catch(() => undefined)
+  }
+
+  /**
+   * The epoch of groups, and the limits that their streams have: asked for once, until nothing listens in it, or the connection is
+   * lost: the server may have been started again with less than it had.
+   */
+  private readonly known = new Map<
+    string,
+    { readonly epoch: string; readonly limits: HistoryLimits; readonly losses: number }
+  >()
 
   private async lifeWith(group: string, limits: HistoryLimits, deadline: number): Promise<{ epoch: string }> {
     const known = this.known.get(group)
-    if (known?.limits.maxMessages === limits.maxMessages && known.limits.maxAgeMs === limits.maxAgeMs)
-      return known
+    const { losses } = this.line
+    const isSame =
+      known?.limits.maxMessages === limits.maxMessages && known.limits.maxAgeMs === limits.maxAgeMs
+    if (isSame && known.losses === losses) return known
     const { epoch, info } = await this.life(group, limits, deadline)
     const wanted = limitsOf(limits)
     const { max_msgs: count, max_age: age } = info.config
@@ -281,7 +322,7 @@ class JetStreamHistory implements BrokerHistory {
       await this.streams.update({ ...info.config, ...wanted }, deadline - performance.now())
     }
     if (this.known.size >= MAX_KNOWN) this.known.clear()
-    const now = { epoch, limits }
+    const now = { epoch, limits, losses }
     this.known.set(group, now)
     return now
   }

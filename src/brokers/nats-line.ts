@@ -68,7 +68,8 @@ export class NatsLine {
   private statuses: AsyncIterable<unknown> | null = null
   /** Whether the connection may have been lost since the server answered last. */
   private isDoubtful = true
-  private losses = 0
+  /** How often the connection was lost, or may have been. */
+  losses = 0
   private asking: Promise<unknown> | null = null
   /** Rejects what waits for an answer. */
   private readonly waiting = new Set<(error: Error) => void>()
@@ -169,6 +170,7 @@ export class NatsLine {
 
   private forget(): void {
     this.statuses = null
+    this.losses++
     this.isDoubtful = true
   }
 

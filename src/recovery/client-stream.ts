@@ -16,16 +16,15 @@ export interface StreamOwner {
   refuse(detail: string, message: string | Buffer, isOverLimit?: boolean): void
 }
 
-/** How many groups and epochs of one connection are known by their ids. */
-const MAX_IDS = 10_000
-
 /** The messages of one connection of a client with recovery, in the order in which the application gets them. */
 export class ClientStream {
   /** Nobody reads this connection any more: what it still has is received again by the next one. */
   isDiscarded = false
   private readonly positions: ClientPositions
   private readonly owner: StreamOwner
+  /** A group has one id at a time: the one that was told last, until the group is left. */
   private readonly ids = new Map<number, { readonly group: string; readonly epoch: string }>()
+  private readonly idOf = new Map<string, number>()
   private idBytes = 0
 
   constructor(positions: ClientPositions, owner: StreamOwner) {
@@ -92,6 +91,7 @@ export class ClientStream {
     if (control === null) {
       this.owner.refuse('a malformed control message', message)
     } else if ('left' in control) {
+      this.forgetGroup(control.left)
       if (!this.isDiscarded) this.positions.delete(control.left)
     } else if ('group' in control) {
       this.begin(control, message)
@@ -112,14 +112,20 @@ export class ClientStream {
 
   private know(id: number, group: string, epoch: string): void {
     this.forget(id)
+    this.forgetGroup(group)
     this.ids.set(id, { group, epoch })
+    this.idOf.set(group, id)
     this.idBytes += costOf(group, epoch)
-    // The oldest are of old epochs, and of groups that were left long ago.
+    // Each group that is known here has a position, which is bounded alike: more come only once nobody reads this connection.
     for (const oldest of this.ids.keys()) {
-      const isOver = this.ids.size > MAX_IDS || this.idBytes > this.positions.maxBytes
-      if (!isOver || oldest === id) return
+      if (this.idBytes <= this.positions.maxBytes || oldest === id) return
       this.forget(oldest)
     }
+  }
+
+  private forgetGroup(group: string): void {
+    const id = this.idOf.get(group)
+    if (id !== undefined) this.forget(id)
   }
 
   private forget(id: number): void {
@@ -127,6 +133,7 @@ export class ClientStream {
     if (known === undefined) return
     this.idBytes -= costOf(known.group, known.epoch)
     this.ids.delete(id)
+    this.idOf.delete(known.group)
   }
 
   private begin(control: BeginControl, message: string): void {

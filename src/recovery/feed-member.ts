@@ -126,7 +126,7 @@ export class FeedMember {
     return this.state === 'gone'
   }
 
-  /** Whether the client was told that the feed is late. */
+  /** Whether the client was told that the feed is late, and is not live since. */
   private get hasOutcome(): boolean {
     return this.waitUntil === Infinity
   }
@@ -197,8 +197,15 @@ export class FeedMember {
       }
       if (verdict !== 'late' || performance.now() >= until) {
         const from = Math.min(joinedAt, feed.offset)
-        if (verdict === 'late') this.skip('unavailable', Math.max(from, feed.tailStart))
-        else this.skip(verdict, from)
+        if (verdict !== 'late') {
+          this.skip(verdict, from)
+        } else if (feed.epoch === asked.epoch && feed.offset >= asked.offset) {
+          // What the client has came live meanwhile.
+          this.recover(asked)
+          return
+        } else {
+          this.skipUnread(asked.offset, Math.max(from, feed.tailStart))
+        }
         this.goOn()
         return
       }
@@ -225,8 +232,14 @@ export class FeedMember {
 
   /** To the feed, if nothing is between; else to the history. */
   private goOn(): void {
-    if (this.offset === this.feed.offset) this.state = 'live'
+    if (this.offset === this.feed.offset) this.goLive()
     else this.catchUp()
+  }
+
+  private goLive(): void {
+    this.state = 'live'
+    // An outage from now on is another one.
+    this.waitUntil = 0
   }
 
   /** Goes on after another message than the one that the client had last. */
@@ -235,6 +248,18 @@ export class FeedMember {
     this.target = -1
     this.tellPosition({ recovered: false, reason })
     this.owner.told(this, { group: this.feed.group, recovered: false, reason })
+  }
+
+  /** The history cannot be read: a client that was told so is not told again. @param after the last message that it has */
+  private skipUnread(after: number, offset: number): void {
+    if (!this.hasOutcome) {
+      this.skip('unavailable', offset)
+      return
+    }
+    this.offset = offset
+    this.target = -1
+    if (offset > after) this.line.sendControl({ left: this.feed.group })
+    this.tellPosition({})
   }
 
   private tellPosition(
@@ -261,7 +286,7 @@ export class FeedMember {
     for (;;) {
       if (this.isGone) return
       if (this.offset >= feed.offset) {
-        this.state = 'live'
+        this.goLive()
         return
       }
       if (!line.hasRoom) {
@@ -301,7 +326,7 @@ export class FeedMember {
       }
       if (performance.now() < until) await delay(Math.min(MIN_RETRY_MS * 2 ** failures++, MAX_RETRY_MS))
       // What came live meanwhile is kept here, and not lost.
-      else if (!this.isGone) this.skip('unavailable', Math.max(this.offset, feed.tailStart))
+      else if (!this.isGone) this.skipUnread(this.offset, Math.max(this.offset, feed.tailStart))
     }
   }
 

@@ -11,6 +11,9 @@ const PENDING_BYTES = 256
 /** An outage that has caused no failure for this time, in milliseconds, is over, also if its group is not asked for any more. */
 const OUTAGE_MS = 60_000
 
+/** What a store refuses of itself, however well it works. */
+const REFUSALS: ReadonlySet<string> = new Set(['HAWSER_PUBLISH_TOO_BIG', 'HAWSER_PUBLISH_QUEUE_FULL'])
+
 interface Outage {
   readonly group: string
   failedAt: number
@@ -80,7 +83,7 @@ export class HistoryAccess {
     if (running !== undefined) return running
     const answer = this.turns.isFull
       ? this.readInTurn(group, after, maxMessages)
-      : this.readNow(group, after, maxMessages, this.limits)
+      : this.readNow(group, after, maxMessages)
     if (!(answer instanceof Promise)) return answer
     this.reads.set(key, answer)
     const end = (): void => {
@@ -109,18 +112,12 @@ export class HistoryAccess {
   }
 
   /** A turn is free. */
-  private readNow(
-    group: string,
-    after: number,
-    maxMessages: number,
-    limits: HistoryLimits,
-  ): HistoryPage | Promise<HistoryPage> {
+  private readNow(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage> {
     this.turns.begin()
-    return this.readOnce(group, after, maxMessages, limits)
+    return this.readOnce(group, after, maxMessages)
   }
 
   private async readInTurn(group: string, after: number, maxMessages: number): Promise<HistoryPage> {
-    const until = performance.now() + this.timeoutMs
     if (!(await this.turns.wait(this.timeoutMs))) {
       throw this.fail(
         'read',
@@ -130,17 +127,12 @@ export class HistoryAccess {
         ),
       )
     }
-    const timeoutMs = Math.max(1, until - performance.now())
-    return this.readOnce(group, after, maxMessages, { ...this.limits, timeoutMs })
+    // With what is left of the wait, a healthy store would be given up after a few milliseconds, and read again for nothing.
+    return this.readOnce(group, after, maxMessages)
   }
 
-  /** The turn has begun. */
-  private readOnce(
-    group: string,
-    after: number,
-    maxMessages: number,
-    limits: HistoryLimits,
-  ): HistoryPage | Promise<HistoryPage> {
+  /** The turn has begun. It ends with the answer, or with the time for it. */
+  private readOnce(group: string, after: number, maxMessages: number): HistoryPage | Promise<HistoryPage> {
     const end = (): void => {
       this.turns.end()
     }
@@ -149,9 +141,8 @@ export class HistoryAccess {
       answer = this.call(
         'read',
         group,
-        () => this.store.read(group, after, maxMessages, limits),
+        () => this.store.read(group, after, maxMessages, this.limits),
         (page) => readPage(page, after, maxMessages),
-        limits.timeoutMs,
       )
     } catch (error) {
       end()
@@ -167,7 +158,6 @@ export class HistoryAccess {
     group: string,
     call: () => unknown,
     check: (answer: unknown) => T | null,
-    timeoutMs = this.timeoutMs,
   ): T | Promise<T> {
     const read = (answer: unknown): T => {
       const value = check(answer)
@@ -181,17 +171,17 @@ export class HistoryAccess {
       const failed = (thrown: unknown): never => {
         throw this.fail(method, group, thrown)
       }
-      return this.within(method, answer, timeoutMs).then(read).catch(failed)
+      return this.within(method, answer).then(read).catch(failed)
     } catch (error) {
       throw this.fail(method, group, error)
     }
   }
 
-  private within(method: string, answer: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+  private within(method: string, answer: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`history.${method} did not answer within ${String(this.timeoutMs)} ms`))
-      }, timeoutMs)
+      }, this.timeoutMs)
       timer.unref()
       Promise.resolve(answer)
         .then(resolve, reject)
@@ -205,6 +195,7 @@ export class HistoryAccess {
     const message = `the history failed: ${toError(thrown).message}`
     const error = method === 'append' ? publishError(message, thrown) : new Error(message, { cause: thrown })
     this.errors++
+    if (error instanceof PublishError && REFUSALS.has(error.code)) return error
     const failedAt = performance.now()
     const outage = this.down.get(method)
     if (outage !== undefined && failedAt - outage.failedAt < OUTAGE_MS) {

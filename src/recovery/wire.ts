@@ -19,7 +19,7 @@ export const MAX_POSITIONS = 1000
 export const MAX_CONTROL_LENGTH = 128 * 1024
 export const MAX_EPOCH_LENGTH = 64
 /** A client sends its positions in messages of this size at most, in bytes, or with one position each: `maxMessageBytes` of the server may be low. */
-export const POSITIONS_BYTES = 1000
+export const POSITIONS_BYTES = 250
 const MAX_REASON_LENGTH = 64
 /** The digits of the largest safe integer. */
 const MAX_DIGITS = 16

@@ -30,21 +30,25 @@ import type { ServerSocket } from './server-socket.js'
 /** A connection waits for room from this number of waiting bytes on, where the limit is higher, or off. */
 const MAX_MARK_BYTES = 1024 * 1024
 
-/** The positions of a client wait this long for the groups that the application joins later. */
+/** The positions of a client wait this long for the last message of them, and then for the groups that the application joins later. */
 const POSITIONS_WAIT_MS = 60_000
 
-/** Forgets, after a time, the positions of which no group was joined: they may take 128 KiB. */
+/** Forgets, after a time, the positions of which no group was joined, and those that do not end: they may take 128 KiB. */
 class UnusedPositions implements Timed {
   timerSlot = -1
-  private readonly line: RecoveryLine
+  private readonly core: RecoveringSocketCore
 
-  constructor(line: RecoveryLine) {
-    this.line = line
+  constructor(core: RecoveringSocketCore) {
+    this.core = core
+    this.restart()
+  }
+
+  restart(): void {
     timerWheel.schedule(this, monotonicNow() + POSITIONS_WAIT_MS)
   }
 
   timeIsUp(): void {
-    this.line.positions?.clear()
+    this.core.positionsAreLate()
   }
 }
 
@@ -113,12 +117,25 @@ export class RecoveringSocketCore extends ServerSocketCore implements Line {
     if (positions === 'malformed') this.refuse('malformed positions', data)
     else if (positions === 'over limit') this.refuse('too many positions, or too long ones', data, true)
     else if (positions !== null) this.allPositions(positions)
+    else this.unused ??= new UnusedPositions(this)
   }
 
   private allPositions(positions: Map<string, Position>): void {
     this.reader = null
     this.line.takePositions(positions)
-    if (positions.size > 0) this.unused = new UnusedPositions(this.line)
+    if (this.unused !== null) this.unused.restart()
+    else if (positions.size > 0) this.unused = new UnusedPositions(this)
+  }
+
+  /** The time for which positions are kept is over. */
+  positionsAreLate(): void {
+    this.unused = null
+    if (this.reader === null) {
+      this.line.positions?.clear()
+      return
+    }
+    this.reader = null
+    this.refuse('positions without an end', '', true)
   }
 
   private refuse(detail: string, data: string | Buffer, isOverLimit = false): void {
@@ -140,8 +157,8 @@ class MeteredPrefixingDriver extends PrefixingDriver {
 }
 
 /**
- * The same with quotas. The client's positions, which are one message of a bounded size, count for none: without them no other
- * message is taken. All others count as they come, with their prefix of one byte.
+ * The same with quotas. The client's positions, one message or several of a bounded size together, count for none: without them no
+ * other message is taken. All others count as they come, with their prefix of one byte.
  */
 class MeteredRecoveringCore extends RecoveringSocketCore {
   private readonly metering: Metering

@@ -44,36 +44,66 @@ const inGroups = (groups: readonly string[]) => ({
   onTextMessage: (socket: ServerSocket, group: string) => void socket.join(group),
 })
 
+/** The waits for positions, with their times in milliseconds, and all that were cancelled. */
+function watchTimers() {
+  const waiting: [Timed, number][] = []
+  const { schedule, cancel } = timerWheel
+  jest.spyOn(timerWheel, 'schedule').mockImplementation((timed, at) => {
+    waiting.push([timed, at - performance.now()])
+    schedule.call(timerWheel, timed, at)
+  })
+  const cancelled: Timed[] = []
+  jest.spyOn(timerWheel, 'cancel').mockImplementation((timed) => {
+    cancelled.push(timed)
+    cancel.call(timerWheel, timed)
+  })
+  const ofPositions = (): [Timed, number][] =>
+    waiting.filter(([timed]) => timed.constructor.name === 'UnusedPositions')
+  return { ofPositions, cancelled }
+}
+
 describe('the positions of a client', () => {
   it.each<[string, ServerOptions & { readonly output?: number }]>([
     ['without quotas', {}],
     ['with quotas that are lower than their number', { quotas: { messagesPerSecond: 1, messageBurst: 1 } }],
     ['to a limit of output that is low', { output: 1024 }],
-  ])(
-    'of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s',
-    async (_, { output, ...more }) => {
-      const { server, url } = await serve(inGroups(GROUPS), {
-        recovery: recovery(),
-        limits: { maxMessageBytes: 1024 },
-        ...more,
-      })
-      const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
-      const events: RecoveryEvent[] = []
-      const socket = await connect(url, {
-        reconnect: { minDelayMs: 0, maxDelayMs: 5 },
-        recovery: { onRecovered: (event) => events.push(event) },
-        handlers: { onMessage: () => undefined },
-        ...limits,
-      })
-      clients.push(socket)
-      await until(() => socket.positions().length === 300, 'all positions')
-      for (const one of server.sockets) one.terminate()
-      for (const group of GROUPS) await server.group(group).publish('missed')
-      await until(() => events.length === 300, 'all outcomes')
-      expect(events.filter((event) => !event.recovered)).toEqual([])
-      expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
-    },
-  )
+  ])('of 300 groups reach a server whose maxMessageBytes is 1 KiB, %s', async (_, { output, ...more }) => {
+    const { server, url } = await serve(inGroups(GROUPS), {
+      recovery: recovery(),
+      limits: { maxMessageBytes: 1024 },
+      ...more,
+    })
+    const limits = output === undefined ? {} : { limits: { maxBufferedOutputBytes: output } }
+    const events: RecoveryEvent[] = []
+    const socket = await connect(url, {
+      reconnect: { minDelayMs: 0, maxDelayMs: 5 },
+      recovery: { onRecovered: (event) => events.push(event) },
+      handlers: { onMessage: () => undefined },
+      ...limits,
+    })
+    clients.push(socket)
+    await until(() => socket.positions().length === 300, 'all positions')
+    for (const one of server.sockets) one.terminate()
+    for (const group of GROUPS) await server.group(group).publish('missed')
+    await until(() => events.length === 300, 'all outcomes')
+    expect(events.filter((event) => !event.recovered)).toEqual([])
+    expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
+  })
+
+  it('of 50 groups reach a server whose maxMessageBytes is 512', async () => {
+    const groups = Array.from({ length: 50 }, (_, i) => `room:${String(i)}`)
+    const { server, url } = await serve(inGroups(groups), {
+      recovery: recovery(),
+      limits: { maxMessageBytes: 512 },
+    })
+    const { socket, events } = await openClient(url)
+    await until(() => socket.positions().length === 50, 'all positions')
+    for (const one of server.sockets) one.terminate()
+    for (const group of groups) await server.group(group).publish('missed')
+    await until(() => events.length === 50, 'all outcomes')
+    expect(events.filter((event) => !event.recovered)).toEqual([])
+    expect(server.stats()).toMatchObject({ errors: 0, opened: 2 })
+  })
 
   it('may come in several messages of any client, and those of the application after the last of them', async () => {
     const { server, url } = await serve(inGroups(['room:a', 'room:b']), { recovery: recovery() })
@@ -100,23 +130,37 @@ describe('the positions of a client', () => {
     await until(() => server.connectionCount === 0, 'the end of both')
   })
 
+  it('of which the last message does not come are dropped after a minute, and the connection is closed', async () => {
+    const { url } = await serve(inGroups([]), { recovery: recovery() })
+    const { ofPositions, cancelled } = watchTimers()
+    const half = '2{"positions":[["room:a","e",1]],"more":true}'
+    const [slow, gone, whole] = [await byHand(url), await byHand(url), await byHand(url)]
+    slow.send(half)
+    await until(() => ofPositions().length === 1, 'the half of them')
+    const [timed, ms] = ofPositions()[0] as [Timed, number]
+    expect(ms).toBeGreaterThan(59_000)
+    timed.timeIsUp(0)
+    expect(await slow.closed).toMatchObject({ code: 1008 })
+    gone.send(half)
+    await until(() => ofPositions().length === 2, 'the half of the next')
+    gone.terminate()
+    await until(() => cancelled.includes((ofPositions()[1] as [Timed, number])[0]), 'the end of the wait')
+    // The end of the list begins a further minute, for groups that are joined later.
+    whole.send(half)
+    whole.send('2{"positions":[]}')
+    await until(() => ofPositions().length === 4, 'the end of the list')
+    const late = ofPositions()[3]?.[0]
+    expect(late).toBe(ofPositions()[2]?.[0])
+    late?.timeIsUp(0)
+    whole.send('0room:b')
+    expect(await whole.receive()).toContain('"group":"room:b"')
+  })
+
   it('of groups that are not joined are forgotten after a minute, and with the connection', async () => {
     const { server, url } = await serve(inGroups([]), { recovery: recovery() })
     const { epoch } = await server.group('room:late').publish('a')
     await server.group('room:late').publish('b')
-    const waiting: [Timed, number][] = []
-    const { schedule, cancel } = timerWheel
-    jest.spyOn(timerWheel, 'schedule').mockImplementation((timed, at) => {
-      waiting.push([timed, at - performance.now()])
-      schedule.call(timerWheel, timed, at)
-    })
-    const cancelled: Timed[] = []
-    jest.spyOn(timerWheel, 'cancel').mockImplementation((timed) => {
-      cancelled.push(timed)
-      cancel.call(timerWheel, timed)
-    })
-    const ofPositions = (): [Timed, number][] =>
-      waiting.filter(([timed]) => timed.constructor.name === 'UnusedPositions')
+    const { ofPositions, cancelled } = watchTimers()
     const positions: GroupPosition[] = [{ group: 'room:late', epoch, offset: 1 }]
     const { socket, events } = await openClient(url, { positions })
     await until(() => ofPositions().length === 1, 'the positions')
@@ -166,7 +210,7 @@ describe('a server that tells a client of ever more groups', () => {
     const url = await hostile((socket) => {
       for (let i = 1; i <= 200; i++) {
         socket.send(begin(i))
-        socket.send(`2${JSON.stringify({ left: `${String(i)} ${'x'.repeat(1000)}` })}`)
+        if (i < 200) socket.send(`2${JSON.stringify({ left: `${String(i)} ${'x'.repeat(1000)}` })}`)
       }
       socket.send('1200,1,known')
       socket.send('11,1,forgotten')

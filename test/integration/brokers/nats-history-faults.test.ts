@@ -48,7 +48,59 @@ async function streamsOf(manager: Manager): Promise<readonly string[]> {
   return names
 }
 
+/** The stream of the test's group becomes an older copy of itself, with these messages. */
+async function setBack(url: string, ...texts: readonly string[]): Promise<void> {
+  const connection = await openConnection(connect, url)
+  const ask = async (subject: string, text = ''): Promise<Record<string, unknown>> => {
+    const { data } = await connection.request(subject, Buffer.from(text), { timeout: 5000 })
+    return JSON.parse(Buffer.from(data).toString()) as Record<string, unknown>
+  }
+  const [name = ''] = await streamsOf(await jetstreamManager(connection))
+  const { config } = (await ask(`$JS.API.STREAM.INFO.${name}`)) as { config: { subjects: readonly string[] } }
+  await ask(`$JS.API.STREAM.DELETE.${name}`)
+  await ask(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config))
+  const subject = String(config.subjects[0]).replace('*', 't')
+  for (const [i, text] of texts.entries()) {
+    expect(await ask(subject, text)).toMatchObject({ stream: name, seq: i + 1 })
+  }
+}
+
 describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
+  it('a server that is started again with an older copy of a stream begins a new epoch with the next append', async () => {
+    const own = await BrokerServer.nats()
+    const store = jetStreamHistory({ connection: await openConnection(open, own.url) })
+    const { epoch } = await append(store, 'one', 'two', 'three')
+    await own.kill()
+    await own.start()
+    await setBack(own.url, 'one')
+    const after = await append(store, 'new')
+    expect(after.offset).toBe(1)
+    expect(after.epoch).not.toBe(epoch)
+    expect(await textsOf(store)).toEqual(['new'])
+    own.remove()
+  })
+
+  it('a stream that lost its end unseen begins a new epoch with the first offset that comes twice', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    const { epoch } = await append(store, 'one', 'two', 'three')
+    await setBack(server.url, 'one')
+    const texts = ['new 2', 'new 3', 'new 4']
+    const results = await Promise.allSettled(texts.map((text) => store.append(group, text, LIMITS)))
+    for (const result of results) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: {
+          code: 'HAWSER_MAYBE_PUBLISHED',
+          message: `appending to the history of group "${group}" failed: the stream has lost its end, and begins anew: it may be kept nevertheless`,
+        },
+      })
+    }
+    const after = await append(store, 'next')
+    expect(after.offset).toBe(1)
+    expect(after.epoch).not.toBe(epoch)
+    expect(await textsOf(store)).toEqual(['next'])
+  })
+
   it.each(['append', 'read'] as const)(
     'a stream that is deleted begins a new epoch with %s',
     async (first) => {

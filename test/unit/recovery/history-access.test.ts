@@ -149,6 +149,18 @@ describe('reads at once', () => {
     expect(errors).toEqual([])
   })
 
+  it('have all of historyTimeoutMs from their turn on, however long they waited for it', async () => {
+    const store = new HeldReads()
+    const access = accessTo(store, { historyTimeoutMs: 60_000 })
+    const all = ['a', 'b', 'c'].map((group) => access.read(group, 0, 1))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    store.asked[0]?.answer()
+    await turn()
+    expect(store.asked.map(({ timeoutMs }) => timeoutMs)).toEqual([60_000, 60_000, 60_000])
+    for (const { answer } of store.asked) answer()
+    expect(await Promise.all(all.map(async (page) => page))).toHaveLength(3)
+  })
+
   it('that fail give their turn back, at once or later', async () => {
     let calls = 0
     const access = accessTo({
@@ -163,7 +175,7 @@ describe('reads at once', () => {
     expect(calls).toBe(6)
   })
 
-  it('that get no turn in time reject, in all within historyTimeoutMs, and are reported', async () => {
+  it('that get no turn within historyTimeoutMs reject, and are reported', async () => {
     const store = new HeldReads()
     const access = accessTo(store, { historyTimeoutMs: 50 })
     const all = ['a', 'b', 'c'].map(async (group) => access.read(group, 0, 1))
@@ -203,6 +215,20 @@ describe('an append that fails', () => {
       message: 'the history failed: no connection',
       cause: said,
     })
+  })
+
+  it('is no outage where the store refuses the message: one that follows is reported', async () => {
+    let thrown: Error = new Error('oh')
+    const access = accessTo({ append: () => Promise.reject(thrown), read: () => page(1, 0) })
+    for (const code of ['HAWSER_PUBLISH_TOO_BIG', 'HAWSER_PUBLISH_QUEUE_FULL'] as const) {
+      thrown = new PublishError(code, 'no room')
+      await expect(access.append('g', 'x')).rejects.toMatchObject({ code })
+    }
+    expect(errors).toEqual([])
+    expect(access.errors).toBe(2)
+    thrown = new PublishError('HAWSER_NOT_PUBLISHED', 'no connection')
+    await expect(access.append('other', 'x')).rejects.toMatchObject({ code: 'HAWSER_NOT_PUBLISHED' })
+    expect(errors).toEqual(['the history failed: no connection'])
   })
 
   it('may be kept where the store does not say, gives what is not an answer, or none in time', async () => {

@@ -139,7 +139,7 @@ describe('the positions of a client', () => {
     expect(opening.texts.join('').length).toBeLessThanOrEqual(128 * 1024)
   })
 
-  it('are sent in messages of at most 1000 bytes, or with one position each, none among them', () => {
+  it('are sent in messages of at most 250 bytes, or with one position each, none among them', () => {
     expect(new ClientPositions([]).opening()).toEqual({ texts: ['2{"positions":[]}'], left: [] })
     fc.assert(
       fc.property(
@@ -149,7 +149,7 @@ describe('the positions of a client', () => {
           const { texts, left } = positions.opening()
           for (const text of texts) {
             const { positions: list } = JSON.parse(text.slice(1)) as { positions: unknown[] }
-            expect(Buffer.byteLength(text) <= 1000 || list.length === 1).toBe(true)
+            expect(Buffer.byteLength(text) <= 250 || list.length === 1).toBe(true)
           }
           expect(left).toEqual([])
           const reader = new PositionsReader(10_000)
