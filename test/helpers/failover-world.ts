@@ -65,7 +65,8 @@ export class FailoverWorld {
   /** Starts the publishers: all members know where they are. */
   begin(): void {
     for (const [at, server] of this.servers.entries()) {
-      for (let i = 0; i < AT_ONCE; i++) this.publishing.push(this.publish(server, `${String(at)}.${String(i)}`))
+      for (let i = 0; i < AT_ONCE; i++)
+        this.publishing.push(this.publish(server, `${String(at)}.${String(i)}`))
     }
   }
 

@@ -82,7 +82,9 @@ export class Run {
   /** Of whom nothing passes from a byte on; null: of nobody. */
   get stalls(): { readonly sender: Sender | null; readonly at: number } {
     const { plan } = this
-    return plan !== null && this.isStuck ? { sender: plan.from, at: plan.at[0] ?? 0 } : { sender: null, at: 0 }
+    return plan !== null && this.isStuck
+      ? { sender: plan.from, at: plan.at[0] ?? 0 }
+      : { sender: null, at: 0 }
   }
 
   /** Waits until both ends and the line are over; then it ends what a stalled line has left. */
