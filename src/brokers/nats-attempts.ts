@@ -21,21 +21,18 @@ const MAX_RETRY_MS = 500
 export class ForeignError extends Error {}
 
 /** Calls until it succeeds or the time is up, and only while the server is reached. It must do no harm that it is called again. */
-export async function retried<T>(
-  line: NatsLine,
-  { what, deadline, timeoutMs, failure }: Attempts,
-  call: () => Promise<T>,
-): Promise<T> {
+export async function retried<T>(line: NatsLine, attempts: Attempts, call: () => Promise<T>): Promise<T> {
+  const { what, deadline, timeoutMs } = attempts
   for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
     try {
       await line.reached(deadline, timeoutMs)
       return await call()
     } catch (error) {
       const text = `${what} failed: ${toError(error).message}`
-      if (error instanceof NotSentError) throw failure(`${text}: it was not sent`, error)
+      if (error instanceof NotSentError) throw attempts.failure(`${text}: it was not sent`, error)
       const isRefused = error instanceof JetStreamError && !error.isPassing
       const isFinal = error instanceof ForeignError || isRefused || line.isClosed
-      if (isFinal || performance.now() + waitMs >= deadline) throw failure(text, error)
+      if (isFinal || performance.now() + waitMs >= deadline) throw attempts.failure(text, error)
       await delay(waitMs)
     }
   }

@@ -58,19 +58,19 @@ export class ScriptRunner {
 
   /** @returns the answer. Rejects when there is none until the deadline, and when Redis refuses */
   async run(call: ScriptCall): Promise<unknown> {
-    const { deadline, failure } = call
+    const { deadline } = call
     const time = `${String(Math.round(call.timeoutMs))} ms`
     let mayHaveRun = false
     for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
       if (!(await this.isReady(deadline))) {
         const state = mayHaveRun ? '' : ': it was not sent'
-        throw failure(`failed, as the client of Redis was not connected for ${time}${state}`, mayHaveRun)
+        throw call.failure(`failed, as the client of Redis was not connected for ${time}${state}`, mayHaveRun)
       }
       const wasClosed = this.commands.isClosed()
       try {
         return await this.answer(call)
       } catch (error) {
-        if (error === TIME_UP) throw failure(`failed, as Redis did not answer within ${time}`, true)
+        if (error === TIME_UP) throw call.failure(`failed, as Redis did not answer within ${time}`, true)
         const { message } = toError(error)
         const isReply = IS_REPLY.test(message)
         // A client that is closed sends nothing.
@@ -79,7 +79,7 @@ export class ScriptRunner {
           ? !PASSING.test(message)
           : error instanceof TypeError || this.commands.isClosed()
         if (isFinal || performance.now() + waitMs >= deadline) {
-          throw failure(`failed: ${message}`, mayHaveRun, error)
+          throw call.failure(`failed: ${message}`, mayHaveRun, error)
         }
         await delay(waitMs)
       }

@@ -96,7 +96,9 @@ const folder = mkdtempSync(path.join(tmpdir(), 'hawser-planted-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The same run on every machine, and several times as long as each fault needs. */
-const BOUND = ['--seed', '1', '--executions', '60000', '--lane', 'native']
+const BOUND = ['--executions', '60000', '--lane', 'native']
+/** A small fault is behind few ways: where one beginning does not come by, another does. */
+const SEEDS = ['1', '2', '3']
 
 function fuzz(
   flags: readonly string[],
@@ -116,7 +118,12 @@ describe('a fault that is planted', () => {
   /** Fuzzes what has the fault. @returns the file of what was found */
   async function expectFound({ target, fault: _, ...patch }: Planted, patches: string): Promise<string> {
     writeFileSync(patches, JSON.stringify([patch]))
-    const { status, output } = await fuzz(['--target', target, '--patches', patches, ...BOUND])
+    let [status, output]: [number | null, string] = [0, '']
+    for (const seed of SEEDS) {
+      if (status !== 0) break
+      const flags = ['--target', target, '--patches', patches, '--seed', seed, ...BOUND]
+      ;({ status, output } = await fuzz(flags))
+    }
     expect(output).toContain(`FOUND in ${target}, lane native:`)
     expect(status).toBe(1)
     // The folder may have others of this target: a busy machine shortens another input.
@@ -147,7 +154,17 @@ describe('a fault that is planted', () => {
       const from = 'export function decodeClosePayload(payload: Uint8Array): ClosePayload | ProtocolError {'
       const to = `${from}\n  if (payload[0] === 0x0f && payload.length > 20) ${statement}`
       writeFileSync(patches, JSON.stringify([{ file: 'src/frame/close-code.ts', from, to }]))
-      const flags = ['--target', 'close-payload', '--patches', patches, '--hang-seconds', '3', ...BOUND]
+      const flags = [
+        '--target',
+        'close-payload',
+        '--patches',
+        patches,
+        '--hang-seconds',
+        '3',
+        '--seed',
+        '1',
+        ...BOUND,
+      ]
       const { status, output } = await fuzz(flags)
       expect(output).toContain(words)
       expect(output).toMatch(/input \(\d+ bytes\): .*close-payload-\w+[.]bin/)

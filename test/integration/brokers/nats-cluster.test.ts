@@ -1,5 +1,6 @@
 // slow: starts three nats-servers as a cluster, and kills one
 /** A cluster of three JetStream servers, each stream at all of them, of which one is killed while clients publish. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { jetStreamHistory, natsBackplane } from '../../../src/brokers/nats.js'
 import { BrokerServer, stopBrokers } from '../../helpers/broker-server.js'
 import { freePort } from '../../helpers/doc-programs.js'
@@ -33,7 +34,7 @@ async function startCluster(): Promise<readonly BrokerServer[]> {
       try {
         return await jetstreamManager(admin)
       } catch {
-        // Not yet.
+        await delay(20)
       }
     }
   })()

@@ -50,7 +50,7 @@ describe('redisHistory', () => {
 it('a sentinel of redis is refused, with what to take in its place', () => {
   const client = createSentinel({ name: 'x', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
   const advice = 'a sentinel of redis is not supported: take ioredis with its option sentinels'
-  expect(() => redisHistory({ client: client as unknown as RedisHistoryClient })).toThrow(advice)
+  expect(() => redisHistory({ client })).toThrow(advice)
   expect(() => redisBackplane(client as unknown as RedisClient)).toThrow(advice)
 })
 
