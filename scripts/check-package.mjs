@@ -42,6 +42,7 @@ const EXPECTED_FILES = [
   /^docs\/([a-z]+\/)?[\w.-]+\.md$/,
   /^examples\/([a-z0-9-]+\.mjs|README\.md)$/,
   /^examples\/two-nodes\/(README\.md|nginx\.conf|page\.html|(server|start)\.mjs)$/,
+  /^examples\/opentelemetry\/(README\.md|(server|telemetry)\.mjs)$/,
   /^dist\/(esm|cjs)\/([a-z0-9-]+\/)*[a-z0-9-]+(\.d\.ts|\.js)$/,
   /^dist\/(esm|cjs)\/package\.json$/,
   /^dist\/demo\/([a-z0-9-]+\/)*[a-z0-9-]+\.(js|html|css|svg)$/,
