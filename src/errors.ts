@@ -271,7 +271,7 @@ export class PublishError extends Error {
   constructor(code: PublishErrorCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     if (!Object.hasOwn(PUBLISH_ERRORS, code)) {
-      throw new TypeError(`code must be ${Object.keys(PUBLISH_ERRORS).join(', ')}, not ${String(code)}`)
+      throw new TypeError(`code must be ${Object.keys(PUBLISH_ERRORS).join(', ')}, not ${code}`)
     }
     this.code = code
   }

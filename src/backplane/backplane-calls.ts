@@ -6,8 +6,8 @@ import { BACKPLANE_VERSION, type EnvelopeBody } from './envelope.js'
 const WARNING_INTERVAL_MS = 60_000
 
 /**
- * What a node without a connection need not say: it says that it lives when it is connected, and the others ask for the rest. It is
- * no message of the application, and does not count as lost.
+ * What a node without a connection need not say: it says that it lives when it is connected, and the others ask for the rest. The
+ * application sent nothing of it, and it does not count as lost.
  */
 const PRESENCE: ReadonlySet<EnvelopeBody['kind']> = new Set(['alive', 'changes', 'snapshot', 'ask', 'left'])
 

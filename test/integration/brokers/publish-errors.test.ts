@@ -112,7 +112,7 @@ describe.each(Object.entries(BROKERS))('over %s', (_, { start, history, notSent,
     do error = await publish('late')
     while (!(error instanceof Error))
     expect(error).toMatchObject({ code: 'HAWSER_MAYBE_PUBLISHED' })
-    expect((error).message).toContain(late)
+    expect(error.message).toContain(late)
     broker.thaw()
   })
 
