@@ -13,8 +13,9 @@ const FILES = { 4: '/proc/net/tcp', 16: '/proc/net/tcp6' } as const
 
 /** A table is good for so many times what it took to read it: all looks together cost a twentieth of the time at most. */
 const KEPT_PER_COST = 20
-/** A long table is good for half as long: a peer that stalls is found late by that. */
+/** A long table is good for half as long, and for a second at most: a peer that stalls is found late by that. */
 const LONG_KEPT_PER_COST = 10
+const MAX_LONG_KEPT_MS = 1_000
 const MIN_KEPT_MS = 50
 /** So much of a table is read in one turn of the event loop, some 850 connections: a few milliseconds. */
 const BYTES_PER_TURN = 128 * 1024
@@ -78,8 +79,10 @@ class Reading {
     this.turns++
     if (this.file !== null) return null
     const isLong = this.turns > 1
-    const keptMs = Math.max(MIN_KEPT_MS, (isLong ? LONG_KEPT_PER_COST : KEPT_PER_COST) * this.costMs)
-    const read = { table: this.table, readAt, goodUntil: readAt + keptMs, isLong }
+    const keptMs = isLong
+      ? Math.min(LONG_KEPT_PER_COST * this.costMs, MAX_LONG_KEPT_MS)
+      : KEPT_PER_COST * this.costMs
+    const read = { table: this.table, readAt, goodUntil: readAt + Math.max(keptMs, MIN_KEPT_MS), isLong }
     readings.delete(this.path)
     kept.set(this.path, read)
     return read
@@ -217,7 +220,8 @@ function queuesAt({ file, ends }: Place, maxAgeMs: number): string | null | unde
 /**
  * Asks the system how many bytes of a TCP connection it took and the peer did not: those that the peer's system has not
  * acknowledged, and, of a peer on this machine, also those that it has not read. On Linux it tells. Never throws. The answer
- * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time, a tenth where the table is long.
+ * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time; with
+ * a long table a second and a reading old.
  * @param maxAgeMs and not older than this
  * @returns null where it does not tell; undefined while a long table is read, in turns: the same question is answered later
  */
