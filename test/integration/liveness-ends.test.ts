@@ -2,7 +2,8 @@
 /** docs/backpressure.md, of "Situations" the ends, and "Nothing received is lost". */
 import { ENDS, gate, join, KIB, MIB, open, pause, stopAll, until } from '../helpers/liveness.js'
 
-// Most of these tests wait most of the time: several at once.
+// Most of these tests wait most of the time: several at once, each with peers in processes of their own.
+jest.setTimeout(60_000)
 afterAll(stopAll)
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => `message ${i}`)
