@@ -32,6 +32,7 @@ describe('Forwarded (RFC 7239 section 4)', () => {
     ['for=unknown', ['unknown']],
     ['', ['']],
     [';;for=192.0.2.1;', ['192.0.2.1']],
+    [',for=192.0.2.1', ['', '192.0.2.1']],
   ])('%j has the addresses %j', (value, nodes) => {
     expect(readForwarded(value)).toEqual(nodes)
   })
@@ -48,6 +49,7 @@ describe('Forwarded (RFC 7239 section 4)', () => {
     'for= 192.0.2.1',
     'for=192.0.2.1 for=192.0.2.2',
     'for,"',
+    'for=192.0.2.1;secure',
     'for=a,"',
   ])('%j is malformed, and hides no element after it', (value) => {
     expect(readForwarded(value)).toEqual([''])
