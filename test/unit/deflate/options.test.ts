@@ -108,11 +108,7 @@ describe('the options of permessage-deflate (RFC 7692 section 7.1)', () => {
       RangeError,
       'perMessageDeflate.maxInflateHistoryBytes must be an integer from 0 to Infinity, not -1',
     ],
-    [
-      { strictNegotiation: 1 },
-      TypeError,
-      'perMessageDeflate.strictNegotiation must be true or false, not 1',
-    ],
+    [{ strictNegotiation: 1 }, TypeError, 'perMessageDeflate.strictNegotiation must be true or false, not 1'],
     [{ zlibDeflateOptions: {} }, TypeError, 'use level and memLevel'],
     [{ zlibInflateOptions: {} }, TypeError, 'limits.maxMessageBytes bounds it'],
     [

@@ -128,7 +128,9 @@ describe('fragments that takeFragments took', () => {
     ])('are joined, and validated as text: %s', (_place, place) => {
       expect(take(['Hel', 'lo', ', ', '', 'world', ''], masked, place)).toEqual(Buffer.from('Hello, world'))
       expect(take(['', '', ''], masked, place)).toEqual(Buffer.alloc(0))
-      expect(take(['H\u00e9', hex('c3'), hex('a9 61'), 'x'], masked, place)).toEqual(Buffer.from('H\u00e9\u00e9ax'))
+      expect(take(['H\u00e9', hex('c3'), hex('a9 61'), 'x'], masked, place)).toEqual(
+        Buffer.from('H\u00e9\u00e9ax'),
+      )
       expect(take(['a', hex('c3'), 'a'], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
       expect(take(['a', hex('ff'), 'a'], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
       expect(take(['a', 'b', hex('c3')], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
@@ -243,7 +245,13 @@ describe('memory follows the bytes received', () => {
   })
 
   test('a message of many fragments is copied to a larger buffer as often as its size doubles, not for each', () => {
-    const list = parts(false, fragments(OP.BINARY, Array.from({ length: 1000 }, () => 'x'.repeat(100))))
+    const list = parts(
+      false,
+      fragments(
+        OP.BINARY,
+        Array.from({ length: 1000 }, () => 'x'.repeat(100)),
+      ),
+    )
     const message = new MessageAssembler(list[0] as FramePart)
     const buffers = new Set<ArrayBufferLike>()
     for (const part of list) {

@@ -114,7 +114,10 @@ describe.each([
       isOn ? null : OP.TEXT,
     ])
     const long = 'u'.repeat(MAX_RUN_MESSAGE_BYTES)
-    expect(take(place(frames(text(long), text(long))))).toEqual([expected([long, long]), isOn ? null : OP.TEXT])
+    expect(take(place(frames(text(long), text(long))))).toEqual([
+      expected([long, long]),
+      isOn ? null : OP.TEXT,
+    ])
   })
 
   test('are taken by themselves where there is no second one', () => {

@@ -7,7 +7,9 @@ import { loadNative } from '../../helpers/load-native.js'
 
 const KEY_NUMBER = 0x3d21fa37
 /** At each length from which on another way is taken. */
-const SIZES = [0, 1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 156, 157, 158, 159, 1023, 1024, 1025, 8192, 70_000]
+const SIZES = [
+  0, 1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 156, 157, 158, 159, 1023, 1024, 1025, 8192, 70_000,
+]
 
 const turned = (phase: number): MaskingKey =>
   [0, 1, 2, 3].map((i) => KEY[(i + phase) % 4] as number) as unknown as MaskingKey
@@ -34,13 +36,19 @@ describe.each([
       for (const phase of [0, 1, 7]) {
         for (const isAscii of [true, false]) {
           const plain = plainOf(size, isAscii)
-          const wire = Buffer.concat([Buffer.alloc(start, 0xee), xor(plain, turned(phase)), Buffer.alloc(5, 0xee)])
+          const wire = Buffer.concat([
+            Buffer.alloc(start, 0xee),
+            xor(plain, turned(phase)),
+            Buffer.alloc(5, 0xee),
+          ])
           const source = place(Buffer.from(wire))
           const target = Buffer.alloc(size + 9, 0xdd)
           const seen = maskCopy(source, start, start + size, target, 4, KEY_NUMBER, phase)
           expect(seen).toBe(isAscii || size === 0)
           expect(source.equals(wire)).toBe(true)
-          expect(target.equals(Buffer.concat([Buffer.alloc(4, 0xdd), plain, Buffer.alloc(5, 0xdd)]))).toBe(true)
+          expect(target.equals(Buffer.concat([Buffer.alloc(4, 0xdd), plain, Buffer.alloc(5, 0xdd)]))).toBe(
+            true,
+          )
 
           expect(maskInPlace(source, start, start + size, KEY_NUMBER, phase)).toBe(seen)
           plain.copy(wire, start)
