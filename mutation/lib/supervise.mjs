@@ -64,7 +64,8 @@ export async function supervise(plan, onProgress) {
     const gapMs = now - lookedAt
     lookedAt = now
     if (ledger.trying !== last) lostMs = 0
-    else if (gapMs > GAP_MS) lostMs += gapMs
+    // What is tried may have begun shortly before the gap.
+    if (gapMs > GAP_MS) lostMs += gapMs
     last = ledger.trying
     return last !== null && now > last.until + lostMs
   }
