@@ -137,6 +137,13 @@ describe('fragments that takeFragments took', () => {
     })
   })
 
+  test('that are ASCII in one chunk say nothing of those in another', () => {
+    expect(take(['a', 'b', 'c'], false, lend)).toEqual(Buffer.from('abc'))
+    expect(take(['a', hex('ff'), 'c'], false, (chunk) => chunk)).toMatchObject({
+      code: 'HAWSER_INVALID_UTF8',
+    })
+  })
+
   test('count as announced, so that a long last frame gets its memory once', () => {
     const parser = new FrameParser({ role: 'client' })
     parser.push(frame({ opcode: OP.BINARY, payload: 'x'.repeat(100), fin: false }))

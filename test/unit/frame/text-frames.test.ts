@@ -1,7 +1,10 @@
 /** Short texts as frames in one go, and a long one masked as it is encoded. */
-import { masksText, writeMaskedText, writeTextFrames } from '../../../src/frame/text-frames.js'
+import * as textFrames from '../../../src/frame/text-frames.js'
 import { lane } from '../../../src/native/simd.js'
 import { KEY, readFrames, xor } from '../../helpers/frame-builder.js'
+import { loadNative } from '../../helpers/load-native.js'
+
+const { masksText, writeMaskedText, writeTextFrames } = textFrames
 
 const KEY_NUMBER = 0x3d21fa37
 const TEXTS = ['one', '', 'x'.repeat(125), 'last']
@@ -32,6 +35,10 @@ describe('RFC 6455 5.2: a frame for each of several short texts', () => {
     expect(writeTextFrames('a'.repeat(64), new Array<number>(64).fill(1), 64, true, target, 0)).toBe(true)
     const keys = new Set(Array.from({ length: 64 }, (_, i) => target.readUInt32BE(7 * i + 2)))
     expect(keys.size).toBeGreaterThan(60)
+    // No key is used twice (section 10.3).
+    expect(writeTextFrames('a'.repeat(64), new Array<number>(64).fill(1), 64, true, target, 0)).toBe(true)
+    const again = Array.from({ length: 64 }, (_, i) => target.readUInt32BE(7 * i + 2))
+    expect(again.filter((key) => keys.has(key)).length).toBeLessThan(4)
   })
 
   test('is not written where one is not ASCII', () => {
@@ -39,6 +46,14 @@ describe('RFC 6455 5.2: a frame for each of several short texts', () => {
     expect(writeTextFrames('a\u00e9', [1, 1], 2, false, target, 0)).toBe(false)
     expect(target).toEqual(Buffer.alloc(20, 0xee))
   })
+})
+
+test('without WebAssembly nothing is written, and the caller is told', () => {
+  const off = loadNative<typeof textFrames>('off', '../frame/text-frames')
+  const target = Buffer.alloc(20, 0xee)
+  expect(off.masksText()).toBe(false)
+  expect(off.writeTextFrames('ab', [1, 1], 2, true, target, 0)).toBe(false)
+  expect(target).toEqual(Buffer.alloc(20, 0xee))
 })
 
 describe('RFC 6455 5.3: a long text', () => {
