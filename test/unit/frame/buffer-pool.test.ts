@@ -103,7 +103,7 @@ describe('a returned buffer', () => {
 
   test('that is shorter or longer than what is lent takes no room from others, and is not lent for less', () => {
     const { borrowBuffer, returnBuffer } = emptyPool()
-    for (let i = 0; i < 256; i++) returnBuffer(Buffer.allocUnsafeSlow(16 * KIB) as Pooled)
+    for (let i = 0; i < 256; i++) returnBuffer(Buffer.allocUnsafeSlow(16 * KIB))
     const kept = borrowBuffer(32 * KIB)
     returnBuffer(kept)
     expect(borrowBuffer(32 * KIB)).toBe(kept)

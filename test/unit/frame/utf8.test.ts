@@ -125,7 +125,7 @@ describe('pieces of 64 bytes and more use the native check', () => {
 describe('looking at a range of the bytes', () => {
   /** Between two bytes that are never UTF-8. */
   const among = (bytes: Buffer): [Buffer, number, number] => [
-    Buffer.concat([hex('ff'), bytes, hex('ff')]) as Buffer<ArrayBuffer>,
+    Buffer.concat([hex('ff'), bytes, hex('ff')]),
     1,
     1 + bytes.length,
   ]
