@@ -64,13 +64,15 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   }
 
   /**
-   * Bytes were received on a connection that is not open: they count where they are discarded.
+   * Bytes were received on a connection that is not open. Where they are discarded, the peer is held back until another turn of the
+   * event loop, so that a flood does not take the turn of others; if they are too many, until the end.
    * @param isEnded all output is sent, and the transport's output ended
-   * @returns whether they are too many, so that the peer is held back
+   * @returns whether the peer is held back
    */
-  protected isFlooded(count: number, isEnded: boolean): boolean {
-    if (this.connection.transportShouldClose() !== 'now' || this.closing.discard(count)) return false
-    if (isEnded) this.schedule(this.closing.holdBack())
+  protected holdsBack(count: number, isEnded: boolean): boolean {
+    if (this.connection.transportShouldClose() !== 'now') return false
+    if (this.closing.discard(count)) this.runLater()
+    else if (isEnded) this.schedule(this.closing.holdBack())
     return true
   }
 
@@ -84,10 +86,12 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
     const closing = this.lazyClosing
     if (closing?.isTotalOver(now) === true) return 'notClosed'
     this.flow.look(now, closing?.hasBegun === true)
-    if (this.flow.isStalled(now)) return 'stalled'
+    // Where the system is still being asked, nobody is judged.
+    const isKnown = !this.flow.isAsking
+    if (isKnown && this.flow.isStalled(now)) return 'stalled'
     if (closing === null) return 'nothing'
     closing.noteProgress(now, this.flow.progressAt, this.connection.receivedDataBytes)
-    if (now >= closing.closesAt) return 'notClosed'
+    if (isKnown && now >= closing.closesAt) return 'notClosed'
     return closing.takeAnswer(now) ? 'answerClose' : 'nothing'
   }
 

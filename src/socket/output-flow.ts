@@ -4,7 +4,7 @@ import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import { plainOutputOf } from '../connection/shared-output.js'
 import { batch } from '../connection/text-batch.js'
 import type { Limits } from '../limits.js'
-import { nextLookMs, OutputProgress } from './output-progress.js'
+import { MIN_LOOK_MS, nextLookMs, OutputProgress } from './output-progress.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
 import { SLICE_BYTES } from '../transport/stream-transport.js'
 import type { Transport } from '../transport/transport.js'
@@ -218,6 +218,11 @@ export class OutputFlow {
     if (this.progress.look(now, this.isBlocked, this.takenBytes)) this.connection.peerTookBytes(now)
   }
 
+  /** Whether the last check found no answer yet: the next one is soon. */
+  get isAsking(): boolean {
+    return this.lazyProgress?.isAsking === true
+  }
+
   /** Whether the peer has taken too little output within `sendTimeoutMs`. */
   isStalled(now: number): boolean {
     return this.isBlocked && now >= this.progressAt + this.limits.sendTimeoutMs
@@ -228,6 +233,7 @@ export class OutputFlow {
    * @param timeoutMs another timeout that watches the waiting output beside `sendTimeoutMs`
    */
   nextLookAt(now: number, timeoutMs: number): number {
+    if (this.isAsking) return now + MIN_LOOK_MS
     if (!this.isBlocked) return Infinity
     const { sendTimeoutMs } = this.limits
     return Math.min(now + nextLookMs(Math.min(sendTimeoutMs, timeoutMs)), this.progressAt + sendTimeoutMs)

@@ -7,7 +7,7 @@ export const MIN_PROGRESS_BYTES = 1024
 /** Waiting output is checked this often within each timeout: a stall is found a quarter of the timeout late, at most. */
 const LOOKS_PER_TIMEOUT = 4
 /** The resolution of the timer wheel. */
-const MIN_LOOK_MS = 16
+export const MIN_LOOK_MS = 16
 
 /** How long to wait until the next check, in milliseconds. */
 export const nextLookMs = (timeoutMs: number): number => Math.max(timeoutMs / LOOKS_PER_TIMEOUT, MIN_LOOK_MS)
@@ -23,6 +23,8 @@ export class OutputProgress {
   /** Bytes that the peer had acknowledged at the first check since {@link at}; null: not checked since. */
   private deliveredBytes: number | null = null
   private blockedAt = 0
+  /** When the system was asked what the peer acknowledged; null: there is no answer to wait for. */
+  private askedAt: number | null = null
 
   constructor(transport: Transport, limits: Limits) {
     this.transport = transport
@@ -33,12 +35,18 @@ export class OutputProgress {
   block(now: number, takenBytes: number): void {
     this.blockedAt = this.at = now
     this.takenBytes = takenBytes
-    this.deliveredBytes = null
+    this.deliveredBytes = this.askedAt = null
+  }
+
+  /** Whether the system is still being asked. */
+  get isAsking(): boolean {
+    return this.askedAt !== null
   }
 
   /** No output waits any more. @returns how long output waited, in milliseconds */
   unblock(now: number): number {
     this.at = now
+    this.askedAt = null
     return now - this.blockedAt
   }
 
@@ -49,19 +57,21 @@ export class OutputProgress {
    */
   look(now: number, isBlocked: boolean, takenBytes: number): boolean {
     const isTaken = isBlocked && takenBytes - this.takenBytes >= MIN_PROGRESS_BYTES
-    if (isTaken) this.deliveredBytes = null
-    else if (!this.isDelivered(takenBytes)) return false
+    if (isTaken) this.deliveredBytes = this.askedAt = null
+    else if (!this.isDelivered(now, takenBytes)) return false
     this.takenBytes = takenBytes
     this.at = now
     return true
   }
 
   /** Whether the peer acknowledged enough since the first check. */
-  private isDelivered(takenBytes: number): boolean {
+  private isDelivered(now: number, takenBytes: number): boolean {
     const { sendTimeoutMs, closeTimeoutMs } = this.limits
-    // Two checks in a row must not see the same reading.
-    const queued = this.transport.queuedBytes(nextLookMs(Math.min(sendTimeoutMs, closeTimeoutMs)) / 2)
-    if (queued === null) return false
+    // Two checks in a row must not see the same reading; an answer to this check may be as old as its question.
+    const maxAgeMs = nextLookMs(Math.min(sendTimeoutMs, closeTimeoutMs)) / 2
+    const queued = this.transport.queuedBytes(Math.max(maxAgeMs, now - (this.askedAt ?? now)))
+    this.askedAt = queued === undefined ? (this.askedAt ?? now) : null
+    if (queued === undefined || queued === null) return false
     const delivered = takenBytes - queued
     const known = this.deliveredBytes ?? delivered
     const isEnough = delivered - known >= MIN_PROGRESS_BYTES

@@ -195,8 +195,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.receiveBytes(chunk, monotonicNow(), true)
     this.run(true)
     connection.keepInput()
-    const isFlooded = this.phase !== 'open' && this.isFlooded(chunk.length, this.isEnded)
-    if (connection.isInflating || isFlooded) this.transport.pause()
+    const isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
+    if (connection.isInflating || isHeldBack) this.transport.pause()
   }
 
   receiveEnd(): void {

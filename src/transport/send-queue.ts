@@ -13,8 +13,12 @@ const FILES = { 4: '/proc/net/tcp', 16: '/proc/net/tcp6' } as const
 
 /** A table is good for so many times what it took to read it: all looks together cost a twentieth of the time at most. */
 const KEPT_PER_COST = 20
+/** A long table is good for half as long: a peer that stalls is found late by that. */
+const LONG_KEPT_PER_COST = 10
 const MIN_KEPT_MS = 50
-/** A longer table, of more than some 50,000 connections, is not read to its end: that would take too long at once. */
+/** So much of a table is read in one turn of the event loop, some 850 connections: a few milliseconds. */
+const BYTES_PER_TURN = 128 * 1024
+/** A longer table, of more than some 50,000 connections, is not read to its end: each reading costs its time. */
 const MAX_TABLE_BYTES = 8 * 1024 * 1024
 
 /** `local remote` to `tx_queue:rx_queue`: bytes that were sent and not acknowledged, and received and not read. */
@@ -24,9 +28,13 @@ interface KeptTable {
   readonly table: Table
   readonly readAt: number
   readonly goodUntil: number
+  /** Whether it took more than one turn of the event loop. Until {@link goodUntil} it is not read again, whoever asks. */
+  readonly isLong: boolean
 }
 
 const kept = new Map<string, KeptTable>()
+/** What is being read. */
+const readings = new Map<string, Reading>()
 
 /** The system gives a page at each read. */
 const PAGE = Buffer.allocUnsafeSlow(16 * 1024)
@@ -34,43 +42,91 @@ const PAGE = Buffer.allocUnsafeSlow(16 * 1024)
 /** A line's addresses, and its queues: `0: 0100007F:A15F 0100007F:9015 01 0000FFFF:00000000 …`. */
 const LINE = /^ *\d+: ([0-9A-F]+:[0-9A-F]{4} [0-9A-F]+:[0-9A-F]{4}) [0-9A-F]{2} ([0-9A-F]{8}:[0-9A-F]{8}) /gm
 
-function readTable(path: string): Table {
-  const table = new Map<string, string>()
-  let file: number
-  try {
-    file = openSync(path, 'r')
-  } catch {
-    return table
-  }
-  try {
-    let rest = ''
-    for (let total = 0; total < MAX_TABLE_BYTES;) {
-      const count = readSync(file, PAGE)
-      if (count === 0) break
-      total += count
-      const text = rest + PAGE.toString('latin1', 0, count)
-      const end = text.lastIndexOf('\n') + 1
-      for (const [, ends, queues] of text.slice(0, end).matchAll(LINE)) {
-        table.set(ends as string, queues as string)
-      }
-      rest = text.slice(end)
+/** One reading of a table: a part of it in each turn of the event loop. */
+class Reading {
+  private readonly path: string
+  private readonly table = new Map<string, string>()
+  /** null: the file could not be opened, or was read to its end. */
+  private file: number | null
+  private rest = ''
+  private total = 0
+  private costMs = 0
+  private turns = 0
+
+  constructor(path: string) {
+    this.path = path
+    try {
+      this.file = openSync(path, 'r')
+    } catch {
+      this.file = null
     }
-  } catch {
-    // What was read so far is as good as ever.
-  } finally {
+  }
+
+  /** Reads the next part. @returns the table, if that was the last one */
+  next(): KeptTable | null {
+    const from = monotonicNow()
+    try {
+      const until = Math.min(this.total + BYTES_PER_TURN, MAX_TABLE_BYTES)
+      while (this.file !== null && this.total < until) this.readPage(this.file)
+      if (this.total >= MAX_TABLE_BYTES) this.close()
+    } catch {
+      // What was read so far is as good as ever.
+      this.close()
+    }
+    const readAt = monotonicNow()
+    this.costMs += readAt - from
+    this.turns++
+    if (this.file !== null) return null
+    const isLong = this.turns > 1
+    const keptMs = Math.max(MIN_KEPT_MS, (isLong ? LONG_KEPT_PER_COST : KEPT_PER_COST) * this.costMs)
+    const read = { table: this.table, readAt, goodUntil: readAt + keptMs, isLong }
+    readings.delete(this.path)
+    kept.set(this.path, read)
+    return read
+  }
+
+  private readPage(file: number): void {
+    const count = readSync(file, PAGE)
+    this.total += count
+    if (count === 0) this.close()
+    const text = this.rest + PAGE.toString('latin1', 0, count)
+    const end = text.lastIndexOf('\n') + 1
+    for (const [, ends, queues] of text.slice(0, end).matchAll(LINE)) {
+      this.table.set(ends as string, queues as string)
+    }
+    this.rest = text.slice(end)
+  }
+
+  private close(): void {
+    if (this.file === null) return
+    const { file } = this
+    this.file = null
     closeSync(file)
   }
-  return table
 }
 
-function tableOf(path: string, maxAgeMs: number): Table {
+/** Reads on in later turns, to the end. They do not keep the process alive. */
+function readOn(reading: Reading): void {
+  setImmediate(() => {
+    if (reading.next() === null) readOn(reading)
+  }).unref()
+}
+
+/** @returns undefined while it is being read */
+function tableOf(path: string, maxAgeMs: number): Table | undefined {
   const now = monotonicNow()
   const known = kept.get(path)
-  if (known !== undefined && now < Math.min(known.goodUntil, known.readAt + maxAgeMs)) return known.table
-  const table = readTable(path)
-  const readAt = monotonicNow()
-  kept.set(path, { table, readAt, goodUntil: readAt + Math.max(MIN_KEPT_MS, KEPT_PER_COST * (readAt - now)) })
-  return table
+  if (known !== undefined && now < known.goodUntil) {
+    if (now < known.readAt + maxAgeMs) return known.table
+    if (known.isLong) return undefined
+  }
+  if (readings.has(path)) return undefined
+  const reading = new Reading(path)
+  const read = reading.next()
+  if (read !== null) return read.table
+  readings.set(path, reading)
+  readOn(reading)
+  return undefined
 }
 
 function ipv4Octets(text: string): number[] | null {
@@ -152,23 +208,27 @@ export function queueKey(local: Endpoint, remote: Endpoint): QueueKey | null {
   return { own, peer }
 }
 
-const queuesAt = ({ file, ends }: Place, maxAgeMs: number): string | undefined =>
-  tableOf(file, maxAgeMs).get(ends)
+/** @returns null where it does not stand there; undefined while the table is being read */
+function queuesAt({ file, ends }: Place, maxAgeMs: number): string | null | undefined {
+  const table = tableOf(file, maxAgeMs)
+  return table === undefined ? undefined : (table.get(ends) ?? null)
+}
 
 /**
  * Asks the system how many bytes of a TCP connection it took and the peer did not: those that the peer's system has not
  * acknowledged, and, of a peer on this machine, also those that it has not read. On Linux it tells. Never throws. The answer
- * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time.
+ * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time, a tenth where the table is long.
  * @param maxAgeMs and not older than this
- * @returns null where it does not tell
+ * @returns null where it does not tell; undefined while a long table is read, in turns: the same question is answered later
  */
-export function queuedBytes(key: QueueKey, maxAgeMs = Infinity): number | null {
+export function queuedBytes(key: QueueKey, maxAgeMs = Infinity): number | null | undefined {
   const queues = queuesAt(key.own, maxAgeMs)
-  if (queues === undefined) return null
+  if (typeof queues !== 'string') return queues
   const unacknowledged = Number.parseInt(queues.slice(0, 8), 16)
   for (const place of key.peer) {
     const atPeer = queuesAt(place, maxAgeMs)
-    if (atPeer !== undefined) return unacknowledged + Number.parseInt(atPeer.slice(9), 16)
+    if (atPeer === undefined) return undefined
+    if (atPeer !== null) return unacknowledged + Number.parseInt(atPeer.slice(9), 16)
   }
   return unacknowledged
 }

@@ -12,6 +12,9 @@ const SLOT_MS = 16
 /** Time that the event loop lost before a deadline is given back up to this: a blocked loop does not count against a peer. */
 const MAX_GRACE_MS = 1_000
 
+/** So many are called in one turn of the event loop: thousands that fall due at once do not take the turn of others. */
+const MAX_PER_TURN = 64
+
 /** The clock of the wheel: milliseconds, monotonic. */
 export const monotonicNow = (): number => performance.now()
 
@@ -163,6 +166,7 @@ export class TimerWheel {
   private fire(now: number): void {
     this.immediate = null
     this.armedSlot = Infinity
+    let left = MAX_PER_TURN
     try {
       for (;;) {
         const number = this.order[this.order.length - 1]
@@ -171,6 +175,7 @@ export class TimerWheel {
         const slot = this.slots.get(number) as Set<Timed>
         // Taken out one by one: who is cancelled by another's call is not called any more.
         for (const timed of slot) {
+          if (left-- === 0) return
           slot.delete(timed)
           timed.timerSlot = -1
           timed.timeIsUp(now)
@@ -181,8 +186,18 @@ export class TimerWheel {
     } finally {
       // Also when a call throws: the others wait on.
       const next = this.order[this.order.length - 1]
-      if (next !== undefined && next < this.armedSlot) this.arm(next)
+      if (next !== undefined && next < this.armedSlot) {
+        if (left < 0) this.fireOn(now)
+        else this.arm(next)
+      }
     }
+  }
+
+  /** The others that are due are called in another turn. */
+  private fireOn(until: number): void {
+    // Nothing arms the timer anew.
+    this.armedSlot = -Infinity
+    this.fireAfterPoll(until)
   }
 }
 

@@ -31,9 +31,9 @@ export interface Transport {
   /**
    * Asks the system how many of the bytes that it took the peer did not take yet. Not for each message.
    * @param maxAgeMs how old the answer may be
-   * @returns null where it does not tell
+   * @returns null where it does not tell; undefined while it is being asked: the answer to the same question comes later
    */
-  queuedBytes(maxAgeMs?: number): number | null
+  queuedBytes(maxAgeMs?: number): number | null | undefined
   /** The object that counts bytes as `bytesRead` and `bytesWritten`, where there is one. */
   readonly counter: object
   /** Sets who gets the events from now on. Reading has not begun, or goes on. */

@@ -51,6 +51,32 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(alarm.timerSlot).toBe(-1)
   })
 
+  test('calls 64 at most in a turn of the event loop: thousands that are due at once do not take the turn of others', async () => {
+    const wheel = new TimerWheel()
+    const dueAt = monotonicNow() + 30
+    const alarms = Array.from({ length: 1000 }, () => new Alarm())
+    for (const alarm of alarms) wheel.schedule(alarm, dueAt)
+    const called = (): number => alarms.filter(({ calls }) => calls.length > 0).length
+    const later = new Alarm()
+    let most = 0
+    for (let before = 0; before < alarms.length;) {
+      await new Promise((resolve) => setImmediate(resolve))
+      const now = called()
+      // One is cancelled, and one comes, while others of the same time still wait.
+      if (before === 0 && now > 0) {
+        wheel.cancel(alarms[999] as Alarm)
+        wheel.schedule(alarms[999] as Alarm, dueAt)
+        wheel.schedule(later, dueAt)
+      }
+      most = Math.max(most, now - before)
+      before = now
+    }
+    await later.done
+    expect(most).toBeLessThanOrEqual(64)
+    expect(alarms.every(({ calls }) => calls.length === 1)).toBe(true)
+    expect([later.calls.length, wheel.size, wheel.slotCount]).toEqual([1, 0, 0])
+  })
+
   test('calls in the order of the times, however they were scheduled', async () => {
     const wheel = new TimerWheel()
     const now = monotonicNow()
