@@ -9,6 +9,7 @@
  *   --seed N          of the choice. Default 1
  *   --list            shows the mutants and the test files, and runs nothing
  *   --write           keeps the scores in mutation/results.json and docs/mutation.md: whole folders only
+ *   --again FILE      a report: what it has as killed by a test stays so; the others, also those killed by time, are tried again
  *   --report FILE     writes each mutant and its outcome, as JSON
  * Ends with 1 where a mutant survives that is not in the list, where the list has a row that no mutant is for, or where a whole
  * run scores below 90 %; with 2 where it could not run.
@@ -17,6 +18,7 @@ import { statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { divide, readReport } from './lib/again.mjs'
 import { choose } from './lib/choose.mjs'
 import { compare, outcomesOf, scoreOf } from './lib/judge.mjs'
 import { readOptions } from './lib/options.mjs'
@@ -107,6 +109,7 @@ async function main(options) {
   // Not before the options are right: it takes a second to load.
   const { instrument } = await import('./lib/instrument.mjs')
   const rows = readRows(root)
+  const before = options.again === null ? null : readReport(options.again)
   const results = {}
   const report = []
   const deadline = options.seconds === null ? null : Date.now() + options.seconds * 1000
@@ -127,7 +130,11 @@ async function main(options) {
     // Each target has its share of the time that is left.
     const until =
       deadline === null ? null : Date.now() + (deadline - Date.now()) / (options.targets.length - at)
-    const outcomes = await runTarget(target, instrumented, chosen, tests, options, until)
+    const { known, open } = divide(chosen, before)
+    if (before !== null)
+      console.log(`${target}: ${String(known.length)} are known, ${String(open.length)} are tried`)
+    const tried = open.length === 0 ? [] : await runTarget(target, instrumented, open, tests, options, until)
+    const outcomes = [...known, ...tried]
     report.push(...outcomes)
     const isBounded = share !== null || until !== null
     if (!tell(target, outcomes, rows, instrumented.mutants, isBounded)) isWell = false

@@ -11,7 +11,8 @@
  * @property {string} reason why the program does the same with the mutant
  */
 
-const keyOf = ({ file, mutator, text, original, replacement }) =>
+/** How a row finds its mutant, and a report its own. */
+export const keyOf = ({ file, mutator, text, original, replacement }) =>
   JSON.stringify([file, mutator, text, original, replacement])
 
 /**

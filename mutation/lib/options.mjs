@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
  * @property {number} seed of the choice
  * @property {boolean} list shows the mutants and the tests, and runs nothing
  * @property {boolean} write keeps the scores in mutation/results.json and in docs/mutation.md
+ * @property {string | null} again a report: only what it has not as killed is tried
  * @property {string | null} report a file for every mutant with its outcome, as JSON
  */
 
@@ -62,6 +63,7 @@ function parse(args) {
         seed: { type: 'string' },
         list: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
+        again: { type: 'string' },
         report: { type: 'string' },
       },
     })
@@ -89,6 +91,7 @@ export function readOptions(root, args, otherwise) {
     seed: number('seed', 0) ?? DEFAULT_SEED,
     list: values.list,
     write: values.write,
+    again: values.again ?? null,
     report: values.report ?? null,
   }
   if (options.write && (options.maxMutants !== null || options.seconds !== null)) {

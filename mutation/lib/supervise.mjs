@@ -8,6 +8,8 @@ import { Ledger } from './ledger.mjs'
 
 const WORKER = fileURLToPath(new URL('../worker/worker.mjs', import.meta.url))
 const WATCH_MS = 300
+/** A longer time between two looks is one in which all of this was stopped, or had no turn: it does not count. */
+const GAP_MS = 3_000
 /** A mutant that takes memory without an end dies early, and takes nothing from other programs. */
 const HEAP_MIB = 2048
 const LAST_LINES = 20
@@ -52,10 +54,20 @@ export async function supervise(plan, onProgress) {
   const log = path.join(plan.sandbox, `log-${plan.name}.txt`)
   await writeFile(planFile, JSON.stringify({ ...plan, ledger: ledgerFile }))
   const ledger = new Ledger(ledgerFile)
+  let lookedAt = Date.now()
+  let lostMs = 0
+  let last = null
   const isOverdue = () => {
     ledger.read()
     onProgress(ledger)
-    return ledger.trying !== null && Date.now() > ledger.trying.until
+    const now = Date.now()
+    const gapMs = now - lookedAt
+    lookedAt = now
+    if (ledger.trying !== last) lostMs = 0
+    // What is tried may have begun shortly before the gap.
+    if (gapMs > GAP_MS) lostMs += gapMs
+    last = ledger.trying
+    return last !== null && now > last.until + lostMs
   }
   for (;;) {
     const { code, hung } = await runWorker(plan, planFile, log, isOverdue)

@@ -11,6 +11,9 @@ const MORE = {
   frame: ['test/vectors/rfc6455-5.7.test.ts'],
 }
 
+/** What tries millions of inputs: with each expression counted that takes minutes, and the quick tests notice the same. */
+const MILLIONS = ['test/property/frame-utf8.test.ts']
+
 /** What opens sockets, or starts programs: such a test waits for others, and a program has a copy of the sources. */
 const NEEDS_OTHERS =
   /from '(node:(net|tls|http|https)|.*\/(child|raw-peer|raw-tls|serving|hostile|websocket-server)\.js)'|src\/index\.js/
@@ -48,7 +51,9 @@ function belongs(file, room) {
  */
 export function testsOf(root, room) {
   const { quick } = listTests(root)
-  const files = quick.filter((file) => belongs(file, room) || (MORE[room] ?? []).includes(file))
+  const files = quick.filter(
+    (file) => (belongs(file, room) || (MORE[room] ?? []).includes(file)) && !MILLIONS.includes(file),
+  )
   const silent = files.filter((file) => !NEEDS_OTHERS.test(readFileSync(path.join(root, file), 'utf8')))
   const rank = (file) => ['unit', ...BY_NAME].indexOf(file.split('/')[1])
   return silent.sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))

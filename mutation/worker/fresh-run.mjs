@@ -1,6 +1,10 @@
+/** So often no test file reaches one expression: it is in a loop without an end. */
+const HIT_LIMIT = 1e8
+
 /** One test file, loaded with a mutant that is on from the start: for constants, and for what is worked out once. */
 export class FreshRun {
   #mutant
+  #state
   #hasFailed = false
   /** The title of the test that failed. @type {string | null} */
   failed = null
@@ -12,7 +16,13 @@ export class FreshRun {
 
   /** @param {object} global of the tests, before anything is loaded */
   enter(global) {
-    global.__mutation__ = { active: this.#mutant, hits: null, hitCount: 0, hitLimit: Infinity }
+    this.#state = { active: this.#mutant, hits: null, hitCount: 0, hitLimit: HIT_LIMIT }
+    global.__mutation__ = this.#state
+  }
+
+  /** Whether a loop did not end. */
+  get isEndless() {
+    return this.#state.hitCount > HIT_LIMIT
   }
 
   /** @param {{ name: string, test?: object }} event of jest-circus */

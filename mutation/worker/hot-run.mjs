@@ -17,6 +17,12 @@ const HITS_MORE = 10_000
  */
 const QUICK_MS = 50
 
+/** One that waits for as long, as for the thread pool, has its turn last too. On a busy machine some more do, at no loss. */
+const QUICK_CLOCK_MS = 200
+
+/** A test that takes more than this is about cost: with each mutant that is left it would take minutes, and shows nothing new. */
+const MOST_MS = 1_000
+
 /** Time of the processor that this process has taken, in milliseconds. */
 function processorMs() {
   const { user, system } = process.cpuUsage()
@@ -124,9 +130,10 @@ export class HotRun {
     const { hits } = this.#state
     this.#state.hits = null
     const ms = performance.now() - this.#startedMs
-    const isQuick = processorMs() - this.#startedProcessorMs <= QUICK_MS
+    const takenMs = processorMs() - this.#startedProcessorMs
     if (test.errors.length > 0 || this.#stray.length > 0) return
-    if (this.#turn === 'quick' && !isQuick) this.#putOff(hits)
+    if (takenMs > MOST_MS) this.#leaveOut(hits)
+    else if (this.#turn === 'quick' && (takenMs > QUICK_MS || ms > QUICK_CLOCK_MS)) this.#putOff(hits)
     else if (await this.#tryAll(test, hits, TIME_FACTOR * ms + TIME_MORE_MS)) {
       // jest ends the test with the hooks after it.
       await runHooks(test, 'beforeEach')
@@ -150,6 +157,11 @@ export class HotRun {
     const mutants = this.#undecided(Object.keys(hits))
     this.#reach(mutants)
     this.#ledger.write({ kind: 'slow', file: this.#file, test: this.#index, mutants })
+    this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
+  }
+
+  #leaveOut(hits) {
+    this.#reach(this.#undecided(Object.keys(hits)))
     this.#ledger.write({ kind: 'next', file: this.key, test: this.#index + 1 })
   }
 

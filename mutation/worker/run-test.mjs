@@ -2,6 +2,24 @@
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
+/** In such steps a test's time is counted, so that the time in which this process was stopped, or had no turn, is one step. */
+const STEP_MS = 100
+
+/** @param {number} ms @returns {{ late: Promise<'late'>, stop: () => void }} */
+function countDown(ms) {
+  let timer
+  const late = new Promise((resolve) => {
+    const wait = (left) => {
+      timer = setTimeout(
+        () => (left > STEP_MS ? wait(left - STEP_MS) : resolve('late')),
+        Math.min(left, STEP_MS),
+      )
+    }
+    wait(ms)
+  })
+  return { late, stop: () => clearTimeout(timer) }
+}
+
 /** @param {{ parent: object }} test @param {'beforeEach' | 'afterEach'} type @returns {Function[]} in their order */
 function hooksOf(test, type) {
   const hooks = []
@@ -47,14 +65,13 @@ async function runWithHooks(test) {
  */
 export async function runTest(test, timeoutMs, stray) {
   stray.length = 0
-  let timer
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs, 'late')))
+  const { late, stop } = countDown(timeoutMs)
   const run = runWithHooks(test).then(
     () => 'passed',
     () => 'failed',
   )
   const outcome = await Promise.race([run, late])
-  clearTimeout(timer)
+  stop()
   // A promise that nobody waited for is reported at the end of the turn.
   if (outcome === 'passed') await nextTurn()
   return stray.length > 0 ? 'failed' : outcome

@@ -88,9 +88,9 @@ async function runHot(file, turn) {
   }
 }
 
-/** Those that share the name of the source come first: they are the likeliest to fail. */
-function inOrder(files) {
-  const rank = (file) => plan.files.indexOf(file)
+/** The file that noticed the mutant before comes first: mutants of one table come one after another. */
+function inOrder(files, first) {
+  const rank = (file) => (file === first ? -1 : plan.files.indexOf(file))
   return [...files].sort((one, other) => rank(one) - rank(other))
 }
 
@@ -103,7 +103,7 @@ async function runFresh(mutant, file) {
   const results = await runFile(file, run, FRESH_TEST_MS)
   delete process.env.HAWSER_MUTANT
   if (results.success) ledger.write({ kind: 'loaded', mutant, file })
-  else ledger.decide(mutant, 'killed', run.failed ?? by)
+  else ledger.decide(mutant, run.isEndless ? 'timeout' : 'killed', run.failed ?? by)
   ledger.write({ kind: 'idle' })
 }
 
@@ -113,10 +113,12 @@ for (const turn of ['quick', 'slow']) {
     if (turn === 'quick' || ledger.slow.has(file)) await runHot(file, turn)
   }
 }
+let noticedIn = ''
 for (const [mutant, files] of [...ledger.again]) {
-  for (const file of inOrder(files)) {
+  for (const file of inOrder(files, noticedIn)) {
     if (Date.now() > deadline || ledger.decided.has(mutant)) break
     if (!ledger.wasLoaded(mutant, file)) await runFresh(mutant, file)
+    if (ledger.decided.has(mutant)) noticedIn = file
   }
 }
 process.exit(0)

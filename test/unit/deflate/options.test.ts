@@ -95,6 +95,22 @@ describe('the options of permessage-deflate (RFC 7692 section 7.1)', () => {
     [{ level: -2 }, RangeError, 'perMessageDeflate.level must be an integer from -1 to 9, not -2'],
     [{ level: 10 }, RangeError, 'perMessageDeflate.level must be an integer from -1 to 9, not 10'],
     [{ memLevel: 0 }, RangeError, 'perMessageDeflate.memLevel must be an integer from 1 to 9, not 0'],
+    [{ memLevel: 10 }, RangeError, 'perMessageDeflate.memLevel must be an integer from 1 to 9, not 10'],
+    [{ memLevel: 1.5 }, RangeError, 'perMessageDeflate.memLevel must be an integer from 1 to 9, not 1.5'],
+    [{ level: 1.5 }, RangeError, 'perMessageDeflate.level must be an integer from -1 to 9, not 1.5'],
+    [
+      { maxSharedInflaterBytes: -1 },
+      RangeError,
+      'perMessageDeflate.maxSharedInflaterBytes must be an integer from 0 to Infinity, not -1',
+    ],
+    [
+      { maxInflateHistoryBytes: -1 },
+      RangeError,
+      'perMessageDeflate.maxInflateHistoryBytes must be an integer from 0 to Infinity, not -1',
+    ],
+    [{ strictNegotiation: 1 }, TypeError, 'perMessageDeflate.strictNegotiation must be true or false, not 1'],
+    [{ zlibDeflateOptions: {} }, TypeError, 'use level and memLevel'],
+    [{ zlibInflateOptions: {} }, TypeError, 'limits.maxMessageBytes bounds it'],
     [
       { thresholdBytes: -1 },
       RangeError,

@@ -90,6 +90,34 @@ describe('a returned buffer', () => {
     expect(borrowBuffer(16 * MIB)).toBe(large)
   })
 
+  test('of exactly 1 or 64 MiB is one of these', () => {
+    const { borrowBuffer, returnBuffer } = emptyPool()
+    // The room for those that are kept for good is full.
+    for (const one of [borrowBuffer(2 * MIB), borrowBuffer(2 * MIB)]) returnBuffer(one)
+    for (const bytes of [MIB, 64 * MIB]) {
+      const one = borrowBuffer(bytes)
+      returnBuffer(one)
+      expect(borrowBuffer(bytes)).toBe(one)
+    }
+  })
+
+  test('that is shorter or longer than what is lent takes no room from others, and is not lent for less', () => {
+    const { borrowBuffer, returnBuffer } = emptyPool()
+    for (let i = 0; i < 256; i++) returnBuffer(Buffer.allocUnsafeSlow(16 * KIB))
+    const kept = borrowBuffer(32 * KIB)
+    returnBuffer(kept)
+    expect(borrowBuffer(32 * KIB)).toBe(kept)
+    const huge = Buffer.allocUnsafeSlow(65 * MIB) as Pooled
+    returnBuffer(huge)
+    expect(borrowBuffer(40 * MIB)).not.toBe(huge)
+
+    for (const one of [borrowBuffer(2 * MIB), borrowBuffer(2 * MIB)]) returnBuffer(one)
+    const large = borrowBuffer(5 * MIB)
+    returnBuffer(large)
+    for (const one of Array.from({ length: 8 }, () => borrowBuffer(32 * KIB))) returnBuffer(one)
+    expect(borrowBuffer(5 * MIB)).toBe(large)
+  })
+
   test('is the ninth of these: the first one is dropped', () => {
     const { borrowBuffer, returnBuffer } = emptyPool()
     const all = Array.from({ length: 9 }, () => borrowBuffer(5 * MIB))

@@ -100,7 +100,11 @@ describe('RFC 6455 5.5.1: reading the body of a Close frame', () => {
   test.each(['03 e8 80', '03 e8 61 c3', '03 e8 ed a0 80', '03 e8 c0 80', '03 e8 f4 90 80 80'])(
     'a reason that is not UTF-8 is a violation: %s',
     (digits) => {
-      expect(decodeClosePayload(hex(digits))).toMatchObject({ code: 'HAWSER_INVALID_UTF8', closeCode: 1007 })
+      expect(decodeClosePayload(hex(digits))).toMatchObject({
+        code: 'HAWSER_INVALID_UTF8',
+        closeCode: 1007,
+        message: expect.stringContaining('in the reason of a Close frame') as string,
+      })
     },
   )
 
@@ -118,6 +122,14 @@ describe('checking the arguments of fail', () => {
       expect(() => {
         checkFailArguments(code, '')
       }).toThrow(RangeError)
+    }
+    expect(() => {
+      checkFailArguments(1005, '')
+    }).toThrow('close code must not be 1005, which means that there is no code: a failure needs one')
+    for (const code of ['1011', 1011.5, -1, 65_536]) {
+      expect(() => {
+        checkFailArguments(code as number, '')
+      }).toThrow(`close code must be an integer from 0 to 65535, not ${JSON.stringify(code)}`)
     }
   })
 })

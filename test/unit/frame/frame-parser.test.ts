@@ -549,6 +549,7 @@ describe('a wrong argument throws at once', () => {
 
   test.each([
     [{ role: 'proxy' }, TypeError, `role must be 'client' or 'server', not "proxy"`],
+    [{ role: 'client', misspelled: 1 }, TypeError, 'FrameParserOptions'],
     [{}, TypeError, `role must be 'client' or 'server', not undefined`],
     [{ role: 'client', allowRsv1: 1 }, TypeError, 'allowRsv1 must be true or false, not 1'],
     [

@@ -3,6 +3,7 @@ import type { FramePart } from '../../../src/frame/frame-event.js'
 import { FrameParser } from '../../../src/frame/frame-parser.js'
 import { MessageAssembler } from '../../../src/frame/message-assembler.js'
 import { fragments, frame, hex, KEY, OP } from '../../helpers/frame-builder.js'
+import { lend } from '../../helpers/lane.js'
 
 /** The parts of chunks that are pushed to a server (masked) or a client. */
 function parts(masked: boolean, ...chunks: readonly Uint8Array[]): FramePart[] {
@@ -98,6 +99,73 @@ describe('RFC 6455 5.4: a message of several parts', () => {
   })
 })
 
+describe('fragments that takeFragments took', () => {
+  /** What comes out of a message of which the first fragment is taken by `next` and all others at a time, with its violation. */
+  function take(
+    pieces: readonly (string | Buffer)[],
+    masked: boolean,
+    place: (chunk: Buffer) => Buffer,
+  ): Buffer | ProtocolError {
+    const parser = new FrameParser({ role: masked ? 'server' : 'client' })
+    parser.push(place(fragments(OP.TEXT, pieces, masked ? { key: KEY } : {})))
+    const first = parser.next() as FramePart
+    const message = new MessageAssembler(first)
+    let error = message.append(first)
+    while (error === null && parser.takeFragments() > 0) error = message.appendTaken(parser)
+    if (error !== null) return error
+    expect(parser.tookLast).toBe(true)
+    expect(parser.bufferedBytes).toBe(0)
+    return message.finish()
+  }
+
+  describe.each([
+    ['masked', true],
+    ['not masked', false],
+  ])('%s', (_name, masked) => {
+    test.each([
+      ['of a chunk that a handle read', lend],
+      ['of any other chunk', (chunk: Buffer): Buffer => chunk],
+    ])('are joined, and validated as text: %s', (_place, place) => {
+      expect(take(['Hel', 'lo', ', ', '', 'world', ''], masked, place)).toEqual(Buffer.from('Hello, world'))
+      expect(take(['', '', ''], masked, place)).toEqual(Buffer.alloc(0))
+      expect(take(['H\u00e9', hex('c3'), hex('a9 61'), 'x'], masked, place)).toEqual(
+        Buffer.from('H\u00e9\u00e9ax'),
+      )
+      expect(take(['a', hex('c3'), 'a'], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
+      expect(take(['a', hex('ff'), 'a'], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
+      expect(take(['a', 'b', hex('c3')], masked, place)).toMatchObject({ code: 'HAWSER_INVALID_UTF8' })
+    })
+  })
+
+  test('that are ASCII in one chunk say nothing of those in another', () => {
+    expect(take(['a', 'b', 'c'], false, lend)).toEqual(Buffer.from('abc'))
+    expect(take(['a', hex('ff'), 'c'], false, (chunk) => chunk)).toMatchObject({
+      code: 'HAWSER_INVALID_UTF8',
+    })
+  })
+
+  test('count as announced, so that a long last frame gets its memory once', () => {
+    const parser = new FrameParser({ role: 'client' })
+    parser.push(frame({ opcode: OP.BINARY, payload: 'x'.repeat(100), fin: false }))
+    const first = parser.next() as FramePart
+    const message = new MessageAssembler(first)
+    message.append(first)
+    parser.push(frame({ opcode: OP.CONTINUATION, payload: 'y'.repeat(100), fin: false }))
+    expect(parser.takeFragments()).toBe(1)
+    message.appendTaken(parser)
+    const last = frame({ opcode: OP.CONTINUATION, payload: 'z'.repeat(50_000) })
+    parser.push(last.subarray(0, 40_000))
+    message.append(parser.next() as FramePart)
+    const early = message.finish() as Buffer
+    parser.push(last.subarray(40_000))
+    message.append(parser.next() as FramePart)
+    const bytes = message.finish() as Buffer
+    expect(bytes.toString()).toBe(`${'x'.repeat(100)}${'y'.repeat(100)}${'z'.repeat(50_000)}`)
+    expect(bytes.buffer).toBe(early.buffer)
+    expect(bytes.buffer.byteLength).toBe(50_200)
+  })
+})
+
 describe('RFC 6455 8.1: text is validated as it arrives', () => {
   test('a character that fragments cut is valid', () => {
     const list = fragments(OP.TEXT, ['a€'.slice(0, 1), hex('e2'), hex('82'), hex('ac 62')], { key: KEY })
@@ -181,6 +249,24 @@ describe('memory follows the bytes received', () => {
       const list = parts(false, fragments(OP.BINARY, pieces.slice(0, count)))
       expect(held(list)).toBeLessThanOrEqual(count * 33 * 2)
     }
+  })
+
+  test('a message of many fragments is copied to a larger buffer as often as its size doubles, not for each', () => {
+    const list = parts(
+      false,
+      fragments(
+        OP.BINARY,
+        Array.from({ length: 1000 }, () => 'x'.repeat(100)),
+      ),
+    )
+    const message = new MessageAssembler(list[0] as FramePart)
+    const buffers = new Set<ArrayBufferLike>()
+    for (const part of list) {
+      message.append(part)
+      buffers.add((message.finish() as Buffer).buffer)
+    }
+    expect(message.byteLength).toBe(100_000)
+    expect(buffers.size).toBeLessThan(20)
   })
 })
 

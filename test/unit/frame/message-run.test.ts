@@ -83,6 +83,43 @@ describe.each([
     expect(take(place(sent), { role: 'client' })).toEqual([expected(['one', 'two']), isOn ? null : OP.TEXT])
   })
 
+  test('are strings where they are text, and bytes where they are not, one run after the other', () => {
+    if (!isOn) return
+    for (const [one, two, kind] of [
+      [bytes('one'), bytes('two'), 'object'],
+      [text('three'), text('four'), 'string'],
+      [bytes('five'), bytes('six'), 'object'],
+    ] as const) {
+      const parser = parserOf()
+      parser.push(place(frames(one, two)))
+      const run = parser.takeRun() as MessageRun
+      const given = [run.shift(), run.shift()]
+      returnRun(run)
+      expect(given.map((message) => typeof message)).toEqual([kind, kind])
+      expect(given.map(String)).toEqual([one.payload, two.payload])
+    }
+  })
+
+  test('are never control frames, however many come', () => {
+    for (const opcode of [OP.PING, OP.PONG, OP.CLOSE]) {
+      const control = { opcode, payload: 'ab', key: KEY }
+      expect(take(place(frames(control, control, control)))).toEqual([null, opcode])
+    }
+  })
+
+  test('are taken together where both are empty, or as long as one may be', () => {
+    const empty = { opcode: OP.TEXT }
+    expect(take(place(frames(empty, empty)), { role: 'client' })).toEqual([
+      expected(['', '']),
+      isOn ? null : OP.TEXT,
+    ])
+    const long = 'u'.repeat(MAX_RUN_MESSAGE_BYTES)
+    expect(take(place(frames(text(long), text(long))))).toEqual([
+      expected([long, long]),
+      isOn ? null : OP.TEXT,
+    ])
+  })
+
   test('are taken by themselves where there is no second one', () => {
     for (const sent of [
       frames(text('one')),

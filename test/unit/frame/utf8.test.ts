@@ -1,5 +1,5 @@
 import { asBuffer } from '../../../src/frame/as-buffer.js'
-import { decodeText, Utf8Validator } from '../../../src/frame/utf8.js'
+import { decodeText, isAsciiOnly, isWholeText, Utf8Validator } from '../../../src/frame/utf8.js'
 import { hex } from '../../helpers/frame-builder.js'
 
 /** How many bytes are valid before the first bad one; -1 if all are valid. */
@@ -120,6 +120,39 @@ describe('pieces of 64 bytes and more use the native check', () => {
       }
     },
   )
+})
+
+describe('looking at a range of the bytes', () => {
+  /** Between two bytes that are never UTF-8. */
+  const among = (bytes: Buffer): [Buffer, number, number] => [
+    Buffer.concat([hex('ff'), bytes, hex('ff')]),
+    1,
+    1 + bytes.length,
+  ]
+  const lengths = [0, 1, 2, 31, 32, 63, 64, 65, 200]
+
+  test.each(lengths)('%i bytes of ASCII are a whole text, and ASCII alone', (length) => {
+    const bytes = Buffer.alloc(length, 0x7f)
+    expect([isWholeText(...among(bytes)), isAsciiOnly(...among(bytes))]).toEqual([true, true])
+  })
+
+  test.each(lengths.slice(1))('one byte beyond ASCII among %i is found at any place', (length) => {
+    for (let at = 0; at < length; at++) {
+      const bytes = Buffer.alloc(length, 'a')
+      bytes[at] = 0x80
+      expect([isWholeText(...among(bytes)), isAsciiOnly(...among(bytes))]).toEqual([false, false])
+    }
+  })
+
+  test.each(lengths.slice(2))('a character of two bytes among %i is text, but not if it is cut', (length) => {
+    for (let at = 0; at < length; at++) {
+      const bytes = Buffer.alloc(length, 'a')
+      bytes.write('\u00e9', at)
+      const isCut = at === length - 1
+      if (isCut) bytes[at] = 0xc3
+      expect([isWholeText(...among(bytes)), isAsciiOnly(...among(bytes))]).toEqual([!isCut, false])
+    }
+  })
 })
 
 describe('validating a range of the bytes', () => {

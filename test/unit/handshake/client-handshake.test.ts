@@ -85,6 +85,7 @@ describe("RFC 6455 4.1: writing the client's handshake", () => {
       { extensions: 'a\r\nB: c' },
       'extensions must be a Sec-WebSocket-Extensions header (RFC 6455 9.1), not "a\\r\\nB: c"',
     ],
+    [{ extensions: ' ' }, 'extensions must be a Sec-WebSocket-Extensions header (RFC 6455 9.1), not " "'],
     [{ extensions: 5 }, 'extensions must be a Sec-WebSocket-Extensions header (RFC 6455 9.1), not 5'],
     [
       { origin: 'a\nb' },

@@ -162,6 +162,13 @@ describe('the cache of the last header', () => {
     expect(parseExtensionHeader(value)).toHaveLength(1)
   })
 
+  it('keeps a header of 256 characters, and none that is longer', () => {
+    const [kept, longer] = [`x; y=${'z'.repeat(251)}`, `x; y=${'z'.repeat(252)}`]
+    expect(kept).toHaveLength(256)
+    expect(parseExtensionHeader(kept)).toBe(parseExtensionHeader(kept))
+    expect(parseExtensionHeader(longer)).not.toBe(parseExtensionHeader(longer))
+  })
+
   it('does not keep a long header', () => {
     const long = `x; y=${'z'.repeat(300)}`
     expect(parseExtensionHeader(long)).toEqual(parseExtensionHeader(long))

@@ -10,7 +10,10 @@ describe('X-Forwarded-For', () => {
     ['[2001:db8::1]:4711, [2001:db8::2], 2001:db8::3', ['2001:db8::1', '2001:db8::2', '2001:db8::3']],
     ['', ['']],
     ['unknown, ,10.0.0.1', ['unknown', '', '10.0.0.1']],
+    ['198.51.100.17:47', ['198.51.100.17']],
     ['203.0.113.7:port', ['203.0.113.7:port']],
+    ['203.0.113.7:4711x', ['203.0.113.7:4711x']],
+    ['x203.0.113.7:4711', ['x203.0.113.7:4711']],
     ['[2001:db8::1', ['[2001:db8::1']],
   ])('%j has the entries %j', (value, entries) => {
     expect(readForwardedFor(value)).toEqual(entries)
@@ -32,6 +35,7 @@ describe('Forwarded (RFC 7239 section 4)', () => {
     ['for=unknown', ['unknown']],
     ['', ['']],
     [';;for=192.0.2.1;', ['192.0.2.1']],
+    [',for=192.0.2.1', ['', '192.0.2.1']],
   ])('%j has the addresses %j', (value, nodes) => {
     expect(readForwarded(value)).toEqual(nodes)
   })
@@ -48,6 +52,7 @@ describe('Forwarded (RFC 7239 section 4)', () => {
     'for= 192.0.2.1',
     'for=192.0.2.1 for=192.0.2.2',
     'for,"',
+    'for=192.0.2.1;secure',
     'for=a,"',
   ])('%j is malformed, and hides no element after it', (value) => {
     expect(readForwarded(value)).toEqual([''])

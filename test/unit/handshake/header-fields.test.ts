@@ -62,10 +62,14 @@ describe('RFC 9110 5: header fields', () => {
     expect(odd.entries()).toEqual([['Sec-WebSoc\u212aet-Key', 'a']])
   })
 
-  it.each([[['a']], [['a', 'b', 'c']], [[1, 'a']], [['a', 1]]])(
-    'throw if names and values do not alternate: %j',
-    (raw) => {
-      expect(() => HeaderFields.fromRawHeaders(raw as string[])).toThrow(TypeError)
-    },
-  )
+  it.each([
+    [['a'], 'undefined for "a"'],
+    [['a', 'b', 'c'], 'undefined for "c"'],
+    [[1, 'a'], '"a" for 1'],
+    [['a', 1], '1 for "a"'],
+  ])('throw if names and values do not alternate: %j', (raw, flaw) => {
+    expect(() => HeaderFields.fromRawHeaders(raw as string[])).toThrow(
+      new TypeError(`rawHeaders must alternate names and values, not ${flaw}`),
+    )
+  })
 })

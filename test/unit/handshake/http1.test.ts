@@ -184,6 +184,23 @@ describe('RFC 9112 4: the head of a response', () => {
   })
 })
 
+describe('a chunk that is a head of its own', () => {
+  it('is not a response where a response is expected', () => {
+    const { head, error } = scan('response', `${GET}\r\n`)
+    expect(head).toBeNull()
+    expect(error?.code).toBe('HAWSER_MALFORMED_RESPONSE')
+  })
+
+  it('is a part of the head that began before it', () => {
+    const scanner = new HeadScanner('request')
+    expect(scanner.push(bytes(`POST /a HTTP/1.1\r\n`))).toBe('more')
+    expect(scanner.push(bytes(`${GET}\r\n`))).toBe('failed')
+    expect(scanner.error?.message).toBe(
+      'a malformed HTTP head: unexpected byte 0x20 in a header name, at offset 21',
+    )
+  })
+})
+
 describe('the limits of a head', () => {
   const head = (length: number): string => `${GET}A: ${'x'.repeat(length - GET.length - 7)}\r\n\r\n`
 
@@ -205,6 +222,35 @@ describe('the limits of a head', () => {
     const answers = Array.from(head(65), (character) => parts.push(bytes(character)))
     expect(answers.indexOf('failed')).toBe(63)
     expect(parts.error?.message).toBe(whole.error?.message)
+  })
+
+  it('an empty line before the head counts too', () => {
+    expect(scan('request', `\r\n${head(62)}`, { maxHeaderBytes: 64 }).head?.method).toBe('GET')
+    expect(scan('request', `\r\n${head(63)}`, { maxHeaderBytes: 64 }).error?.code).toBe(
+      'HAWSER_HEAD_TOO_LARGE',
+    )
+    const cut = new HeadScanner('request', { maxHeaderBytes: 64 })
+    expect(cut.push(bytes('\r\n'))).toBe('more')
+    expect(cut.push(bytes(head(64)))).toBe('failed')
+    expect(cut.error?.code).toBe('HAWSER_HEAD_TOO_LARGE')
+  })
+
+  it('a chunk that goes on beyond maxHeaderBytes is not read there', () => {
+    const scanner = new HeadScanner('request', { maxHeaderBytes: 64 })
+    expect(scanner.push(bytes(head(70).slice(0, 60)))).toBe('more')
+    expect(scanner.push(bytes(head(70).slice(60)))).toBe('failed')
+    expect(scanner.error?.code).toBe('HAWSER_HEAD_TOO_LARGE')
+  })
+
+  it('maxHeaderCount holds for a head that is cut', () => {
+    const cut = (count: number): HeadScanner<'request'> => {
+      const scanner = new HeadScanner('request', { maxHeaderCount: 4 })
+      scanner.push(bytes(GET))
+      scanner.push(bytes(`${'a:\r\n'.repeat(count)}\r\n`))
+      return scanner
+    }
+    expect(cut(4).head?.headers.size).toBe(4)
+    expect(cut(5).error?.message).toBe('an HTTP head larger than maxHeaderBytes: more than 4 header fields')
   })
 
   it('the error for a response that is too large has no HTTP status', () => {
@@ -254,7 +300,9 @@ describe('a wrong argument of the caller', () => {
 
   it('throws for bytes after the head, because they would be lost', () => {
     const scanner = scan('request', `${GET}\r\n`)
-    expect(() => scanner.push(bytes('x'))).toThrow(InvalidStateError)
+    expect(() => scanner.push(bytes('x'))).toThrow(
+      new InvalidStateError('the head is complete: no bytes after it may be pushed'),
+    )
     expect(scanner.head?.method).toBe('GET')
   })
 })

@@ -40,8 +40,22 @@ describe('origins (RFC 6455 section 10.2)', () => {
       'https://App.example',
       'chrome-extension://abcdef',
       'http://[::1]:3000',
+      'web3://app',
     ]
     expect(checkOrigins(rules)).toEqual(rules)
+  })
+
+  test('no list, expressions and functions are accepted, and the list is a copy', () => {
+    expect(checkOrigins(undefined)).toBeUndefined()
+    const rules = [/^https:/, (): boolean => true]
+    expect(checkOrigins(rules)).toEqual(rules)
+    expect(checkOrigins(rules)).not.toBe(rules)
+  })
+
+  test('the error for a wrong origin shows neither its password nor its query', () => {
+    expect(() => checkOrigins(['https://user:hunter2@app.example/?token=s3cret'])).toThrow(
+      expect.not.objectContaining({ message: expect.stringMatching(/hunter2|s3cret/) }),
+    )
   })
 
   test.each([
@@ -51,6 +65,13 @@ describe('origins (RFC 6455 section 10.2)', () => {
     ['https://app.example:443'],
     ['app.example'],
     ['https://'],
+    ['https://app.example:99999'],
+    ['http://['],
+    ['mailto:a@app.example'],
+    ['data:,x'],
+    [' web3://app'],
+    ['web3://app/path'],
+    [{ toString: (): string => 'https://app.example' }],
     [5],
     [null],
   ])('%p is refused', (rule) => {

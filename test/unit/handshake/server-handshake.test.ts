@@ -2,6 +2,7 @@ import { HandshakeError } from '../../../src/errors.js'
 import { HeaderFields } from '../../../src/handshake/header-fields.js'
 import type { RequestHead } from '../../../src/handshake/http1.js'
 import {
+  checkBodyOf,
   formatRejection,
   formatUpgradeResponse,
   readUpgradeRequest,
@@ -286,6 +287,11 @@ describe("RFC 6455 4.2.2: writing the server's handshake", () => {
       { extensions: 'x-other\r\nA: b' },
       'extensions must hold extensions that the client offered, not "x-other\\r\\nA: b"',
     ],
+    [{ extensions: ' ' }, 'extensions must hold extensions that the client offered, not " "'],
+    [
+      { extensions: 'x-other, x-new' },
+      'extensions must hold extensions that the client offered, not "x-other, x-new"',
+    ],
     [{ extensions: true }, 'extensions must hold extensions that the client offered, not true'],
     [
       { headers: [['Sec-WebSocket-Protocol', 'chat']] },
@@ -323,6 +329,18 @@ describe('RFC 6455 4.2.2 and 4.4: rejecting a handshake', () => {
   ])('writes the response for status %d', (status, response) => {
     expect(text(formatRejection(status))).toBe(response)
     expect(text(formatRejection(status, { headers: undefined, body: undefined }))).toBe(response)
+  })
+
+  it('writes no Content-Type for an empty text', () => {
+    expect(text(formatRejection(404, { body: '' }))).toBe(
+      'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+    )
+  })
+
+  it('lets a 304 have no body or an empty one (RFC 9110 15.4.5)', () => {
+    for (const body of [undefined, '', new Uint8Array(0)]) expect(() => checkBodyOf(304, body)).not.toThrow()
+    expect(() => checkBodyOf(304, Uint8Array.of(1))).toThrow(TypeError)
+    expect(() => checkBodyOf(305, 'x')).not.toThrow()
   })
 
   it('writes text as UTF-8 with its length in bytes', () => {

@@ -40,6 +40,9 @@ describe('a head in one chunk', () => {
   test.each([
     ['cut at any byte', ...Array.from({ length: LINES.length }, (_, end) => LINES.slice(0, end))],
     ['with a bare line feed', LINES.replace('a\r\n', 'a\n')],
+    ['with a NUL before a line feed', LINES.replace('a\r\n', 'a\0\n')],
+    ['with a tab after the target', LINES.replace('x=1 ', 'x=1\t')],
+    ['with no line end after the version', LINES.replace('1.1\r\n', '1.1ab')],
     ['with a folded line', LINES.replace('Host: a\r\n', 'Host: a\r\n b\r\n')],
     ['with a space before a colon', LINES.replace('Host:', 'Host :')],
     ['with a control character in a value', LINES.replace('b c', 'b\0c')],

@@ -22,6 +22,7 @@ describe('the options of npm run mutation', () => {
       seed: 1,
       list: false,
       write: false,
+      again: null,
       report: null,
     })
   })
