@@ -120,6 +120,14 @@ function judgeConnect({ end, kind, whole, isSure }: Case, { isRefused }: Talk): 
   return [`connect: ${result}${end.openCount > 0 ? ' after onOpen' : ''}`]
 }
 
+/** Whether bytes that passed may not reach an end. */
+function mayMiss(name: Sender, { kind, from }: Plan, talk: Talk): boolean {
+  if (talk.isTunnelled === true || kind === 'reset') return true
+  // It resets after one of the ends has heard everything.
+  if (kind === 'lateReset') return name !== otherEnd(from)
+  return talk.takesTime === true && (kind === 'stall' || kind === 'silence')
+}
+
 /**
  * Judges one end.
  * @param calm the undisturbed run
@@ -132,8 +140,7 @@ function judgeEnd(name: Sender, end: End, run: Run, calm: Run, talk: Talk): stri
   const { kind, from } = plan
   // A response of a server that has not accepted is none to the handshake.
   const isAnswered = name === 'server' || talk.isRefused === true || run.server?.openCount !== 0
-  const isSure =
-    kind !== 'reset' && (kind !== 'lateReset' || name === otherEnd(from)) && talk.isTunnelled !== true
+  const isSure = !mayMiss(name, plan, talk)
   const one = { name, end, calm: calmEnd, kind, whole: isAnswered ? run.wholeFor(name) : NOTHING, isSure }
   const isToOpen = talk.isRefused !== true
   wrongs.push(...judgeHarmed(isToOpen ? one : { ...one, whole: NOTHING }))
