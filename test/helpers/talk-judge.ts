@@ -137,7 +137,7 @@ function judgeEnd(name: Sender, end: End, run: Run, calm: Run, talk: Talk): stri
   const { plan } = run
   const calmEnd = calm[name] as End
   if (plan === null || HARMLESS.includes(plan.kind)) return [...wrongs, ...judgeUnharmed(end, calmEnd)]
-  const { kind, from } = plan
+  const { kind } = plan
   // A response of a server that has not accepted is none to the handshake.
   const isAnswered = name === 'server' || talk.isRefused === true || run.server?.openCount !== 0
   const isSure = !mayMiss(name, plan, talk)
