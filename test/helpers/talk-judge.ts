@@ -105,7 +105,8 @@ function judgeHarmed(one: Case): string[] {
   if (end.errors.length > 1 || end.errors.some((code) => !errors.includes(code))) {
     wrongs.push(`errors ${end.errors.join()}`)
   }
-  if (end.closing.endsWith('engine') && end.errors.length === 0) wrongs.push('no error says why')
+  const isReset = (kind === 'reset' || kind === 'lateReset') && end.closing.startsWith('closed 1006 ')
+  if ((isReset || end.closing.endsWith('engine')) && end.errors.length === 0) wrongs.push('no error says why')
   return wrongs
 }
 
