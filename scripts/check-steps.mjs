@@ -11,6 +11,7 @@ import path from 'node:path'
  * @property {string[]} [flags]
  * @property {Record<string, string>} [env] beside that of the check
  * @property {string} [needs] the step without which this one makes no sense
+ * @property {string} [report] where jest writes what it found: files that failed are run again, alone
  */
 
 /** What may be asked of Autobahn. */
@@ -63,6 +64,11 @@ function fuzzStep(all) {
   return { name: all ? 'fuzz, long' : 'fuzz', script: 'fuzz', flags }
 }
 
+/** The tests that take minutes each. @param {boolean} all @returns {Step[]} */
+function longTestsSteps(all) {
+  return all ? [{ name: 'tests, long', script: 'test', flags: ['--long'] }] : []
+}
+
 /** A small run of the leaks; that of a million takes minutes. @returns {Step} */
 function leaksStep() {
   const flags = ['--only', 'leaks', '--connections', '20000']
@@ -111,7 +117,13 @@ export function listSteps({ root, autobahn, interop, all, testReport }) {
     { name: 'types', script: 'types' },
     { name: 'layers', script: 'layers' },
     // Once, all of them: the floors of the coverage hold for the quick and the slow tests together.
-    { name: 'tests', script: 'test', flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`] },
+    {
+      name: 'tests',
+      script: 'test',
+      flags: ['--all', '--coverage', '--json', `--outputFile=${testReport}`],
+      report: testReport,
+    },
+    ...longTestsSteps(all),
     withoutNativeStep(all),
     fuzzStep(all),
     ...mutationSteps(all),
@@ -151,6 +163,46 @@ export function listFailures({ testResults }) {
     if (failed.length > 0) return failed.map(({ fullName }) => `${path.basename(name)}: ${fullName}`)
     return status === 'failed' ? [`${path.basename(name)}: ${message.trim().split('\n')[0]}`] : []
   })
+}
+
+/** More files than this are not run again: so many failures are no chance. */
+const MAX_FILES_AGAIN = 5
+
+/**
+ * The files that are run once more, alone: on two cores two files at a time take each other's time, and other guests of the
+ * machine take both's. A file that fails alone has failed; one that passes alone is named.
+ * @param {{ testResults: { name: string, status: string }[] }} report of `jest --json`
+ * @returns {string[]} empty where all passed, or too many failed
+ */
+export function listAgain({ testResults }) {
+  const failed = testResults.filter(({ status }) => status === 'failed').map(({ name }) => name)
+  return failed.length <= MAX_FILES_AGAIN ? failed : []
+}
+
+/**
+ * What both runs say: of a file that ran again, the second.
+ * @param {{ testResults: { name: string, status: string, assertionResults: { status: string }[] }[] }} first of `jest --json`
+ * @param {{ testResults: { name: string }[] } | null} second
+ * @returns {object} a report that `countTests` and `listFailures` read
+ */
+export function joinReports(first, second) {
+  if (second === null) return first
+  const again = new Map(second.testResults.map((result) => [result.name, result]))
+  const testResults = first.testResults.map((result) => again.get(result.name) ?? result)
+  const count = (status) =>
+    testResults.flatMap(({ assertionResults }) => assertionResults).filter((test) => test.status === status)
+      .length
+  return {
+    testResults,
+    numPassedTests: count('passed'),
+    numFailedTests: count('failed'),
+    numPendingTests: count('pending'),
+    numTodoTests: count('todo'),
+    numRuntimeErrorTestSuites: testResults.filter(
+      ({ status, assertionResults }) =>
+        status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+    ).length,
+  }
 }
 
 /** A file of the quick tests that takes longer than this is named at the end of a check. */

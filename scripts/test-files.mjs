@@ -1,9 +1,9 @@
-/** Which test files are quick, and which are slow: each slow one says why in its first line. */
+/** Which test files are quick, slow or long: each slow or long one says why in its first line. */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import path from 'node:path'
 
-/** The first line of a slow test file. */
-const SLOW = /^\/\/ slow: (\S.*)/
+/** The first line of a slow test file, and of a long one. */
+const MARK = /^\/\/ (slow|long): (\S.*)/
 
 /** @param {string} file @returns {string} its first line, if that is not longer than a comment may be */
 function firstLine(file) {
@@ -17,27 +17,32 @@ function firstLine(file) {
 }
 
 /**
+ * @typedef {{ file: string, reason: string }} Marked
  * @param {string} root of the project
- * @returns {{ quick: string[], slow: { file: string, reason: string }[] }} files, from the root, with slashes
+ * @returns {{ quick: string[], slow: Marked[], long: Marked[] }} files, from the root, with slashes: `slow` are left to
+ *   `npm run check`, `long` to `npm run check:all`
  */
 export function listTests(root) {
   const quick = []
-  const slow = []
+  const marked = { slow: [], long: [] }
   const names = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' })
   for (const name of names.filter((each) => each.endsWith('.test.ts')).sort()) {
-    const reason = SLOW.exec(firstLine(path.join(root, 'test', name)))?.[1]
+    const [, mark, reason] = MARK.exec(firstLine(path.join(root, 'test', name))) ?? []
     const file = `test/${name.replaceAll(path.sep, '/')}`
-    if (reason === undefined) quick.push(file)
-    else slow.push({ file, reason })
+    if (mark === undefined) quick.push(file)
+    else marked[mark].push({ file, reason })
   }
-  return { quick, slow }
+  return { quick, ...marked }
 }
 
+/** @param {string} file from the root @returns {string} a pattern that matches this file alone */
+export const patternOf = (file) => `/${file.replaceAll('.', '[.]')}$`
+
 /**
- * @param {readonly { file: string }[]} slow
+ * @param {readonly { file: string }[]} marked
  * @returns {string[]} arguments that keep jest from them
  */
-export const quickPatterns = (slow) =>
-  ['/node_modules/', ...slow.map(({ file }) => `/${file.replaceAll('.', '[.]')}$`)].map(
+export const patternsWithout = (marked) =>
+  ['/node_modules/', ...marked.map(({ file }) => patternOf(file))].map(
     (pattern) => `--testPathIgnorePatterns=${pattern}`,
   )

@@ -14,7 +14,8 @@ import { readHead } from './heads.js'
 
 const STATUSES = [400, 405, 426, 505]
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/
+/** The unused bits of the last character may have any value, as in the RFC's own example (section 4.1). */
+const KEY = /^[A-Za-z0-9+/]{22}==$/
 
 /** The members of a list (RFC 9110 section 5.6.1), in lower case. */
 const members = (value: string): string[] => value.split(',').map((member) => member.trim().toLowerCase())

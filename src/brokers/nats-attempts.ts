@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { toError } from '../errors.js'
+import { FIRST_WAIT_MS, longerWait } from './attempt-waits.js'
 import { NotSentError, type NatsLine } from './nats-line.js'
 import { JetStreamError } from './nats-stream.js'
 
@@ -14,16 +15,13 @@ export interface Attempts {
   failure(text: string, cause: unknown): Error
 }
 
-const MIN_RETRY_MS = 20
-const MAX_RETRY_MS = 500
-
 /** What is in JetStream is not Hawser's: trying again does not help. */
 export class ForeignError extends Error {}
 
 /** Calls until it succeeds or the time is up, and only while the server is reached. It must do no harm that it is called again. */
 export async function retried<T>(line: NatsLine, attempts: Attempts, call: () => Promise<T>): Promise<T> {
   const { what, deadline, timeoutMs } = attempts
-  for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = longerWait(waitMs)) {
     try {
       await line.reached(deadline, timeoutMs)
       return await call()

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { toError } from '../errors.js'
+import { FIRST_WAIT_MS, longerWait } from './attempt-waits.js'
 
 /** What is used of an answer. */
 export interface NatsReply {
@@ -41,9 +42,6 @@ export interface NatsHistoryConnection {
   /** Whether it has ended for good. */
   isClosed(): boolean
 }
-
-const MIN_RETRY_MS = 20
-const MAX_RETRY_MS = 500
 
 /** After these the answers to what was sent do not arrive. */
 const LOST: ReadonlySet<unknown> = new Set(['disconnect', 'staleConnection'])
@@ -94,7 +92,7 @@ export class NatsLine {
    */
   async reached(deadline: number, timeoutMs: number): Promise<void> {
     this.watch()
-    for (let waitMs = MIN_RETRY_MS; !this.wasReached(); waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
+    for (let waitMs = FIRST_WAIT_MS; !this.wasReached(); waitMs = longerWait(waitMs)) {
       this.asking ??= Promise.resolve().then(() => this.ask())
       const refusal = await within(this.asking, deadline)
       if (this.wasReached()) return

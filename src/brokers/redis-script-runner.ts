@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toError } from '../errors.js'
+import { FIRST_WAIT_MS, longerWait } from './attempt-waits.js'
 import type { Argument, RedisCommands } from './redis-commands.js'
 
 /** A script, and the hash by which Redis knows it. */
@@ -33,8 +34,6 @@ export interface ScriptCall {
   failure(text: string, mayHaveRun: boolean, cause?: unknown): Error
 }
 
-const MIN_RETRY_MS = 20
-const MAX_RETRY_MS = 500
 /** Refusals that pass: the data is being loaded, or another node becomes the master. */
 const PASSING = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|MOVED|ASK) /
 /** What Redis itself says begins with a code; what a client says does not. */
@@ -61,7 +60,7 @@ export class ScriptRunner {
     const { deadline } = call
     const time = `${String(Math.round(call.timeoutMs))} ms`
     let mayHaveRun = false
-    for (let waitMs = MIN_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = longerWait(waitMs)) {
       if (!(await this.isReady(deadline))) {
         const state = mayHaveRun ? '' : ': it was not sent'
         throw call.failure(`failed, as the client of Redis was not connected for ${time}${state}`, mayHaveRun)

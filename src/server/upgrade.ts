@@ -34,8 +34,7 @@ const NOBODY: TransportOwner = {
 /** Decides where the service does not. */
 const ACCEPT = new AcceptDecision(undefined, undefined, undefined)
 
-/** The fields of a request of which nothing is known. */
-/** Of a request of which no field is known. */
+/** The fields of a request of which no field is known. */
 export const NO_FIELDS = HeaderFields.fromPairs([])
 
 /** The status of a response: three digits after `HTTP/1.1 `. */

@@ -8,7 +8,7 @@ import { createServer as createHttpsServer, type Server } from 'node:https'
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { accept, closeWith, reject, WebSocketServer, type ServerSocket } from '../../src/index.js'
+import { accept, closeWith, ReadyState, reject, WebSocketServer, type ServerSocket } from '../../src/index.js'
 import { BUILD_TIMEOUT_MS, BuiltCommand, type CommandProcess } from '../helpers/built-command.js'
 import { DEMAND_CLIENT, SERVER_TLS } from '../helpers/certificates.js'
 
@@ -694,10 +694,15 @@ describe('backpressure', () => {
       server.route('/reply', {
         onMessage: (socket) => {
           void (async () => {
-            for (; sent < total; sent++) {
-              if (!socket.send(lineOf(sent).trimEnd(), { compress: false })) await socket.drained()
+            while (sent < total && socket.readyState === ReadyState.OPEN) {
+              const hasRoom = socket.send(lineOf(sent).trimEnd(), { compress: false })
+              sent++
+              if (!hasRoom) await socket.drained()
             }
-          })()
+          })().catch((error: unknown) => {
+            // What was sent before the Close frame came is sent, also where it came while the output was full.
+            expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_CLOSED' })
+          })
           return undefined
         },
       })

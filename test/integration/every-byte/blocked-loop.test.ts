@@ -1,4 +1,4 @@
-// slow: the event loop is blocked for seconds
+// long: the event loop is blocked for seconds
 /**
  * Conversations that are held at one byte each, all at once, when the application blocks the event loop for longer than
  * every timeout: the handshake, the heartbeat and the close are due while it is blocked, and nothing comes of it.

@@ -1,4 +1,4 @@
-// slow: timers must run out
+// long: timers must run out
 /**
  * Clocks that jump. The time of day goes forwards and back by years at each look: nothing of a connection depends on it. The
  * monotonic clock jumps ahead, as on a machine that slept: a peer that goes on is not cut.

@@ -1,4 +1,4 @@
-// slow: megabytes through small buffers of the system
+// long: megabytes through small buffers of the system
 /**
  * A conversation of more than the buffers between its ends hold, both ways at once: what an end writes waits in it when the
  * line is disturbed. The relays on both sides of the proxy have small buffers, what Node cannot set.

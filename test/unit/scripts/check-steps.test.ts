@@ -38,6 +38,7 @@ const ALWAYS = [
 
 /** The checks that take longer for --all, and what comes after them. */
 const LONG: Readonly<Record<string, readonly string[]>> = {
+  tests: ['tests', 'tests, long'],
   'tests without native, sample': ['tests without native, all'],
   fuzz: ['fuzz, long', 'mutation, bounded', 'protections'],
 }
@@ -122,7 +123,9 @@ test('run every test once, with the floors of the coverage, and with --all a sec
       name: 'tests',
       script: 'test',
       flags: ['--all', '--coverage', '--json', '--outputFile=tests.json'],
+      report: 'tests.json',
     },
+    { name: 'tests, long', script: 'test', flags: ['--long'] },
     {
       name: 'tests without native, all',
       script: 'test',
@@ -188,4 +191,59 @@ test('names the tests that failed, and the files that did not load', () => {
   const list = (report: unknown): unknown =>
     evaluate('check-steps.mjs', 'return subject.listFailures(input)', report)
   expect(list({ testResults })).toEqual(['fails.test.ts: a room holds', 'broken.test.ts: no such file'])
+})
+
+describe('a file that failed', () => {
+  const file = (name: string, status: string, ...tests: string[]): object => ({
+    name,
+    status,
+    message: 'no such file',
+    assertionResults: tests.map((each) => ({ status: each, fullName: `${name} ${each}` })),
+  })
+  const FIRST = {
+    testResults: [
+      file('/a.test.ts', 'passed', 'passed', 'passed'),
+      file('/b.test.ts', 'failed', 'passed', 'failed'),
+      file('/c.test.ts', 'failed'),
+    ],
+  }
+  const again = (report: object): unknown =>
+    evaluate('check-steps.mjs', 'return subject.listAgain(input)', report)
+  const join = (second: object | null): unknown =>
+    evaluate(
+      'check-steps.mjs',
+      `const report = subject.joinReports(input.first, input.second)
+       return [subject.countTests(report, true), subject.listFailures(report)]`,
+      {
+        first: {
+          ...FIRST,
+          numPassedTests: 3,
+          numFailedTests: 1,
+          numPendingTests: 0,
+          numTodoTests: 0,
+          numRuntimeErrorTestSuites: 1,
+        },
+        second,
+      },
+    )
+
+  test('runs again, unless more than five failed', () => {
+    expect(again(FIRST)).toEqual(['/b.test.ts', '/c.test.ts'])
+    const failed = (count: number): object[] =>
+      Array.from({ length: count }, (_, i) => file(`/${String(i)}.test.ts`, 'failed', 'failed'))
+    expect(again({ testResults: failed(5) })).toHaveLength(5)
+    expect(again({ testResults: failed(6) })).toEqual([])
+  })
+
+  test('counts by its second run', () => {
+    const one = { passed: 3, failed: 2, skipped: 0 }
+    expect(join(null)).toEqual([one, ['b.test.ts: /b.test.ts failed', 'c.test.ts: no such file']])
+    const fine = [file('/b.test.ts', 'passed', 'passed', 'passed'), file('/c.test.ts', 'passed', 'passed')]
+    expect(join({ testResults: fine })).toEqual([{ passed: 5, failed: 0, skipped: 0 }, []])
+    const still = [file('/b.test.ts', 'passed', 'passed', 'passed'), file('/c.test.ts', 'failed')]
+    expect(join({ testResults: still })).toEqual([
+      { passed: 4, failed: 1, skipped: 0 },
+      ['c.test.ts: no such file'],
+    ])
+  })
 })

@@ -7,9 +7,15 @@ import { evaluatorOf } from '../../helpers/evaluate.js'
 const evaluate = evaluatorOf('scripts')
 const root = path.join(__dirname, '../../..')
 
+interface Marked {
+  readonly file: string
+  readonly reason: string
+}
+
 interface Tests {
   readonly quick: readonly string[]
-  readonly slow: readonly { readonly file: string; readonly reason: string }[]
+  readonly slow: readonly Marked[]
+  readonly long: readonly Marked[]
 }
 
 const listTests = (folder: string): Tests =>
@@ -30,43 +36,46 @@ function filesOf(args: readonly string[] = [], native: 'on' | 'off' = 'on'): str
 }
 
 describe('a test file', () => {
-  it('is slow when its first line gives a reason, and quick otherwise', () => {
+  it('is slow or long when its first line gives a reason, and quick otherwise', () => {
     const tree = mkdtempSync(path.join(tmpdir(), 'hawser-tests-'))
     try {
       mkdirSync(path.join(tree, 'test/unit'), { recursive: true })
       writeFileSync(path.join(tree, 'test/unit/a.test.ts'), '// slow: a browser must start\n// more\n')
       writeFileSync(path.join(tree, 'test/unit/b.test.ts'), '/** b */\n// slow: not in the first line\n')
       writeFileSync(path.join(tree, 'test/c.test.ts'), '')
+      writeFileSync(path.join(tree, 'test/d.test.ts'), '// long: each byte of each conversation\n')
       writeFileSync(path.join(tree, 'test/unit/helper.ts'), '// slow: no test\n')
       expect(listTests(tree)).toEqual({
         quick: ['test/c.test.ts', 'test/unit/b.test.ts'],
         slow: [{ file: 'test/unit/a.test.ts', reason: 'a browser must start' }],
+        long: [{ file: 'test/d.test.ts', reason: 'each byte of each conversation' }],
       })
     } finally {
       rmSync(tree, { recursive: true, force: true })
     }
   })
 
-  it('is understood when it calls itself slow', () => {
-    const { slow } = listTests(root)
+  it('is understood when it calls itself slow or long', () => {
+    const { slow, long } = listTests(root)
     const marked = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter(
       (name) =>
         name.endsWith('.test.ts') &&
-        /^\/\/ *slow\b/im.test(readFileSync(path.join(root, 'test', name), 'utf8').slice(0, 500)),
+        /^\/\/ *(slow|long)\b/im.test(readFileSync(path.join(root, 'test', name), 'utf8').slice(0, 500)),
     )
-    expect(marked).toHaveLength(slow.length)
+    expect(marked).toHaveLength(slow.length + long.length)
   })
 })
 
 describe('npm test', () => {
-  const { quick, slow } = listTests(root)
+  const { quick, slow, long } = listTests(root)
 
   it('runs the quick tests', () => {
     expect(filesOf()).toEqual(quick)
   })
 
-  it('runs every test with --all', () => {
+  it('runs the quick and the slow tests with --all, and the long ones with --long', () => {
     expect(filesOf(['--all'])).toEqual([...quick, ...slow.map(({ file }) => file)].sort())
+    expect(filesOf(['--long'])).toEqual(long.map(({ file }) => file))
   })
 
   it('leaves out what is about the handles of sockets alone where src/native is off', () => {
@@ -76,8 +85,8 @@ describe('npm test', () => {
     ])
   })
 
-  it('runs a slow test that is named', () => {
-    const file = slow[0]?.file ?? ''
+  it.each(['slow', 'long'] as const)('runs a %s test that is named', (kind) => {
+    const file = { slow, long }[kind][0]?.file ?? ''
     expect(filesOf([file])).toEqual([file])
   })
 
