@@ -1,4 +1,4 @@
-// slow: thousands of connections, each disturbed at another byte
+// long: thousands of connections, each disturbed at another byte
 /** Conversations by the stream, whose line is disturbed at every byte of either end. */
 import { HARMFUL, HARMLESS, LONG_TALK, MANY, SHORT_TALKS, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
 import { expectNothingWrong } from '../../helpers/talk-tests.js'

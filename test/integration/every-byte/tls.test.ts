@@ -1,4 +1,4 @@
-// slow: thousands of connections over TLS, each disturbed at another byte
+// long: thousands of connections over TLS, each disturbed at another byte
 /** Conversations over TLS, whose line is disturbed below TLS: in its handshake, and in its records. */
 import { HARMFUL, HARMLESS, MANY, SLOW_MS, STALLS } from '../../helpers/every-byte.js'
 import { everyByte, everyNth, expectNothingWrong } from '../../helpers/talk-tests.js'
