@@ -267,6 +267,17 @@ export default {
       to: '    this.lossError = initiator === undefined ? null : error\n',
     },
     {
+      row: 'a reset right behind the request is told to onError',
+      test: [
+        'test/integration/server-open.test.ts',
+        'reports the reset to onError before onClose, %s',
+        'by the handle',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    if (this.transport.isDestroyed) this.loseTransport(failureOf(this.transport))\n',
+      to: '    if (this.transport.isDestroyed) this.loseTransport()\n',
+    },
+    {
       row: 'a line that goes silent at any byte ends both ends, also where nothing waits to be sent',
       test: [EVERY_BYTE, 'a line that stalls, one way or both ways, ends by the timers'],
       file: 'src/connection/connection.ts',

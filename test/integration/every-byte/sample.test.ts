@@ -9,7 +9,8 @@ import { BY_HANDLE, BY_STREAM, TLS_BY_HANDLE } from '../../helpers/talk-world.js
 import { TALKS } from '../../helpers/talks.js'
 
 const { messages, compressed, toClient, refused } = TALKS
-const TIMEOUT_MS = 60_000
+/** Longer than a run that hangs is waited for, and played again. */
+const TIMEOUT_MS = 3 * 60_000
 
 describe.each([BY_HANDLE, BY_STREAM])('$name', (way) => {
   const places = everyNth(3, aroundMarks(1))
