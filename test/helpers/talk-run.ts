@@ -162,11 +162,13 @@ export class Run {
 
   private resetWhenHeard(): void {
     const whole = this.wholeFor(otherEnd((this.plan as Plan).from))
-    this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
-    // Not inside the flow that calls.
-    setImmediate(() => {
-      this.look()
-    })
+    // Two turns later the receiver, in this process, has read what passed: a reset right behind it would be an end to libuv.
+    setImmediate(() =>
+      setImmediate(() => {
+        this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
+        this.look()
+      }),
+    )
   }
 
   private met(kind: Plan['kind'], from: Sender): void {

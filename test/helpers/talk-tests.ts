@@ -156,7 +156,7 @@ async function playAll(world: TalkWorld, { talk, kinds, places, options }: Distu
   const plans = kinds.flatMap((kind) => plansOf(kind, recording, places))
   const wrongsOf = (all: readonly Run[]): string[] => all.flatMap((run) => judge(run, recording.run, talk))
   const runs = await world.play(plans, options)
-  const late = runs.filter((run) => run.plan !== null && isStuck(run.plan) && wrongsOf([run]).length > 0)
+  const late = runs.filter((run) => mayBeLate(run) && wrongsOf([run]).length > 0)
   // A timer may have ended what only took its time: what is wrong by chance is right when it is alone.
   const again = late.length > MAX_AGAIN ? late : await playAlone(world, late, options)
   const judged = [...runs.filter((run) => !late.includes(run)), ...again]
@@ -172,6 +172,9 @@ async function playAll(world: TalkWorld, { talk, kinds, places, options }: Distu
     wrongs: [...leftBeside(idle), ...wrongs, ...countsOf(world, runs)],
   }
 }
+
+/** Whether a timer may have ended what only took its time. What hangs is none: it was waited for. */
+const mayBeLate = ({ plan, problem }: Run): boolean => plan !== null && isStuck(plan) && problem === ''
 
 /** Plays the plans of some runs again, one after another. */
 async function playAlone(world: TalkWorld, runs: readonly Run[], options?: PlayOptions): Promise<Run[]> {
