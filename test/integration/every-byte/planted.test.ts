@@ -1,3 +1,4 @@
+// slow: ends that hang are waited for
 /** That these tests find faults: in each an end goes wrong in all runs but the first one, which is recorded. */
 import type { Plan } from '../../helpers/talk-run.js'
 import { disturb } from '../../helpers/talk-tests.js'
