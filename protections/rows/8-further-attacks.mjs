@@ -2,6 +2,7 @@
 
 const QUOTAS = 'test/integration/quotas.test.ts'
 const HANDSHAKES = 'test/integration/handshake-quotas.test.ts'
+const EVERY_BYTE = 'test/integration/every-byte/sample.test.ts'
 const BY_HANDLE = 'by the handle'
 
 export default {
@@ -253,6 +254,42 @@ export default {
       file: 'src/server/trusted-proxies.ts',
       from: '    const entry = entries[entries.length - hop] as string\n',
       to: '    const entry = entries[hop - 1] as string\n',
+    },
+    {
+      row: 'a reset on the way is told to the application, whatever byte it comes at',
+      test: [
+        EVERY_BYTE,
+        'a line that is truncated, reset or half closed ends each end once: $name',
+        'by the handle a line that is truncated, reset or half closed ends each end once: compressed',
+      ],
+      file: 'src/connection/ending.ts',
+      from: '    this.lossError = error\n',
+      to: '    this.lossError = initiator === undefined ? null : error\n',
+    },
+    {
+      row: 'a reset right behind the request is told to onError',
+      test: [
+        'test/integration/server-open.test.ts',
+        'reports the reset to onError before onClose, %s',
+        'by the handle',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    if (this.transport.isDestroyed) this.loseTransport(failureOf(this.transport))\n',
+      to: '    if (this.transport.isDestroyed) this.loseTransport()\n',
+    },
+    {
+      row: 'a line that goes silent at any byte ends both ends, also where nothing waits to be sent',
+      test: [EVERY_BYTE, 'a line that stalls, one way or both ways, ends by the timers'],
+      file: 'src/connection/connection.ts',
+      from: "    if (verdict === 'dead') {\n",
+      to: "    if (verdict === 'dead' && unsentBytes > 0) {\n",
+    },
+    {
+      row: 'a monotonic clock that jumps ahead, as after a sleep, cuts no peer that goes on',
+      test: ['test/integration/every-byte/clocks.test.ts', 'cuts no peer that goes on: $name', BY_HANDLE],
+      file: 'src/transport/timer-wheel.ts',
+      from: '    if (lateMs < SLOT_MS) {\n',
+      to: '    if (lateMs >= 0) {\n',
     },
   ],
 }

@@ -173,6 +173,10 @@ export class HandleStream {
     return this.isDestroyed
   }
 
+  get failure(): Error | null {
+    return this.last?.error ?? null
+  }
+
   get bytesRead(): number {
     return (this.last ?? this.handle).bytesRead
   }

@@ -1,6 +1,7 @@
 import { TransportError } from '../errors.js'
 import type { ConnectionEvent } from '../connection/events.js'
 import type { Limits } from '../limits.js'
+import type { Transport } from '../transport/transport.js'
 
 /** What happens to a peer that does not read: see `maxBufferedOutputBytes`. */
 export type SlowConsumerPolicy = 'close' | 'drop' | 'buffer'
@@ -34,3 +35,7 @@ export function transportError(error: Error): TransportError {
   Error.stackTraceLimit = stackTraceLimit
   return made
 }
+
+/** What a transport failed by, as the application gets it; undefined: it has no error. */
+export const failureOf = ({ failure }: Transport): TransportError | undefined =>
+  failure === null ? undefined : transportError(failure)

@@ -8,7 +8,7 @@ import { HELD_PAYLOAD_BYTES } from '../connection/held-payload.js'
 import type { Limits } from '../limits.js'
 import { DeadlineLoop } from './deadlines.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
-import { transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
+import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold } from './run-loop.js'
@@ -97,7 +97,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
       // No handler runs inside the call that opens a connection.
       this.connection.keepInput()
     }
-    if (this.transport.isDestroyed) this.loseTransport()
+    if (this.transport.isDestroyed) this.loseTransport(failureOf(this.transport))
     this.runSoon()
   }
 

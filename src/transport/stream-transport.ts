@@ -138,6 +138,10 @@ export class StreamTransport implements Transport {
     return this.duplex.destroyed || this.duplex.errored !== null
   }
 
+  get failure(): Error | null {
+    return this.duplex.errored
+  }
+
   setOwner(owner: TransportOwner): void {
     const isFirst = this.owner === null
     this.owner = owner

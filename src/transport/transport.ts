@@ -22,6 +22,8 @@ export interface Transport {
   readonly isDestroyed: boolean
   /** Whether a write failed or the transport is destroyed: what is no longer pending may be lost. */
   readonly hasFailed: boolean
+  /** What it failed by; null: it did not fail, or was destroyed without an error. It may be still to be told to the owner. */
+  readonly failure: Error | null
   /** Whether it takes a further write now: nothing is pending, or so little that a large message must not wait for it. */
   readonly hasRoom: boolean
   /** Whether nobody holds the bytes of a write any more when it returns true, and else once all writes are taken. */

@@ -69,6 +69,7 @@ export class FaultFlow {
   private isEnded = false
   private isDripping = false
   private isMerging = false
+  /** The sender was quiet, and has not been heard since. */
   private isQuiet = false
   private sounds = 0
   private quietTimer: NodeJS.Timeout | undefined
@@ -151,6 +152,7 @@ export class FaultFlow {
   /** The sender is not quiet. */
   private sound(): void {
     if (!this.isMerging) return
+    this.isQuiet = false
     const sound = ++this.sounds
     clearTimeout(this.quietTimer)
     // On a busy machine the time alone says little: the sender has its turns as well.
@@ -162,9 +164,9 @@ export class FaultFlow {
         })
         return
       }
+      // It stays so until the sender is heard again: the receiver may be full now, and take what waits later.
       this.isQuiet = true
       this.pump()
-      this.isQuiet = false
     }
     this.quietTimer = setTimeout(() => {
       wait(QUIET_TURNS)

@@ -78,6 +78,7 @@ export class HandleLine implements Line, Transport {
   isReading = false
   isDestroyed = false
   hasFailed = false
+  failure: Error | null = null
   emptiedCount = 0
   movedBytes = 0
   private owner: TransportOwner | null = null
@@ -149,6 +150,7 @@ export class HandleLine implements Line, Transport {
   destroy(error?: Error): void {
     if (this.isDestroyed) return
     this.isDestroyed = true
+    this.failure = error ?? null
     this.isReading = false
     // As a handle tells of its close: never inside the call.
     setImmediate(() => {

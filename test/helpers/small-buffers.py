@@ -9,7 +9,8 @@ Commands are JSON, a line each, on standard input; it ends with that.
     {"stop": N, "side": "accepted"}      of the connection of port N: reads no more of the side that it accepted,
     {"stop": N, "side": "made"}          or of the side that it made
 
-A FIN and a RST of one side are passed on to the other.
+A FIN and a RST of one side are passed on to the other. As long as it runs it tells every 100 ms how many bytes went in and
+out of the connection of each port since it told last: {"moved": {"N": BYTES}}.
 """
 import json
 import os
@@ -17,15 +18,18 @@ import selectors
 import socket
 import struct
 import sys
+import time
 
 READ_BYTES = 4096
 RECEIVE_BYTES = 4096
 SEGMENT_BYTES = 1400
 WINDOW_BYTES = 2800
+TELL_SECONDS = 0.1
 NO_LIMIT = 1 << 62
 RESET = struct.pack('ii', 1, 0)
 
 selector = selectors.DefaultSelector()
+moved = {}
 
 
 def small():
@@ -39,8 +43,9 @@ def small():
 class Side:
     """One side of a connection, and what is on its way to the other."""
 
-    def __init__(self, sock, limit):
+    def __init__(self, sock, port, limit):
         self.sock = sock
+        self.port = port
         self.left = limit
         self.other = None
         self.waiting = b''
@@ -73,7 +78,9 @@ class Side:
             if mask & selectors.EVENT_READ:
                 self.read()
             if mask & selectors.EVENT_WRITE and not self.is_closed:
-                self.other.waiting = self.other.waiting[self.sock.send(self.other.waiting):]
+                sent = self.sock.send(self.other.waiting)
+                self.other.waiting = self.other.waiting[sent:]
+                self.count(sent)
         except BlockingIOError:
             pass
         except OSError:
@@ -86,8 +93,12 @@ class Side:
         if data:
             self.left -= len(data)
             self.waiting += data
+            self.count(len(data))
         else:
             self.has_ended = True
+
+    def count(self, number):
+        moved[self.port] = moved.get(self.port, 0) + number
 
     def settle(self):
         for side in (self, self.other):
@@ -130,7 +141,7 @@ def listen(target, accepted_limit, made_limit):
     port = listener.getsockname()[1]
 
     def take(_mask):
-        accepted = Side(listener.accept()[0], accepted_limit)
+        accepted = Side(listener.accept()[0], port, accepted_limit)
         selector.unregister(listener)
         listener.close()
         sock = small()
@@ -141,7 +152,7 @@ def listen(target, accepted_limit, made_limit):
             accepted.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             accepted.sock.close()
             return
-        made = Side(sock, made_limit)
+        made = Side(sock, port, made_limit)
         accepted.other, made.other = made, accepted
         sides[port] = {'accepted': accepted, 'made': made}
         accepted.settle()
@@ -161,10 +172,16 @@ def obey(command):
 
 def main():
     rest = b''
+    told = time.monotonic()
     os.set_blocking(0, False)
     selector.register(0, selectors.EVENT_READ, None)
     while True:
-        for key, mask in selector.select():
+        ready = selector.select(TELL_SECONDS)
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            print(json.dumps({'moved': moved}), flush=True)
+            moved.clear()
+        for key, mask in ready:
             if key.data is not None:
                 key.data(mask)
                 continue

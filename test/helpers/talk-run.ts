@@ -1,6 +1,8 @@
 /** One run of a conversation (talks.ts) through a proxy that does something at one byte. */
 import type { Fault, Harmful, Harmless, Sender } from './fault-flow.js'
 import type { FaultLink, FaultProxy } from './fault-proxy.js'
+import { Patience, type Watched } from './patience.js'
+import type { NarrowLine } from './small-buffers.js'
 import { End, type Talk } from './talks.js'
 import type { Whole } from './talk-wire.js'
 
@@ -14,10 +16,11 @@ export interface Plan {
 export const showPlan = (plan: Plan | null): string =>
   plan === null ? 'undisturbed' : `${plan.kind} ${plan.from} ${plan.at.join()}`
 
-/** A run that is not over by then hangs. */
-const MAX_RUN_MS = 60_000
 /** Longer than the handshake may take where lines stall. */
 const STUCK_LOOK_MS = 10_000
+
+/** Whether nothing passes at the end, not even the end. */
+export const isStuck = ({ kind }: Plan): boolean => kind === 'stall' || kind === 'silence'
 
 export const otherEnd = (sender: Sender): Sender => (sender === 'client' ? 'server' : 'client')
 
@@ -31,13 +34,18 @@ export class Run {
   readonly client: End | null
   /** Empty: all ended by itself, and in time. */
   problem = ''
+  /** What is between the ends and the proxy. */
+  relays: readonly NarrowLine[] = []
   /** Called when nothing more of an end passes. */
   whenStalled: (sender: Sender) => void = () => undefined
   private readonly talk: Talk
   private readonly reader: Reader
   private readonly held: () => void
   private readonly over: Promise<string>
-  private readonly timer: NodeJS.Timeout
+  private readonly patience: Patience
+  /** How often an end was told something. */
+  private events = 0
+  private isReleased = false
   private later: NodeJS.Timeout | undefined
   private settle: (problem: string) => void = () => undefined
   private link: FaultLink | null = null
@@ -45,9 +53,13 @@ export class Run {
   /** Of a late reset: what its receiver is to hear before it. */
   private awaited: Whole | null = null
 
-  /** @param held called once: when the run is held, or over */
-  constructor(talk: Talk, plan: Plan | null, reader: Reader, held: () => void) {
+  /**
+   * @param quietMs a run in which nothing moves for so long hangs
+   * @param held called once: when the run is held, or over
+   */
+  constructor(talk: Talk, plan: Plan | null, reader: Reader, quietMs: number, held: () => void) {
     const changed = (): void => {
+      this.events++
       this.look()
     }
     this.talk = talk
@@ -57,9 +69,9 @@ export class Run {
     this.server = talk.server === null ? null : new End(changed)
     this.client = talk.client === null ? null : new End(changed)
     this.over = new Promise((resolve) => (this.settle = resolve))
-    this.timer = setTimeout(() => {
-      this.settle(`is not over: ${this.state()}`)
-    }, MAX_RUN_MS)
+    this.patience = new Patience(this.watch, quietMs, (why) => {
+      this.settle(`is not over: ${why}: ${this.state()}`)
+    })
   }
 
   get ends(): readonly (readonly [Sender, End])[] {
@@ -96,7 +108,7 @@ export class Run {
       })
     })
     this.problem = await this.over
-    clearTimeout(this.timer)
+    this.patience.stop()
     clearTimeout(this.later)
     this.tellHeld()
     proxy.close()
@@ -105,6 +117,7 @@ export class Run {
 
   /** Goes on where it was held. */
   release(): void {
+    this.isReleased = true
     if (this.plan?.kind === 'hold') this.link?.release()
   }
 
@@ -119,10 +132,18 @@ export class Run {
     return this.reader(sender, this.bytesOf(sender))
   }
 
-  /** Whether nothing passes at the end, not even the end. */
+  private readonly watch = (): Watched => {
+    const { link, relays } = this
+    const passed = link === null ? 0 : 1 + link.fromClient.passed + link.fromServer.passed
+    return {
+      moved: this.events + passed + relays.reduce((sum, { moved }) => sum + moved, 0),
+      turns: relays[0]?.turns,
+      isHeld: this.plan?.kind === 'hold' && this.isHeldTold && !this.isReleased,
+    }
+  }
+
   private get isStuck(): boolean {
-    const { plan } = this
-    return plan?.kind === 'stall' || plan?.kind === 'silence'
+    return this.plan !== null && isStuck(this.plan)
   }
 
   private look(): void {
@@ -141,11 +162,13 @@ export class Run {
 
   private resetWhenHeard(): void {
     const whole = this.wholeFor(otherEnd((this.plan as Plan).from))
-    this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
-    // Not inside the flow that calls.
-    setImmediate(() => {
-      this.look()
-    })
+    // Two turns later the receiver, in this process, has read what passed: a reset right behind it would be an end to libuv.
+    setImmediate(() =>
+      setImmediate(() => {
+        this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
+        this.look()
+      }),
+    )
   }
 
   private met(kind: Plan['kind'], from: Sender): void {

@@ -17,7 +17,7 @@ import { FaultProxy } from './fault-proxy.js'
 import { openRaw, RawServer, type RawPeer } from './raw-peer.js'
 import { listenRawTls, openRawTls } from './raw-tls.js'
 import type { NarrowLimits, NarrowLine } from './small-buffers.js'
-import { Run, type Plan } from './talk-run.js'
+import { isStuck, Run, type Plan } from './talk-run.js'
 import { marksOf, readPlain, TlsWire, type Marks, type Whole } from './talk-wire.js'
 import { decide, type Talk } from './talks.js'
 
@@ -39,7 +39,7 @@ export type Times = Pick<
   'handshakeTimeoutMs' | 'closeTimeoutMs' | 'sendTimeoutMs' | 'heartbeatIntervalMs' | 'heartbeatTimeoutMs'
 >
 
-/** Nothing ends by a timer of these: what hangs is found by the time that a run may take. */
+/** Nothing ends by a timer of these: what hangs is found by what does not move. */
 export const PATIENT: Times = {
   handshakeTimeoutMs: 120_000,
   closeTimeoutMs: 120_000,
@@ -64,7 +64,12 @@ export interface PlayOptions {
   readonly whenHeld?: () => void | Promise<void>
   /** Puts something between an end and the proxy. @param port that the line leads to */
   readonly narrow?: (port: number, limits: NarrowLimits) => Promise<NarrowLine>
+  /** A run in which nothing moves for so long hangs, beside what the timers take of a line that stalls. Default {@link QUIET_MS}. */
+  readonly quietMs?: number
 }
+
+/** A process that has its turns does something in less. */
+const QUIET_MS = 10_000
 
 /** What was recorded of an undisturbed run. */
 export interface Recording {
@@ -134,7 +139,7 @@ export class TalkWorld {
 
   /** Plays the conversation once for each plan; null: undisturbed. */
   async play(plans: readonly (Plan | null)[], options: PlayOptions = {}): Promise<Run[]> {
-    const { width = 64, spreadMs = 0, whenHeld } = options
+    const { width = 64, spreadMs = 0, whenHeld, quietMs = QUIET_MS } = options
     const runs: Run[] = []
     let notHeld = plans.length
     const held = async (): Promise<void> => {
@@ -147,7 +152,8 @@ export class TalkWorld {
       if (spreadMs > 0) await new Promise((resolve) => setTimeout(resolve, (index * spreadMs) / count))
       while (next < plans.length) {
         const plan = plans[next++] ?? null
-        const run = new Run(this.talk, plan, this.read, () => void held())
+        const waitMs = plan !== null && isStuck(plan) ? quietMs + this.timersMs : quietMs
+        const run = new Run(this.talk, plan, this.read, waitMs, () => void held())
         runs.push(run)
         await this.run(run, options)
       }
@@ -155,6 +161,14 @@ export class TalkWorld {
     const count = Math.min(width, plans.length)
     await Promise.all(Array.from({ length: count }, (_, index) => work(index, count)))
     return runs
+  }
+
+  /** All timers, one after another. */
+  private get timersMs(): number {
+    const { handshakeTimeoutMs = 0, closeTimeoutMs = 0, sendTimeoutMs = 0 } = this.options
+    const { heartbeatIntervalMs = 0, heartbeatTimeoutMs = 0 } = this.options
+    const all = [handshakeTimeoutMs, closeTimeoutMs, sendTimeoutMs, heartbeatIntervalMs, heartbeatTimeoutMs]
+    return all.reduce<number>((sum, ms) => sum + Number(ms), 0)
   }
 
   private readonly read = (sender: Sender, bytes: Buffer): Whole =>
@@ -170,6 +184,7 @@ export class TalkWorld {
     const far = await narrow?.(target, sender === 'server' ? { made: at } : {})
     const proxy = await FaultProxy.to(far?.port ?? target, { faults: run.faults(), keepsBytes: true })
     const near = await narrow?.(proxy.port, sender === 'client' ? { accepted: at } : {})
+    run.relays = [far, near].filter((line) => line !== undefined)
     run.whenStalled = (stalled) => {
       if (stalled === 'client') near?.stop('accepted')
       else far?.stop('made')

@@ -137,6 +137,8 @@ export interface Talk {
   readonly decidesLater?: boolean
   /** The server refuses the upgrade: no connection opens. */
   readonly isRefused?: boolean
+  /** Its bytes take time: a line that stalls may be given up before all of them have come. */
+  readonly takesTime?: boolean
   /** The client goes through a proxy (CONNECT), which the faults are before. */
   readonly isTunnelled?: boolean
 }
@@ -244,6 +246,7 @@ const long: Talk = {
 /** More than all the small buffers between the two ends hold, both ways at once. */
 export const bulk: Talk = {
   name: 'more than the buffers hold',
+  takesTime: true,
   server: {
     opened: (end, socket) => {
       for (const length of [300_000, 70_000, 200_000, 10]) end.write(socket, noise(length))

@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
 import { inspect } from 'node:util'
 import { connect, WebSocketServer, type ServerService } from '../../src/index.js'
+import { requestHead } from '../helpers/raw-peer.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -170,5 +173,34 @@ describe('wrong arguments are refused', () => {
     await expect(connect(`ws://127.0.0.1:${String(port)}`)).rejects.toMatchObject({ httpStatus: 500 })
     expect(warnings).toEqual(['onError failed, called with "the upgrade": the listener for errors'])
     await server.close()
+  })
+})
+
+describe('A connection that is reset right behind its request,', () => {
+  test.each([
+    ['by the handle', true],
+    ['by the stream', false],
+  ])('reports the reset to onError before onClose, %s', async (_, directIo) => {
+    const heard: string[] = []
+    const server = new WebSocketServer({ directIo })
+    cleanups.push(() => server.close({ timeoutMs: 100 }))
+    const closed = new Promise<void>((resolve) => {
+      server.route('/', {
+        onOpen: () => void heard.push('open'),
+        onError: (__, error) => void heard.push((error as { readonly code?: string }).code ?? error.message),
+        onClose: (__, { code }) => {
+          heard.push(`closed ${String(code)}`)
+          resolve()
+        },
+      })
+    })
+    const { port } = await server.listen(0, '127.0.0.1')
+    const peer = connectTcp(port, '127.0.0.1')
+    await once(peer, 'connect')
+    // The server finds both at once: it reads the request, and cannot write the 101.
+    peer.write(requestHead('/'))
+    peer.resetAndDestroy()
+    await closed
+    expect(heard).toEqual(['open', 'HAWSER_TRANSPORT', 'closed 1006'])
   })
 })

@@ -73,10 +73,12 @@ describe.each([BY_HANDLE, BY_STREAM])('a monotonic clock that jumps an hour ahea
       const now = performance.now.bind(performance)
       let calls = 0
       const alarm: Timed = { timerSlot: -1, timeIsUp: () => calls++ }
-      const jump = (): void => {
+      const jump = async (): Promise<void> => {
         // A timer that was set before the machine slept goes off right after, and finds all deadlines in the past.
         timerWheel.schedule(alarm, monotonicNow() + 50)
         jest.spyOn(performance, 'now').mockImplementation(() => now() + HOUR_MS)
+        // The peers go on after that.
+        await new Promise((resolve) => setTimeout(resolve, 150))
       }
       const options = { width: Infinity, whenHeld: jump }
       const places = everyNth(4, aroundMarks(1))
