@@ -19,6 +19,9 @@ export const showPlan = (plan: Plan | null): string =>
 /** Longer than the handshake may take where lines stall. */
 const STUCK_LOOK_MS = 10_000
 
+/** By then the receiver, in this process, has read what passed: a reset right behind bytes is an end to libuv. */
+const TURNS_TO_READ = 12
+
 /** Whether nothing passes at the end, not even the end. */
 export const isStuck = ({ kind }: Plan): boolean => kind === 'stall' || kind === 'silence'
 
@@ -162,13 +165,15 @@ export class Run {
 
   private resetWhenHeard(): void {
     const whole = this.wholeFor(otherEnd((this.plan as Plan).from))
-    // Two turns later the receiver, in this process, has read what passed: a reset right behind it would be an end to libuv.
-    setImmediate(() =>
-      setImmediate(() => {
-        this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
-        this.look()
-      }),
-    )
+    const wait = (turns: number): void => {
+      if (turns > 0) {
+        setImmediate(() => wait(turns - 1))
+        return
+      }
+      this.awaited = { ...whole, head: whole.head && this.talk.isRefused !== true }
+      this.look()
+    }
+    wait(TURNS_TO_READ)
   }
 
   private met(kind: Plan['kind'], from: Sender): void {
