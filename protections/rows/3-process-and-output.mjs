@@ -264,7 +264,7 @@ export default {
       row: 'a peer that is not read is judged by sendTimeoutMs',
       test: [TIMERS, 'A peer that is not read is judged by sendTimeoutMs all the same', BY_HANDLE],
       file: 'src/socket/deadlines.ts',
-      from: '    if (this.flow.isStalled(now)) return',
+      from: '    if (isKnown && this.flow.isStalled(now)) return',
       to: '    if (this.isPulling && this.flow.isStalled(now)) return',
       fails: 'hang',
       because: 'the connection is never cut',
