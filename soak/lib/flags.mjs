@@ -16,7 +16,7 @@ export const HELP = `npm run soak -- [flags]
   --connections N      how many connections the leaks open in all (default ${WHOLE.connections})
   --steady N           how many connections have steady traffic beside a flood (default ${WHOLE.steady})
   --seconds S          how long a flood lasts (default ${WHOLE.seconds})
-  --quick              ${QUICK.steady} steady connections, floods of ${QUICK.seconds} s, leaks of ${QUICK.connections}: within two minutes; latencies are not judged
+  --quick              ${QUICK.steady} steady connections, floods of ${QUICK.seconds} s, leaks of ${QUICK.connections}: in a few minutes; latencies are not judged
   --json FILE          where the results go (default soak/results/PROCESSOR.json, where everything was measured)
   --list               the scenarios
   --help               this text
