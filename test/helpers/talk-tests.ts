@@ -38,11 +38,11 @@ export const aroundMarks =
     return [...places].filter((at) => at >= 0 && at <= lengths[sender]).sort((a, b) => a - b)
   }
 
-/** Every n-th of other places. */
+/** Every n-th of other places. @param first how many are left out before the first of them */
 export const everyNth =
-  (n: number, places: Places = everyByte): Places =>
+  (n: number, places: Places = everyByte, first = 0): Places =>
   (recording, sender) =>
-    places(recording, sender).filter((_, i) => i % n === 0)
+    places(recording, sender).filter((_, i) => i % n === first % n)
 
 /** So many places of a delay are in one run, or fewer. */
 const DELAYS_OF_ONE_RUN = 16
