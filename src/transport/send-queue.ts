@@ -108,11 +108,11 @@ class Reading {
   }
 }
 
-/** Reads on in later turns, to the end. They do not keep the process alive. */
+/** Reads on in later turns, to the end: the event loop does not sleep before it. */
 function readOn(reading: Reading): void {
   setImmediate(() => {
     if (reading.next() === null) readOn(reading)
-  }).unref()
+  })
 }
 
 /** @returns undefined while it is being read */
@@ -220,8 +220,8 @@ function queuesAt({ file, ends }: Place, maxAgeMs: number): string | null | unde
 /**
  * Asks the system how many bytes of a TCP connection it took and the peer did not: those that the peer's system has not
  * acknowledged, and, of a peer on this machine, also those that it has not read. On Linux it tells. Never throws. The answer
- * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time; with
- * a long table a second and a reading old.
+ * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time; with a long
+ * table a second and a reading old.
  * @param maxAgeMs and not older than this
  * @returns null where it does not tell; undefined while a long table is read, in turns: the same question is answered later
  */
