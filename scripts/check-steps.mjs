@@ -165,6 +165,9 @@ export function listFailures({ testResults }) {
   })
 }
 
+/** Whether this is what jest prints where a floor of the coverage does not hold: no second run mends that. @param {string} text */
+export const isBelowFloor = (text) => /Jest: (Coverage (data )?for|Uncovered count)/.test(text)
+
 /** More files than this are not run again: so many failures are no chance. */
 const MAX_FILES_AGAIN = 5
 

@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util'
 import {
   AUTOBAHN,
   countTests,
+  isBelowFloor,
   joinReports,
   listAgain,
   listFailures,
@@ -29,9 +30,6 @@ import { listTests, patternOf } from './test-files.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isCi = process.env.CI === 'true'
 
-/** What jest prints where a floor of the coverage does not hold: no second run mends that. */
-const BELOW_FLOOR = /coverage threshold for/
-
 /**
  * Runs an npm script, or a program, with no input.
  * @returns whether it ended well, and whether it said that the coverage is below its floors
@@ -39,6 +37,7 @@ const BELOW_FLOOR = /coverage threshold for/
 function run({ script, program, flags = [], env = {}, report }) {
   return new Promise((resolve) => {
     let belowFloor = false
+    let tail = ''
     const options = {
       cwd: root,
       env: { ...process.env, ...env },
@@ -51,7 +50,8 @@ function run({ script, program, flags = [], env = {}, report }) {
         : spawn(process.execPath, [program, ...flags], { ...options, shell: false })
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       process.stderr.write(text)
-      belowFloor ||= BELOW_FLOOR.test(text)
+      belowFloor ||= isBelowFloor(tail + text)
+      tail = text.slice(-200)
     })
     child.once('error', (error) => {
       console.error(String(error))
@@ -82,7 +82,9 @@ async function runStep(step) {
   console.log(`\n-- failed, and run again alone: ${names.join(', ')}`)
   const flags = ['--runInBand', '--json', `--outputFile=${againOf(step.report)}`, ...names.map(patternOf)]
   const second = await run({ script: step.script, flags })
-  return { passed: second.passed, alone: second.passed ? names : [] }
+  const ran = (await readReport(againOf(step.report)))?.testResults.map(({ name }) => name) ?? []
+  const passed = second.passed && files.every((file) => ran.includes(file))
+  return { passed, alone: passed ? names : [] }
 }
 
 /** @param {string} report @returns {string} where the second run writes */

@@ -218,7 +218,7 @@ export class OutputFlow {
     if (this.progress.look(now, this.isBlocked, this.takenBytes)) this.connection.peerTookBytes(now)
   }
 
-  /** Whether the last check found no answer yet: the next one is soon. */
+  /** Whether the last check found no answer yet: the next one is soon. Nothing is judged before it, neither output nor the heartbeat. */
   get isAsking(): boolean {
     return this.lazyProgress?.isAsking === true
   }

@@ -67,12 +67,16 @@ export class OutputProgress {
   /** Whether the peer acknowledged enough since the first check. */
   private isDelivered(now: number, takenBytes: number): boolean {
     const { sendTimeoutMs, closeTimeoutMs } = this.limits
-    // Two checks in a row must not see the same reading; an answer to this check may be as old as its question.
-    const maxAgeMs = nextLookMs(Math.min(sendTimeoutMs, closeTimeoutMs)) / 2
-    const queued = this.transport.queuedBytes(Math.max(maxAgeMs, now - (this.askedAt ?? now)))
-    this.askedAt = queued === undefined ? (this.askedAt ?? now) : null
+    const { askedAt } = this
+    // Two checks in a row must not see the same reading; a reading that is waited for ends after the question.
+    const maxAgeMs =
+      askedAt === null ? nextLookMs(Math.min(sendTimeoutMs, closeTimeoutMs)) / 2 : now - askedAt
+    const queued = this.transport.queuedBytes(maxAgeMs)
+    this.askedAt = queued === undefined ? (askedAt ?? now) : null
     if (queued === undefined || queued === null) return false
     const delivered = takenBytes - queued
+    // A first answer that was waited for may come when the time is over: it is judged by the next.
+    if (this.deliveredBytes === null && askedAt !== null) this.askedAt = now
     const known = this.deliveredBytes ?? delivered
     const isEnough = delivered - known >= MIN_PROGRESS_BYTES
     // The number can seem to fall while a stream has not reported yet what the system took.

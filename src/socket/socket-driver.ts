@@ -242,7 +242,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     } else {
       if (verdict === 'answerClose') this.answerClose()
       if (!this.mayRead) connection.readingIsPaused(now)
-      connection.tick(now, this.transport.unsentBytes)
+      if (!this.flow.isAsking) connection.tick(now, this.transport.unsentBytes)
       if (connection.readyState === ReadyState.CLOSED) this.inputEnded()
       this.reportState()
     }

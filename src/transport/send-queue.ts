@@ -11,9 +11,12 @@ export interface Endpoint {
 /** Where Linux tells of the TCP connections of this network namespace (proc(5)). */
 const FILES = { 4: '/proc/net/tcp', 16: '/proc/net/tcp6' } as const
 
-/** A table is good for so many times what it took to read it: all looks together cost a twentieth of the time at most. */
+/** A table that is read at once is good for so many times what that took: all looks together cost a twentieth of the time at most. */
 const KEPT_PER_COST = 20
-/** A long table is good for half as long, and for a second at most: a peer that stalls is found late by that. */
+/**
+ * A long table is good for half as long, and for a second at most, as a peer that stalls is found late by that: while one may stall, a
+ * tenth of the time is spent on it, a quarter with 15,000 connections, half at {@link MAX_TABLE_BYTES}.
+ */
 const LONG_KEPT_PER_COST = 10
 const MAX_LONG_KEPT_MS = 1_000
 const MIN_KEPT_MS = 50
@@ -29,7 +32,7 @@ interface KeptTable {
   readonly table: Table
   readonly readAt: number
   readonly goodUntil: number
-  /** Whether it took more than one turn of the event loop. Until {@link goodUntil} it is not read again, whoever asks. */
+  /** Whether it took more than one turn of the event loop. It is not read again before {@link goodUntil}. */
   readonly isLong: boolean
 }
 
@@ -53,6 +56,7 @@ class Reading {
   private total = 0
   private costMs = 0
   private turns = 0
+  private readonly beganAt = monotonicNow()
 
   constructor(path: string) {
     this.path = path
@@ -82,7 +86,9 @@ class Reading {
     const keptMs = isLong
       ? Math.min(LONG_KEPT_PER_COST * this.costMs, MAX_LONG_KEPT_MS)
       : KEPT_PER_COST * this.costMs
-    const read = { table: this.table, readAt, goodUntil: readAt + Math.max(keptMs, MIN_KEPT_MS), isLong }
+    // As long as reading it took by the clock: two tables that are asked together are good at the same time.
+    const goodUntil = readAt + Math.max(keptMs, MIN_KEPT_MS, readAt - this.beganAt)
+    const read = { table: this.table, readAt, goodUntil, isLong }
     readings.delete(this.path)
     kept.set(this.path, read)
     return read
@@ -223,16 +229,15 @@ function queuesAt({ file, ends }: Place, maxAgeMs: number): string | null | unde
  * may be {@link MIN_KEPT_MS} old, or so old that all asking takes a twentieth of the time; with a long
  * table a second and a reading old.
  * @param maxAgeMs and not older than this
- * @returns null where it does not tell; undefined while a long table is read, in turns: the same question is answered later
+ * @returns null where it does not tell; undefined while a long table is read, in turns: ask again
  */
 export function queuedBytes(key: QueueKey, maxAgeMs = Infinity): number | null | undefined {
   const queues = queuesAt(key.own, maxAgeMs)
-  if (typeof queues !== 'string') return queues
+  // All are asked before there is an answer: they are read at the same time.
+  const atPeers = key.peer.map((place) => queuesAt(place, maxAgeMs))
+  if (queues === undefined || atPeers.includes(undefined)) return undefined
+  if (queues === null) return null
   const unacknowledged = Number.parseInt(queues.slice(0, 8), 16)
-  for (const place of key.peer) {
-    const atPeer = queuesAt(place, maxAgeMs)
-    if (atPeer === undefined) return undefined
-    if (atPeer !== null) return unacknowledged + Number.parseInt(atPeer.slice(9), 16)
-  }
-  return unacknowledged
+  const atPeer = atPeers.find((one) => typeof one === 'string')
+  return typeof atPeer === 'string' ? unacknowledged + Number.parseInt(atPeer.slice(9), 16) : unacknowledged
 }

@@ -195,7 +195,8 @@ export class TimerWheel {
 
   /** The others that are due are called in another turn. */
   private fireOn(until: number): void {
-    // Nothing arms the timer anew.
+    // Those that were called may have armed the timer; nothing arms it anew.
+    this.disarm()
     this.armedSlot = -Infinity
     this.fireAfterPoll(until)
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { evaluatorOf } from '../../helpers/evaluate.js'
@@ -246,4 +246,15 @@ describe('a file that failed', () => {
       ['c.test.ts: no such file'],
     ])
   })
+})
+
+test.each([
+  ['Jest: Coverage for branches (99%) does not meet "./src/frame/" threshold (100%)', true],
+  ['Jest: Coverage data for ./src/frame/ was not found.', true],
+  ['Jest: Uncovered count for branches (3) exceeds "./src/frame/" threshold (2)', true],
+  ['Tests: 1 failed, 3 passed, 4 total', false],
+])('know what jest prints below a floor of the coverage: %s', (text, isBelow) => {
+  expect(evaluate('check-steps.mjs', 'return subject.isBelowFloor(input)', text)).toBe(isBelow)
+  const reporters = readFileSync(path.join(root, 'node_modules/@jest/reporters/build/index.js'), 'utf8')
+  if (isBelow) expect(reporters).toContain(text.slice(0, 'Jest: Coverage '.length))
 })

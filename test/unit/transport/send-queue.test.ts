@@ -166,7 +166,7 @@ describe('the number of unacknowledged bytes is unknown', () => {
       expect(turns).toBeGreaterThan(50)
       expect([0, 1, 9_999, 10_000, read - 1_000].map((i) => ask(i))).toEqual(new Array(5).fill(123_456))
       expect([read + 1_000, 139_999].map((i) => ask(i))).toEqual([null, null])
-      // A long table is not read again so soon, whoever asks.
+      // A long table is not read again so soon.
       expect([ask(0, 0), ask(0)]).toEqual([undefined, 123_456])
     } finally {
       await rm(directory, { recursive: true })

@@ -77,6 +77,37 @@ describe('TimerWheel: one timer for all connections', () => {
     expect([later.calls.length, wheel.size, wheel.slotCount]).toEqual([1, 0, 0])
   })
 
+  test('calls 64 at most in a turn also where each that is called waits anew, and leaves no timer behind', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const wheel = new TimerWheel()
+    wheel.keepAlive()
+    let calls = 0
+    const start = monotonicNow()
+    const entries = Array.from({ length: 500 }, (): Timed => {
+      let rounds = 0
+      const entry: Timed = {
+        timerSlot: -1,
+        timeIsUp: () => {
+          calls++
+          if (++rounds < 2) wheel.schedule(entry, start + 200)
+        },
+      }
+      return entry
+    })
+    for (const entry of entries) wheel.schedule(entry, start + 20)
+    let most = 0
+    while (calls < 1000) {
+      const known = calls
+      await new Promise((resolve) => setImmediate(resolve))
+      most = Math.max(most, calls - known)
+    }
+    expect(most).toBeLessThanOrEqual(64)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([calls, wheel.size, timers()]).toEqual([1000, 0, before])
+    wheel.letGo()
+  })
+
   test('calls in the order of the times, however they were scheduled', async () => {
     const wheel = new TimerWheel()
     const now = monotonicNow()
