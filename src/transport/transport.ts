@@ -33,7 +33,7 @@ export interface Transport {
   /**
    * Asks the system how many of the bytes that it took the peer did not take yet. Not for each message.
    * @param maxAgeMs how old the answer may be
-   * @returns null where it does not tell; undefined while it is being asked: ask again, for an answer that is no older than the question
+   * @returns null where it does not tell; undefined while it is being asked: ask again, and give the time since the first question
    */
   queuedBytes(maxAgeMs?: number): number | null | undefined
   /** The object that counts bytes as `bytesRead` and `bytesWritten`, where there is one. */
