@@ -1,4 +1,4 @@
-// slow: builds each target with a fault planted in it, and fuzzes it until the fault is found
+// long: builds each target with a fault planted in it, and fuzzes it until the fault is found
 /** Each target of the fuzzer finds a fault that is planted in the sources it was built from: never in src itself. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
