@@ -149,8 +149,8 @@ export default {
     only('transport', 'native'),
     builtins('transport', ['net', 'stream', 'fs']),
     {
-      ...builtins('transport', ['fs'], 'send-queue[.]ts$'),
-      comment: 'Files are read by send-queue alone: Linux tells in one what no call of Node does',
+      ...builtins('transport', ['fs'], 'tcp-table[.]ts$'),
+      comment: 'Files are read by tcp-table alone: Linux tells in one what no call of Node does',
     },
 
     only('socket', 'transport', 'connection', 'frame', 'handshake'),

@@ -35,13 +35,13 @@ function choose() {
   }
   const left = `Left to "npm run check:all": ${files(long.length)} that take minutes.`
   if (wantsAll) {
-    const says = `The quick and the slow tests: ${files(quick.length + slow.length)}, from the sources. On two cores this takes ten minutes.`
+    const says = `The quick and the slow tests: ${files(quick.length + slow.length)}, from the sources. On two cores this takes ten minutes or more.`
     return { patterns: patternsWithout(long), says: `${says}\n${left}` }
   }
   return {
     patterns: patternsWithout([...slow, ...long]),
     says:
-      `The quick tests: ${files(quick.length)}, from the sources, within three minutes on two cores.\n` +
+      `The quick tests: ${files(quick.length)}, from the sources, in three to five minutes on two cores.\n` +
       `Left to "npm run check": ${files(slow.length)} that take longer, such as load, slow peers, the browser and the linter.\n${left}`,
   }
 }

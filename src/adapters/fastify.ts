@@ -65,8 +65,7 @@ declare module 'fastify' {
   interface RouteShorthandOptions<
     RawServer extends RawServerBase = RawServerDefault,
     RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
-    // Declarations of one interface have the same parameters.
-    // eslint-disable-next-line @typescript-eslint/no-unused-vars -- see above
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars -- declarations of one interface have the same parameters
     RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
     RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
     ContextConfig = ContextConfigDefault,

@@ -65,8 +65,8 @@ export interface HonoWebSocketEvents {
 /** A handler of Hono that upgrades. */
 export type UpgradeHandler<E extends Env, P extends string> = MiddlewareHandler<E, P, { outputFormat: 'ws' }>
 
-/** As in Hono's own Context: with a closer type no variable of an application could be read. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
+/** As in Hono's own Context. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- with a closer type no variable of an application could be read
 type AnyEnv = any
 
 /** The function `upgradeWebSocket`, as Hono has it for each runtime. */

@@ -72,8 +72,8 @@ export class OutputProgress {
     const maxAgeMs =
       askedAt === null ? nextLookMs(Math.min(sendTimeoutMs, closeTimeoutMs)) / 2 : now - askedAt
     const queued = this.transport.queuedBytes(maxAgeMs)
-    this.askedAt = queued === undefined ? (askedAt ?? now) : null
-    if (queued === undefined || queued === null) return false
+    this.askedAt = queued === 'asking' ? (askedAt ?? now) : null
+    if (queued === 'asking' || queued === null) return false
     const delivered = takenBytes - queued
     // A first answer that was waited for may come when the time is over: it is judged by the next.
     if (this.deliveredBytes === null && askedAt !== null) this.askedAt = now

@@ -80,7 +80,7 @@ export class HandleTransport extends HandleStream implements Transport {
     return this.nameOf('getpeername')?.address ?? ''
   }
 
-  queuedBytes(maxAgeMs?: number): number | null | undefined {
+  queuedBytes(maxAgeMs?: number): number | 'asking' | null {
     if (this.isDestroyed) return null
     if (this.queueKey === undefined) {
       const local = this.nameOf('getsockname')

@@ -115,7 +115,7 @@ export class StreamTransport implements Transport {
     return this.duplex.destroyed ? this.knownPendingBytes : this.pendingBytes
   }
 
-  queuedBytes(maxAgeMs?: number): number | null | undefined {
+  queuedBytes(maxAgeMs?: number): number | 'asking' | null {
     if (this.duplex.destroyed) return null
     if (this.queueKey === undefined) this.queueKey = keyOf(this.duplex as Ends)
     return this.queueKey === null ? null : queuedBytes(this.queueKey, maxAgeMs)

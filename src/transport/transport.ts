@@ -33,9 +33,9 @@ export interface Transport {
   /**
    * Asks the system how many of the bytes that it took the peer did not take yet. Not for each message.
    * @param maxAgeMs how old the answer may be
-   * @returns null where it does not tell; undefined while it is being asked: ask again, and give the time since the first question
+   * @returns null where it does not tell; 'asking' while it is being asked: ask again, and give the time since the first question
    */
-  queuedBytes(maxAgeMs?: number): number | null | undefined
+  queuedBytes(maxAgeMs?: number): number | 'asking' | null
   /** The object that counts bytes as `bytesRead` and `bytesWritten`, where there is one. */
   readonly counter: object
   /** Sets who gets the events from now on. Reading has not begun, or goes on. */

@@ -490,7 +490,13 @@ describe('the port', () => {
       })
       const closing = server.close({ spreadMs: LONG_MS, keepPort: false })
       expect(new Set(await Promise.all(waiting))).toEqual(new Set(['HTTP/1.1 503 Service Unavailable']))
-      await expect(refusal(url)).resolves.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+      // It is left after a turn in which nobody came: on a busy machine the answers can arrive before it.
+      let refused = await refusal(url)
+      while (refused.httpStatus === 503) {
+        await sleep(20)
+        refused = await refusal(url)
+      }
+      expect(refused).toMatchObject({ cause: { code: 'ECONNREFUSED' } })
       socket.send('still there')
       expect(await socket.receive()).toBe('still there')
       await Promise.all([closing, server.close()])

@@ -77,7 +77,7 @@ const ALLOWED: readonly (readonly [file: string, statement: string])[] = [
     'src/transport/stream-transport.ts',
     "import 'node:net'\nimport '../native/handle.js'\nimport type { Duplex } from 'node:stream'\nexport type D = Duplex",
   ],
-  ['src/transport/send-queue.ts', "import 'node:fs'"],
+  ['src/transport/tcp-table.ts', "import 'node:fs'"],
   ['src/socket/driver.ts', "import '../transport/transport.js'"],
   [
     'src/service/dispatcher.ts',

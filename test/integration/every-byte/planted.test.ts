@@ -36,6 +36,15 @@ async function findingsOf(talk: Talk, kind: Plan['kind'], times?: Times): Promis
 
 const first = messages.client as Script
 
+/** The end of the conversation, to which something else is done when it opens. */
+const openedBy = (act: NonNullable<Script['opened']>): Script => ({
+  ...first,
+  opened: (end, socket) => {
+    act(end, socket)
+    first.opened?.(end, socket)
+  },
+})
+
 it(
   'an end that never answers is found, by what does not move',
   async () => {
@@ -79,13 +88,7 @@ it(
 it(
   'an end that does not tell of a reset is found',
   async () => {
-    const deaf: Script = {
-      ...first,
-      opened: (end, socket) => {
-        jest.spyOn(end.errors, 'push').mockReturnValue(0)
-        first.opened?.(end, socket)
-      },
-    }
+    const deaf = openedBy((end) => void jest.spyOn(end.errors, 'push').mockReturnValue(0))
     const found = await findingsOf(spoiled(messages, 'client', deaf), 'lateReset')
     expect(found).toMatch(/lateReset .* client: no error says why/)
   },
@@ -95,13 +98,7 @@ it(
 it(
   'an end that is told twice of its end is found',
   async () => {
-    const twice: Script = {
-      ...first,
-      opened: (end, socket) => {
-        void socket.closed.then(() => end.closeCount++)
-        first.opened?.(end, socket)
-      },
-    }
+    const twice = openedBy((end, socket) => void socket.closed.then(() => end.closeCount++))
     const found = await findingsOf(spoiled(messages, 'client', twice), 'truncate')
     expect(found).toMatch('client: onOpen was called 1 times, onClose 2')
   },
