@@ -78,6 +78,11 @@ export class HotRun {
     this.#hangMs = hangMs
   }
 
+  /** Whether a test was run with a mutant. */
+  get hasTried() {
+    return this.#tried
+  }
+
   /** How the ledger names the tests of this turn. */
   get key() {
     return this.#turn === 'quick' ? this.#file : `${this.#file} slow`
@@ -198,9 +203,15 @@ export class HotRun {
       if (this.#state.hitCount === 0) this.#again([id])
       return
     }
+    const isStray = this.#stray.length > 0
     const isEndless = outcome === 'late' || this.#state.hitCount > this.#state.hitLimit
     // What is late may go on in the background.
     const isClean = outcome !== 'late' && (await this.#run(test, null, timeoutMs)) === 'passed'
+    // What a mutant before this one began may have thrown only now.
+    if (isClean && isStray && (await this.#run(test, id, timeoutMs)) === 'passed') {
+      this.#unsure = 1
+      return
+    }
     if (isClean || this.#unsure === 0)
       this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
     else this.#ledger.write({ kind: 'suspect', mutant: id })

@@ -79,7 +79,9 @@ async function runHot(file, turn) {
     const results = await runFile(file, run)
     if (run.broken !== null) throw new Error(`${file} fails without a mutant: ${run.broken}`)
     const [{ testExecError }] = results.testResults
-    if (testExecError) throw new Error(`${file} does not load: ${testExecError.message}`)
+    // What a mutant left behind may also throw when no test runs.
+    if (testExecError && !run.hasTried)
+      throw new Error(`${file} does not load: ${testExecError.message || testExecError.stack}`)
     ledger.write({ kind: 'idle' })
     if (Date.now() > deadline) return
     if (!run.isThrough) continue

@@ -10,7 +10,6 @@ import {
   type ResponseStart,
 } from '../../../src/socket/handshake-io.js'
 import { MemoryDuplex, nextTurn } from '../../helpers/memory-duplex.js'
-import { RawServer, openRaw } from '../../helpers/raw-peer.js'
 
 const HEAD = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'
 
@@ -198,21 +197,6 @@ describe('writeAndEnd', () => {
     stream.destroy(new Error('reset'))
     await nextTurn()
     expect(stream.errored).toMatchObject({ message: 'reset' })
-  })
-
-  it('sends the whole answer to a real peer whose body is on its way', async () => {
-    const response = Buffer.alloc(100_000, 'r')
-    const server = await RawServer.start(({ socket }) => {
-      socket.removeAllListeners('data')
-      writeAndEnd(socket, response)
-    })
-    const peer = await openRaw(server.port)
-    peer.write(Buffer.alloc(200_000, 'b'))
-    const came = await peer.ended()
-    expect(came.length).toBe(response.length)
-    peer.end()
-    await peer.closed()
-    await server.close()
   })
 })
 
