@@ -73,16 +73,26 @@ export interface Opened {
 
 const cores: PlainCore[] = []
 
-/** Opens a server's socket, whose system takes so many bytes. {@link endAll} ends it. */
+/** Opens a server's socket over a transport. {@link endAll} ends it. */
+export function openOver(
+  transport: Transport,
+  limits: LimitOptions = {},
+  policy: SlowConsumerPolicy = 'close',
+): PlainCore {
+  const core = new PlainCore(transport, { role: 'server' }, limits, policy)
+  core.driver.start(new Uint8Array(0))
+  cores.push(core)
+  return core
+}
+
+/** The same, whose system takes so many bytes. */
 export function open(
   systemBytes = 1_000_000,
   limits: LimitOptions = {},
   policy: SlowConsumerPolicy = 'close',
 ): Opened {
   const line = openLine('handle', systemBytes)
-  const core = new PlainCore(line.transport, { role: 'server' }, limits, policy)
-  core.driver.start(new Uint8Array(0))
-  cores.push(core)
+  const core = openOver(line.transport, limits, policy)
   return { core, socket: core.socket, line }
 }
 

@@ -1,0 +1,209 @@
+/** Messages to all of a list that are put off to the end of the turn: nobody can see it, but by the number of writes. */
+import { PreparedMessage } from '../../../src/connection/prepared-message.js'
+import { fanOut } from '../../../src/socket/fan-out.js'
+import { putOff } from '../../../src/socket/fan-out-turn.js'
+import { HandTransport } from '../../helpers/hand-driven.js'
+import { nextTurn } from '../../helpers/memory-duplex.js'
+import { endAll, openOver, type PlainCore, type PlainSocket } from '../../helpers/plain-socket.js'
+
+const KIB = 1024
+
+afterEach(endAll)
+
+interface Member {
+  readonly socket: PlainSocket
+  readonly transport: HandTransport
+}
+
+/** Sockets over transports, and the list of them that is never changed. */
+function members(
+  count: number,
+  states: readonly Partial<HandTransport>[] = [],
+): {
+  readonly all: readonly Member[]
+  readonly list: readonly PlainSocket[]
+  readonly cores: readonly PlainCore[]
+} {
+  const transports = Array.from({ length: count }, (_, i) => Object.assign(new HandTransport(), states[i]))
+  const cores = transports.map((transport) => openOver(transport, { heartbeatIntervalMs: Infinity }))
+  const all = cores.map(({ socket }, i) => ({ socket, transport: transports[i] as HandTransport }))
+  return { all, list: all.map(({ socket }) => socket), cores }
+}
+
+/** As {@link members}, of a list that was sent to before: from the second message on it is known. */
+function knownMembers(...args: Parameters<typeof members>): ReturnType<typeof members> {
+  const made = members(...args)
+  expect(putOff(made.list, new PreparedMessage('unknown'))).toBe(false)
+  return made
+}
+
+const textsOf = ({ all }: ReturnType<typeof members>): string[][] =>
+  all.map(({ transport }) => transport.texts)
+const writesOf = ({ all }: ReturnType<typeof members>): number[] =>
+  all.map(({ transport }) => transport.writes.length)
+const sent = (list: readonly PlainSocket[], text: string): boolean => putOff(list, new PreparedMessage(text))
+
+describe('a message is put off', () => {
+  it('from the second one to the same list on, for two members and more', async () => {
+    const [pair, single, none] = [members(2), members(1), members(0)]
+    expect([sent(pair.list, 'a'), sent(pair.list, 'b'), sent(pair.list, 'c')]).toEqual([false, true, true])
+    for (const { list } of [single, none]) expect([sent(list, 'a'), sent(list, 'b')]).toEqual([false, false])
+    expect(writesOf(pair)).toEqual([0, 0])
+    await nextTurn()
+    expect(textsOf(pair)).toEqual([
+      ['b', 'c'],
+      ['b', 'c'],
+    ])
+    expect(pair.all.map(({ socket }) => socket.bufferedAmount)).toEqual([0, 0])
+  })
+
+  it('not to a list with a member that cannot share it, or with anything else', () => {
+    expect(sent(knownMembers(2, [{}, { blocksOnPeer: false }]).list, 'x')).toBe(false)
+    expect(sent(knownMembers(2, [{ freesAtOnce: false }]).list, 'x')).toBe(false)
+    const { list } = members(2)
+    const mixed = [...list, {}] as PlainSocket[]
+    expect([sent(mixed, 'a'), sent(mixed, 'b')]).toEqual([false, false])
+  })
+
+  it('up to 16 KiB with its header, and not while a connection of the thread is blocked', async () => {
+    const { list, all } = knownMembers(2)
+    expect(sent(list, 'x'.repeat(16 * KIB - 4))).toBe(true)
+    expect(sent(list, 'x'.repeat(16 * KIB - 3))).toBe(false)
+    await nextTurn()
+    const other = members(1, [{ roomBytes: 0 }])
+    other.all[0]?.socket.send('waits')
+    await nextTurn()
+    expect(sent(list, 'y')).toBe(false)
+    other.all[0]?.transport.take()
+    expect(sent(list, 'z')).toBe(true)
+    await nextTurn()
+    expect(all.map(({ transport }) => transport.texts.at(-1))).toEqual(['z', 'z'])
+  })
+
+  it('and counts as sent at once, for all', async () => {
+    const { list, all } = knownMembers(3)
+    expect(fanOut(list, 'x')).toEqual({ sent: 3, dropped: 0, failed: 0 })
+    expect(fanOut(list, 'y')).toEqual({ sent: 3, dropped: 0, failed: 0 })
+    await nextTurn()
+    expect(all.map(({ transport }) => transport.writes.length)).toEqual([1, 1, 1])
+  })
+
+  it('not where there are options, or a set', () => {
+    const { list, all } = knownMembers(2)
+    fanOut(list, 'x', {})
+    fanOut(new Set(list), 'y')
+    expect(all.map(({ socket }) => socket.bufferedAmount)).toEqual([6, 6])
+  })
+})
+
+describe('messages of one turn', () => {
+  it('to the same list leave in one write for each', async () => {
+    const made = knownMembers(3)
+    for (const text of ['a', 'b', 'c']) expect(sent(made.list, text)).toBe(true)
+    await nextTurn()
+    expect(writesOf(made)).toEqual([1, 1, 1])
+    expect(textsOf(made)).toEqual(Array(3).fill(['a', 'b', 'c']))
+  })
+
+  it('to two lists keep their order for who is in both', async () => {
+    const made = knownMembers(3)
+    const others = made.list.slice(1)
+    expect(sent(others, 'unknown')).toBe(false)
+    expect([sent(made.list, 'a'), sent(others, 'b'), sent(made.list, 'c')]).toEqual([true, true, true])
+    await nextTurn()
+    expect(textsOf(made)).toEqual([
+      ['a', 'c'],
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
+    expect(writesOf(made)).toEqual([1, 1, 1])
+  })
+
+  it('keep their order with what is sent to one of them, before and after', async () => {
+    const made = knownMembers(2)
+    const [one, other] = made.list as [PlainSocket, PlainSocket]
+    one.send('before')
+    sent(made.list, 'a')
+    other.send('between')
+    sent(made.list, 'b')
+    one.send('after')
+    await nextTurn()
+    expect(textsOf(made)).toEqual([
+      ['before', 'a', 'b', 'after'],
+      ['a', 'between', 'b'],
+    ])
+    expect(writesOf(made)).toEqual([1, 1])
+  })
+
+  it('are in the counts and amounts of each at once', async () => {
+    const made = knownMembers(2)
+    const { all, list } = made
+    sent(list, 'a')
+    sent(list, 'b')
+    const [first] = all as [Member]
+    expect(first.socket.bufferedAmount).toBe(6)
+    await nextTurn()
+    sent(list, 'c')
+    await nextTurn()
+    expect(textsOf(made)).toEqual(Array(2).fill(['a', 'b', 'c']))
+  })
+
+  it('are counted as sent, whether they are written or queued', async () => {
+    const made = knownMembers(2)
+    const [first, second] = made.cores
+    sent(made.list, 'a')
+    sent(made.list, 'b')
+    await nextTurn()
+    expect([first?.driver.flow.sentCount, second?.driver.flow.sentCount]).toEqual([2, 2])
+    sent(made.list, 'c')
+    expect(first?.driver.flow.messagesSent).toBe(3)
+    await nextTurn()
+    expect([first?.driver.flow.sentCount, second?.driver.flow.sentCount]).toEqual([3, 3])
+  })
+
+  it('that are more than 16 KiB together still come in order', async () => {
+    const made = knownMembers(2)
+    const parts = Array.from({ length: 9 }, (_, i) => String(i).repeat(5 * KIB))
+    for (const part of parts) expect(sent(made.list, part)).toBe(true)
+    await nextTurn()
+    expect(textsOf(made)).toEqual([parts, parts])
+  })
+
+  it('of two buffers are not taken for one', async () => {
+    const made = knownMembers(2)
+    const [one, other] = [new PreparedMessage('one'), new PreparedMessage('other')]
+    for (const message of [one, other, one, one]) expect(putOff(made.list, message)).toBe(true)
+    await nextTurn()
+    expect(textsOf(made)).toEqual(Array(2).fill(['one', 'other', 'one', 'one']))
+  })
+})
+
+describe('a member', () => {
+  it('that is closed in the turn gets it before its Close frame, and not after its end', async () => {
+    const made = knownMembers(3)
+    const [closing, cut] = made.list as [PlainSocket, PlainSocket]
+    sent(made.list, 'x')
+    void closing.close(1000)
+    await nextTurn()
+    expect(textsOf(made)).toEqual([['x', 'close 1000'], ['x'], ['x']])
+    cut.terminate()
+    sent(made.list, 'y')
+    await nextTurn()
+    expect(made.all[1]?.transport.texts).toEqual(['x'])
+  })
+
+  it('whose system takes only a part is watched, and gets the rest', async () => {
+    const made = knownMembers(2, [{ roomBytes: 1 }])
+    const [slow] = made.cores
+    sent(made.list, 'xyz')
+    await nextTurn()
+    expect(slow?.driver.timerSlot).toBeGreaterThan(0)
+    expect(made.cores[1]?.driver.timerSlot).toBe(-1)
+    expect(slow?.driver.bufferedAmount).toBe(4)
+    slow?.driver.send('after')
+    await nextTurn()
+    made.all[0]?.transport.take()
+    await nextTurn()
+    expect(made.all[0]?.transport.texts).toEqual(['xyz', 'after'])
+  })
+})
