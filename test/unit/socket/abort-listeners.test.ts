@@ -44,4 +44,12 @@ describe('onAbort and offAbort', () => {
     aborter.abort()
     expect(called).toEqual(['first'])
   })
+
+  it('take back nothing where nobody waits', () => {
+    const { signal } = new AbortController()
+    expect(() => {
+      offAbort(signal, () => undefined)
+    }).not.toThrow()
+    expect(listeners(signal)).toBe(0)
+  })
 })

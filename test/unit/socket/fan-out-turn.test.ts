@@ -178,6 +178,70 @@ describe('messages of one turn', () => {
   })
 })
 
+describe('short texts to the same list', () => {
+  const toAll = (list: readonly PlainSocket[], text: string): void => {
+    expect(fanOut(list, text)).toEqual({ sent: list.length, dropped: 0, failed: 0 })
+  }
+  /** How many messages are in the queue of each, or were, without those that are put off. */
+  const queuedOf = ({ cores }: ReturnType<typeof members>): number[] =>
+    cores.map(({ driver }) => driver.flow.sentCount)
+
+  it('are in no queue until the end of the turn', async () => {
+    const made = knownMembers(2)
+    for (const text of ['a', 'b', 'c']) toAll(made.list, text)
+    expect(queuedOf(made)).toEqual([0, 0])
+    await nextTurn()
+    expect([queuedOf(made), writesOf(made)]).toEqual([
+      [3, 3],
+      [1, 1],
+    ])
+    expect(textsOf(made)).toEqual(Array(2).fill(['a', 'b', 'c']))
+    toAll(made.list, 'd')
+    expect(queuedOf(made)).toEqual([3, 3])
+    await nextTurn()
+    expect(textsOf(made)).toEqual(Array(2).fill(['a', 'b', 'c', 'd']))
+  })
+
+  it('are queued where they are more than 16 KiB together: what waits stays small', async () => {
+    const made = knownMembers(2)
+    // 4 bytes of header each: the fourth ends at 16 KiB.
+    for (let i = 0; i < 4; i++) toAll(made.list, String(i).repeat(4 * KIB - 4))
+    expect(queuedOf(made)).toEqual([0, 0])
+    toAll(made.list, 'x')
+    expect(queuedOf(made)).toEqual([4, 4])
+    await nextTurn()
+    expect([queuedOf(made), writesOf(made)]).toEqual([
+      [5, 5],
+      [1, 1],
+    ])
+    expect(made.all[0]?.transport.texts.map((text) => text.slice(0, 1))).toEqual(['0', '1', '2', '3', 'x'])
+  })
+
+  it('leave out what goes to others between them', async () => {
+    const made = knownMembers(2)
+    const others = knownMembers(2)
+    toAll(made.list, 'a')
+    fanOut(new Set(others.list), 'not for all')
+    toAll(made.list, 'b')
+    toAll(others.list, 'c')
+    toAll(made.list, 'd')
+    await nextTurn()
+    expect(textsOf(made)).toEqual(Array(2).fill(['a', 'b', 'd']))
+    expect(textsOf(others)).toEqual(Array(2).fill(['not for all', 'c']))
+  })
+
+  it('begin anew after something looked at a queue', async () => {
+    const made = knownMembers(2)
+    toAll(made.list, 'a')
+    expect(made.all[0]?.socket.bufferedAmount).toBe(3)
+    toAll(made.list, 'b')
+    expect(queuedOf(made)).toEqual([1, 1])
+    await nextTurn()
+    expect(textsOf(made)).toEqual(Array(2).fill(['a', 'b']))
+    expect(queuedOf(made)).toEqual([2, 2])
+  })
+})
+
 describe('a member', () => {
   it('that is closed in the turn gets it before its Close frame, and not after its end', async () => {
     const made = knownMembers(3)

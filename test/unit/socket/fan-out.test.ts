@@ -1,4 +1,5 @@
 /** One message to many: who gets it, what became of it, and that one never stops the others. */
+import { inspect } from 'node:util'
 import type { ReadyState } from '../../../src/connection/connection.js'
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { resolveLimits, SERVER_LIMITS, type LimitOptions } from '../../../src/limits.js'
@@ -147,7 +148,20 @@ describe('what the caller does wrong throws at once', () => {
       'except must be a connection, or an array or a set of them, not an array',
     ],
     [{ except: null }, 'except must be a connection, or an array or a set of them, not null'],
-    [{ compress: 1 }, 'compress'],
+    [{ compress: 1 }, 'compress must be true or false, not 1'],
+    [{ except: [null] }, 'except must be a connection, or an array or a set of them, not null'],
+    [
+      () => undefined,
+      'options must be an object, not a function: there is no callback; the call returns what became of the message',
+    ],
+    [
+      { binary: true },
+      'options has no option "binary"; there are except, filter, compress; a string is sent as text, and bytes as a binary message',
+    ],
+    [
+      { filter: () => Promise.resolve(true) },
+      'filter must return true or false, not a promise: it must not be async',
+    ],
   ])('for options %p', (options, message) => {
     const member = join()
     expect(() => fanOut([member], 'x', options as FanOutOptions<Member>)).toThrow(TypeError)
@@ -159,9 +173,38 @@ describe('what the caller does wrong throws at once', () => {
     expect(() => fanOut([join()], 5 as unknown as string)).toThrow(TypeError)
   })
 
+  test('but not for who is excepted: the filter is not asked', () => {
+    const members = three()
+    const asked: Member[] = []
+    const filter = (one: Member): boolean => asked.push(one) > 0
+    expect(fanOut(members, 'x', { except: members[1], filter })).toEqual({ sent: 2, dropped: 0, failed: 0 })
+    expect(asked).toEqual([members[0], members[2]])
+  })
+
   test('for `compress` with a prepared message', () => {
     const message = new PreparedMessage('x')
     expect(prepare(message)).toBe(message)
     expect(() => prepare(message, true)).toThrow('compress belongs to the PreparedMessage itself')
   })
+})
+
+describe('a message that is prepared for many', () => {
+  test('is compressed unless its caller says that it is not', () => {
+    expect([undefined, true, false].map((compress) => prepare('x', compress).compress)).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect(prepare(Buffer.from('bytes')).byteLength).toBe(5)
+  })
+})
+
+test('what became of a message is logged with its counts', () => {
+  expect(inspect(fanOut([join()], 'x'))).toBe('Delivery { sent: 1, dropped: 0, failed: 0 }')
+})
+
+test('a member counts as dropped, failed or sent', () => {
+  const outcomes = ['sent', 'dropped', 'failed', 'dropped', 'failed', 'failed'] as const
+  const members = outcomes.map((outcome) => ({ [DELIVER]: () => outcome }))
+  expect(fanOut(members, 'x')).toEqual({ sent: 1, dropped: 2, failed: 3 })
 })

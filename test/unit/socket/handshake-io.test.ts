@@ -90,6 +90,44 @@ describe('readResponseHead', () => {
     expect(stream.listenerCount('data')).toBe(0)
   })
 
+  it.each([1, 17, 1_000])('counts interim responses up to the bound, in chunks of %i bytes', async (size) => {
+    // 17 bytes each. After 25 of them 75 bytes are left of the bound, and after one more too few for any head.
+    const interim = 'HTTP/1.1 100 \r\n\r\n'
+    for (const count of [25, 26]) {
+      const { stream, results } = readHead(500)
+      const bytes = Buffer.from(interim.repeat(count))
+      for (let at = 0; at < bytes.length; at += size) stream.deliver(bytes.subarray(at, at + size))
+      await nextTurn()
+      expect(results).toHaveLength(count - 25)
+      if (count === 26)
+        expect((results[0] as HandshakeError).message).toContain('interim responses count as well')
+      else stream.deliver(Buffer.from(HEAD))
+      await nextTurn()
+      expect(results).toHaveLength(1)
+    }
+  })
+
+  it('leaves 64 bytes of the bound for a head, and no less', async () => {
+    const interim = 'HTTP/1.1 100 \r\n\r\n'
+    for (const [bound, status] of [
+      [17 + 64, 101],
+      [17 + 63, undefined],
+    ] as const) {
+      const { stream, results } = readHead(bound)
+      stream.deliver(Buffer.from(`${interim}${HEAD}`))
+      await nextTurn()
+      expect((results[0] as Partial<ResponseStart>).head?.status).toBe(status)
+    }
+  })
+
+  it('bounds the head after interim responses by what is left', async () => {
+    const { stream, results } = readHead(500)
+    const field = (length: number): string => `A: ${'x'.repeat(length)}\r\n`
+    stream.deliver(Buffer.from(`HTTP/1.1 103 \r\n${field(300)}\r\nHTTP/1.1 101 \r\n${field(200)}\r\n`))
+    await nextTurn()
+    expect(results[0]).toMatchObject({ code: 'HAWSER_RESPONSE_TOO_LARGE' })
+  })
+
   it('reports nothing after it was stopped', async () => {
     const { stream, results, stop } = readHead()
     stream.deliver(Buffer.from(HEAD.slice(0, 20)))
@@ -127,6 +165,9 @@ describe('readBodyStart', () => {
     await nextTurn()
     expect(bodies).toEqual(['hellohello'])
     expect(['data', 'end'].map((event) => stream.listenerCount(event))).toEqual([0, 0])
+    stream.destroy()
+    await nextTurn()
+    expect(bodies).toEqual(['hellohello'])
   })
 
   it('decodes chunks', async () => {
