@@ -9,6 +9,9 @@ export class FreshRun {
   /** The title of the test that failed. @type {string | null} */
   failed = null
 
+  /** Whether a test was run with a mutant: here each is. */
+  hasTried = true
+
   /** @param {string} mutant */
   constructor(mutant) {
     this.#mutant = mutant

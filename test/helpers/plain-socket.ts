@@ -24,6 +24,8 @@ export class PlainCore extends SocketCore<PlainSocket> {
   /** What the sink and the core were told, a line each. */
   readonly told: string[] = []
   readonly socket: PlainSocket
+  /** Called with each event. */
+  onEvent: (event: ConnectionEvent) => void = () => undefined
   droppedMessages = 0
   protected readonly sink: EventSink
 
@@ -42,7 +44,10 @@ export class PlainCore extends SocketCore<PlainSocket> {
       get droppedMessages() {
         return dropped()
       },
-      handleEvent: (event: ConnectionEvent) => void told.push(showEvent(event)),
+      handleEvent: (event: ConnectionEvent) => {
+        told.push(showEvent(event))
+        this.onEvent(event)
+      },
       handleDrain: () => void told.push('drain'),
       handleResume: () => void told.push('resume'),
       handleTerminated: () => void told.push('terminated'),

@@ -52,6 +52,12 @@ export function settles(value: number): Promise<string> {
   })
 }
 
+export function later(value: number): string {
+  if (value > 3) return 'in time'
+  setTimeout(() => { throw new Error('of a test that is over') }, 20)
+  return 'in time'
+}
+
 let worked: number | undefined
 export function once(): number {
   worked = worked === undefined ? LIMIT % 4 : worked
@@ -74,6 +80,10 @@ describe('the plant', () => {
   test('steps', () => { expect(plant.steps(value)).toBe(5) })
   test('settles', async () => { expect(await plant.settles(value)).toBe('settled') })
   test('works out once', () => { expect(plant.once()).toBe(2) })
+  test('is over before what it began', async () => {
+    expect(plant.later(value)).toBe('in time')
+    await new Promise((resolve) => setTimeout(resolve, 15))
+  })
 })
 `
 
@@ -143,6 +153,13 @@ describe('a run of mutants', () => {
       'value === 9 => true': 'killed',
       'value === 9 => value !== 9': 'killed',
       'value === 9 => false': 'survived',
+    })
+  })
+
+  test('does not count against a mutant what another one threw after its test, nor ends by it', () => {
+    expect(outcomes).toMatchObject({
+      'value > 3 => true': 'survived',
+      'value > 3 => value >= 3': 'survived',
     })
   })
 

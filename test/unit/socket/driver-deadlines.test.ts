@@ -194,6 +194,7 @@ describe('an end that has begun', () => {
     expect(told).toEqual([])
     wheelCalls(driver, cutAt)
     expect(told).toEqual(NOT_IN_TIME)
+    expectDueAt(driver, Infinity)
   })
 
   it('says why the connection was cut', async () => {
@@ -280,6 +281,14 @@ describe('an end that has begun', () => {
     told.length = 0
     wheelCalls(driver, closesAt)
     expect(told).toEqual(NOT_IN_TIME)
+  })
+
+  it('does not put off what is due before', async () => {
+    const { driver, at } = await blockedFor({ sendTimeoutMs: 1000, closeTimeoutMs: 60_000 })
+    driver.close(1000, '', 60_000)
+    expectDueAt(driver, at + 250)
+    await nextTurn()
+    expectDueAt(driver, at + 250)
   })
 
   it('watches output that waits by sendTimeoutMs alone where the caller gave the time', async () => {

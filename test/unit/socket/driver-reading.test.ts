@@ -264,6 +264,23 @@ describe('the order in which an owner is told', () => {
     expect(told.slice(2)).toEqual(['closed 1011 own unclean engine', 'gone'])
   })
 
+  it('of a failure while the inbox is full is the same, and what the peer still sends is read', async () => {
+    const { driver, transport, told } = driveByHand()
+    driver.hold()
+    driver.fail(1011, 'own')
+    await nextTurn()
+    expect([transport.isReading, transport.endCount, told]).toEqual([true, 1, ['closing', 'sendingOver']])
+  })
+
+  it('of an end by this side leaves the transport open until the Close frame of the peer', async () => {
+    const { driver, transport, told } = driveByHand()
+    driver.close(1000, '', undefined)
+    await nextTurn()
+    expect([transport.texts, transport.endCount]).toEqual([['close 1000'], 0])
+    transport.deliver(CLOSE)
+    expect([transport.endCount, told.at(-1)]).toEqual([1, 'closeReceived 1000 '])
+  })
+
   it('of a FIN without a Close frame is: it closes at once, and the end follows once the output has left', async () => {
     const { driver, transport, told } = driveByHand({}, { transport: { roomBytes: 0 } })
     driver.pause()

@@ -2,6 +2,7 @@
 import { PreparedMessage } from '../../../src/connection/prepared-message.js'
 import { fanOut } from '../../../src/socket/fan-out.js'
 import { putOff } from '../../../src/socket/fan-out-turn.js'
+import { frame, KEY, OP } from '../../helpers/frame-builder.js'
 import { HandTransport } from '../../helpers/hand-driven.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 import { endAll, openOver, type PlainCore, type PlainSocket } from '../../helpers/plain-socket.js'
@@ -30,9 +31,10 @@ function members(
   return { all, list: all.map(({ socket }) => socket), cores }
 }
 
-/** As {@link members}, of a list that was sent to before: from the second message on it is known. */
-function knownMembers(...args: Parameters<typeof members>): ReturnType<typeof members> {
+/** As {@link members}, of a list that was sent to before: from the second message on it is known. Nothing of the start waits. */
+async function knownMembers(...args: Parameters<typeof members>): Promise<ReturnType<typeof members>> {
   const made = members(...args)
+  await nextTurn()
   expect(putOff(made.list, new PreparedMessage('unknown'))).toBe(false)
   return made
 }
@@ -57,16 +59,16 @@ describe('a message is put off', () => {
     expect(pair.all.map(({ socket }) => socket.bufferedAmount)).toEqual([0, 0])
   })
 
-  it('not to a list with a member that cannot share it, or with anything else', () => {
-    expect(sent(knownMembers(2, [{}, { blocksOnPeer: false }]).list, 'x')).toBe(false)
-    expect(sent(knownMembers(2, [{ freesAtOnce: false }]).list, 'x')).toBe(false)
+  it('not to a list with a member that cannot share it, or with anything else', async () => {
+    expect(sent((await knownMembers(2, [{}, { blocksOnPeer: false }])).list, 'x')).toBe(false)
+    expect(sent((await knownMembers(2, [{ freesAtOnce: false }])).list, 'x')).toBe(false)
     const { list } = members(2)
     const mixed = [...list, {}] as PlainSocket[]
     expect([sent(mixed, 'a'), sent(mixed, 'b')]).toEqual([false, false])
   })
 
   it('up to 16 KiB with its header, and not while a connection of the thread is blocked', async () => {
-    const { list, all } = knownMembers(2)
+    const { list, all } = await knownMembers(2)
     expect(sent(list, 'x'.repeat(16 * KIB - 4))).toBe(true)
     expect(sent(list, 'x'.repeat(16 * KIB - 3))).toBe(false)
     await nextTurn()
@@ -81,15 +83,15 @@ describe('a message is put off', () => {
   })
 
   it('and counts as sent at once, for all', async () => {
-    const { list, all } = knownMembers(3)
+    const { list, all } = await knownMembers(3)
     expect(fanOut(list, 'x')).toEqual({ sent: 3, dropped: 0, failed: 0 })
     expect(fanOut(list, 'y')).toEqual({ sent: 3, dropped: 0, failed: 0 })
     await nextTurn()
     expect(all.map(({ transport }) => transport.writes.length)).toEqual([1, 1, 1])
   })
 
-  it('not where there are options, or a set', () => {
-    const { list, all } = knownMembers(2)
+  it('not where there are options, or a set', async () => {
+    const { list, all } = await knownMembers(2)
     fanOut(list, 'x', {})
     fanOut(new Set(list), 'y')
     expect(all.map(({ socket }) => socket.bufferedAmount)).toEqual([6, 6])
@@ -98,7 +100,7 @@ describe('a message is put off', () => {
 
 describe('messages of one turn', () => {
   it('to the same list leave in one write for each', async () => {
-    const made = knownMembers(3)
+    const made = await knownMembers(3)
     for (const text of ['a', 'b', 'c']) expect(sent(made.list, text)).toBe(true)
     await nextTurn()
     expect(writesOf(made)).toEqual([1, 1, 1])
@@ -106,7 +108,7 @@ describe('messages of one turn', () => {
   })
 
   it('to two lists keep their order for who is in both', async () => {
-    const made = knownMembers(3)
+    const made = await knownMembers(3)
     const others = made.list.slice(1)
     expect(sent(others, 'unknown')).toBe(false)
     expect([sent(made.list, 'a'), sent(others, 'b'), sent(made.list, 'c')]).toEqual([true, true, true])
@@ -120,7 +122,7 @@ describe('messages of one turn', () => {
   })
 
   it('keep their order with what is sent to one of them, before and after', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     const [one, other] = made.list as [PlainSocket, PlainSocket]
     one.send('before')
     sent(made.list, 'a')
@@ -136,7 +138,7 @@ describe('messages of one turn', () => {
   })
 
   it('are in the counts and amounts of each at once', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     const { all, list } = made
     sent(list, 'a')
     sent(list, 'b')
@@ -149,7 +151,7 @@ describe('messages of one turn', () => {
   })
 
   it('are counted as sent, whether they are written or queued', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     const [first, second] = made.cores
     sent(made.list, 'a')
     sent(made.list, 'b')
@@ -162,7 +164,7 @@ describe('messages of one turn', () => {
   })
 
   it('that are more than 16 KiB together still come in order', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     const parts = Array.from({ length: 9 }, (_, i) => String(i).repeat(5 * KIB))
     for (const part of parts) expect(sent(made.list, part)).toBe(true)
     await nextTurn()
@@ -170,7 +172,7 @@ describe('messages of one turn', () => {
   })
 
   it('of two buffers are not taken for one', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     const [one, other] = [new PreparedMessage('one'), new PreparedMessage('other')]
     for (const message of [one, other, one, one]) expect(putOff(made.list, message)).toBe(true)
     await nextTurn()
@@ -187,7 +189,7 @@ describe('short texts to the same list', () => {
     cores.map(({ driver }) => driver.flow.sentCount)
 
   it('are in no queue until the end of the turn', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     for (const text of ['a', 'b', 'c']) toAll(made.list, text)
     expect(queuedOf(made)).toEqual([0, 0])
     await nextTurn()
@@ -203,7 +205,7 @@ describe('short texts to the same list', () => {
   })
 
   it('are queued where they are more than 16 KiB together: what waits stays small', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     // 4 bytes of header each: the fourth ends at 16 KiB.
     for (let i = 0; i < 4; i++) toAll(made.list, String(i).repeat(4 * KIB - 4))
     expect(queuedOf(made)).toEqual([0, 0])
@@ -217,9 +219,35 @@ describe('short texts to the same list', () => {
     expect(made.all[0]?.transport.texts.map((text) => text.slice(0, 1))).toEqual(['0', '1', '2', '3', 'x'])
   })
 
+  it('are written at the end of the turn at once: they are queued nowhere before', async () => {
+    const made = await knownMembers(2)
+    toAll(made.list, 'a')
+    await new Promise<void>((resolve) => {
+      process.nextTick(resolve)
+    })
+    expect(writesOf(made)).toEqual([1, 1])
+  })
+
+  it('leave with the replies of a handler that sends to all, at the end of the turn', async () => {
+    const made = await knownMembers(2)
+    const [{ transport }] = made.all as [Member]
+    const [core] = made.cores as [PlainCore]
+    core.onEvent = () => {
+      core.socket.send('own')
+      toAll(made.list, 'all')
+    }
+    transport.deliver(frame({ opcode: OP.TEXT, payload: 'x', key: KEY }))
+    expect(transport.writes).toHaveLength(0)
+    await nextTurn()
+    expect([writesOf(made), textsOf(made)]).toEqual([
+      [1, 1],
+      [['own', 'all'], ['all']],
+    ])
+  })
+
   it('leave out what goes to others between them', async () => {
-    const made = knownMembers(2)
-    const others = knownMembers(2)
+    const made = await knownMembers(2)
+    const others = await knownMembers(2)
     toAll(made.list, 'a')
     fanOut(new Set(others.list), 'not for all')
     toAll(made.list, 'b')
@@ -231,7 +259,7 @@ describe('short texts to the same list', () => {
   })
 
   it('begin anew after something looked at a queue', async () => {
-    const made = knownMembers(2)
+    const made = await knownMembers(2)
     toAll(made.list, 'a')
     expect(made.all[0]?.socket.bufferedAmount).toBe(3)
     toAll(made.list, 'b')
@@ -244,7 +272,7 @@ describe('short texts to the same list', () => {
 
 describe('a member', () => {
   it('that is closed in the turn gets it before its Close frame, and not after its end', async () => {
-    const made = knownMembers(3)
+    const made = await knownMembers(3)
     const [closing, cut] = made.list as [PlainSocket, PlainSocket]
     sent(made.list, 'x')
     void closing.close(1000)
@@ -257,7 +285,7 @@ describe('a member', () => {
   })
 
   it('whose system takes only a part is watched, and gets the rest', async () => {
-    const made = knownMembers(2, [{ roomBytes: 1 }])
+    const made = await knownMembers(2, [{ roomBytes: 1 }])
     const [slow] = made.cores
     sent(made.list, 'xyz')
     await nextTurn()

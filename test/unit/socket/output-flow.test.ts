@@ -87,6 +87,63 @@ describe('a write of two pieces', () => {
   })
 })
 
+describe('a message before one that is not copied', () => {
+  it('is taken with it, in one write', async () => {
+    const { driver, transport } = driveByHand()
+    let isTaken = false
+    driver.send('before')
+    void driver.flow.untilTaken({}).then(() => {
+      isTaken = true
+    })
+    driver.send(Buffer.alloc(20_000))
+    await nextTurn()
+    expect([transport.writes.length, transport.hadPayload, isTaken]).toEqual([1, [true], true])
+  })
+})
+
+describe('more than one write can take', () => {
+  /** So much waits behind a write that the system did not take. */
+  async function queue(
+    count: number,
+    state: HandOptions['transport'],
+  ): Promise<ReturnType<typeof driveByHand>> {
+    const driven = driveByHand(
+      { maxBufferedOutputBytes: Infinity },
+      { transport: { roomBytes: 0, ...state } },
+    )
+    driven.driver.send('x')
+    await nextTurn()
+    for (let i = 0; i < count; i++) driven.driver.send(String(i).repeat(20_000))
+    await nextTurn()
+    return driven
+  }
+
+  it('is written up to where the system takes no more', async () => {
+    const { transport } = await queue(20, {})
+    expect(transport.writes).toHaveLength(1)
+    transport.take(3)
+    expect([transport.writes.length, transport.pendingBytes > 0]).toEqual([2, true])
+    transport.take()
+    await nextTurn()
+    expect([transport.texts.length, transport.pendingBytes]).toEqual([21, 0])
+  })
+
+  it('is not written further where the transport has room and the output is not urgent', async () => {
+    const { transport } = await queue(20, {})
+    // Of the next write a byte stays behind.
+    transport.mostPendingBytes = 1
+    transport.take(3)
+    const [, next] = transport.writes as [Buffer, Buffer]
+    expect(transport.writes).toHaveLength(2)
+    transport.take(next.length)
+    expect(transport.writes).toHaveLength(3)
+    const [, , last] = transport.writes as [Buffer, Buffer, Buffer]
+    transport.roomBytes = last.length - 1
+    transport.take(0)
+    expect([transport.pendingBytes, transport.writes.length]).toEqual([1, 3])
+  })
+})
+
 describe('the bytes of a write', () => {
   it.each([
     [true, Infinity],

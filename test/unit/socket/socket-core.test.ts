@@ -99,6 +99,8 @@ describe('a socket', () => {
 
   it('pauses and resumes', async () => {
     const { socket, line, core } = open()
+    await nextTurn()
+    expect(line.isReading).toBe(true)
     socket.pause()
     expect(line.isReading).toBe(false)
     socket.resume()
@@ -218,6 +220,32 @@ describe('the end of a socket', () => {
     expect(core.told).toEqual(['text "x"', 'closing', 'sendingOver', 'terminated'])
     await nextTurn()
     expect(core.told.slice(4)).toEqual(['detach 1006', 'end 1006 dropped 0', 'closed 1006  unclean local'])
+  })
+
+  it('is told to all that wait before the messages that still wait, and only once', async () => {
+    const { core, socket, line } = open()
+    const { closed } = socket
+    core.driver.hold()
+    line.deliver(frame({ opcode: OP.TEXT, payload: 'waits', key: KEY }))
+    line.reset()
+    const info = await closed
+    expect(core.told).toEqual(['closing', 'sendingOver', 'detach 1006', 'end 1006 dropped 0'])
+    core.driver.unhold()
+    await nextTurn()
+    expect(core.told.slice(4)).toEqual([
+      'text "waits"',
+      'error HAWSER_TRANSPORT',
+      'closed 1006  unclean remote',
+    ])
+    expect(await socket.closed).toBe(info)
+  })
+
+  it('needs nobody who waits: also of a socket whose id alone was read', async () => {
+    const { core, socket } = open()
+    expect(socket.id).not.toBe('')
+    socket.terminate()
+    await nextTurn()
+    expect(core.told.at(-1)).toBe('closed 1006  unclean local')
   })
 
   it('is waited for by `await using`, with 1000', async () => {

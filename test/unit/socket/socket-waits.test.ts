@@ -28,18 +28,17 @@ describe('drained', () => {
     const { socket, line, core } = open(10, LIMITS)
     expect(socket.send('x'.repeat(50))).toBe(false)
     let isDrained = false
-    const drained = socket.drained().then(() => {
+    void socket.drained().then(() => {
       isDrained = true
     })
     await nextTurn()
     expect(isDrained).toBe(false)
-    while (!isDrained) {
+    for (let i = 0; i < 20 && !isDrained; i++) {
       line.system.read(Infinity)
       line.move()
       await nextTurn()
     }
-    await drained
-    expect([core.told, socket.bufferedAmount]).toEqual([['drain'], 0])
+    expect([isDrained, core.told, socket.bufferedAmount]).toEqual([true, ['drain'], 0])
   })
 
   it('asks for the drain also where no message was refused before', async () => {
@@ -51,12 +50,12 @@ describe('drained', () => {
     })
     await nextTurn()
     expect([isDrained, core.told]).toEqual([false, []])
-    while (!isDrained) {
+    for (let i = 0; i < 20 && !isDrained; i++) {
       line.system.read(Infinity)
       line.move()
       await nextTurn()
     }
-    expect(core.told).toEqual(['drain'])
+    expect([isDrained, core.told]).toEqual([true, ['drain']])
   })
 
   it('rejects at the end, and after it', async () => {
@@ -96,17 +95,17 @@ describe('write', () => {
   it('resolves once the system has taken the message', async () => {
     const { socket, line } = open(10)
     let isTaken = false
-    const taken = socket.write('x'.repeat(50)).then(() => {
+    void socket.write('x'.repeat(50)).then(() => {
       isTaken = true
     })
     await nextTurn()
     expect(isTaken).toBe(false)
-    while (!isTaken) {
+    for (let i = 0; i < 20 && !isTaken; i++) {
       line.system.read(Infinity)
       line.move()
       await nextTurn()
     }
-    await expect(taken).resolves.toBeUndefined()
+    expect(isTaken).toBe(true)
   })
 
   it('sends nothing for a signal that is aborted, or for wrong options', async () => {

@@ -26,7 +26,7 @@ describe('Waiters', () => {
 
   test('keep nothing of one that times out, and the next gets the value', async () => {
     const waiters = new Waiters<string>()
-    await expect(waiters.wait({ timeoutMs: 1 })).rejects.toMatchObject({ name: 'TimeoutError' })
+    await expect(waiters.wait({ timeoutMs: 0.5 })).rejects.toMatchObject({ name: 'TimeoutError' })
     expect(waiters.size).toBe(0)
     const next = waiters.wait({ timeoutMs: Infinity })
     waiters.resolveFirst('late')
