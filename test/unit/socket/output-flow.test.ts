@@ -129,19 +129,27 @@ describe('more than one write can take', () => {
   })
 
   it('is not written further where the transport has room and the output is not urgent', async () => {
-    const { transport } = await queue(20, {})
+    const twin = await queue(20, {})
+    twin.transport.take(3)
+    const { length } = twin.transport.writes[1] as Buffer
+    const { transport } = await queue(20, { mostPendingBytes: 1 })
     // Of the next write a byte stays behind.
-    transport.mostPendingBytes = 1
-    transport.take(3)
-    const [, next] = transport.writes as [Buffer, Buffer]
-    expect(transport.writes).toHaveLength(2)
-    transport.take(next.length)
-    expect(transport.writes).toHaveLength(3)
-    const [, , last] = transport.writes as [Buffer, Buffer, Buffer]
-    transport.roomBytes = last.length - 1
-    transport.take(0)
-    expect([transport.pendingBytes, transport.writes.length]).toEqual([1, 3])
+    transport.take(3 + length - 1)
+    expect([transport.pendingBytes, transport.writes.length]).toEqual([1, 2])
   })
+
+  it.each([
+    [40_000, 2],
+    [62_000, 3],
+  ])(
+    'is written on where it is urgent, and only while there is room: %i',
+    async (mostPendingBytes, count) => {
+      const { driver, transport } = await queue(0, { mostPendingBytes })
+      // The third makes more than 64 KiB of them; two fit into one write.
+      for (let i = 0; i < 3; i++) driver.send('y'.repeat(30_000))
+      expect(transport.writes).toHaveLength(count)
+    },
+  )
 })
 
 describe('the bytes of a write', () => {
