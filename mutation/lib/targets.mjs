@@ -21,6 +21,9 @@ const NEEDS_OTHERS =
 /** A test that needs a type alone loads nothing for it. */
 const TYPES_ALONE = /^import type [^;]*? from '[^']*'$/gm
 
+/** What makes a whole server takes longest: it comes last, for the mutants that are left. */
+const MAKES_SERVER = /from '.*\/line-server\.js'/
+
 /** @param {string} target `src/frame` or `src/frame/header.ts` @returns {string} `frame`; of a file in src itself, its name */
 export const roomOf = (target) => target.split('/')[1].replace(/\.ts$/, '')
 
@@ -47,7 +50,8 @@ function belongs(file, room) {
 }
 
 /**
- * The quick tests of a room that open no sockets and start no programs: unit tests first, since they are the fastest.
+ * The quick tests of a room that open no sockets and start no programs: unit tests first, since they are the fastest, and those that make
+ * a whole server last.
  * @param {string} root of the project
  * @param {string} room
  * @returns {string[]} files, from the root, with slashes
@@ -57,10 +61,10 @@ export function testsOf(root, room) {
   const files = quick.filter(
     (file) => (belongs(file, room) || (MORE[room] ?? []).includes(file)) && !MILLIONS.includes(file),
   )
-  const silent = files.filter((file) => {
-    const text = readFileSync(path.join(root, file), 'utf8').replaceAll(TYPES_ALONE, '')
-    return !NEEDS_OTHERS.test(text)
-  })
-  const rank = (file) => ['unit', ...BY_NAME].indexOf(file.split('/')[1])
+  const textOf = (file) => readFileSync(path.join(root, file), 'utf8').replaceAll(TYPES_ALONE, '')
+  const silent = files.filter((file) => !NEEDS_OTHERS.test(textOf(file)))
+  const kinds = ['unit', ...BY_NAME]
+  const rank = (file) =>
+    kinds.indexOf(file.split('/')[1]) + (MAKES_SERVER.test(textOf(file)) ? kinds.length : 0)
   return silent.sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))
 }

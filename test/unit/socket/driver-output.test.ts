@@ -222,6 +222,19 @@ describe('what is written before a handler runs', () => {
     expect(transport.texts).toEqual(['p', 'q', 'a', 'b', 'c'])
   })
 
+  it('is nothing while the transport holds bytes, though it has room for what is urgent', async () => {
+    const driven = driveByHand({}, { transport: { roomBytes: 0, mostPendingBytes: 100 } })
+    const { driver, transport } = driven
+    driver.send('x')
+    await nextTurn()
+    let count = 0
+    driven.onEvent = (event) => {
+      if (event.type === 'message') count = transport.writes.length
+    }
+    transport.deliver(ping('p'), text('a'))
+    expect([count, transport.writes.length]).toEqual([1, 1])
+  })
+
   it('is not what was sent in the same turn before a message came', () => {
     const driven = driveByHand()
     const { driver, transport } = driven
