@@ -11,8 +11,8 @@ const MORE = {
   frame: ['test/vectors/rfc6455-5.7.test.ts'],
 }
 
-/** What tries millions of inputs: with each expression counted that takes minutes, and the quick tests notice the same. */
-const MILLIONS = ['test/property/frame-utf8.test.ts']
+/** What tries millions of inputs, or tens of thousands of messages: with each expression counted that takes long, and the quick tests notice the same. */
+const MILLIONS = ['test/property/frame-utf8.test.ts', 'test/unit/socket/many-messages.test.ts']
 
 /** What opens sockets, or starts programs: such a test waits for others, and a program has a copy of the sources. */
 const NEEDS_OTHERS =

@@ -231,33 +231,6 @@ describe('RFC 6455 5.5.3: a pong that arrives before the ping is sent', () => {
   })
 })
 
-describe('a high-water mark of 0', () => {
-  it.each(KINDS)(
-    'does not overflow the stack by 40,000 messages in one read, each answered, paused and resumed: %s',
-    async (kind) => {
-      const driven = drive(kind, { highWaterMarkBytes: 0 }, 'buffer', 16 * 1024 * 1024)
-      const { driver, line } = driven
-      let messageCount = 0
-      driven.onEvent = (event) => {
-        if (event.type !== 'message') return
-        messageCount++
-        if (!driver.send('')) driver.pause()
-      }
-      driven.onDrain = () => {
-        driver.resume()
-      }
-      line.deliver(Buffer.concat(Array.from({ length: 40_000 }, () => text(''))))
-      let frameCount = 0
-      while (frameCount < 40_000) {
-        const read = await readAll(line)
-        expect(read.length).toBeGreaterThan(0)
-        frameCount += read.length / 2
-      }
-      expect([messageCount, frameCount]).toEqual([40_000, 40_000])
-    },
-  )
-})
-
 describe('a connection whose handler for drain always sends more', () => {
   it('gets a message to many of the same turn after what was sent to it before', async () => {
     findDriversBy((member) => member as SocketDriver)

@@ -333,7 +333,9 @@ describe('the order in which an owner is told', () => {
     for (const end of ['terminate', 'lost', 'late'] as const) {
       const driven = driveByHand({ sendTimeoutMs: 1000 }, { transport: { roomBytes: 10 } })
       const { driver, transport } = driven
-      driven.onEvent = (event) => void (event.type === 'closed' && ends.push(event))
+      driven.onEvent = (event) => {
+        if (event.type === 'closed') ends.push(event)
+      }
       driver.send('x'.repeat(98))
       await nextTurn()
       driver.send('y'.repeat(48))

@@ -63,8 +63,9 @@ describe('a message is put off', () => {
     expect(sent((await knownMembers(2, [{}, { blocksOnPeer: false }])).list, 'x')).toBe(false)
     expect(sent((await knownMembers(2, [{ freesAtOnce: false }])).list, 'x')).toBe(false)
     const { list } = members(2)
-    const mixed = [...list, {}] as PlainSocket[]
-    expect([sent(mixed, 'a'), sent(mixed, 'b')]).toEqual([false, false])
+    const mixed: readonly object[] = [...list, {}]
+    const outcomes = ['a', 'b'].map((text) => putOff(mixed, new PreparedMessage(text)))
+    expect(outcomes).toEqual([false, false])
   })
 
   it('up to 16 KiB with its header, and not while a connection of the thread is blocked', async () => {
