@@ -98,7 +98,7 @@ describe('room', () => {
     expect(told).toEqual(['drain'])
     driver.send('y')
     await nextTurn()
-    driver.ping()
+    driver.ping(undefined)
     await nextTurn()
     expect(told).toEqual(['drain'])
     expect(driver.send('x'.repeat(200))).toBe(false)

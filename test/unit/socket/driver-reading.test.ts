@@ -354,7 +354,7 @@ describe('a drain', () => {
     driver.requestDrain()
     expect(told).toEqual([])
     await nextTurn()
-    driver.ping()
+    driver.ping(undefined)
     await nextTurn()
     expect(told).toEqual(['drain'])
   })

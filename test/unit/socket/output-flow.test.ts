@@ -344,7 +344,7 @@ it('the number of sent messages is that of those that were taken', () => {
   const { driver } = driveByHand()
   driver.send('x')
   driver.send('y')
-  driver.ping()
+  driver.ping(undefined)
   expect(driver.flow.messagesSent).toBe(2)
   driver.terminate()
   expect([driver.send('z'), driver.flow.messagesSent]).toEqual([false, 2])
