@@ -135,14 +135,14 @@ describe('Waiters', () => {
 describe('startTimeout', () => {
   it('says how long it took, after what came while the loop was blocked has been read', async () => {
     const order: string[] = []
+    // Blocked: both timers are due at once, and what the first one defers comes before the timeout.
+    setTimeout(() => setImmediate(() => order.push('read')), 5)
     const expired = new Promise<DOMException>((resolve) => {
       startTimeout(5, (error) => {
         order.push('expired')
         resolve(error)
       })
     })
-    // Blocked: both timers are due at once, and what the first one defers comes before the timeout.
-    setTimeout(() => setImmediate(() => order.push('read')), 4)
     const until = performance.now() + 30
     while (performance.now() < until);
     const error = await expired
