@@ -224,10 +224,12 @@ describe('short texts to the same list', () => {
   it('are written at the end of the turn at once: they are queued nowhere before', async () => {
     const made = await knownMembers(2)
     toAll(made.list, 'a')
-    await new Promise<void>((resolve) => {
-      process.nextTick(resolve)
+    let counts: number[] = []
+    process.nextTick(() => {
+      counts = writesOf(made)
     })
-    expect(writesOf(made)).toEqual([1, 1])
+    await nextTurn()
+    expect(counts).toEqual([1, 1])
   })
 
   it('leave with the replies of a handler that sends to all, at the end of the turn', async () => {

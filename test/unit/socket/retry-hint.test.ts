@@ -37,6 +37,17 @@ describe('readRetryHint', () => {
   })
 
   it.each([
+    ['retry-after-ms=0', 0],
+    ['retry-after-ms=7', 7],
+    ['new version; retry-after-ms=1500', 1500],
+    ['; retry-after-ms=10', 10],
+    ['retry-after-ms=5; retry-after-ms=12345678', 12_345_678],
+    ['retry-after-ms=86400000', 86_400_000],
+  ])('finds the time in %p', (reason, ms) => {
+    expect(readRetryHint(reason)).toBe(ms)
+  })
+
+  it.each([
     '',
     'new version',
     'retry-after-ms=',
