@@ -96,7 +96,7 @@ it('are forgotten where the connection is over by then', async () => {
   expect(peers.taken).toEqual([0, 2])
 })
 
-it(`wait up to ${String(MAX_WAITING_BYTES)} bytes: then the oldest are taken at once`, () => {
+it('wait up to MAX_WAITING_BYTES: then the oldest are taken at once', () => {
   const peers = new Peers()
   const bytes = MAX_WAITING_BYTES / 4
   peers.add(0, { ms: MAX_TURN_MS })
