@@ -88,17 +88,21 @@ describe('a write of two pieces', () => {
 })
 
 describe('a message before one that is not copied', () => {
-  it('is taken with it, in one write', async () => {
-    const { driver, transport } = driveByHand()
-    let isTaken = false
-    driver.send('before')
-    void driver.flow.untilTaken({}).then(() => {
-      isTaken = true
-    })
-    driver.send(Buffer.alloc(20_000))
-    await nextTurn()
-    expect([transport.writes.length, transport.hadPayload, isTaken]).toEqual([1, [true], true])
-  })
+  it.each([Infinity, 8])(
+    'is taken with its own bytes, where both leave in one write: room %p',
+    async (roomBytes) => {
+      const { driver, transport } = driveByHand({}, { transport: { roomBytes } })
+      let isTaken = false
+      // With its header 8 bytes.
+      driver.send('before')
+      void driver.flow.untilTaken({}).then(() => {
+        isTaken = true
+      })
+      driver.send(Buffer.alloc(20_000))
+      await nextTurn()
+      expect([transport.writes.length, transport.hadPayload, isTaken]).toEqual([1, [true], true])
+    },
+  )
 })
 
 describe('more than one write can take', () => {
