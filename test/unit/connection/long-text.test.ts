@@ -132,12 +132,15 @@ describe.each(['on', 'off'] as const)('text that is written part by part, HAWSER
     expect(target.readUIntBE(0, 5)).toBe(0)
   })
 
-  test.each(['\u00e9', '\u20ac', '\u{1f4a9}'])('is refused where %p is in it, in the first or the last part', (odd) => {
-    for (const text of [odd + ASCII, ASCII + odd, ASCII.slice(0, PART - 1) + odd + ASCII]) {
-      const target = Buffer.alloc(longTextRoom(text.length, null))
-      expect(writeLongText(text, target, 0, null)).toBe(false)
-    }
-  })
+  test.each(['\u00e9', '\u20ac', '\u{1f4a9}'])(
+    'is refused where %p is in it, in the first or the last part',
+    (odd) => {
+      for (const text of [odd + ASCII, ASCII + odd, ASCII.slice(0, PART - 1) + odd + ASCII]) {
+        const target = Buffer.alloc(longTextRoom(text.length, null))
+        expect(writeLongText(text, target, 0, null)).toBe(false)
+      }
+    },
+  )
 
   test('has room for its own length, and for three bytes for each unit of one part', () => {
     expect([16_385, PART, PART + 1, 1_000_000].map((units) => longTextRoom(units, null))).toEqual([

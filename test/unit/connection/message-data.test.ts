@@ -1,4 +1,9 @@
-import { canBeHeld, controlPayload, viewBytes, type MessageData } from '../../../src/connection/message-data.js'
+import {
+  canBeHeld,
+  controlPayload,
+  viewBytes,
+  type MessageData,
+} from '../../../src/connection/message-data.js'
 import { hex } from '../../helpers/frame-builder.js'
 
 /** 16 bytes, 0 to 15. */

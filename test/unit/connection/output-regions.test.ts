@@ -17,7 +17,11 @@ function appendFrame(queue: WriteQueue, frameBytes: number, fill = 1): void {
 }
 
 /** Fills the slab up to `from` at least, and tells where it is full now. What was taken there is given. */
-function fillSlab(queue: WriteQueue, from: number, to = SLAB): { slab: ArrayBufferLike; end: number; last: Buffer } {
+function fillSlab(
+  queue: WriteQueue,
+  from: number,
+  to = SLAB,
+): { slab: ArrayBufferLike; end: number; last: Buffer } {
   for (;;) {
     appendFrame(queue, 2000, 7)
     const last = queue.take()!
