@@ -132,8 +132,10 @@ describe('the options of one message', () => {
 
 describe('the options of one message that are no plain object', () => {
   class Options {
+    static isCompressed = false
+
     get compress(): boolean {
-      return false
+      return Options.isCompressed
     }
   }
 

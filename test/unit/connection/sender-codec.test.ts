@@ -40,7 +40,7 @@ describe('a message that is encoded', () => {
 describe('a prepared message where the codec encodes for each connection alone', () => {
   test('is encoded for each, and goes out as it is where the message says so', () => {
     const codec = Object.assign(new ControlledCodec(), { shared: null })
-    const sender = new Sender(false, codec as unknown as ControlledCodec, IDLE)
+    const sender = new Sender(false, codec, IDLE)
     sender.sendPrepared(new PreparedMessage('aaaaaaaa'))
     sender.sendPrepared(new PreparedMessage('aaaaaaaa', { compress: false }))
     expect(take(sender).map(({ rsv1, payload }) => [rsv1, payload.toString('latin1')])).toEqual([
