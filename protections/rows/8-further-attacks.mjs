@@ -267,15 +267,46 @@ export default {
       to: '    this.lossError = initiator === undefined ? null : error\n',
     },
     {
-      row: 'a reset right behind the request is told to onError',
+      row: 'a reset during the upgrade is told to onError',
       test: [
         'test/integration/server-open.test.ts',
-        'reports the reset to onError before onClose, %s',
-        'by the handle',
+        'reports to onError before onClose what came during its upgrade',
+        BY_HANDLE,
       ],
       file: 'src/socket/socket-driver.ts',
       from: '    if (this.transport.isDestroyed) this.loseTransport(failureOf(this.transport))\n',
       to: '    if (this.transport.isDestroyed) this.loseTransport()\n',
+    },
+    {
+      row: 'a peer that resets its connection does not escape the quotas of its address',
+      test: [
+        'test/integration/server-open.test.ts',
+        'right behind its request is not asked about: it has no address that would count',
+        BY_HANDLE,
+      ],
+      file: 'src/server/upgrade.ts',
+      from: "    if (this.remoteAddress === '' && !this.isLocal()) {\n",
+      to: "    if (this.remoteAddress === '' && this.isLocal()) {\n",
+    },
+    {
+      row: 'connections that come together leave the others their turns',
+      test: [
+        'test/integration/first-turns.test.ts',
+        'opens them two in a turn at most where each takes all of its time',
+      ],
+      file: 'src/server/first-turns.ts',
+      from: '    if (this.waiting.size === 0 && this.hasTime) {\n',
+      to: '    if (this.waiting.size === 0) {\n',
+    },
+    {
+      row: 'first bytes that wait for their turn are bounded',
+      test: [
+        'test/unit/server/first-turns.test.ts',
+        'wait up to MAX_WAITING_BYTES: then the oldest are taken at once',
+      ],
+      file: 'src/server/first-turns.ts',
+      from: '    while (this.waitingBytes > MAX_WAITING_BYTES) this.takeOldest()\n',
+      to: '',
     },
     {
       row: 'a line that goes silent at any byte ends both ends, also where nothing waits to be sent',

@@ -182,7 +182,7 @@ export class HttpUpgrade extends Upgrade {
     }
     new EarlierAnswers(this.duplex, this.incoming, owed, this.dueAt, (early) => {
       if (early === null) {
-        this.lostBeforeTurn()
+        this.lostBeforeDecision()
         return
       }
       if (early.length > 0) this.head = Buffer.concat([this.head, early])

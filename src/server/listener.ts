@@ -160,7 +160,7 @@ export class Listener {
   }
 
   private get awaitedRequests(): number {
-    return (this.direct?.silentCount ?? 0) + this.deadlines.waitingCount
+    return (this.direct?.waitingCount ?? 0) + this.deadlines.waitingCount
   }
 
   private get acceptedCount(): number {
