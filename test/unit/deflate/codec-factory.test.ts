@@ -81,6 +81,17 @@ describe('what a codec keeps by what both ends agreed to (RFC 7692 section 7.1.1
     codec.close()
   })
 
+  test('what encodes for many is the same for all codecs of the same window, and knows no message before', () => {
+    const codecs = factory('server', true)
+    const [one, other] = [codecs.createCodec(TAKEOVER), codecs.createCodec(NO_TAKEOVER)]
+    const small = codecs.createCodec({ ...TAKEOVER, serverMaxWindowBits: 9 })
+    expect(one.shared).toBe(other.shared)
+    expect(small.shared).not.toBe(one.shared)
+    const { length } = bytes(one.shared.encode(message))
+    for (let i = 0; i < 3; i++) expect(bytes(one.shared.encode(message))).toHaveLength(length)
+    for (const codec of [one, other, small]) codec.close()
+  })
+
   test('one decompressor serves all that keep nothing, of every server and client', async () => {
     const made = await madeStreams('createInflateRaw', () => {
       for (const role of ['server', 'client', 'server'] as const) {
@@ -141,6 +152,21 @@ describe.each(WAYS)('what encode and decode are given, by %s', (_, usesHandles) 
       expectBytes(client.decode(payload, never, MAX) as DecodeResult, Buffer.from(text))
     }
     close()
+  })
+
+  test('is decompressed at once up to asyncThresholdBytes, as compressed', async () => {
+    const payload = bytes(factory('client', usesHandles).createCodec(NO_TAKEOVER).deflate(message))
+    for (const missing of [0, 1]) {
+      const asyncThresholdBytes = payload.length - missing
+      const codec = factory('server', usesHandles, { asyncThresholdBytes }).createCodec(NO_TAKEOVER)
+      const result = await new Promise<DecodeResult>((decoded) => {
+        const atOnce = codec.decode(payload, { decoded }, MAX)
+        expect(atOnce === 'later').toBe(missing === 1)
+        if (atOnce !== 'later') decoded(atOnce)
+      })
+      expectBytes(result, message)
+      codec.close()
+    }
   })
 
   test('is left as it is where the caller does not want it compressed', () => {

@@ -56,3 +56,19 @@ describe('a job that is cancelled (RFC 7692 section 7.2.2)', () => {
     expect([streams, writes]).toEqual([1, 0])
   })
 })
+
+test('a message that is too big for its limit makes one stream, which gives no more than a chunk', async () => {
+  const large = bytes(new Deflater(SHAPE, false).deflate(Buffer.alloc(5_000_000, 'abc'), false))
+  let output = 0
+  const streams = await madeStreams('createInflateRaw', async (made) => {
+    const result = await new Promise((resolve) => {
+      inflateLater(large, 1000, NO_HISTORY, resolve)
+      const [stream] = made as [InflateRaw]
+      stream.on('data', (chunk: Buffer) => (output += chunk.length))
+    })
+    expect(result).toMatchObject({ code: 'HAWSER_MESSAGE_TOO_BIG' })
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  })
+  expect(streams).toHaveLength(1)
+  expect(output).toBeLessThanOrEqual(CHUNK_BYTES)
+})
