@@ -154,6 +154,23 @@ describe.each(WAYS)('what encode and decode are given, by %s', (_, usesHandles) 
     close()
   })
 
+  test('is text that lasts on the thread pool, whatever text is encoded meanwhile', async () => {
+    const one = factory('server', usesHandles, { asyncThresholdBytes: 1500 }).createCodec(NO_TAKEOVER)
+    const kept = new Promise<string>((resolve) => {
+      const encoded = (_payload: Uint8Array | null, bytesOfText: Uint8Array): void => {
+        resolve(Buffer.from(bytesOfText).toString())
+      }
+      expect(one.encode('a'.repeat(1600), { encoded })).toBe('later')
+    })
+    for (const asyncThresholdBytes of [1600, 4799, 4800, Infinity]) {
+      const other = factory('server', usesHandles, { asyncThresholdBytes }).createCodec(NO_TAKEOVER)
+      expect(other.encode('b'.repeat(1600), never)).toBeInstanceOf(Uint8Array)
+      other.close()
+    }
+    expect(await kept).toBe('a'.repeat(1600))
+    one.close()
+  })
+
   test('is decompressed at once up to asyncThresholdBytes, as compressed', async () => {
     const payload = bytes(factory('client', usesHandles).createCodec(NO_TAKEOVER).deflate(message))
     for (const missing of [0, 1]) {
