@@ -106,6 +106,9 @@ describe('compression and decompression by native handles', () => {
     const copy = Buffer.from(first)
     expect(deflater.deflate(two, false)!.buffer).toBe(first.buffer)
     expectBytes(shared.inflate(copy, 1000, NO_HISTORY), one)
+    const small = bytes(deflater.deflate(json(10_000), false))
+    const [before, after] = [1, 2].map(() => shared.inflate(small, 10_000, NO_HISTORY) as Uint8Array)
+    expect(after!.buffer).toBe(before!.buffer)
 
     const large = bytes(deflater.deflate(Buffer.alloc(100_000, 'abc'), false))
     const inflated = shared.inflate(large, 100_000, NO_HISTORY) as Uint8Array
@@ -166,6 +169,18 @@ describe('compression and decompression by native handles', () => {
 })
 
 describe('decompression by documented calls', () => {
+  test.each([0, 1, 3, 4, 7, 8, 500])('takes one call for a whole message of %d bytes', (length) => {
+    const message = json(length)
+    const payload = deflateRawSync(message, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4)
+    const call = jest.spyOn(zlib, 'inflateRawSync')
+    try {
+      expectBytes(new SharedInflater(false).inflate(payload, 1000, NO_HISTORY), message)
+      expect(call).toHaveBeenCalledTimes(1)
+    } finally {
+      call.mockRestore()
+    }
+  })
+
   test('never makes more than the limit and a mark, however much a message would inflate to', () => {
     const bomb = deflateRawSync(Buffer.alloc(5_000_000), { finishFlush: constants.Z_SYNC_FLUSH })
     const call = jest.spyOn(zlib, 'inflateRawSync')
