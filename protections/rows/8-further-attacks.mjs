@@ -267,15 +267,58 @@ export default {
       to: '    this.lossError = initiator === undefined ? null : error\n',
     },
     {
-      row: 'a reset right behind the request is told to onError',
+      row: 'a reset during the upgrade is told to onError',
       test: [
         'test/integration/server-open.test.ts',
-        'reports the reset to onError before onClose, %s',
-        'by the handle',
+        'reports a reset during its upgrade to onError before onClose',
+        BY_HANDLE,
       ],
       file: 'src/socket/socket-driver.ts',
       from: '    if (this.transport.isDestroyed) this.loseTransport(failureOf(this.transport))\n',
       to: '    if (this.transport.isDestroyed) this.loseTransport()\n',
+    },
+    {
+      row: 'a peer that resets its connection right behind its request is not asked about',
+      test: [
+        'test/integration/server-open.test.ts',
+        'right behind its request is not asked about: it has no address that would count',
+        BY_HANDLE,
+      ],
+      file: 'src/server/direct-upgrade.ts',
+      from: "    if (this.remoteAddress !== '') {\n",
+      to: '    {\n',
+    },
+    {
+      row: 'connections that come together leave the others their turns',
+      test: [
+        'test/integration/first-turns.test.ts',
+        'opens them two in a turn at most where each takes all of its time',
+      ],
+      file: 'src/server/first-turns.ts',
+      from: '    if (isFirst || (this.count === 0 && this.hasTime)) {\n',
+      to: '    if (isFirst || this.count === 0) {\n',
+    },
+    {
+      row: 'a connection that waited for its turn is read again',
+      test: [
+        'test/integration/first-turns.test.ts',
+        'loses nothing of what came with a head, and after it, while it waited',
+      ],
+      file: 'src/server/direct-upgrade.ts',
+      from: '    this.acceptor.sort(this.handle, bytes, startedAt + waitedMs, waitsSince === null)\n',
+      to: '    this.acceptor.sort(this.handle, bytes, startedAt + waitedMs, true)\n',
+      fails: 'hang',
+      because: 'what is not read is waited for in vain',
+    },
+    {
+      row: 'first bytes that wait for their turn are bounded',
+      test: [
+        'test/unit/server/first-turns.test.ts',
+        'wait up to MAX_WAITING_BYTES: then the oldest are taken at once',
+      ],
+      file: 'src/server/first-turns.ts',
+      from: '    while (this.waitingBytes > MAX_WAITING_BYTES) this.takeOldest()\n',
+      to: '',
     },
     {
       row: 'a line that goes silent at any byte ends both ends, also where nothing waits to be sent',

@@ -18,6 +18,7 @@ import { monotonicNow, timerWheel, type Timed } from '../transport/timer-wheel.j
 import type { Transport, TransportOwner } from '../transport/transport.js'
 import type { ServerCore } from './server-core.js'
 import { EarlyData } from './early-data.js'
+import { FirstTurns, type FirstBytes } from './first-turns.js'
 import { Upgrade } from './upgrade.js'
 
 const NO_BYTES = new Uint8Array(0)
@@ -112,7 +113,12 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
 
   /** The request is the first of its connection. */
   protected takeTurn(): void {
-    this.turnCame()
+    if (this.remoteAddress !== '') {
+      this.turnCame()
+      return
+    }
+    this.lostBeforeTurn()
+    this.destroy()
   }
 
   protected watch(): void {
@@ -122,7 +128,7 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
 
   protected writeAccept(head: string): Transport {
     const { transport } = this
-    // It reads on, or what came was too much: the driver gets what is received from the end of this turn on.
+    // The driver gets what is received from the end of this turn on.
     transport.write(Buffer.from(head, 'latin1'))
     return transport
   }
@@ -142,12 +148,14 @@ function scanRequest(bytes: Buffer, maxHeaderBytes: number): WholeRequest | null
   return { head: scanner.head, length: bytes.length - scanner.rest.length }
 }
 
-/** A connection on which nothing was received yet. It has no socket and no stream: its first bytes decide which. */
-class SilentConnection implements FirstReader, Timed {
+/** A connection that has no socket and no stream: its first bytes decide which it gets. */
+class SilentConnection implements FirstReader, FirstBytes, Timed {
   timerSlot = -1
   readonly startedAt = monotonicNow()
   private readonly acceptor: DirectAccept
   private readonly handle: FreshHandle
+  /** Since when its first bytes wait for their turn; null: they do not, and it reads. */
+  private waitsSince: number | null = null
 
   constructor(acceptor: DirectAccept, handle: FreshHandle) {
     this.acceptor = acceptor
@@ -157,11 +165,24 @@ class SilentConnection implements FirstReader, Timed {
   read(bytes: Buffer | null): void {
     // An empty read means nothing.
     if (bytes?.length === 0) return
-    const { handle } = this
     this.acceptor.forget(this)
     // Without bytes there was no request to answer.
-    if (bytes === null) closeFresh(handle)
-    else this.acceptor.sort(handle, bytes, this.startedAt)
+    if (bytes === null) closeFresh(this.handle)
+    else this.acceptor.turns.add(this, bytes)
+  }
+
+  wait(): boolean {
+    this.waitsSince = monotonicNow()
+    if (stopFirstRead(this.handle)) return true
+    closeFresh(this.handle)
+    return false
+  }
+
+  take(bytes: Buffer): void {
+    const { startedAt, waitsSince } = this
+    // The time of the handshake is the peer's: it does not run while the bytes wait here.
+    const waitedMs = waitsSince === null ? 0 : monotonicNow() - waitsSince
+    this.acceptor.sort(this.handle, bytes, startedAt + waitedMs, waitsSince === null)
   }
 
   timeIsUp(): void {
@@ -183,7 +204,10 @@ export class DirectAccept {
   private readonly server: NetServer
   private readonly core: ServerCore
   private readonly deadlines: HandshakeDeadlines
+  /** Connections on which nothing was received. */
   private readonly silent = new Set<SilentConnection>()
+  /** Connections whose first bytes wait for their turn. */
+  readonly turns = new FirstTurns()
   private giveToServer: ((handle: FreshHandle) => void) | null = null
   /** How many connections were accepted. */
   accepted = 0
@@ -206,8 +230,9 @@ export class DirectAccept {
     return this.giveToServer !== null
   }
 
-  /** Closes the connections on which nothing was received. */
+  /** Closes the connections on which nothing was received. Those that wait for their turn get it at once. */
   close(): void {
+    this.turns.finish()
     for (const connection of [...this.silent]) connection.close()
   }
 
@@ -216,8 +241,11 @@ export class DirectAccept {
     this.silent.delete(connection)
   }
 
-  /** Decides by the first bytes of a connection: an upgrade, or a connection for the HTTP server. */
-  sort(handle: FreshHandle, bytes: Buffer, startedAt: number): void {
+  /**
+   * Decides by the first bytes of a connection: an upgrade, or a connection for the HTTP server.
+   * @param isReading whether the handle reads still
+   */
+  sort(handle: FreshHandle, bytes: Buffer, startedAt: number, isReading: boolean): void {
     const { maxHeaderBytes } = this.core.options.limits
     const whole =
       readWholeRequest(bytes, maxHeaderBytes, DEFAULT_MAX_HEADER_COUNT) ?? scanRequest(bytes, maxHeaderBytes)
@@ -226,7 +254,7 @@ export class DirectAccept {
       // node:http rejects a second Content-Length, even if both are 0: so does Hawser.
       if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
         // It goes on reading: to stop and to begin again costs two calls of the system, and nothing arrives in this turn.
-        const transport = new HandleTransport(handle, null, true)
+        const transport = new HandleTransport(handle, null, isReading)
         const early = whole.length === bytes.length ? NO_BYTES : bytes.subarray(whole.length)
         new DirectUpgrade(this.core, request.target, transport, early, startedAt).start(request)
         return
@@ -236,9 +264,9 @@ export class DirectAccept {
     else closeFresh(handle)
   }
 
-  /** How many connections have sent nothing yet. */
-  get silentCount(): number {
-    return this.silent.size
+  /** How many connections were accepted, and are not sorted yet. */
+  get waitingCount(): number {
+    return this.silent.size + this.turns.count
   }
 
   private admit(handle: FreshHandle): void {

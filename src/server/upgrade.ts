@@ -122,8 +122,9 @@ export abstract class Upgrade implements Timed {
     this.checkOrigin(route as ServedRoute, request as UpgradeRequest)
   }
 
-  /** Called when the connection is over before its turn came. */
+  /** Called when the connection is over before its turn came, or has no address any more: no quota can count it, nobody waits for an answer. */
   protected lostBeforeTurn(): void {
+    this.isOver = true
     this.countRejected(null, null)
   }
 

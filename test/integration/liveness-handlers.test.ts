@@ -2,6 +2,7 @@
 /** docs/backpressure.md, "Situations": handlers that wait. */
 import { ConnectionClosedError } from '../../src/index.js'
 import { ENDS, gate, join, KIB, open, pause, stopAll, until } from '../helpers/liveness.js'
+import { steadily } from '../helpers/steady-peer.js'
 
 // Most of these tests wait most of the time: several at once.
 afterAll(stopAll)
@@ -50,7 +51,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'a handler that never returns: the inbox stays within its bounds, and TCP slows the peer down',
-    async () => {
+    steadily(250, async () => {
       let handled = 0
       const { socket, peer, ended } = await open(
         end,
@@ -73,12 +74,13 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(info.droppedMessages).toBeGreaterThanOrEqual(10)
       expect(info.droppedMessages).toBeLessThanOrEqual(10 + 256 / 10 + 1)
       expect(handled).toBe(1)
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
     'a handler that never returns: an operation that gets its signal never outlives the connection',
-    async () => {
+    steadily(250, async () => {
       const log: string[] = []
       const { peer, ended } = await open(end, {
         onTextMessage: async ({ signal }) => {
@@ -94,7 +96,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       await ended()
       expect(performance.now() - startedAt).toBeLessThan(8_000)
       expect(log).toEqual(['handler is done', 'onClose'])
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
@@ -145,17 +148,21 @@ describe.each(ENDS)('%s, %s', (...end) => {
     expect(await socket.closed).toEqual(info)
   })
 
-  it.concurrent('`onOpen` that waits: a close that it awaits itself is done at once', async () => {
-    const { opened: closed, open: tell } = gate<unknown>()
-    const startedAt = performance.now()
-    const { peer, ended } = await open(end, {
-      onOpen: async (socket) => tell(await socket.close(1000)),
-    })
-    peer.readAll()
-    expect(await closed).toMatchObject({ code: 1000, wasClean: true, initiator: 'local' })
-    await ended()
-    expect(performance.now() - startedAt).toBeLessThan(5_000)
-  })
+  it.concurrent(
+    '`onOpen` that waits: a close that it awaits itself is done at once',
+    steadily(250, async () => {
+      const { opened: closed, open: tell } = gate<unknown>()
+      const startedAt = performance.now()
+      const { peer, ended } = await open(end, {
+        onOpen: async (socket) => tell(await socket.close(1000)),
+      })
+      peer.readAll()
+      expect(await closed).toMatchObject({ code: 1000, wasClean: true, initiator: 'local' })
+      await ended()
+      expect(performance.now() - startedAt).toBeLessThan(5_000)
+    }),
+    60_000,
+  )
 
   it.concurrent(
     '`onOpen` that waits: a peer that is gone is noticed, by a reset and by its silence',

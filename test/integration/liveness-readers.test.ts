@@ -55,7 +55,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'stalled: a peer that takes a byte now and then, and pings all the time, is cut within sendTimeoutMs',
-    async () => {
+    steadily(250, async () => {
       const { socket, peer, journal, ended } = await open(end, {}, { sendTimeoutMs: 300 })
       peer.do({ do: 'read', bytes: 1, everyMs: 30 })
       peer.do({ do: 'send', frames: [{ op: 9, text: 'alive' }], count: 0, everyMs: 30 })
@@ -70,7 +70,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
       expect(info.unsentBytes).toBeGreaterThan(512 * KIB)
       expect(info.unsentBytes).toBeLessThanOrEqual(MIB + 14)
       expect(socket.readyState).toBe(3)
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(
@@ -109,7 +110,7 @@ describe.each(ENDS)('%s, %s', (...end) => {
 
   it.concurrent(
     'never reads: the peer is cut within sendTimeoutMs, and its memory stays within the bound until then',
-    async () => {
+    steadily(250, async () => {
       const block = Buffer.alloc(64 * KIB)
       const { socket, journal, ended, server } = await open(
         end,
@@ -135,7 +136,8 @@ describe.each(ENDS)('%s, %s', (...end) => {
         await until('the connection is counted', () => server.stats().connections === 0)
         expect(server.stats()).toMatchObject({ bytesUnsent: info.unsentBytes, messagesDropped: 0 })
       }
-    },
+    }),
+    60_000,
   )
 
   it.concurrent(

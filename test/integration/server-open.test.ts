@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { inspect } from 'node:util'
-import { connect, WebSocketServer, type ServerService } from '../../src/index.js'
+import { accept, connect, WebSocketServer, type ServerService } from '../../src/index.js'
+import { until } from '../helpers/liveness.js'
 import { requestHead } from '../helpers/raw-peer.js'
+import { KEEPS_BYTES_BEFORE_RESET } from '../helpers/systems.js'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -176,16 +178,32 @@ describe('wrong arguments are refused', () => {
   })
 })
 
-describe('A connection that is reset right behind its request,', () => {
-  test.each([
-    ['by the handle', true],
-    ['by the stream', false],
-  ])('reports the reset to onError before onClose, %s', async (_, directIo) => {
+/** A connection to a server, with a request that is sent and a reset that comes at a call. */
+async function resettable(
+  server: WebSocketServer,
+): Promise<{ send: () => void; reset: () => void; port: number }> {
+  const { port } = await server.listen(0, '127.0.0.1')
+  const peer = connectTcp(port, '127.0.0.1')
+  await once(peer, 'connect')
+  return { send: () => void peer.write(requestHead('/')), reset: () => void peer.resetAndDestroy(), port }
+}
+
+describe.each([
+  ['by the handle', true],
+  ['by the stream', false],
+])('A connection that is reset, %s,', (_, directIo) => {
+  it('reports a reset during its upgrade to onError before onClose', async () => {
     const heard: string[] = []
     const server = new WebSocketServer({ directIo })
     cleanups.push(() => server.close({ timeoutMs: 100 }))
+    let reset = (): void => undefined
     const closed = new Promise<void>((resolve) => {
       server.route('/', {
+        // The 101 cannot be written.
+        onUpgrade: () => {
+          reset()
+          return accept()
+        },
         onOpen: () => void heard.push('open'),
         onError: (__, error) => void heard.push((error as { readonly code?: string }).code ?? error.message),
         onClose: (__, { code }) => {
@@ -194,13 +212,34 @@ describe('A connection that is reset right behind its request,', () => {
         },
       })
     })
-    const { port } = await server.listen(0, '127.0.0.1')
-    const peer = connectTcp(port, '127.0.0.1')
-    await once(peer, 'connect')
-    // The server finds both at once: it reads the request, and cannot write the 101.
-    peer.write(requestHead('/'))
-    peer.resetAndDestroy()
+    const peer = await resettable(server)
+    reset = peer.reset
+    peer.send()
     await closed
     expect(heard).toEqual(['open', 'HAWSER_TRANSPORT', 'closed 1006'])
+  })
+
+  if (!KEEPS_BYTES_BEFORE_RESET) return
+  it('right behind its request is not asked about: it has no address that would count', async () => {
+    const heard: string[] = []
+    const server = new WebSocketServer({
+      directIo,
+      handshakeQuotas: { perSecond: 1, perSecondPerAddress: 1 },
+    })
+    cleanups.push(() => server.close({ timeoutMs: 100 }))
+    server.route('/', {
+      onUpgrade: () => (heard.push('upgrade'), accept()),
+      onOpen: () => void heard.push('open'),
+    })
+    const peer = await resettable(server)
+    // The server finds both at once.
+    peer.send()
+    peer.reset()
+    const count = (): number => server.stats().rejectedUpgrades + server.stats().opened
+    await until('the upgrade is decided', () => count() === 1)
+    expect([heard, server.stats().rejectedUpgrades]).toEqual([[], 1])
+    // It took nothing from the quota of all.
+    await (await connect(`ws://127.0.0.1:${String(peer.port)}`)).close()
+    expect(heard).toEqual(['upgrade', 'open'])
   })
 })
