@@ -78,10 +78,7 @@ export class Deflater {
    */
   deflate(message: Uint8Array, keepContext: boolean): Uint8Array | null {
     if (this.#handle === null) return deflateByCall(message, this.#parameters)
-    if (!keepContext || this.#isStale) {
-      this.#handle.reset()
-      this.#isStale = false
-    }
+    if (!keepContext || this.#isStale) this.#handle.reset()
     const payload = deflateThrough(this.#handle, message)
     this.#isStale = payload === null
     return payload

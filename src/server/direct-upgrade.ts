@@ -113,7 +113,12 @@ export class DirectUpgrade extends Upgrade implements TransportOwner {
 
   /** The request is the first of its connection. */
   protected takeTurn(): void {
-    this.turnCame()
+    if (this.remoteAddress !== '') {
+      this.turnCame()
+      return
+    }
+    this.lostBeforeTurn()
+    this.destroy()
   }
 
   protected watch(): void {
@@ -149,7 +154,8 @@ class SilentConnection implements FirstReader, FirstBytes, Timed {
   readonly startedAt = monotonicNow()
   private readonly acceptor: DirectAccept
   private readonly handle: FreshHandle
-  private isReading = true
+  /** Since when its first bytes wait for their turn; null: they do not, and it reads. */
+  private waitsSince: number | null = null
 
   constructor(acceptor: DirectAccept, handle: FreshHandle) {
     this.acceptor = acceptor
@@ -166,14 +172,17 @@ class SilentConnection implements FirstReader, FirstBytes, Timed {
   }
 
   wait(): boolean {
-    this.isReading = false
+    this.waitsSince = monotonicNow()
     if (stopFirstRead(this.handle)) return true
     closeFresh(this.handle)
     return false
   }
 
   take(bytes: Buffer): void {
-    this.acceptor.sort(this.handle, bytes, this.startedAt, this.isReading)
+    const { startedAt, waitsSince } = this
+    // The time of the handshake is the peer's: it does not run while the bytes wait here.
+    const waitedMs = waitsSince === null ? 0 : monotonicNow() - waitsSince
+    this.acceptor.sort(this.handle, bytes, startedAt + waitedMs, waitsSince === null)
   }
 
   timeIsUp(): void {
@@ -197,7 +206,7 @@ export class DirectAccept {
   private readonly deadlines: HandshakeDeadlines
   /** Connections on which nothing was received. */
   private readonly silent = new Set<SilentConnection>()
-  /** Those whose first bytes were. */
+  /** Connections whose first bytes wait for their turn. */
   readonly turns = new FirstTurns()
   private giveToServer: ((handle: FreshHandle) => void) | null = null
   /** How many connections were accepted. */
@@ -221,7 +230,7 @@ export class DirectAccept {
     return this.giveToServer !== null
   }
 
-  /** Closes the connections on which nothing was received. The others get their answers. */
+  /** Closes the connections on which nothing was received. Those that wait for their turn get it at once. */
   close(): void {
     this.turns.finish()
     for (const connection of [...this.silent]) connection.close()
@@ -255,7 +264,7 @@ export class DirectAccept {
     else closeFresh(handle)
   }
 
-  /** How many connections have no answer, and no HTTP server either. */
+  /** How many connections were accepted, and are not sorted yet. */
   get waitingCount(): number {
     return this.silent.size + this.turns.count
   }

@@ -1,4 +1,5 @@
 import { IncomingMessage, type Server as HttpServer } from 'node:http'
+import { Socket as NetSocket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { HandshakeError, InvalidStateError } from '../errors.js'
@@ -146,7 +147,7 @@ export class HttpUpgrade extends Upgrade {
   override isLocal(): boolean {
     // A socket that was reset still knows its own address.
     const { remoteAddress, localAddress } = this.socket
-    return remoteAddress === undefined && localAddress === undefined && !this.duplex.destroyed
+    return (remoteAddress ?? '') === '' && (localAddress ?? '') === '' && !this.duplex.destroyed
   }
 
   get secure(): boolean {
@@ -177,17 +178,28 @@ export class HttpUpgrade extends Upgrade {
     ;(this.duplex as Takable)[TAKEN] = true
     const owed = owedAnswer(this.duplex, this.incoming)
     if (owed === null) {
-      this.turnCame()
+      this.checkAddress()
       return
     }
     new EarlierAnswers(this.duplex, this.incoming, owed, this.dueAt, (early) => {
       if (early === null) {
-        this.lostBeforeDecision()
+        this.lostBeforeTurn()
         return
       }
       if (early.length > 0) this.head = Buffer.concat([this.head, early])
-      this.turnCame()
+      this.checkAddress()
     })
+  }
+
+  private checkAddress(): void {
+    // Of a stream of the application's own nothing is known.
+    const wasReset = this.remoteAddress === '' && this.duplex instanceof NetSocket && !this.isLocal()
+    if (!wasReset) {
+      this.turnCame()
+      return
+    }
+    this.lostBeforeTurn()
+    this.destroy()
   }
 
   protected override isLeftToOthers(path: string | null): boolean {

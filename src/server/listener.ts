@@ -142,6 +142,8 @@ export class Listener {
   async lastRequests(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs
     while (this.awaitedRequests > 0 && performance.now() < deadline) await sleep(LAST_REQUESTS_LOOK_MS)
+    // What was received in time is answered.
+    this.direct?.turns.finish()
   }
 
   /**
@@ -172,7 +174,7 @@ export class Listener {
     const first = this.acceptedCount
     // From the first turn on the loop polls once between two of them, and accepts one connection or all of them.
     await nextTurn()
-    for (let turns = 0; this.own?.listening === true; turns++) {
+    for (let turns = 0; this.own?.listening === true;) {
       const before = this.acceptedCount
       const startedAt = performance.now()
       await nextTurn()
@@ -181,6 +183,8 @@ export class Listener {
       // What came to the queue while a long turn was busy with other things is not seen.
       const isShort = performance.now() - startedAt < SHORT_TURN_MS || turns > MAX_LONG_TURNS
       if (accepted === before && isShort) return
+      // Turns are long while connections that came together have theirs: those are bounded by their number.
+      if ((this.direct?.turns.count ?? 0) === 0) turns++
     }
   }
 

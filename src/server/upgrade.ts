@@ -105,11 +105,6 @@ export abstract class Upgrade implements Timed {
   /** Called when all earlier requests of the connection are answered: the address of the client, and the limits. */
   protected turnCame(): void {
     const { core, route, request } = this
-    // A connection that was reset has no address any more that it would count for, and nobody waits for the answer.
-    if (this.remoteAddress === '' && !this.isLocal()) {
-      this.lostBeforeDecision()
-      return
-    }
     const client = core.clientOf(this, request?.headers ?? this.malformedHeaders)
     if (client === null) {
       this.rejectBeforeDecision(new HandshakeError('HAWSER_UPGRADE_FAILED'))
@@ -127,10 +122,10 @@ export abstract class Upgrade implements Timed {
     this.checkOrigin(route as ServedRoute, request as UpgradeRequest)
   }
 
-  protected lostBeforeDecision(): void {
+  /** Called when the connection is over before its turn came, or has no address any more: no quota can count it, nobody waits for an answer. */
+  protected lostBeforeTurn(): void {
     this.isOver = true
     this.countRejected(null, null)
-    this.destroy()
   }
 
   /**

@@ -5,7 +5,7 @@ import { monotonicNow } from './timer-wheel.js'
 const KEPT_PER_COST = 20
 /**
  * A long table is good for half as long, and for a second at most, as a peer that stalls is found late by that: while one may stall, a
- * tenth of the time is spent on it, a sixth with 30,000 rows.
+ * tenth of the time is spent on it, up to a quarter with 30,000 rows.
  */
 const LONG_KEPT_PER_COST = 10
 const MAX_LONG_KEPT_MS = 1_000

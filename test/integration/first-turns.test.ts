@@ -4,6 +4,7 @@ import { accept, WebSocketServer, type ServerOptions, type ServerService } from 
 import { handleKit } from '../../src/native/socket-handle.js'
 import { MAX_TURN_MS } from '../../src/server/first-turns.js'
 import { frame, KEY, OP } from '../helpers/frame-builder.js'
+import { until } from '../helpers/liveness.js'
 import { openRaw, requestHead, type RawPeer } from '../helpers/raw-peer.js'
 
 const masked = (text: string): Buffer => frame({ opcode: OP.TEXT, payload: text, key: KEY })
@@ -64,20 +65,24 @@ it('opens them two in a turn at most where each takes all of its time', async ()
 })
 
 it('loses nothing of what came with a head, and after it, while it waited', async () => {
-  const { peers } = await serve({ onMessage: (_, message) => message })
+  const { server, peers } = await serve({ onMessage: (_, message) => message })
   for (const [i, peer] of peers.entries()) {
     peer.write(Buffer.concat([Buffer.from(requestHead()), masked(`first of ${String(i)}`)]))
-    peer.write(masked(`second of ${String(i)}`))
   }
+  // Some are open, and the others wait.
+  await until('the first are open', () => server.connectionCount > 2)
+  for (const [i, peer] of peers.entries()) peer.write(masked(`second of ${String(i)}`))
   for (const [i, peer] of peers.entries()) {
     expect((await peer.readHead()).status).toBe(101)
     expect((await peer.readFrame()).text).toBe(`first of ${String(i)}`)
     expect((await peer.readFrame()).text).toBe(`second of ${String(i)}`)
   }
+  for (const [i, peer] of peers.entries()) peer.write(masked(`third of ${String(i)}`))
+  for (const [i, peer] of peers.entries()) expect((await peer.readFrame()).text).toBe(`third of ${String(i)}`)
 })
 
 it('answers what is not an upgrade, or only a part of one, as ever', async () => {
-  const { peers } = await serve()
+  const { server, peers } = await serve()
   const head = requestHead()
   const [plain, half, wrong, reset, ended] = peers.splice(-5) as [RawPeer, RawPeer, RawPeer, RawPeer, RawPeer]
   for (const peer of peers) peer.write(head)
@@ -94,6 +99,8 @@ it('answers what is not an upgrade, or only a part of one, as ever', async () =>
   half.write(head.slice(30))
   expect((await half.readHead()).status).toBe(101)
   expect((await ended.readHead()).status).toBe(101)
+  // The plain request is no upgrade.
+  await until('the reset is noticed', () => server.stats().rejectedUpgrades + server.stats().closed >= 2)
 })
 
 it.each([

@@ -72,4 +72,16 @@ describe('the queue before the thread pool', () => {
     finish('c')
     expect(queue.running).toBe(0)
   })
+
+  test('a job that cannot be ended early goes on when it is cancelled, and its result is not wanted', () => {
+    const queue = new JobQueue(1)
+    let finish: () => boolean = () => true
+    const cancel = queue.add((finished) => {
+      finish = finished
+    })
+    cancel()
+    expect(queue.running).toBe(1)
+    expect(finish()).toBe(false)
+    expect(queue.running).toBe(0)
+  })
 })

@@ -23,6 +23,18 @@ describe('a copy', () => {
     )
   })
 
+  test('that is short lies right behind the one before, whatever is allocated between the two', () => {
+    let neighbours = 0
+    for (let i = 0; i < 400; i++) {
+      const first = copyOwn(source, 0, 8)
+      Buffer.allocUnsafe(100)
+      const second = copyOwn(source, 0, 8)
+      if (second.buffer === first.buffer && second.byteOffset === first.byteOffset + 8) neighbours++
+    }
+    // All but those with the end of a shared piece of memory between them.
+    expect(neighbours).toBeGreaterThan(390)
+  })
+
   test('that is short begins where a view of eight bytes for each element may begin', () => {
     for (let i = 0; i < 50; i++) {
       const { buffer, byteOffset } = copyOwn(source, 0, 8 + (i % 3))
@@ -47,7 +59,9 @@ test('copies have memory of their own, which may be transferred, while Node has 
   Buffer.poolSize = 0
   try {
     // The first ones may lie in the last piece of the pool.
-    const copies = Array.from({ length: 200 }, () => copyOwn(source, 1, 100)).slice(100)
+    const all = Array.from({ length: 200 }, () => copyOwn(source, 1, 100))
+    for (const copy of all) expect(copy).toEqual(source.subarray(1, 100))
+    const copies = all.slice(100)
     const [first] = copies.splice(0, 1) as [Buffer]
     expect(first.buffer.byteLength).toBe(99)
     structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] })

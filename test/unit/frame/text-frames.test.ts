@@ -53,6 +53,7 @@ test('without WebAssembly nothing is written, and the caller is told', () => {
   const target = Buffer.alloc(20, 0xee)
   expect(off.masksText()).toBe(false)
   expect(off.writeTextFrames('ab', [1, 1], 2, true, target, 0)).toBe(false)
+  expect(off.writeTextFrames('', [0, 0], 2, false, target, 0)).toBe(false)
   expect(target).toEqual(Buffer.alloc(20, 0xee))
 })
 

@@ -7,15 +7,11 @@ import {
   type FirstBytes,
 } from '../../../src/server/first-turns.js'
 
-/** Keeps the processor busy for a time. */
-function burn(ms: number): void {
-  const until = performance.now() + ms
-  while (performance.now() < until);
-}
-
 /** Connections that note in which turn they were taken. */
 class Peers {
-  readonly turns = new FirstTurns()
+  /** The time: it passes only where a connection takes some. */
+  private now = 0
+  readonly turns = new FirstTurns(() => this.now)
   readonly taken: number[] = []
   readonly waited: number[] = []
 
@@ -28,7 +24,7 @@ class Peers {
       },
       take: () => {
         this.taken.push(name)
-        burn(ms)
+        this.now += ms
         then()
       },
     }
@@ -123,29 +119,38 @@ it('are all taken by finish, those as well that come meanwhile', () => {
 
 it('are taken on after one that throws', async () => {
   const scheduled = jest.spyOn(globalThis, 'setImmediate')
-  const turns = new FirstTurns()
+  const peers = new Peers()
   try {
-    turns.add(
-      {
-        wait: () => true,
-        take: () => {
-          burn(MAX_TURN_MS)
-        },
-      },
-      Buffer.alloc(1),
-    )
+    peers.add(0, { ms: MAX_TURN_MS })
     const [[turn]] = scheduled.mock.calls as [[() => void]]
-    const thrower = jest.fn(() => {
-      throw new Error('what the application threw')
+    peers.add(1, {
+      then: () => {
+        throw new Error('what the application threw')
+      },
     })
-    const next = jest.fn()
-    turns.add({ wait: () => true, take: thrower }, Buffer.alloc(1))
-    turns.add({ wait: () => true, take: next }, Buffer.alloc(1))
+    peers.add(2)
     expect(turn).toThrow('what the application threw')
-    expect([turns.count, next.mock.calls.length]).toEqual([1, 0])
-    while (turns.count > 0) await nextTurn()
-    expect([thrower, next].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
+    expect([peers.taken, peers.turns.count]).toEqual([[0, 1], 1])
+    await peers.counts()
+    expect(peers.taken).toEqual([0, 1, 2])
   } finally {
     scheduled.mockRestore()
   }
+})
+
+it('are taken one in a turn at least, however late it is', async () => {
+  const peers = new Peers()
+  for (const name of range(5)) peers.add(name, { ms: 100 * MAX_TURN_MS })
+  expect(await peers.counts()).toEqual(new Array(4).fill(1))
+})
+
+it('are in order however many wait, and come while others leave', async () => {
+  const peers = new Peers()
+  for (const name of range(1_000)) peers.add(name, { ms: 1 })
+  expect(peers.turns.count).toBe(1_000 - MAX_TURN_MS)
+  await nextTurn()
+  expect(peers.turns.count).toBe(1_000 - 2 * MAX_TURN_MS)
+  for (const name of range(1_500).slice(1_000)) peers.add(name, { ms: 1 })
+  await peers.counts()
+  expect(peers.taken).toEqual(range(1_500))
 })
