@@ -4,6 +4,7 @@ import {
   CompressionQueue,
   type WaitingFrame,
 } from '../../../src/connection/compression-queue.js'
+import { PreparedMessage, prepareTransient } from '../../../src/connection/prepared-message.js'
 
 describe('messages that wait for a compression', () => {
   test('leave unchanged and in order', () => {
@@ -57,5 +58,80 @@ describe('messages that wait for a compression', () => {
     expect(waiting.byteLength).toBe(2)
     waiting.next()
     expect(waiting.byteLength).toBe(0)
+  })
+})
+
+describe('prepared messages that wait with others', () => {
+  /** All that waits, in order: a prepared message itself, of a frame its text. */
+  function drain(waiting: CompressionQueue): unknown[] {
+    const found: unknown[] = []
+    for (let one = waiting.next(); one !== null; one = waiting.next()) {
+      found.push(one instanceof PreparedMessage ? one : one.payload.toString())
+    }
+    return found
+  }
+
+  test('keep their place between texts, and count as frames that are not compressed', () => {
+    const waiting = new CompressionQueue()
+    const [first, second] = [prepareTransient('a'.repeat(200)), prepareTransient('abc')]
+    waiting.appendPrepared(first)
+    expect(waiting.byteLength).toBe(204)
+    waiting.appendText(0x81, 'x')
+    waiting.appendPrepared(second)
+    expect(waiting.byteLength).toBe(204 + 3 + 5)
+    waiting.appendText(0x81, 'y')
+    waiting.appendPrepared(first)
+    expect(drain(waiting)).toEqual([first, 'x', second, 'y', first])
+    expect(waiting.byteLength).toBe(0)
+  })
+
+  test('leave after all of the bytes before them, also if those are more than is taken at once', () => {
+    const waiting = new CompressionQueue()
+    const message = new PreparedMessage('prepared')
+    const texts = Array.from({ length: 30 }, (_, i) => String(i).repeat(5000))
+    for (const text of texts) waiting.appendText(0x81, text)
+    waiting.appendPrepared(message)
+    waiting.appendText(0x81, 'last')
+    expect(drain(waiting)).toEqual([...texts, message, 'last'])
+  })
+})
+
+describe('the memory of messages that wait', () => {
+  test('is shared by small ones that follow each other', () => {
+    const waiting = new CompressionQueue()
+    for (let i = 0; i < 200; i++) waiting.appendText(0x81, 'x')
+    const memories = new Set<ArrayBufferLike>()
+    for (let one = waiting.next(); one !== null; one = waiting.next()) {
+      memories.add((one as WaitingFrame).payload.buffer)
+    }
+    expect(memories.size).toBe(1)
+  })
+})
+
+describe('who waits until messages are frames of the output', () => {
+  test('is told once, in order, when all messages before the mark were removed', () => {
+    const waiting = new CompressionQueue()
+    const told: string[] = []
+    const mark = (name: string): void => waiting.mark(() => told.push(name))
+    waiting.reachMarks()
+    mark('nothing')
+    waiting.appendText(0x81, 'a')
+    mark('a')
+    mark('a again')
+    waiting.appendPrepared(new PreparedMessage('b'))
+    mark('b')
+    waiting.reachMarks()
+    expect(told).toEqual(['nothing'])
+    waiting.next()
+    waiting.reachMarks()
+    waiting.reachMarks()
+    expect(told).toEqual(['nothing', 'a', 'a again'])
+    waiting.next()
+    waiting.reachMarks()
+    waiting.reachMarks()
+    expect(told).toEqual(['nothing', 'a', 'a again', 'b'])
+    mark('later')
+    waiting.reachMarks()
+    expect(told.slice(4)).toEqual(['later'])
   })
 })

@@ -112,11 +112,39 @@ describe('the options of one message', () => {
       { compress: true, binary: true },
       'options has no option "binary"; there are compress, copy; a string is sent as text, and bytes as a binary message',
     ],
+    [
+      { fin: false },
+      'options has no option "fin"; there are compress, copy; each call sends a whole message',
+    ],
+    [
+      { mask: true },
+      'options has no option "mask"; there are compress, copy; a client masks, and a server does not (RFC 6455 5.1)',
+    ],
+    [{ compress: true, copy: 1 }, 'copy must be true or false, not 1'],
   ])('are refused as %p, and nothing is sent', (options, said) => {
     const one = new Connection({ role: 'server' })
     const call = (): unknown => one.send('x', options as unknown as object)
     expect(call).toThrow(TypeError)
     expect(call).toThrow(said)
     expect(one.takeOutput()).toBeNull()
+  })
+})
+
+describe('the options of one message that are no plain object', () => {
+  class Options {
+    static isCompressed = false
+
+    get compress(): boolean {
+      return Options.isCompressed
+    }
+  }
+
+  test('may have compress from their class', () => {
+    expect(wantsCompression(new Options())).toBe(false)
+  })
+
+  test('are refused with an unknown option beside it', () => {
+    const options = Object.assign(new Options(), { binary: true })
+    expect(() => wantsCompression(options)).toThrow('options has no option "binary"')
   })
 })

@@ -1,7 +1,10 @@
 /** Long text that leaves next: written part by part where it is ASCII, and its buffer reused when the transport is done. */
+import type * as LongText from '../../../src/connection/long-text.js'
 import { WriteQueue } from '../../../src/connection/write-queue.js'
+import type * as QueueModule from '../../../src/connection/write-queue.js'
 import { borrowBuffer } from '../../../src/frame/buffer-pool.js'
 import { frame, readFrames } from '../../helpers/frame-builder.js'
+import { loadNative } from '../../helpers/load-native.js'
 
 const TEXT = 0x81
 const KIB = 1024
@@ -114,5 +117,54 @@ describe('the buffer that the transport keeps', () => {
     queue.setBlocked(false)
     const found = [borrowBuffer(first.byteLength).buffer, borrowBuffer(first.byteLength).buffer]
     expect([found.includes(first), found.includes(second)]).toEqual([true, false])
+  })
+})
+
+describe.each(['on', 'off'] as const)('text that is written part by part, HAWSER_NATIVE=%s', (value) => {
+  const { longTextRoom, writeLongText } = loadNative<typeof LongText>(value, '../connection/long-text')
+  const ASCII = 'abcdefghijklm'.repeat(11_000)
+
+  test.each([PART - 1, PART, PART + 1, 2 * PART, ASCII.length])('of %i letters is whole', (length) => {
+    const text = ASCII.slice(0, length)
+    const target = Buffer.alloc(5 + longTextRoom(length, null))
+    expect(writeLongText(text, target, 5, null)).toBe(true)
+    expect(target.toString('latin1', 5, 5 + length)).toBe(text)
+    expect(target.readUIntBE(0, 5)).toBe(0)
+  })
+
+  test.each(['\u00e9', '\u20ac', '\u{1f4a9}'])(
+    'is refused where %p is in it, in the first or the last part',
+    (odd) => {
+      for (const text of [odd + ASCII, ASCII + odd, ASCII.slice(0, PART - 1) + odd + ASCII]) {
+        const target = Buffer.alloc(longTextRoom(text.length, null))
+        expect(writeLongText(text, target, 0, null)).toBe(false)
+      }
+    },
+  )
+
+  test('has room for its own length, and for three bytes for each unit of one part', () => {
+    expect([16_385, PART, PART + 1, 1_000_000].map((units) => longTextRoom(units, null))).toEqual([
+      ...[3 * 16_385, 3 * PART, 3 * PART + 1, 1_000_000 + 2 * PART],
+    ])
+  })
+
+  test('has room for its own length, and at least 32 KiB, where it is masked on the way', () => {
+    expect([16_385, 32 * KIB, 32 * KIB + 1, 1_000_000].map((units) => longTextRoom(units, 1))).toEqual([
+      ...[32 * KIB, 32 * KIB, 32 * KIB + 1, 1_000_000],
+    ])
+  })
+})
+
+describe('long text that is not ASCII after all', () => {
+  test.each(['on', 'off'] as const)('takes no more memory than it needs, HAWSER_NATIVE=%s', (value) => {
+    const { WriteQueue: Queue } = loadNative<typeof QueueModule>(value, '../connection/write-queue')
+    const text = `${'a'.repeat(140_000)}\u00e9`
+    for (const masked of [false, true]) {
+      const queue = new Queue(masked)
+      queue.appendText(TEXT, text)
+      const bytes = queue.take()!
+      expect(readFrames(bytes).frames[0]!.payload.equals(Buffer.from(text))).toBe(true)
+      expect(bytes.buffer.byteLength).toBe(256 * KIB)
+    }
   })
 })

@@ -1,4 +1,9 @@
-import { controlPayload, viewBytes, type MessageData } from '../../../src/connection/message-data.js'
+import {
+  canBeHeld,
+  controlPayload,
+  viewBytes,
+  type MessageData,
+} from '../../../src/connection/message-data.js'
 import { hex } from '../../helpers/frame-builder.js'
 
 /** 16 bytes, 0 to 15. */
@@ -79,6 +84,14 @@ describe('bytes in every JavaScript form', () => {
     expect(() => viewBytes('data', { a: 1 } as never)).toThrow(said)
   })
 
+  test.each([5, null, undefined, true, () => 'x'])('viewBytes gives no advice for %p', (data) => {
+    expect(() => viewBytes('data', data as never)).toThrow(
+      new TypeError(
+        `data must be a string, a Uint8Array, an ArrayBuffer or a view of one, not ${typeof data === 'function' ? 'a function' : String(data)}`,
+      ),
+    )
+  })
+
   test('viewBytes refuses a detached ArrayBuffer', () => {
     const detached = new ArrayBuffer(8)
     const view = new DataView(detached)
@@ -112,5 +125,23 @@ describe('RFC 6455 5.5: the payload of a control frame', () => {
   test.each(WRONG)('controlPayload refuses %p', (data) => {
     expect(() => controlPayload('ping data', data as Uint8Array)).toThrow(TypeError)
     expect(() => controlPayload('ping data', data as Uint8Array)).toThrow(/^ping data must be a string/)
+  })
+})
+
+describe('bytes that may be held as they are', () => {
+  const KIB = 1024
+
+  test('have 16 KiB or more', () => {
+    expect(canBeHeld(new Uint8Array(16 * KIB - 1))).toBe(false)
+    expect(canBeHeld(new Uint8Array(16 * KIB))).toBe(true)
+    expect(canBeHeld(new Uint8Array(0))).toBe(false)
+  })
+
+  test('lie in memory of this thread whose length stays', () => {
+    expect(canBeHeld(new Uint8Array(new SharedArrayBuffer(16 * KIB)))).toBe(false)
+    const resizable = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(16 * KIB, {
+      maxByteLength: 32 * KIB,
+    })
+    expect(canBeHeld(new Uint8Array(resizable))).toBe(false)
   })
 })
