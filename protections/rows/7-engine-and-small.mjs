@@ -12,8 +12,8 @@ export default {
     {
       row: 'what handlers cause does not call the loop inside itself, however low the high-water mark is',
       test: [
-        LOOP,
-        'does not overflow the stack by 40,000 messages in one read, each answered, paused and resumed: %s',
+        'test/unit/socket/many-messages.test.ts',
+        'are each answered, paused and resumed at a high-water mark of 0: %s',
         'handle',
       ],
       file: 'src/socket/run-loop.ts',
