@@ -149,7 +149,7 @@ function scanRequest(bytes: Buffer, maxHeaderBytes: number): WholeRequest | null
 }
 
 /** A connection that has no socket and no stream: its first bytes decide which it gets. */
-class SilentConnection implements FirstReader, FirstBytes, Timed {
+class FreshConnection implements FirstReader, FirstBytes, Timed {
   timerSlot = -1
   readonly startedAt = monotonicNow()
   private readonly acceptor: DirectAccept
@@ -205,7 +205,7 @@ export class DirectAccept {
   private readonly core: ServerCore
   private readonly deadlines: HandshakeDeadlines
   /** Connections on which nothing was received. */
-  private readonly silent = new Set<SilentConnection>()
+  private readonly silent = new Set<FreshConnection>()
   /** Connections whose first bytes wait for their turn. */
   readonly turns = new FirstTurns()
   private giveToServer: ((handle: FreshHandle) => void) | null = null
@@ -236,7 +236,7 @@ export class DirectAccept {
     for (const connection of [...this.silent]) connection.close()
   }
 
-  forget(connection: SilentConnection): void {
+  forget(connection: FreshConnection): void {
     timerWheel.cancel(connection)
     this.silent.delete(connection)
   }
@@ -253,7 +253,7 @@ export class DirectAccept {
       const request = readUpgradeRequest(whole.head)
       // node:http rejects a second Content-Length, even if both are 0: so does Hawser.
       if (!(request instanceof HandshakeError) && request.headers.count('Content-Length') < 2) {
-        // It goes on reading: to stop and to begin again costs two calls of the system, and nothing arrives in this turn.
+        // Where it reads, it goes on: to stop and to begin again costs two calls of the system, and nothing arrives in this turn.
         const transport = new HandleTransport(handle, null, isReading)
         const early = whole.length === bytes.length ? NO_BYTES : bytes.subarray(whole.length)
         new DirectUpgrade(this.core, request.target, transport, early, startedAt).start(request)
@@ -271,7 +271,7 @@ export class DirectAccept {
 
   private admit(handle: FreshHandle): void {
     this.accepted++
-    const connection = new SilentConnection(this, handle)
+    const connection = new FreshConnection(this, handle)
     if (!readFirst(handle, connection)) return
     this.silent.add(connection)
     timerWheel.schedule(connection, connection.startedAt + this.core.options.limits.handshakeTimeoutMs)

@@ -174,7 +174,8 @@ export class Listener {
     const first = this.acceptedCount
     // From the first turn on the loop polls once between two of them, and accepts one connection or all of them.
     await nextTurn()
-    for (let turns = 0; this.own?.listening === true;) {
+    let turns = 0
+    while (this.own?.listening === true) {
       const before = this.acceptedCount
       const startedAt = performance.now()
       await nextTurn()
