@@ -41,7 +41,7 @@ function choose() {
   return {
     patterns: patternsWithout([...slow, ...long]),
     says:
-      `The quick tests: ${files(quick.length)}, from the sources, in three to five minutes on two cores.\n` +
+      `The quick tests: ${files(quick.length)}, from the sources, in four to six minutes on two cores.\n` +
       `Left to "npm run check": ${files(slow.length)} that take longer, such as load, slow peers, the browser and the linter.\n${left}`,
   }
 }
