@@ -1,6 +1,7 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
+import { discardTurns } from './discard-turns.js'
 import type { OutputFlow } from './output-flow.js'
 import { RunLoop } from './run-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
@@ -64,14 +65,14 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   }
 
   /**
-   * Bytes were received on a connection that is not open. Where they are discarded, the peer is held back until another turn of the
-   * event loop, so that a flood does not take the turn of others; if they are too many, until the end.
+   * Bytes were received on a connection that is not open. Where they are discarded, the peer is held back until a later turn of the
+   * event loop, so that floods do not take the turn of others; if they are too many, until the end.
    * @param isEnded all output is sent, and the transport's output ended
    * @returns whether the peer is held back
    */
   protected holdsBack(count: number, isEnded: boolean): boolean {
     if (this.connection.transportShouldClose() !== 'now') return false
-    if (this.closing.discard(count)) this.runLater()
+    if (this.closing.discard(count)) discardTurns.add(this)
     else if (isEnded) this.schedule(this.closing.holdBack())
     return true
   }

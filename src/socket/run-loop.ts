@@ -25,13 +25,22 @@ export abstract class RunLoop {
   private mustRunAgain = false
   /** Output was queued since the loop last wrote. */
   private mustWrite = false
+  /** The next {@link flush} pulls as well. */
+  protected mustPull = false
 
+  abstract flush(): void
   /** First half of a round: pulls events and hands them to the owner. */
   protected abstract pull(): void
   /** Second half of a round: writes output, reports room, and ends the transport if it is time. */
   protected abstract write(): void
   /** Continues in another turn of the event loop. */
   protected abstract runLater(): void
+
+  /** Another turn of the event loop: pulls, and reads on. */
+  readOn(): void {
+    this.mustPull = true
+    this.flush()
+  }
 
   /** Whether nothing holds the loop. */
   protected get isPulling(): boolean {

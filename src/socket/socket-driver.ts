@@ -31,8 +31,6 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   /** Above this number of waiting bytes, the slow-consumer policy decides. */
   private readonly maxWaitingBytes: number
   readonly flow: OutputFlow
-  /** The next {@link flush} pulls as well. */
-  private mustPull = false
   private isEnded = false
   private needsDrain = false
   /** What the owner was told. */
@@ -306,9 +304,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   /** The handlers always cause more work: others get their turn. */
   protected runLater(): void {
-    this.mustPull = true
     setImmediate(() => {
-      this.flush()
+      this.readOn()
     })
   }
 

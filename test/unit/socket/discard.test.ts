@@ -1,4 +1,5 @@
-/** What a peer sends after the connection has failed: it is discarded, a chunk in each turn of the event loop. */
+/** What peers send after their connections have failed: it is discarded, a chunk of each and few of all in one turn of the event loop. */
+import { MAX_READS } from '../../../src/socket/discard-turns.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
@@ -26,5 +27,33 @@ describe.each(KINDS)('%s: a flood after a failure', (kind) => {
     }
     expect(chunks).toBeGreaterThan(5)
     server.terminate()
+  })
+
+  it('is read on by turns where many end together, so that they do not take the turn of others', async () => {
+    const peers = Array.from({ length: MAX_READS * 3 }, () => {
+      const line = openLine(kind, 1_000_000)
+      const server = serveLine(line, () => ({ onError: () => undefined, onMessage: () => undefined }))
+      return { line, server, chunks: 0 }
+    })
+    for (let i = 0; i < 10; i++) await nextTurn()
+    // A reserved opcode.
+    for (const { line } of peers) line.deliver(frame({ opcode: 0x3, payload: '', key: KEY }))
+    await nextTurn()
+    let most = 0
+    for (let i = 0; i < 40; i++) {
+      const reading = peers.filter(({ line }) => line.isReading)
+      if (i > 0) most = Math.max(most, reading.length)
+      for (const peer of reading) {
+        peer.line.deliver(CHUNK)
+        peer.chunks++
+      }
+      await nextTurn()
+    }
+    expect(most).toBe(MAX_READS)
+    // In their order: none is read much more often than another.
+    const counts = peers.map(({ chunks }) => chunks)
+    expect(Math.min(...counts)).toBeGreaterThan(5)
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
+    for (const { server } of peers) server.terminate()
   })
 })

@@ -1,0 +1,82 @@
+/** Connections that have failed are read on by turns: a bounded number of them in one turn of the event loop. */
+import { DiscardTurns, MAX_READS } from '../../../src/socket/discard-turns.js'
+import { Programs } from '../../helpers/child.js'
+import { nextTurn } from '../../helpers/memory-duplex.js'
+
+/** Connections that write down their number when they are read on. */
+function connections(count: number, done: number[]): { readOn: () => void }[] {
+  return Array.from({ length: count }, (_, number) => ({
+    readOn: () => {
+      done.push(number)
+    },
+  }))
+}
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number)
+
+it('reads none on in the turn in which it comes, and so many in each later one, in their order', async () => {
+  const turns = new DiscardTurns()
+  const done: number[] = []
+  const all = connections(MAX_READS * 2 + 3, done)
+  for (const one of all) turns.add(one)
+  expect([done.length, turns.count]).toEqual([0, all.length])
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(done.length)
+  }
+  expect(counts).toEqual([MAX_READS, MAX_READS * 2, all.length, all.length])
+  expect(done).toEqual(numbers(all.length))
+})
+
+it('reads one on once, however often it comes meanwhile, and again when it comes again', async () => {
+  const turns = new DiscardTurns()
+  const done: number[] = []
+  const [one] = connections(1, done) as [{ readOn: () => void }]
+  turns.add(one)
+  turns.add(one)
+  await nextTurn()
+  expect(done).toEqual([0])
+  turns.add(one)
+  await nextTurn()
+  await nextTurn()
+  expect([done, turns.count]).toEqual([[0, 0], 0])
+})
+
+it('reads a connection that comes again at once behind the others, and never more than the bound in a turn', async () => {
+  const turns = new DiscardTurns()
+  let reads = 0
+  const order: number[] = []
+  const all = numbers(3).map((number) => {
+    const one = {
+      readOn: () => {
+        reads++
+        if (order.length < 9) order.push(number)
+        if (reads < MAX_READS * 4) turns.add(one)
+      },
+    }
+    return one
+  })
+  for (const one of all) turns.add(one)
+  for (let turn = 1; turn <= 3; turn++) {
+    await nextTurn()
+    expect(reads).toBeLessThanOrEqual(turn * MAX_READS)
+  }
+  expect(order).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
+})
+
+it('goes on behind a connection of which the stream throws', async () => {
+  // What is thrown there reaches the process: a test of its own one.
+  const programs = new Programs()
+  const { status, errors, lines } = await programs.run(`
+    import { discardTurns } from './src/socket/discard-turns.js'
+    process.on('uncaughtException', (error) => console.log('caught', error.message))
+    const named = (name) => ({ readOn: () => console.log(name) })
+    discardTurns.add(named('before'))
+    discardTurns.add({ readOn: () => { throw new Error('a stream that throws') } })
+    discardTurns.add(named('behind'))
+  `).ended
+  programs.remove()
+  expect({ status, errors }).toEqual({ status: 0, errors: '' })
+  expect(lines).toEqual(['before', 'caught a stream that throws', 'behind'])
+})
