@@ -1,8 +1,8 @@
 import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
-import { discardTurns } from './discard-turns.js'
 import type { OutputFlow } from './output-flow.js'
+import { readTurns } from './read-turns.js'
 import { RunLoop } from './run-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
@@ -72,7 +72,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
    */
   protected holdsBack(count: number, isEnded: boolean): boolean {
     if (this.connection.transportShouldClose() !== 'now') return false
-    if (this.closing.discard(count)) discardTurns.add(this)
+    if (this.closing.discard(count)) readTurns.add(this)
     else if (isEnded) this.schedule(this.closing.holdBack())
     return true
   }

@@ -1,3 +1,5 @@
+import { readTurns } from './read-turns.js'
+
 /** The reasons not to pull and read. */
 export const Hold = {
   /** The connection has not begun. */
@@ -8,6 +10,8 @@ export const Hold = {
   INBOX: 4,
   /** The peer is over a quota. */
   QUOTA: 8,
+  /** Much input came at once: others have their turn. */
+  TURN: 16,
 } as const
 export type Hold = (typeof Hold)[keyof typeof Hold]
 
@@ -36,8 +40,17 @@ export abstract class RunLoop {
   /** Continues in another turn of the event loop. */
   protected abstract runLater(): void
 
+  /** A large chunk was received. @returns whether it has to wait for a later turn of the event loop, in which {@link readOn} is called */
+  protected waitsForTurn(length: number, now: number): boolean {
+    if (!readTurns.isOver(length, now)) return false
+    this.holdBy(Hold.TURN)
+    readTurns.add(this)
+    return true
+  }
+
   /** Another turn of the event loop: pulls, and reads on. */
   readOn(): void {
+    this.release(Hold.TURN)
     this.mustPull = true
     this.flush()
   }

@@ -11,6 +11,7 @@ import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
 import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
+import { LARGE_CHUNK_BYTES } from './read-turns.js'
 import { Hold } from './run-loop.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
@@ -190,11 +191,13 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     const { connection } = this
     // While the peer reads, every ping is answered: the size of one read bounds their number.
     connection.answersAllPings = !this.flow.isBlocked
-    connection.receiveBytes(chunk, monotonicNow(), true)
+    const now = monotonicNow()
+    connection.receiveBytes(chunk, now, true)
+    const mustWait = chunk.length >= LARGE_CHUNK_BYTES && this.waitsForTurn(chunk.length, now)
     this.run(true)
     connection.keepInput()
     const isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
-    if (connection.isInflating || isHeldBack) this.transport.pause()
+    if (mustWait || connection.isInflating || isHeldBack) this.transport.pause()
   }
 
   receiveEnd(): void {

@@ -1,5 +1,5 @@
 /** What peers send after their connections have failed: it is discarded, a chunk of each and few of all in one turn of the event loop. */
-import { MAX_READS } from '../../../src/socket/discard-turns.js'
+import { MAX_READS } from '../../../src/socket/read-turns.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'

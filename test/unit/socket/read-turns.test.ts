@@ -1,5 +1,5 @@
 /** Connections that have failed are read on by turns: a bounded number of them in one turn of the event loop. */
-import { DiscardTurns, MAX_READS } from '../../../src/socket/discard-turns.js'
+import { ReadTurns, MAX_READS } from '../../../src/socket/read-turns.js'
 import { Programs } from '../../helpers/child.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
@@ -15,7 +15,7 @@ function connections(count: number, done: number[]): { readOn: () => void }[] {
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number)
 
 it('reads none on in the turn in which it comes, and so many in each later one, in their order', async () => {
-  const turns = new DiscardTurns()
+  const turns = new ReadTurns()
   const done: number[] = []
   const all = connections(MAX_READS * 2 + 3, done)
   for (const one of all) turns.add(one)
@@ -30,7 +30,7 @@ it('reads none on in the turn in which it comes, and so many in each later one, 
 })
 
 it('reads one on once, however often it comes meanwhile, and again when it comes again', async () => {
-  const turns = new DiscardTurns()
+  const turns = new ReadTurns()
   const done: number[] = []
   const [one] = connections(1, done) as [{ readOn: () => void }]
   turns.add(one)
@@ -44,7 +44,7 @@ it('reads one on once, however often it comes meanwhile, and again when it comes
 })
 
 it('reads a connection that comes again at once behind the others, and never more than the bound in a turn', async () => {
-  const turns = new DiscardTurns()
+  const turns = new ReadTurns()
   let reads = 0
   const order: number[] = []
   const all = numbers(3).map((number) => {
@@ -69,12 +69,12 @@ it('goes on behind a connection of which the stream throws', async () => {
   // What is thrown there reaches the process: a test of its own one.
   const programs = new Programs()
   const { status, errors, lines } = await programs.run(`
-    import { discardTurns } from './src/socket/discard-turns.js'
+    import { readTurns } from './src/socket/read-turns.js'
     process.on('uncaughtException', (error) => console.log('caught', error.message))
     const named = (name) => ({ readOn: () => console.log(name) })
-    discardTurns.add(named('before'))
-    discardTurns.add({ readOn: () => { throw new Error('a stream that throws') } })
-    discardTurns.add(named('behind'))
+    readTurns.add(named('before'))
+    readTurns.add({ readOn: () => { throw new Error('a stream that throws') } })
+    readTurns.add(named('behind'))
   `).ended
   programs.remove()
   expect({ status, errors }).toEqual({ status: 0, errors: '' })
