@@ -321,6 +321,26 @@ export default {
       to: '',
     },
     {
+      row: 'floods over many connections leave the others their turns',
+      test: [
+        'test/unit/socket/read-turns-driver.test.ts',
+        'waits after each of its chunks once the time of a turn is over, and is read on by turns',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    if (hasToWait || connection.isInflating || isHeldBack) this.transport.pause()\n',
+      to: '    if (connection.isInflating || isHeldBack) this.transport.pause()\n',
+    },
+    {
+      row: 'floods over many connections that have failed leave the others their turns',
+      test: [
+        'test/unit/socket/discard.test.ts',
+        'is read on by turns where many end together, so that they do not take the turn of others',
+      ],
+      file: 'src/socket/read-turns.ts',
+      from: '        if (++reads === MAX_READS || this.now() >= until) break\n',
+      to: '',
+    },
+    {
       row: 'a line that goes silent at any byte ends both ends, also where nothing waits to be sent',
       test: [EVERY_BYTE, 'a line that stalls, one way or both ways, ends by the timers'],
       file: 'src/connection/connection.ts',

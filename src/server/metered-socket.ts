@@ -13,15 +13,6 @@ import type { ServerSocket } from './server-socket.js'
 class MeteredDriver extends SocketDriver {
   override receive(chunk: Buffer): void {
     super.receive(chunk)
-    this.judgePart()
-  }
-
-  override readOn(): void {
-    super.readOn()
-    this.judgePart()
-  }
-
-  private judgePart(): void {
     // A loop that is held has messages left that account for these bytes.
     if (this.isPulling && this.owner instanceof MeteredSocketCore) this.owner.metering.partReceived()
   }

@@ -20,10 +20,28 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   abstract readonly flow: OutputFlow
   protected abstract readonly limits: Limits
   private lazyClosing: ClosingTimes | null = null
+  /** The next {@link flush} pulls as well. */
+  protected mustPull = false
 
   /** See {@link OutputFlow.sharesOutput}. */
   get sharesOutput(): boolean {
     return this.flow.sharesOutput
+  }
+
+  /** Writes, and pulls if {@link mustPull}. */
+  abstract flush(): void
+
+  /** Pulls, and reads on. */
+  readOn(): void {
+    this.mustPull = true
+    this.flush()
+  }
+
+  /** The handlers always cause more work: others get their turn. */
+  protected runLater(): void {
+    setImmediate(() => {
+      this.readOn()
+    })
   }
 
   /** Called when a deadline is due. */

@@ -1,5 +1,3 @@
-import { readTurns } from './read-turns.js'
-
 /** The reasons not to pull and read. */
 export const Hold = {
   /** The connection has not begun. */
@@ -10,8 +8,6 @@ export const Hold = {
   INBOX: 4,
   /** The peer is over a quota. */
   QUOTA: 8,
-  /** Much input came at once: others have their turn. */
-  TURN: 16,
 } as const
 export type Hold = (typeof Hold)[keyof typeof Hold]
 
@@ -29,31 +25,13 @@ export abstract class RunLoop {
   private mustRunAgain = false
   /** Output was queued since the loop last wrote. */
   private mustWrite = false
-  /** The next {@link flush} pulls as well. */
-  protected mustPull = false
 
-  abstract flush(): void
   /** First half of a round: pulls events and hands them to the owner. */
   protected abstract pull(): void
   /** Second half of a round: writes output, reports room, and ends the transport if it is time. */
   protected abstract write(): void
   /** Continues in another turn of the event loop. */
   protected abstract runLater(): void
-
-  /** A large chunk was received. @returns whether it has to wait for a later turn of the event loop, in which {@link readOn} is called */
-  protected waitsForTurn(length: number, now: number): boolean {
-    if (!readTurns.isOver(length, now)) return false
-    this.holdBy(Hold.TURN)
-    readTurns.add(this)
-    return true
-  }
-
-  /** Another turn of the event loop: pulls, and reads on. */
-  readOn(): void {
-    this.release(Hold.TURN)
-    this.mustPull = true
-    this.flush()
-  }
 
   /** Whether nothing holds the loop. */
   protected get isPulling(): boolean {

@@ -11,7 +11,7 @@ import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
 import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
 import { OutputFlow } from './output-flow.js'
-import { LARGE_CHUNK_BYTES } from './read-turns.js'
+import { LARGE_CHUNK_BYTES, readTurns } from './read-turns.js'
 import { Hold } from './run-loop.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
@@ -193,11 +193,11 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.answersAllPings = !this.flow.isBlocked
     const now = monotonicNow()
     connection.receiveBytes(chunk, now, true)
-    const mustWait = chunk.length >= LARGE_CHUNK_BYTES && this.waitsForTurn(chunk.length, now)
     this.run(true)
     connection.keepInput()
     const isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
-    if (mustWait || connection.isInflating || isHeldBack) this.transport.pause()
+    const hasToWait = chunk.length >= LARGE_CHUNK_BYTES && readTurns.isOver(this, chunk.length, now)
+    if (hasToWait || connection.isInflating || isHeldBack) this.transport.pause()
   }
 
   receiveEnd(): void {
@@ -303,13 +303,6 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     this.writeOut(false)
     if (this.needsDrain) this.reportDrain()
     this.settle()
-  }
-
-  /** The handlers always cause more work: others get their turn. */
-  protected runLater(): void {
-    setImmediate(() => {
-      this.readOn()
-    })
   }
 
   /** Pulls until there are no events, or something holds the loop. */

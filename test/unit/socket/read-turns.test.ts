@@ -1,5 +1,5 @@
-/** Connections that have failed are read on by turns: a bounded number of them in one turn of the event loop. */
-import { ReadTurns, MAX_READS } from '../../../src/socket/read-turns.js'
+/** Connections are read on by turns: for a bounded time, and a bounded number of them, in one turn of the event loop. */
+import { MAX_READS, MAX_TURN_MS, ReadTurns, UNMEASURED_BYTES } from '../../../src/socket/read-turns.js'
 import { Programs } from '../../helpers/child.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
@@ -63,6 +63,54 @@ it('reads a connection that comes again at once behind the others, and never mor
     expect(reads).toBeLessThanOrEqual(turn * MAX_READS)
   }
   expect(order).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
+})
+
+it('reads fewer on where they take long: others have their turn between', async () => {
+  let now = 1000
+  const turns = new ReadTurns(() => now)
+  const reads: number[] = []
+  for (let number = 0; number < 3; number++) {
+    turns.add({
+      readOn: () => {
+        reads.push(number)
+        now += MAX_TURN_MS
+      },
+    })
+  }
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(reads.length)
+  }
+  expect(counts).toEqual([1, 2, 3, 3])
+})
+
+describe('of large chunks that are handled in one turn of the event loop', () => {
+  const CHUNK = UNMEASURED_BYTES / 4
+
+  it('lets a bounded number pass unmeasured, and then those of a bounded time', async () => {
+    const turns = new ReadTurns()
+    const done: number[] = []
+    const [first, second, third] = connections(3, done) as { readOn: () => void }[]
+    // However long they take.
+    for (let i = 0; i < 4; i++) expect(turns.isOver(first!, CHUNK, i * 1000)).toBe(false)
+    const begun = 3000
+    expect(turns.isOver(first!, CHUNK, begun + MAX_TURN_MS - 1)).toBe(false)
+    expect(turns.isOver(second!, CHUNK, begun + MAX_TURN_MS)).toBe(true)
+    expect(turns.isOver(third!, CHUNK, begun + MAX_TURN_MS + 1)).toBe(true)
+    expect([done, turns.count]).toEqual([[], 2])
+    await nextTurn()
+    expect([done, turns.count]).toEqual([[1, 2], 0])
+    // The next turn has its own.
+    expect(turns.isOver(first!, CHUNK, begun + MAX_TURN_MS + 2)).toBe(false)
+  })
+
+  it('measures a chunk that is larger than that from the next on', () => {
+    const turns = new ReadTurns()
+    const [one] = connections(1, []) as { readOn: () => void }[]
+    expect(turns.isOver(one!, UNMEASURED_BYTES * 2, 5000)).toBe(false)
+    expect(turns.isOver(one!, CHUNK, 5000 + MAX_TURN_MS)).toBe(true)
+  })
 })
 
 it('goes on behind a connection of which the stream throws', async () => {

@@ -41,10 +41,6 @@ class WrittenLoop extends RunLoop {
     this.run(pulls)
   }
 
-  flush(): void {
-    this.done.push(this.mustPull ? 'pulling flush' : 'flush')
-  }
-
   protected pull(): void {
     this.done.push('pull')
     this.onPull()
@@ -147,13 +143,6 @@ describe('a round', () => {
     loop.go()
     expect(loop.done).toEqual(['pull', 'pull', 'write'])
   })
-})
-
-it('pulls with its next flush, where it is read on', () => {
-  const loop = new WrittenLoop()
-  loop.flush()
-  loop.readOn()
-  expect(loop.done).toEqual(['flush', 'pulling flush'])
 })
 
 describe('a loop that never comes to an end', () => {
