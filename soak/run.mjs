@@ -14,7 +14,7 @@ import { HELP, LEAKS, NAMES, readFlags } from './lib/flags.mjs'
 import { measureLeaks } from './lib/leaks.mjs'
 import { measureLoad } from './lib/load.mjs'
 import { leaksLine, loadLine } from './lib/lines.mjs'
-import { faultsOfLeaks, faultsOfLoad } from './lib/verdict.mjs'
+import { faultsOfLeaks, faultsOfLoad, noteUsualP99 } from './lib/verdict.mjs'
 
 const FOLDER = fileURLToPath(new URL('./results', import.meta.url))
 
@@ -22,15 +22,16 @@ const progress = (text) => {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`)
 }
 
-/** Prints a row, and remembers what is wrong with it. */
-function reporter(faults, lineOf, faultsOf) {
-  return (row) => {
-    progress('')
-    row.faults = faultsOf(row)
-    faults.push(...row.faults.map((fault) => `${row.name}: ${fault}`))
-    console.log(lineOf(row))
-    for (const fault of row.faults) console.log(`    RED: ${fault}`)
-  }
+/** Says what is wrong with a row, and remembers it. */
+function judge(row, faults, faultsOf) {
+  row.faults = faultsOf(row)
+  faults.push(...row.faults.map((fault) => `${row.name}: ${fault}`))
+  for (const fault of row.faults) console.log(`    RED: ${row.name}: ${fault}`)
+}
+
+function show(line) {
+  progress('')
+  console.log(line)
 }
 
 /** In which scenarios other processes took too much, and how much at most. */
@@ -62,16 +63,21 @@ async function soak(flags) {
       `\n${steady.toLocaleString('en')} connections with steady traffic, and beside them for ${seconds} s each:`,
     )
     progress('opening the connections')
-    load = await measureLoad(
-      { steady, seconds, quietSeconds },
-      scenarios,
-      reporter(faults, loadLine, (row) => faultsOfLoad(row, quick)),
-    )
+    load = await measureLoad({ steady, seconds, quietSeconds }, scenarios, (row) => show(loadLine(row)))
+    // What is usual is known when all floods are over.
+    noteUsualP99(load.rows)
+    for (const row of load.rows) judge(row, faults, () => faultsOfLoad(row, quick))
   }
   let leaks = []
   if (names.includes(LEAKS)) {
     console.log(`\n${connections.toLocaleString('en')} short connections, and what is left of them:`)
-    leaks = await measureLeaks(connections, { progress, report: reporter(faults, leaksLine, faultsOfLeaks) })
+    leaks = await measureLeaks(connections, {
+      progress,
+      report: (row) => {
+        show(leaksLine(row))
+        judge(row, faults, faultsOfLeaks)
+      },
+    })
   }
   const took = Math.round((performance.now() - from) / 1000)
   const quiet = quietness(load.rows)

@@ -323,12 +323,22 @@ export default {
     {
       row: 'floods over many connections leave the others their turns',
       test: [
-        'test/unit/socket/read-turns-driver.test.ts',
-        'waits after each of its chunks once the time of a turn is over, and is read on by turns',
+        'test/unit/socket/input-turns-driver.test.ts',
+        'connections wait behind their chunks once the time of a turn is over, and are read on by turns',
       ],
       file: 'src/socket/socket-driver.ts',
-      from: '    if (hasToWait || connection.isInflating || isHeldBack) this.transport.pause()\n',
-      to: '    if (connection.isInflating || isHeldBack) this.transport.pause()\n',
+      from: '      this.waitForTurn(chunk.length)\n      isHeldBack = true\n',
+      to: '',
+    },
+    {
+      row: 'nothing but its turn reads a connection on that waits for it',
+      test: [
+        'test/unit/socket/input-turns-driver.test.ts',
+        'a connection that waits is not read before its turn, whatever else would read on',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    return this.isReading && !this.connection.isInflating\n',
+      to: '    return this.isPulling && !this.connection.isInflating\n',
     },
     {
       row: 'floods over many connections that have failed leave the others their turns',
@@ -336,8 +346,8 @@ export default {
         'test/unit/socket/discard.test.ts',
         'is read on by turns where many end together, so that they do not take the turn of others',
       ],
-      file: 'src/socket/read-turns.ts',
-      from: '        if (++reads === MAX_READS || this.now() >= until) break\n',
+      file: 'src/socket/input-turns.ts',
+      from: '        if (bytes > MAX_TURN_BYTES && bytes > length) break\n',
       to: '',
     },
     {

@@ -1,6 +1,6 @@
 /** A row of the soak as a line for the terminal. */
 import { percent } from '../../benchmarks/lib/quiet.mjs'
-import { latencyRatio, leftOf } from './verdict.mjs'
+import { leftOf } from './verdict.mjs'
 
 const MIB = 1024 * 1024
 const mebibytes = (bytes) => `${(bytes / MIB).toFixed(1)} MiB`
@@ -12,7 +12,7 @@ export function loadLine(row) {
   const { own, cores } = machine.flood
   const statuses = Object.entries(attack.statuses).map(([status, count]) => `${count} x ${status}`)
   return [
-    `  ${name.padEnd(14)} p50 ${micros(quiet.p50)} -> ${micros(flood.p50)} µs, p99 ${micros(quiet.p99)} -> ${micros(flood.p99)} µs (${latencyRatio(row).toFixed(1)} times)`,
+    `  ${name.padEnd(14)} p50 ${micros(quiet.p50)} -> ${micros(flood.p50)} µs, p99 ${micros(quiet.p99)} -> ${micros(flood.p99)} µs`,
     `${' '.repeat(17)}resident ${mebibytes(memory.quiet.rss)} -> ${mebibytes(memory.flood.rss)} of ${mebibytes(memory.bound)}; server ${percent(sum(own.server))} of a core, attackers ${percent(sum(own.attackers))}, cores ${cores.map(({ busy }) => percent(busy)).join(' and ')} busy`,
     `${' '.repeat(17)}attackers: ${attack.started} connections, ${mebibytes(attack.bytesSent)}; ${statuses.join(', ')}; ${Object.entries(
       attack.scripts,

@@ -37,7 +37,7 @@ export const PROBE = { connections: 100, intervalSeconds: 0.1 }
 /** Addresses of this machine: the probe, the steady clients and the attackers count apart at the server. */
 export const ADDRESSES = { steady: '127.1.0.1', probe: '127.2.0.1', attackers: '127.3.0.1' }
 
-/** p99 under a flood, of the quiet one. */
+/** p99 under a flood, of the usual quiet one. */
 export const LATENCY_FACTOR = 10
 /** A flood of connections that come and go from so many addresses. */
 export const ATTACKER_ADDRESSES = 8

@@ -68,7 +68,7 @@ const latencyTable = ({ rows }) =>
       'quiet p99',
       'under it p50',
       'under it p99',
-      `p99, times the quiet one (at most ${LATENCY_FACTOR})`,
+      `p99, times the usual quiet one (at most ${LATENCY_FACTOR})`,
     ],
     rows.map((row) => [
       named(row),

@@ -2,8 +2,8 @@ import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
-import { readTurns } from './read-turns.js'
-import { RunLoop } from './run-loop.js'
+import { inputTurns } from './input-turns.js'
+import { Hold, RunLoop } from './run-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** What a deadline of a connection asks for. */
@@ -31,16 +31,25 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   /** Writes, and pulls if {@link mustPull}. */
   abstract flush(): void
 
-  /** Pulls, and reads on. */
-  readOn(): void {
+  /** Others had their turn: pulls, and reads on. */
+  takeTurn(): void {
+    this.release(Hold.TURN)
     this.mustPull = true
     this.flush()
+  }
+
+  /** Much input came at once: others get their turn before this connection is read on. @param length of its last chunk */
+  protected waitForTurn(length: number): void {
+    if (this.isGone) return
+    this.holdBy(Hold.TURN)
+    inputTurns.add(this, length)
   }
 
   /** The handlers always cause more work: others get their turn. */
   protected runLater(): void {
     setImmediate(() => {
-      this.readOn()
+      this.mustPull = true
+      this.flush()
     })
   }
 
@@ -90,7 +99,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
    */
   protected holdsBack(count: number, isEnded: boolean): boolean {
     if (this.connection.transportShouldClose() !== 'now') return false
-    if (this.closing.discard(count)) readTurns.add(this)
+    if (this.closing.discard(count)) this.waitForTurn(count)
     else if (isEnded) this.schedule(this.closing.holdBack())
     return true
   }
@@ -123,6 +132,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   /** The connection is over. */
   protected endDeadlines(): void {
     timerWheel.cancel(this)
+    inputTurns.remove(this)
     this.flow.over()
     this.lazyClosing?.letGo()
   }

@@ -8,6 +8,8 @@ export const Hold = {
   INBOX: 4,
   /** The peer is over a quota. */
   QUOTA: 8,
+  /** Much input came at once, and others have their turn. It holds reading alone: what was received is handled. */
+  TURN: 16,
 } as const
 export type Hold = (typeof Hold)[keyof typeof Hold]
 
@@ -35,6 +37,11 @@ export abstract class RunLoop {
 
   /** Whether nothing holds the loop. */
   protected get isPulling(): boolean {
+    return (this.holds & ~Hold.TURN) === 0
+  }
+
+  /** Whether nothing keeps the loop from reading. */
+  protected get isReading(): boolean {
     return this.holds === 0
   }
 

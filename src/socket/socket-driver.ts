@@ -10,8 +10,8 @@ import { DeadlineLoop } from './deadlines.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
 import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
+import { inputTurns, LARGE_CHUNK_BYTES } from './input-turns.js'
 import { OutputFlow } from './output-flow.js'
-import { LARGE_CHUNK_BYTES, readTurns } from './read-turns.js'
 import { Hold } from './run-loop.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
 import type { Transport, TransportOwner } from '../transport/transport.js'
@@ -195,9 +195,12 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.receiveBytes(chunk, now, true)
     this.run(true)
     connection.keepInput()
-    const isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
-    const hasToWait = chunk.length >= LARGE_CHUNK_BYTES && readTurns.isOver(this, chunk.length, now)
-    if (hasToWait || connection.isInflating || isHeldBack) this.transport.pause()
+    let isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
+    if (!isHeldBack && chunk.length >= LARGE_CHUNK_BYTES && inputTurns.isOver(chunk.length, now)) {
+      this.waitForTurn(chunk.length)
+      isHeldBack = true
+    }
+    if (connection.isInflating || isHeldBack) this.transport.pause()
   }
 
   receiveEnd(): void {
@@ -341,7 +344,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   }
 
   private get mayRead(): boolean {
-    return this.isPulling && !this.connection.isInflating
+    return this.isReading && !this.connection.isInflating
   }
 
   /** Output was queued: it is written after the code that runs now. */
@@ -394,7 +397,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
       this.isEnded = true
       this.transport.end()
       // Further input is read and discarded: unread input would cause a reset, which could overtake the Close frame.
-      this.transport.resume()
+      if (!this.isHeldBy(Hold.TURN)) this.transport.resume()
     }
   }
 

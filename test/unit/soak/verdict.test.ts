@@ -4,7 +4,8 @@ const MIB = 1024 * 1024
 
 const LOAD = {
   name: 'pings',
-  quiet: { p50: 100, p99: 400, samples: 6000 },
+  quiet: { p50: 100, p99: 300, samples: 6000 },
+  usualP99: 400,
   flood: { p50: 200, p99: 4000, samples: 12000 },
   memory: { quiet: { rss: 200 * MIB }, flood: { rss: 300 * MIB }, bound: 300 * MIB },
   harm: { steady: { gone: 0, wrong: 0, lastCode: -1 }, probe: { gone: 0, wrong: 0, lastCode: -1 } },
@@ -17,22 +18,36 @@ const loadFaults = (change: object, isQuick = false): unknown =>
     isQuick,
   })
 
+describe('what a flood is compared with', () => {
+  const usualOf = (...p99s: number[]): unknown =>
+    evaluate('verdict.mjs', 'subject.noteUsualP99(input); return input.map(({ usualP99 }) => usualP99)', [
+      ...p99s.map((p99) => ({ quiet: { p99 } })),
+    ])
+
+  test('is the median of the quiet p99s of the run', () => {
+    expect(usualOf(497, 17_802, 2401, 884, 4014)).toEqual([2401, 2401, 2401, 2401, 2401])
+    expect(usualOf(100, 400)).toEqual([250, 250])
+    expect(usualOf(300)).toEqual([300])
+    expect(usualOf()).toEqual([])
+  })
+})
+
 describe('a flood', () => {
   test('is clean at its bounds', () => {
     expect(loadFaults({})).toEqual([])
   })
 
-  test('is red where p99 is more than ten times the quiet one, but for a quick run', () => {
+  test('is red where p99 is more than ten times the usual quiet one, but for a quick run', () => {
     const flood = { p50: 200, p99: 4001, samples: 12000 }
     expect(loadFaults({ flood })).toEqual([
-      'p99 4,001 µs is 10.0 times the quiet one, 400 µs; at most 10 times is allowed',
+      'p99 4,001 µs is 10.0 times the usual quiet one, 400 µs; at most 10 times is allowed',
     ])
     expect(loadFaults({ flood }, true)).toEqual([])
   })
 
   test('is red where nothing was measured, and never clean by a missing figure', () => {
     const nothing = { p50: 0, p99: 0, samples: 0 }
-    expect(loadFaults({ quiet: nothing, flood: nothing })).toHaveLength(2)
+    expect(loadFaults({ quiet: nothing, usualP99: 0, flood: nothing })).toHaveLength(2)
   })
 
   test('is red for a byte above the bound of memory, in a quick run too', () => {

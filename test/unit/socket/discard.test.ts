@@ -1,5 +1,5 @@
 /** What peers send after their connections have failed: it is discarded, a chunk of each and few of all in one turn of the event loop. */
-import { MAX_READS } from '../../../src/socket/read-turns.js'
+import { MAX_TURN_BYTES } from '../../../src/socket/input-turns.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
@@ -7,6 +7,7 @@ import { openLine, type LineKind } from '../../helpers/model-line.js'
 
 const KINDS: readonly LineKind[] = ['handle', 'stream', 'tls']
 const CHUNK = Buffer.alloc(64 * 1024)
+const MAX_READS = MAX_TURN_BYTES / CHUNK.length
 
 describe.each(KINDS)('%s: a flood after a failure', (kind) => {
   it('is read on in the next turn, so that one peer does not take the turn of others', async () => {

@@ -6,25 +6,26 @@ import { monotonicNow } from '../transport/timer-wheel.js'
  * of 64 KiB (Node 20, 2026-11).
  */
 export const LARGE_CHUNK_BYTES = 32 * 1024
-/** So much input in large chunks is not measured. */
+/** This much input in large chunks is handled before its time is measured. */
 export const UNMEASURED_BYTES = 256 * 1024
 /** From there on large chunks may take the event loop for this long; and for as long when connections that wait are read on. */
 export const MAX_TURN_MS = 5
-/** At most so many connections that wait are read on in one turn of the event loop. */
-export const MAX_READS = 4
+/** The connections that are read on in one turn had no more than this in their last chunks; one of them is read on in any case. */
+export const MAX_TURN_BYTES = 1024 * 1024
 
-/** A connection that waits to be read on. */
-export interface Reading {
-  readOn(): void
+/** A connection that waits for a later turn of the event loop. */
+export interface Waiting {
+  takeTurn(): void
 }
 
 /**
  * Spreads much input that arrives at once over several turns of the event loop, so that a flood over hundreds of connections does not
  * keep all others waiting. A connection waits behind a chunk that was handled, in the order in which they come, and is not read
- * meanwhile. One that is over by then does nothing.
+ * meanwhile.
  */
-export class ReadTurns {
-  private readonly waiting = new Set<Reading>()
+export class InputTurns {
+  /** The connections, and the lengths of their last chunks. */
+  private readonly waiting = new Map<Waiting, number>()
   private isTurnComing = false
   /** Input in large chunks since the last turn here, up to {@link UNMEASURED_BYTES}. That may be several turns of the event loop ago. */
   private bytes = 0
@@ -42,27 +43,30 @@ export class ReadTurns {
     return this.waiting.size
   }
 
-  /** The connection is read on in a later turn. Once for all calls until then. */
-  add(connection: Reading): void {
-    this.waiting.add(connection)
+  /** The connection has its turn later: once, and in the place of the first call until then. @param length of its last chunk */
+  add(connection: Waiting, length: number): void {
+    this.waiting.set(connection, length)
     this.expectTurn()
   }
 
+  /** The connection is over. */
+  remove(connection: Waiting): void {
+    this.waiting.delete(connection)
+  }
+
   /**
-   * A large chunk was handled.
-   * @param receivedAt when it was received
-   * @returns whether the time of this turn of the event loop was over by then: the connection is read on in a later one
+   * A large chunk was received.
+   * @param now when it was received
+   * @returns whether the time of this turn of the event loop was over by then
    */
-  isOver(connection: Reading, length: number, receivedAt: number): boolean {
+  isOver(length: number, now: number): boolean {
     if (this.bytes < UNMEASURED_BYTES) {
       this.bytes += length
       if (this.bytes < UNMEASURED_BYTES) return false
-      this.measuredFrom = receivedAt
+      this.measuredFrom = now
       this.expectTurn()
     }
-    if (receivedAt - this.measuredFrom < MAX_TURN_MS) return false
-    this.waiting.add(connection)
-    return true
+    return now - this.measuredFrom >= MAX_TURN_MS
   }
 
   private expectTurn(): void {
@@ -76,12 +80,14 @@ export class ReadTurns {
     this.bytes = 0
     if (this.waiting.size === 0) return
     const until = this.now() + MAX_TURN_MS
-    let reads = 0
+    let bytes = 0
     try {
-      for (const connection of this.waiting) {
+      for (const [connection, length] of this.waiting) {
+        bytes += length
+        if (bytes > MAX_TURN_BYTES && bytes > length) break
         this.waiting.delete(connection)
-        connection.readOn()
-        if (++reads === MAX_READS || this.now() >= until) break
+        connection.takeTurn()
+        if (this.now() >= until) break
       }
     } finally {
       if (this.waiting.size > 0) this.expectTurn()
@@ -89,5 +95,5 @@ export class ReadTurns {
   }
 }
 
-/** Those of the process. */
-export const readTurns = new ReadTurns()
+/** One for all connections of the process. */
+export const inputTurns = new InputTurns()

@@ -1,0 +1,162 @@
+/** Connections are read on by turns: for a bounded time, and for a bounded number of bytes, in one turn of the event loop. */
+import {
+  InputTurns,
+  MAX_TURN_BYTES,
+  MAX_TURN_MS,
+  UNMEASURED_BYTES,
+  type Waiting,
+} from '../../../src/socket/input-turns.js'
+import { Programs } from '../../helpers/child.js'
+import { nextTurn } from '../../helpers/memory-duplex.js'
+
+const QUARTER = MAX_TURN_BYTES / 4
+
+/** A clock that stands still. */
+const still = (): number => 0
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number)
+
+/** Connections that write down their number when they have their turn. */
+function connections(count: number, done: number[]): Waiting[] {
+  return numbers(count).map((number) => ({
+    takeTurn: () => {
+      done.push(number)
+    },
+  }))
+}
+
+it('gives none its turn in the turn in which it comes, and so many in each later one, in their order', async () => {
+  const turns = new InputTurns(still)
+  const done: number[] = []
+  const all = connections(11, done)
+  for (const one of all) turns.add(one, QUARTER)
+  expect([done.length, turns.count]).toEqual([0, all.length])
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(done.length)
+  }
+  expect(counts).toEqual([4, 8, 11, 11])
+  expect(done).toEqual(numbers(all.length))
+})
+
+it('gives many their turns together where they had little, and one that had more than all may have', async () => {
+  const turns = new InputTurns(still)
+  const done: number[] = []
+  const all = connections(102, done)
+  for (const one of all.slice(0, 100)) turns.add(one, 1000)
+  for (const one of all.slice(100)) turns.add(one, MAX_TURN_BYTES + 1)
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(done.length)
+  }
+  expect(counts).toEqual([100, 101, 102, 102])
+})
+
+it('gives one its turn once, however often it comes meanwhile, and again when it comes again', async () => {
+  const turns = new InputTurns(still)
+  const done: number[] = []
+  const [one] = connections(1, done) as [Waiting]
+  turns.add(one, QUARTER)
+  turns.add(one, QUARTER)
+  await nextTurn()
+  expect(done).toEqual([0])
+  turns.add(one, QUARTER)
+  await nextTurn()
+  await nextTurn()
+  expect([done, turns.count]).toEqual([[0, 0], 0])
+})
+
+it('puts one that comes again at once behind the others, and gives never more than the bound in a turn', async () => {
+  const turns = new InputTurns(still)
+  const order: number[] = []
+  const all = numbers(3).map((number) => {
+    const one = {
+      takeTurn: () => {
+        order.push(number)
+        if (order.length <= 9) turns.add(one, QUARTER)
+      },
+    }
+    return one
+  })
+  for (const one of all) turns.add(one, QUARTER)
+  for (let turn = 1; turn <= 3; turn++) {
+    await nextTurn()
+    expect(order).toHaveLength(turn * 4)
+  }
+  expect(order).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
+})
+
+it('gives fewer their turns where they take long: others have theirs between', async () => {
+  let now = 1000
+  const turns = new InputTurns(() => now)
+  const done: number[] = []
+  for (const number of numbers(3)) {
+    turns.add(
+      {
+        takeTurn: () => {
+          done.push(number)
+          now += MAX_TURN_MS
+        },
+      },
+      1,
+    )
+  }
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(done.length)
+  }
+  expect(counts).toEqual([1, 2, 3, 3])
+})
+
+it('forgets one that is over', async () => {
+  const turns = new InputTurns(still)
+  const done: number[] = []
+  const [over, open] = connections(2, done) as [Waiting, Waiting]
+  turns.add(over, QUARTER)
+  turns.add(open, QUARTER)
+  turns.remove(over)
+  expect(turns.count).toBe(1)
+  await nextTurn()
+  expect(done).toEqual([1])
+})
+
+describe('of large chunks that are received in one turn of the event loop', () => {
+  const CHUNK = UNMEASURED_BYTES / 4
+
+  it('lets a bounded number pass unmeasured, and then those of a bounded time', async () => {
+    const turns = new InputTurns(still)
+    // However long they take.
+    for (let i = 0; i < 4; i++) expect(turns.isOver(CHUNK, i * 1000)).toBe(false)
+    const begun = 3000
+    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS - 1)).toBe(false)
+    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS)).toBe(true)
+    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS + 1)).toBe(true)
+    await nextTurn()
+    // The next turn has its own.
+    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS + 2)).toBe(false)
+  })
+
+  it('measures a chunk that is larger than that from the next on', () => {
+    const turns = new InputTurns(still)
+    expect(turns.isOver(UNMEASURED_BYTES * 2, 5000)).toBe(false)
+    expect(turns.isOver(CHUNK, 5000 + MAX_TURN_MS)).toBe(true)
+  })
+})
+
+it('goes on behind a connection of which the stream throws', async () => {
+  // What is thrown there reaches the process: a test of its own one.
+  const programs = new Programs()
+  const { status, errors, lines } = await programs.run(`
+    import { inputTurns } from './src/socket/input-turns.js'
+    process.on('uncaughtException', (error) => console.log('caught', error.message))
+    const named = (name) => ({ takeTurn: () => console.log(name) })
+    inputTurns.add(named('before'), 1)
+    inputTurns.add({ takeTurn: () => { throw new Error('a stream that throws') } }, 1)
+    inputTurns.add(named('behind'), 1)
+  `).ended
+  programs.remove()
+  expect({ status, errors }).toEqual({ status: 0, errors: '' })
+  expect(lines).toEqual(['before', 'caught a stream that throws', 'behind'])
+})
