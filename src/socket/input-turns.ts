@@ -78,7 +78,6 @@ export class InputTurns {
   private readonly nextTurn = (): void => {
     this.isTurnComing = false
     this.bytes = 0
-    if (this.waiting.size === 0) return
     const until = this.now() + MAX_TURN_MS
     let bytes = 0
     try {

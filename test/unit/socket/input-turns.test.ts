@@ -6,7 +6,6 @@ import {
   UNMEASURED_BYTES,
   type Waiting,
 } from '../../../src/socket/input-turns.js'
-import { Programs } from '../../helpers/child.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
 const QUARTER = MAX_TURN_BYTES / 4
@@ -110,6 +109,22 @@ it('gives fewer their turns where they take long: others have theirs between', a
   expect(counts).toEqual([1, 2, 3, 3])
 })
 
+it('asks for no turn where none waits, nor for two at once', async () => {
+  const asked = jest.spyOn(globalThis, 'setImmediate')
+  const turns = new InputTurns(still)
+  const [first, second] = connections(2, []) as [Waiting, Waiting]
+  turns.add(first, MAX_TURN_BYTES)
+  turns.add(second, MAX_TURN_BYTES)
+  expect(asked).toHaveBeenCalledTimes(1)
+  asked.mockRestore()
+  for (let i = 0; i < 3; i++) await nextTurn()
+  expect(turns.count).toBe(0)
+  const later = jest.spyOn(globalThis, 'setImmediate')
+  await new Promise<void>((resolve) => setTimeout(resolve, 20))
+  expect(later).not.toHaveBeenCalled()
+  later.mockRestore()
+})
+
 it('forgets one that is over', async () => {
   const turns = new InputTurns(still)
   const done: number[] = []
@@ -143,20 +158,4 @@ describe('of large chunks that are received in one turn of the event loop', () =
     expect(turns.isOver(UNMEASURED_BYTES * 2, 5000)).toBe(false)
     expect(turns.isOver(CHUNK, 5000 + MAX_TURN_MS)).toBe(true)
   })
-})
-
-it('goes on behind a connection of which the stream throws', async () => {
-  // What is thrown there reaches the process: a test of its own one.
-  const programs = new Programs()
-  const { status, errors, lines } = await programs.run(`
-    import { inputTurns } from './src/socket/input-turns.js'
-    process.on('uncaughtException', (error) => console.log('caught', error.message))
-    const named = (name) => ({ takeTurn: () => console.log(name) })
-    inputTurns.add(named('before'), 1)
-    inputTurns.add({ takeTurn: () => { throw new Error('a stream that throws') } }, 1)
-    inputTurns.add(named('behind'), 1)
-  `).ended
-  programs.remove()
-  expect({ status, errors }).toEqual({ status: 0, errors: '' })
-  expect(lines).toEqual(['before', 'caught a stream that throws', 'behind'])
 })
