@@ -19,8 +19,8 @@ export interface Waiting {
 }
 
 /**
- * Spreads much input that arrives at once over several turns of the event loop, so that a flood over hundreds of connections does not
- * keep all others waiting. A connection waits behind a chunk that was handled, in the order in which they come, and is not read
+ * Spreads much input that arrives at once over several turns of the event loop, so that a flood over hundreds of connections keeps
+ * the others waiting for less time. A connection waits behind a chunk that was handled, in the order in which they come, and is not read
  * meanwhile.
  */
 export class InputTurns {

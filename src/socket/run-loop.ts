@@ -35,7 +35,7 @@ export abstract class RunLoop {
   /** Continues in another turn of the event loop. */
   protected abstract runLater(): void
 
-  /** Whether nothing holds the loop. */
+  /** Whether nothing keeps the loop from pulling. */
   protected get isPulling(): boolean {
     return (this.holds & ~Hold.TURN) === 0
   }

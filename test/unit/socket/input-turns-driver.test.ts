@@ -123,7 +123,7 @@ it('a connection that is paused while it waits is not read on, and one that is o
   for (const { end } of peers) end()
 })
 
-it('a connection that fails while it waits is read on in its turn, to discard the rest', async () => {
+it('a connection that is closed while it waits is read on in its turn', async () => {
   const { peers, last } = await flood()
   for (const { socket } of last) void socket!.close(4000)
   expect(areReading(last)).toEqual([false, false, false, false])

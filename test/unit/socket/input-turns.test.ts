@@ -23,18 +23,23 @@ function connections(count: number, done: number[]): Waiting[] {
   }))
 }
 
+/** How many are done after each of four turns. */
+async function countsOfTurns(done: readonly number[]): Promise<number[]> {
+  const counts: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await nextTurn()
+    counts.push(done.length)
+  }
+  return counts
+}
+
 it('gives none its turn in the turn in which it comes, and so many in each later one, in their order', async () => {
   const turns = new InputTurns(still)
   const done: number[] = []
   const all = connections(11, done)
   for (const one of all) turns.add(one, QUARTER)
   expect([done.length, turns.count]).toEqual([0, all.length])
-  const counts: number[] = []
-  for (let i = 0; i < 4; i++) {
-    await nextTurn()
-    counts.push(done.length)
-  }
-  expect(counts).toEqual([4, 8, 11, 11])
+  expect(await countsOfTurns(done)).toEqual([4, 8, 11, 11])
   expect(done).toEqual(numbers(all.length))
 })
 
@@ -44,12 +49,7 @@ it('gives many their turns together where they had little, and one that had more
   const all = connections(102, done)
   for (const one of all.slice(0, 100)) turns.add(one, 1000)
   for (const one of all.slice(100)) turns.add(one, MAX_TURN_BYTES + 1)
-  const counts: number[] = []
-  for (let i = 0; i < 4; i++) {
-    await nextTurn()
-    counts.push(done.length)
-  }
-  expect(counts).toEqual([100, 101, 102, 102])
+  expect(await countsOfTurns(done)).toEqual([100, 101, 102, 102])
 })
 
 it('gives one its turn once, however often it comes meanwhile, and again when it comes again', async () => {
@@ -101,12 +101,7 @@ it('gives fewer their turns where they take long: others have theirs between', a
       1,
     )
   }
-  const counts: number[] = []
-  for (let i = 0; i < 4; i++) {
-    await nextTurn()
-    counts.push(done.length)
-  }
-  expect(counts).toEqual([1, 2, 3, 3])
+  expect(await countsOfTurns(done)).toEqual([1, 2, 3, 3])
 })
 
 it('asks for no turn where none waits, nor for two at once', async () => {
