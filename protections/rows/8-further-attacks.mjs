@@ -327,8 +327,8 @@ export default {
         'connections wait behind their chunks once the time of a turn is over, and are read on by turns',
       ],
       file: 'src/socket/socket-driver.ts',
-      from: '      this.waitForTurn(chunk.length)\n      isHeldBack = true\n',
-      to: '',
+      from: '    else if (isHeldBack) this.waitForTurn(length)\n',
+      to: '    else isHeldBack = false\n',
     },
     {
       row: 'nothing but its turn reads a connection on that waits for it',
@@ -341,13 +341,30 @@ export default {
       to: '    return this.isPulling && !this.connection.isInflating\n',
     },
     {
+      row: 'connections that open together and begin with much are read a few at a time',
+      test: [
+        'test/unit/socket/slow-start-driver.test.ts',
+        'a few in each turn where they begin with large chunks',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    if (!inputTurns.begin(this)) this.stopReading(Hold.TURN)\n',
+      to: '',
+    },
+    {
+      row: 'what a peer sent behind its failure is not kept',
+      test: ['test/unit/connection/dropped-input.test.ts', 'what comes behind %s is not copied'],
+      file: 'src/connection/connection.ts',
+      from: '    this.end.fail(closeCode, reason)\n    if (!this.closing.isReceiving) this.dropInput()\n',
+      to: '    this.end.fail(closeCode, reason)\n',
+    },
+    {
       row: 'floods over many connections that have failed leave the others their turns',
       test: [
         'test/unit/socket/discard.test.ts',
         'is read on by turns where many end together, so that they do not take the turn of others',
       ],
       file: 'src/socket/input-turns.ts',
-      from: '        if (bytes > MAX_TURN_BYTES && bytes > length) break\n',
+      from: '      if (bytes > MAX_TURN_BYTES && bytes > length) return\n',
       to: '',
     },
     {

@@ -23,8 +23,9 @@ import { canBeHeld, controlPayload, viewBytes, type MessageData } from './messag
 import { Pongs } from './pongs.js'
 import { PreparedMessage } from './prepared-message.js'
 import { ReadyState } from './ready-state.js'
-import { ControlFrame, type Receiver } from './receiver.js'
-import { receiversFor, type Receivers } from './receivers.js'
+import { InputSide } from './input-side.js'
+import { ControlFrame } from './receiver.js'
+import { receiversFor } from './receivers.js'
 import { Sender } from './sender.js'
 import { findQueuesBy } from './shared-output.js'
 
@@ -36,7 +37,7 @@ export { ReadyState, type ConnectionOptions, type SendOptions }
  * After each call that passes something in, the driver calls {@link nextEvent} until null, writes {@link takeOutput} until null,
  * and checks {@link transportShouldClose}. Nothing that the peer sends makes a call throw.
  */
-export class Connection implements Waker {
+export class Connection extends InputSide implements Waker {
   static {
     findQueuesBy((connection) => (connection as Connection).sender.plainOutput)
   }
@@ -45,11 +46,6 @@ export class Connection implements Waker {
   readonly role: Role
   private readonly sender: Sender
   private readonly limits: Limits
-  private readonly receivers: Receivers
-  /** Lent while bytes are looked at, and while a message or a frame is not complete; else null. */
-  private receiver: Receiver | null = null
-  /** The received bytes of data frames when the last receiver was given back. */
-  private earlierBytes = 0
   /** Made when more is to be known than the last sign of life: until then that is {@link now}. */
   private lazyKeepalive: Keepalive | null = null
   private readonly idle: IdleTime | null
@@ -68,9 +64,9 @@ export class Connection implements Waker {
   /** @throws TypeError or RangeError with the option's name, value and range */
   constructor(options: ConnectionOptions) {
     const { role, limits, codec, autoPong, autoClose, now, waker } = resolveConnectionOptions(options)
+    super(receiversFor(role, limits, codec))
     this.role = role
     this.limits = limits
-    this.receivers = receiversFor(role, limits, codec)
     this.autoPong = autoPong
     this.autoClose = autoClose
     this.waker = waker
@@ -128,29 +124,7 @@ export class Connection implements Waker {
     if (!this.closing.isReceiving) return
     this.now = now
     if (this.lazyKeepalive !== null) this.lazyKeepalive.alive(now)
-    this.receiver ??= this.receivers.lend(this.sender.codec, this, this.earlierBytes)
-    this.receiver.push(chunk, isBorrowed)
-  }
-
-  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
-  keepInput(): void {
-    const { receiver } = this
-    if (receiver === null) return
-    receiver.keepInput()
-    if (!receiver.isAtRest) return
-    this.earlierBytes = receiver.dataBytes
-    this.receiver = null
-    this.receivers.giveBack(receiver)
-  }
-
-  /** The received bytes of data frames; each header counts as 2 bytes. */
-  get receivedDataBytes(): number {
-    return this.receiver === null ? this.earlierBytes : this.receiver.dataBytes
-  }
-
-  /** Whether part of a message was received, and nothing after it. */
-  get isInMessage(): boolean {
-    return this.receiver?.isInMessage === true
+    this.pushInput(chunk, isBorrowed, this.sender.codec, this)
   }
 
   /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */
@@ -274,7 +248,7 @@ export class Connection implements Waker {
    */
   fail(closeCode: number, reason = ''): void {
     checkFailArguments(closeCode, reason)
-    this.end.fail(closeCode, reason)
+    this.failWith(closeCode, reason)
   }
 
   /** Fails the connection for a limit of this side, with an `error` event. @param dropOutput what waits, between two frames */
@@ -282,7 +256,7 @@ export class Connection implements Waker {
     if (!this.isSendable) return
     if (dropOutput) this.end.drop()
     this.pending = { type: 'error', error }
-    this.end.fail(error.closeCode, error.message)
+    this.failWith(error.closeCode, error.message)
   }
 
   /** Returns the bytes to write next, which do not change at least until {@link recycleOutput}; null if none wait. */
@@ -370,6 +344,7 @@ export class Connection implements Waker {
   abandon(unsentBytes = 0): void {
     this.pending = null
     this.end.abandon(unsentBytes)
+    if (!this.closing.isReceiving) this.dropInput()
   }
 
   /** How the connection ended, or would end if the transport were lost now. */
@@ -404,6 +379,7 @@ export class Connection implements Waker {
     const close = decodeClosePayload(payload)
     if (close instanceof ProtocolError) return this.violate(close)
     const event = this.end.closeReceived(close)
+    this.dropInput()
     if (this.autoClose) this.answerClose()
     return event
   }
@@ -414,7 +390,12 @@ export class Connection implements Waker {
   }
 
   private violate(error: ProtocolError): ConnectionEvent {
-    this.end.fail(error.closeCode, error.message)
+    this.failWith(error.closeCode, error.message)
     return { type: 'error', error }
+  }
+
+  private failWith(closeCode: number, reason: string): void {
+    this.end.fail(closeCode, reason)
+    if (!this.closing.isReceiving) this.dropInput()
   }
 }

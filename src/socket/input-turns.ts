@@ -1,4 +1,5 @@
 import { monotonicNow } from '../transport/timer-wheel.js'
+import { SlowStart } from './slow-start.js'
 
 /**
  * From this size on a chunk of input counts: it can be thousands of frames. A read of a plain socket takes up to 260 KiB, and one of a
@@ -13,7 +14,7 @@ export const MAX_TURN_MS = 5
 /** The connections that are read on in one turn had no more than this in their last chunks; one of them is read on in any case. */
 export const MAX_TURN_BYTES = 1024 * 1024
 
-/** A connection that waits for a later turn of the event loop. */
+/** A connection that waits for a later turn of the event loop to be read. */
 export interface Waiting {
   takeTurn(): void
 }
@@ -21,11 +22,14 @@ export interface Waiting {
 /**
  * Spreads much input that arrives at once over several turns of the event loop, so that a flood over hundreds of connections keeps
  * the others waiting for less time. A connection waits behind a chunk that was handled, in the order in which they come, and is not read
- * meanwhile.
+ * meanwhile. Of many that open together a few begin to be read at once, and then more and more, for each of them may begin with much.
  */
 export class InputTurns {
   /** The connections, and the lengths of their last chunks. */
   private readonly waiting = new Map<Waiting, number>()
+  /** New connections that were not read yet. */
+  private readonly beginning = new Set<Waiting>()
+  private readonly slowStart = new SlowStart()
   private isTurnComing = false
   /** Input in large chunks since the last turn here, up to {@link UNMEASURED_BYTES}. That may be several turns of the event loop ago. */
   private bytes = 0
@@ -40,7 +44,16 @@ export class InputTurns {
 
   /** How many connections wait. */
   get count(): number {
-    return this.waiting.size
+    return this.waiting.size + this.beginning.size
+  }
+
+  /** A connection opens. @returns whether it is read at once; if not, it has its turn later */
+  begin(connection: Waiting): boolean {
+    if (!this.slowStart.opens(this.now())) return true
+    this.expectTurn()
+    if (this.beginning.size === 0 && this.slowStart.take()) return true
+    this.beginning.add(connection)
+    return false
   }
 
   /** The connection has its turn later: once, and in the place of the first call until then. @param length of its last chunk */
@@ -52,14 +65,20 @@ export class InputTurns {
   /** The connection is over. */
   remove(connection: Waiting): void {
     this.waiting.delete(connection)
+    this.beginning.delete(connection)
   }
 
   /**
    * A large chunk was received.
    * @param now when it was received
+   * @param isFirst whether nothing was received before it
    * @returns whether the time of this turn of the event loop was over by then
    */
-  isOver(length: number, now: number): boolean {
+  isOver(length: number, now: number, isFirst: boolean): boolean {
+    if (isFirst) {
+      this.slowStart.beganLarge()
+      this.expectTurn()
+    }
     if (this.bytes < UNMEASURED_BYTES) {
       this.bytes += length
       if (this.bytes < UNMEASURED_BYTES) return false
@@ -79,17 +98,33 @@ export class InputTurns {
     this.isTurnComing = false
     this.bytes = 0
     const until = this.now() + MAX_TURN_MS
-    let bytes = 0
     try {
-      for (const [connection, length] of this.waiting) {
-        bytes += length
-        if (bytes > MAX_TURN_BYTES && bytes > length) break
-        this.waiting.delete(connection)
-        connection.takeTurn()
-        if (this.now() >= until) break
-      }
+      this.readOn(until)
+      this.letBegin(until)
     } finally {
-      if (this.waiting.size > 0) this.expectTurn()
+      // Those that began here are counted until then.
+      if (this.count > 0 || this.slowStart.isCounting) this.expectTurn()
+    }
+  }
+
+  private readOn(until: number): void {
+    let bytes = 0
+    for (const [connection, length] of this.waiting) {
+      bytes += length
+      if (bytes > MAX_TURN_BYTES && bytes > length) return
+      this.waiting.delete(connection)
+      connection.takeTurn()
+      if (this.now() >= until) return
+    }
+  }
+
+  private letBegin(until: number): void {
+    this.slowStart.nextTurn()
+    for (const connection of this.beginning) {
+      if (!this.slowStart.take()) return
+      this.beginning.delete(connection)
+      connection.takeTurn()
+      if (this.now() >= until) return
     }
   }
 }

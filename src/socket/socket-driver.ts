@@ -90,6 +90,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   /** Begins to read. @param head bytes received together with the handshake; copied */
   start(head: Uint8Array): void {
+    if (!inputTurns.begin(this)) this.stopReading(Hold.TURN)
     this.release(Hold.START)
     if (head.length > 0) {
       this.connection.receiveBytes(head, monotonicNow(), true)
@@ -189,17 +190,18 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   receive(chunk: Buffer): void {
     const { connection } = this
+    const { length } = chunk
+    const isLarge = length >= LARGE_CHUNK_BYTES
+    const isFirst = isLarge && this.phase === 'open' && connection.receivedDataBytes === 0
     // While the peer reads, every ping is answered: the size of one read bounds their number.
     connection.answersAllPings = !this.flow.isBlocked
     const now = monotonicNow()
     connection.receiveBytes(chunk, now, true)
     this.run(true)
     connection.keepInput()
-    let isHeldBack = this.phase !== 'open' && this.holdsBack(chunk.length, this.isEnded)
-    if (!isHeldBack && chunk.length >= LARGE_CHUNK_BYTES && inputTurns.isOver(chunk.length, now)) {
-      this.waitForTurn(chunk.length)
-      isHeldBack = true
-    }
+    let isHeldBack = isLarge && inputTurns.isOver(length, now, isFirst)
+    if (this.phase !== 'open' && this.holdsBack(length, this.isEnded)) isHeldBack = true
+    else if (isHeldBack) this.waitForTurn(length)
     if (connection.isInflating || isHeldBack) this.transport.pause()
   }
 

@@ -1,0 +1,94 @@
+/** Connections that open together begin to be read a few at a time, for each of them may begin with much. */
+import { inputTurns } from '../../../src/socket/input-turns.js'
+import { CALM_MS, FEWEST_BEGINNING } from '../../../src/socket/slow-start.js'
+import { frame, KEY } from '../../helpers/frame-builder.js'
+import { serveLine } from '../../helpers/line-server.js'
+import { nextTurn } from '../../helpers/memory-duplex.js'
+import { openLine, type LineKind } from '../../helpers/model-line.js'
+
+const CONNECTIONS = 40
+const KINDS: readonly LineKind[] = ['handle', 'stream', 'tls']
+/** What a plain socket reads at once, and a stream too. */
+const LARGE = Buffer.concat(
+  Array<Buffer>(500).fill(frame({ opcode: 0x1, payload: 'x'.repeat(100), key: KEY })),
+)
+/** What is put off to the end of this turn of the event loop is done. */
+const ticks = async (): Promise<void> => {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => process.nextTick(resolve))
+}
+const SMALL = frame({ opcode: 0x1, payload: 'x', key: KEY })
+
+beforeEach(async () => {
+  await new Promise((resolve) => setTimeout(resolve, CALM_MS + 50))
+})
+
+type Peer = ReturnType<typeof openPeer>
+
+function openPeer(kind: LineKind) {
+  const line = openLine(kind, 1_000_000)
+  const peer = { line, messages: 0, hasSent: false, end: () => server.terminate() }
+  const server = serveLine(line, () => ({
+    onMessage: () => {
+      peer.messages++
+    },
+  }))
+  return peer
+}
+
+const openTogether = (kind: LineKind): Peer[] => Array.from({ length: CONNECTIONS }, () => openPeer(kind))
+
+/** Each peer sends as soon as it is read. @returns how many began to be read in each turn, until all were */
+async function floodWith(peers: readonly Peer[], bytes: Buffer): Promise<number[]> {
+  const perTurn: number[] = []
+  await ticks()
+  for (let turn = 0; turn < 10 * CONNECTIONS && peers.some(({ hasSent }) => !hasSent); turn++) {
+    const fresh = peers.filter(({ line, hasSent }) => line.isReading && !hasSent)
+    perTurn.push(fresh.length)
+    for (const peer of fresh) {
+      peer.hasSent = true
+      peer.line.deliver(Buffer.from(bytes))
+    }
+    await nextTurn()
+  }
+  return perTurn
+}
+
+describe.each(KINDS)('%s', (kind) => {
+  it('a few in each turn where they begin with large chunks', async () => {
+    const peers = openTogether(kind)
+    const perTurn = await floodWith(peers, LARGE)
+    expect(perTurn.reduce((sum, began) => sum + began, 0)).toBe(CONNECTIONS)
+    // Twice as many in one turn, while nothing is known yet: a stream begins in a turn behind the one in which it is told to.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * FEWEST_BEGINNING)
+    expect(perTurn.length).toBeGreaterThanOrEqual(CONNECTIONS / FEWEST_BEGINNING - 1)
+    for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+    expect(peers.map(({ messages }) => messages)).toEqual(peers.map(() => 500))
+    for (const { end } of peers) end()
+  })
+
+  it('more and more where they begin with little', async () => {
+    const peers = openTogether(kind)
+    const perTurn = await floodWith(peers, SMALL)
+    expect(peers.map(({ messages }) => messages)).toEqual(peers.map(() => 1))
+    expect(perTurn.filter((began) => began > 0).length).toBeLessThanOrEqual(6)
+    for (const { end } of peers) end()
+  })
+})
+
+it('one that is over before it began is forgotten', async () => {
+  const before = inputTurns.count
+  const peers = openTogether('handle')
+  const waiting = inputTurns.count
+  expect(waiting - before).toBe(CONNECTIONS - FEWEST_BEGINNING)
+  peers.at(-1)!.end()
+  await ticks()
+  expect(inputTurns.count).toBe(waiting - 1)
+  for (const { end } of peers) end()
+})
+
+it('one that opens alone is read at once', async () => {
+  const peer = openPeer('handle')
+  await ticks()
+  expect(peer.line.isReading).toBe(true)
+  peer.end()
+})
