@@ -351,10 +351,10 @@ export default {
       to: '',
     },
     {
-      row: 'what a peer sent behind its failure is not kept',
-      test: ['test/unit/connection/dropped-input.test.ts', 'what comes behind %s is not copied'],
+      row: 'what a peer sent after it failed is not kept',
+      test: ['test/unit/connection/dropped-input.test.ts', 'what follows %s is not copied'],
       file: 'src/connection/connection.ts',
-      from: '    this.end.fail(closeCode, reason)\n    if (!this.closing.isReceiving) this.dropInput()\n',
+      from: '    this.end.fail(closeCode, reason)\n    this.dropInput()\n',
       to: '    this.end.fail(closeCode, reason)\n',
     },
     {

@@ -21,8 +21,8 @@ export const PARTS = [
 ]
 
 /**
- * What V8 compiles, pools and tables of their full size: after so many connections they are there. As many as between two looks: behind
- * a twentieth the client had 1 MiB more after the first look, and the same from there on.
+ * What V8 compiles, pools and tables of their full size: after so many connections they are there. As many as between two looks: after
+ * a warm-up of a twentieth, the client had 1 MiB more at the first look, and little more from there on.
  */
 const WARM_UP_SHARE = 0.2
 const LEAST_WARM_UP = { plain: 5_000, secure: 1_500 }

@@ -164,7 +164,11 @@ export class Connection extends InputSide implements Waker {
       if (received !== null) return this.violate(received)
       if (receiver.isInflating) return null
     }
-    return this.ending === null ? null : this.ending.next()
+    if (this.ending === null) return null
+    const event = this.ending.next()
+    // The peer ended its side, or the transport is lost: no frame and no message is completed any more.
+    if (!this.closing.isReceiving) this.dropInput()
+    return event
   }
 
   /**
@@ -379,7 +383,7 @@ export class Connection extends InputSide implements Waker {
     const close = decodeClosePayload(payload)
     if (close instanceof ProtocolError) return this.violate(close)
     const event = this.end.closeReceived(close)
-    this.dropInput()
+    this.finishInput()
     if (this.autoClose) this.answerClose()
     return event
   }
@@ -396,6 +400,6 @@ export class Connection extends InputSide implements Waker {
 
   private failWith(closeCode: number, reason: string): void {
     this.end.fail(closeCode, reason)
-    if (!this.closing.isReceiving) this.dropInput()
+    this.dropInput()
   }
 }

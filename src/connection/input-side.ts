@@ -49,6 +49,12 @@ export abstract class InputSide {
     this.receiver.push(chunk, isBorrowed)
   }
 
+  /** The last frame of the peer was received. What follows it is not parsed. */
+  protected finishInput(): void {
+    if (this.receiver?.isAtRest === true) this.keepInput()
+    else this.dropInput()
+  }
+
   /** Lets go of what was received and is not parsed any more: what waits, and the part of a message. */
   protected dropInput(): void {
     if (this.receiver === null) return

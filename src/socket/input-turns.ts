@@ -14,6 +14,9 @@ export const MAX_TURN_MS = 5
 /** The connections that are read on in one turn had no more than this in their last chunks; one of them is read on in any case. */
 export const MAX_TURN_BYTES = 1024 * 1024
 
+/** As it was when the module was loaded: a test of the application that replaces it must not keep connections from being read. */
+const callSoon = setImmediate
+
 /** A connection that waits for a later turn of the event loop to be read. */
 export interface Waiting {
   takeTurn(): void
@@ -36,10 +39,15 @@ export class InputTurns {
   /** When it reached them. */
   private measuredFrom = 0
   private readonly now: () => number
+  private readonly callSoon: (turn: () => void) => unknown
 
-  /** @param now the time in milliseconds, which never goes back */
-  constructor(now = monotonicNow) {
+  /**
+   * @param now the time in milliseconds, which never goes back
+   * @param soon calls back in the next turn of the event loop
+   */
+  constructor(now = monotonicNow, soon: (turn: () => void) => unknown = callSoon) {
     this.now = now
+    this.callSoon = soon
   }
 
   /** How many connections wait. */
@@ -49,9 +57,11 @@ export class InputTurns {
 
   /** A connection opens. @returns whether it is read at once; if not, it has its turn later */
   begin(connection: Waiting): boolean {
-    if (!this.slowStart.opens(this.now())) return true
+    const { slowStart } = this
+    slowStart.noteOpening(this.now())
+    if (!slowStart.isLimited) return true
     this.expectTurn()
-    if (this.beginning.size === 0 && this.slowStart.take()) return true
+    if (this.beginning.size === 0 && slowStart.take()) return true
     this.beginning.add(connection)
     return false
   }
@@ -71,12 +81,12 @@ export class InputTurns {
   /**
    * A large chunk was received.
    * @param now when it was received
-   * @param isFirst whether nothing was received before it
+   * @param isFirst whether the connection received nothing before it, but with its handshake
    * @returns whether the time of this turn of the event loop was over by then
    */
   isOver(length: number, now: number, isFirst: boolean): boolean {
     if (isFirst) {
-      this.slowStart.beganLarge()
+      this.slowStart.noteLarge()
       this.expectTurn()
     }
     if (this.bytes < UNMEASURED_BYTES) {
@@ -91,7 +101,7 @@ export class InputTurns {
   private expectTurn(): void {
     if (this.isTurnComing) return
     this.isTurnComing = true
-    setImmediate(this.nextTurn)
+    this.callSoon(this.nextTurn)
   }
 
   private readonly nextTurn = (): void => {
@@ -119,7 +129,7 @@ export class InputTurns {
   }
 
   private letBegin(until: number): void {
-    this.slowStart.nextTurn()
+    this.slowStart.nextTurn(this.beginning.size)
     for (const connection of this.beginning) {
       if (!this.slowStart.take()) return
       this.beginning.delete(connection)

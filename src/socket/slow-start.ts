@@ -1,51 +1,59 @@
-/**
- * So many new connections begin to be read in one turn of the event loop; twice as many in the next one where these were not enough, and
- * so many again where as many began with a large chunk.
- */
+/** So many new connections begin to be read in one turn of the event loop when nothing is known of what they begin with. */
 export const FEWEST_BEGINNING = 4
 /** Above this number there is no limit. */
 export const MOST_BEGINNING = 256
+/** Of those that wait to begin, one in so many begins in any case: a long queue does not become longer and longer. */
+export const WAITING_SHARE = 64
 /** When no connection opened for this long, few begin again. */
 export const CALM_MS = 1000
 
-/** How many new connections may begin to be read in one turn of the event loop. Named for what TCP does with new connections. */
+/**
+ * How many new connections may begin to be read in one turn of the event loop, as TCP begins with new connections: a few, and twice as
+ * many in each further turn while others wait. Where {@link FEWEST_BEGINNING} began with a large chunk in one turn, it is a few again.
+ */
 export class SlowStart {
-  private most = FEWEST_BEGINNING
+  private limit = FEWEST_BEGINNING
   /** How many began in this turn. */
-  private begun = 0
-  /** How many began with a large chunk in this turn. */
-  private large = 0
+  private begunCount = 0
+  /** How many received a large chunk first of all, in this turn. */
+  private begunLarge = 0
   private openedAt = -Infinity
 
-  /** A connection opens. @returns whether there is a limit */
-  opens(now: number): boolean {
-    if (now - this.openedAt >= CALM_MS) this.most = FEWEST_BEGINNING
-    this.openedAt = now
-    return this.most !== Infinity
+  get isLimited(): boolean {
+    return this.limit !== Infinity
   }
 
   /** Whether any began in this turn. */
   get isCounting(): boolean {
-    return this.begun > 0
+    return this.begunCount > 0
+  }
+
+  /** A connection opens. */
+  noteOpening(now: number): void {
+    if (now - this.openedAt >= CALM_MS) this.limit = FEWEST_BEGINNING
+    this.openedAt = now
+  }
+
+  /** What a connection received first is a large chunk. */
+  noteLarge(): void {
+    this.begunLarge++
   }
 
   /** @returns whether one more may begin in this turn: it does */
   take(): boolean {
-    if (this.begun >= this.most) return false
-    this.begun++
+    if (this.begunCount >= this.limit) return false
+    this.begunCount++
     return true
   }
 
-  /** The first input of a connection is a large chunk. */
-  beganLarge(): void {
-    this.large++
-  }
-
-  nextTurn(): void {
-    if (this.large >= FEWEST_BEGINNING) this.most = FEWEST_BEGINNING
-    else if (this.begun >= this.most) this.most *= 2
-    if (this.most > MOST_BEGINNING) this.most = Infinity
-    this.large = 0
-    this.begun = 0
+  /** @param waiting how many connections wait to begin */
+  nextTurn(waiting: number): void {
+    if (this.begunLarge >= FEWEST_BEGINNING) this.limit = FEWEST_BEGINNING
+    else if (waiting > 0) this.limit *= 2
+    if (this.limit > MOST_BEGINNING) this.limit = Infinity
+    const share = Math.ceil(waiting / WAITING_SHARE)
+    this.limit = Math.max(this.limit, Math.min(share, MOST_BEGINNING))
+    this.begunLarge = 0
+    this.begunCount = 0
   }
 }

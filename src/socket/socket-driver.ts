@@ -34,6 +34,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   readonly flow: OutputFlow
   private isEnded = false
   private needsDrain = false
+  /** Something was received, but with the handshake. */
+  private hasReceived = false
   /** What the owner was told. */
   private phase: 'open' | 'closing' | 'sendingOver' | 'gone' = 'open'
 
@@ -191,15 +193,15 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   receive(chunk: Buffer): void {
     const { connection } = this
     const { length } = chunk
-    const isLarge = length >= LARGE_CHUNK_BYTES
-    const isFirst = isLarge && this.phase === 'open' && connection.receivedDataBytes === 0
+    const isFirst = !this.hasReceived
+    this.hasReceived = true
     // While the peer reads, every ping is answered: the size of one read bounds their number.
     connection.answersAllPings = !this.flow.isBlocked
     const now = monotonicNow()
     connection.receiveBytes(chunk, now, true)
     this.run(true)
     connection.keepInput()
-    let isHeldBack = isLarge && inputTurns.isOver(length, now, isFirst)
+    let isHeldBack = length >= LARGE_CHUNK_BYTES && inputTurns.isOver(length, now, isFirst)
     if (this.phase !== 'open' && this.holdsBack(length, this.isEnded)) isHeldBack = true
     else if (isHeldBack) this.waitForTurn(length)
     if (connection.isInflating || isHeldBack) this.transport.pause()

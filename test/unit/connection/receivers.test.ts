@@ -53,6 +53,19 @@ describe('Receivers: one receiver for many silent connections', () => {
     expect(receiversFor('client', one, null)).toBe(receiversFor('client', other, null))
   })
 
+  test('has the same one again after a message, and after a Close frame', () => {
+    const limits = resolveLimits({ maxMessageBytes: 7009 }, SERVER_LIMITS)
+    const receivers = receiversFor('server', limits, null)
+    const only = receivers.lend(null, IDLE, 0)
+    receivers.giveBack(only)
+    const connection = new Connection({ role: 'server', limits, now: 0, waker: IDLE })
+    for (const opcode of [OP.TEXT, OP.CLOSE]) {
+      receive(connection, masked(opcode, ''))
+      expect(receivers.lend(null, IDLE, 0)).toBe(only)
+      receivers.giveBack(only)
+    }
+  })
+
   test('is forgotten when connections of many other kinds were made', () => {
     const of = (maxMessageBytes: number): unknown =>
       receiversFor('server', resolveLimits({ maxMessageBytes }, SERVER_LIMITS), null)

@@ -105,19 +105,33 @@ it('gives fewer their turns where they take long: others have theirs between', a
 })
 
 it('asks for no turn where none waits, nor for two at once', async () => {
-  const asked = jest.spyOn(globalThis, 'setImmediate')
-  const turns = new InputTurns(still)
+  let asked = 0
+  const turns = new InputTurns(still, (turn) => {
+    asked++
+    setImmediate(turn)
+  })
   const [first, second] = connections(2, []) as [Waiting, Waiting]
   turns.add(first, MAX_TURN_BYTES)
   turns.add(second, MAX_TURN_BYTES)
-  expect(asked).toHaveBeenCalledTimes(1)
-  asked.mockRestore()
-  for (let i = 0; i < 3; i++) await nextTurn()
-  expect(turns.count).toBe(0)
-  const later = jest.spyOn(globalThis, 'setImmediate')
-  await new Promise<void>((resolve) => setTimeout(resolve, 20))
-  expect(later).not.toHaveBeenCalled()
-  later.mockRestore()
+  expect(asked).toBe(1)
+  for (let i = 0; i < 4; i++) await nextTurn()
+  expect([turns.count, asked]).toEqual([0, 2])
+  // One that opens is counted until the next turn.
+  expect(turns.begin(first)).toBe(true)
+  for (let i = 0; i < 4; i++) await nextTurn()
+  expect(asked).toBe(3)
+})
+
+it('goes on where the application replaced setImmediate for a time', async () => {
+  const turns = new InputTurns(still)
+  const done: number[] = []
+  const [one] = connections(1, done) as [Waiting]
+  const replaced = jest.spyOn(globalThis, 'setImmediate').mockImplementation(() => ({}) as NodeJS.Immediate)
+  turns.add(one, QUARTER)
+  replaced.mockRestore()
+  await nextTurn()
+  await nextTurn()
+  expect(done).toEqual([0])
 })
 
 it('forgets one that is over', async () => {
