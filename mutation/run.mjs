@@ -14,9 +14,7 @@
  * Ends with 1 where a mutant survives that is not in the list, where the list has a row that no mutant is for, or where a whole
  * run scores below 90 %; with 2 where it could not run.
  */
-import { statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { divide, readReport } from './lib/again.mjs'
 import { choose } from './lib/choose.mjs'
@@ -138,9 +136,6 @@ async function main(options) {
     report.push(...outcomes)
     const isBounded = share !== null || until !== null
     if (!tell(target, outcomes, rows, instrumented.mutants, isBounded)) isWell = false
-    const isFolder = statSync(path.join(root, target)).isDirectory()
-    if (options.write && !isFolder)
-      throw new RangeError(`--write keeps the score of a folder, not of ${target}`)
     results[target] = { ...scoreOf(outcomes, rows), date: new Date().toISOString().slice(0, 10) }
   }
   if (options.report !== null) await writeFile(options.report, `${JSON.stringify(report, null, 2)}\n`)

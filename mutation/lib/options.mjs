@@ -97,5 +97,9 @@ export function readOptions(root, args, otherwise) {
   if (options.write && (options.maxMutants !== null || options.seconds !== null)) {
     throw new RangeError('--write keeps the score of a whole run: not with --max-mutants or --seconds')
   }
+  const notFolder = options.targets.find((target) => !statSync(path.join(root, target)).isDirectory())
+  if (options.write && notFolder !== undefined) {
+    throw new RangeError(`--write keeps the score of a folder, not of ${notFolder}`)
+  }
   return options
 }

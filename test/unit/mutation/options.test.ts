@@ -53,6 +53,10 @@ describe('the options of npm run mutation', () => {
     [['src/nothing'], 'there is no file or folder "src/nothing"'],
     [['src/frame', '--seconds'], /--seconds/],
     [
+      ['src/frame', 'src/frame/header.ts', '--write'],
+      '--write keeps the score of a folder, not of src/frame/header.ts',
+    ],
+    [
       ['src/frame', '--seconds', 'soon'],
       '--seconds is a whole number from 1 to 9007199254740991, not "soon"',
     ],
