@@ -344,7 +344,7 @@ export default {
       row: 'connections that open together and begin with much are read a few at a time',
       test: [
         'test/unit/socket/slow-start-driver.test.ts',
-        'a few in each turn where they begin with large chunks',
+        'lets a few connections begin in each turn where they begin with large chunks',
       ],
       file: 'src/socket/socket-driver.ts',
       from: '    if (!inputTurns.begin(this)) this.stopReading(Hold.TURN)\n',

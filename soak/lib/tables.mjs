@@ -42,8 +42,8 @@ export function verdictText(results, reasons) {
   const red = all.filter(isRed)
   if (red.length === 0) return `All ${all.length} rows are clean.`
   const lines = red.map((row) => {
-    const why = reasons[row.name] ?? '**no reason is known yet**'
-    return `- ${RED} ${row.title ?? titleOf(row.name)}: ${row.faults.join('; ')}: ${why}`
+    const why = reasons[row.name] ?? '**No reason is known yet.**'
+    return `- ${RED} ${row.title ?? titleOf(row.name)}: ${row.faults.join('; ')}. ${why}`
   })
   return [`**${red.length} of ${all.length} rows are not clean:**`, lines.join('\n')].join('\n\n')
 }

@@ -34,7 +34,7 @@ export abstract class InputSide {
     if (receiver === null) return
     receiver.keepInput()
     if (!receiver.isAtRest) return
-    this.dropInput()
+    this.letGo(receiver)
     this.receivers.giveBack(receiver)
   }
 
@@ -57,8 +57,11 @@ export abstract class InputSide {
 
   /** Lets go of what was received and is not parsed any more: what waits, and the part of a message. */
   protected dropInput(): void {
-    if (this.receiver === null) return
-    this.earlierBytes = this.receiver.dataBytes
+    if (this.receiver !== null) this.letGo(this.receiver)
+  }
+
+  private letGo(receiver: Receiver): void {
+    this.earlierBytes = receiver.dataBytes
     this.receiver = null
   }
 }

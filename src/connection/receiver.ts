@@ -20,7 +20,9 @@ const HEADER_BYTES = 2
 /** A complete control frame. */
 export class ControlFrame {
   readonly type = 'control'
+  /** That of the frame: see `Opcode`. */
   readonly opcode: number
+  /** The unmasked payload, which belongs to the receiver of the frame. */
   readonly payload: Buffer
 
   constructor(opcode: number, payload: Buffer) {
@@ -38,6 +40,7 @@ export class Receiver implements DecodeListener {
   private codec: MessageCodec | null
   /** Whether received frames are masked. */
   private readonly isMasked: boolean
+  /** The limit of this name, in bytes. */
   readonly maxMessageBytes: number
   private waker: Waker | null
   /** The current message, if it arrives in several parts. */
@@ -95,6 +98,7 @@ export class Receiver implements DecodeListener {
 
   /** It receives for nobody, and holds nothing of the connection that it served. */
   leave(): void {
+    this.parser.keepInput()
     this.codec = null
     this.waker = null
   }
@@ -111,7 +115,7 @@ export class Receiver implements DecodeListener {
   }
 
   /** What the parser found in the header that it refused: see {@link FrameParser}. */
-  get refusedHeader(): { readonly headerByte: number; readonly headerLength: number } {
+  get refusedHeader(): Pick<FrameParser, 'headerByte' | 'headerLength'> {
     return this.parser
   }
 
@@ -149,6 +153,7 @@ export class Receiver implements DecodeListener {
     this.parser.push(chunk)
   }
 
+  /** Copies the unconsumed rest of a lent chunk. Its memory then belongs to the caller again. */
   keepInput(): void {
     if (!this.isBorrowed) return
     this.isBorrowed = false

@@ -1,5 +1,5 @@
 import { monotonicNow } from '../transport/timer-wheel.js'
-import { SlowStart } from './slow-start.js'
+import { shareOf, SlowStart } from './slow-start.js'
 
 /**
  * From this size on a chunk of input counts: it can be thousands of frames. A read of a plain socket takes up to 260 KiB, and one of a
@@ -15,7 +15,7 @@ export const MAX_TURN_MS = 5
 export const MAX_TURN_BYTES = 1024 * 1024
 
 /** As it was when the module was loaded: a test of the application that replaces it must not keep connections from being read. */
-const callSoon = setImmediate
+const realSetImmediate = setImmediate
 
 /** A connection that waits for a later turn of the event loop to be read. */
 export interface Waiting {
@@ -43,11 +43,11 @@ export class InputTurns {
 
   /**
    * @param now the time in milliseconds, which never goes back
-   * @param soon calls back in the next turn of the event loop
+   * @param callSoon calls back in the next turn of the event loop
    */
-  constructor(now = monotonicNow, soon: (turn: () => void) => unknown = callSoon) {
+  constructor(now = monotonicNow, callSoon: (turn: () => void) => unknown = realSetImmediate) {
     this.now = now
-    this.callSoon = soon
+    this.callSoon = callSoon
   }
 
   /** How many connections wait. */
@@ -57,12 +57,12 @@ export class InputTurns {
 
   /** A connection opens. @returns whether it is read at once; if not, it has its turn later */
   begin(connection: Waiting): boolean {
-    const { slowStart } = this
+    const { slowStart, beginning } = this
     slowStart.noteOpening(this.now())
-    if (!slowStart.isLimited) return true
+    if (!slowStart.isLimited && beginning.size === 0) return true
     this.expectTurn()
-    if (this.beginning.size === 0 && slowStart.take()) return true
-    this.beginning.add(connection)
+    if (beginning.size === 0 && slowStart.take()) return true
+    beginning.add(connection)
     return false
   }
 
@@ -81,10 +81,10 @@ export class InputTurns {
   /**
    * A large chunk was received.
    * @param now when it was received
-   * @param isFirst whether the connection received nothing before it, but with its handshake
+   * @param isFirst whether it is the first chunk of its connection after the handshake
    * @returns whether the time of this turn of the event loop was over by then
    */
-  isOver(length: number, now: number, isFirst: boolean): boolean {
+  noteLarge(length: number, now: number, isFirst: boolean): boolean {
     if (isFirst) {
       this.slowStart.noteLarge()
       this.expectTurn()
@@ -129,12 +129,15 @@ export class InputTurns {
   }
 
   private letBegin(until: number): void {
-    this.slowStart.nextTurn(this.beginning.size)
-    for (const connection of this.beginning) {
-      if (!this.slowStart.take()) return
-      this.beginning.delete(connection)
+    const { slowStart, beginning } = this
+    const least = shareOf(beginning.size)
+    slowStart.nextTurn(beginning.size)
+    let begun = 0
+    for (const connection of beginning) {
+      if (!slowStart.take()) return
+      beginning.delete(connection)
       connection.takeTurn()
-      if (this.now() >= until) return
+      if (++begun >= least && this.now() >= until) return
     }
   }
 }

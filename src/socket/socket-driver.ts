@@ -34,7 +34,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   readonly flow: OutputFlow
   private isEnded = false
   private needsDrain = false
-  /** Something was received, but with the handshake. */
+  /** Whether anything was received after the handshake. */
   private hasReceived = false
   /** What the owner was told. */
   private phase: 'open' | 'closing' | 'sendingOver' | 'gone' = 'open'
@@ -201,7 +201,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     connection.receiveBytes(chunk, now, true)
     this.run(true)
     connection.keepInput()
-    let isHeldBack = length >= LARGE_CHUNK_BYTES && inputTurns.isOver(length, now, isFirst)
+    let isHeldBack = length >= LARGE_CHUNK_BYTES && inputTurns.noteLarge(length, now, isFirst)
     if (this.phase !== 'open' && this.holdsBack(length, this.isEnded)) isHeldBack = true
     else if (isHeldBack) this.waitForTurn(length)
     if (connection.isInflating || isHeldBack) this.transport.pause()

@@ -152,19 +152,19 @@ describe('of large chunks that are received in one turn of the event loop', () =
   it('lets a bounded number pass unmeasured, and then those of a bounded time', async () => {
     const turns = new InputTurns(still)
     // However long they take.
-    for (let i = 0; i < 4; i++) expect(turns.isOver(CHUNK, i * 1000, false)).toBe(false)
+    for (let i = 0; i < 4; i++) expect(turns.noteLarge(CHUNK, i * 1000, false)).toBe(false)
     const begun = 3000
-    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS - 1, false)).toBe(false)
-    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS, false)).toBe(true)
-    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS + 1, false)).toBe(true)
+    expect(turns.noteLarge(CHUNK, begun + MAX_TURN_MS - 1, false)).toBe(false)
+    expect(turns.noteLarge(CHUNK, begun + MAX_TURN_MS, false)).toBe(true)
+    expect(turns.noteLarge(CHUNK, begun + MAX_TURN_MS + 1, false)).toBe(true)
     await nextTurn()
     // The next turn has its own.
-    expect(turns.isOver(CHUNK, begun + MAX_TURN_MS + 2, false)).toBe(false)
+    expect(turns.noteLarge(CHUNK, begun + MAX_TURN_MS + 2, false)).toBe(false)
   })
 
   it('measures a chunk that is larger than that from the next on', () => {
     const turns = new InputTurns(still)
-    expect(turns.isOver(UNMEASURED_BYTES * 2, 5000, false)).toBe(false)
-    expect(turns.isOver(CHUNK, 5000 + MAX_TURN_MS, false)).toBe(true)
+    expect(turns.noteLarge(UNMEASURED_BYTES * 2, 5000, false)).toBe(false)
+    expect(turns.noteLarge(CHUNK, 5000 + MAX_TURN_MS, false)).toBe(true)
   })
 })
