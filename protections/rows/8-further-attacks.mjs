@@ -326,9 +326,9 @@ export default {
         'test/unit/socket/input-turns-driver.test.ts',
         'connections wait behind their chunks once the time of a turn is over, and are read on by turns',
       ],
-      file: 'src/socket/socket-driver.ts',
-      from: '    else if (isHeldBack) this.waitForTurn(length)\n',
-      to: '    else isHeldBack = false\n',
+      file: 'src/socket/deadlines.ts',
+      from: '    if (isOver) this.waitForTurn(length)\n    return isOver\n',
+      to: '    return false\n',
     },
     {
       row: 'nothing but its turn reads a connection on that waits for it',

@@ -124,7 +124,9 @@ export class Connection extends InputSide implements Waker {
     if (!this.closing.isReceiving) return
     this.now = now
     if (this.lazyKeepalive !== null) this.lazyKeepalive.alive(now)
-    this.pushInput(chunk, isBorrowed, this.sender.codec, this)
+    // Both in this function: 3 % fewer instructions for a short message.
+    this.receiver ??= this.receivers.lend(this.sender.codec, this, this.earlierBytes)
+    this.receiver.push(chunk, isBorrowed)
   }
 
   /** Reports that the system took bytes that had to wait: the peer made room for them, which is a sign of life. */

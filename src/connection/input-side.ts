@@ -1,5 +1,3 @@
-import type { MessageCodec } from '../extension/message-codec.js'
-import type { Waker } from './events.js'
 import type { Receiver } from './receiver.js'
 import type { Receivers } from './receivers.js'
 
@@ -8,11 +6,12 @@ import type { Receivers } from './receivers.js'
  * connection.
  */
 export abstract class InputSide {
-  private readonly receivers: Receivers
+  /** Where receivers are lent. */
+  protected readonly receivers: Receivers
   /** Lent while bytes are looked at, and while a message or a frame is not complete; else null. */
   protected receiver: Receiver | null = null
   /** The received bytes of data frames when the last receiver was given back. */
-  private earlierBytes = 0
+  protected earlierBytes = 0
 
   constructor(receivers: Receivers) {
     this.receivers = receivers
@@ -34,34 +33,22 @@ export abstract class InputSide {
     if (receiver === null) return
     receiver.keepInput()
     if (!receiver.isAtRest) return
-    this.letGo(receiver)
+    this.earlierBytes = receiver.dataBytes
+    this.receiver = null
     this.receivers.giveBack(receiver)
-  }
-
-  /** @param isBorrowed see `Connection.receiveBytes` */
-  protected pushInput(
-    chunk: Uint8Array,
-    isBorrowed: boolean,
-    codec: MessageCodec | null,
-    waker: Waker,
-  ): void {
-    this.receiver ??= this.receivers.lend(codec, waker, this.earlierBytes)
-    this.receiver.push(chunk, isBorrowed)
   }
 
   /** The last frame of the peer was received. What follows it is not parsed. */
   protected finishInput(): void {
-    if (this.receiver?.isAtRest === true) this.keepInput()
+    const { receiver } = this
+    if (receiver?.isLent === true && receiver.isAtRest) this.keepInput()
     else this.dropInput()
   }
 
   /** Lets go of what was received and is not parsed any more: what waits, and the part of a message. */
   protected dropInput(): void {
-    if (this.receiver !== null) this.letGo(this.receiver)
-  }
-
-  private letGo(receiver: Receiver): void {
-    this.earlierBytes = receiver.dataBytes
+    if (this.receiver === null) return
+    this.earlierBytes = this.receiver.dataBytes
     this.receiver = null
   }
 }

@@ -98,7 +98,6 @@ export class Receiver implements DecodeListener {
 
   /** It receives for nobody, and holds nothing of the connection that it served. */
   leave(): void {
-    this.parser.keepInput()
     this.codec = null
     this.waker = null
   }
@@ -130,6 +129,11 @@ export class Receiver implements DecodeListener {
    */
   limitFragments(frames: number): void {
     this.maxFragments = frames
+  }
+
+  /** Whether the current chunk is lent: {@link keepInput} lets go of it. */
+  get isLent(): boolean {
+    return this.isBorrowed
   }
 
   /** Whether a message is decoded off the loop: feeding more only fills memory. */

@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
-import { inputTurns } from './input-turns.js'
+import { inputTurns, LARGE_CHUNK_BYTES } from './input-turns.js'
 import { Hold, RunLoop } from './run-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
@@ -22,6 +22,8 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   private lazyClosing: ClosingTimes | null = null
   /** The next {@link flush} pulls as well. */
   protected mustPull = false
+  /** Whether anything was received after the handshake. */
+  private hasReceived = false
 
   /** See {@link OutputFlow.sharesOutput}. */
   get sharesOutput(): boolean {
@@ -43,6 +45,21 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
     if (this.isGone) return
     this.holdBy(Hold.TURN)
     inputTurns.add(this, length)
+  }
+
+  /**
+   * A chunk was handled.
+   * @param now when it was received
+   * @param isEnded see {@link holdsBack}
+   * @returns whether the connection waits for a later turn, or its peer is held back
+   */
+  protected waitsAfter(length: number, now: number, isOpen: boolean, isEnded: boolean): boolean {
+    const isFirst = !this.hasReceived
+    this.hasReceived = true
+    const isOver = length >= LARGE_CHUNK_BYTES && inputTurns.noteLarge(length, now, isFirst)
+    if (!isOpen && this.holdsBack(length, isEnded)) return true
+    if (isOver) this.waitForTurn(length)
+    return isOver
   }
 
   /** The handlers always cause more work: others get their turn. */
@@ -97,7 +114,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
    * @param isEnded all output is sent, and the transport's output ended
    * @returns whether the peer is held back
    */
-  protected holdsBack(count: number, isEnded: boolean): boolean {
+  private holdsBack(count: number, isEnded: boolean): boolean {
     if (this.connection.transportShouldClose() !== 'now') return false
     if (this.closing.discard(count)) this.waitForTurn(count)
     else if (isEnded) this.schedule(this.closing.holdBack())

@@ -10,7 +10,7 @@ import { DeadlineLoop } from './deadlines.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
 import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
-import { inputTurns, LARGE_CHUNK_BYTES } from './input-turns.js'
+import { inputTurns } from './input-turns.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold } from './run-loop.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
@@ -34,8 +34,6 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   readonly flow: OutputFlow
   private isEnded = false
   private needsDrain = false
-  /** Whether anything was received after the handshake. */
-  private hasReceived = false
   /** What the owner was told. */
   private phase: 'open' | 'closing' | 'sendingOver' | 'gone' = 'open'
 
@@ -192,19 +190,14 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   receive(chunk: Buffer): void {
     const { connection } = this
-    const { length } = chunk
-    const isFirst = !this.hasReceived
-    this.hasReceived = true
     // While the peer reads, every ping is answered: the size of one read bounds their number.
     connection.answersAllPings = !this.flow.isBlocked
     const now = monotonicNow()
     connection.receiveBytes(chunk, now, true)
     this.run(true)
     connection.keepInput()
-    let isHeldBack = length >= LARGE_CHUNK_BYTES && inputTurns.noteLarge(length, now, isFirst)
-    if (this.phase !== 'open' && this.holdsBack(length, this.isEnded)) isHeldBack = true
-    else if (isHeldBack) this.waitForTurn(length)
-    if (connection.isInflating || isHeldBack) this.transport.pause()
+    const waits = this.waitsAfter(chunk.length, now, this.phase === 'open', this.isEnded)
+    if (waits || connection.isInflating) this.transport.pause()
   }
 
   receiveEnd(): void {
