@@ -7,5 +7,5 @@ export const REASONS = {
   'slow-readers':
     'Alone, this flood had a p99 of 18 to 29 ms in four runs of the same day, and in the run before this one it was within its bound with 61 ms, since the usual quiet p99 was 6.4 ms there. What makes it slower in a whole run is not known.',
   server:
-    'It is over by 10 KiB. 0.6 MiB of it came with the first 140,000 connections, and the last 280,000 left nothing: the heap reaches a level, which differs by 1 to 5 MiB between runs, and does not grow with each connection.',
+    'It is over by 10 KiB. 0.6 MiB of it came with the first 140,000 connections, and the last 280,000 left nothing: the heap reaches a level, and does not grow with each connection.',
 }

@@ -66,3 +66,13 @@ export class MemoryDuplex extends Duplex {
 
 /** Resolves after the running code, and after the work that it deferred. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** So many turns of the event loop, one after another. */
+export async function nextTurns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await nextTurn()
+}
+
+/** Resolves when what was put off to the end of this turn of the event loop is done. */
+export async function endOfTurn(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => process.nextTick(resolve))
+}

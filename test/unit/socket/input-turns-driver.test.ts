@@ -3,7 +3,7 @@ import type { ServerSocket } from '../../../src/index.js'
 import { inputTurns, MAX_TURN_BYTES, UNMEASURED_BYTES } from '../../../src/socket/input-turns.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
-import { nextTurn } from '../../helpers/memory-duplex.js'
+import { endOfTurn, nextTurn, nextTurns } from '../../helpers/memory-duplex.js'
 import { openLine } from '../../helpers/model-line.js'
 
 const MESSAGE = frame({ opcode: 0x1, payload: 'x'.repeat(100), key: KEY })
@@ -18,11 +18,6 @@ const TOGETHER = Math.floor(MAX_TURN_BYTES / (MESSAGES * MESSAGE.length))
 function work(milliseconds: number): void {
   const until = performance.now() + milliseconds
   while (performance.now() < until);
-}
-
-/** What is put off to the end of this turn of the event loop is done. */
-const ticks = async (): Promise<void> => {
-  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => process.nextTick(resolve))
 }
 
 type Peer = ReturnType<typeof openPeer>
@@ -51,7 +46,7 @@ function openPeer(onMessage: () => unknown = () => undefined) {
 /** As many as wait after a chunk of each, at least four: the last ones. */
 async function flood(onMessage?: () => unknown): Promise<{ peers: Peer[]; last: [Peer, Peer, Peer, Peer] }> {
   const peers = Array.from({ length: CONNECTIONS }, () => openPeer(onMessage))
-  for (let i = 0; i < 10; i++) await nextTurn()
+  await nextTurns(10)
   for (const { line } of peers) line.deliver(chunk())
   return { peers, last: peers.slice(-4) as [Peer, Peer, Peer, Peer] }
 }
@@ -87,9 +82,9 @@ it('a connection that waits is not read before its turn, whatever else would rea
     socket!.resume()
     socket!.send('x')
   }
-  await ticks()
+  await endOfTurn()
   expect(areReading(last)).toEqual([false, false, false, false])
-  for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+  await nextTurns(CONNECTIONS)
   expect(areReading(last)).toEqual([true, true, true, true])
   for (const { end } of peers) end()
 })
@@ -97,11 +92,11 @@ it('a connection that waits is not read before its turn, whatever else would rea
 it('a full inbox that empties does not read a connection on before its turn', async () => {
   const { peers, last } = await flood(() => Promise.resolve())
   // Each chunk has more messages than an inbox.
-  await ticks()
+  await endOfTurn()
   expect(areReading(last)).toEqual([false, false, false, false])
   for (let i = 0; i < 10 * MESSAGES && peers.some(({ messages }) => messages < MESSAGES); i++)
     await nextTurn()
-  for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+  await nextTurns(CONNECTIONS)
   expect(peers.map(({ messages }) => messages)).toEqual(peers.map(() => MESSAGES))
   expect(areReading(peers)).toEqual(peers.map(() => true))
   for (const { end } of peers) end()
@@ -112,10 +107,10 @@ it('a connection that is paused while it waits is not read on, and one that is o
   const [over, paused, open] = last
   const before = inputTurns.count
   over.end()
-  await ticks()
+  await endOfTurn()
   expect(inputTurns.count).toBe(before - 1)
   paused.socket!.pause()
-  for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+  await nextTurns(CONNECTIONS)
   expect([paused.line.isReading, open.line.isReading]).toEqual([false, true])
   paused.socket!.resume()
   await nextTurn()
@@ -127,7 +122,7 @@ it('a connection that is closed while it waits is read on in its turn', async ()
   const { peers, last } = await flood()
   for (const { socket } of last) void socket!.close(4000)
   expect(areReading(last)).toEqual([false, false, false, false])
-  for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+  await nextTurns(CONNECTIONS)
   expect(areReading(last)).toEqual([true, true, true, true])
   for (const { end } of peers) end()
 })

@@ -4,7 +4,7 @@ import { inputTurns } from '../../../src/socket/input-turns.js'
 import { CALM_MS, FEWEST_BEGINNING } from '../../../src/socket/slow-start.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
-import { nextTurn } from '../../helpers/memory-duplex.js'
+import { endOfTurn, nextTurn, nextTurns } from '../../helpers/memory-duplex.js'
 import { openLine, type LineKind } from '../../helpers/model-line.js'
 
 const CONNECTIONS = 40
@@ -17,11 +17,6 @@ const LARGE = Buffer.concat(
 )
 const PINGS = Buffer.concat(Array<Buffer>(10_000).fill(frame({ opcode: 0x9, payload: '', key: KEY })))
 const SMALL = frame({ opcode: 0x1, payload: 'x', key: KEY })
-
-/** What is put off to the end of this turn of the event loop is done. */
-const ticks = async (): Promise<void> => {
-  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => process.nextTick(resolve))
-}
 
 /** No connection has opened for so long that nothing is known of the next ones. */
 const calm = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, CALM_MS + 50))
@@ -54,7 +49,7 @@ const openTogether = (kind: LineKind, count = CONNECTIONS): Peer[] =>
 /** Each peer sends as soon as it is read. @returns how many began to be read in each turn, until all were */
 async function floodWith(peers: readonly Peer[], bytes: Buffer): Promise<number[]> {
   const perTurn: number[] = []
-  await ticks()
+  await endOfTurn()
   for (let turn = 0; turn < 10 * CONNECTIONS && peers.some(({ hasSent }) => !hasSent); turn++) {
     const fresh = peers.filter(({ line, hasSent }) => line.isReading && !hasSent)
     perTurn.push(fresh.length)
@@ -78,7 +73,7 @@ describe.each(KINDS)('%s', (kind) => {
     // Twice as many in one turn, while nothing is known yet: a stream begins in a turn after the one in which it is told to.
     expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * FEWEST_BEGINNING)
     expect(perTurn.length).toBeGreaterThanOrEqual(CONNECTIONS / FEWEST_BEGINNING - 1)
-    for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+    await nextTurns(CONNECTIONS)
     expect(peers.map(({ messages }) => messages)).toEqual(peers.map(() => MESSAGES))
     for (const { end } of peers) end()
   })
@@ -97,7 +92,7 @@ it('lets more and more connections begin while old ones send large chunks of pin
   const old = openTogether('handle', FEWEST_BEGINNING * 2)
   await floodWith(old, SMALL)
   const peers = openTogether('handle', 100)
-  await ticks()
+  await endOfTurn()
   let turns = 0
   for (; readingOf(peers) < peers.length && turns < 100; turns++) {
     for (const { line } of old) if (line.isReading) line.deliver(Buffer.from(PINGS))
@@ -114,7 +109,7 @@ it('one that is over before it began is forgotten', async () => {
   const waiting = inputTurns.count
   expect(waiting - before).toBe(CONNECTIONS - FEWEST_BEGINNING)
   peers.at(-1)!.end()
-  await ticks()
+  await endOfTurn()
   expect(inputTurns.count).toBe(waiting - 1)
   for (const { end } of peers) end()
 })
@@ -122,16 +117,16 @@ it('one that is over before it began is forgotten', async () => {
 it('one that is paused while it waits to begin is not read, and one that is closed is', async () => {
   await calm()
   const peers = openTogether('handle')
-  await ticks()
+  await endOfTurn()
   const [paused, closed] = peers.slice(-2) as [Peer, Peer]
   paused.socket!.pause()
   void closed.socket!.close(4000)
-  await ticks()
+  await endOfTurn()
   expect([paused.line.isReading, closed.line.isReading]).toEqual([false, false])
-  for (let i = 0; i < CONNECTIONS; i++) await nextTurn()
+  await nextTurns(CONNECTIONS)
   expect([paused.line.isReading, closed.line.isReading]).toEqual([false, true])
   paused.socket!.resume()
-  await ticks()
+  await endOfTurn()
   expect(paused.line.isReading).toBe(true)
   for (const { end } of peers) end()
 })
@@ -139,7 +134,7 @@ it('one that is paused while it waits to begin is not read, and one that is clos
 it('one that opens alone is read at once', async () => {
   await calm()
   const peer = openPeer('handle')
-  await ticks()
+  await endOfTurn()
   expect(peer.line.isReading).toBe(true)
   peer.end()
 })
