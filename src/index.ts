@@ -17,8 +17,9 @@ export {
   type UpgradeInfo,
 } from './server/server-service.js'
 export type { ServerStats, SocketList } from './server/diagnostics.js'
+export type { ObservedServer } from './server/server-messages.js'
 export type { HandshakeQuotaOptions } from './server/handshake-quotas.js'
-export type { QuotaInfo, QuotaOptions } from './server/quota-options.js'
+export type { QuotaAction, QuotaInfo, QuotaKind, QuotaOptions } from './server/quota-options.js'
 export type { ServerSocket } from './server/server-socket.js'
 export type { Group } from './hub/group.js'
 export type { ConnectionRegistry, NameDelivery } from './hub/connection-registry.js'

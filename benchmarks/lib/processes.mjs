@@ -13,6 +13,18 @@ export const canPin = cpus().length > 1 && works('taskset', ['--version'])
 const pinned = (core, command, args) =>
   canPin ? ['taskset', ['-c', String(core), command, ...args]] : [command, args]
 
+/**
+ * Binds the main thread of a process that was started with `isPinned: false`. Its other threads, as those of V8 that collect garbage,
+ * stay where they are; those that it starts later are bound as it is.
+ */
+export function bindMainThread(core, pid) {
+  if (!canPin) return
+  const { status, stderr } = spawnSync('taskset', ['-p', '-c', String(core), String(pid)], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`taskset could not bind process ${pid}: ${stderr}`)
+}
+
 /** What is measured runs on the first core, what measures on the second. */
 export const MEASURED = 0
 export const MEASURING = 1

@@ -4,7 +4,14 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { here as inBenchmarks } from '../../benchmarks/lib/contenders.mjs'
-import { compileC, MEASURED, MEASURING, scratch, startLines } from '../../benchmarks/lib/processes.mjs'
+import {
+  bindMainThread,
+  compileC,
+  MEASURED,
+  MEASURING,
+  scratch,
+  startLines,
+} from '../../benchmarks/lib/processes.mjs'
 import { floodBound } from './bounds.mjs'
 import { difference, look } from './machine.mjs'
 import { writeScripts } from './script-file.mjs'
@@ -44,8 +51,8 @@ export function checkFiles(steady, scenarios, limits = readFileSync('/proc/self/
 const toArguments = (options) => Object.entries(options).map(([name, value]) => `${name}=${value}`)
 
 /** A process that answers each line with a line of JSON. */
-function startAsked(core, command, args) {
-  const { child, nextLine, stop } = startLines(core, command, args, { stdin: 'pipe' })
+function startAsked(core, command, args, options = {}) {
+  const { child, nextLine, stop } = startLines(core, command, args, { stdin: 'pipe', ...options })
   const ask = async (line) => {
     child.stdin.write(`${line}\n`)
     return JSON.parse(await nextLine())
@@ -83,9 +90,13 @@ class Scene {
     this.binary = binary
     this.server = this.keep(
       'server',
-      startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')]),
+      startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')], {
+        isPinned: false,
+      }),
     )
     const { port, limits } = JSON.parse(await this.server.nextLine())
+    // Its threads have started: those of V8 take time of both cores, as where nobody binds a process.
+    bindMainThread(MEASURED, this.server.pid)
     this.port = port
     this.limits = limits
     const file = path.join(scratch, 'request')

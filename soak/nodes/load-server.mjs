@@ -3,6 +3,8 @@
  * counted, and the most memory that it took since the last one, looked at 20 times a second.
  */
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { deflateRaw } from 'node:zlib'
 import { FEED, SERVER_OPTIONS } from '../lib/settings.mjs'
 
 const { WebSocketServer, PreparedMessage, SERVER_LIMITS } = await import('../../dist/esm/index.js')
@@ -36,6 +38,8 @@ function look() {
 }
 setInterval(look, LOOK_MS)
 
+// The threads of libuv start with their first work, and from then on they are there.
+await promisify(deflateRaw)('x')
 const { port } = await server.listen(0, '0.0.0.0')
 console.log(JSON.stringify({ port, limits: { ...SERVER_LIMITS, ...SERVER_OPTIONS.limits } }))
 for await (const line of createInterface({ input: process.stdin })) {

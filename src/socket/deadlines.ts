@@ -2,8 +2,7 @@ import type { Connection } from '../connection/connection.js'
 import type { Limits } from '../limits.js'
 import { ClosingTimes } from './closing-times.js'
 import type { OutputFlow } from './output-flow.js'
-import { inputTurns, LARGE_CHUNK_BYTES } from './input-turns.js'
-import { Hold, RunLoop } from './run-loop.js'
+import { TurnLoop } from './turn-loop.js'
 import { timerWheel, type Timed } from '../transport/timer-wheel.js'
 
 /** What a deadline of a connection asks for. */
@@ -14,67 +13,20 @@ export type Verdict = 'nothing' | 'stalled' | 'notClosed' | 'answerClose'
  * and the end (docs/backpressure.md). They share one entry in the timer wheel, at the earliest of them. A base class and not
  * a part: an object less for each connection.
  */
-export abstract class DeadlineLoop extends RunLoop implements Timed {
+export abstract class DeadlineLoop extends TurnLoop implements Timed {
   timerSlot = -1
   abstract readonly connection: Connection
   abstract readonly flow: OutputFlow
   protected abstract readonly limits: Limits
   private lazyClosing: ClosingTimes | null = null
-  /** The next {@link flush} pulls as well. */
-  protected mustPull = false
-  /** Whether anything was received after the handshake. */
-  private hasReceived = false
 
   /** See {@link OutputFlow.sharesOutput}. */
   get sharesOutput(): boolean {
     return this.flow.sharesOutput
   }
 
-  /** Writes, and pulls if {@link mustPull}. */
-  abstract flush(): void
-
-  /** Others had their turn: pulls, and reads on. */
-  takeTurn(): void {
-    this.release(Hold.TURN)
-    this.mustPull = true
-    this.flush()
-  }
-
-  /** Much input came at once: others get their turn before this connection is read on. @param length of its last chunk */
-  protected waitForTurn(length: number): void {
-    if (this.isGone) return
-    this.holdBy(Hold.TURN)
-    inputTurns.add(this, length)
-  }
-
-  /**
-   * A chunk was handled.
-   * @param now when it was received
-   * @param isEnded see {@link holdsBack}
-   * @returns whether the connection waits for a later turn, or its peer is held back
-   */
-  protected waitsAfter(length: number, now: number, isOpen: boolean, isEnded: boolean): boolean {
-    const isFirst = !this.hasReceived
-    this.hasReceived = true
-    const isOver = length >= LARGE_CHUNK_BYTES && inputTurns.noteLarge(length, now, isFirst)
-    if (!isOpen && this.holdsBack(length, isEnded)) return true
-    if (isOver) this.waitForTurn(length)
-    return isOver
-  }
-
-  /** The handlers always cause more work: others get their turn. */
-  protected runLater(): void {
-    setImmediate(() => {
-      this.mustPull = true
-      this.flush()
-    })
-  }
-
   /** Called when a deadline is due. */
   abstract timeIsUp(now: number): void
-
-  /** Whether the connection is over, so that nothing is scheduled any more. */
-  protected abstract get isGone(): boolean
 
   /** Sees that the timer wheel calls at this time at the latest. */
   protected schedule(at: number): void {
@@ -114,7 +66,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
    * @param isEnded all output is sent, and the transport's output ended
    * @returns whether the peer is held back
    */
-  private holdsBack(count: number, isEnded: boolean): boolean {
+  protected holdsBack(count: number, isEnded: boolean): boolean {
     if (this.connection.transportShouldClose() !== 'now') return false
     if (this.closing.discard(count)) this.waitForTurn(count)
     else if (isEnded) this.schedule(this.closing.holdBack())
@@ -149,7 +101,7 @@ export abstract class DeadlineLoop extends RunLoop implements Timed {
   /** The connection is over. */
   protected endDeadlines(): void {
     timerWheel.cancel(this)
-    inputTurns.remove(this)
+    this.endTurns()
     this.flow.over()
     this.lazyClosing?.letGo()
   }

@@ -85,10 +85,7 @@ export class InputTurns {
    * @returns whether the time of this turn of the event loop was over by then
    */
   noteLarge(length: number, now: number, isFirst: boolean): boolean {
-    if (isFirst) {
-      this.slowStart.noteLarge()
-      this.expectTurn()
-    }
+    if (isFirst) this.noteLargeFirst()
     if (this.bytes < UNMEASURED_BYTES) {
       this.bytes += length
       if (this.bytes < UNMEASURED_BYTES) return false
@@ -96,6 +93,12 @@ export class InputTurns {
       this.expectTurn()
     }
     return now - this.measuredFrom >= MAX_TURN_MS
+  }
+
+  /** A connection begins with a large chunk. */
+  noteLargeFirst(): void {
+    this.slowStart.noteLarge()
+    this.expectTurn()
   }
 
   private expectTurn(): void {

@@ -10,7 +10,6 @@ import { DeadlineLoop } from './deadlines.js'
 import type { DeliveryOutcome, SlowConsumerPolicy } from './driver-owner.js'
 import { failureOf, transportError, type DriverOptions, type DriverOwner } from './driver-owner.js'
 import { flushSoon, type Flushable } from '../transport/flush-soon.js'
-import { inputTurns } from './input-turns.js'
 import { OutputFlow } from './output-flow.js'
 import { Hold } from './run-loop.js'
 import { monotonicNow } from '../transport/timer-wheel.js'
@@ -90,8 +89,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
 
   /** Begins to read. @param head bytes received together with the handshake; copied */
   start(head: Uint8Array): void {
-    if (!inputTurns.begin(this)) this.stopReading(Hold.TURN)
-    this.release(Hold.START)
+    this.begin(head.length)
     if (head.length > 0) {
       this.connection.receiveBytes(head, monotonicNow(), true)
       // No handler runs inside the call that opens a connection.
@@ -334,8 +332,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     if (this.flow.flush(isUrgent)) this.watchOutput()
   }
 
-  /** Stops reading, so that TCP slows the peer down. */
-  private stopReading(reason: Hold): void {
+  protected stopReading(reason: Hold): void {
     this.holdBy(reason)
     this.transport.pause()
   }

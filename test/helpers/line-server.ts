@@ -42,6 +42,7 @@ class LineUpgrade extends Upgrade {
   constructor(
     core: ServerCore,
     private readonly line: Line,
+    private readonly early: Uint8Array,
   ) {
     super(core, '/', monotonicNow())
   }
@@ -63,7 +64,7 @@ class LineUpgrade extends Upgrade {
   }
 
   protected takeEarlyData(): Uint8Array {
-    return new Uint8Array(0)
+    return this.early
   }
 
   protected writeRejection(): void {
@@ -87,12 +88,14 @@ function extensionOf(codec: MessageCodec): Extension {
  * Makes a server and opens the connection.
  * @param makeHandlers gets the connection before its `onOpen`
  * @param codec what the connection compresses with; null: nothing is compressed
+ * @param early bytes that the peer sent together with its handshake
  */
 export function serveLine(
   line: Line,
   makeHandlers: ServiceFactory,
   options: ServerOptions = {},
   codec: MessageCodec | null = null,
+  early = new Uint8Array(0),
 ): WebSocketServer {
   const server = new WebSocketServer({ ...options, perMessageDeflate: codec !== null })
   server.route('/', makeHandlers)
@@ -100,6 +103,6 @@ export function serveLine(
   if (codec !== null) {
     ;(core.options as { extensions: Extensions }).extensions = new Extensions([extensionOf(codec)])
   }
-  new LineUpgrade(core, line).start(upgradeRequest(codec !== null))
+  new LineUpgrade(core, line, early).start(upgradeRequest(codec !== null))
   return server
 }
