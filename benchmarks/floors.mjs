@@ -133,7 +133,7 @@ export const REASONS = {
   'client, 64 KiB, 1 in flight':
     "Bun's server, the peer of all clients, takes 48 us for each echo: 20 k/s at most. A client that only counts bytes at Node's handle reaches 19.7 k; with strings and masking it takes 0.9 of Hawser's time.",
   'Autobahn 12 and 13, whole time':
-    'In seven of the cases the suite itself takes 16.4 s of processor time with Hawser, which takes 8.2; ws takes 12.4, with 19.2 of the suite: a server that took no time at all would be at 1.9 x ws.',
+    'In seven of the cases the suite itself takes 16.4 s of processor time with Hawser, which takes 8.2; ws takes 12.4, with 19.2 of the suite: a server that took no time at all would be at 1.9 x ws. Of both groups whole on the AMD EPYC 25-1-1 the suite takes some 70 % of a core in both cases.',
   'allocated, echo of 32 B':
     'The bound is our own. Within one run it is 222 to 265 from one window of 6,400 messages to the next, by when V8 compiles and by where a part of a string is cut; the median of five windows counts.',
   'instructions, echo of 32 B':

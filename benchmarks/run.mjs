@@ -41,7 +41,7 @@ async function bench(flags) {
   const nodes = findNodes(flags.nodes, NODES)
   const workloads = rows.filter(({ kind }) => kind !== 'autobahn' || flags.autobahn)
   if (workloads.length < rows.length)
-    console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for some minutes')
+    console.log('Left out: Autobahn 12 and 13; --autobahn runs them, for 40 minutes')
   const plan = makePlan(workloads, { ...flags, nodes })
   const before = { ...(await lookBefore()), tree: readTree() }
   const processor = readProcessor()

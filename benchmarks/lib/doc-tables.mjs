@@ -253,8 +253,11 @@ export function runText(results) {
   const helpers = Object.entries(results.wsHelpers ?? {}).map(
     ([version, uses]) => ` In ${shortNode(version)} ws ${uses}.`,
   )
+  const alone = (results.alone ?? []).map(
+    ({ name, ...when }) => ` By itself: \`${name}\`, ${when.date} at commit ${when.commit.slice(0, 10)}.`,
+  )
   const inNodes = Object.values(nodes).map((version) => version.replace('v', ''))
-  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${warning}`
+  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${alone.join('')}${warning}`
 }
 
 /** A chart of charts.mjs, from docs/ on. */

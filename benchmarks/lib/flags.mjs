@@ -13,7 +13,7 @@ export const HELP = `npm run bench -- [flags]
   --check              ends with 1 where a row is below its floor, or could not be measured
   --json FILE          where the results go (default benchmarks/results/PROCESSOR.json, where all rows were measured)
   --no-charts          draws nothing
-  --autobahn           also the time of the Autobahn groups 12 and 13, which takes minutes
+  --autobahn           also the time of the Autobahn groups 12 and 13, which takes 40 minutes
   --soak SECONDS       instead of all this: Hawser alone, under changing load, and its memory
   --list               the rows
   --help               this text

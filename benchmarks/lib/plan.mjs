@@ -14,7 +14,7 @@ const IDLE_OPENING_TLS = 9
 const ONCE = 4
 const MICRO = 4
 const INSTRUCTIONS = 20
-const AUTOBAHN = 300
+const AUTOBAHN = 1200
 
 const isOfOneNode = ({ isOneNode, kind }) => isOneNode === true || ONE_NODE.includes(kind)
 

@@ -33,9 +33,11 @@ export const floodBound = ({ limits, largest, accepted, unfinished }) =>
   GARBAGE_BYTES
 
 /**
- * What may be left after connections that have ended, heap and memory outside of it after collections: less than two bytes for each
- * of a million, and for each of the few thousands of the rarest way less than its object.
+ * What may be left after connections that have ended, objects on the heap and memory outside of it after collections: a quarter of a byte
+ * for each of a million, and for each of the few thousands of the rarest way less than its object.
  */
-export const LEFT_BYTES = MIB
+export const LEFT_BYTES = 256 * KIB
+/** What V8 may keep more of programs: it optimizes them again and again, in pieces of some KiB. */
+export const LEFT_COMPILED_BYTES = 3 * MIB
 /** What may be left resident: pages of the allocator, and what V8 keeps compiled. */
 export const LEFT_RESIDENT_BYTES = 48 * MIB

@@ -31,7 +31,7 @@ export const leakData = ({ leaks }) =>
     looks.map((look) => ({
       series: title,
       share: (100 * look.connections) / connections,
-      bytes: (look.heapUsed + look.external) / MIB,
+      bytes: (look.objects + look.external) / MIB,
     })),
   )
 
@@ -44,7 +44,7 @@ function leakSpec(results) {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     ...{ width: 600, height: 240, padding: 8, background: 'white' },
     title: {
-      text: 'Heap and external memory after collections, while connections come and go',
+      text: 'Objects and external memory after collections, while connections come and go',
       anchor: 'start',
       fontSize: 14,
     },

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MEASURED, MEASURING, run, scratch, startLines } from '../../benchmarks/lib/processes.mjs'
 import { CLIENT_WAYS } from '../nodes/client-ways.mjs'
+import { readSnapshotFile } from './heap-snapshot.mjs'
 import { compilePeers } from './load.mjs'
 import { writeScripts } from './script-file.mjs'
 import { WAYS } from './ways.mjs'
@@ -29,6 +30,8 @@ const LEAST_WARM_UP = { plain: 5_000, secure: 1_500 }
 /** How often what is left is counted on the way. */
 const LOOKS = 5
 const BATCH_MS = 3_600_000
+/** So many snapshots are taken before those that count. */
+const FIRST_SNAPSHOTS = 2
 
 /** The ways of each role, as the results have them. */
 const WAYS_OF = { server: WAYS, client: CLIENT_WAYS }
@@ -46,7 +49,13 @@ function startMeasured(file, args) {
     tell(line)
     return JSON.parse(await nextLine())
   }
-  return { nextLine, ask, stop }
+  const snapshot = path.join(scratch, 'heap.heapsnapshot')
+  /** What is left, in bytes of its heap by the snapshot as well. */
+  const collect = async () => {
+    const { left, counts } = await ask(`collect ${snapshot}`)
+    return { left: { ...left, ...readSnapshotFile(snapshot) }, counts }
+  }
+  return { nextLine, ask, collect, stop }
 }
 
 /** The program in C where there is a compiler, and for TLS, which it does not speak, the one in JavaScript. */
@@ -82,7 +91,7 @@ async function startServerPart({ kind, atOnce }) {
   }
   return {
     open,
-    collect: () => server.ask('collect'),
+    collect: () => server.collect(),
     stop: () => server.stop(),
     peers: binary === null ? 'JavaScript' : 'C',
   }
@@ -106,7 +115,7 @@ async function startClientPart({ kind, atOnce }) {
     await client.stop()
     await peer.stop()
   }
-  return { open, collect: () => client.ask('collect'), stop, peers: 'JavaScript' }
+  return { open, collect: () => client.collect(), stop, peers: 'JavaScript' }
 }
 
 const lessOf = (now, was) =>
@@ -124,6 +133,8 @@ async function measurePart(part, connections, progress) {
   try {
     progress(`${part.title}: warm-up of ${warmUp.toLocaleString('en')} connections`)
     await running.open(warmUp)
+    // A snapshot takes memory by itself, and V8 gives up what it need not keep for it: the first ones are part of the warm-up.
+    for (let i = 0; i < FIRST_SNAPSHOTS; i++) await running.collect()
     const { left: before } = await running.collect()
     const looks = [{ connections: 0, ...bytesOf(before) }]
     const ways = WAYS_OF[part.role].map(({ kind, name }) => ({ kind, name, outcomes: {} }))
@@ -159,7 +170,13 @@ async function measurePart(part, connections, progress) {
   }
 }
 
-const bytesOf = ({ heapUsed, external, rss }) => ({ heapUsed, external, rss })
+const bytesOf = ({ objects, compiled, heapUsed, external, rss }) => ({
+  objects,
+  compiled,
+  heapUsed,
+  external,
+  rss,
+})
 
 /**
  * @param connections in all

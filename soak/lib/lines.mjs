@@ -25,10 +25,10 @@ export function loadLine(row) {
 
 export function leaksLine(row) {
   const { title, connections, seconds, surprises } = row
-  const { bytes, resident, files, timers, handles } = leftOf(row)
+  const { bytes, compiled, resident, files, timers, handles } = leftOf(row)
   const each = (bytes / connections).toFixed(2)
   return [
-    `  ${title.padEnd(14)} ${connections.toLocaleString('en')} connections in ${seconds} s: ${Math.round(bytes / 1024)} KiB of heap and external memory (${each} B each), ${mebibytes(resident)} resident, ${files} files, ${timers} timers, handles ${handles.join(', ') || 'as before'}`,
+    `  ${title.padEnd(14)} ${connections.toLocaleString('en')} connections in ${seconds} s: ${Math.round(bytes / 1024)} KiB of objects and external memory (${each} B each), ${Math.round(compiled / 1024)} KiB of programs, ${mebibytes(resident)} resident, ${files} files, ${timers} timers, handles ${handles.join(', ') || 'as before'}`,
     ...surprises.map((text) => `${' '.repeat(17)}${text}`),
   ].join('\n')
 }

@@ -50,9 +50,10 @@ export function checkFiles(steady, scenarios, limits = readFileSync('/proc/self/
 
 const toArguments = (options) => Object.entries(options).map(([name, value]) => `${name}=${value}`)
 
-/** A process that answers each line with a line of JSON. */
-function startAsked(core, command, args, options = {}) {
-  const { child, nextLine, stop } = startLines(core, command, args, { stdin: 'pipe', ...options })
+/** A process that answers each line with a line of JSON. @param core null: it is not bound */
+function startAsked(core, command, args) {
+  const options = { stdin: 'pipe', isPinned: core !== null }
+  const { child, nextLine, stop } = startLines(core, command, args, options)
   const ask = async (line) => {
     child.stdin.write(`${line}\n`)
     return JSON.parse(await nextLine())
@@ -90,9 +91,7 @@ class Scene {
     this.binary = binary
     this.server = this.keep(
       'server',
-      startAsked(MEASURED, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')], {
-        isPinned: false,
-      }),
+      startAsked(null, process.execPath, ['--expose-gc', here('nodes/load-server.mjs')]),
     )
     const { port, limits } = JSON.parse(await this.server.nextLine())
     // Its threads have started: those of V8 take time of both cores, as where nobody binds a process.

@@ -17,11 +17,13 @@ export function readTimes(text) {
   return { user: Number(fields[11]), system: Number(fields[12]) }
 }
 
+/** Times of a process, and `main`: those of its main thread, both kinds together. */
 const timesOf = (pid) => {
   try {
-    return readTimes(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    const main = readTimes(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1'))
+    return { ...readTimes(readFileSync(`/proc/${pid}/stat`, 'latin1')), main: main.user + main.system }
   } catch {
-    return { user: 0, system: 0 }
+    return { user: 0, system: 0, main: 0 }
   }
 }
 
@@ -40,15 +42,16 @@ const rounded = (value) => Number(value.toFixed(3))
 /**
  * @param before of `look` @param after likewise
  * @param pids all processes of this run
- * @returns shares of one core: of each own process `{ user, system }`, of each core `{ busy, system }`, and what others took
+ * @returns shares of one core: of each own process `{ user, system, main }`, of each core `{ busy, system }`, and what others took
  */
 export function difference(before, after, pids) {
   const seconds = (after.at - before.at) / 1000
   const share = (ticks) => rounded(ticks / TICKS / seconds)
   const own = Object.fromEntries(
     Object.entries(after.own).map(([name, now]) => {
-      const was = before.own[name] ?? { user: 0, system: 0 }
-      return [name, { user: share(now.user - was.user), system: share(now.system - was.system) }]
+      const was = before.own[name] ?? { user: 0, system: 0, main: 0 }
+      const kinds = Object.keys(now).map((kind) => [kind, share(now[kind] - was[kind])])
+      return [name, Object.fromEntries(kinds)]
     }),
   )
   const cores = after.cores.map((now, core) => {

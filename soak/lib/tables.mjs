@@ -4,7 +4,13 @@ import { shortCpu, table } from '../../benchmarks/lib/doc-tables.mjs'
 import { percent } from '../../benchmarks/lib/quiet.mjs'
 import { resolveLimitsOf } from './limits-of.mjs'
 import { SCENARIOS } from './attacks.mjs'
-import { connectionBound, GARBAGE_BYTES, LEFT_BYTES, LEFT_RESIDENT_BYTES } from './bounds.mjs'
+import {
+  connectionBound,
+  GARBAGE_BYTES,
+  LEFT_BYTES,
+  LEFT_COMPILED_BYTES,
+  LEFT_RESIDENT_BYTES,
+} from './bounds.mjs'
 import { FEED, LATENCY_FACTOR, SERVER_OPTIONS } from './settings.mjs'
 import { latencyRatio, leftOf } from './verdict.mjs'
 
@@ -145,11 +151,11 @@ const share = ({ user, system }) => `${percent(user + system)} (${percent(system
 const KERNEL_SHARE = 0.6
 const BUSY = 0.95
 
-/** Which processes took a whole core, and whether it was the kernel. */
+/** Which main threads took a whole core, and whether their processes were in the kernel. */
 function coreText({ own }) {
   const notes = ['server', 'attackers'].flatMap((name) => {
-    const { user, system } = own[name]
-    if (user + system < BUSY) return []
+    const { user, system, main = user + system } = own[name]
+    if (main < BUSY) return []
     return [
       system / (user + system) > KERNEL_SHARE
         ? `${name}: a whole core, most of it in the kernel`
@@ -218,9 +224,11 @@ const leakTable = ({ leaks }) =>
       'role',
       'connections',
       'warm-up',
-      'heap and external, before',
+      'objects and external, before',
       'after',
       'bytes left of each',
+      'programs, before',
+      'after',
       'resident, before',
       'after',
       'files',
@@ -233,8 +241,9 @@ const leakTable = ({ leaks }) =>
       return [
         named(row, row.title),
         ...[connections, row.warmUp].map(whole),
-        ...[before, after].map(({ heapUsed, external }) => `${mebibytes(heapUsed + external)} MiB`),
+        ...[before, after].map(({ objects, external }) => `${mebibytes(objects + external)} MiB`),
         Math.max(0, bytes / connections).toFixed(2),
+        ...[before, after].map(({ compiled }) => `${mebibytes(compiled)} MiB`),
         ...[before, after].map(({ rss }) => `${mebibytes(rss)} MiB`),
         ...[files, timers],
         handles.join(', ') || 'as before',
@@ -282,8 +291,8 @@ export function makeRegions(results, reasons) {
     machine: [machineTable(results)],
     leaks: [
       leakTable(results),
-      `At most ${LEFT_BYTES / MIB} MiB of heap and external memory may be left in each row, and ${LEFT_RESIDENT_BYTES / MIB} MiB more may be resident.`,
-      chart(results, 'leaks', about('Heap and external memory after collections, on the way')),
+      `At most ${LEFT_BYTES / KIB} KiB of objects and external memory may be left in each row; V8 may keep ${LEFT_COMPILED_BYTES / MIB} MiB more of programs, and ${LEFT_RESIDENT_BYTES / MIB} MiB more may be resident.`,
+      chart(results, 'leaks', about('Objects and external memory after collections, on the way')),
     ],
     ways: [wayTable(results)],
   }

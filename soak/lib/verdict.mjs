@@ -1,9 +1,10 @@
 /** Which rows are clean: bounds are compared here, and nowhere else. */
-import { LEFT_BYTES, LEFT_RESIDENT_BYTES } from './bounds.mjs'
+import { LEFT_BYTES, LEFT_COMPILED_BYTES, LEFT_RESIDENT_BYTES } from './bounds.mjs'
 import { LATENCY_FACTOR } from './settings.mjs'
 
 const MIB = 1024 * 1024
 const mebibytes = (bytes) => `${(bytes / MIB).toFixed(1)} MiB`
+const kibibytes = (bytes) => `${Math.round(bytes / 1024).toLocaleString('en')} KiB`
 const micros = (value) => `${Math.round(value).toLocaleString('en')} µs`
 
 /**
@@ -62,10 +63,11 @@ function faultsOfWays(ways) {
   })
 }
 
-/** Memory, handles and files that are there after the connections and were not before: bytes, and texts. */
+/** Memory, handles and files that are there after the connections and were not before: bytes, and texts. `bytes`: objects and external memory. */
 export function leftOf({ before, after }) {
   return {
-    bytes: after.heapUsed + after.external - before.heapUsed - before.external,
+    bytes: after.objects + after.external - before.objects - before.external,
+    compiled: after.compiled - before.compiled,
     resident: after.rss - before.rss,
     files: after.files - before.files,
     timers: after.timers,
@@ -79,11 +81,15 @@ export function leftOf({ before, after }) {
 
 /** What is wrong with a row of the leaks. @returns texts; none: it is clean */
 export function faultsOfLeaks(row) {
-  const { bytes, resident, files, timers, connections, handles } = leftOf(row)
+  const { bytes, compiled, resident, files, timers, connections, handles } = leftOf(row)
   const faults = []
   if (bytes > LEFT_BYTES)
     faults.push(
-      `${mebibytes(bytes)} of heap and external memory are left, at most ${mebibytes(LEFT_BYTES)} are allowed`,
+      `${kibibytes(bytes)} of objects and external memory are left, at most ${kibibytes(LEFT_BYTES)} are allowed`,
+    )
+  if (compiled > LEFT_COMPILED_BYTES)
+    faults.push(
+      `V8 keeps ${mebibytes(compiled)} more of programs, at most ${mebibytes(LEFT_COMPILED_BYTES)} are allowed`,
     )
   if (resident > LEFT_RESIDENT_BYTES)
     faults.push(

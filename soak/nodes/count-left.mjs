@@ -2,12 +2,15 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writeHeapSnapshot } from 'node:v8'
 
 const { timerWheel } = createRequire(import.meta.url)('../../dist/cjs/transport/timer-wheel.js')
 
 /** Longer than each timeout of these processes, so that the last connections are over. */
 const OVER_MS = 15_000
 const LOOK_MS = 50
+/** What is kept for a time goes after a second at most: tables of the system's connections, and looks at them. */
+const KEPT_MS = 1_500
 const COLLECTIONS = 8
 
 /** What keeps the event loop alive, by kind: `{ TCPServerWrap: 5, ... }`. */
@@ -22,12 +25,14 @@ const countFiles = () => readdirSync('/proc/self/fd').length
 /**
  * Waits until the connections are over, and collects what they left.
  * @param countConnections how many there are
+ * @param file where a snapshot of the heap goes
  * @returns bytes of `heapUsed`, `external`, `arrayBuffers` and `rss`; `handles` by kind, `files`, and `timers`: the connections that
  *   wait for a time
  */
-export async function countLeft(countConnections) {
+export async function countLeft(countConnections, file) {
   for (let waited = 0; waited < OVER_MS && (countConnections() > 0 || timerWheel.size > 0); waited += LOOK_MS)
     await sleep(LOOK_MS)
+  await sleep(KEPT_MS)
   // What has a finalizer goes with a later collection, and streams end in turns of the event loop.
   for (let i = 0; i < COLLECTIONS; i++) {
     globalThis.gc()
@@ -35,6 +40,7 @@ export async function countLeft(countConnections) {
   }
   globalThis.gc()
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
+  writeHeapSnapshot(file)
   return {
     ...{ heapUsed, external, arrayBuffers, rss },
     ...{

@@ -1,6 +1,6 @@
 /**
  * A client whose connections end in all ways (client-ways.mjs), at the server of raw-server.mjs. For `run KIND COUNT` it opens so many
- * connections at the port of that kind (`plain`, `secure`), and prints how they ended; for `collect` it prints what is left.
+ * connections at the port of that kind (`plain`, `secure`), and prints how they ended; for `collect FILE` it prints what is left.
  *
  * node --expose-gc soak/nodes/ended-client.mjs '{ "plain": 1, "secure": 2 }' CONNECTIONS_AT_ONCE
  */
@@ -119,6 +119,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (word === 'run') {
     await run(kind, Number(count))
     console.log(JSON.stringify({ outcomes, surprises }))
-  } else console.log(JSON.stringify({ left: await countLeft(() => open) }))
+  } else console.log(JSON.stringify({ left: await countLeft(() => open, line.slice('collect '.length)) }))
 }
 process.exit()

@@ -1,6 +1,6 @@
 /**
  * The server whose connections end in all ways (lib/ways.mjs): on ports of its own by the handle and by the stream, attached to a
- * server of node:http, and over TLS both ways. It prints its ports. For the line `collect` it prints what is left, by count-left.mjs.
+ * server of node:http, and over TLS both ways. It prints its ports. For the line `collect FILE` it prints what is left, by count-left.mjs.
  */
 import { createServer } from 'node:http'
 import { once } from 'node:events'
@@ -117,10 +117,12 @@ const plain = [await portOf(byHandle), await portOf(byStream), http.address().po
 const secure = [await portOf(tlsByHandle), await portOf(tlsByStream)]
 console.log(JSON.stringify({ plain, secure }))
 
+const COLLECT = 'collect '
 /** Connections of each server, those of node:http that are none yet among them. */
 const countConnections = () => servers.reduce((sum, one) => sum + one.connectionCount, 0)
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line !== 'collect') break
-  console.log(JSON.stringify({ left: await countLeft(countConnections), counts }))
+  if (!line.startsWith(COLLECT)) break
+  const file = line.slice(COLLECT.length)
+  console.log(JSON.stringify({ left: await countLeft(countConnections, file), counts }))
 }
 process.exit()

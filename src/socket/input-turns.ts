@@ -13,9 +13,14 @@ export const UNMEASURED_BYTES = 256 * 1024
 export const MAX_TURN_MS = 5
 /** The connections that are read on in one turn had no more than this in their last chunks; one of them is read on in any case. */
 export const MAX_TURN_BYTES = 1024 * 1024
+/** So many bytes that came with handshakes wait, of all connections together. Above it they are handled with their handshakes. */
+export const MAX_EARLY_BYTES = 16 * 1024 * 1024
 
 /** As it was when the module was loaded: a test of the application that replaces it must not keep connections from being read. */
 const realSetImmediate = setImmediate
+
+/** When a connection begins: at once; reading waits for its turn; what came with the handshake waits too. */
+export type Beginning = 'now' | 'readLater' | 'later'
 
 /** A connection that waits for a later turn of the event loop to be read. */
 export interface Waiting {
@@ -30,8 +35,9 @@ export interface Waiting {
 export class InputTurns {
   /** The connections, and the lengths of their last chunks. */
   private readonly waiting = new Map<Waiting, number>()
-  /** New connections that were not read yet. */
-  private readonly beginning = new Set<Waiting>()
+  /** New connections that were not read yet, and how many bytes that came with their handshakes wait. */
+  private readonly beginning = new Map<Waiting, number>()
+  private earlyBytes = 0
   private readonly slowStart = new SlowStart()
   private isTurnComing = false
   /** Input in large chunks since the last turn here, up to {@link UNMEASURED_BYTES}. That may be several turns of the event loop ago. */
@@ -55,15 +61,33 @@ export class InputTurns {
     return this.waiting.size + this.beginning.size
   }
 
-  /** A connection opens. @returns whether it is read at once; if not, it has its turn later */
-  begin(connection: Waiting): boolean {
+  /**
+   * A connection opens.
+   * @param early length of a large chunk that came with the handshake; 0: none did
+   * @returns when it begins; unless it is at once, it has its turn later
+   */
+  begin(connection: Waiting, early: number): Beginning {
     const { slowStart, beginning } = this
     slowStart.noteOpening(this.now())
+    if (this.beginsAtOnce()) {
+      if (early > 0) this.noteLargeFirst()
+      return 'now'
+    }
+    const waits = early > 0 && this.earlyBytes + early <= MAX_EARLY_BYTES
+    beginning.set(connection, waits ? early : 0)
+    if (waits) {
+      this.earlyBytes += early
+      return 'later'
+    }
+    if (early > 0) this.noteLargeFirst()
+    return 'readLater'
+  }
+
+  private beginsAtOnce(): boolean {
+    const { slowStart, beginning } = this
     if (!slowStart.isLimited && beginning.size === 0) return true
     this.expectTurn()
-    if (beginning.size === 0 && slowStart.take()) return true
-    beginning.add(connection)
-    return false
+    return beginning.size === 0 && slowStart.take()
   }
 
   /** The connection has its turn later: once, and in the place of the first call until then. @param length of its last chunk */
@@ -75,7 +99,15 @@ export class InputTurns {
   /** The connection is over. */
   remove(connection: Waiting): void {
     this.waiting.delete(connection)
+    this.forget(connection)
+  }
+
+  /** @returns how many bytes that came with its handshake waited */
+  private forget(connection: Waiting): number {
+    const early = this.beginning.get(connection) ?? 0
     this.beginning.delete(connection)
+    this.earlyBytes -= early
+    return early
   }
 
   /**
@@ -96,7 +128,7 @@ export class InputTurns {
   }
 
   /** A connection begins with a large chunk. */
-  noteLargeFirst(): void {
+  private noteLargeFirst(): void {
     this.slowStart.noteLarge()
     this.expectTurn()
   }
@@ -136,9 +168,9 @@ export class InputTurns {
     const least = shareOf(beginning.size)
     slowStart.nextTurn(beginning.size)
     let begun = 0
-    for (const connection of beginning) {
+    for (const connection of beginning.keys()) {
       if (!slowStart.take()) return
-      beginning.delete(connection)
+      if (this.forget(connection) > 0) slowStart.noteLarge()
       connection.takeTurn()
       if (++begun >= least && this.now() >= until) return
     }

@@ -61,9 +61,9 @@ export abstract class RunLoop {
     return wasHeld
   }
 
-  /** No more input follows: the rest is pulled even if the caller paused, but not into a full inbox. */
+  /** No more input follows: the rest is pulled even if the caller paused, but not into a full inbox, and not before the connection begins. */
   protected inputEnded(): void {
-    this.holds &= Hold.INBOX
+    this.holds &= Hold.INBOX | Hold.START
   }
 
   /** Whether the loop gave others their turn before it wrote what was queued: it does so when it continues. */

@@ -182,6 +182,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
     this.transport.destroy()
     this.inputEnded()
     this.release(Hold.INBOX)
+    this.release(Hold.START)
     this.reportState()
     this.runSoon()
   }

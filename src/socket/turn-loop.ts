@@ -33,17 +33,16 @@ export abstract class TurnLoop extends RunLoop {
    * @param length bytes that came with the handshake
    */
   protected begin(length: number): void {
-    const begins = inputTurns.begin(this)
-    if (!begins) this.stopReading(Hold.TURN)
-    const isLarge = length >= LARGE_CHUNK_BYTES
-    this.hasReceived = isLarge
-    if (begins || !isLarge) this.release(Hold.START)
-    if (begins && isLarge) inputTurns.noteLargeFirst()
+    const early = length >= LARGE_CHUNK_BYTES ? length : 0
+    this.hasReceived = early > 0
+    const begins = inputTurns.begin(this, early)
+    if (begins !== 'now') this.stopReading(Hold.TURN)
+    if (begins !== 'later') this.release(Hold.START)
   }
 
   /** Others had their turn: begins if it has not, pulls, and reads on. */
   takeTurn(): void {
-    if (this.release(Hold.START)) inputTurns.noteLargeFirst()
+    this.release(Hold.START)
     this.release(Hold.TURN)
     this.mustPull = true
     this.flush()
@@ -79,8 +78,8 @@ export abstract class TurnLoop extends RunLoop {
     })
   }
 
-  /** The connection is over. */
+  /** The connection is over. What came with the handshake and waits has its turn all the same. */
   protected endTurns(): void {
-    inputTurns.remove(this)
+    if (!this.isHeldBy(Hold.START)) inputTurns.remove(this)
   }
 }

@@ -80,8 +80,17 @@ class Reading {
     const goodUntil = readAt + Math.max(keptMs, MIN_KEPT_MS, readAt - this.beganAt)
     const read = { table: this.table, readAt, goodUntil, isLong }
     readings.delete(this.path)
-    kept.set(this.path, read)
+    this.keep(read)
     return read
+  }
+
+  /** A table that is not good any more is not kept: it can have megabytes. */
+  private keep(read: KeptTable): void {
+    kept.set(this.path, read)
+    const drop = (): void => {
+      if (kept.get(this.path) === read) kept.delete(this.path)
+    }
+    setTimeout(drop, read.goodUntil - read.readAt).unref()
   }
 
   private readPage(file: number): void {
@@ -110,6 +119,9 @@ function readOn(reading: Reading): void {
     if (reading.next() === null) readOn(reading)
   })
 }
+
+/** How many tables are kept. */
+export const keptCount = (): number => kept.size
 
 /**
  * The table at a path. Never throws: a file that cannot be read is an empty table.

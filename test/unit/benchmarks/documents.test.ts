@@ -124,6 +124,14 @@ describe('docs/performance.md', () => {
     expect(fill(RESULTS)).not.toContain('The tree had changes')
   })
 
+  test('says which rows were measured by themselves, and when', () => {
+    const alone = [{ name: 'idle memory', date: '2026-01-03', commit: 'fedcba9876543210' }]
+    expect(fill({ ...RESULTS, alone })).toContain(
+      ' By itself: `idle memory`, 2026-01-03 at commit fedcba9876.',
+    )
+    expect(fill(RESULTS)).not.toContain('By itself')
+  })
+
   test('marks each row that is below its floor, and gives a reason for it', () => {
     const { red, unexplained } = readReds()
     expect(PAGE.match(/\| +🔴 /g) ?? []).toHaveLength(red.length)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { evaluate } from './evaluate.js'
@@ -40,6 +40,33 @@ describe('the results of a processor', () => {
       expect(evaluate('read-results.mjs', 'return subject.readAllResults(input)', folder)).toMatchObject([
         { slug: 'b', rows: [{ name: 'y', node: 'newest' }] },
         { slug: 'a', nodes: { this: 'v20.1.0' }, rows: [{ name: 'x', node: 'this' }] },
+      ])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('have rows that were measured by themselves, unless the whole run has them as well', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hawser-test-'))
+    try {
+      mkdirSync(join(folder, 'alone'))
+      const write = (name: string, results: object): void => {
+        writeFileSync(join(folder, name), JSON.stringify(results))
+      }
+      const rows = [{ name: 'long', node: 'this' }, { name: 'x' }]
+      write('a.json', { date: '2026-01-02', node: 'v20.1.0', rows: [{ name: 'x', median: 1 }] })
+      write('alone/a.json', { date: '2026-01-01', commit: '0123', rows })
+      write('b.json', { date: '2026-01-01', node: 'v20.1.0', rows: [] })
+      expect(evaluate('read-results.mjs', 'return subject.readAllResults(input)', folder)).toMatchObject([
+        {
+          slug: 'a',
+          alone: [{ name: 'long', date: '2026-01-01', commit: '0123' }],
+          rows: [
+            { name: 'x', median: 1 },
+            { name: 'long', node: 'this' },
+          ],
+        },
+        { slug: 'b', alone: [], rows: [] },
       ])
     } finally {
       rmSync(folder, { recursive: true })

@@ -97,7 +97,7 @@ describe('what the machine did', () => {
         ],
       },
       cores: [{ busy, system: 0, all: time / 10 }],
-      own: { server: { user: own, system: 0 } },
+      own: { server: { user: own, system: 0, main: own / 2 } },
     })
     expect(
       evaluate(
@@ -109,7 +109,7 @@ describe('what the machine did', () => {
         [at(0, 0, 0, 0), at(1000, 60, 80, 10)],
       ),
     ).toEqual({
-      own: { server: { user: 0.6, system: 0 } },
+      own: { server: { user: 0.6, system: 0, main: 0.3 } },
       cores: [{ busy: 0.8, system: 0 }],
       othersShare: 0.1,
       busiest: [{ name: 'other', share: 0.1 }],

@@ -1,17 +1,17 @@
 /** Connections that open together, each with bytes that came with its handshake. */
 import type { CloseInfo, ServerSocket } from '../../../src/index.js'
-import { inputTurns } from '../../../src/socket/input-turns.js'
+import { inputTurns, LARGE_CHUNK_BYTES } from '../../../src/socket/input-turns.js'
 import { CALM_MS, FEWEST_BEGINNING } from '../../../src/socket/slow-start.js'
 import { frame, KEY } from '../../helpers/frame-builder.js'
 import { serveLine } from '../../helpers/line-server.js'
-import { nextTurn, nextTurns } from '../../helpers/memory-duplex.js'
+import { endOfTurn, nextTurn, nextTurns } from '../../helpers/memory-duplex.js'
 import { openLine, type LineKind } from '../../helpers/model-line.js'
 
 const CONNECTIONS = 40
 const KINDS: readonly LineKind[] = ['handle', 'stream']
 const message = frame({ opcode: 0x1, payload: 'x'.repeat(100), key: KEY })
 const MESSAGES = 500
-/** What is kept of a peer before its upgrade is answered is a little more than this at most. */
+/** Some 53 KB; of a peer whose upgrade is not answered at least 64 KiB are kept. */
 const LARGE = Buffer.concat(Array<Buffer>(MESSAGES).fill(message))
 
 /** No connection has opened for so long that nothing is known of the next ones. */
@@ -72,23 +72,71 @@ describe.each(KINDS)('%s', (kind) => {
   })
 })
 
-it('one that ends while what it sent waits is told of it all, and ends once', async () => {
-  const peers = openTogether('handle', LARGE)
-  await nextTurn()
-  const [terminated, lost, closed] = peers.slice(-3) as [Peer, Peer, Peer]
-  expect([terminated, lost, closed].map(({ messages }) => messages)).toEqual([0, 0, 0])
-  const waiting = inputTurns.count
-  terminated.socket!.terminate()
-  lost.line.reset()
-  void closed.socket!.close(4000)
-  await nextTurn()
-  expect(inputTurns.count).toBeLessThanOrEqual(waiting - 2)
+it('is a large chunk from 32 KiB on', async () => {
+  const padded = (length: number): Buffer =>
+    Buffer.concat([
+      message,
+      frame({ opcode: 0x2, payload: Buffer.alloc(length - message.length - 8), key: KEY }),
+    ])
+  expect(padded(LARGE_CHUNK_BYTES)).toHaveLength(LARGE_CHUNK_BYTES)
+  const peers = openTogether('handle', padded(LARGE_CHUNK_BYTES - 1))
+  const [large] = [openPeer('handle', padded(LARGE_CHUNK_BYTES))]
+  await endOfTurn()
+  expect([begun(peers), large.messages]).toEqual([CONNECTIONS, 0])
   await nextTurns(CONNECTIONS)
-  expect([terminated, lost].map(({ closes }) => closes.map(({ code }) => code))).toEqual([[1006], [1006]])
-  expect(closed.messages).toBe(MESSAGES)
-  for (const { end } of peers) end()
-  await nextTurn()
-  expect(closed.closes).toHaveLength(1)
+  expect(large.messages).toBe(2)
+  for (const { end } of [...peers, large]) end()
+})
+
+describe('while what it sent with its handshake waits,', () => {
+  async function openWaiting(): Promise<{ peer: Peer; end: () => void }> {
+    const peers = openTogether('handle', LARGE)
+    await nextTurn()
+    const peer = peers.at(-1)!
+    expect([peer.messages, peer.line.isReading]).toEqual([0, false])
+    return {
+      peer,
+      end: () => {
+        for (const { end } of peers) end()
+      },
+    }
+  }
+
+  it('a connection that is terminated is forgotten, and gets nothing of it', async () => {
+    const { peer, end } = await openWaiting()
+    const waiting = inputTurns.count
+    peer.socket!.terminate()
+    await endOfTurn()
+    expect(inputTurns.count).toBe(waiting - 1)
+    await nextTurns(CONNECTIONS)
+    expect([peer.messages, peer.closes.map(({ code }) => code)]).toEqual([0, [1006]])
+    end()
+  })
+
+  it.each([
+    ['lost', (peer: Peer) => peer.line.reset()],
+    ['ended by its peer', (peer: Peer) => peer.line.deliverEnd()],
+  ])('a connection that is %s gets it all in its turn, and ends after it', async (_how, act) => {
+    const { peer, end } = await openWaiting()
+    act(peer)
+    await nextTurn()
+    expect([peer.messages, peer.closes]).toEqual([0, []])
+    await nextTurns(CONNECTIONS)
+    expect([peer.messages, peer.closes.map(({ code }) => code)]).toEqual([MESSAGES, [1006]])
+    end()
+  })
+
+  it('a connection that is closed gets it all, and ends when its peer answers', async () => {
+    const { peer, end } = await openWaiting()
+    void peer.socket!.close(4000)
+    await nextTurns(CONNECTIONS)
+    expect([peer.messages, peer.closes]).toEqual([MESSAGES, []])
+    peer.line.deliver(Buffer.from(frame({ opcode: 0x8, payload: Buffer.from([0x0f, 0xa0]), key: KEY })))
+    peer.line.deliverEnd()
+    await nextTurns(3)
+    expect(peer.closes.map(({ code }) => code)).toEqual([4000])
+    end()
+  })
 })
 
 it('one that is paused while what it sent waits gets it when it resumes', async () => {

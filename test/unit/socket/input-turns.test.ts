@@ -1,11 +1,13 @@
 /** Connections are read on by turns: for a bounded time, and for a bounded number of bytes, in one turn of the event loop. */
 import {
   InputTurns,
+  MAX_EARLY_BYTES,
   MAX_TURN_BYTES,
   MAX_TURN_MS,
   UNMEASURED_BYTES,
   type Waiting,
 } from '../../../src/socket/input-turns.js'
+import { FEWEST_BEGINNING } from '../../../src/socket/slow-start.js'
 import { nextTurn } from '../../helpers/memory-duplex.js'
 
 const QUARTER = MAX_TURN_BYTES / 4
@@ -117,7 +119,7 @@ it('asks for no turn where none waits, nor for two at once', async () => {
   for (let i = 0; i < 4; i++) await nextTurn()
   expect([turns.count, asked]).toEqual([0, 2])
   // One that opens is counted until the next turn.
-  expect(turns.begin(first)).toBe(true)
+  expect(turns.begin(first, 0)).toBe('now')
   for (let i = 0; i < 4; i++) await nextTurn()
   expect(asked).toBe(3)
 })
@@ -166,5 +168,43 @@ describe('of large chunks that are received in one turn of the event loop', () =
     const turns = new InputTurns(still)
     expect(turns.noteLarge(UNMEASURED_BYTES * 2, 5000, false)).toBe(false)
     expect(turns.noteLarge(CHUNK, 5000 + MAX_TURN_MS, false)).toBe(true)
+  })
+})
+
+describe('bytes that came with handshakes', () => {
+  const EARLY = MAX_EARLY_BYTES / 8
+
+  it('wait up to a bound of all connections together, and again when others began or are over', async () => {
+    const turns = new InputTurns(still)
+    const all = connections(20, [])
+    const begun = all.map((one) => turns.begin(one, EARLY))
+    const [first, ...others] = begun.slice(FEWEST_BEGINNING)
+    expect(begun.slice(0, FEWEST_BEGINNING)).toEqual(numbers(FEWEST_BEGINNING).map(() => 'now'))
+    expect(first).toBe('later')
+    expect(others.filter((when) => when === 'later')).toHaveLength(7)
+    expect(others.slice(7).every((when) => when === 'readLater')).toBe(true)
+    turns.remove(all[FEWEST_BEGINNING]!)
+    const [more, tooMany] = connections(2, []) as [Waiting, Waiting]
+    expect([turns.begin(more, EARLY), turns.begin(tooMany, 1)]).toEqual(['later', 'readLater'])
+    await nextTurn()
+    expect(turns.begin(tooMany, FEWEST_BEGINNING * EARLY)).toBe('later')
+  })
+
+  it('count as first chunks: few connections begin in each turn', async () => {
+    const turns = new InputTurns(still)
+    const done: number[] = []
+    for (const one of connections(4 * FEWEST_BEGINNING, done)) turns.begin(one, 1)
+    expect(await countsOfTurns(done)).toEqual([1, 2, 3, 3].map((turn) => turn * FEWEST_BEGINNING))
+  })
+
+  it('count above the bound as well', async () => {
+    const turns = new InputTurns(still)
+    const done: number[] = []
+    for (const one of connections(4 * FEWEST_BEGINNING, done)) turns.begin(one, MAX_EARLY_BYTES + 1)
+    await nextTurn()
+    for (const one of connections(FEWEST_BEGINNING, done)) turns.begin(one, MAX_EARLY_BYTES + 1)
+    expect(done).toHaveLength(FEWEST_BEGINNING)
+    await nextTurn()
+    expect(done).toHaveLength(2 * FEWEST_BEGINNING)
   })
 })

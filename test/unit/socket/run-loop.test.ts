@@ -76,12 +76,13 @@ describe('what holds a loop', () => {
     expect([loop.unhold(reason), loop.pulling]).toEqual([true, true])
   })
 
-  it('after the end of the input is a full inbox alone', () => {
+  it('after the end of the input is a full inbox, and a connection that has not begun', () => {
     const loop = new WrittenLoop()
     for (const reason of REASONS) loop.hold(reason)
     loop.end()
-    expect(REASONS.filter((one) => loop.isHeld(one))).toEqual([Hold.INBOX])
-    const free = new WrittenLoop()
+    expect(REASONS.filter((one) => loop.isHeld(one))).toEqual([Hold.START, Hold.INBOX])
+    const free = new WrittenLoop().begin()
+    free.hold(Hold.CALLER)
     free.end()
     expect(free.pulling).toBe(true)
   })
