@@ -159,8 +159,8 @@ export default {
       row: 'terminate() runs nothing inside its call',
       test: ['test/integration/faults-rows.test.ts', 'terminate returns before onClose is called, %s'],
       file: 'src/socket/socket-driver.ts',
-      from: '    this.release(Hold.INBOX)\n    this.reportState()\n    this.runSoon()\n  }\n\n  receive',
-      to: '    this.release(Hold.INBOX)\n    this.reportState()\n    this.run(true)\n  }\n\n  receive',
+      from: '    this.release(Hold.START)\n    this.reportState()\n    this.runSoon()\n  }\n\n  receive',
+      to: '    this.release(Hold.START)\n    this.reportState()\n    this.run(true)\n  }\n\n  receive',
     },
     {
       row: 'what onOpen returns is not a reply',

@@ -347,7 +347,7 @@ export default {
         'lets a few connections begin in each turn where they begin with large chunks',
       ],
       file: 'src/socket/turn-loop.ts',
-      from: '    if (!begins) this.stopReading(Hold.TURN)\n',
+      from: "    if (begins !== 'now') this.stopReading(Hold.TURN)\n",
       to: '',
     },
     {
@@ -357,8 +357,35 @@ export default {
         'much that came with the handshake is handled of a few connections in each turn',
       ],
       file: 'src/socket/turn-loop.ts',
-      from: '    if (begins || !isLarge) this.release(Hold.START)\n',
+      from: "    if (begins !== 'later') this.release(Hold.START)\n",
       to: '    this.release(Hold.START)\n',
+    },
+    {
+      row: 'what came with handshakes and waits is bounded, of all connections together',
+      test: [
+        'test/unit/socket/input-turns.test.ts',
+        'wait up to a bound of all connections together, and again when others began or are over',
+      ],
+      file: 'src/socket/input-turns.ts',
+      from: '    const waits = early > 0 && this.earlyBytes + early <= MAX_EARLY_BYTES\n',
+      to: '    const waits = early > 0\n',
+    },
+    {
+      row: 'an end of the input does not bring forward what came with the handshake',
+      test: [
+        'test/unit/socket/early-chunks.test.ts',
+        'a connection that is %s gets it all in its turn, and ends after it',
+      ],
+      file: 'src/socket/run-loop.ts',
+      from: '    this.holds &= Hold.INBOX | Hold.START\n',
+      to: '    this.holds &= Hold.INBOX\n',
+    },
+    {
+      row: 'a table of the system is dropped when it is not good any more',
+      test: ['test/unit/transport/tcp-table.test.ts', '%s is dropped when it is not good any more'],
+      file: 'src/transport/tcp-table.ts',
+      from: '    setTimeout(drop, read.goodUntil - read.readAt).unref()\n',
+      to: '    void drop\n',
     },
     {
       row: 'what a peer sent after it failed is not kept',
