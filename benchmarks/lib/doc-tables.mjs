@@ -240,6 +240,14 @@ function spreadText({ rows }) {
   return `; rounds lie apart by ± ${percent(middle.spread)} in half of all figures, at most by ± ${percent(last.spread)} (\`${last.name}\`)`
 }
 
+/** A row that was measured by itself. */
+function aloneText({ name, date, commit, changed, isQuiet, version }) {
+  const inNode = version === null ? '' : ` on Node ${version.replace('v', '')}`
+  const notes = [changed && '**in a tree with changes**', !isQuiet && '**on a machine that was not quiet**']
+  const where = `${date} at commit ${commit?.slice(0, 10) ?? 'unknown'}${inNode}`
+  return [`\`${name}\`, ${where}`, ...notes.filter(Boolean)].join(', ')
+}
+
 /** What the figures of one processor depend on. */
 export function runText(results) {
   const { date, nodes, cores, system, commit, changed, rounds, seconds, loader, versions } = results
@@ -253,9 +261,7 @@ export function runText(results) {
   const helpers = Object.entries(results.wsHelpers ?? {}).map(
     ([version, uses]) => ` In ${shortNode(version)} ws ${uses}.`,
   )
-  const alone = (results.alone ?? []).map(
-    ({ name, ...when }) => ` By itself: \`${name}\`, ${when.date} at commit ${when.commit.slice(0, 10)}.`,
-  )
+  const alone = (results.alone ?? []).map((one) => ` By itself: ${aloneText(one)}.`)
   const inNodes = Object.values(nodes).map((version) => version.replace('v', ''))
   return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${alone.join('')}${warning}`
 }

@@ -381,6 +381,26 @@ export default {
       to: '    this.holds &= Hold.INBOX\n',
     },
     {
+      row: 'a connection is gone only after what came with its handshake: it may have the Close frame',
+      test: [
+        'test/unit/socket/early-chunks.test.ts',
+        'the Close frame of a peer that is gone, behind much that came with the handshake, says how the connection ended',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '      if (!this.isHeldBy(Hold.START)) this.gone()\n',
+      to: '      this.gone()\n',
+    },
+    {
+      row: 'a connection that is paused after its peer ended still ends',
+      test: [
+        'test/unit/socket/early-chunks.test.ts',
+        'a connection that is paused after its peer ended still ends',
+      ],
+      file: 'src/socket/socket-driver.ts',
+      from: '    if (this.connection.hasInputEnded) return\n',
+      to: '',
+    },
+    {
       row: 'a table of the system is dropped when it is not good any more',
       test: ['test/unit/transport/tcp-table.test.ts', '%s is dropped when it is not good any more'],
       file: 'src/transport/tcp-table.ts',

@@ -33,8 +33,8 @@ export const floodBound = ({ limits, largest, accepted, unfinished }) =>
   GARBAGE_BYTES
 
 /**
- * What may be left after connections that have ended, objects on the heap and memory outside of it after collections: a quarter of a byte
- * for each of a million, and for each of the few thousands of the rarest way less than its object.
+ * What may be left after connections that have ended, objects on the heap and memory outside of it after collections: less than half a byte
+ * for each of 700,000, and for each of the few thousands of the rarest way less than its object.
  */
 export const LEFT_BYTES = 256 * KIB
 /** What V8 may keep more of programs: it optimizes them again and again, in pieces of some KiB. */

@@ -17,7 +17,10 @@ const NODE_OBJECT = 'Node / '
 export function readSnapshot(text) {
   const { snapshot, nodes, strings } = JSON.parse(text)
   const { node_fields: fields, node_types: types } = snapshot.meta
-  const [typeAt, nameAt, sizeAt] = ['type', 'name', 'self_size'].map((field) => fields.indexOf(field))
+  const [typeAt, nameAt, sizeAt] = ['type', 'name', 'self_size'].map((field) => {
+    if (!fields.includes(field)) throw new Error(`the snapshot has no ${field} of its nodes`)
+    return fields.indexOf(field)
+  })
   let objects = 0
   let compiled = 0
   for (let at = 0; at < nodes.length; at += fields.length) {

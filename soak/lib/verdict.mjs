@@ -83,6 +83,7 @@ export function leftOf({ before, after }) {
 export function faultsOfLeaks(row) {
   const { bytes, compiled, resident, files, timers, connections, handles } = leftOf(row)
   const faults = []
+  if (!Number.isFinite(bytes + compiled + resident)) faults.push('what is left was not measured')
   if (bytes > LEFT_BYTES)
     faults.push(
       `${kibibytes(bytes)} of objects and external memory are left, at most ${kibibytes(LEFT_BYTES)} are allowed`,

@@ -135,6 +135,11 @@ export class Connection extends InputSide implements Waker {
     else this.lazyKeepalive.alive(now)
   }
 
+  /** Whether no more input follows: the peer ended its side, or the transport is lost. */
+  get hasInputEnded(): boolean {
+    return this.ending !== null && this.ending.closing.transport !== 'open'
+  }
+
   /** Reports the peer's FIN. Earlier events can still be pulled, and queued output leaves: `closed` follows once it is taken. */
   receiveEnd(): void {
     this.end.half()

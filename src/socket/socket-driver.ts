@@ -102,6 +102,7 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   /** The caller wants no more messages: stops pulling and reading, so that TCP slows the peer down. */
   pause(): void {
     // A paused connection still ends.
+    if (this.connection.hasInputEnded) return
     if (this.phase === 'open' || this.phase === 'closing') this.stopReading(Hold.CALLER)
   }
 
@@ -382,7 +383,8 @@ export class SocketDriver extends DeadlineLoop implements Flushable, TransportOw
   private settle(): void {
     const { connection } = this
     if (connection.readyState === ReadyState.CLOSED) {
-      this.gone()
+      // What came with the handshake may have the peer's Close frame.
+      if (!this.isHeldBy(Hold.START)) this.gone()
       return
     }
     const due = connection.transportShouldClose()

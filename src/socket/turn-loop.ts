@@ -78,8 +78,8 @@ export abstract class TurnLoop extends RunLoop {
     })
   }
 
-  /** The connection is over. What came with the handshake and waits has its turn all the same. */
+  /** The connection is over. */
   protected endTurns(): void {
-    if (!this.isHeldBy(Hold.START)) inputTurns.remove(this)
+    inputTurns.remove(this)
   }
 }

@@ -125,9 +125,13 @@ describe('docs/performance.md', () => {
   })
 
   test('says which rows were measured by themselves, and when', () => {
-    const alone = [{ name: 'idle memory', date: '2026-01-03', commit: 'fedcba9876543210' }]
-    expect(fill({ ...RESULTS, alone })).toContain(
-      ' By itself: `idle memory`, 2026-01-03 at commit fedcba9876.',
+    const alone = { name: 'idle memory', date: '2026-01-03', commit: 'fedcba9876543210', version: 'v20.2.0' }
+    const told = (one: object): string => fill({ ...RESULTS, alone: [{ ...alone, ...one }] })
+    expect(told({ changed: false, isQuiet: true })).toContain(
+      ' By itself: `idle memory`, 2026-01-03 at commit fedcba9876 on Node 20.2.0.',
+    )
+    expect(told({ changed: true, isQuiet: false, commit: null, version: null })).toContain(
+      '2026-01-03 at commit unknown, **in a tree with changes**, **on a machine that was not quiet**.',
     )
     expect(fill(RESULTS)).not.toContain('By itself')
   })

@@ -55,12 +55,12 @@ describe('the results of a processor', () => {
       }
       const rows = [{ name: 'long', node: 'this' }, { name: 'x' }]
       write('a.json', { date: '2026-01-02', node: 'v20.1.0', rows: [{ name: 'x', median: 1 }] })
-      write('alone/a.json', { date: '2026-01-01', commit: '0123', rows })
+      write('alone/a.json', { date: '2026-01-01', commit: '0123', nodes: { this: 'v20.2.0' }, rows })
       write('b.json', { date: '2026-01-01', node: 'v20.1.0', rows: [] })
       expect(evaluate('read-results.mjs', 'return subject.readAllResults(input)', folder)).toMatchObject([
         {
           slug: 'a',
-          alone: [{ name: 'long', date: '2026-01-01', commit: '0123' }],
+          alone: [{ name: 'long', date: '2026-01-01', commit: '0123', isQuiet: false, version: 'v20.2.0' }],
           rows: [
             { name: 'x', median: 1 },
             { name: 'long', node: 'this' },

@@ -96,6 +96,10 @@ describe('what is left of connections', () => {
     ])
   })
 
+  test('is red where it was not measured', () => {
+    expect(leakFaults({ objects: undefined })).toEqual(['what is left was not measured'])
+  })
+
   test('is red for one file, one timer, one connection and one handle, whether more or fewer', () => {
     const handles = { TCPServerWrap: 4, PipeWrap: 2, TCPSocketWrap: 1 }
     expect(leakFaults({ files: 31, timers: 1, connections: 1, handles })).toEqual([

@@ -126,6 +126,34 @@ describe('while what it sent with its handshake waits,', () => {
     end()
   })
 
+  it('a connection that is lost and then terminated ends once', async () => {
+    const { peer, end } = await openWaiting()
+    peer.line.reset()
+    await nextTurn()
+    peer.socket!.terminate()
+    await nextTurns(CONNECTIONS)
+    expect([peer.messages, peer.closes.map(({ code }) => code)]).toEqual([0, [1006]])
+    end()
+  })
+
+  it('a connection that is paused after its peer ended still ends', async () => {
+    const { peer, end } = await openWaiting()
+    peer.line.deliverEnd()
+    peer.socket!.pause()
+    await nextTurns(CONNECTIONS)
+    expect([peer.messages, peer.closes.map(({ code }) => code)]).toEqual([MESSAGES, [1006]])
+    end()
+  })
+
+  it('a connection whose close has a deadline is cut by it', async () => {
+    const { peer, end } = await openWaiting()
+    void peer.socket!.close(4000, '', { timeoutMs: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await nextTurns(CONNECTIONS)
+    expect(peer.closes.map(({ code }) => code)).toEqual([1006])
+    end()
+  })
+
   it('a connection that is closed gets it all, and ends when its peer answers', async () => {
     const { peer, end } = await openWaiting()
     void peer.socket!.close(4000)
@@ -149,5 +177,17 @@ it('one that is paused while what it sent waits gets it when it resumes', async 
   paused.socket!.resume()
   await nextTurn()
   expect(paused.messages).toBe(MESSAGES)
+  for (const { end } of peers) end()
+})
+
+it('the Close frame of a peer that is gone, behind much that came with the handshake, says how the connection ended', async () => {
+  const code = Buffer.from([0x0f, 0xa1])
+  const closing = Buffer.concat([LARGE, frame({ opcode: 0x8, payload: code, key: KEY })])
+  const peers = openTogether('handle', closing)
+  const last = peers.at(-1)!
+  await nextTurn()
+  last.line.reset()
+  await nextTurns(CONNECTIONS)
+  expect([last.messages, last.closes.map((info) => info.code)]).toEqual([MESSAGES, [4001]])
   for (const { end } of peers) end()
 })
