@@ -186,10 +186,9 @@ export class TimerWheel {
     } finally {
       // Also when a call throws: the others wait on.
       const next = this.order[this.order.length - 1]
-      if (next !== undefined && next < this.armedSlot) {
-        if (left < 0) this.fireOn(now)
-        else this.arm(next)
-      }
+      // Whatever those that were called have armed is too late for others that are due.
+      if (left < 0) this.fireOn(now)
+      else if (next !== undefined && next < this.armedSlot) this.arm(next)
     }
   }
 

@@ -108,6 +108,33 @@ describe('TimerWheel: one timer for all connections', () => {
     wheel.letGo()
   })
 
+  test('goes on in the next turn of the event loop where those that were called wait for a time that is past', async () => {
+    const wheel = new TimerWheel()
+    const start = monotonicNow()
+    let calls = 0
+    const entries = Array.from({ length: 310 }, (_, index): Timed => {
+      let mustWait = index < 10
+      const entry: Timed = {
+        timerSlot: -1,
+        timeIsUp: () => {
+          calls++
+          if (mustWait) wheel.schedule(entry, start)
+          mustWait = false
+        },
+      }
+      wheel.schedule(entry, start + (index < 10 ? 20 : 60))
+      return entry
+    })
+    while (monotonicNow() < start + 100); // All are due when the timer comes.
+    let turns = 0
+    while (calls < entries.length + 10) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (calls > 0) turns++
+    }
+    expect(turns).toBeLessThanOrEqual(320 / 64 + 2)
+    expect([wheel.size, wheel.slotCount]).toEqual([0, 0])
+  })
+
   test('calls in the order of the times, however they were scheduled', async () => {
     const wheel = new TimerWheel()
     const now = monotonicNow()
