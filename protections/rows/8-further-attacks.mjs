@@ -401,6 +401,16 @@ export default {
       to: '',
     },
     {
+      row: 'deadlines do not fall behind where those that were called wait for a time that is past',
+      test: [
+        'test/unit/transport/timer-wheel.test.ts',
+        'calls the others that are due in the next turns, and those that wait for a time that is past once, after them',
+      ],
+      file: 'src/transport/timer-wheel.ts',
+      from: 'Math.ceil(dueAt / SLOT_MS), this.servedSlot + 1)',
+      to: 'Math.ceil(dueAt / SLOT_MS), this.firedSlot + 1)',
+    },
+    {
       row: 'a table of the system is dropped when it is not good any more',
       test: ['test/unit/transport/tcp-table.test.ts', '%s is dropped when it is not good any more'],
       file: 'src/transport/tcp-table.ts',

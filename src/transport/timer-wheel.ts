@@ -30,8 +30,13 @@ export class TimerWheel {
   private timer: NodeJS.Timeout | null = null
   private immediate: NodeJS.Immediate | null = null
   private armedSlot = Infinity
-  /** The slot that fires, or fired last: who is scheduled by then waits in a later one. */
+  /** The slot that fires, or fired last. */
   private firedSlot = -1
+  /**
+   * All slots up to this one fire now, or have fired. Who is scheduled by then waits in a later one: who waits for a time that is past
+   * is called once, and not in each of the slots that a late event loop has left.
+   */
+  private servedSlot = -1
 
   private keepers = 0
 
@@ -66,7 +71,7 @@ export class TimerWheel {
   schedule(timed: Timed, dueAt: number): void {
     this.cancel(timed)
     if (dueAt === Infinity) return
-    const number = Math.max(Math.ceil(dueAt / SLOT_MS), this.firedSlot + 1)
+    const number = Math.max(Math.ceil(dueAt / SLOT_MS), this.servedSlot + 1)
     let slot = this.slots.get(number)
     if (slot === undefined) {
       slot = new Set()
@@ -166,6 +171,7 @@ export class TimerWheel {
   private fire(now: number): void {
     this.immediate = null
     this.armedSlot = Infinity
+    this.servedSlot = Math.max(this.servedSlot, Math.floor(now / SLOT_MS))
     let left = MAX_PER_TURN
     try {
       for (;;) {
