@@ -9,7 +9,7 @@ const { timerWheel } = createRequire(import.meta.url)('../../dist/cjs/transport/
 /** Longer than each timeout of these processes, so that the last connections are over. */
 const OVER_MS = 15_000
 const LOOK_MS = 50
-/** What is kept for a time goes after a second at most: tables of the system's connections, and looks at them. */
+/** Tables of the system's connections are kept for a second or so. */
 const KEPT_MS = 1_500
 const COLLECTIONS = 8
 

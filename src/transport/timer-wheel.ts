@@ -192,7 +192,7 @@ export class TimerWheel {
     } finally {
       // Also when a call throws: the others wait on.
       const next = this.order[this.order.length - 1]
-      // Whatever those that were called have armed is too late for others that are due.
+      // What those that were called wait for is later than the others that are due.
       if (left < 0) this.fireOn(now)
       else if (next !== undefined && next < this.armedSlot) this.arm(next)
     }

@@ -80,7 +80,7 @@ it('is a large chunk from 32 KiB on', async () => {
     ])
   expect(padded(LARGE_CHUNK_BYTES)).toHaveLength(LARGE_CHUNK_BYTES)
   const peers = openTogether('handle', padded(LARGE_CHUNK_BYTES - 1))
-  const [large] = [openPeer('handle', padded(LARGE_CHUNK_BYTES))]
+  const large = openPeer('handle', padded(LARGE_CHUNK_BYTES))
   await endOfTurn()
   expect([begun(peers), large.messages]).toEqual([CONNECTIONS, 0])
   await nextTurns(CONNECTIONS)
