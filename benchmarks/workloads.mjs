@@ -77,9 +77,10 @@ export const WORKLOADS = [
   echo('echo, 100 B, 16 in flight', 64, 16, 100),
   echo('echo, 1 KiB, 1 in flight', 16, 1, KIB),
   echo('echo, 1 KiB text, not ASCII', 16, 1, KIB, { alphabet: 'äöü€' }),
+  echo('echo, 16 KiB binary', 16, 1, 16 * KIB, { type: 'binary', contenders: ['hawser', 'ws'] }),
   echo('echo, 64 KiB binary', 8, 4, 64 * KIB, {
     type: 'binary',
-    contenders: [...MAIN, 'hawser-ws', 'net', 'handle', ...OTHERS, 'deno'],
+    contenders: [...MAIN, 'hawser-ws', ...OTHERS, 'deno'],
   }),
   echo('echo, 1 MiB binary', 4, 1, MIB, { type: 'binary' }),
   echo('echo, 1 MiB text', 4, 1, MIB),

@@ -1,3 +1,4 @@
+import { paceCollections } from '../native/collection-pace.js'
 import { keepFreedMemory } from '../native/freed-memory.js'
 
 const MIB = 1024 * 1024
@@ -41,7 +42,14 @@ function takeLoose(bytes: number): Buffer | undefined {
  */
 export function ownBuffer(bytes: number): Buffer {
   if (bytes >= MIN_POOLED_BYTES) keepFreedMemory()
+  paceCollections(bytes)
   return Buffer.allocUnsafeSlow(bytes)
+}
+
+/** As {@link ownBuffer}, for few bytes: it may share memory of Node's with others. */
+export function shareBuffer(bytes: number): Buffer {
+  paceCollections(bytes)
+  return Buffer.allocUnsafe(bytes)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ProtocolError } from '../errors.js'
-import { ownBuffer } from './buffer-pool.js'
+import { ownBuffer, shareBuffer } from './buffer-pool.js'
 import { maskCopy, maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
 
@@ -99,7 +99,7 @@ export class FramePart {
   copy(): Buffer {
     const { byteLength } = this
     // A short one shares memory of Node's with others.
-    const bytes = byteLength < Buffer.poolSize ? Buffer.allocUnsafe(byteLength) : ownBuffer(byteLength)
+    const bytes = byteLength < Buffer.poolSize ? shareBuffer(byteLength) : ownBuffer(byteLength)
     this.copyTo(bytes, 0)
     return bytes
   }

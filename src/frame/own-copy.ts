@@ -1,4 +1,5 @@
 import { viewMemory } from '../native/buffer-view.js'
+import { shareBuffer } from './buffer-pool.js'
 import { copyBytes } from './masking.js'
 
 /**
@@ -33,7 +34,7 @@ function beginPiece(): boolean {
 }
 
 function copyAlone(source: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start)
+  const copy = shareBuffer(end - start)
   source.copy(copy, 0, start, end)
   return copy
 }
