@@ -89,7 +89,7 @@ const COPIES =
 const TEXT =
   'The application gets a string, ws gives bytes: each message is decoded and its reply encoded, which is most of the time that Hawser takes more than for bytes.'
 const BUFFERS =
-  'On Node 26 the bytes of Buffers count against the limit of the heap, about 20 MB while it is small. At commit 39b297b there were 20 to 30 full collections a second, where Node 20 has none; since then short ones come first, and one full one is left.'
+  'On Node 26 the bytes of Buffers count against the limit of the heap, about 20 MB while it is small. At commit 39b297b there were 20 to 30 full collections a second, where Node 20 has none; since then short ones come first, and one or two full ones are left of a run of 1.6 s.'
 const BARE =
   "A bare echo at Node's handle, without WebSocket, takes 5.6 us of processor time, Hawser 6.7, Bun 4.5: most of what is missing to Bun is missing to Node."
 const SHORT =

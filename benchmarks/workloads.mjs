@@ -80,7 +80,7 @@ export const WORKLOADS = [
   echo('echo, 16 KiB binary', 16, 1, 16 * KIB, { type: 'binary', contenders: ['hawser', 'ws'] }),
   echo('echo, 64 KiB binary', 8, 4, 64 * KIB, {
     type: 'binary',
-    contenders: [...MAIN, 'hawser-ws', ...OTHERS, 'deno'],
+    contenders: [...MAIN, 'hawser-ws', 'net', 'handle', ...OTHERS, 'deno'],
   }),
   echo('echo, 1 MiB binary', 4, 1, MIB, { type: 'binary' }),
   echo('echo, 1 MiB text', 4, 1, MIB),

@@ -7,7 +7,7 @@ const ONE_ROUND = ['micro', 'instructions', 'idle', 'autobahn']
 const ONE_NODE = ['micro', 'instructions', 'autobahn']
 
 /** Seconds of what is not a round of `seconds`, as measured on 2 cores; they need not be exact. */
-const START = 0.45
+const START = 0.3
 const SILENCE = 15
 const IDLE_OPENING = 3
 const IDLE_OPENING_TLS = 9

@@ -9,6 +9,8 @@ import { withRare } from '../lib/script-file.mjs'
 /** More than the buffers of the system take for a server that does not read. */
 const BIG = Buffer.alloc(8 * 1024 * 1024, 0x2e)
 const ignore = () => undefined
+/** A handler that runs until its connection is over. */
+const untilGone = ({ signal }) => (signal.aborted ? undefined : once(signal, 'abort').then(ignore))
 
 const ways = (kind, list) => list.map(([name, path, how]) => ({ kind, name, path, ...how }))
 const refused = (weight = 3, more = {}) => ({ fails: true, weight, ...more })
@@ -143,7 +145,8 @@ export const CLIENT_WAYS = withRare([
     [
       'reset during onOpen',
       '/message-reset',
-      { fails: true, weight: 3, handlers: { onOpen: () => sleep(10), onMessage: ignore } },
+      // As long as it takes: a time could be over before the reset.
+      { fails: true, weight: 3, handlers: { onOpen: untilGone, onMessage: ignore } },
     ],
     [
       'a handler throws',
@@ -164,10 +167,7 @@ export const CLIENT_WAYS = withRare([
       {
         code: 1006,
         weight: 2,
-        handlers: {
-          onMessage: (socket) =>
-            socket.signal.aborted ? undefined : once(socket.signal, 'abort').then(ignore),
-        },
+        handlers: { onMessage: untilGone },
       },
     ],
     [

@@ -1,5 +1,6 @@
 import { asBuffer } from '../frame/as-buffer.js'
 import { borrowBuffer, returnBuffer } from '../frame/buffer-pool.js'
+import { paceCollections } from '../native/collection-pace.js'
 import { HeldPayload } from './held-payload.js'
 import { privateBytes, SLAB_BYTES, viewOf } from './last-view.js'
 import { batch } from './text-batch.js'
@@ -13,7 +14,10 @@ const EMPTY: Buffer = Buffer.alloc(0)
 /** The empty list that all share. It is never changed. */
 const NONE: Buffer[] = []
 
-const allocate = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes)
+function allocate(bytes: number): Buffer {
+  paceCollections(bytes)
+  return Buffer.allocUnsafeSlow(bytes)
+}
 
 let slab = allocate(0)
 let slabEnd = 0

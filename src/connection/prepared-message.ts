@@ -3,6 +3,7 @@ import { FIN_BIT, frameHeaderBytes, writeFrameHeader } from '../frame/header.js'
 import { Opcode } from '../frame/opcode.js'
 import { showAs } from '../inspect.js'
 import { writeAscii, writeUtf8 } from '../native/buffer-text.js'
+import { paceCollections } from '../native/collection-pace.js'
 import { wantsCompression, type SendOptions } from './connection-options.js'
 import { viewBytes, type MessageData } from './message-data.js'
 
@@ -18,9 +19,11 @@ let slabEnd = 0
 /** Allocates memory that is written once: in the slab if the message is transient and small enough. */
 function allocate(bytes: number, isTransient: boolean): { target: Buffer; start: number } {
   if (!isTransient || bytes > LARGE_FRAME_BYTES) {
+    paceCollections(bytes)
     return { target: Buffer.allocUnsafeSlow(bytes), start: 0 }
   }
   if (slabEnd + bytes > slab.length) {
+    paceCollections(SLAB_BYTES)
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
     slabEnd = 0
   }

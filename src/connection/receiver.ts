@@ -1,5 +1,6 @@
 import { LimitError, ProtocolError } from '../errors.js'
 import type { DecodeListener, DecodeResult, MessageCodec } from '../extension/message-codec.js'
+import { messageBuffer } from '../frame/buffer-pool.js'
 import type { FramePart } from '../frame/frame-event.js'
 import { FrameParser, type Role } from '../frame/frame-parser.js'
 import { MAX_CONTROL_PAYLOAD_BYTES } from '../frame/header.js'
@@ -324,7 +325,10 @@ export class Receiver implements DecodeListener {
     if (isText && (this.text === 'string' || !this.isValid(bytes, 0, bytes.length, false))) {
       return toText(bytes, 0, bytes.length)
     }
-    return new MessageReceived(isOwned ? bytes : Buffer.from(bytes))
+    if (isOwned) return new MessageReceived(bytes)
+    const own = messageBuffer(bytes.length)
+    own.set(bytes)
+    return new MessageReceived(own)
   }
 
   /** Whether a complete text may be given as bytes: {@link toText} has the error of one that may not. */

@@ -36,26 +36,30 @@ function takeLoose(bytes: number): Buffer | undefined {
   return undefined
 }
 
+function allocate(bytes: number): Buffer {
+  if (bytes >= MIN_POOLED_BYTES) keepFreedMemory()
+  return Buffer.allocUnsafeSlow(bytes)
+}
+
 /**
  * Makes the buffer of a message that the application will own. It does not come from the pool, and does not go there.
  * @returns exactly `bytes` bytes of memory of its own, not cleared
  */
 export function ownBuffer(bytes: number): Buffer {
-  if (bytes >= MIN_POOLED_BYTES) keepFreedMemory()
   paceCollections(bytes)
-  return Buffer.allocUnsafeSlow(bytes)
+  return allocate(bytes)
 }
 
-/** As {@link ownBuffer}, for few bytes: it may share memory of Node's with others. */
-export function shareBuffer(bytes: number): Buffer {
+/** As {@link ownBuffer}, but that a short one may lie in Node's pool beside others. */
+export function messageBuffer(bytes: number): Buffer {
   paceCollections(bytes)
-  return Buffer.allocUnsafe(bytes)
+  return bytes < MIN_POOLED_BYTES ? Buffer.allocUnsafe(bytes) : allocate(bytes)
 }
 
 /**
  * Lends a buffer until {@link returnBuffer}. Buffers of 32 KiB to 4 MiB are reused: the system must map, clear and
  * load fresh memory page by page, which costs more than the copy into it (an echo of 1 MiB is 1.9 times as fast, Node
- * 20, 2026-11). Larger ones are reused until the next collection.
+ * 20, 2026-11). Larger ones are reused until the next full collection.
  * @param bytes the least size, in bytes
  * @returns a buffer of `bytes` bytes or more, at most twice as many, not cleared
  */
@@ -63,7 +67,7 @@ export function borrowBuffer(bytes: number): Buffer {
   if (bytes < MIN_POOLED_BYTES || bytes > MAX_LOOSE_BYTES) return Buffer.allocUnsafeSlow(bytes)
   const size = sizeOf(bytes)
   const found = kept.get(size)?.pop()
-  if (found === undefined) return (bytes < MIN_LOOSE_BYTES ? undefined : takeLoose(bytes)) ?? ownBuffer(size)
+  if (found === undefined) return (bytes < MIN_LOOSE_BYTES ? undefined : takeLoose(bytes)) ?? allocate(size)
   keptBytes -= size
   return found
 }

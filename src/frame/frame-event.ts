@@ -1,5 +1,5 @@
 import type { ProtocolError } from '../errors.js'
-import { ownBuffer, shareBuffer } from './buffer-pool.js'
+import { messageBuffer } from './buffer-pool.js'
 import { maskCopy, maskInPlace } from './masking.js'
 import type { Opcode } from './opcode.js'
 
@@ -97,9 +97,7 @@ export class FramePart {
 
   /** Copies the bytes of this part, unmasked. @returns memory of its own, owned by the caller */
   copy(): Buffer {
-    const { byteLength } = this
-    // A short one shares memory of Node's with others.
-    const bytes = byteLength < Buffer.poolSize ? shareBuffer(byteLength) : ownBuffer(byteLength)
+    const bytes = messageBuffer(this.byteLength)
     this.copyTo(bytes, 0)
     return bytes
   }

@@ -1,5 +1,5 @@
 import { viewMemory } from '../native/buffer-view.js'
-import { shareBuffer } from './buffer-pool.js'
+import { messageBuffer } from './buffer-pool.js'
 import { copyBytes } from './masking.js'
 
 /**
@@ -23,7 +23,7 @@ export const isPooled = (copy: Buffer): boolean => copy.buffer.byteLength > copy
 /** @returns false: there is no pool, and the piece is as it was */
 function beginPiece(): boolean {
   if (Buffer.poolSize === unpooledSize) return false
-  const next = Buffer.allocUnsafe(PIECE_BYTES)
+  const next = messageBuffer(PIECE_BYTES)
   if (!isPooled(next)) {
     unpooledSize = Buffer.poolSize
     return false
@@ -34,7 +34,7 @@ function beginPiece(): boolean {
 }
 
 function copyAlone(source: Buffer, start: number, end: number): Buffer {
-  const copy = shareBuffer(end - start)
+  const copy = messageBuffer(end - start)
   source.copy(copy, 0, start, end)
   return copy
 }

@@ -9,7 +9,7 @@ import { isNativeOn } from './native-switch.js'
 
 /**
  * As with a process that has received one message of this size: up to 48 MiB of freed memory stay with it. V8 collects after
- * 32 MiB of messages, and frees them at once: with a lower bound most of it went back to the system all the same.
+ * 32 MiB of messages on Node 20 and 22, and frees them at once: with a lower bound most of it went back to the system all the same.
  */
 const BLOCK_BYTES = 24 * 1024 * 1024
 

@@ -20,5 +20,8 @@ export function readNativeSwitch(value: string | undefined, platform: string): b
   return value === 'on'
 }
 
+/** Whether the room is turned off by its variable. Of what is the same on every platform this alone decides. */
+export const isNativeOff = process.env['HAWSER_NATIVE'] === 'off'
+
 /** Whether what Node does not document may be probed and used in this process. */
 export const isNativeOn = readNativeSwitch(process.env['HAWSER_NATIVE'], process.platform)

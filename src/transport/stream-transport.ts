@@ -1,5 +1,6 @@
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { paceCollections } from '../native/collection-pace.js'
 import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
 import type { Transport, TransportOwner } from './transport.js'
 
@@ -28,6 +29,7 @@ function keyOf({ localAddress, localPort, remoteAddress, remotePort }: Ends): Qu
 }
 
 function onData(this: DrivenDuplex, chunk: Buffer): void {
+  paceCollections(chunk.length)
   this[TRANSPORT]?.owner?.receive(chunk)
 }
 function onEnd(this: DrivenDuplex): void {
