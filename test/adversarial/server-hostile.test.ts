@@ -383,11 +383,15 @@ describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, way) => {
         },
       })
       const peer = await upgrade(port)
-      const before = await usedBytes()
       peer.write(frame({ opcode: OP.TEXT, fin: false, payload: 'a', key: KEY }))
       const empty = Buffer.concat(
         Array<Buffer>(10_000).fill(frame({ opcode: OP.CONTINUATION, fin: false, key: KEY })),
       )
+      // The first ones are compiled for, and what V8 keeps of that is not theirs.
+      for (let i = 0; i < 5; i++) peer.write(empty)
+      peer.write(frame({ opcode: OP.PING, payload: 'some', key: KEY }))
+      expect((await peer.readFrame()).text).toBe('some')
+      const before = await usedBytes()
       for (let i = 0; i < 20; i++) peer.write(empty)
       peer.write(frame({ opcode: OP.PING, payload: 'done', key: KEY }))
       expect((await peer.readFrame()).text).toBe('done')
