@@ -71,7 +71,8 @@ export class TimerWheel {
   schedule(timed: Timed, dueAt: number): void {
     this.cancel(timed)
     if (dueAt === Infinity) return
-    const number = Math.max(Math.ceil(dueAt / SLOT_MS), this.servedSlot + 1)
+    let number = Math.ceil(dueAt / SLOT_MS)
+    if (number <= this.servedSlot) number = this.afterServed(number)
     let slot = this.slots.get(number)
     if (slot === undefined) {
       slot = new Set()
@@ -81,6 +82,13 @@ export class TimerWheel {
     slot.add(timed)
     timed.timerSlot = number
     if (number < this.armedSlot) this.arm(number)
+  }
+
+  /** The slot of a time that is past: after those that are served. */
+  private afterServed(number: number): number {
+    // The clock goes back where a test of the application ends its own one: what was served then says nothing.
+    this.servedSlot = Math.min(this.servedSlot, Math.floor(monotonicNow() / SLOT_MS))
+    return Math.max(number, this.servedSlot + 1)
   }
 
   /** Whether this waits already, and for no later time. */

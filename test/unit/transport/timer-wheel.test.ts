@@ -51,6 +51,23 @@ describe('TimerWheel: one timer for all connections', () => {
     expect(alarm.timerSlot).toBe(-1)
   })
 
+  test('calls in time after the clock went back, as where a test of the application ends its own clock', async () => {
+    const wheel = new TimerWheel()
+    const now = performance.now.bind(performance)
+    const ahead = jest.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000)
+    const before = new Alarm()
+    wheel.schedule(before, monotonicNow() + 30)
+    await before.done
+    ahead.mockRestore()
+    const after = new Alarm()
+    const dueAt = monotonicNow() + 30
+    wheel.schedule(after, dueAt)
+    expect(wheel.isDueBy(after, dueAt)).toBe(true)
+    await after.done
+    expect(after.calls).toHaveLength(1)
+    expect(wheel.size).toBe(0)
+  })
+
   test('calls 64 at most in a turn of the event loop: thousands that are due at once do not take the turn of others', async () => {
     const wheel = new TimerWheel()
     const dueAt = monotonicNow() + 30
