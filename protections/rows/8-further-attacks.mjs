@@ -407,8 +407,8 @@ export default {
         'calls the others that are due in the next turns, and those that wait for a time that is past once, after them',
       ],
       file: 'src/transport/timer-wheel.ts',
-      from: 'Math.ceil(dueAt / SLOT_MS), this.servedSlot + 1)',
-      to: 'Math.ceil(dueAt / SLOT_MS), this.firedSlot + 1)',
+      from: 'return Math.max(number, this.servedSlot + 1)',
+      to: 'return Math.max(number, this.firedSlot + 1)',
     },
     {
       row: 'a table of the system is dropped when it is not good any more',
