@@ -115,6 +115,7 @@ export default {
       'frame',
       'native/buffer-text.ts',
       'native/buffer-view.ts',
+      'native/collection-pace.ts',
       'native/freed-memory.ts',
       'native/simd.ts',
     ),
@@ -133,7 +134,13 @@ export default {
     builtins('deflate', ['crypto'], 'inflater[.]ts$'),
     builtins('deflate', ['zlib'], '(deflater|inflater|inflate-job|inflate-window)[.]ts$'),
 
-    only('connection', 'frame', 'native/buffer-text.ts', 'extension/message-codec.ts'),
+    only(
+      'connection',
+      'frame',
+      'native/buffer-text.ts',
+      'native/collection-pace.ts',
+      'extension/message-codec.ts',
+    ),
     builtins('connection', []),
     {
       name: 'connection-port-types',
@@ -144,7 +151,8 @@ export default {
     },
 
     only('native'),
-    builtins('native', ['net', 'tls', 'http', 'stream', 'zlib', 'util']),
+    builtins('native', ['net', 'tls', 'http', 'stream', 'zlib', 'util', 'v8']),
+    builtins('native', ['v8'], 'collection-pace[.]ts$'),
 
     only('transport', 'native'),
     builtins('transport', ['net', 'stream', 'fs']),
