@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AbsentError, findContender, here } from './contenders.mjs'
 import { checkReply, loopOf, writeBatches } from './frames.mjs'
 import { measureInstructions } from './instructions.mjs'
-import { jsLoader, MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
+import { MEASURED, MEASURING, run, scratch, startLines, startServer } from './processes.mjs'
 
 const withServer = async (contender, workload, core, use) => {
   const server = await startServer(contender, workload, core)
@@ -51,7 +51,7 @@ function readFigures(text, { deflate }) {
 
 /** Echo, fan-out, and connections of one message each: messages are sent, and the first reply is compared. */
 async function measureMessages(contender, workload, { loader, seconds, warmup }) {
-  const generator = workload.tls ? jsLoader : loader
+  const generator = workload.tls ? loader.forTls : loader
   if (workload.kind === 'once' && loader.name !== 'C') throw new AbsentError('it needs a C compiler')
   const file = path.join(scratch, 'batches')
   const dump = path.join(scratch, 'reply')
@@ -112,7 +112,7 @@ async function measureIdle(contender, workload, { loader, quick }) {
   return withServer(contender, workload, MEASURED, async ({ port, rss, collect }) => {
     const hold = async (count, look) => {
       const options = { mode: 'idle', port, connections: count, raw, tls }
-      const [command, args] = loadWith(workload.tls ? jsLoader : loader, options)
+      const [command, args] = loadWith(workload.tls ? loader.forTls : loader, options)
       const { child, stop } = await inTurn(async () => {
         const lines = startLines(MEASURING, command, args, { stdin: 'pipe' })
         if ((await lines.nextLine()) !== 'ready') throw new Error('the connections did not open')

@@ -128,28 +128,31 @@ export async function startServer(contender, workload, core = MEASURED) {
  */
 export function compileC(name, sources, flags = []) {
   const binary = path.join(scratch, name)
-  const args = ['-O2', ...flags, '-o', binary, ...sources]
+  const args = ['-O2', '-o', binary, ...sources, ...flags]
   const { status, error, stderr } = spawnSync('cc', args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the load program needs a C compiler: ${error?.message ?? stderr}`)
   return binary
 }
 
-/** The load generator: compiled from C where there is a compiler, else in JavaScript. */
+const JS_LOADER = { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }
+
+/**
+ * The load generator: compiled from C where there is a compiler, else in JavaScript.
+ * @returns it, and the one for TLS, which in C takes the libssl of the system
+ */
 export function findLoader() {
   const sources = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
-  let binary = null
+  let binary
   try {
     binary = compileC(
       'load',
       sources.map((file) => here(`load/${file}`)),
+      // Of an older C library: what loads libssl.
+      ['-ldl'],
     )
   } catch {
-    // In JavaScript then.
+    return { ...JS_LOADER, forTls: JS_LOADER }
   }
-  return binary !== null
-    ? { name: 'C', command: binary, args: [] }
-    : { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }
+  const inC = { name: 'C', command: binary, args: [] }
+  return { ...inC, forTls: works(binary, ['mode=tls']) ? inC : JS_LOADER }
 }
-
-/** For TLS, which the one in C does not speak. */
-export const jsLoader = { name: 'JavaScript', command: process.execPath, args: [here('load/load.mjs')] }

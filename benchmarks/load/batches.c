@@ -37,7 +37,7 @@ void read_batches(void) {
 
 void flush_connection(connection *c) {
   while (c->write_left > 0) {
-    ssize_t n = write(c->fd, c->to_write, c->write_left);
+    ssize_t n = write_bytes(c, c->to_write, c->write_left);
     if (n < 0) {
       if (errno == EAGAIN) return;
       die("write");

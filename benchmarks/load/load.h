@@ -17,12 +17,16 @@ typedef struct {
   int raw;             /* the server is a bare echo: no handshake, replies come back masked */
   int pid;             /* of the server, whose processor time is read; 0: none */
   int concurrency;     /* handshakes under way */
+  int tls;             /* over TLS */
   int loop;            /* after the last batch comes this one; those before it are sent once */
   const char *offer;   /* the extensions that the client offers */
 } options;
 
 typedef struct {
   int fd;
+  void *ssl;           /* NULL: without TLS */
+  void *tls_input;     /* encrypted bytes that were read */
+  int tls_drained;     /* the last read took all that was there */
   int batch;           /* which of the batches is under way */
   int due;             /* replies that are still due for it */
   const uint8_t *to_write;
@@ -63,7 +67,16 @@ void start_batch(connection *c);
 void flush_connection(connection *c);
 int count_replies(connection *c, const uint8_t *p, size_t n);
 
+/* tls.c */
+int load_tls(void);
+void open_tls(connection *c);
+void buffer_tls(connection *c);
+ssize_t read_tls(connection *c, void *into, size_t bytes);
+ssize_t write_tls(connection *c, const void *from, size_t bytes);
+
 /* wire.c */
+ssize_t read_bytes(connection *c, void *into, size_t bytes);
+ssize_t write_bytes(connection *c, const void *from, size_t bytes);
 size_t make_request(char *into, size_t size);
 int open_socket(int blocking);
 void open_connection(connection *c);

@@ -1,5 +1,5 @@
-// The load generator in JavaScript, for TLS and for machines without a C compiler: arguments and output of main.c, but
-// without mode=once. It takes about as much time for a message as the servers do, so ratios come out smaller.
+// The load generator in JavaScript, for machines without a C compiler, and for TLS without libssl: arguments and output of main.c,
+// but without mode=once. It takes about as much time for a message as the servers do, so ratios come out smaller.
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'

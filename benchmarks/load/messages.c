@@ -10,14 +10,15 @@
 static int drain(connection *c) {
   int ended = 0;
   for (;;) {
-    ssize_t got = read(c->fd, read_buffer, READ_BYTES);
+    ssize_t got = read_bytes(c, read_buffer, READ_BYTES);
     if (got < 0) {
       if (errno == EAGAIN) return ended;
       die("read");
     }
     if (got == 0) fail("the server closed a connection");
     ended += count_replies(c, read_buffer, (size_t)got);
-    if ((size_t)got < READ_BYTES) return ended;
+    /* Of TLS each record comes by itself. */
+    if (c->ssl == NULL && (size_t)got < READ_BYTES) return ended;
   }
 }
 

@@ -14,6 +14,14 @@
 
 char extensions[256];
 
+ssize_t read_bytes(connection *c, void *into, size_t bytes) {
+  return c->ssl == NULL ? read(c->fd, into, bytes) : read_tls(c, into, bytes);
+}
+
+ssize_t write_bytes(connection *c, const void *from, size_t bytes) {
+  return c->ssl == NULL ? write(c->fd, from, bytes) : write_tls(c, from, bytes);
+}
+
 size_t make_request(char *into, size_t size) {
   return (size_t)snprintf(
       into, size,
@@ -67,26 +75,25 @@ ssize_t read_head(connection *c, const uint8_t *p, size_t n) {
   return -1;
 }
 
+/* The request, and the head of the response. Nothing behind it is swallowed: it is read one byte after another. */
+static void upgrade(connection *c) {
+  char head[4096];
+  size_t bytes = make_request(head, sizeof head), have = 0;
+  if (write_bytes(c, head, bytes) != (ssize_t)bytes) die("write");
+  do {
+    if (have == sizeof head - 1) fail("the head of a response is too long");
+    if (read_bytes(c, head + have, 1) != 1) fail("the server ended a handshake");
+  } while (read_head(c, (uint8_t *)head + have++, 1) < 0);
+  head[have] = 0;
+  note_extensions(head);
+}
+
 void open_connection(connection *c) {
   memset(c, 0, sizeof *c);
   c->fd = open_socket(1);
-  char head[4096];
-  if (opt.raw) return;
-  size_t bytes = make_request(head, sizeof head);
-  if (write(c->fd, head, bytes) < 0) die("write");
-  size_t have = 0;
-  for (;;) {
-    /* Looked at first: nothing behind the head is swallowed. */
-    ssize_t n = recv(c->fd, head + have, sizeof head - 1 - have, MSG_PEEK);
-    if (n <= 0) fail("the server ended a handshake");
-    ssize_t taken = read_head(c, (uint8_t *)head + have, (size_t)n);
-    size_t take = taken < 0 ? (size_t)n : (size_t)taken;
-    if (read(c->fd, head + have, take) != (ssize_t)take) die("read");
-    have += take;
-    if (taken >= 0) break;
-  }
-  head[have] = 0;
-  note_extensions(head);
+  if (opt.tls) open_tls(c);
+  if (!opt.raw) upgrade(c);
+  if (opt.tls) buffer_tls(c);
 }
 
 /* Opens them one after another, not blocking any more, in the poll. */

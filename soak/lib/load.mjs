@@ -33,7 +33,7 @@ export function compilePeers() {
     ...shared.map((file) => inBenchmarks(`load/${file}`)),
     ...own.map((file) => here(`load/${file}`)),
   ]
-  return compileC('peers', sources, ['-I', inBenchmarks('load')])
+  return compileC('peers', sources, ['-I', inBenchmarks('load'), '-ldl'])
 }
 
 /** @throws Error where so many connections do not fit into the files that one process may open */
