@@ -315,7 +315,10 @@ class JetStreamHistory implements BrokerHistory {
     const isSame =
       known?.limits.maxMessages === limits.maxMessages && known.limits.maxAgeMs === limits.maxAgeMs
     if (isSame && known.losses === losses) return known
-    const { epoch, info } = await this.life(group, limits, deadline)
+    let life = await this.life(group, limits, deadline)
+    // A server before 2.10.2 may make two streams of one name, where two nodes ask for one at once, and knows the second by it alone.
+    if (life.info.state.last_seq === 0) life = await this.life(group, limits, deadline)
+    const { epoch, info } = life
     const wanted = limitsOf(limits)
     const { max_msgs: count, max_age: age } = info.config
     if (count !== wanted.max_msgs || age !== wanted.max_age) {
