@@ -248,9 +248,13 @@ function aloneText({ name, date, commit, changed, isQuiet, version }) {
   return [`\`${name}\`, ${where}`, ...notes.filter(Boolean)].join(', ')
 }
 
+/** Results without `tlsLoader` are of before the load generator in C spoke TLS. */
+const loaderText = ({ loader, tlsLoader = 'JavaScript' }) =>
+  loader === tlsLoader ? loader : `${loader}, for TLS in ${tlsLoader}, which makes the ratios of TLS smaller`
+
 /** What the figures of one processor depend on. */
 export function runText(results) {
-  const { date, nodes, cores, system, commit, changed, rounds, seconds, loader, versions } = results
+  const { date, nodes, cores, system, commit, changed, rounds, seconds, versions } = results
   const packages = Object.entries(versions)
     .filter(([name]) => !['hawser', 'net', 'node', 'ws-plain'].includes(name))
     .map(([name, version]) => `${named(name)} ${version}`)
@@ -263,7 +267,7 @@ export function runText(results) {
   )
   const alone = (results.alone ?? []).map((one) => ` By itself: ${aloneText(one)}.`)
   const inNodes = Object.values(nodes).map((version) => version.replace('v', ''))
-  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loader}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${alone.join('')}${warning}`
+  return `- **${shortCpu(results)}**: measured ${date} at commit ${at} on Node ${inNodes.join(' and ')}, ${cores} cores of ${results.cpu}, ${system}; ${rounds} rounds of ${seconds} s; load generator in ${loaderText(results)}; ${quietText(results)}${spreadText(results)}. Beside it: ${packages.join(', ')}.${helpers.join('')}${alone.join('')}${warning}`
 }
 
 /** A chart of charts.mjs, from docs/ on. */

@@ -96,6 +96,7 @@ export function describeRun(flags, { loader, nodes, rows, before, during }) {
     system: kernel,
     pinned: canPin,
     loader: loader.name,
+    tlsLoader: loader.forTls.name,
     rounds: flags.rounds,
     seconds: flags.seconds,
     quick: flags.quick,

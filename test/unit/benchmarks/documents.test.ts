@@ -28,6 +28,7 @@ const RUN = {
     rounds: 3,
     seconds: 2,
     loader: 'C',
+    tlsLoader: 'C',
     versions: { hawser: '0.1.0', ws: '8.0.0', bun: '1.0.0' },
   },
   wsHelpers: { 'v20.1.0': 'masks by bufferutil, validates UTF-8 by isUtf8 of node:buffer' },
@@ -188,6 +189,13 @@ describe('docs/performance.md', () => {
     )
 
     expect(outside(filled)).toBe(outside(PAGE))
+  })
+
+  test('says where the load generator of TLS was another one', () => {
+    const text =
+      'load generator in C, for TLS in JavaScript, which makes the ratios of TLS smaller; the machine'
+    expect(fill({ ...RESULTS, tlsLoader: 'JavaScript' })).toContain(text)
+    expect(fill({ ...RESULTS, tlsLoader: undefined })).toContain(text)
   })
 
   test('shows the ratios of two processors side by side, and the absolute figures of the first', () => {
