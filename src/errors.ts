@@ -20,6 +20,20 @@ export type {
   PublishErrorCode,
 } from './error-codes.js'
 
+/**
+ * Makes an error that no code led to. It has no stack: to take one is expensive, and what a flood of peers does should not cost one
+ * each. Where `Error` cannot be changed (`node --frozen-intrinsics`) it has one.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error
+  Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    return make()
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  }
+}
+
 /** The peer broke the protocol on an open connection. The engine returns this error as a value and never throws it. */
 export class ProtocolError extends Error {
   override readonly name: string = 'ProtocolError'

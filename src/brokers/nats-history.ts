@@ -1,5 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   number,
   oneOf,
@@ -21,11 +19,11 @@ import {
   type BrokerHistoryOptions,
   type ResolvedBrokerHistoryOptions,
 } from './history-options.js'
-import { ForeignError, retried } from './nats-attempts.js'
+import { retried } from './nats-attempts.js'
+import { GroupStreams, MAX_AGE_MS, NS_PER_MS } from './nats-group-streams.js'
 import { LostError, NatsLine, type NatsHistoryConnection } from './nats-line.js'
-import { isUnheard, JetStreamError, NatsStreams, type StreamConfig, type StreamInfo } from './nats-stream.js'
+import { isUnheard, JetStreamError, NatsStreams } from './nats-stream.js'
 import { subjectPrefix } from './nats-subjects.js'
-import { SeenPositions } from './seen-positions.js'
 
 /** The options of {@link jetStreamHistory}. */
 export interface JetStreamHistoryOptions extends BrokerHistoryOptions {
@@ -78,39 +76,20 @@ const isConnection = (value: unknown): value is NatsHistoryConnection =>
   value !== null &&
   METHODS.every((name) => typeof (value as Partial<Record<string, unknown>>)[name] === 'function')
 
-const NS_PER_MS = 1_000_000
-/** JetStream takes no shorter one. */
-const MIN_AGE_MS = 100
-const MAX_AGE_MS = 315_360_000_000
-const MAX_DUPLICATES_MS = 120_000
 /** So many messages are asked for at once. */
 const MAX_REQUESTS = 64
-/** So often a stream must say that it lost its end, so long one after the other, before it is given up. */
-const LOOKS = 3
-const LOOK_AGAIN_MS = 200
-/** What is shown of a group in the description of its stream. */
-const SHOWN_CHARACTERS = 100
-
-const EPOCH = /^[\w-]{1,64}$/
-
-/** A stream that was found, or made. */
-interface Life {
-  readonly epoch: string
-  readonly info: StreamInfo
-}
 
 class JetStreamHistory implements BrokerHistory {
   private readonly line: NatsLine
   private readonly streams: NatsStreams
   private readonly options: Resolved
   private readonly queue: AppendQueue
-  private readonly seen = new SeenPositions()
-  /** Epochs of groups that are over, since the stream gave a sequence twice: until the stream is seen to be another one. */
-  private readonly over = new Map<string, string>()
+  private readonly groups: GroupStreams
 
   constructor(connection: NatsHistoryConnection, options: Resolved) {
     this.line = new NatsLine(connection)
     this.streams = new NatsStreams(this.line)
+    this.groups = new GroupStreams(this.streams, this.line, options)
     this.options = options
     this.queue = new AppendQueue(options, (batch) => this.appendBatch(batch))
   }
@@ -147,71 +126,6 @@ class JetStreamHistory implements BrokerHistory {
     this.line.close()
   }
 
-  private nameOf(group: string): { readonly name: string; readonly subject: string } {
-    const { prefix } = this.options
-    const hash = createHash('sha256').update(`${prefix}\0`).update(group, 'utf16le').digest('base64url')
-    return { name: `${prefix.replaceAll('.', '_')}-history-${hash}`, subject: `${prefix}.history.${hash}` }
-  }
-
-  /**
-   * The stream of a group, made if there is none. The epoch is a part of its subjects: what is sent in an epoch that is over
-   * reaches no stream.
-   */
-  private async life(group: string, limits: HistoryLimits, deadline: number): Promise<Life> {
-    const { name, subject } = this.nameOf(group)
-    const seen = this.seen.get(group)
-    let looks = 0
-    for (;;) {
-      const leftMs = this.attemptMs(deadline)
-      let info = await this.streams.info(name, leftMs)
-      if (info === null) {
-        const epoch = randomBytes(12).toString('base64url')
-        info = await this.streams.create(this.configOf(group, `${subject}.${epoch}.*`, limits), leftMs)
-        // Another node made one at the same time, with another epoch.
-        if (info === null) continue
-      }
-      const [pattern = ''] = info.config.subjects ?? []
-      const epoch = pattern.slice(subject.length + 1, -2)
-      if (pattern !== `${subject}.${epoch}.*` || !EPOCH.test(epoch)) {
-        throw new ForeignError(`the stream ${name} is not one that Hawser made`)
-      }
-      if (this.over.get(group) === epoch) {
-        await this.streams.delete(name, leftMs)
-        continue
-      }
-      this.over.delete(group)
-      if (seen?.epoch === epoch && info.state.last_seq < seen.offset) {
-        // It has lost its end, unless a server answered that leads the stream no longer. What was there cannot be told apart from what
-        // is to come.
-        if (++looks < LOOKS) {
-          await delay(LOOK_AGAIN_MS)
-          continue
-        }
-        looks = 0
-        await this.streams.delete(name, leftMs)
-        continue
-      }
-      this.seen.see(group, epoch, info.state.last_seq)
-      return { epoch, info }
-    }
-  }
-
-  private configOf(group: string, subject: string, limits: HistoryLimits): StreamConfig {
-    const { storage, replicas } = this.options
-    const shown = group.slice(0, SHOWN_CHARACTERS)
-    return {
-      name: this.nameOf(group).name,
-      description: `Messages of the group ${JSON.stringify(shown)}${shown === group ? '' : '...'}, for Hawser`,
-      subjects: [subject],
-      ...limitsOf(limits),
-      storage,
-      num_replicas: replicas,
-      retention: 'limits',
-      discard: 'old',
-      allow_direct: true,
-    }
-  }
-
   private async appendBatch(batch: Batch): Promise<readonly (Position | Error)[]> {
     const { group, messages, limits, deadline } = batch
     const what = `appending to the history of group ${showValue(group)}`
@@ -231,15 +145,17 @@ class JetStreamHistory implements BrokerHistory {
 
   /** Sends those that have no result. Rejects if some are certainly in no stream, and may be sent again in their order. */
   private async sendMissing(
-    { group, messages, limits, deadline }: Batch,
+    batch: Batch,
     what: string,
     results: Map<number, Position | Error>,
   ): Promise<void> {
-    const { subject } = this.nameOf(group)
-    const { epoch } = await this.lifeWith(group, limits, deadline)
+    const { group, messages, limits, deadline } = batch
+    const { groups } = this
+    const { subject } = groups.nameOf(group)
+    const { epoch, isSure } = await groups.open(group, limits, deadline)
     if (!this.line.wasReached()) throw new LostError()
     const unheard = new Map<number, unknown>()
-    const before = this.seen.get(group)
+    const before = groups.seen.get(group)
     let isOver = false
     const send = async (i: number): Promise<void> => {
       const { isText, bytes } = messages[i] as Batch['messages'][number]
@@ -248,7 +164,7 @@ class JetStreamHistory implements BrokerHistory {
         const offset = await this.streams.publish(to, bytes, deadline - performance.now())
         results.set(i, { epoch, offset })
         if (before?.epoch === epoch && offset <= before.offset) isOver = true
-        else this.seen.see(group, epoch, offset)
+        else groups.seen.see(group, epoch, offset)
       } catch (error) {
         const text = `${what} failed: ${toError(error).message}`
         const isRefused = error instanceof JetStreamError
@@ -265,6 +181,12 @@ class JetStreamHistory implements BrokerHistory {
     }
     const missing = [...messages.keys()].filter((i) => !results.has(i))
     await Promise.all(missing.map(send))
+    if (!isSure && !(await groups.confirm(group, epoch, limits, deadline))) {
+      // They lie in a stream that nobody can read: they are sent again.
+      for (const i of missing) if (!(results.get(i) instanceof Error)) results.delete(i)
+      await this.sendMissing(batch, what, results)
+      return
+    }
     if (isOver) {
       const text = `${what} failed: the stream has lost its end, and begins anew: it may be kept nevertheless`
       for (const i of missing) {
@@ -272,62 +194,18 @@ class JetStreamHistory implements BrokerHistory {
         if (result === undefined || result instanceof Error) continue
         results.set(i, new PublishError('HAWSER_MAYBE_PUBLISHED', text))
       }
-      await this.endEpoch(group, epoch, limits, deadline)
+      await groups.endEpoch(group, epoch, limits, deadline)
     }
     // The order stays: what was not heard before something that was is not sent again.
     const last = Math.max(...results.keys(), -1)
     for (const [i, error] of unheard) {
       if (i > last) {
         // The stream is gone, and so is the epoch.
-        this.known.delete(group)
+        groups.forget(group)
         throw toError(error)
       }
       results.set(i, notPublished(`${what} failed: ${toError(error).message}`, error))
     }
-  }
-
-  /** The stream has lost its end, and was written to again: what has an offset now may have that of another message. */
-  private async endEpoch(
-    group: string,
-    epoch: string,
-    limits: HistoryLimits,
-    deadline: number,
-  ): Promise<void> {
-    if (this.over.size >= MAX_KNOWN) this.over.clear()
-    this.over.set(group, epoch)
-    this.known.delete(group)
-    // The next call tries it again, if this fails.
-    await this.life(group, limits, deadline).catch(() => undefined)
-  }
-
-  /**
-   * The epoch of groups, and the limits that their streams have: asked for once, until nothing listens in it, or the connection is
-   * lost: the server may have been started again with less than it had.
-   */
-  private readonly known = new Map<
-    string,
-    { readonly epoch: string; readonly limits: HistoryLimits; readonly losses: number }
-  >()
-
-  private async lifeWith(group: string, limits: HistoryLimits, deadline: number): Promise<{ epoch: string }> {
-    const known = this.known.get(group)
-    const { losses } = this.line
-    const isSame =
-      known?.limits.maxMessages === limits.maxMessages && known.limits.maxAgeMs === limits.maxAgeMs
-    if (isSame && known.losses === losses) return known
-    let life = await this.life(group, limits, deadline)
-    // A server before 2.10.2 may make two streams of one name, where two nodes ask for one at once, and knows the second by it alone.
-    if (life.info.state.last_seq === 0) life = await this.life(group, limits, deadline)
-    const { epoch, info } = life
-    const wanted = limitsOf(limits)
-    const { max_msgs: count, max_age: age } = info.config
-    if (count !== wanted.max_msgs || age !== wanted.max_age) {
-      await this.streams.update({ ...info.config, ...wanted }, deadline - performance.now())
-    }
-    if (this.known.size >= MAX_KNOWN) this.known.clear()
-    const now = { epoch, limits, losses }
-    this.known.set(group, now)
-    return now
   }
 
   private async readOnce(
@@ -337,11 +215,12 @@ class JetStreamHistory implements BrokerHistory {
     limits: HistoryLimits,
     deadline: number,
   ): Promise<HistoryPage> {
-    const { name, subject } = this.nameOf(group)
-    const { epoch, info } = await this.life(group, limits, deadline)
+    const { groups } = this
+    const { name, subject } = groups.nameOf(group)
+    const { epoch, info } = await groups.look(group, limits, deadline)
     const { state, config } = info
     const get = async (offset: number) => {
-      const message = await this.streams.message(name, offset, this.attemptMs(deadline))
+      const message = await this.streams.message(name, offset, groups.attemptMs(deadline))
       if (message === null) return null
       const kind = message.subject.slice(subject.length + epoch.length + 2)
       if (message.subject !== `${subject}.${epoch}.${kind}`)
@@ -389,11 +268,6 @@ class JetStreamHistory implements BrokerHistory {
     return { epoch, newest, oldest, messages }
   }
 
-  /** For how long one request waits that may be made again, perhaps to another server. */
-  private attemptMs(deadline: number): number {
-    return Math.min(deadline - performance.now(), this.options.timeoutMs / 4)
-  }
-
   /** Counts bytes that nobody waits for any more, until the client has sent them or lost them. */
   private holdLate(bytes: number): void {
     const release = this.queue.hold(bytes, true)
@@ -401,20 +275,5 @@ class JetStreamHistory implements BrokerHistory {
   }
 }
 
-/** Of so many groups the epoch is remembered. */
-const MAX_KNOWN = 20_000
-
 const notPublished = (text: string, cause: unknown): PublishError =>
   new PublishError('HAWSER_NOT_PUBLISHED', text, cause)
-
-function limitsOf({
-  maxMessages,
-  maxAgeMs,
-}: HistoryLimits): Pick<StreamConfig, 'max_msgs' | 'max_age' | 'duplicate_window'> {
-  const ageMs = maxAgeMs > MAX_AGE_MS ? 0 : Math.max(MIN_AGE_MS, Math.ceil(maxAgeMs))
-  return {
-    max_msgs: maxMessages === Infinity ? -1 : maxMessages,
-    max_age: ageMs * NS_PER_MS,
-    duplicate_window: Math.min(ageMs === 0 ? Infinity : ageMs, MAX_DUPLICATES_MS) * NS_PER_MS,
-  }
-}

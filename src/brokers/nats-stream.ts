@@ -117,11 +117,9 @@ export class NatsStreams {
     return this.call(`STREAM.INFO.${name}`, null, timeoutMs).then(infoOf).catch(isOf(STREAM_NOT_FOUND))
   }
 
-  /** @returns null: another stream has this name */
-  create(config: StreamConfig, timeoutMs: number): Promise<StreamInfo | null> {
-    return this.call(`STREAM.CREATE.${config.name}`, config, timeoutMs)
-      .then(infoOf)
-      .catch(isOf(STREAM_EXISTS))
+  /** Makes a stream, if none has this name. Which one has it is for {@link info} to say. */
+  async create(config: StreamConfig, timeoutMs: number): Promise<void> {
+    await this.call(`STREAM.CREATE.${config.name}`, config, timeoutMs).then(parse).catch(isOf(STREAM_EXISTS))
   }
 
   async update(config: Partial<StreamConfig>, timeoutMs: number): Promise<void> {

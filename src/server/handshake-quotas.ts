@@ -1,5 +1,5 @@
 import { number, readOptions, type Checks } from '../check.js'
-import { HandshakeError, type HandshakeErrorCode } from '../errors.js'
+import { HandshakeError, withoutStack, type HandshakeErrorCode } from '../errors.js'
 import { addressKey } from './ip-address.js'
 import { average, burst, needs, rateOf } from './quota-options.js'
 import type { QuotaStats } from './quota-stats.js'
@@ -49,14 +49,8 @@ export class HandshakeRefusal extends HandshakeError {
   }
 }
 
-function refuse(code: HandshakeErrorCode, waitMs: number, counted: keyof QuotaStats): HandshakeRefusal {
-  const { stackTraceLimit } = Error
-  // No code led to it, and a flood of handshakes should not cost a stack each.
-  Error.stackTraceLimit = 0
-  const refusal = new HandshakeRefusal(code, Math.max(1, Math.ceil(waitMs / 1000)), counted)
-  Error.stackTraceLimit = stackTraceLimit
-  return refusal
-}
+const refuse = (code: HandshakeErrorCode, waitMs: number, counted: keyof QuotaStats): HandshakeRefusal =>
+  withoutStack(() => new HandshakeRefusal(code, Math.max(1, Math.ceil(waitMs / 1000)), counted))
 
 /**
  * The states of the buckets of many addresses: of two generations, of which the older is dropped when the younger is full, or

@@ -1,4 +1,4 @@
-import { TransportError } from '../errors.js'
+import { TransportError, withoutStack } from '../errors.js'
 import type { ConnectionEvent } from '../connection/events.js'
 import type { Limits } from '../limits.js'
 import type { Transport } from '../transport/transport.js'
@@ -27,14 +27,9 @@ export interface DriverOptions {
   readonly slowConsumer: SlowConsumerPolicy
 }
 
-/** Wraps an error of the network. It has no stack: no code led to it, and taking a stack is expensive. */
-export function transportError(error: Error): TransportError {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
-  const made = new TransportError(error.message, error)
-  Error.stackTraceLimit = stackTraceLimit
-  return made
-}
+/** Wraps an error of the network. */
+export const transportError = (error: Error): TransportError =>
+  withoutStack(() => new TransportError(error.message, error))
 
 /** What a transport failed by, as the application gets it; undefined: it has no error. */
 export const failureOf = ({ failure }: Transport): TransportError | undefined =>

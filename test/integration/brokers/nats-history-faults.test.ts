@@ -48,6 +48,14 @@ async function streamsOf(manager: Manager): Promise<readonly string[]> {
   return names
 }
 
+/** What a stream listens to. */
+async function subjectsOf(name: string): Promise<readonly string[]> {
+  const connection = await openConnection(connect)
+  const { data } = await connection.request(`$JS.API.STREAM.INFO.${name}`, Buffer.alloc(0), { timeout: 5000 })
+  return (JSON.parse(Buffer.from(data).toString()) as { config: { subjects: readonly string[] } }).config
+    .subjects
+}
+
 /** The stream of the test's group becomes an older copy of itself, with these messages. */
 async function setBack(url: string, ...texts: readonly string[]): Promise<void> {
   const connection = await openConnection(connect, url)
@@ -122,34 +130,59 @@ describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
     },
   )
 
-  it('appends to the stream that the server knows by its name, where it made two, and says so too late', async () => {
-    const connection = await openConnection(open)
-    const other = jetStreamHistory({ connection: await openConnection(connect) })
-    const store = jetStreamHistory({
-      connection: {
-        info: connection.info,
-        request: async (subject, payload, options) => {
-          const answer = await connection.request(subject, payload, options)
-          if (subject.includes('STREAM.CREATE')) {
-            // As nats-server before 2.10.2 does it: the first stream takes messages, under a name that nobody looks for.
-            const { config } = JSON.parse(Buffer.from(answer.data).toString()) as {
-              config: { readonly name: string; readonly subjects: readonly string[] }
-            }
-            const manager = await jetstreamManager(connection)
-            await manager.streams.delete(config.name)
-            await manager.streams.add({ name: `${config.name}-lost`, subjects: config.subjects })
-            await append(other, 'the first')
-          }
-          return answer
+  it.each(['before an append', 'while it appends'])(
+    'appends to the stream that the server knows by its name, where it makes two of one name %s',
+    async (when) => {
+      const connection = await openConnection(open)
+      const manager = await jetstreamManager(await openConnection(connect))
+      const other = jetStreamHistory({ connection: await openConnection(connect) })
+      let hasOne = true
+      /** As nats-server before 2.10.2 does it: the first stream takes messages, under a name that nobody looks for. */
+      const makeTwo = async (): Promise<void> => {
+        hasOne = false
+        const [name = ''] = await streamsOf(manager)
+        const subjects = await subjectsOf(name)
+        await manager.streams.delete(name)
+        await manager.streams.add({ name: `${name}-lost`, subjects })
+        await append(other, 'first')
+      }
+      const store = jetStreamHistory({
+        connection: {
+          info: connection.info,
+          request: async (subject, payload, options) => {
+            const isPublish = !subject.startsWith('$JS')
+            if (when !== 'before an append' && isPublish && hasOne) await makeTwo()
+            const answer = await connection.request(subject, payload, options)
+            if (when === 'before an append' && subject.includes('STREAM.CREATE') && hasOne) await makeTwo()
+            return answer
+          },
+          flush: () => connection.flush(),
+          status: () => connection.status(),
+          isClosed: () => connection.isClosed(),
         },
-        flush: () => connection.flush(),
-        status: () => connection.status(),
-        isClosed: () => connection.isClosed(),
-      },
-    })
-    const position = await append(store, 'the second')
-    expect(position).toEqual({ ...(await append(other, 'the third')), offset: 2 })
-    expect(await textsOf(store)).toEqual(['the first', 'the second', 'the third'])
+      })
+      const position = await append(store, 'second', 'third')
+      expect(hasOne).toBe(false)
+      expect(position).toEqual({ ...(await append(other, 'fourth')), offset: 3 })
+      expect(await append(store, 'fifth')).toEqual({ ...position, offset: 5 })
+      expect(await textsOf(store)).toEqual(['first', 'second', 'third', 'fourth', 'fifth'])
+    },
+  )
+
+  it('goes on in the stream that a read found, where the server made a second one of the name later', async () => {
+    const store = jetStreamHistory({ connection: await openConnection(open) })
+    const other = jetStreamHistory({ connection: await openConnection(connect) })
+    await append(store, 'lost')
+    await append(store, 'lost too')
+    const manager = await jetstreamManager(await openConnection(connect))
+    const [name = ''] = await streamsOf(manager)
+    const subjects = await subjectsOf(name)
+    await manager.streams.delete(name)
+    await manager.streams.add({ name: `${name}-lost`, subjects })
+    const { epoch } = await append(other, 'first')
+    expect(await textsOf(store)).toEqual(['first'])
+    expect(await append(store, 'second')).toEqual({ epoch, offset: 2 })
+    expect(await textsOf(other)).toEqual(['first', 'second'])
   })
 
   it('nodes that begin hundreds of groups at the same time agree on the epoch of each', async () => {
