@@ -76,8 +76,6 @@ export default {
       file: 'src/transport/handle-transport.ts',
       from: "  from.on('error', ignore)\n",
       to: '',
-      fails: 'throw',
-      because: 'the process of the server is gone, and the next connection is refused',
     },
     {
       row: 'destroy() of a socket whose handle was taken ends the connection',

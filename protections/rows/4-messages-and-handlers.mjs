@@ -220,6 +220,8 @@ export default {
       row: 'a close that onOpen awaits is done at once',
       test: [HANDLERS, '`onOpen` that waits: a close that it awaits itself is done at once', BY_HANDLE],
       ...READS_AFTER_OPEN,
+      fails: 'hang',
+      because: 'the Close frame of the peer is not read before onOpen ends, which waits for it',
     },
     {
       row: 'a peer that is gone while onOpen waits is noticed, and leaves its groups',

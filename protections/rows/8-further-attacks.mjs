@@ -4,6 +4,9 @@ const QUOTAS = 'test/integration/quotas.test.ts'
 const HANDSHAKES = 'test/integration/handshake-quotas.test.ts'
 const EVERY_BYTE = 'test/integration/every-byte/sample.test.ts'
 const BY_HANDLE = 'by the handle'
+const FLAGS = 'test/package/node-flags.test.ts'
+const JETSTREAM = 'test/integration/brokers/nats-history-faults.test.ts'
+const MAKES_TWO = 'appends to the stream that the server knows by its name, where it makes two of one name %s'
 
 export default {
   list: 'Further attacks',
@@ -447,6 +450,45 @@ export default {
       file: 'src/transport/timer-wheel.ts',
       from: '    if (lateMs < SLOT_MS) {\n',
       to: '    if (lateMs >= 0) {\n',
+    },
+    {
+      row: 'a reset ends no process whose Error is frozen',
+      test: [FLAGS, 'no peer ends the process with %s', 'with --frozen-intrinsics'],
+      file: 'src/errors.ts',
+      from: "  Reflect.set(Error, 'stackTraceLimit', 0)\n",
+      to: '  Error.stackTraceLimit = 0\n',
+    },
+    {
+      row: 'what a node appends to a stream that another node has replaced meanwhile is sent again',
+      test: [JETSTREAM, MAKES_TWO, 'with nats 3 .* while it appends'],
+      file: 'src/brokers/nats-history.ts',
+      from: '    if (!isSure && !(await groups.confirm(group, epoch, limits, deadline))) {\n',
+      to: '    if (epoch === null) {\n',
+    },
+    {
+      row: 'a node that makes a stream asks which one has its name',
+      test: [JETSTREAM, MAKES_TWO, 'with nats 3 .* before an append'],
+      file: 'src/brokers/nats-group-streams.ts',
+      from: '        continue\n      }\n      const [pattern',
+      to: '        return { epoch, info: { config: {}, state: { first_seq: 0, last_seq: 0, messages: 0, bytes: 0 } } }\n      }\n      const [pattern',
+      also: [
+        {
+          file: 'src/brokers/nats-history.ts',
+          from: '    if (!isSure && !(await groups.confirm(group, epoch, limits, deadline))) {\n',
+          to: '    if (epoch === null) {\n',
+        },
+      ],
+    },
+    {
+      row: 'a node goes on in the epoch that its own reads found',
+      test: [
+        JETSTREAM,
+        'goes on in the stream that a read found, where the server made a second one of the name later',
+        'with nats 3',
+      ],
+      file: 'src/brokers/nats-group-streams.ts',
+      from: '      if (this.known.get(group)?.epoch !== epoch) this.known.delete(group)\n',
+      to: '',
     },
   ],
 }

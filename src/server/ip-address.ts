@@ -94,6 +94,17 @@ const PREFIX = /^(0|[1-9]\d{0,2})$/
  * @returns null for any other text, and for a block whose address has bits set after its prefix
  */
 export function parseBlock(text: string): AddressBlock | null {
+  const block = readBlock(text)
+  return block === null || isSetAfter(block) ? null : block
+}
+
+/** Whether a text would be a block, but for bits that are set after its prefix. */
+export function hasHostBits(text: unknown): boolean {
+  const block = typeof text === 'string' ? readBlock(text) : null
+  return block !== null && isSetAfter(block)
+}
+
+function readBlock(text: string): AddressBlock | null {
   const slash = text.indexOf('/')
   const groups = parseAddress(slash < 0 ? text : text.slice(0, slash))
   if (groups === null) return null
@@ -101,11 +112,10 @@ export function parseBlock(text: string): AddressBlock | null {
   const prefix = text.slice(slash + 1)
   const skipped = text.includes(':') ? 0 : 96
   const bits = Number(prefix) + skipped
-  if (!PREFIX.test(prefix) || bits > 128) return null
-  return hasHostBits(groups, bits) ? null : { groups, bits }
+  return PREFIX.test(prefix) && bits <= 128 ? { groups, bits } : null
 }
 
-const hasHostBits = (groups: AddressGroups, bits: number): boolean =>
+const isSetAfter = ({ groups, bits }: AddressBlock): boolean =>
   groups.some((group, i) => (group & ~maskOf(i, bits) & 0xffff) !== 0)
 
 /** The bits of a group that belong to a prefix. */

@@ -2,6 +2,7 @@ import { checkNumber, refusePromise, showValue } from '../check.js'
 import { readForwarded, readForwardedFor } from '../handshake/forwarded.js'
 import type { HeaderFields } from '../handshake/header-fields.js'
 import {
+  hasHostBits,
   isInBlock,
   ownText,
   parseAddress,
@@ -74,7 +75,7 @@ function trustOf(name: string, list: readonly unknown[]): ProxyTrust {
       if (block === null) {
         throw new TypeError(
           `${name}[${String(i)}] must be an IP address, a block such as 10.0.0.0/8, 'loopback', 'private' or 'unix', ` +
-            `not ${showValue(entry)}`,
+            `not ${showValue(entry)}${hasHostBits(text) ? ': the bits after the prefix must be 0' : ''}`,
         )
       }
       blocks.push(block)

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { runInThisContext } from 'node:vm'
 import { WebSocketServer, type ServerOptions } from '../../src/index.js'
+import { SERVER_TLS } from '../helpers/certificates.js'
 
 const root = path.join(__dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
@@ -268,6 +269,11 @@ const settings = sectionOf('A checklist for operators')
   .map((line) => /^\| \*\*.*\| `(.*)` +\|$/.exec(line)?.[1])
   .filter((setting) => setting !== undefined)
 
+const optionsOf = (setting: string): ServerOptions =>
+  (runInThisContext(`({ key, cert }) => ({ ${setting} })`) as (tls: typeof SERVER_TLS) => ServerOptions)(
+    SERVER_TLS,
+  )
+
 /** The titles of a file, as they are written: between quotation marks, after `it`, `test` or `describe`. */
 function titlesOf(file: string): string[] {
   const found = read(file).matchAll(/(['"`])((?:(?!\1)[^\n\\]|\\.)+)\1,\s*(?:async )?\(/g)
@@ -314,9 +320,18 @@ describe('the checklist in SECURITY.md', () => {
   })
 
   test.each(settings)('has a setting that a server takes: %s', (setting) => {
-    const options = runInThisContext(`({ ${setting} })`) as ServerOptions
+    const options = optionsOf(setting)
     expect(() => new WebSocketServer(options)).not.toThrow()
     // A name that is not an option throws.
     expect(() => new WebSocketServer({ ...options, ...{ nonsense: 1 } })).toThrow('nonsense')
+  })
+
+  test('has settings that a server takes all together, and says what becomes of those of one option', () => {
+    const all = settings
+      .map(optionsOf)
+      .reduce((sum, options) => ({ ...sum, ...options, limits: { ...sum.limits, ...options.limits } }))
+    expect(() => new WebSocketServer(all)).not.toThrow()
+    const [, joined = ''] = /one: `(limits: \{.*\})`/.exec(sectionOf('A checklist for operators')) ?? []
+    expect(optionsOf(joined).limits).toEqual(all.limits)
   })
 })

@@ -48,6 +48,7 @@ describe('the options of a connection', () => {
     [{ role: 'server', autoClose: 1 }, TypeError, 'autoClose must be true or false, not 1'],
     [{ role: 'server', now: '1' }, TypeError, 'now must be a number from -Infinity to Infinity, not "1"'],
     [{ role: 'server', now: NaN }, RangeError, 'now must be a number from -Infinity to Infinity, not NaN'],
+    [{ role: 'server', autopong: true }, TypeError, 'ConnectionOptions has no option "autopong"'],
     [{ role: 'server', limits: 5 }, TypeError, 'limits must be an object, not 5'],
     [{ role: 'server', limits: { maxFrames: 5 } }, TypeError, 'limits has no option "maxFrames"'],
     [{ role: 'server', waker: 5 }, TypeError, 'waker must be an object with wake, not 5'],

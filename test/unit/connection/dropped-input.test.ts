@@ -78,8 +78,18 @@ it('what follows a message is kept, and what a lost transport brought before is 
   expect(connection.nextEvent()).toMatchObject({ type: 'ping' })
 })
 
+const part = frame({ opcode: 0x1, fin: false, payload: 'x'.repeat(1000), key: KEY })
+
+it('a part of a message is kept while this side closes, for its end may come before the Close frame of the peer', () => {
+  const connection = open()
+  connection.close(1000)
+  lend(connection, Buffer.from(part), pull)
+  expect([connection.isInMessage, connection.hasInputEnded]).toEqual([true, false])
+  connection.receiveBytes(frame({ opcode: 0x0, payload: 'y', key: KEY }), 2)
+  expect(connection.nextEvent()).toMatchObject({ type: 'message', data: `${'x'.repeat(1000)}y` })
+})
+
 describe('a part of a message is not kept', () => {
-  const part = frame({ opcode: 0x1, fin: false, payload: 'x'.repeat(1000), key: KEY })
 
   it('after the peer ended its side, while output still waits', () => {
     const connection = open()
@@ -99,6 +109,13 @@ describe('a part of a message is not kept', () => {
     connection.transportLost()
     expect(connection.nextEvent()).toMatchObject({ type: 'closed' })
     expect(connection.isInMessage).toBe(false)
+  })
+
+  it('after the connection was given up', () => {
+    const connection = open()
+    lend(connection, Buffer.from(part), pull)
+    connection.abandon()
+    expect([connection.isInMessage, connection.hasInputEnded]).toEqual([false, true])
   })
 
   it('after a failure', () => {

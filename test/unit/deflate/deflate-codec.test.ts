@@ -357,12 +357,12 @@ describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
       }
       const compressed = Buffer.concat([bytes(server.deflate(noisy)), Buffer.alloc(0)])
       expect(compressed.length).toBeGreaterThan(1000)
-      for (const isLasting of [false, true]) {
+      for (const isLasting of [undefined, false, true]) {
         const given = Buffer.from(compressed)
         const later = new Promise<DecodeResult>((decoded) => {
           expect(client.decode(given, { decoded }, MAX, isLasting)).toBe('later')
         })
-        if (!isLasting) given.fill(0xff)
+        if (isLasting !== true) given.fill(0xff)
         expectBytes(await later, noisy)
       }
       expect([never.encoded.mock.calls.length, never.decoded.mock.calls.length]).toEqual([0, 0])

@@ -152,7 +152,16 @@ describe('trustedProxies refuses what it does not know, with name and value', ()
     [-1, RangeError, 'trustedProxies must be an integer from 0 to 32, not -1'],
     [1.5, RangeError, 'trustedProxies must be an integer from 0 to 32, not 1.5'],
     [['10.0.0.0/33'], TypeError, `trustedProxies[0] ${legal}, not "10.0.0.0/33"`],
-    [['unix', '10.0.0.1/8'], TypeError, `trustedProxies[1] ${legal}, not "10.0.0.1/8"`],
+    [
+      ['unix', '10.0.0.1/8'],
+      TypeError,
+      `trustedProxies[1] ${legal}, not "10.0.0.1/8": the bits after the prefix must be 0`,
+    ],
+    [
+      ['fe80::1/64'],
+      TypeError,
+      `trustedProxies[0] ${legal}, not "fe80::1/64": the bits after the prefix must be 0`,
+    ],
     [['constructor'], TypeError, `trustedProxies[0] ${legal}, not "constructor"`],
     [[5], TypeError, `trustedProxies[0] ${legal}, not 5`],
   ])('%j', (value, kind, message) => {
