@@ -90,7 +90,6 @@ it('a part of a message is kept while this side closes, for its end may come bef
 })
 
 describe('a part of a message is not kept', () => {
-
   it('after the peer ended its side, while output still waits', () => {
     const connection = open()
     lend(connection, Buffer.from(part), pull)
