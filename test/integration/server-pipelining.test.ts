@@ -316,7 +316,7 @@ describe.each(WAYS)('%s: application code that kept the socket of a connection',
     await peer.left().catch(() => undefined)
     peer.end()
     await peer.closed()
-    await expectAlive(way)
+    await expect(expectAlive(way)).resolves.toBeUndefined()
   })
 })
 
