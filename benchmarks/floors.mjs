@@ -140,8 +140,8 @@ export const REASONS = {
   'instructions, echo of 32 B':
     'The bound is our own. At commit 52d0c58 each queue called another object to see whether a message to all is put off, which V8 did not inline; since then it takes 4014 on the Intel Xeon. Another processor takes other ways through the C library.',
   'TLS echo, 32 B, 1 in flight':
-    "An echo at the handle of node:tls, without WebSocket, takes 10 to 15 us in six runs, Hawser 11 to 15, ws 12 to 21: it is at what TLS of Node leaves. Half of it is the kernel's: its write wakes the peer.",
+    "An echo at the handle of node:tls, without WebSocket, took 10 to 15 us in six runs by hand, Hawser 11 to 15, ws 12 to 21: it is at what TLS of Node leaves. Half of it is the kernel's: its write wakes the peer.",
   'TLS echo, 32 B, 16 in flight':
-    'Where this row misses its floor, it is by less than it moves between the runs of one day: 2.9 and 3.8 x ws on Node 20, 1.8 and 3.2 on Node 26.',
+    'It moves by more from one run to the next than is missing: of one day 2.9 and 3.8 x ws on Node 20, 1.8 and 3.2 on Node 26.',
   'TLS echo, 64 KiB binary': `Of 107 us on Node 20 35 are encryption, 24 the kernel, 17 copies; JavaScript is 9 %. ${BUFFERS} ${COPIES}`,
 }

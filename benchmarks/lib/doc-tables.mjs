@@ -250,7 +250,7 @@ function aloneText({ name, date, commit, changed, isQuiet, version }) {
 
 /** Results without `tlsLoader` are of before the load generator in C spoke TLS. */
 const loaderText = ({ loader, tlsLoader = 'JavaScript' }) =>
-  loader === tlsLoader ? loader : `${loader}, for TLS in ${tlsLoader}, which makes the ratios of TLS smaller`
+  loader === tlsLoader ? loader : `${loader}, for TLS in ${tlsLoader}, which is about as busy as the servers`
 
 /** What the figures of one processor depend on. */
 export function runText(results) {

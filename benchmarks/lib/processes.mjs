@@ -130,7 +130,9 @@ export function compileC(name, sources, flags = []) {
   const binary = path.join(scratch, name)
   const args = ['-O2', '-o', binary, ...sources, ...flags]
   const { status, error, stderr } = spawnSync('cc', args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the load program needs a C compiler: ${error?.message ?? stderr}`)
+  if (status !== 0) {
+    throw new Error(`the load program needs a C compiler: ${error?.message ?? stderr}`, { cause: error })
+  }
   return binary
 }
 
@@ -139,6 +141,7 @@ const JS_LOADER = { name: 'JavaScript', command: process.execPath, args: [here('
 /**
  * The load generator: compiled from C where there is a compiler, else in JavaScript.
  * @returns it, and the one for TLS, which in C takes the libssl of the system
+ * @throws what the compiler says, on Linux
  */
 export function findLoader() {
   const sources = readdirSync(here('load')).filter((file) => file.endsWith('.c'))
@@ -150,7 +153,9 @@ export function findLoader() {
       // Of an older C library: what loads libssl.
       ['-ldl'],
     )
-  } catch {
+  } catch (error) {
+    // It is for Linux: what a compiler says elsewhere is no fault of it.
+    if (process.platform === 'linux' && error.cause?.code !== 'ENOENT') throw error
     return { ...JS_LOADER, forTls: JS_LOADER }
   }
   const inC = { name: 'C', command: binary, args: [] }

@@ -28,6 +28,7 @@ static struct {
   int (*SSL_connect)(void *ssl);
   int (*SSL_read)(void *ssl, void *into, int bytes);
   int (*SSL_write)(void *ssl, const void *from, int bytes);
+  void (*ERR_clear_error)(void);
   int (*SSL_get_error)(const void *ssl, int result);
   void (*SSL_set0_rbio)(void *ssl, void *bio);
   void *(*BIO_s_mem)(void);
@@ -38,11 +39,7 @@ static struct {
 static void *context;
 static uint8_t encrypted[READ_BYTES];
 
-/* Whether there is a libssl. */
-int load_tls(void) {
-  void *handle = NULL;
-  for (size_t i = 0; handle == NULL && i < sizeof libraries / sizeof *libraries; i++) handle = dlopen(libraries[i], RTLD_NOW);
-  if (handle == NULL) return 0;
+static int find_all(void *handle) {
 #define FIND(name) \
   if ((*(void **)&lib.name = dlsym(handle, #name)) == NULL) return 0
   FIND(TLS_client_method);
@@ -53,11 +50,23 @@ int load_tls(void) {
   FIND(SSL_connect);
   FIND(SSL_read);
   FIND(SSL_write);
+  FIND(ERR_clear_error);
   FIND(SSL_get_error);
   FIND(SSL_set0_rbio);
   FIND(BIO_s_mem);
   FIND(BIO_new);
   FIND(BIO_write);
+  return 1;
+}
+
+/* Whether there is a libssl with all of these. */
+int load_tls(void) {
+  int has_all = 0;
+  for (size_t i = 0; !has_all && i < sizeof libraries / sizeof *libraries; i++) {
+    void *handle = dlopen(libraries[i], RTLD_NOW);
+    has_all = handle != NULL && find_all(handle);
+  }
+  if (!has_all) return 0;
   context = lib.SSL_CTX_new(lib.TLS_client_method());
   if (context == NULL) return 0;
   lib.SSL_CTX_ctrl(context, SSL_CTRL_MODE, SSL_MODE_ENABLE_PARTIAL_WRITE, NULL);
@@ -92,6 +101,8 @@ static ssize_t result_of(connection *c, int result) {
 
 ssize_t read_tls(connection *c, void *into, size_t bytes) {
   for (;;) {
+    /* What an earlier call left there would be taken for this one's. */
+    lib.ERR_clear_error();
     ssize_t got = result_of(c, lib.SSL_read(c->ssl, into, (int)bytes));
     if (got >= 0 || c->tls_input == NULL) return got;
     if (c->tls_drained) {
@@ -108,5 +119,6 @@ ssize_t read_tls(connection *c, void *into, size_t bytes) {
 
 /* As much as the socket takes. After EAGAIN the same bytes are to be written again. */
 ssize_t write_tls(connection *c, const void *from, size_t bytes) {
+  lib.ERR_clear_error();
   return result_of(c, lib.SSL_write(c->ssl, from, (int)(bytes < 1 << 30 ? bytes : 1 << 30)));
 }

@@ -75,15 +75,21 @@ ssize_t read_head(connection *c, const uint8_t *p, size_t n) {
   return -1;
 }
 
-/* The request, and the head of the response. Nothing behind it is swallowed: it is read one byte after another. */
+/* The request, and the head of the response. Nothing behind it is swallowed: it is looked at first, or read byte by byte. */
 static void upgrade(connection *c) {
   char head[4096];
   size_t bytes = make_request(head, sizeof head), have = 0;
-  if (write_bytes(c, head, bytes) != (ssize_t)bytes) die("write");
-  do {
-    if (have == sizeof head - 1) fail("the head of a response is too long");
-    if (read_bytes(c, head + have, 1) != 1) fail("the server ended a handshake");
-  } while (read_head(c, (uint8_t *)head + have++, 1) < 0);
+  if (write_bytes(c, head, bytes) != (ssize_t)bytes) fail("a request was not written");
+  for (ssize_t taken = -1; taken < 0;) {
+    size_t room = sizeof head - 1 - have;
+    if (room == 0) fail("the head of a response is too long");
+    ssize_t n = c->ssl == NULL ? recv(c->fd, head + have, room, MSG_PEEK) : read_bytes(c, head + have, 1);
+    if (n <= 0) fail("the server ended a handshake");
+    taken = read_head(c, (uint8_t *)head + have, (size_t)n);
+    size_t take = taken < 0 ? (size_t)n : (size_t)taken;
+    if (c->ssl == NULL && read(c->fd, head + have, take) != (ssize_t)take) die("read");
+    have += take;
+  }
   head[have] = 0;
   note_extensions(head);
 }

@@ -91,7 +91,7 @@ function run(input: Buffer): void {
 
 export const target: Target = {
   title: 'bytes to frames, in both roles, against a plain reader',
-  lanes: ['native', 'off'],
+  lanes: ['native', 'no-wasm', 'off'],
   maxBytes: 1500,
   seeds: () => [
     ...peerStreams('client').flatMap((bytes, i) => [

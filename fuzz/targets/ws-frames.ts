@@ -138,7 +138,7 @@ async function run(input: Buffer): Promise<void> {
 
 export const target: Target = {
   title: 'the same frames through Hawser and `ws`',
-  lanes: ['native', 'off'],
+  lanes: ['native', 'no-wasm', 'off'],
   maxBytes: 1500,
   seeds: () => [
     ...peerStreams('client').flatMap((bytes) => [inputOf(bytes, 0, 0), inputOf(bytes, 0, 1, 3, 0, 9)]),

@@ -193,7 +193,7 @@ describe('docs/performance.md', () => {
 
   test('says where the load generator of TLS was another one', () => {
     const text =
-      'load generator in C, for TLS in JavaScript, which makes the ratios of TLS smaller; the machine'
+      'load generator in C, for TLS in JavaScript, which is about as busy as the servers; the machine'
     expect(fill({ ...RESULTS, tlsLoader: 'JavaScript' })).toContain(text)
     expect(fill({ ...RESULTS, tlsLoader: undefined })).toContain(text)
   })
