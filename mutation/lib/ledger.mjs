@@ -102,6 +102,8 @@ export class Ledger {
         this.again.delete(entry.mutant)
         break
       case 'suspect':
+        // The newest is the last: what was tried before it may leave behind what makes it fail.
+        this.suspects.delete(entry.mutant)
         this.suspects.add(entry.mutant)
         break
       case 'reached':

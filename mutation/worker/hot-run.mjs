@@ -246,7 +246,9 @@ export class HotRun {
   #undecided(ids) {
     const { decided, suspects } = this.#ledger
     const left = ids.filter((id) => this.#wanted.has(id) && !decided.has(id))
-    return [...left.filter((id) => suspects.has(id)), ...left.filter((id) => !suspects.has(id))]
+    // The newest suspect is tried before all others: by an older one, which makes no difference, it would be suspected again.
+    const first = [...suspects].reverse().filter((id) => left.includes(id))
+    return [...first, ...left.filter((id) => !suspects.has(id))]
   }
 
   #reach(ids) {

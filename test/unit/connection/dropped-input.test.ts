@@ -82,6 +82,7 @@ const part = frame({ opcode: 0x1, fin: false, payload: 'x'.repeat(1000), key: KE
 
 it('a part of a message is kept while this side closes, for its end may come before the Close frame of the peer', () => {
   const connection = open()
+  expect(connection.hasInputEnded).toBe(false)
   connection.close(1000)
   lend(connection, Buffer.from(part), pull)
   expect([connection.isInMessage, connection.hasInputEnded]).toEqual([true, false])
