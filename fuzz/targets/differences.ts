@@ -19,6 +19,8 @@ export interface Pair {
   readonly ws: Seen
   /** Whether permessage-deflate is in use. */
   readonly isCompressed: boolean
+  /** Whether both had the same message before. */
+  readonly isAfterMessage: boolean
 }
 
 export interface Difference {
@@ -26,6 +28,8 @@ export interface Difference {
   readonly why: string
   readonly applies: (pair: Pair) => boolean
 }
+
+export const isMessage = ({ kind }: Seen): boolean => kind === 'text' || kind === 'binary'
 
 /** Checks of Hawser that need the first byte of a header alone. */
 const FIRST_BYTE = [
@@ -87,8 +91,8 @@ export const FRAME_DIFFERENCES: readonly Difference[] = [
   {
     name: 'after a last block',
     why: 'Where the last block of a message ends in the four octets that its receiver appends, Hawser inflates the next message as any other. ws gives an empty one.',
-    applies: ({ hawser, ws, isCompressed }) =>
-      isCompressed && ws.kind === hawser.kind && ['text', 'binary'].includes(ws.kind) && ws.detail === '',
+    applies: ({ ws, isCompressed, isAfterMessage }) =>
+      isCompressed && isAfterMessage && isMessage(ws) && ws.detail === '',
   },
 ]
 
