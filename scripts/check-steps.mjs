@@ -75,7 +75,7 @@ function leaksStep() {
   return { name: 'leaks', script: 'soak', flags, needs: 'build' }
 }
 
-/** A choice of mutants, always the same: a whole run takes hours. @param {boolean} all @returns {Step[]} */
+/** A choice of mutants, always the same: a whole run takes most of an hour. @param {boolean} all @returns {Step[]} */
 function mutationSteps(all) {
   const flags = ['--max-mutants', '500', '--seconds', '600']
   return all ? [{ name: 'mutation, bounded', script: 'mutation', flags }] : []
