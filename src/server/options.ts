@@ -228,6 +228,11 @@ const ADVICE = {
     path: 'call route(path, service)',
     verifyClient: 'decide in the onUpgrade of a service',
     handleProtocols: 'use protocols, which may be a function',
+    trustProxy: 'name the proxies in trustedProxies',
+    trustedProxy: 'name the proxies in trustedProxies',
+    rateLimit: 'use quotas for messages, and handshakeQuotas for handshakes',
+    messagesPerSecond: 'give it in quotas',
+    bytesPerSecond: 'give it in quotas',
     clientTracking: 'the property sockets always has the connections',
   },
 } satisfies Advice

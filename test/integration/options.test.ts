@@ -81,7 +81,7 @@ describe('the options of a connection that is open', () => {
   })
 })
 
-describe('names of ws', () => {
+describe('names of ws and of others', () => {
   it.each([
     [{ port: 8080 }, 'port'],
     [{ maxPayload: 5 }, 'use limits.maxMessageBytes'],
@@ -91,6 +91,9 @@ describe('names of ws', () => {
     [{ onMessage: () => 'x' }, 'give handlers to route(path, service)'],
     [{ idleTimeout: 5 }, 'did you mean idleTimeoutMs?'],
     [{ autopong: false }, 'did you mean autoPong?'],
+    [{ trustProxy: true }, 'name the proxies in trustedProxies'],
+    [{ rateLimit: 5 }, 'use quotas for messages, and handshakeQuotas for handshakes'],
+    [{ messagesPerSecond: 5 }, 'give it in quotas'],
   ])('in ServerOptions %j get the answer of Hawser', (options, answer) => {
     expect(() => new WebSocketServer(options as never)).toThrow(answer)
   })
