@@ -8,7 +8,7 @@ import {
   type ResolvedDeflateOptions,
 } from '../../src/deflate/index.js'
 import { check, Choices, inputOf, type Target } from './choices.js'
-import { FRAME_DIFFERENCES, isMessage, type Seen } from './differences.js'
+import { FRAME_DIFFERENCES, type Seen } from './differences.js'
 import { peerStreams } from './peer-frames.js'
 
 /** What neither the types nor the documentation of ws have: its receiver, and its extension. */
@@ -126,8 +126,7 @@ async function run(input: Buffer): Promise<void> {
   const theirs = await byWs(role, isCompressed, chunks)
   const most = Math.max(hawser.length, theirs.length)
   for (let i = 0; i < most; i++) {
-    const isAfterMessage = hawser.slice(0, i).some(isMessage)
-    const pair = { hawser: hawser[i] ?? NOTHING, ws: theirs[i] ?? NOTHING, isCompressed, isAfterMessage }
+    const pair = { hawser: hawser[i] ?? NOTHING, ws: theirs[i] ?? NOTHING, isCompressed }
     if (pair.hawser.kind === pair.ws.kind && pair.hawser.detail === pair.ws.detail) continue
     const isKnown = FRAME_DIFFERENCES.some(({ applies }) => applies(pair))
     check(isKnown, 'the two make the same of the bytes', () =>
