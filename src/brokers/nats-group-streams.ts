@@ -22,7 +22,7 @@ const MAX_KNOWN = 20_000
 
 const EPOCH = /^[\w-]{1,64}$/
 
-export interface GroupStreamsOptions {
+export interface GroupStreamsSettings {
   readonly prefix: string
   readonly storage: 'file' | 'memory'
   readonly replicas: number
@@ -54,7 +54,7 @@ export class GroupStreams {
   readonly seen = new SeenPositions()
   private readonly streams: NatsStreams
   private readonly line: NatsLine
-  private readonly options: GroupStreamsOptions
+  private readonly options: GroupStreamsSettings
   /** Epochs of groups that are over, since the stream gave a sequence twice: until the stream is seen to be another one. */
   private readonly over = new Map<string, string>()
   /**
@@ -63,7 +63,7 @@ export class GroupStreams {
    */
   private readonly known = new Map<string, Known>()
 
-  constructor(streams: NatsStreams, line: NatsLine, options: GroupStreamsOptions) {
+  constructor(streams: NatsStreams, line: NatsLine, options: GroupStreamsSettings) {
     this.streams = streams
     this.line = line
     this.options = options
