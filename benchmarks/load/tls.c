@@ -117,7 +117,7 @@ ssize_t read_tls(connection *c, void *into, size_t bytes) {
   }
 }
 
-/* As much as the socket takes. After EAGAIN the same bytes are to be written again. */
+/* Writes as much as the socket takes. After EAGAIN the caller comes again with the same bytes. */
 ssize_t write_tls(connection *c, const void *from, size_t bytes) {
   lib.ERR_clear_error();
   return result_of(c, lib.SSL_write(c->ssl, from, (int)(bytes < 1 << 30 ? bytes : 1 << 30)));
