@@ -11,6 +11,7 @@ import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } 
  * - `decided`: a test failed with the mutant, or did not end: `status` is killed, timeout or crashed, `by` its title
  * - `suspect`: the test also fails without the mutant now, since one before it left something behind: to try first, in a
  *   process where nothing was tried
+ * - `cleared`: there it passed: the test does not notice it, and is not run with it again
  * - `reached`: mutants that a test of the file reached
  * - `again`: mutants that count only while a file is loaded, such as constants, or that the second run of a test does not
  *   reach: they are to be tried with the file loaded anew
@@ -28,6 +29,7 @@ export class Ledger {
   reached = new Set()
   /** @type {Set<string>} */
   suspects = new Set()
+  #cleared = new Set()
   /** @type {Map<string, Set<string>>} mutants to be tried with files loaded anew */
   again = new Map()
   /** @type {Set<string>} files whose tests are through */
@@ -82,6 +84,11 @@ export class Ledger {
     return this.#loaded.has(`${mutant} ${file}`)
   }
 
+  /** @param {string} mutant @param {string} file @param {number} test @returns {boolean} whether the test passes with the mutant */
+  isCleared(mutant, file, test) {
+    return this.#cleared.has(`${mutant} ${String(test)} ${file}`)
+  }
+
   /** @param {string} mutant @param {string} status @param {string} by the title of the test */
   decide(mutant, status, by) {
     this.write({ kind: 'decided', mutant, status, by })
@@ -105,6 +112,10 @@ export class Ledger {
         // The newest is the last: what was tried before it may leave behind what makes it fail.
         this.suspects.delete(entry.mutant)
         this.suspects.add(entry.mutant)
+        break
+      case 'cleared':
+        this.#cleared.add(`${entry.mutant} ${String(entry.test)} ${entry.file}`)
+        this.suspects.delete(entry.mutant)
         break
       case 'reached':
         for (const mutant of entry.mutants) this.reached.add(mutant)

@@ -2,8 +2,8 @@
  * One test file, loaded once. Each of its tests runs without a mutant first, as jest runs it, and then once with each mutant
  * that it reached: a mutant takes as long as a test, and no file is loaded for it.
  *
- * What a mutant leaves behind in the state of a module must not count against the next one. After each failure the test runs
- * once without a mutant: where it fails then too, the file is loaded anew.
+ * What a mutant leaves behind in the state of a module must not count against the next one. After each failure the test runs once more with
+ * the mutant, where others passed before it, and once without one: where the one passes or the other fails, the file is loaded anew.
  */
 import { runHooks, runTest } from './run-test.mjs'
 
@@ -179,7 +179,8 @@ export class HotRun {
       const isRepeatable = (await this.#run(test, null, timeoutMs)) === 'passed'
       if (!this.isThrough) return true
       this.#unsure = 0
-      for (const id of isRepeatable ? ids : []) {
+      const open = ids.filter((id) => !this.#ledger.isCleared(id, this.#file, this.#index))
+      for (const id of isRepeatable ? open : []) {
         await this.#try(test, id, hits[id], timeoutMs)
         if (!this.isThrough) return true
       }
@@ -195,25 +196,29 @@ export class HotRun {
 
   async #try(test, id, hits, timeoutMs) {
     this.#state.hitLimit = HITS_FACTOR * hits + HITS_MORE
+    const isAlone = this.#unsure === 0
     const outcome = await this.#run(test, id, timeoutMs)
     this.#tried = true
     if (!this.isThrough) return
     if (outcome === 'passed') {
       this.#unsure++
+      // Two that both leave something behind would be suspected in turns, without an end.
+      if (isAlone && this.#ledger.suspects.has(id))
+        this.#ledger.write({ kind: 'cleared', mutant: id, file: this.#file, test: this.#index })
       if (this.#state.hitCount === 0) this.#again([id])
       return
     }
     const isStray = this.#stray.length > 0
     const isEndless = outcome === 'late' || this.#state.hitCount > this.#state.hitLimit
-    // What is late may go on in the background.
-    const isClean = outcome !== 'late' && (await this.#run(test, null, timeoutMs)) === 'passed'
-    // What a mutant before this one began may have thrown only now.
-    if (isClean && isStray && (await this.#run(test, id, timeoutMs)) === 'passed') {
-      this.#unsure = 1
+    // What was tried before it may have left something behind, or have thrown only now. What is late may go on in the background.
+    const isUnsure = outcome !== 'late' && (isStray || !isAlone)
+    const isOnce = isUnsure && (await this.#run(test, id, timeoutMs)) === 'passed'
+    if (isOnce && isStray) {
+      this.#unsure++
       return
     }
-    if (isClean || this.#unsure === 0)
-      this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
+    const isClean = outcome !== 'late' && !isOnce && (await this.#run(test, null, timeoutMs)) === 'passed'
+    if (isClean || isAlone) this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
     else this.#ledger.write({ kind: 'suspect', mutant: id })
     if (isClean) this.#unsure = 0
     else this.isThrough = false

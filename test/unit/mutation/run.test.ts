@@ -58,6 +58,14 @@ export function later(value: number): string {
   return 'in time'
 }
 
+let debt = 0
+export function owes(value: number): boolean {
+  const isFree = debt === 0
+  if (value < 2) debt++
+  if (value < 3) debt--
+  return isFree
+}
+
 let worked: number | undefined
 export function once(): number {
   worked = worked === undefined ? LIMIT % 4 : worked
@@ -80,6 +88,7 @@ describe('the plant', () => {
   test('steps', () => { expect(plant.steps(value)).toBe(5) })
   test('settles', async () => { expect(await plant.settles(value)).toBe('settled') })
   test('works out once', () => { expect(plant.once()).toBe(2) })
+  test('owes nothing', () => { expect(plant.owes(value)).toBe(true) })
   test('is over before what it began', async () => {
     expect(plant.later(value)).toBe('in time')
     await new Promise((resolve) => setTimeout(resolve, 15))
@@ -153,6 +162,16 @@ describe('a run of mutants', () => {
       'value === 9 => true': 'killed',
       'value === 9 => value !== 9': 'killed',
       'value === 9 => false': 'survived',
+    })
+  })
+
+  test('ends where several leave something behind that only the next run notices', () => {
+    expect(outcomes).toMatchObject({
+      'debt === 0 => false': 'killed',
+      'value < 2 => true': 'survived',
+      'value < 2 => value >= 2': 'survived',
+      'value < 3 => true': 'survived',
+      'value < 3 => value >= 3': 'survived',
     })
   })
 
