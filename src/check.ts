@@ -270,6 +270,20 @@ export function refusePromise(value: unknown, message: string): void {
   throw new TypeError(message)
 }
 
+/**
+ * Reads the yes or no of a function of the application: what counts as false in JavaScript is no, as `list && list.has(name)`
+ * gives it. Any other value than true may mean either, and is an error.
+ * @param rule the start of the message: who must return true or false
+ * @param instead the end of the message for a promise
+ * @throws TypeError for a promise, or for a value that is not true and does not count as false
+ */
+export function isYes(answer: unknown, rule: string, instead: string): boolean {
+  if (typeof answer === 'boolean') return answer
+  refusePromise(answer, `${rule}, not a promise${instead}`)
+  if (answer) throw new TypeError(`${rule}, not ${showValue(answer)}`)
+  return false
+}
+
 /** A check by a test, whose error says what is legal. */
 const kind =
   <T>(legal: string, isLegal: (value: unknown) => boolean, fallback: T): Check<T> =>

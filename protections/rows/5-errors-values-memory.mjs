@@ -68,20 +68,8 @@ export default {
       row: 'an async function in origins is refused with a TypeError, and lets nobody in',
       test: [UPGRADE, ASYNC, 'origins that resolves'],
       file: 'src/handshake/origin.ts',
-      from: '  return answer === true\n',
-      to: '  return Boolean(answer)\n',
-      also: [
-        {
-          file: 'src/handshake/origin.ts',
-          from: '  refusePromise(\n    answer,\n',
-          to: '  ignorePromise(\n    answer,\n',
-        },
-        {
-          file: 'src/handshake/origin.ts',
-          from: '/** Reads the answer of a function in the list',
-          to: 'const ignorePromise = (..._given: unknown[]): void => undefined\n\n/** Reads the answer of a function in the list',
-        },
-      ],
+      from: 'isYes(rule(origin), RULE, INSTEAD)',
+      to: 'Boolean(rule(origin)) || isYes(false, RULE, INSTEAD)',
     },
     {
       row: 'a codec whose encode is async fails by name, and without an unhandled rejection',

@@ -7,8 +7,8 @@
  */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { optionalFunction, readOptions, showValue, type Checks } from '../check.js'
-import { InvalidStateError } from '../errors.js'
+import { isYes, optionalFunction, readOptions, showValue, type Checks } from '../check.js'
+import { InvalidStateError, toError } from '../errors.js'
 import { isToken } from '../handshake/tokens.js'
 import { responseInto } from '../native/response-into.js'
 import { isServed, isTaken } from '../server/http-upgrade.js'
@@ -32,8 +32,9 @@ import { AnswerSink, readAnswerHead } from './answer-sink.js'
 /** The options of `attach` of an adapter. */
 export interface AttachOptions {
   /**
-   * Whether an upgrade is for the framework: false leaves it to other listeners of the HTTP server. Default: every one but
-   * those to the paths of routes of a server of Hawser's that is attached to the same HTTP server.
+   * Whether an upgrade is for the framework: false leaves it to other listeners of the HTTP server. It must be synchronous: what it
+   * throws, and a promise, goes to `onError` of the server, and the upgrade gets 500. Default: every one but those to the paths of
+   * routes of a server of Hawser's that is attached to the same HTTP server.
    */
   readonly filter?: (request: IncomingMessage) => boolean
 }
@@ -196,8 +197,9 @@ export class FrameworkUpgrades {
     const service = this.serviceOf(run ?? ((...pair) => runByListeners(httpServer, ...pair)))
     const listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const path = (request.url ?? '').split('?', 1)[0] as string
-      if (isTaken(socket) || isServed(httpServer, path) || filter?.(request) === false) return
-      this.server.handleUpgrade(request, socket, head, service)
+      if (isTaken(socket) || isServed(httpServer, path)) return
+      const chosen = filter === undefined ? service : chooseBy(filter, request, service)
+      if (chosen !== null) this.server.handleUpgrade(request, socket, head, chosen)
     }
     this.attached.add(httpServer)
     httpServer.on('upgrade', listener)
@@ -237,6 +239,24 @@ export class FrameworkUpgrades {
       this.pending.delete(raw)
       // After it the response emits 'close', as each response does.
       sink.destroy()
+    }
+  }
+}
+
+/** @returns null: the upgrade is for others. A service that fails where the filter did: nobody above a listener would hear of it */
+function chooseBy(
+  filter: (request: IncomingMessage) => unknown,
+  request: IncomingMessage,
+  service: ServerService,
+): ServerService | null {
+  try {
+    return isYes(filter(request), 'filter must return true or false', ': it must not be async') ? service : null
+  } catch (error) {
+    const failure = toError(error)
+    return {
+      onUpgrade: () => {
+        throw failure
+      },
     }
   }
 }

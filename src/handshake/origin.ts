@@ -1,4 +1,4 @@
-import { refusePromise, showUrl, showValue } from '../check.js'
+import { isYes, showUrl, showValue } from '../check.js'
 
 /**
  * What an Origin header may be: a string that it equals, an expression that it matches, or a function that says so.
@@ -31,18 +31,13 @@ function isOrigin(rule: string): boolean {
   return origin === 'null' || origin === rule.toLowerCase()
 }
 
-/** Reads the answer of a function in the list: anything but true refuses the origin, and a promise is an error. */
-function isYes(answer: unknown): boolean {
-  refusePromise(
-    answer,
-    'a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async',
-  )
-  return answer === true
-}
+const RULE = 'a function in origins must return true or false'
+const INSTEAD = ': decide in onUpgrade instead, which may be async'
 
 /**
  * Whether the browser page that a request comes from may connect (RFC 6455 section 10.2).
- * @throws what a function of the list throws, and a TypeError for one that returns a promise
+ * @throws what a function of the list throws, and a TypeError for one that returns a promise, or anything else that is neither
+ * true nor counts as false
  */
 export function isOriginAllowed(
   origin: string | undefined,
@@ -50,7 +45,7 @@ export function isOriginAllowed(
 ): boolean {
   if (rules === undefined) return true
   return rules.some((rule) => {
-    if (typeof rule === 'function') return isYes(rule(origin))
+    if (typeof rule === 'function') return isYes(rule(origin), RULE, INSTEAD)
     if (origin === undefined) return false
     // Scheme and host are compared as browsers write them: in lower case. `search` ignores a RegExp's lastIndex.
     return typeof rule === 'string' ? rule.toLowerCase() === origin.toLowerCase() : origin.search(rule) >= 0

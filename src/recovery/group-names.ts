@@ -1,4 +1,4 @@
-import { refusePromise, showValue } from '../check.js'
+import { isYes, showValue } from '../check.js'
 
 /** Which groups are recoverable: names, and patterns in which `*` stands for any text; or a function that says so. */
 export type RecoverableGroups = readonly string[] | ((group: string) => boolean)
@@ -26,11 +26,8 @@ function fits(name: string, parts: readonly string[]): boolean {
  */
 export function readGroups(name: string, value: unknown): GroupMatcher {
   if (typeof value === 'function') {
-    return (group) => {
-      const isMatch: unknown = (value as (group: string) => unknown)(group)
-      refusePromise(isMatch, `${name} must return true or false, not a promise: it must not be async`)
-      return isMatch === true
-    }
+    const matcher = value as (group: string) => unknown
+    return (group) => isYes(matcher(group), `${name} must return true or false`, ': it must not be async')
   }
   if (!Array.isArray(value) || value.length === 0) {
     const shown = Array.isArray(value)

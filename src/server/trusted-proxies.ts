@@ -1,4 +1,4 @@
-import { checkNumber, refusePromise, showValue } from '../check.js'
+import { checkNumber, isYes, showValue } from '../check.js'
 import { readForwarded, readForwardedFor } from '../handshake/forwarded.js'
 import type { HeaderFields } from '../handshake/header-fields.js'
 import {
@@ -54,11 +54,7 @@ export function checkTrustedProxies(name: string, value: unknown): ProxyTrust | 
 }
 
 function containedTrust(trust: (address: string, hop: number) => unknown): ProxyTrust {
-  return (address, hop) => {
-    const answer = trust(address, hop)
-    refusePromise(answer, 'trustedProxies must return true or false, not a promise')
-    return answer === true
-  }
+  return (address, hop) => isYes(trust(address, hop), 'trustedProxies must return true or false', '')
 }
 
 function trustOf(name: string, list: readonly unknown[]): ProxyTrust {

@@ -375,6 +375,34 @@ describe('upgrades through an application', () => {
     expect((await refusal(`ws://${host}/nowhere`)).httpStatus).toBe(404)
   })
 
+  it('get 500 where the filter throws, is async or returns neither true nor false, and onError hears of it', async () => {
+    const errors: string[] = []
+    const { sockets } = create({ onError: (error) => errors.push(error.message) })
+    const http = express().listen(0, '127.0.0.1')
+    const answers: Record<string, () => unknown> = {
+      '/throws': () => {
+        throw new Error('of the filter')
+      },
+      '/async': () => Promise.reject(new Error('heard by nobody')),
+      '/match': () => ['match'],
+    }
+    sockets.attach(http, { filter: ({ url = '' }) => answers[url]?.() as boolean })
+    http.on('upgrade', (request, socket) => {
+      if (request.url === '/none') socket.end('HTTP/1.1 418 other\r\nContent-Length: 0\r\n\r\n')
+    })
+    const host = await listen(http)
+    const statuses: (number | undefined)[] = []
+    for (const path of [...Object.keys(answers), '/none']) {
+      statuses.push((await refusal(`ws://${host}${path}`)).httpStatus)
+    }
+    expect(statuses).toEqual([500, 500, 500, 418])
+    expect(errors).toEqual([
+      'of the filter',
+      'filter must return true or false, not a promise: it must not be async',
+      'filter must return true or false, not an array',
+    ])
+  })
+
   it('get 404 where no listener takes requests', async () => {
     const { sockets } = create()
     const http = createServer().listen(0, '127.0.0.1')

@@ -33,6 +33,16 @@ describe('origins (RFC 6455 section 10.2)', () => {
     )
   })
 
+  test('what counts as false refuses, as `origin && list.includes(origin)` gives it, and other values are an error', () => {
+    const falsy = [false, undefined, null, '', 0, Number.NaN].map((answer) => (): never => answer as never)
+    expect(falsy.filter((rule) => isOriginAllowed('https://app.example', [rule]))).toEqual([])
+    expect(isOriginAllowed('https://app.example', [...falsy, 'https://app.example'])).toBe(true)
+    const one = (): boolean => 1 as unknown as boolean
+    expect(() => isOriginAllowed('https://app.example', [one])).toThrow(
+      new TypeError('a function in origins must return true or false, not 1'),
+    )
+  })
+
   test('origins as browsers send them are accepted', () => {
     const rules = [
       'null',

@@ -117,7 +117,7 @@ describe('the address of the client', () => {
     }
   })
 
-  it('asks a function with the address and its distance, and only true is trust', () => {
+  it('asks a function with the address and its distance, and only true is trust, what counts as false is not, and the rest is an error', () => {
     const asked: [string, number][] = []
     const trust = (address: string, hop: number): boolean => {
       asked.push([address, hop])
@@ -129,7 +129,10 @@ describe('the address of the client', () => {
       ['3.3.3.3', 1],
       ['2.2.2.2', 2],
     ])
-    expect(clientOf(() => 'yes', '10.0.0.1', forwardedFor('1.1.1.1'))).toBe('10.0.0.1')
+    expect(clientOf(() => undefined, '10.0.0.1', forwardedFor('1.1.1.1'))).toBe('10.0.0.1')
+    expect(() => clientOf(() => 'yes', '10.0.0.1', forwardedFor('1.1.1.1'))).toThrow(
+      new TypeError('trustedProxies must return true or false, not "yes"'),
+    )
     expect(() => clientOf(() => Promise.resolve(true), '10.0.0.1', [])).toThrow(
       new TypeError('trustedProxies must return true or false, not a promise'),
     )
