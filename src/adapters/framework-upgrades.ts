@@ -250,7 +250,9 @@ function chooseBy(
   service: ServerService,
 ): ServerService | null {
   try {
-    return isYes(filter(request), 'filter must return true or false', ': it must not be async') ? service : null
+    return isYes(filter(request), 'filter must return true or false', ': it must not be async')
+      ? service
+      : null
   } catch (error) {
     const failure = toError(error)
     return {
