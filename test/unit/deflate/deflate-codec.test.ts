@@ -34,7 +34,7 @@ function encodeNow(
 function encodeLater(
   codec: DeflateCodec,
   message: string | Uint8Array,
-  isLasting: boolean,
+  isLasting?: boolean,
 ): Promise<{ payload: Uint8Array | null; message: Uint8Array }> {
   return new Promise((resolve) => {
     const encoded = (payload: Uint8Array | null, kept: Uint8Array): void => {
@@ -346,13 +346,14 @@ describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
       const never = { encoded: jest.fn(), decoded: jest.fn() }
       expectBytes(client.decode(bytes(encodeNow(server, short, never)), never, MAX) as Uint8Array, short)
       for (const [message, isLasting] of [
+        [long, undefined],
         [long, false],
         [long, true],
         [long.toString(), false],
       ] as const) {
         const { payload, message: kept } = await encodeLater(server, message, isLasting)
         expectBytes(kept, long)
-        expect(kept === message).toBe(isLasting)
+        expect(kept === message).toBe(isLasting === true)
         expectBytes(client.inflate(bytes(payload), MAX), long)
       }
       const compressed = Buffer.concat([bytes(server.deflate(noisy)), Buffer.alloc(0)])
