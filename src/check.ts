@@ -284,6 +284,16 @@ export function isYes(answer: unknown, rule: string, instead: string): boolean {
   return false
 }
 
+/** Calls a function of the application whose result is not used. @param failed gets what it throws, now or later */
+export function contain(call: () => unknown, failed: (thrown: unknown) => void): void {
+  try {
+    const result = call()
+    if (isThenable(result)) Promise.resolve(result).catch(failed)
+  } catch (thrown) {
+    failed(thrown)
+  }
+}
+
 /** A check by a test, whose error says what is legal. */
 const kind =
   <T>(legal: string, isLegal: (value: unknown) => boolean, fallback: T): Check<T> =>

@@ -291,12 +291,30 @@ export class PublishError extends Error {
   }
 }
 
+const UNREADABLE = 'something was thrown that is no error and has no text'
+
+/** A property of an error; null if it is not text, or cannot be read: what an application throws may have getters that throw. */
+function textOf(error: Error, name: 'message' | 'stack'): string | null {
+  try {
+    const value: unknown = error[name]
+    return typeof value === 'string' ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** The message of any error. Never throws. */
+export const messageOf = (error: Error): string => textOf(error, 'message') ?? UNREADABLE
+
+/** The stack of any error, or an empty string. Never throws. */
+export const stackOf = (error: Error): string => textOf(error, 'stack') ?? ''
+
 /** Converts any thrown value to an Error. */
 export function toError(value: unknown): Error {
-  if (value instanceof Error) return value
   try {
+    if (value instanceof Error) return value
     return new Error(String(value), { cause: value })
   } catch {
-    return new Error('something was thrown that is no error and has no text', { cause: value })
+    return new Error(UNREADABLE, { cause: value })
   }
 }

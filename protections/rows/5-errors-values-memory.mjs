@@ -25,9 +25,9 @@ export default {
     {
       row: 'an onError of the server that throws swallows nothing',
       test: [UPGRADE, 'causes a warning when onError itself fails: %s'],
-      file: 'src/server/options.ts',
-      from: '    } catch (thrown) {\n      failed(thrown)\n    }\n',
-      to: '    } catch {\n      // As it is.\n    }\n',
+      file: 'src/check.ts',
+      from: '  } catch (thrown) {\n    failed(thrown)\n  }\n',
+      to: '  } catch {\n    // As it is.\n  }\n',
     },
     {
       row: "what a client's handlers throw is a warning without onError",
@@ -39,7 +39,7 @@ export default {
     {
       row: 'an onError of a client that throws swallows nothing',
       test: [CLIENT, 'an onError that throws causes a warning, and still received the first error'],
-      file: 'src/service/handler-errors.ts',
+      file: 'src/check.ts',
       from: '  } catch (thrown) {\n    failed(thrown)\n  }\n',
       to: '  } catch {\n    // As it is.\n  }\n',
     },
@@ -85,8 +85,15 @@ export default {
       row: 'an async filter fails closed: no member gets the message',
       test: ['test/unit/hub/hub.test.ts', 'an async filter is a TypeError, and no member gets the message'],
       file: 'src/socket/fan-out.ts',
-      from: "    refusePromise(isWanted, 'filter must return true or false, not a promise: it must not be async')\n",
-      to: '    void Promise.resolve(isWanted).catch(() => undefined)\n',
+      from: "isYes(filter(member), 'filter must return true or false', ': it must not be async')",
+      to: "passes(filter(member)) || isYes(false, '', '')",
+      also: [
+        {
+          file: 'src/socket/fan-out.ts',
+          from: '/** The recipients as a list',
+          to: 'const passes = (answer: unknown): boolean => (void Promise.resolve(answer).catch(() => undefined), Boolean(answer))\n\n/** The recipients as a list',
+        },
+      ],
     },
     {
       row: 'a filter that throws for one fails for all',
@@ -202,8 +209,8 @@ export default {
         'server, by the handle',
       ],
       file: 'src/service/dispatcher.ts',
-      from: "    } else if (typeof result === 'object' && result instanceof Blob) {\n      this.finishLater(result.arrayBuffer(), message)\n",
-      to: "    } else if (typeof result === 'object' && result instanceof Blob) {\n      return\n",
+      from: '    } else if (isBlob(result)) {\n      this.finishLater(bytesOf(result), message)\n',
+      to: '    } else if (isBlob(result)) {\n      void bytesOf(result)\n',
     },
     {
       row: 'a short message owns its memory, by every transport',

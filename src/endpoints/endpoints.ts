@@ -1,6 +1,7 @@
-import { optionalFunction, readOptions, showValue, string } from '../check.js'
+import { contain, optionalFunction, readOptions, showValue, string } from '../check.js'
 import type { Route, ServerService, ServiceFactory } from '../server/server-service.js'
-import { WebSocketServer } from '../server/websocket-server.js'
+import { coreOfServer, WebSocketServer } from '../server/websocket-server.js'
+import { toError } from '../errors.js'
 import { offAbort, onAbort } from '../socket/abort-listeners.js'
 import { warnAtIntervals } from '../socket/warnings.js'
 import { EndpointDirectory } from './directory.js'
@@ -29,8 +30,8 @@ export interface DirectoryOptions {
   /** Stands before the endpoints' names in their paths; begins and ends with a slash. Default: `/service/`. */
   readonly prefix?: string | undefined
   /**
-   * Gets what is wrong with a file that changes, and an error of the watcher. What it throws is an uncaught exception.
-   * Default: a warning of the process.
+   * Gets what is wrong with a file that changes, and an error of the watcher. What it throws goes to
+   * `onError` of the server. Default: a warning of the process.
    */
   readonly onError?: ((error: Error) => void) | undefined
 }
@@ -112,7 +113,14 @@ export async function serveDirectory<Data = unknown>(
       shown.set(name, { service, route: serveEndpoint(server, name, service, { description, prefix }) })
     },
     remove,
-    onError,
+    onError: (error) => {
+      contain(
+        () => onError(error),
+        (thrown) => {
+          coreOfServer(server).reportError(toError(thrown), 'onError of a directory')
+        },
+      )
+    },
   })
   const { signal } = server
   const close = (): void => {

@@ -23,6 +23,14 @@ export interface StandardSchema<Output = unknown> {
   }
 }
 
+/** What is wrong with a value. */
+interface Issue {
+  /** What is wrong, in words. */
+  readonly message: string
+  /** Where in the value: the keys that lead there. */
+  readonly path?: readonly unknown[] | undefined
+}
+
 /** A value that the schema allows, as it converts it, or what is wrong. */
 type SchemaResult<Output> =
   | {
@@ -33,12 +41,7 @@ type SchemaResult<Output> =
     }
   | {
       /** What is wrong. */
-      readonly issues: readonly {
-        /** What is wrong, in words. */
-        readonly message: string
-        /** Where in the value: the keys that lead there. */
-        readonly path?: readonly unknown[] | undefined
-      }[]
+      readonly issues: readonly Issue[]
     }
 
 /** @throws InvalidMessageError with 1007 for what the schema does not allow; SchemaFailure. A promise rejects with them */
@@ -55,9 +58,28 @@ export function validate<T>(schema: StandardSchema<T>, value: unknown): T | Prom
   })
 }
 
+/** Anything else, such as the true or false of other validators, must count neither as valid nor as the peer's fault. */
 function accepted<T>(result: SchemaResult<T>): T {
-  if (result.issues === undefined) return result.value
-  throw new InvalidMessageError(1007, 'a message that the schema does not allow', { issues: result.issues })
+  const { isValid, value, issues } = readResult(result)
+  if (isValid) return value as T
+  throw new InvalidMessageError(1007, 'a message that the schema does not allow', { issues })
+}
+
+/** @throws SchemaFailure for anything else than a result, and for what its getters throw */
+function readResult(result: unknown): { isValid: boolean; value: unknown; issues: readonly Issue[] } {
+  try {
+    if (typeof result === 'object' && result !== null) {
+      const { issues, value } = result as { readonly issues?: unknown; readonly value?: unknown }
+      if (Array.isArray(issues)) return { isValid: false, value, issues: issues as readonly Issue[] }
+      if (issues === undefined && 'value' in result) return { isValid: true, value, issues: [] }
+    }
+  } catch (error) {
+    throw new SchemaFailure(error)
+  }
+  const error = new TypeError(
+    `validate of a schema must return { value } or { issues }, not ${showValue(result)}`,
+  )
+  throw new SchemaFailure(error)
 }
 
 /** @throws TypeError for what does not follow Standard Schema, version 1 */

@@ -2,9 +2,11 @@ import type { TlsOptions } from 'node:tls'
 import { perMessageDeflate } from '../deflate/extension.js'
 import type { PerMessageDeflateOptions } from '../deflate/options.js'
 import { Extensions } from '../extension/extension.js'
+import { messageOf } from '../errors.js'
 import { checkProtocols } from '../handshake/subprotocol.js'
 import {
   boolean,
+  contain,
   numberOrOff,
   requiredOneOf,
   optionalFunction,
@@ -278,18 +280,12 @@ function contained(
       )
       return
     }
-    const failed = (thrown: unknown): void => {
-      warnAtIntervals(
-        owner,
-        'HAWSER_ON_ERROR_FAILED',
-        `onError failed, called with ${showValue(error.message)}`,
-        thrown,
-      )
-    }
-    try {
-      Promise.resolve(onError(error)).catch(failed)
-    } catch (thrown) {
-      failed(thrown)
-    }
+    contain(
+      () => onError(error),
+      (thrown) => {
+        const what = `onError failed, called with ${showValue(messageOf(error))}`
+        warnAtIntervals(owner, 'HAWSER_ON_ERROR_FAILED', what, thrown)
+      },
+    )
   }
 }

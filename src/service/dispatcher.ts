@@ -8,6 +8,7 @@ import { askWhetherToKeep } from './idle-question.js'
 import { Inbox } from './inbox.js'
 import { callHandler, handlerNameFor, handlesMessages, type MessageOwner } from './message-calls.js'
 import { Replies, type RepliesOwner } from './replies.js'
+import { bytesOf, isBlob } from './reply-values.js'
 import { ServiceEnd, type EndOwner } from './service-end.js'
 import type { Handlers } from './service.js'
 import type { EventSink, SocketCore } from '../socket/socket-core.js'
@@ -280,8 +281,8 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     if (result === undefined) return
     if (isThenable(result)) {
       this.finishLater(result, message)
-    } else if (typeof result === 'object' && result instanceof Blob) {
-      this.finishLater(result.arrayBuffer(), message)
+    } else if (isBlob(result)) {
+      this.finishLater(bytesOf(result), message)
     } else if (this.sentReplies.hasRoomFor(result)) {
       this.sentReplies.send(result, message)
     } else {
@@ -299,7 +300,7 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     // Wrapped, because its own `then` may call back at once, or throw.
     Promise.resolve(result).then(
       (value) => {
-        if (value instanceof Blob) this.whenDone(value.arrayBuffer(), message)
+        if (isBlob(value)) this.whenDone(bytesOf(value), message)
         else this.settle(value, message)
       },
       (error: unknown) => {

@@ -1,4 +1,4 @@
-import { isThenable } from '../check.js'
+import { contain } from '../check.js'
 import { ConnectionClosedError, toError, TransportError } from '../errors.js'
 import { ReadyState } from '../connection/ready-state.js'
 import { CloseCode } from '../frame/close-code.js'
@@ -9,8 +9,14 @@ import type { Socket } from '../socket/socket.js'
 /** Whether a handler failed only because the end of its connection aborted what it waited for. */
 export function isOfTheEnd(socket: Socket, error: unknown): boolean {
   if (socket.readyState !== ReadyState.CLOSED) return false
-  // An AbortError has no class of its own: it is a DOMException, or an error of the library that waits.
-  return error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
+  try {
+    // An AbortError has no class of its own: it is a DOMException, or an error of the library that waits.
+    return (
+      error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
+    )
+  } catch {
+    return false
+  }
 }
 
 /** Reports an error once: to `onError`, or, if there is none, to the owner of the socket. */
@@ -30,15 +36,12 @@ export function callOnError<S extends Socket>(
   handlers: Handlers<S>,
   error: Error,
 ): void {
-  const failed = (later: unknown): void => {
-    core.handleFailure(toError(later), false)
-  }
-  try {
-    const result: unknown = handlers.onError?.(core.socket, error)
-    if (isThenable(result)) Promise.resolve(result).catch(failed)
-  } catch (thrown) {
-    failed(thrown)
-  }
+  contain(
+    () => handlers.onError?.(core.socket, error),
+    (thrown) => {
+      core.handleFailure(toError(thrown), false)
+    },
+  )
 }
 
 /** Whether the connection was lost rather than failed. */

@@ -150,11 +150,15 @@ function isMessage(value: unknown): value is MessageData | PreparedMessage {
   return typeof value === 'string' || isBytes(value) || value instanceof PreparedMessage
 }
 
-/** Whether a reply takes room in the output at once. */
+/** Whether a reply takes room in the output at once. What throws when it is looked at takes none: `send` throws it again. */
 function isSent(value: unknown, codec: Codec | null): boolean {
-  if (typeof value === 'boolean' || value instanceof NoReply || value instanceof ClosingReply) return false
-  if (isStream(value, codec === null)) return false
-  return codec !== null || isMessage(value)
+  try {
+    if (typeof value === 'boolean' || value instanceof NoReply || value instanceof ClosingReply) return false
+    if (isStream(value, codec === null)) return false
+    return codec !== null || isMessage(value)
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { refusePromise } from '../check.js'
 import type { AnyIterable } from './reply-values.js'
 import type { SocketCore } from '../socket/socket-core.js'
 
@@ -8,8 +9,13 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 
 type AnyIterator = AsyncIterator<unknown> | Iterator<unknown>
 
+/** @throws what its functions throw, and a TypeError for a promise of an iterator */
 function iteratorOf(iterable: AnyIterable): AnyIterator {
-  return Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]()
+  const isAsync = Symbol.asyncIterator in iterable
+  const iterator = isAsync ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]()
+  const name = isAsync ? 'Symbol.asyncIterator' : 'Symbol.iterator'
+  refusePromise(iterator, `[${name}] of a reply must return an iterator, not a promise: it must not be async`)
+  return iterator
 }
 
 /** Receives the parts and the outcome of a stream. */
@@ -89,11 +95,9 @@ export class ReplyStreams {
         while (this.isFull) await this.room()
       }
     } catch (error) {
-      const wasRunning = this.running.delete(iterator)
-      if (wasRunning) {
-        await this.cancel(iterator)
-        if (!this.isOver) this.owner.streamFailed(error)
-      }
+      // Where `stop` took it away, it is cancelled already.
+      if (this.running.delete(iterator)) await this.cancel(iterator)
+      this.owner.streamFailed(error)
     }
     this.running.delete(iterator)
     this.ended()
@@ -110,12 +114,12 @@ export class ReplyStreams {
     await this.core.drained({}).catch(() => undefined)
   }
 
-  /** Cancels an iterator. Never rejects: the stream was given up, so an error of its clean-up has no recipient. */
+  /** Cancels an iterator. Never rejects: what its clean-up throws is reported. */
   private async cancel(iterator: AnyIterator): Promise<void> {
     try {
       await iterator.return?.()
-    } catch {
-      // As above.
+    } catch (error) {
+      this.owner.streamFailed(error)
     }
   }
 

@@ -4,6 +4,19 @@ import type { MessageData } from '../connection/message-data.js'
 export const isBytes = (value: unknown): value is Exclude<MessageData, string> =>
   ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
 
+/** Whether a reply is a Blob. What throws when it is looked at is none. */
+export function isBlob(value: unknown): value is Blob {
+  if (typeof value !== 'object') return false
+  try {
+    return value instanceof Blob
+  } catch {
+    return false
+  }
+}
+
+/** The bytes of a Blob. What it throws, a class of the application's own perhaps, is a rejection. */
+export const bytesOf = async (blob: Blob): Promise<ArrayBuffer> => blob.arrayBuffer()
+
 /** A reply that consists of parts. */
 export type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>
 

@@ -3,7 +3,7 @@ import {
   checkOptionNames,
   optionalFunction,
   optionalObject,
-  refusePromise,
+  isYes,
   showValue,
   type Advice,
   type Checks,
@@ -140,9 +140,8 @@ function choose<S>(
   const chosen: S[] = []
   for (const member of members) {
     if (isExcepted?.(member) === true) continue
-    const isWanted = filter(member)
-    refusePromise(isWanted, 'filter must return true or false, not a promise: it must not be async')
-    if (isWanted) chosen.push(member)
+    if (isYes(filter(member), 'filter must return true or false', ': it must not be async'))
+      chosen.push(member)
   }
   return chosen
 }

@@ -1,4 +1,4 @@
-import { toError } from '../errors.js'
+import { messageOf, stackOf, toError } from '../errors.js'
 
 /** An owner repeats a warning at most once in this time. */
 export const WARNING_INTERVAL_MS = 60_000
@@ -20,6 +20,6 @@ export function warnAtIntervals(owner: object, code: string, what: string, error
   const now = performance.now()
   if (now - (codes.get(code) ?? -Infinity) < WARNING_INTERVAL_MS) return
   codes.set(code, now)
-  const { message, stack = '' } = toError(error)
-  process.emitWarning(`${what}: ${message}`, { code, detail: stack })
+  const thrown = toError(error)
+  process.emitWarning(`${what}: ${messageOf(thrown)}`, { code, detail: stackOf(thrown) })
 }

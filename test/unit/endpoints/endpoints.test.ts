@@ -75,6 +75,33 @@ describe('hawser/endpoints', () => {
     expect(listEndpoints(server).map(({ name }) => name)).toEqual(['b'])
   })
 
+  it('goes on reading when onError throws or rejects, and onError of the server hears of it', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'hawser-endpoints-'))
+    const heard: string[] = []
+    const onServerError = (error: Error): void => void heard.push(error.message)
+    const server = new WebSocketServer({ onError: onServerError })
+    const until = async (count: number): Promise<void> => {
+      while (heard.length < count) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const failures = [
+      () => {
+        throw new Error('thrown')
+      },
+      () => Promise.reject(new Error('rejected')),
+    ]
+    try {
+      await serveDirectory(server, directory, { onError: () => failures.shift()?.() as never })
+      writeFileSync(path.join(directory, 'a.websocket.json'), '{')
+      await until(1)
+      writeFileSync(path.join(directory, 'a.websocket.json'), '[')
+      await until(2)
+      expect(heard).toEqual(['thrown', 'rejected'])
+    } finally {
+      server.terminate()
+      rmSync(directory, { recursive: true })
+    }
+  })
+
   it('warns of a file that is wrong after a change when there is no onError', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'hawser-endpoints-'))
     const server = new WebSocketServer()

@@ -118,6 +118,20 @@ describe('the receivers of a message', () => {
     expect(sent).toBe(expected.filter(Boolean).length)
   })
 
+  test('are those for which the filter is true: false and the like leave out, and any other value is an error, and nobody gets it', async () => {
+    const answers = [true, undefined, 0]
+    const members = three()
+    const filter = (one: Member): boolean => answers[members.indexOf(one)] as boolean
+    expect(fanOut(members, 'x', { filter }).sent).toBe(1)
+    const others = three()
+    const list = (): boolean => [] as never
+    expect(() => fanOut(others, 'x', { filter: list })).toThrow(
+      new TypeError('filter must return true or false, not an array'),
+    )
+    await nextTurn()
+    expect([...members, ...others].map(({ stream }) => stream.writes.length)).toEqual([1, 0, 0, 0, 0, 0])
+  })
+
   test('are none when the filter throws: the caller gets the error, and no socket gets the message', async () => {
     const members = three()
     const filter = (one: Member): boolean => {

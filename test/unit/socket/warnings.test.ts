@@ -1,6 +1,8 @@
 /** Warnings of the process: one for each owner and code in a minute. */
 import { warnAtIntervals } from '../../../src/socket/warnings.js'
 
+const UNREADABLE = 'something was thrown that is no error and has no text'
+
 describe('warnAtIntervals', () => {
   let emitted: unknown[][] = []
   beforeEach(() => {
@@ -25,6 +27,40 @@ describe('warnAtIntervals', () => {
     warnAtIntervals({}, 'HAWSER_TEST', 'it failed', 'a text')
     expect(emitted[0]).toEqual(['it failed: bare', { code: 'HAWSER_TEST', detail: '' }])
     expect(emitted[1]?.[0]).toContain('a text')
+  })
+
+  it.each<[what: string, error: () => unknown, expected: string]>([
+    [
+      'a message that is no text',
+      () => Object.assign(new Error('x'), { message: Symbol('odd') }),
+      UNREADABLE,
+    ],
+    [
+      'a getter that throws',
+      () =>
+        Object.defineProperty(new Error('x'), 'message', {
+          get: () => {
+            throw new Error('again')
+          },
+        }),
+      UNREADABLE,
+    ],
+    [
+      'a Proxy without a prototype',
+      () =>
+        new Proxy(
+          {},
+          {
+            getPrototypeOf: () => {
+              throw new Error('again')
+            },
+          },
+        ),
+      UNREADABLE,
+    ],
+  ])('does not throw for an error with %s', (_, error, expected) => {
+    warnAtIntervals({}, 'HAWSER_TEST', 'it failed', error())
+    expect(emitted.map(([text]) => text)).toEqual([`it failed: ${expected}`])
   })
 
   it('repeats a code after a minute and not before, for each owner and code by itself', () => {
