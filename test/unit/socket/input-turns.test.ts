@@ -7,8 +7,8 @@ import {
   UNMEASURED_BYTES,
   type Waiting,
 } from '../../../src/socket/input-turns.js'
-import { FEWEST_BEGINNING } from '../../../src/socket/slow-start.js'
-import { nextTurn } from '../../helpers/memory-duplex.js'
+import { FEWEST_BEGINNING, MOST_BEGINNING, WAITING_SHARE } from '../../../src/socket/slow-start.js'
+import { nextTurn, nextTurns } from '../../helpers/memory-duplex.js'
 
 const QUARTER = MAX_TURN_BYTES / 4
 
@@ -164,10 +164,93 @@ describe('of large chunks that are received in one turn of the event loop', () =
     expect(turns.noteLarge(CHUNK, begun + MAX_TURN_MS + 2, false)).toBe(false)
   })
 
+  it('asks for no turn before that many came', () => {
+    let asked = 0
+    const turns = new InputTurns(still, () => asked++)
+    for (let i = 0; i < 3; i++) turns.noteLarge(CHUNK, 0, false)
+    expect(asked).toBe(0)
+    turns.noteLarge(CHUNK, 0, false)
+    expect(asked).toBe(1)
+  })
+
   it('measures a chunk that is larger than that from the next on', () => {
     const turns = new InputTurns(still)
     expect(turns.noteLarge(UNMEASURED_BYTES * 2, 5000, false)).toBe(false)
     expect(turns.noteLarge(CHUNK, 5000 + MAX_TURN_MS, false)).toBe(true)
+  })
+})
+
+describe('of connections that open together', () => {
+  it('twice as many begin in each turn where they begin with little', async () => {
+    const turns = new InputTurns(still)
+    const done: number[] = []
+    for (const one of connections(4 * FEWEST_BEGINNING, done)) turns.begin(one, 0)
+    expect(await countsOfTurns(done)).toEqual([2, 3, 3, 3].map((times) => times * FEWEST_BEGINNING))
+  })
+
+  it('large chunks that are not their first ones count for nothing there', async () => {
+    const turns = new InputTurns(still)
+    const done: number[] = []
+    for (const one of connections(4 * FEWEST_BEGINNING, done)) turns.begin(one, 0)
+    for (let i = 0; i < FEWEST_BEGINNING; i++) turns.noteLarge(1, 0, false)
+    await nextTurn()
+    expect(done).toHaveLength(2 * FEWEST_BEGINNING)
+  })
+
+  /** In the next turn the time is over with each connection that begins. @returns what has begun after it */
+  async function slowTurn(count: number, late = MAX_TURN_MS): Promise<{ turns: InputTurns; done: number[] }> {
+    let now = 0
+    const turns = new InputTurns(() => now)
+    const done: number[] = []
+    for (const number of numbers(FEWEST_BEGINNING + count)) {
+      const takeTurn = (): void => {
+        done.push(number)
+        now += late
+      }
+      turns.begin({ takeTurn }, 0)
+    }
+    await nextTurn()
+    return { turns, done }
+  }
+
+  it('one begins where the time of the turn is over, and the share of a long queue in any case', async () => {
+    expect((await slowTurn(WAITING_SHARE)).done).toHaveLength(1)
+    expect((await slowTurn(2 * WAITING_SHARE + 1)).done).toHaveLength(3)
+    expect((await slowTurn(WAITING_SHARE, MAX_TURN_MS - 1)).done).toHaveLength(2)
+  })
+
+  it('a new one does not overtake those that wait, though there are places left', async () => {
+    const { turns } = await slowTurn(WAITING_SHARE)
+    const [another] = connections(1, []) as [Waiting]
+    expect(turns.begin(another, 0)).toBe('readLater')
+  })
+
+  it('a new one does not overtake them where there is no limit any more, and begins without a turn where none waits', async () => {
+    let now = 0
+    let asked = 0
+    const turns = new InputTurns(
+      () => now,
+      (turn) => {
+        asked++
+        setImmediate(turn)
+      },
+    )
+    // 4, 8, 16 and so on, up to the first turn without a limit, whose time is over with its first connection.
+    const limited = 2 * MOST_BEGINNING - FEWEST_BEGINNING
+    let done = 0
+    for (let i = 0; i < limited + 10; i++) {
+      const takeTurn = (): void => {
+        if (++done > limited - FEWEST_BEGINNING) now += MAX_TURN_MS
+      }
+      turns.begin({ takeTurn }, 0)
+    }
+    while (turns.count > 9) await nextTurn()
+    const [another, last] = connections(2, []) as [Waiting, Waiting]
+    expect([turns.count, turns.begin(another, 0), turns.count]).toEqual([9, 'readLater', 10])
+    while (turns.count > 0) await nextTurn()
+    await nextTurns(3)
+    const before = asked
+    expect([turns.begin(last, 0), asked - before]).toEqual(['now', 0])
   })
 })
 
