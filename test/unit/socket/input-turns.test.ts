@@ -235,8 +235,8 @@ describe('of connections that open together', () => {
         setImmediate(turn)
       },
     )
-    // 4, 8, 16 and so on, up to the first turn without a limit, whose time is over with its first connection.
-    const limited = 2 * MOST_BEGINNING - FEWEST_BEGINNING
+    // 4, 9 (the share of a long queue), 16, 32 and so on, up to the first turn without a limit, whose time is over with its first connection.
+    const limited = 2 * MOST_BEGINNING - FEWEST_BEGINNING + 1
     let done = 0
     for (let i = 0; i < limited + 10; i++) {
       const takeTurn = (): void => {
