@@ -232,4 +232,29 @@ describe('Fastify', () => {
       expect(errors).toEqual([])
     },
   )
+
+  it('with a log whose warn throws still answers, and onError hears of the log', async () => {
+    const { server, errors } = create()
+    const quiet = (): void => undefined
+    const log = {
+      level: 'info',
+      fatal: quiet,
+      error: quiet,
+      warn: () => {
+        throw new Error('of the log')
+      },
+      info: quiet,
+      debug: quiet,
+      trace: quiet,
+      silent: quiet,
+      child: () => log,
+    }
+    const app = Fastify({ loggerInstance: log })
+    cleanups.push(() => app.close())
+    app.get('/early', () => 'a page')
+    await app.register(fastifyWebSockets, { server })
+    const url = (await app.listen({ port: 0, host: '127.0.0.1' })).replace('http', 'ws')
+    expect(await refusal(`${url}/early`)).toEqual([200, 'a page'])
+    expect(errors).toEqual([new Error('of the log')])
+  })
 })
