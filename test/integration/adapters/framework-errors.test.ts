@@ -4,11 +4,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import Fastify from 'fastify'
+import { Hono } from 'hono'
 import { accept, connect, HandshakeError, reject, WebSocketServer } from '../../../src/index.js'
 import { ExpressWebSockets } from '../../../src/adapters/express.js'
 import { fastifyWebSockets } from '../../../src/adapters/fastify.js'
+import { HonoWebSockets } from '../../../src/adapters/hono.js'
 
 const express4 = jest.requireActual<typeof express>('express4')
+const { serve } = jest.requireActual<{
+  serve(options: { fetch: unknown; port: number; hostname: string }): Server
+}>('@hono/node-server')
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -256,5 +261,36 @@ describe('Fastify', () => {
     const url = (await app.listen({ port: 0, host: '127.0.0.1' })).replace('http', 'ws')
     expect(await refusal(`${url}/early`)).toEqual([200, 'a page'])
     expect(errors).toEqual([new Error('of the log')])
+  })
+})
+
+describe('Hono', () => {
+  it.each(THROWN)("hands what createEvents throws to Hono's onError, as an error: %s", async (_, thrown) => {
+    const { server, errors } = create()
+    const sockets = new HonoWebSockets(server)
+    const caught: unknown[] = []
+    const app = new Hono()
+    app.onError((error, c) => {
+      caught.push(error)
+      return c.text('by onError of Hono', 500)
+    })
+    const throws = (): never => {
+      throw thrown
+    }
+    app.get('/throws', sockets.upgradeWebSocket(throws))
+    app.get(
+      '/rejects',
+
+      sockets.upgradeWebSocket(() => Promise.reject(thrown)),
+    )
+    const http = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' })
+    const url = await listen(http)
+    sockets.attach(http)
+    for (const path of ['throws', 'rejects']) {
+      expect(await refusal(`${url}/${path}`)).toEqual([500, 'by onError of Hono'])
+    }
+    const heard = expect.objectContaining({ cause: thrown }) as unknown
+    expect(caught).toEqual([heard, heard])
+    expect(errors).toEqual([])
   })
 })
