@@ -16,6 +16,17 @@ export default {
       to: '  }\n\n  private markDecided',
     },
     {
+      row: 'an onUpgrade that returns nothing lets nobody in where a framework routes: a return may have been forgotten',
+      test: [
+        'test/integration/adapters/framework-errors.test.ts',
+        'refuses with 500 where onUpgrade returns %s, and onError hears it once',
+        'Express 5 refuses with 500 where onUpgrade returns nothing, where return was forgotten',
+      ],
+      file: 'src/adapters/framework-upgrades.ts',
+      from: 'service.onUpgrade === undefined ? ACCEPT : await service.onUpgrade(this.info)\n',
+      to: '(await service.onUpgrade?.(this.info)) ?? ACCEPT\n',
+    },
+    {
       row: 'an error of the server that no onError hears is a warning, once in a while',
       test: [UPGRADE, 'is reported to onError, or by one warning without it: %s'],
       file: 'src/socket/warnings.ts',

@@ -59,7 +59,8 @@ export class ExpressWebSockets {
   /**
    * Makes the last handler of a WebSocket route, after the middleware of the route: `app.get('/chat/:room', login,
    * sockets.route(service))`. It upgrades the request, and passes a request that is not an upgrade on by `next()`. `socket.params`
-   * are `request.params`; of a parameter that stands for several segments they are joined by slashes.
+   * are `request.params`; of a parameter that stands for several segments they are joined by slashes. What `data` and `onUpgrade`
+   * throw goes to `next`, as an error whatever it is; what `next` throws, and an `onUpgrade` that decides nothing, to `onError` of the server.
    * @throws TypeError or RangeError for a wrong service or wrong options
    */
   route<
@@ -87,6 +88,10 @@ export class ExpressWebSockets {
         .choose(route, textParams((request as { params?: unknown }).params), () => data?.(request), 101)
         .then((status) => response.writeHead(status).end())
         .catch(next)
+        .catch((error: unknown) => {
+          // Above `next` is nobody who would hear it.
+          pending.fail(error)
+        })
     }
   }
 

@@ -135,10 +135,14 @@ export const fastifyWebSockets: FastifyPluginAsync<FastifyWebSocketsOptions> = a
   upgrades.attach(app.server, {}, (request, response) => {
     response.once('finish', () => {
       if (response.statusCode >= 300 || upgrades.pendingOf(request)?.isChosen !== false) return
-      app.log.warn(
-        `an upgrade to ${String(request.url)} was answered with ${String(response.statusCode)} by a route without a WebSocket: ` +
-          'await app.register(fastifyWebSockets) before the routes are added',
-      )
+      try {
+        app.log.warn(
+          `an upgrade to ${String(request.url)} was answered with ${String(response.statusCode)} by a route without a WebSocket: ` +
+            'await app.register(fastifyWebSockets) before the routes are added',
+        )
+      } catch (error) {
+        upgrades.reportError(error, 'the log of Fastify')
+      }
     })
     app.routing(request, response)
   })

@@ -74,10 +74,19 @@ interface Choice {
 /** One upgrade, while it runs through the framework. */
 export class PendingUpgrade {
   readonly info: UpgradeInfo
+  /** Why the upgrade fails, whatever the framework answers. */
+  failure: Error | null = null
+  /** Whether nobody waits for the framework any more. */
+  isOver = false
+  /** Ends the wait for the framework. */
+  stop: (reason: Error) => void = () => undefined
+  private readonly report: (error: Error) => void
   private choice: Choice | null = null
 
-  constructor(info: UpgradeInfo) {
+  /** @param report gets an error that comes too late to decide anything */
+  constructor(info: UpgradeInfo, report: (error: Error) => void) {
     this.info = info
+    this.report = report
   }
 
   /** Whether a handler has chosen a service, or has refused. */
@@ -90,9 +99,9 @@ export class PendingUpgrade {
    * @param params of the framework's route
    * @param data gives `socket.data`, unless the service's `onUpgrade` does
    * @param acceptStatus the status with which this adapter says that it upgrades
-   * @returns the status that the framework has to answer with, without a body
-   * @throws what `onUpgrade` and `data` throw; TypeError if `onUpgrade` decides nothing; InvalidStateError if a handler has
-   *   chosen already
+   * @returns the status that the framework has to answer with, without a body: 500 if `onUpgrade` decides nothing, which
+   *   fails the upgrade
+   * @throws what `onUpgrade` and `data` throw, as {@link handedOn} gives it; InvalidStateError if a handler has chosen already
    */
   async choose(
     route: ServedRoute,
@@ -100,10 +109,37 @@ export class PendingUpgrade {
     data: () => unknown,
     acceptStatus: number,
   ): Promise<number> {
+    try {
+      return await this.decideBy(route, params, data, acceptStatus)
+    } catch (error) {
+      throw handedOn(error)
+    }
+  }
+
+  /** Fails the upgrade with 500, whatever the framework answers. The server's `onError` gets the error. */
+  fail(error: unknown): void {
+    const failure = toError(error)
+    if (this.isOver || this.failure !== null) {
+      this.report(failure)
+      return
+    }
+    this.failure = failure
+    this.stop(failure)
+  }
+
+  private async decideBy(
+    route: ServedRoute,
+    params: Params,
+    data: () => unknown,
+    acceptStatus: number,
+  ): Promise<number> {
     setParams(this.info, params)
-    const made: unknown = (await route.service.onUpgrade?.(this.info)) ?? ACCEPT
+    const { service } = route
+    // Nothing is no decision: the `return` before a reject(...) may have been forgotten.
+    const made: unknown = service.onUpgrade === undefined ? ACCEPT : await service.onUpgrade(this.info)
     if (!(made instanceof AcceptDecision) && !(made instanceof RejectDecision)) {
-      throw new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(made)}`)
+      this.fail(new TypeError(`onUpgrade must return accept(...) or reject(...), not ${showValue(made)}`))
+      return 500
     }
     const decision: AcceptDecision<unknown> | RejectDecision =
       made instanceof AcceptDecision && made.data === undefined
@@ -117,7 +153,8 @@ export class PendingUpgrade {
 
   /** @param bytes the answer of the framework, head and body */
   decide(bytes: Uint8Array): Accept<unknown> | Reject | AnswerDecision {
-    const { choice } = this
+    const { choice, failure } = this
+    if (failure !== null) throw failure
     const { status, headers } = readAnswerHead(bytes)
     if (choice?.status !== status) {
       if (status === 101) throw new TypeError('the framework answered 101, and no service was chosen')
@@ -129,6 +166,13 @@ export class PendingUpgrade {
     return new RejectDecision(decision.status, decision.body, [...further, ...(decision.headers ?? [])])
   }
 }
+
+/**
+ * What was thrown, as it may be handed on to a framework: to some, nothing and a text such as 'route' are no errors. An object
+ * stays what it is: their error handling reads its status.
+ */
+export const handedOn = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null ? error : toError(error)
 
 /** The parameters that a framework's routing found, all as text: those of a wildcard may be a list. */
 export function textParams(params: unknown): Params {
@@ -180,6 +224,11 @@ export class FrameworkUpgrades {
     return this.pending.get(request)
   }
 
+  /** Reports an error that is none of an upgrade's to the `onError` of the server. */
+  reportError(error: unknown, what: string): void {
+    this.core.reportError(toError(error), what)
+  }
+
   /**
    * Takes the upgrades of an HTTP server.
    * @param run default: through the listeners for its requests
@@ -217,13 +266,16 @@ export class FrameworkUpgrades {
     const sink = new AnswerSink()
     const response = responseInto(raw, sink)
     response.shouldKeepAlive = false
-    const pending = new PendingUpgrade(info)
+    const pending = new PendingUpgrade(info, (error) => {
+      this.reportError(error, 'the decision on an upgrade')
+    })
     this.pending.set(raw, pending)
     const abort = (): void => {
       sink.destroy()
     }
     try {
       const answered = new Promise<void>((resolve, reject) => {
+        pending.stop = reject
         response.once('finish', resolve)
         sink.once('close', () => {
           reject(signal.aborted ? (signal.reason as Error) : new Error('the framework ended the response'))
@@ -234,7 +286,10 @@ export class FrameworkUpgrades {
       signal.addEventListener('abort', abort)
       await Promise.all([answered, run(raw, response)])
       return pending.decide(sink.bytes)
+    } catch (error) {
+      throw pending.failure ?? error
     } finally {
+      pending.isOver = true
       signal.removeEventListener('abort', abort)
       this.pending.delete(raw)
       // After it the response emits 'close', as each response does.

@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { checkOptionNames, isThenable, showValue } from '../check.js'
+import { toError } from '../errors.js'
 import { showAs } from '../inspect.js'
 import type { Params } from '../server/path-matching.js'
 import type { ServedRoute } from '../server/server-core.js'
@@ -73,7 +74,7 @@ type AnyEnv = any
 export interface UpgradeWebSocket<AppEnv extends Env = AnyEnv> {
   /**
    * Makes the handler of a WebSocket route, after the middleware of the route.
-   * @param createEvents makes the handlers of one connection; an error that it throws is answered by the application
+   * @param createEvents makes the handlers of one connection; what it throws is answered by the application, to whose `onError` it is an Error
    * @param settings of the connections, as those of a service
    * @returns a handler that passes a request that is not an upgrade on by `next()`
    * @throws TypeError or RangeError for wrong arguments
@@ -157,7 +158,7 @@ export class HonoWebSockets<AppEnv extends Env = AnyEnv> {
     const route = this.#routeOf(settings)
     return async (c, next) => {
       const pending = this.#pendingOf(c)
-      if (pending !== undefined) return choose(pending, route, c, await createEvents(c))
+      if (pending !== undefined) return choose(pending, route, c, await callOf(createEvents, c))
       await next()
       return undefined
     }
@@ -195,6 +196,15 @@ function checkCreateEvents(value: unknown): (c: Context) => unknown {
   throw new TypeError(
     `createEvents must be a function that returns the handlers of one connection, not ${showValue(value)}`,
   )
+}
+
+/** @throws an Error, whatever was thrown: Hono's `onError` gets nothing else */
+async function callOf(createEvents: (c: Context) => unknown, c: Context): Promise<unknown> {
+  try {
+    return await createEvents(c)
+  } catch (error) {
+    throw toError(error)
+  }
 }
 
 type Pending = NonNullable<ReturnType<FrameworkUpgrades['pendingOf']>>

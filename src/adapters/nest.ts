@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server as HttpServer } from 'n
 import { showValue } from '../check.js'
 import { InvalidStateError } from '../errors.js'
 import { showAs } from '../inspect.js'
+import { serverCoreOf } from '../server/accepted-socket.js'
 import { isHttpServer } from '../server/listener.js'
 import type { ServerOptions } from '../server/options.js'
 import type { ServerSocket } from '../server/server-socket.js'
@@ -120,7 +121,8 @@ export interface NestApplication {
 
 /**
  * The adapter: `app.useWebSocketAdapter(new HawserAdapter(app))`. A message is the JSON text of `{ event, data }`. What a handler
- * returns, a promise and an Observable included, is sent as JSON. Clients are {@link NestSocket}s, and a gateway's
+ * returns, a promise and an Observable included, is sent as JSON; what JSON cannot hold closes the connection with 1011, and `onError`
+ * of the gateway's options hears of it. Clients are {@link NestSocket}s, and a gateway's
  * `@WebSocketServer()` is Hawser's: its groups are the rooms.
  */
 export class HawserAdapter {
@@ -265,13 +267,24 @@ export class HawserAdapter {
     const envelope = readEnvelope(message)
     if (envelope === null) return
     const bound = this.#clients.get(client)?.handlers.get(envelope.event) ?? []
+    const fail = (error: unknown): void => {
+      serverCoreOf(client.socket).applicationFailed(error)
+    }
     for (const { callback, transform } of bound) {
+      let hasFailed = false
       transform(callback(envelope.data, envelope.event)).subscribe({
         next: (response) => {
-          if (response !== undefined && response !== null) client.socket.sendJson(response)
+          if (hasFailed || response === undefined || response === null) return
+          try {
+            client.socket.sendJson(response)
+          } catch (error) {
+            // An observer that throws ends the process: rxjs throws it again, in a timer.
+            hasFailed = true
+            fail(error)
+          }
         },
-        // Nest's filters have answered what handlers throw: this is an error of what they returned.
-        error: () => void client.socket.close(1011, 'internal error'),
+        // Nest's filters have answered what handlers throw: this is an error of a filter.
+        error: fail,
       })
     }
   }

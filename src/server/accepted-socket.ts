@@ -221,7 +221,8 @@ export class AcceptedSocket extends BaseSocket<unknown> implements ServerSocket 
 }
 showAs(AcceptedSocket, 'ServerSocket', shownFields)
 
-const serverCoreOf = (socket: AcceptedSocket): ServerSocketCore => coreOf(socket) as ServerSocketCore
+/** The state behind a socket of a server. */
+export const serverCoreOf = (socket: ServerSocket): ServerSocketCore => coreOf(socket) as ServerSocketCore
 
 /** Whether a value is a socket of the server whose hub this is, open or not. */
 export function isSocketOf(hub: Hub<AcceptedSocket>, value: unknown): boolean {

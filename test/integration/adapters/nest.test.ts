@@ -3,7 +3,7 @@ import 'reflect-metadata'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Module, type INestApplication } from '@nestjs/common'
+import { Catch, Module, UseFilters, type INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import {
   SubscribeMessage,
@@ -61,11 +61,15 @@ class Chat {
   }
 }
 
+const CIRCULAR: { self?: unknown } = {}
+CIRCULAR.self = CIRCULAR
+
 function gateway(type: new () => Chat, events: readonly string[], options: object, port = 0): void {
   WebSocketGateway(port, options)(type)
   Server()(type.prototype, 'server')
   for (const name of events) {
-    const method = Object.getOwnPropertyDescriptor(Chat.prototype, name) as PropertyDescriptor
+    const from = name in Chat.prototype ? Chat.prototype : (type.prototype as object)
+    const method = Object.getOwnPropertyDescriptor(from, name) as PropertyDescriptor
     Object.defineProperty(type.prototype, name, method)
     SubscribeMessage(name)(type.prototype, name, method)
   }
@@ -162,6 +166,63 @@ describe('HawserAdapter', () => {
     await app.close()
     expect(await first.closed).toMatchObject({ code: 1001 })
     await expect(fetch(`http://127.0.0.1:${String(port)}/`)).rejects.toThrow()
+  })
+
+  it.each<[name: string, answer: () => unknown, heard: RegExp]>([
+    ['a BigInt', () => ({ event: 'a', data: 10n }), /BigInt/],
+    ['a promise of a BigInt', () => Promise.resolve({ event: 'a', data: 10n }), /BigInt/],
+    ['an Observable of BigInts', () => of({ event: 'a', data: 10n }, { event: 'a', data: 11n }), /BigInt/],
+    ['a circular object', () => CIRCULAR, /circular/],
+    ['a function', () => () => 1, /JSON/],
+    ['a symbol', () => Symbol('x'), /JSON/],
+    [
+      'an object whose toJSON throws',
+      () => ({
+        toJSON: () => {
+          throw new Error('of toJSON')
+        },
+      }),
+      /^of toJSON$/,
+    ],
+  ])(
+    'closes with 1011 where a handler answers with %s, and onError hears it once',
+    async (_, answer, heard) => {
+      class Gateway extends Chat {
+        answer(): unknown {
+          return answer()
+        }
+      }
+      const errors: Error[] = []
+      gateway(Gateway, [...EVENTS, 'answer'], { onError: (error: Error) => errors.push(error) })
+      const { host } = await start(Gateway)
+      const socket = await connect(`ws://${host}/`)
+      const other = await connect(`ws://${host}/`)
+      await other.receiveJson()
+      socket.sendJson({ event: 'answer' })
+      expect(await socket.closed).toMatchObject({ code: 1011, reason: 'internal error' })
+      // Of the same process, which rxjs would have ended in a timer.
+      expect(await ask(other, 'later', 1)).toEqual({ event: 'later', data: 2 })
+      expect(errors).toEqual([expect.objectContaining({ message: expect.stringMatching(heard) as unknown })])
+      await other.close()
+    },
+  )
+
+  it("closes with 1011 where a filter of Nest's throws, and onError hears what it threw", async () => {
+    class Gateway extends Chat {}
+    const errors: Error[] = []
+    gateway(Gateway, EVENTS, { onError: (error: Error) => errors.push(error) })
+    class Filter {
+      catch(): void {
+        throw undefined
+      }
+    }
+    Catch()(Filter)
+    UseFilters(Filter)(Gateway)
+    const { host } = await start(Gateway)
+    const socket = await connect(`ws://${host}/`)
+    socket.sendJson({ event: 'wrong' })
+    expect(await socket.closed).toMatchObject({ code: 1011 })
+    expect(errors).toEqual([expect.objectContaining({ message: 'undefined' })])
   })
 
   it('refuses what is not an application, wrong options of a gateway, and namespaces, with their names', async () => {
