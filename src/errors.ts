@@ -291,11 +291,16 @@ export class PublishError extends Error {
   }
 }
 
-/** Converts any thrown value to an Error. */
+/** By tag, so of any realm, such as a context of node:vm. */
+const isError = (value: unknown): value is Error =>
+  value instanceof Error ||
+  (Object.prototype.toString.call(value) === '[object Error]' &&
+    typeof (value as Partial<Error>).message === 'string')
+
+/** Converts any thrown value to an Error. One of another realm is one already. */
 export function toError(value: unknown): Error {
-  if (value instanceof Error) return value
   try {
-    return new Error(String(value), { cause: value })
+    return isError(value) ? value : new Error(String(value), { cause: value })
   } catch {
     return new Error('something was thrown that is no error and has no text', { cause: value })
   }
