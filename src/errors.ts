@@ -309,11 +309,16 @@ export const messageOf = (error: Error): string => textOf(error, 'message') ?? U
 /** The stack of any error, or an empty string. Never throws. */
 export const stackOf = (error: Error): string => textOf(error, 'stack') ?? ''
 
-/** Converts any thrown value to an Error. */
+/** By tag, so of any realm, such as a context of node:vm. */
+const isError = (value: unknown): value is Error =>
+  value instanceof Error ||
+  (Object.prototype.toString.call(value) === '[object Error]' &&
+    typeof (value as Partial<Error>).message === 'string')
+
+/** Converts any thrown value to an Error. One of another realm is one already. */
 export function toError(value: unknown): Error {
   try {
-    if (value instanceof Error) return value
-    return new Error(String(value), { cause: value })
+    return isError(value) ? value : new Error(String(value), { cause: value })
   } catch {
     return new Error(UNREADABLE, { cause: value })
   }

@@ -1,5 +1,6 @@
+import { refusePromise, showValue } from '../check.js'
 import { toError } from '../errors.js'
-import type { Backplane } from './backplane.js'
+import type { Backplane, BackplaneLinkStats } from './backplane.js'
 import { BACKPLANE_VERSION, type EnvelopeBody } from './envelope.js'
 
 /** A failure that no `onError` hears is a warning of the process, at most once in this time. */
@@ -18,6 +19,8 @@ export class BackplaneCalls {
   private readonly node: string
   private readonly onError: ((error: Error) => unknown) | undefined
   private warnedAt = -Infinity
+  /** `linkStats` failed when it was asked last, and that is reported: it is asked often, also by who hears of it. */
+  private isLinkUnknown = false
 
   /** @param node the id of the node, which all envelopes are from */
   constructor(backplane: Backplane, node: string, onError: ((error: Error) => unknown) | undefined) {
@@ -28,7 +31,23 @@ export class BackplaneCalls {
 
   /** Whether the backplane says that nothing is sent at present. */
   get isCutOff(): boolean {
-    return this.backplane.linkStats?.().isConnected === false
+    return this.linkStats?.isConnected === false
+  }
+
+  /** The state of the connection to the others; null: the backplane has none, or does not say. */
+  get linkStats(): BackplaneLinkStats | null {
+    try {
+      if (this.backplane.linkStats === undefined) return null
+      const link = checkLink(this.backplane.linkStats())
+      this.isLinkUnknown = false
+      return link
+    } catch (error) {
+      if (!this.isLinkUnknown) {
+        this.isLinkUnknown = true
+        this.fail(error)
+      }
+      return null
+    }
   }
 
   /**
@@ -100,4 +119,15 @@ export class BackplaneCalls {
       lost?.()
     }
   }
+}
+
+function checkLink(link: unknown): BackplaneLinkStats {
+  const rule = 'linkStats of a backplane must return an object'
+  refusePromise(link, `${rule}, not a promise: it must not be async`)
+  if (typeof link !== 'object' || link === null) throw new TypeError(`${rule}, not ${showValue(link)}`)
+  const { isConnected } = link as Partial<BackplaneLinkStats>
+  if (typeof isConnected !== 'boolean') {
+    throw new TypeError(`${rule} whose isConnected is true or false, not ${showValue(isConnected)}`)
+  }
+  return link as BackplaneLinkStats
 }

@@ -55,7 +55,10 @@ export interface Backplane {
    * is not known.
    */
   readonly reachesOtherProcesses?: boolean | undefined
-  /** The state of the connection to the others, for the statistics of the server. Must not throw. */
+  /**
+   * The state of the connection to the others, for the statistics of the server, and to know when nothing is sent. Answers at
+   * once. If it throws or answers anything else, that is reported once, until it answers again, and the state is not known.
+   */
   linkStats?(): BackplaneLinkStats
 }
 
@@ -72,7 +75,7 @@ export interface NameStore {
   /**
    * Claims a name.
    * @param mayReplace whether a claim that stands is replaced, by one that is later
-   * @returns the time of the claim; null: another one stands
+   * @returns the time of the claim; null: another one stands. Any other answer is an error, and nobody is given the name
    */
   claim(name: string, claim: StoredClaim, mayReplace: boolean, ttlMs: number): Promise<number | null>
   /** Ends this claim, if it stands. */

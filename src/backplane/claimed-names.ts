@@ -1,3 +1,4 @@
+import { showValue } from '../check.js'
 import type { NameStore } from './backplane.js'
 
 /** The names of this node that are claimed in the store of its backplane. */
@@ -21,10 +22,14 @@ export class ClaimedNames {
    * Claims a name for this node. Other claims may follow before the caller hears of this one: it says then with {@link keep} or
    * {@link release} which of them is that of a connection.
    * @returns the time of the claim; null: another claim has the name
-   * @throws rejects if the store cannot be asked
+   * @throws rejects if the store cannot be asked; with a TypeError if it answers neither
    */
   async claim(name: string, time: number, mayReplace: boolean): Promise<number | null> {
-    return this.store.claim(name, { node: this.node, time }, mayReplace, this.ttlMs)
+    const answer: unknown = await this.store.claim(name, { node: this.node, time }, mayReplace, this.ttlMs)
+    if (answer === null || Number.isFinite(answer)) return answer as number | null
+    throw new TypeError(
+      `names.claim of a backplane must answer the time of the claim, or null if another one stands, not ${showValue(answer)}`,
+    )
   }
 
   /** Whether a connection here has the name by a claim in the store. */

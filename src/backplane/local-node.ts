@@ -99,11 +99,9 @@ export class LocalNode implements Remote {
   }
 
   get stats(): BackplaneStats {
-    return {
-      nodes: this.remoteNodes.size,
-      ...this.calls.counts,
-      link: this.backplane.linkStats?.() ?? null,
-    }
+    // First: that it fails is counted.
+    const link = this.calls.linkStats
+    return { nodes: this.remoteNodes.size, ...this.calls.counts, link }
   }
 
   /**

@@ -63,8 +63,8 @@ export class BrokerLink {
   private readonly events: LinkEvents
   private isClosed = false
   private attempts = 0
-  /** Ends the session that is there or is being opened. */
-  private end: (error: Error) => void = () => undefined
+  /** Ends the session that is there or is being opened. A client may fail with anything. */
+  private end: (reason: unknown) => void = () => undefined
   private timer: NodeJS.Timeout | undefined
   /** The messages of the errors of this outage that were reported. */
   private readonly reported = new Set<string>()
@@ -96,7 +96,7 @@ export class BrokerLink {
       await Promise.all(requests)
     } catch (error) {
       // Without what it asked for, the node would be deaf to a group: the next session asks again.
-      if (session === this.session) this.end(toError(error))
+      if (session === this.session) this.end(error)
     }
   }
 
@@ -132,9 +132,9 @@ export class BrokerLink {
     let isOver = false
     const aborter = new AbortController()
     const ended = new Promise<Error>((resolve) => {
-      this.end = (error) => {
+      this.end = (reason) => {
         isOver = true
-        resolve(error)
+        resolve(toError(reason))
       }
     })
     const { end } = this
@@ -238,7 +238,7 @@ export class BrokerLink {
   }
 
   /** Ends the session when the time is up, unless the timer is cleared. */
-  private expectWithin(end: (error: Error) => void, message: string): void {
+  private expectWithin(end: (reason: unknown) => void, message: string): void {
     clearTimeout(this.timer)
     const timer = setTimeout(() => {
       // What arrived while this process was busy is read first.

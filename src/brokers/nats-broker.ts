@@ -1,7 +1,14 @@
 import { showKind } from '../check.js'
 import type { Broker } from './broker.js'
 import { NatsNames, type NatsBucket } from './nats-names.js'
-import { hasNoEcho, isNatsConnection, NO_ECHO, NatsSession, type NatsConnection } from './nats-session.js'
+import {
+  hasNoEcho,
+  isNatsConnection,
+  NO_ECHO,
+  NatsSession,
+  quietly,
+  type NatsConnection,
+} from './nats-session.js'
 import { encodeToken } from './nats-subjects.js'
 
 type OpenConnection = () => NatsConnection | Promise<NatsConnection>
@@ -73,6 +80,6 @@ async function openOwn(open: OpenConnection): Promise<NatsConnection> {
     )
   }
   if (!hasNoEcho(connection)) return connection
-  connection.close().catch(() => undefined)
+  quietly(() => connection.close())
   throw new TypeError(NO_ECHO)
 }

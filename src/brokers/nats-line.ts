@@ -104,22 +104,28 @@ export class NatsLine {
     }
   }
 
-  /** Sends a message, and waits for an answer. @throws rejects with a LostError if the connection is lost meanwhile */
+  /**
+   * Sends a message, and waits for an answer.
+   * @throws rejects with an Error, whatever the client throws; with a LostError if the connection is lost meanwhile
+   */
   request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<NatsReply> {
     return new Promise((resolve, reject) => {
       this.waiting.add(reject)
-      this.connection
-        .request(subject, payload, { timeout: Math.max(1, Math.ceil(timeoutMs)) })
-        .then(resolve, reject)
+      const send = async (): Promise<NatsReply> =>
+        this.connection.request(subject, payload, { timeout: Math.max(1, Math.ceil(timeoutMs)) })
+      send()
+        .then(resolve, (error: unknown) => {
+          reject(toError(error))
+        })
         .finally(() => {
           this.waiting.delete(reject)
         })
     })
   }
 
-  /** Settles when the client has sent what it was given, or lost it. */
-  flush(): Promise<void> {
-    return this.connection.flush()
+  /** Settles when the client has sent what it was given, or lost it. Never throws at once. */
+  async flush(): Promise<void> {
+    await this.connection.flush()
   }
 
   /** Reads no longer what happens to the connection, until it is used again. */

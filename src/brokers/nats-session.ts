@@ -67,6 +67,15 @@ const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
 
 const CLOSED = 'the connection was closed'
 
+/** Gives something of a client up, which may have been closed already: what the client says to that is of no use. */
+export function quietly(call: () => unknown): void {
+  try {
+    Promise.resolve(call()).catch(() => undefined)
+  } catch {
+    // As above.
+  }
+}
+
 /** What a server refused. */
 interface Refused {
   readonly operation?: unknown
@@ -151,17 +160,15 @@ export class NatsSession implements BrokerSession {
     if (this.isClosed) return
     this.isClosed = true
     for (const { reject } of [...this.waiting]) reject(new Error(CLOSED))
-    ;(this.statuses as { stop?: () => void }).stop?.()
+    quietly(() => (this.statuses as { stop?: () => void }).stop?.())
     if (this.isOwn) {
-      this.connection.close().catch(() => undefined)
+      quietly(() => this.connection.close())
       return
     }
     for (const subscription of this.subscriptions.values()) {
-      try {
+      quietly(() => {
         subscription.unsubscribe()
-      } catch {
-        // The connection was closed already.
-      }
+      })
     }
   }
 

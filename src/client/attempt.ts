@@ -51,7 +51,7 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
     publishAttempt(options, startedAt, null)
     return socket
   } catch (error) {
-    publishAttempt(options, startedAt, error)
+    publishAttempt(options, startedAt, toError(error))
     throw error
   } finally {
     timerWheel.cancel(deadline)
@@ -60,12 +60,12 @@ export async function attempt(options: ResolvedConnectOptions, opening?: Opening
   }
 }
 
-function publishAttempt({ target }: ResolvedConnectOptions, startedAt: number, error: unknown): void {
+function publishAttempt({ target }: ResolvedConnectOptions, startedAt: number, error: Error | null): void {
   if (!CLIENT_CHANNELS.attempt.hasSubscribers) return
   CLIENT_CHANNELS.attempt.publish({
     url: target.shown,
     durationMs: monotonicNow() - startedAt,
-    error: error === null ? null : toError(error),
+    error,
   } satisfies ClientMessages['hawser:client:attempt'])
 }
 

@@ -37,6 +37,7 @@ import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { checkAgent } from '../dial/agent.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
+import { containedLookup, containedTls } from '../dial/contained-calls.js'
 import type { NetOptions } from '../dial/net-options.js'
 import { checkProxy, type ProxyOptions } from '../dial/proxy.js'
 import { resolveClientRecovery, type ClientRecoveryOptions } from '../recovery/client-options.js'
@@ -57,7 +58,7 @@ export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
   readonly headers?: HeadersInput | (() => HeadersInput | Promise<HeadersInput>)
   /** The Origin header. Default: none. */
   readonly origin?: string
-  /** Passed to node:tls as it is. */
+  /** Passed to node:tls. `connect` rejects with what `checkServerIdentity` throws, and if it answers anything but an Error or nothing. */
   readonly tls?: TlsOptions
   /**
    * How many redirects to follow: 0 (default) to 20. Credentials stay behind when the scheme, the host or the port changes;
@@ -71,7 +72,7 @@ export interface ConnectOptions<Data = unknown, C = undefined, H = undefined>
   readonly proxy?: string | URL | ProxyOptions
   /** Makes the connection instead: an Agent of node:http, such as one of a package for proxies. */
   readonly agent?: Agent
-  /** Finds the addresses of a host: passed to node:net as it is. Default: `dns.lookup`. */
+  /** Finds the addresses of a host, for node:net. `connect` rejects with what it throws or rejects with. Default: `dns.lookup`. */
   readonly lookup?: LookupFunction
   /** The IP address of this machine to connect from. */
   readonly localAddress?: string
@@ -215,13 +216,14 @@ export function readConnectOptions(given: object): ResolvedClientOptions {
     throw new TypeError('agent and proxy must not be given both: each makes the connection')
   }
   const net = {
-    ...(lookup === undefined ? {} : { lookup }),
+    ...(lookup === undefined ? {} : { lookup: containedLookup(lookup) }),
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(family === undefined ? {} : { family }),
   }
   // All extensions, in the order in which a message passes them.
   const extensions = new Extensions([...deflate])
-  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+  const tls = containedTls(read.tls)
+  return { ...read, tls, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
 }
 
 /**

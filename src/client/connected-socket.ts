@@ -1,4 +1,4 @@
-import { ConnectionClosedError, InvalidMessageError, InvalidStateError, noteRaw, toError } from '../errors.js'
+import { ConnectionClosedError, InvalidMessageError, InvalidStateError, noteRaw } from '../errors.js'
 import type { ConnectionOptions } from '../connection/connection.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
@@ -122,7 +122,8 @@ export class ClientSocketCore<Data = unknown>
   /**
    * Begins to read, and calls `onOpen`.
    * @param within ends the wait for `onOpen`: the connection is cut, and the reason is thrown
-   * @throws what `onOpen` throws, then the connection has failed; ConnectionClosedError if the connection ended before
+   * @throws what `onOpen` throws, then the connection has failed; ConnectionClosedError if the connection ended before.
+   *   What `onOpen` throws after that is reported as what other handlers throw is
    */
   async open(head: Uint8Array, within: AbortSignal): Promise<void> {
     if (CLIENT_CHANNELS.open.hasSubscribers) {
@@ -132,11 +133,15 @@ export class ClientSocketCore<Data = unknown>
     let isWaitedFor = true
     const opened = this.dispatcher.open((error) => {
       if (isWaitedFor) failure = { error }
-      else this.handleFailure(toError(error), false)
+      else this.dispatcher.handlerFailed(error)
     })
     this.driver.start(head)
     try {
       if (opened !== undefined) await this.untilOpen(opened, within)
+    } catch (reason) {
+      // It may have failed in the very turn in which the wait ended.
+      if (failure !== null) this.dispatcher.handlerFailed((failure as { readonly error: unknown }).error)
+      throw reason
     } finally {
       isWaitedFor = false
     }

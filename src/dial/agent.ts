@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
-import type { Agent, ClientRequestArgs } from 'node:http'
+import { Agent, type ClientRequestArgs } from 'node:http'
 import { Duplex } from 'node:stream'
-import { showValue } from '../check.js'
+import { isThenable, showValue } from '../check.js'
 import { HandshakeError, toError } from '../errors.js'
 import { connectionFailed, discard, ignoreErrors, type BodySignals } from './exchange.js'
 import { reasonOf } from './named-errors.js'
@@ -13,7 +13,7 @@ type Done = (error: Error | null | undefined, stream?: unknown) => void
 interface AgentMethods {
   createConnection(options: object, done: Done): unknown
   /** How node:http calls the one above. Agents of the package agent-base connect in it. */
-  createSocket?(request: object, options: object, done: Done): void
+  readonly createSocket?: (request: object, options: object, done: Done) => unknown
 }
 
 /** Checks for an Agent, or none. */
@@ -60,6 +60,44 @@ function tellSocket(request: AgentRequest, stream: Duplex): void {
   }
 }
 
+/** Gives up what an agent made instead of a stream. @returns how an error shows it */
+function dropped(made: unknown): string {
+  if (!isThenable(made)) return showValue(made)
+  Promise.resolve(made).then(
+    (stream) => {
+      if (stream instanceof Duplex) discard(stream)
+    },
+    () => undefined,
+  )
+  return 'a promise: createConnection must return it, or give it to its callback'
+}
+
+/**
+ * An agent, as the `createSocket` of node:http is called on it, which listens to whatever its `createConnection` makes: a
+ * promise fails there, and nobody hears what it rejects with. A promise goes to `done` instead.
+ */
+const hearing = (agent: Agent, done: Done): Agent =>
+  new Proxy(agent, {
+    get(_, name): unknown {
+      const value: unknown = Reflect.get(agent, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'createConnection') return value.bind(agent)
+      return (options: unknown, created: Done): unknown => {
+        const heard: Done = (error, stream) => {
+          ;(isThenable(stream) ? done : created)(error, stream)
+        }
+        const stream: unknown = Reflect.apply(value, agent, [options, heard])
+        if (!isThenable(stream)) return stream
+        done(null, stream)
+        return undefined
+      }
+    },
+  })
+
+/** Whether an agent connects in the `createSocket` of node:http, which calls its `createConnection`. */
+const isOfNode = (createSocket: unknown): boolean =>
+  createSocket === (Agent.prototype as unknown as Readonly<Record<string, unknown>>)['createSocket']
+
 /**
  * Lets an agent make the connection. It keeps no count of it afterwards.
  * @returns the stream as the agent made it; it may still connect
@@ -89,11 +127,12 @@ export function connectByAgent(
     const done: Done = (error, stream) => {
       if (isOver) {
         if (stream instanceof Duplex && (error === undefined || error === null)) discard(stream)
+        else dropped(stream)
         return
       }
       finish(() => {
         if (error !== undefined && error !== null) {
-          reject(error instanceof HandshakeError ? error : connectionFailed(toError(error)))
+          reject(error instanceof HandshakeError ? error : connectionFailed(error))
         } else if (stream instanceof Duplex) {
           // The agent lets go of it, as it does when node:http upgrades.
           stream.emit('agentRemove')
@@ -101,7 +140,7 @@ export function connectByAgent(
           resolve(stream)
           setImmediate(tellSocket, request, stream)
         } else {
-          reject(new TypeError(`agent must make a stream, not ${showValue(stream)}`))
+          reject(new TypeError(`agent must make a stream, not ${dropped(stream)}`))
         }
       })
     }
@@ -109,8 +148,16 @@ export function connectByAgent(
     try {
       const methods = agent as unknown as AgentMethods
       const all = { ...options, protocol: request.protocol, secureEndpoint: target.secure }
-      if (typeof methods.createSocket === 'function') methods.createSocket(request, all, done)
-      else {
+      if (typeof methods.createSocket === 'function') {
+        const caller = isOfNode(methods.createSocket) ? hearing(agent, done) : agent
+        const result: unknown = Reflect.apply(methods.createSocket, caller, [request, all, done])
+        // One that is async answers by its callback all the same.
+        if (isThenable(result)) {
+          Promise.resolve(result).catch((error: unknown) => {
+            done(toError(error))
+          })
+        }
+      } else {
         const stream = methods.createConnection(all, done)
         if (stream !== undefined) done(null, stream)
       }

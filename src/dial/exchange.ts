@@ -1,6 +1,6 @@
 /** A request on a stream that may still connect, and its response: of the handshake, and of CONNECT to a proxy. */
 import type { Duplex } from 'node:stream'
-import { HandshakeError, type HandshakeErrorCode } from '../errors.js'
+import { HandshakeError, toError, type HandshakeErrorCode } from '../errors.js'
 import { readBodyStart, readResponseHead, type ResponseStart } from '../socket/handshake-io.js'
 
 /** What this file needs of a socket, and not every stream has. */
@@ -50,7 +50,8 @@ export function exchange(
   return new Promise((resolve, reject) => {
     const ready = readyEvent(duplex)
     let isConnected = false
-    const failed = (error: Error): void => {
+    // A stream may be destroyed with anything.
+    const failed = (error: unknown): void => {
       settle()
       reject(connectionFailed(error, isConnected ? LOST : ''))
     }
@@ -99,13 +100,15 @@ export function exchange(
 }
 
 /** @param what says how far it came, and ends in a colon and a space; default: nothing */
-export const connectionFailed = (error: Error, what = ''): HandshakeError =>
-  new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: what + describeError(error), cause: error })
+export function connectionFailed(reason: unknown, what = ''): HandshakeError {
+  const cause = toError(reason)
+  return new HandshakeError('HAWSER_CONNECTION_FAILED', { detail: what + describeError(cause), cause })
+}
 
 /** An error in one line. Node joins the failures of several addresses (happy eyeballs) into one without a message. */
 function describeError(error: Error): string {
   if (error instanceof AggregateError) {
-    return error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one))).join('; ')
+    return error.errors.map((one: unknown) => toError(one).message).join('; ')
   }
   const { library, reason } = error as { readonly library?: unknown; readonly reason?: unknown }
   // The message of OpenSSL has places in its sources, and a line break.

@@ -5,6 +5,7 @@ import { HandshakeError } from '../errors.js'
 import { optionalObject, readOptions, showUrl, showValue, unchecked, type Checks } from '../check.js'
 import { formatCallerHeaders } from '../handshake/caller-headers.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
+import { containedTls } from './contained-calls.js'
 import { discard, exchange, refusal, type BodySignals } from './exchange.js'
 import { reasonOf, withSubject } from './named-errors.js'
 import type { NetOptions } from './net-options.js'
@@ -85,7 +86,7 @@ function readProxy(
     hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
     port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port),
     headerLines: `${isAuthorizing ? `Proxy-Authorization: ${authorization}\r\n` : ''}${given.lines}`,
-    tls,
+    tls: containedTls(tls),
   }
 }
 

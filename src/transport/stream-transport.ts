@@ -1,5 +1,6 @@
 import { Socket as NetSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { toError } from '../errors.js'
 import { paceCollections } from '../native/collection-pace.js'
 import { queueKey, queuedBytes, type QueueKey } from './send-queue.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -38,8 +39,9 @@ function onEnd(this: DrivenDuplex): void {
 function onClose(this: DrivenDuplex): void {
   this[TRANSPORT]?.owner?.transportLost()
 }
-function onError(this: DrivenDuplex, error: Error): void {
-  this[TRANSPORT]?.owner?.transportLost(error)
+function onError(this: DrivenDuplex, error: unknown): void {
+  // A stream may be destroyed with anything.
+  this[TRANSPORT]?.owner?.transportLost(toError(error))
 }
 
 /** The part of a large write that the stream does not have yet. */
@@ -141,7 +143,8 @@ export class StreamTransport implements Transport {
   }
 
   get failure(): Error | null {
-    return this.duplex.errored
+    const { errored } = this.duplex
+    return errored === null ? null : toError(errored)
   }
 
   setOwner(owner: TransportOwner): void {

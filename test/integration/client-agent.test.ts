@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { connect as connectTcp, Socket as TcpSocket, type LookupFunction } from 'node:net'
-import type { Readable } from 'node:stream'
+import { Duplex, type Readable } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { connect, WebSocketServer, type ConnectOptions, type HandshakeError } from '../../src/index.js'
 import { isNativeOn } from '../../src/native/native-switch.js'
@@ -181,6 +181,72 @@ describe('an agent', () => {
     expect(await failure('ws://server.test/', { agent })).toBeInstanceOf(TypeError)
   })
 
+  it.each<[string, unknown]>([
+    ['an error', new Error('no way')],
+    ['no error', undefined],
+    ['null', null],
+  ])('whose createSocket is async and rejects with %s rejects the promise at once', async (_, thrown) => {
+    const agent = {
+      createConnection: () => undefined,
+      createSocket: () => Promise.reject(thrown),
+    } as unknown as Agent
+    const error = await failure('ws://server.test/', { agent })
+    const text = thrown instanceof Error ? 'no way' : String(thrown)
+    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', cause: { message: text } })
+    expect(error.message).toBe(`could not connect: ${text} (ws://server.test/)`)
+  })
+
+  it('whose createSocket is async and answers by its callback is used', async () => {
+    const port = await serve()
+    const agent = {
+      createConnection: () => undefined,
+      async createSocket(_: object, __: object, done: (error: null, stream: TcpSocket) => void) {
+        await Promise.resolve()
+        done(null, connectTcp(port, '127.0.0.1'))
+        throw new Error('too late to be of use')
+      },
+    } as unknown as Agent
+    expect(await hello('ws://server.test/', { agent })).toBe('hello 127.0.0.1')
+  })
+
+  it('whose createConnection is async is refused, and the stream that it makes is destroyed', async () => {
+    const port = await serve()
+    const message =
+      'agent must make a stream, not a promise: createConnection must return it, or give it to its callback'
+    const made = connectTcp(port, '127.0.0.1')
+    const makers = [
+      () => Promise.resolve(made),
+      () => Promise.reject(new Error('no way')),
+      (_: never, done: (error: null, stream: unknown) => void) => {
+        done(null, Promise.reject(new Error('no way')))
+      },
+    ]
+    for (const make of makers) {
+      const error = await failure('ws://server.test/', { agent: withConnection(make) })
+      expect(error).toEqual(new TypeError(message))
+    }
+    if (!made.closed) await once(made, 'close')
+    expect(made.destroyed).toBe(true)
+  })
+
+  it.each([['text'], [Symbol('text')], [5]])(
+    'whose stream fails with %p, which is no error, rejects the promise',
+    async (reason) => {
+      for (const delayMs of [0, 20]) {
+        const agent = withConnection(() => {
+          const stream = new Duplex({ read: () => undefined, write: () => undefined })
+          setTimeout(() => stream.destroy(reason as never), delayMs)
+          return stream
+        })
+        const error = await failure('ws://server.test/', { agent })
+        expect(error).toMatchObject({
+          code: 'HAWSER_CONNECTION_FAILED',
+          cause: { message: String(reason), cause: reason },
+        })
+      }
+    },
+  )
+
   it('that never answers, or too late, is left in time, and its stream is destroyed', async () => {
     const port = await serve()
     const streams: TcpSocket[] = []
@@ -219,5 +285,34 @@ describe('options of node:net', () => {
     expect(asked).toEqual(['server.test 4'])
     const error = await failure(`ws://127.0.0.1:${String(port)}/`, { localAddress: '203.0.113.1' })
     expect(error.cause).toMatchObject({ code: 'EADDRNOTAVAIL' })
+  })
+
+  it.each<[string, (done: (...answer: unknown[]) => void) => unknown, RegExp]>([
+    ['calls back with a text', (done) => [done('no name')], /^no name$/],
+    ['calls back later with a text', (done) => setTimeout(done, 5, 'no name'), /^no name$/],
+    ['calls back with nothing', (done) => setTimeout(done, 5), /./],
+    ['calls back with addresses that are none', (done) => setTimeout(done, 5, null, [null]), /./],
+    ['calls back twice', (done) => [done(new Error('no name')), done(new Error('again'))], /^no name$/],
+    ['rejects', () => Promise.reject(new Error('no name')), /^no name$/],
+    ['rejects with nothing', () => Promise.reject(), /^undefined$/],
+    [
+      'throws',
+      () => {
+        throw new Error('no name')
+      },
+      /^no name$/,
+    ],
+    [
+      'throws null',
+      () => {
+        throw null
+      },
+      /^null$/,
+    ],
+  ])('with a lookup that %s reject connect, with it as the cause', async (_, find, message) => {
+    const lookup = ((__: string, ___: object, done: () => void) => find(done)) as LookupFunction
+    const error = await failure('ws://server.test/', { lookup })
+    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', httpStatus: undefined })
+    expect((error.cause as Error).message).toMatch(message)
   })
 })

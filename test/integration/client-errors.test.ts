@@ -92,3 +92,72 @@ it('an onOpen that fails after connect has rejected causes a warning', async () 
   await new Promise((resolve) => setTimeout(resolve, 120))
   expect(await heard()).toEqual([`${UNHEARD}: late`])
 })
+
+describe('an onOpen that fails when connect has rejected', () => {
+  const rejectLater = async (): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    throw new Error('late')
+  }
+
+  it.each<[string, (ends: AbortController) => Partial<ConnectOptions<undefined>>]>([
+    ['the time was up', () => ({ handshakeTimeoutMs: 40 })],
+    [
+      'the caller aborted it',
+      (ends) => {
+        setTimeout(() => {
+          ends.abort(new Error('no more'))
+        }, 40)
+        return { signal: ends.signal }
+      },
+    ],
+  ])('is heard by onError, once: %s', async (_, limitsOf) => {
+    const { url } = await serve({})
+    const errors: string[] = []
+    const handlers: ClientHandlers = {
+      onOpen: rejectLater,
+      onError: (__, { message }) => void errors.push(message),
+    }
+    await expect(connect(url, { handlers, ...limitsOf(new AbortController()) })).rejects.toThrow(
+      /handshakeTimeoutMs|no more/,
+    )
+    await new Promise((resolve) => setTimeout(resolve, 120))
+    expect(errors).toEqual(['late'])
+    expect(await heard()).toEqual([])
+  })
+
+  it('in the turn in which the caller aborts it is heard as well', async () => {
+    const { url } = await serve({})
+    const errors: string[] = []
+    const ends = new AbortController()
+    const handlers: ClientHandlers = {
+      onOpen: () =>
+        new Promise((_resolve, reject) => {
+          setTimeout(() => {
+            reject(new Error('late'))
+            ends.abort(new Error('no more'))
+          }, 20)
+        }),
+      onError: (_, { message }) => void errors.push(message),
+    }
+    const failed = await connect(url, { handlers, signal: ends.signal }).catch((error: unknown) => error)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect([(failed as Error).message, ...errors].filter((text) => text === 'late')).toEqual(['late'])
+    expect(await heard()).toEqual([])
+  })
+
+  it('is not heard where the end of the connection is what it fails with', async () => {
+    const { url } = await serve({})
+    const errors: string[] = []
+    const handlers: ClientHandlers = {
+      onOpen: async (socket) => {
+        await socket.receive()
+      },
+      onError: (_, { message }) => void errors.push(message),
+    }
+    await expect(connect(url, { handlers, handshakeTimeoutMs: 40 })).rejects.toMatchObject({
+      code: 'HAWSER_HANDSHAKE_TIMEOUT',
+    })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect([errors, await heard()]).toEqual([[], []])
+  })
+})

@@ -455,6 +455,17 @@ describe('the channels of clients', () => {
     expect(failed).toMatchObject({ httpStatus: 404 })
   })
 
+  it.each([null, undefined, 'no'])('report an attempt as failed where headers throws %p', async (thrown) => {
+    const heard = listenToAll()
+    const { url } = await serve({})
+    const headers = (): never => {
+      throw thrown
+    }
+    await expect(connect(url, { headers })).rejects.toBe(thrown)
+    const attempts = heard.filter(({ channel }) => channel === 'hawser:client:attempt')
+    expect(attempts.map(({ message }) => message['error'])).toEqual([new Error(String(thrown))])
+  })
+
   it('report waits, returns and the end of a client that reconnects', async () => {
     const heard = listenToAll()
     const { server, url } = await serve({})

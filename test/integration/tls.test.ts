@@ -191,6 +191,40 @@ describe('the certificate of the server', () => {
     expect(asked).toEqual(['localhost', 'chosen.example'])
   })
 
+  it.each<[string, () => unknown, string]>([
+    ['returns an error', () => new Error('not that one'), 'not that one'],
+    [
+      'throws',
+      () => {
+        throw new Error('not that one')
+      },
+      'not that one',
+    ],
+    [
+      'throws nothing',
+      () => {
+        throw undefined
+      },
+      'undefined',
+    ],
+    [
+      'is async',
+      () => Promise.reject(new Error('later')),
+      'tls.checkServerIdentity must return an Error or undefined, not a promise: it must not be async',
+    ],
+    ['returns a no', () => false, 'tls.checkServerIdentity must return an Error or undefined, not false'],
+    ['returns a yes', () => true, 'tls.checkServerIdentity must return an Error or undefined, not true'],
+    ['returns a text', () => 'no', 'tls.checkServerIdentity must return an Error or undefined, not "no"'],
+  ])('with a checkServerIdentity that %s rejects connect', async (_, check, message) => {
+    const { port } = await serve(echo, { tls: SERVER_TLS })
+    const tls = { ...TRUST_SERVER, checkServerIdentity: check as never }
+    const error = await open(`wss://127.0.0.1:${port}/`, { tls }).catch((failed: unknown) => failed)
+    expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', cause: { message } })
+    await open(`wss://127.0.0.1:${port}/`, {
+      tls: { ...TRUST_SERVER, checkServerIdentity: (() => null) as never },
+    })
+  })
+
   it('comes with an ALPN of http/1.1', async () => {
     const { port } = await serve(echo, { tls: { ...SERVER_TLS, ALPNProtocols: ['http/1.1'] } })
     const socket = await open(`wss://localhost:${port}/`)

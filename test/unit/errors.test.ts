@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { runInNewContext } from 'node:vm'
 import {
   HANDSHAKE_ERRORS,
   LIMIT_ERRORS,
@@ -21,6 +22,7 @@ import {
   PublishError,
   TransportError,
   UnknownConnectionError,
+  toError,
 } from '../../src/errors.js'
 import { withUrl } from '../../src/dial/named-errors.js'
 import {
@@ -421,5 +423,21 @@ describe('HandshakeError', () => {
     })
     expect(withUrl(at, 'ws://other/').message).toBe(`${error.message} (ws://other/)`)
     expect(withUrl(new HandshakeError('HAWSER_HANDSHAKE_TIMEOUT'), 'ws://host/').httpStatus).toBe(408)
+  })
+})
+
+describe('what is thrown', () => {
+  it.each(['new Error("x")', 'new TypeError("x")', 'new (class Mine extends Error {})("x")'])(
+    'is the error that is reported, of another realm as well: %s',
+    (code) => {
+      const error: unknown = runInNewContext(code)
+      expect(toError(error)).toBe(error)
+    },
+  )
+
+  it.each([undefined, null, '', 5, Symbol('x')])('and is no error is its cause: %p', (value) => {
+    const error = toError(value)
+    expect(error).toBeInstanceOf(Error)
+    expect([error.message, error.cause]).toEqual([String(value), value])
   })
 })

@@ -451,6 +451,71 @@ describe('a backplane that fails', () => {
     else expect(errors.length).toBe(1)
   })
 
+  test.each<[string, () => unknown, RegExp]>([
+    ['throws', throwing, /^no broker$/],
+    ['answers null', () => null, /^linkStats of a backplane must return an object, not null$/],
+    ['answers nothing', () => undefined, /^linkStats of a backplane must return an object, not undefined$/],
+    ['is async', rejecting, /^linkStats of a backplane must return an object, not a promise: it must not/],
+    [
+      'does not say it',
+      () => ({ isConnected: 1 }),
+      /^linkStats .* whose isConnected is true or false, not 1$/,
+    ],
+  ])('whose linkStats %s is as one without it, and that is reported once', async (_, fail, message) => {
+    const errors: string[] = []
+    let answer = fail
+    const kinds: string[] = []
+    const hub: JoinedHub = new JoinedHub({
+      backplane: {
+        ...failing('publish', ((envelope: Envelope) => kinds.push(envelope.kind) > 0) as never),
+        linkStats: () => answer() as BackplaneLinkStats,
+      },
+      presenceTtlMs: 20,
+      // Who hears of it may look at the statistics.
+      onError: (error) => errors.push(`${error.message} ${String(hub.backplaneStats?.errors)}`),
+    })
+    hub.start()
+    // Heartbeats ask for it.
+    await until(() => kinds.length > 2)
+    expect(hub.backplaneStats).toMatchObject({ link: null, errors: 1 })
+    expect(errors).toHaveLength(1)
+    expect(errors[0]?.replace(/ 1$/, '')).toMatch(message)
+    const link = { isConnected: true }
+    answer = () => link
+    expect(hub.backplaneStats?.link).toBe(link)
+    answer = fail
+    expect(hub.backplaneStats).toMatchObject({ link: null, errors: 2 })
+    await hub.close()
+    expect([errors.length, hub.backplaneStats?.errors, kinds.at(-1)]).toEqual([2, 2, 'left'])
+  })
+
+  test.each([
+    [false, 'false'],
+    [true, 'true'],
+    [undefined, 'undefined'],
+    ['1', '"1"'],
+    [NaN, 'NaN'],
+    [Infinity, 'Infinity'],
+    [{}, 'an object'],
+  ])('whose names.claim answers %p gives the name to nobody', async (answer, shown) => {
+    const released = jest.fn()
+    const hub = join({
+      ...failing('publish', () => true),
+      names: { claim: () => Promise.resolve(answer as never), release: released, renew: () => undefined },
+    })
+    const { socket } = open(hub)
+    for (const onConflict of ['reject', 'replace'] as const) {
+      const claimed = hub.connections.claim('ann', socket, { onConflict })
+      await expect(claimed).rejects.toThrow(
+        new TypeError(
+          `names.claim of a backplane must answer the time of the claim, or null if another one stands, not ${shown}`,
+        ),
+      )
+    }
+    expect(hub.connections.size).toBe(0)
+    expect(released).not.toHaveBeenCalled()
+  })
+
   test('whose start throws makes the start of the node throw, which then stays alone', async () => {
     const hub = new JoinedHub({ backplane: failing('start', throwing) })
     expect(() => {

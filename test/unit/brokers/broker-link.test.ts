@@ -85,3 +85,61 @@ it.each([0, 1, 3, 5])('a broker that gives %p answers and no further one is give
   expect(state()).toEqual({ connected: 0, closed: answers === 0 ? 0 : 1 })
   link.close()
 })
+
+describe('a client of a broker that fails with what is no error', () => {
+  /** Calls of a session, each of which may fail, with a broker that answers at once. */
+  type Failing = 'open' | 'subscribe' | 'publish' | 'unsubscribe'
+
+  function failing(name: Failing, reason: unknown) {
+    const errors: Error[] = []
+    const calls: string[] = []
+    const called = (call: Failing): Promise<void> => {
+      calls.push(call)
+      return call === name ? Promise.reject(reason) : Promise.resolve()
+    }
+    const broker: Broker = {
+      name: 'test',
+      hasNames: false,
+      nameOf: (prefix, kind, of) => `${prefix} ${kind} ${of}`,
+      open: async ({ message }) => {
+        await called('open')
+        return {
+          maxMessageBytes: 1024,
+          publish: async (_, probe) => {
+            await called('publish')
+            message(probe)
+          },
+          subscribe: () => {
+            // Another channel is no longer wanted meanwhile.
+            link.channels.delete('other')
+            return called('subscribe')
+          },
+          unsubscribe: () => called('unsubscribe'),
+          close: () => undefined,
+        }
+      },
+    }
+    const link: BrokerLink = new BrokerLink(
+      { broker, node: 'node', ownChannel: 'own', stallTimeoutMs: STALL_TIMEOUT_MS },
+      { message: () => undefined, connected: () => undefined, failed: (error) => errors.push(error) },
+    )
+    link.channels.add('other')
+    link.start()
+    return { link, errors, calls }
+  }
+
+  it.each(
+    (['open', 'subscribe', 'publish', 'unsubscribe'] as const).flatMap((name) =>
+      [undefined, null, '', Symbol('lost')].map((reason) => [name, reason] as const),
+    ),
+  )('in %s, with %p, is reported once, and is connected again', async (name, reason) => {
+    const { link, errors, calls } = failing(name, reason)
+    await jest.advanceTimersByTimeAsync(100)
+    expect(errors.map(({ message }) => message)).toEqual([
+      `the backplane has no connection to test: ${String(reason)}`,
+    ])
+    expect(errors[0]).toMatchObject({ cause: { cause: reason } })
+    expect(calls.filter((call) => call === 'open').length).toBeGreaterThan(1)
+    link.close()
+  })
+})

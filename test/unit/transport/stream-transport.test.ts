@@ -53,3 +53,22 @@ describe('a large write to a stream', () => {
     transport.destroy()
   })
 })
+
+describe('a stream that fails with what is no error', () => {
+  it.each([['text'], [Symbol('text')], [5]])('tells its owner an Error: %p', async (reason) => {
+    const lost: (Error | undefined)[] = []
+    const stream = new Steps()
+    const transport = new StreamTransport(stream)
+    transport.setOwner({
+      receive: () => undefined,
+      receiveEnd: () => undefined,
+      transportLost: (error) => lost.push(error),
+      unblock: () => undefined,
+    })
+    expect(transport.failure).toBe(null)
+    stream.destroy(reason as never)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(lost).toEqual([new Error(String(reason)), undefined])
+    expect(transport.failure).toMatchObject({ message: String(reason), cause: reason })
+  })
+})
