@@ -35,6 +35,17 @@ describe('a copy', () => {
     expect(neighbours).toBeGreaterThan(390)
   })
 
+  test('that is long takes no room between short ones', () => {
+    let neighbours = 0
+    for (let i = 0; i < 100; i++) {
+      const first = copyOwn(source, 0, 8)
+      copyOwn(source, 0, 1025)
+      const second = copyOwn(source, 0, 8)
+      if (second.buffer === first.buffer && second.byteOffset === first.byteOffset + 8) neighbours++
+    }
+    expect(neighbours).toBeGreaterThan(90)
+  })
+
   test('that is short begins where a view of eight bytes for each element may begin', () => {
     for (let i = 0; i < 50; i++) {
       const { buffer, byteOffset } = copyOwn(source, 0, 8 + (i % 3))
