@@ -1,6 +1,6 @@
 /** Hawser in NestJS: a WebSocketAdapter for gateways. Of Nest it imports nothing. */
 import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
-import { showValue } from '../check.js'
+import { contain, showValue } from '../check.js'
 import { InvalidStateError } from '../errors.js'
 import { showAs } from '../inspect.js'
 import { serverCoreOf } from '../server/accepted-socket.js'
@@ -78,12 +78,14 @@ export interface NestObserver {
   next(value: unknown): void
   /** The error that ends them. */
   error(error: unknown): void
+  /** There are no more. */
+  complete(): void
 }
 
 /** What Nest makes of the value of a handler: an Observable of rxjs. */
 export interface NestResponses {
-  /** Begins. */
-  subscribe(observer: NestObserver): unknown
+  /** Begins, until they end or `unsubscribe` is called. */
+  subscribe(observer: NestObserver): { unsubscribe(): void }
 }
 
 /** The options of a gateway: `@WebSocketGateway(port, options)`. */
@@ -106,6 +108,8 @@ interface BoundClient {
     { readonly callback: NestMessageHandler['callback']; transform: Transform }[]
   >
   readonly disconnect: ((client: NestSocket) => unknown)[]
+  /** What its handlers answer with and has not ended. */
+  readonly answers: Set<{ unsubscribe(): void }>
 }
 
 /** Nest's callback: it gives both to `handleConnection` of the gateway. */
@@ -178,7 +182,7 @@ export class HawserAdapter {
         socket.data = undefined
         const client = new NestSocket(socket)
         clients.set(socket, client)
-        this.#clients.set(client, { handlers: new Map(), disconnect: [] })
+        this.#clients.set(client, { handlers: new Map(), disconnect: [], answers: new Set() })
         connect.forEach((callback) => callback(client, request))
       },
       onMessage: (socket, message) => {
@@ -188,7 +192,18 @@ export class HawserAdapter {
       onClose: (socket) => {
         const client = clients.get(socket)
         if (client === undefined) return
-        this.#clients.get(client)?.disconnect.forEach((callback) => callback(client))
+        const bound = this.#clients.get(client)
+        for (const answer of bound?.answers ?? []) {
+          contain(
+            () => {
+              answer.unsubscribe()
+            },
+            (error) => {
+              serverCoreOf(socket).applicationFailed(error)
+            },
+          )
+        }
+        bound?.disconnect.forEach((callback) => callback(client))
       },
     })
     const http = port === 0 ? null : this.#portOf(port)
@@ -266,28 +281,46 @@ export class HawserAdapter {
   #dispatch(client: NestSocket, message: string | Buffer): void {
     const envelope = readEnvelope(message)
     if (envelope === null) return
-    const bound = this.#clients.get(client)?.handlers.get(envelope.event) ?? []
-    const fail = (error: unknown): void => {
-      serverCoreOf(client.socket).applicationFailed(error)
-    }
-    for (const { callback, transform } of bound) {
-      let hasFailed = false
-      transform(callback(envelope.data, envelope.event)).subscribe({
-        next: (response) => {
-          if (hasFailed || response === undefined || response === null) return
-          try {
-            client.socket.sendJson(response)
-          } catch (error) {
-            // An observer that throws ends the process: rxjs throws it again, in a timer.
-            hasFailed = true
-            fail(error)
-          }
-        },
-        // Nest's filters have answered what handlers throw: this is an error of a filter.
-        error: fail,
-      })
+    const { handlers, answers } = this.#clients.get(client) as BoundClient
+    for (const { callback, transform } of handlers.get(envelope.event) ?? []) {
+      answer(client, transform(callback(envelope.data, envelope.event)), answers)
     }
   }
+}
+
+/** Sends what a handler answers with. @param answers has it until it ends */
+function answer(client: NestSocket, responses: NestResponses, answers: BoundClient['answers']): void {
+  let hasFailed = false
+  let isOver = false
+  let running: { unsubscribe(): void } | null = null
+  const end = (): void => {
+    isOver = true
+    if (running !== null) answers.delete(running)
+  }
+  const fail = (error: unknown): void => {
+    serverCoreOf(client.socket).applicationFailed(error)
+  }
+  const subscription = responses.subscribe({
+    next: (response) => {
+      if (hasFailed || response === undefined || response === null) return
+      try {
+        client.socket.sendJson(response)
+      } catch (error) {
+        // An observer that throws ends the process: rxjs throws it again, in a timer.
+        hasFailed = true
+        fail(error)
+      }
+    },
+    error: (error) => {
+      end()
+      // Nest's filters have answered what handlers throw: this is an error of a filter.
+      fail(error)
+    },
+    complete: end,
+  })
+  if (isOver as boolean) return
+  running = subscription
+  answers.add(subscription)
 }
 
 /** @returns null for what is not the JSON of an object with an event */

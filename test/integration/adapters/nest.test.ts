@@ -11,7 +11,7 @@ import {
   WebSocketServer as Server,
   WsException,
 } from '@nestjs/websockets'
-import { of } from 'rxjs'
+import { Observable, of } from 'rxjs'
 import { connect, HandshakeError, type ClientSocket, type WebSocketServer } from '../../../src/index.js'
 import { HawserAdapter, type NestSocket } from '../../../src/adapters/nest.js'
 
@@ -206,6 +206,34 @@ describe('HawserAdapter', () => {
       await other.close()
     },
   )
+
+  it('ends what a handler answers with when the connection is over, also where the end throws', async () => {
+    const ended: string[] = []
+    const errors: Error[] = []
+    class Gateway extends Chat {
+      forever(_client: unknown, name: string): unknown {
+        return new Observable((observer) => {
+          observer.next({ event: 'begun', data: name })
+          return () => {
+            ended.push(name)
+            if (name === 'first') throw new Error('of the end')
+          }
+        })
+      }
+    }
+    gateway(Gateway, [...EVENTS, 'forever'], { onError: (error: Error) => errors.push(error) })
+    const { host } = await start(Gateway)
+    const socket = await connect(`ws://${host}/`)
+    await socket.receiveJson()
+    for (const data of ['first', 'second']) {
+      expect(await ask(socket, 'forever', data)).toEqual({ event: 'begun', data })
+    }
+    expect(ended).toEqual([])
+    socket.terminate()
+    while (ended.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    expect(ended).toEqual(['first', 'second'])
+    expect(errors).toHaveLength(1)
+  })
 
   it("closes with 1011 where a filter of Nest's throws, and onError hears what it threw", async () => {
     class Gateway extends Chat {}
