@@ -85,7 +85,10 @@ export interface NestObserver {
 /** What Nest makes of the value of a handler: an Observable of rxjs. */
 export interface NestResponses {
   /** Begins, until they end or `unsubscribe` is called. */
-  subscribe(observer: NestObserver): { unsubscribe(): void }
+  subscribe(observer: NestObserver): {
+    /** Ends them early. */
+    unsubscribe(): void
+  }
 }
 
 /** The options of a gateway: `@WebSocketGateway(port, options)`. */
