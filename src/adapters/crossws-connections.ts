@@ -12,6 +12,7 @@ import { accept, reject, type Accept, type Reject, type ServerService } from '..
 import type { ServerSocket } from '../server/server-socket.js'
 import type { UpgradeInfo } from '../server/upgrade-info.js'
 import { coreOfServer, type WebSocketServer } from '../server/websocket-server.js'
+import { isResponse, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
 import { ConnectionHooks } from './crossws-hooks.js'
 import {
   groupName,
@@ -34,7 +35,6 @@ import type {
   CrosswsSync,
   CrosswsSyncDriver,
   CrosswsSyncMessage,
-  CrosswsUpgrade,
 } from './crossws-types.js'
 import { isForDecision } from './framework-upgrades.js'
 
@@ -249,13 +249,13 @@ export class Connections implements PeerHost {
     const upgrade = this.#upgrades.get(info.raw as IncomingMessage) as NodeUpgrade
     const request = this.#requests.get(upgrade.request) ?? webRequestOf(upgrade)
     if (request === null) return reject(400)
-    const { hooks: shared, resolve, getNamespace } = this.#init
+    const { hooks: shared, resolve } = this.#init
     const hooks = new ConnectionHooks(shared)
     const made = await hooks.upgrade(request, resolve)
-    if (made instanceof Response) return answerOf(made)
-    const { namespace, context, headers, protocol, handled } = (made ?? {}) as CrosswsUpgrade
-    if (handled === true) return new LeftDecision()
-    const pairs = [...new Headers(headers)]
+    if (isResponse(made)) return answerOf(made)
+    if (made?.handled === true) return new LeftDecision()
+    const { namespace, context, headers, protocol } = made ?? ({} as Partial<UpgradeAnswer>)
+    const pairs = [...(headers ?? [])]
     const chosen =
       protocol ??
       pairs.find(([name]) => name === PROTOCOL_FIELD)?.[1] ??
@@ -263,7 +263,7 @@ export class Connections implements PeerHost {
     return accept({
       data: {
         request,
-        namespace: namespace ?? getNamespace?.(request) ?? new URL(request.url).pathname,
+        namespace: namespace ?? this.#namespaceOf(request),
         context: Object.assign(request.context ?? {}, context),
         hooks,
       },
@@ -272,10 +272,14 @@ export class Connections implements PeerHost {
     })
   }
 
+  #namespaceOf(request: Request): string {
+    const { getNamespace } = this.#init
+    return getNamespace === undefined ? new URL(request.url).pathname : readNamespace(getNamespace(request))
+  }
+
   async #chooseProtocol(offered: readonly string[], request: Request): Promise<string | undefined> {
     const { handleProtocols } = this.#init
     if (handleProtocols === undefined || offered.length === 0) return undefined
-    const chosen = await handleProtocols(new Set(offered), request)
-    return typeof chosen === 'string' && chosen !== '' ? chosen : undefined
+    return readProtocol(await handleProtocols(new Set(offered), request))
   }
 }

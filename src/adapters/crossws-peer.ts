@@ -3,6 +3,7 @@ import { showAs } from '../inspect.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { ServerSocket } from '../server/server-socket.js'
 import { ownBytes } from '../whatwg/own-bytes.js'
+import { isPlain } from './crossws-answers.js'
 import type { ConnectionHooks } from './crossws-hooks.js'
 import type {
   CrosswsDrainOptions,
@@ -64,12 +65,6 @@ export function payloadOf(value: unknown): MessageData {
   if (Array.isArray(value)) return Uint8Array.from(value as number[])
   // What is neither is refused by `send`, with an error that says what is legal.
   return isPlain(value) ? JSON.stringify(value) : (value as Uint8Array)
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  const isOfNoClass = prototype === null || Object.getPrototypeOf(prototype) === null
-  return isOfNoClass && !(Symbol.iterator in value) && !(Symbol.toStringTag in value)
 }
 
 /** As `payloadOf`, for a driver, which takes text and Uint8Arrays. */

@@ -56,9 +56,15 @@ export interface CrosswsAdapterOptions {
   readonly hooks?: CrosswsHooks | undefined
   /** Finds further hooks for each request; those of `hooks` are called before them. */
   readonly resolve?: CrosswsResolve | undefined
-  /** Gives the namespace of a request. Default: the path of its URL. */
+  /**
+   * Gives the namespace of a request: a string that is not empty. For anything else, a promise included, the upgrade gets 500, and
+   * `onError` of the server a TypeError. Default: the path of its URL.
+   */
   readonly getNamespace?: ((request: Request) => string) | undefined
-  /** Chooses a subprotocol of those offered, where the hook `upgrade` does not. May be async. */
+  /**
+   * Chooses a subprotocol of those offered, where the hook `upgrade` does not; false, undefined, null and an empty text choose none.
+   * For anything else the upgrade gets 500. May be async.
+   */
   readonly handleProtocols?: ((protocols: Set<string>, request: Request) => unknown) | undefined
   /** Carries what is published to other instances: not for a server with a `backplane`, which does that itself. */
   readonly sync?: CrosswsSync | undefined
