@@ -15,7 +15,7 @@ import {
   type Check,
   type Checks,
 } from '../check.js'
-import type { CrosswsUpgrade } from './crossws-types.js'
+import type { CrosswsSyncDriver, CrosswsUpgrade } from './crossws-types.js'
 
 /** Whether a value is a Response of the standard, of any realm or package: by its tag, as undici and node-fetch have it. */
 export const isResponse = (value: unknown): value is Response =>
@@ -70,6 +70,15 @@ export function readProtocol(value: unknown): string | undefined {
   throw new TypeError(
     `handleProtocols must return one of the subprotocols offered, or false or undefined, not ${showValue(value)}`,
   )
+}
+
+/** The driver that `sync` made. @throws TypeError */
+export function readDriver(value: unknown): CrosswsSyncDriver {
+  const instead = 'its subscribe may be async'
+  refusePromise(value, `sync must return a driver, not a promise: it must not be async, ${instead}`)
+  const { subscribe, publish } = (value ?? {}) as Partial<CrosswsSyncDriver>
+  if (typeof subscribe === 'function' && typeof publish === 'function') return value as CrosswsSyncDriver
+  throw new TypeError(`sync must return a driver, with subscribe and publish, not ${showValue(value)}`)
 }
 
 function optionalContext(name: string, value: unknown): Record<string, unknown> | undefined {

@@ -1,7 +1,7 @@
 /** The connections of one adapter of crossws, on a server of Hawser's. */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { showValue } from '../check.js'
+import { isThenable, showValue } from '../check.js'
 import { InvalidStateError, toError } from '../errors.js'
 import type { Group } from '../hub/group.js'
 import { showAs } from '../inspect.js'
@@ -12,7 +12,7 @@ import { accept, reject, type Accept, type Reject, type ServerService } from '..
 import type { ServerSocket } from '../server/server-socket.js'
 import type { UpgradeInfo } from '../server/upgrade-info.js'
 import { coreOfServer, type WebSocketServer } from '../server/websocket-server.js'
-import { isResponse, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
+import { isResponse, readDriver, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
 import { ConnectionHooks } from './crossws-hooks.js'
 import {
   groupName,
@@ -51,7 +51,7 @@ export interface ConnectionsInit {
   readonly getNamespace: ((request: Request) => string) | undefined
   readonly handleProtocols: ((protocols: Set<string>, request: Request) => unknown) | undefined
   readonly sync: CrosswsSync | undefined
-  readonly onError: ((error: unknown, failure: CrosswsSyncFailure) => void) | undefined
+  readonly onError: ((error: unknown, failure: CrosswsSyncFailure) => unknown) | undefined
   readonly isOwn: boolean
 }
 
@@ -78,7 +78,7 @@ export class Connections implements PeerHost {
   readonly #requests = new WeakMap<IncomingMessage, CrosswsRequest>()
   readonly #stopper = new AbortController()
 
-  /** @throws TypeError for `sync` beside a backplane */
+  /** @throws TypeError for `sync` beside a backplane, and for one that makes no driver; what `sync` throws */
   constructor(server: WebSocketServer, init: ConnectionsInit) {
     this.server = server
     this.#init = init
@@ -161,11 +161,22 @@ export class Connections implements PeerHost {
 
   /** Starts the driver, and reports what of it fails. */
   #startSync(sync: CrosswsSync): CrosswsSyncDriver {
-    const driver = sync({ id: crypto.randomUUID() })
+    const driver = readDriver(sync({ id: crypto.randomUUID() }))
     const report = (stage: CrosswsSyncFailure['stage'], error: unknown): void => {
       const { onError } = this.#init
-      if (onError === undefined) this.#reportToServer(error, `the sync of crossws (${stage})`)
-      else onError(error, { stage })
+      const toServer = (thrown: unknown): void => {
+        this.#reportToServer(thrown, `the sync of crossws (${stage})`)
+      }
+      if (onError === undefined) {
+        toServer(error)
+        return
+      }
+      try {
+        const result = onError(error, { stage })
+        if (isThenable(result)) Promise.resolve(result).catch(toServer)
+      } catch (thrown) {
+        toServer(thrown)
+      }
     }
     const attempt = async (stage: CrosswsSyncFailure['stage'], act: () => unknown): Promise<void> => {
       try {
@@ -174,8 +185,9 @@ export class Connections implements PeerHost {
         report(stage, error)
       }
     }
-    const deliver = ({ namespace, topic, data }: CrosswsSyncMessage): void => {
+    const deliver = (message: CrosswsSyncMessage): void => {
       try {
+        const { namespace, topic, data } = message
         this.#deliver(topic, data, { namespace })
       } catch (error) {
         report('delivery', error)

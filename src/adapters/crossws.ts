@@ -66,9 +66,12 @@ export interface CrosswsAdapterOptions {
    * For anything else the upgrade gets 500. May be async.
    */
   readonly handleProtocols?: ((protocols: Set<string>, request: Request) => unknown) | undefined
-  /** Carries what is published to other instances: not for a server with a `backplane`, which does that itself. */
+  /**
+   * Carries what is published to other instances: not for a server with a `backplane`, which does that itself. It must not be async:
+   * `subscribe` of its driver may be.
+   */
   readonly sync?: CrosswsSync | undefined
-  /** Gets the errors of `sync`. Default: the `onError` of the server. */
+  /** Gets the errors of `sync`. Default: the `onError` of the server, which also gets what this one throws or rejects with. */
   readonly onError?: ((error: unknown, failure: CrosswsSyncFailure) => void) | undefined
   /** The heartbeat, in seconds: the interval of pings, and the time for their answer. 0: none. Default: as the server has it, 30 s. */
   readonly idleTimeout?: number | undefined
@@ -127,7 +130,7 @@ export interface CrosswsAdapter {
 /**
  * Makes an adapter with the hooks, peers and topics of crossws. A topic is a group of Hawser's: one that is published is encoded
  * once and compressed once. The hook `drain` is Hawser's `onDrain`.
- * @throws TypeError or RangeError for wrong options
+ * @throws TypeError or RangeError for wrong options, TypeError for a `sync` that makes no driver; what `sync` throws
  */
 export function crosswsAdapter(options: CrosswsAdapterOptions = {}): CrosswsAdapter {
   const read = readOptions('CrosswsAdapterOptions', options, CHECKS)

@@ -325,3 +325,44 @@ describe('handleProtocols', () => {
     expect([statusOf(socket), socket.protocol, errors]).toEqual([101, '', []])
   })
 })
+
+describe('sync', () => {
+  const rule = 'sync must return a driver, with subscribe and publish, not'
+  it.each([
+    [
+      'a promise',
+      () => rejecting('of the driver'),
+      'sync must return a driver, not a promise: it must not be async, its subscribe may be async',
+    ],
+    ['nothing', () => undefined, `${rule} undefined`],
+    ['a number', () => 1, `${rule} 1`],
+    ['no driver', () => ({ subscribe: () => undefined }), `${rule} an object`],
+    ['what it throws', () => throwing('of sync'), 'of sync'],
+  ])('that makes %s makes no adapter', (_name, sync, message) => {
+    expect(() => crosswsAdapter({ sync: sync as never })).toThrow(message)
+  })
+
+  it.each([
+    ['throws', () => throwing('of onError')],
+    ['rejects', () => rejecting('of onError')],
+  ])('has an onError that %s, which the server hears once', async (_name, fail) => {
+    const stages: string[] = []
+    const { made, errors } = await serve({
+      onError: (_error: unknown, { stage }: { stage: string }) => {
+        stages.push(stage)
+        return fail()
+      },
+      sync: () => ({
+        subscribe: (deliver: (message: unknown) => void) => {
+          deliver(undefined)
+          return rejecting('of subscribe')
+        },
+        publish: () => throwing('of publish'),
+      }),
+    })
+    made.publish('topic', 'data')
+    await turns()
+    expect(stages.sort()).toEqual(['delivery', 'publish', 'subscribe'])
+    expect(errors).toEqual(['of onError', 'of onError', 'of onError'])
+  })
+})
