@@ -12,8 +12,9 @@ import { accept, reject, type Accept, type Reject, type ServerService } from '..
 import type { ServerSocket } from '../server/server-socket.js'
 import type { UpgradeInfo } from '../server/upgrade-info.js'
 import { coreOfServer, type WebSocketServer } from '../server/websocket-server.js'
+import { isOfTheEnd } from '../service/handler-errors.js'
 import { isResponse, readDriver, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
-import { ConnectionHooks } from './crossws-hooks.js'
+import { ConnectionHooks, type FurtherFailure } from './crossws-hooks.js'
 import {
   groupName,
   groupNameOfAll,
@@ -54,6 +55,9 @@ export interface ConnectionsInit {
   readonly onError: ((error: unknown, failure: CrosswsSyncFailure) => unknown) | undefined
   readonly isOwn: boolean
 }
+
+/** What failed, for the server and its observers. */
+const OF_CONNECTION = 'a connection of crossws'
 
 /** What a hook `upgrade` may say of the subprotocol by a header, as it is done without `protocol`. */
 const PROTOCOL_FIELD = 'sec-websocket-protocol'
@@ -147,6 +151,29 @@ export class Connections implements PeerHost {
     void this.sync?.publish(message)
   }
 
+  failed(peer: HawserPeer, error: unknown): void {
+    const report = (thrown: unknown): void => {
+      this.#reportToServer(thrown, OF_CONNECTION)
+    }
+    const hooks = hooksOf(peer)
+    if (!hooks.has('error')) {
+      report(error)
+      return
+    }
+    try {
+      hooks.call('error', peer, wsErrorOf(toError(error)))?.catch(report)
+    } catch (thrown) {
+      report(thrown)
+    }
+  }
+
+  readonly #failedFurther: FurtherFailure<HawserPeer> = (name, peer, error) => {
+    // The first failure ended the connection, and with it what this hook waited for.
+    if (isOfTheEnd(peer.raw, toError(error))) return
+    if (name === 'error') this.#reportToServer(error, OF_CONNECTION)
+    else this.failed(peer, error)
+  }
+
   #all(): HawserPeer[] {
     return [...this.peers.values()].flatMap((peers) => [...peers])
   }
@@ -228,7 +255,7 @@ export class Connections implements PeerHost {
         const hooks = hooksOf(peer)
         if (hooks.has('error')) return hooks.call('error', peer, wsErrorOf(error))
         // Observers have heard of it as an error of the connection.
-        coreOfServer(this.server).options.onError(toError(error), 'a connection of crossws')
+        coreOfServer(this.server).options.onError(toError(error), OF_CONNECTION)
         return undefined
       },
       onClose: (socket, { code, reason }) => {
@@ -262,7 +289,7 @@ export class Connections implements PeerHost {
     const request = this.#requests.get(upgrade.request) ?? webRequestOf(upgrade)
     if (request === null) return reject(400)
     const { hooks: shared, resolve } = this.#init
-    const hooks = new ConnectionHooks(shared)
+    const hooks = new ConnectionHooks(shared, this.#failedFurther)
     const made = await hooks.upgrade(request, resolve)
     if (isResponse(made)) return answerOf(made)
     if (made?.handled === true) return new LeftDecision()

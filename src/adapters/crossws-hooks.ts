@@ -8,10 +8,10 @@ import {
   showOfClass,
   type UpgradeAnswer,
 } from './crossws-answers.js'
-import type { CrosswsHooks, CrosswsRequest, CrosswsResolve } from './crossws-types.js'
+import type { CrosswsHooks, CrosswsPeer, CrosswsRequest, CrosswsResolve } from './crossws-types.js'
 
 /** A function of any hook. */
-type Hook = (first: unknown, second?: unknown) => unknown
+type Hook = (peer: CrosswsPeer, second?: unknown) => unknown
 
 const HOOKS: Readonly<Record<keyof CrosswsHooks, true>> = {
   upgrade: true,
@@ -129,13 +129,18 @@ function withHeaders(hooks: CrosswsHooks, headers: Headers): CrosswsHooks {
   }
 }
 
+/** Hears of a hook that failed where its caller hears of the other one of its name. */
+export type FurtherFailure<Peer> = (name: keyof CrosswsHooks, peer: Peer, error: unknown) => void
+
 /** The hooks of one connection. */
-export class ConnectionHooks {
+export class ConnectionHooks<Peer extends CrosswsPeer> {
   private readonly shared: CrosswsHooks
+  private readonly onFurther: FurtherFailure<Peer>
   private own: CrosswsHooks = {}
 
-  constructor(shared: CrosswsHooks) {
+  constructor(shared: CrosswsHooks, onFurther: FurtherFailure<Peer>) {
     this.shared = shared
+    this.onFurther = onFurther
   }
 
   /** Whether there is such a hook. */
@@ -163,12 +168,38 @@ export class ConnectionHooks {
     }
   }
 
-  /** Calls both hooks of a name. @returns a promise of nothing where one of them returns a promise, else nothing */
-  call(name: keyof CrosswsHooks, first: unknown, second?: unknown): Promise<void> | undefined {
-    const shared = (this.shared[name] as Hook | undefined)?.(first, second)
-    const own = (this.own[name] as Hook | undefined)?.(first, second)
-    return isThenable(shared) || isThenable(own)
-      ? Promise.all([shared, own]).then(() => undefined)
-      : undefined
+  /**
+   * Calls both hooks of a name.
+   * @returns a promise of nothing where one of them returns a promise, else nothing
+   * @throws what a hook throws, and the promise rejects likewise; where both fail it is the first
+   */
+  call(
+    name: Exclude<keyof CrosswsHooks, 'upgrade'>,
+    peer: Peer,
+    second?: unknown,
+  ): Promise<void> | undefined {
+    let hasFailed = false
+    const failed = (error: unknown): void => {
+      if (hasFailed) {
+        this.onFurther(name, peer, error)
+        return
+      }
+      hasFailed = true
+      throw error
+    }
+    const call = (hooks: CrosswsHooks): Promise<void> | undefined => {
+      const result = (hooks[name] as Hook | undefined)?.(peer, second)
+      return isThenable(result) ? Promise.resolve(result).then(() => undefined, failed) : undefined
+    }
+    const shared = call(this.shared)
+    let own
+    try {
+      own = call(this.own)
+    } catch (error) {
+      hasFailed = true
+      throw error
+    }
+    if (shared === undefined || own === undefined) return shared ?? own
+    return Promise.all([shared, own]).then(() => undefined)
   }
 }

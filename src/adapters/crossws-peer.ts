@@ -33,6 +33,8 @@ export const wsErrorOf = (cause: unknown): WSError =>
 export interface PeerHost {
   /** Sends to the other instances, where there is a driver. */
   relay(message: CrosswsSyncMessage): void
+  /** Tells the hook `error` of what no caller hears of. */
+  failed(peer: HawserPeer, error: unknown): void
   /** Whether the connections of other processes get what is sent to groups. */
   readonly isJoined: boolean
 }
@@ -42,11 +44,11 @@ export interface Arrival {
   readonly request: Request
   readonly namespace: string
   readonly context: Record<string, unknown>
-  readonly hooks: ConnectionHooks
+  readonly hooks: ConnectionHooks<HawserPeer>
 }
 
 /** The hooks of a connection, which the application does not get. */
-export let hooksOf: (peer: HawserPeer) => ConnectionHooks
+export let hooksOf: (peer: HawserPeer) => ConnectionHooks<HawserPeer>
 
 /** The group of a topic. The length keeps a namespace apart from the topic after it. */
 export const groupName = (namespace: string, topic: string): string =>
@@ -130,7 +132,7 @@ export class HawserPeer implements CrosswsPeer {
   readonly context: Record<string, unknown>
   readonly peers: Set<HawserPeer>
   readonly #host: PeerHost
-  readonly #hooks: ConnectionHooks
+  readonly #hooks: ConnectionHooks<HawserPeer>
   #topics: Set<string> | null = null
   #websocket: PeerWebSocket | null = null
   #pings: Set<string> | null = null
@@ -215,7 +217,7 @@ export class HawserPeer implements CrosswsPeer {
       this.raw.ping(bytes)
       if (bytes.length === HEARTBEAT_BYTES) this.#keepPing(bytes.toString('latin1'))
     } catch (error) {
-      void this.#hooks.call('error', this, wsErrorOf(error))
+      this.#host.failed(this, error)
     }
     return this.raw.bufferedAmount
   }

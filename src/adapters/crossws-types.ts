@@ -89,7 +89,7 @@ export interface CrosswsPeer {
   publish(topic: string, data: unknown, options?: CrosswsSendOptions): void
   /** Waits until no more than `threshold` bytes wait to be sent, or the connection is over. */
   waitForDrain(options?: CrosswsDrainOptions): Promise<void>
-  /** Sends a ping; data that a ping cannot carry goes to the hook `error`. */
+  /** Sends a ping; of data that a ping cannot carry the hook `error` hears, and without one the `onError` of the server. */
   ping(data?: unknown): number | undefined | void
   /** Closes the connection. @throws TypeError or RangeError for a code or a reason that must not be sent */
   close(code?: number, reason?: string): void
@@ -158,7 +158,10 @@ export interface CrosswsHooks {
   drain?(peer: CrosswsPeer): unknown
   /** The connection is over. */
   close?(peer: CrosswsPeer, details: CrosswsClose): unknown
-  /** The peer, the network or a hook failed; `close` follows. Without it the server's `onError` gets the error. */
+  /**
+   * The peer, the network or a hook failed; `close` follows. Where both hooks of a name fail it is called for each. Without it the
+   * server's `onError` gets the error, and what this one throws or rejects with.
+   */
   error?(peer: CrosswsPeer, error: Error): unknown
   /** A ping was received; its pong is on its way. */
   ping?(peer: CrosswsPeer, data: Uint8Array): unknown

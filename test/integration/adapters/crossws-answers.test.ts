@@ -7,6 +7,7 @@ import {
   plugin,
   type CrosswsAdapter,
   type CrosswsAdapterOptions,
+  type CrosswsHooks,
 } from '../../../src/adapters/crossws.js'
 import { accept, connect, HandshakeError, reject, type ClientSocket } from '../../../src/index.js'
 
@@ -73,6 +74,11 @@ async function outcome(options: object, protocols?: readonly string[]): Promise<
 /** As many turns as what was rejected needs to be heard. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 1))
+  await turns()
 }
 
 const rejecting = (message: string): Promise<never> => Promise.reject(new Error(message))
@@ -364,5 +370,103 @@ describe('sync', () => {
     await turns()
     expect(stages.sort()).toEqual(['delivery', 'publish', 'subscribe'])
     expect(errors).toEqual(['of onError', 'of onError', 'of onError'])
+  })
+})
+
+describe('A ping with data that it cannot carry', () => {
+  const tooLong = 'x'.repeat(126)
+  const pinging: CrosswsHooks = {
+    message: (peer) => {
+      peer.ping(tooLong)
+      peer.send('after the ping')
+    },
+  }
+  it.each([
+    ['throws', () => throwing('of the hook error')],
+    ['rejects', () => rejecting('of the hook error')],
+  ])('is heard by a hook error, and what that %s by the server', async (_name, fail) => {
+    const heard: string[] = []
+    const error: CrosswsHooks['error'] = (_peer, { name }) => {
+      heard.push(name)
+      return fail()
+    }
+    const { url, errors } = await serve({ hooks: { ...pinging, error } })
+    const socket = (await ask(url)) as ClientSocket
+    socket.send('')
+    expect(await socket.receive()).toBe('after the ping')
+    await turns()
+    expect([heard, errors]).toEqual([['WSError'], ['of the hook error']])
+  })
+
+  it('is heard by the server where there is no hook error', async () => {
+    const { url, errors } = await serve({ hooks: pinging })
+    const socket = (await ask(url)) as ClientSocket
+    socket.send('')
+    expect(await socket.receive()).toBe('after the ping')
+    expect(errors).toEqual([expect.stringContaining('125')])
+  })
+})
+
+describe('Two hooks of one name', () => {
+  const own =
+    (hooks: CrosswsHooks): (() => CrosswsHooks) =>
+    () =>
+      hooks
+  it.each([
+    ['the first rejects and the second throws', () => rejecting('of all'), () => throwing('of its own')],
+    ['both reject', () => rejecting('of all'), () => rejecting('of its own')],
+    [
+      'both reject, the second first',
+      () => turns().then(() => throwing('of all')),
+      () => rejecting('of its own'),
+    ],
+  ])('of which %s are both heard, once', async (_name, first, second) => {
+    const heard: string[] = []
+    const failing = { hooks: { message: first }, resolve: own({ message: second }) }
+    const byServer = await serve(failing)
+    const listening = { message: second, error: (_: unknown, { message }: Error) => void heard.push(message) }
+    const byHook = await serve({ ...failing, resolve: own(listening) })
+    for (const { url } of [byServer, byHook]) {
+      const socket = (await ask(url)) as ClientSocket
+      socket.send('')
+      expect((await socket.closed).code).toBe(1011)
+    }
+    await until(() => byServer.errors.length >= 2 && heard.length >= 2)
+    const both = ['of all', 'of its own']
+    expect([byServer.errors.sort(), heard.sort(), byHook.errors]).toEqual([both, both, []])
+  })
+
+  it('are both heard by the server where they are hooks error', async () => {
+    const { url, errors } = await serve({
+      hooks: { message: () => throwing('of the message'), error: () => rejecting('of all') },
+      resolve: own({ error: () => rejecting('of its own') }),
+    })
+    const socket = (await ask(url)) as ClientSocket
+    socket.send('')
+    await socket.closed
+    await until(() => errors.length >= 2)
+    expect(errors.sort()).toEqual(['of all', 'of its own'])
+  })
+
+  it('are not both heard where the second fails only because the first ended the connection', async () => {
+    const ended: string[] = []
+    const { url, errors } = await serve({
+      hooks: { message: () => rejecting('of all') },
+      resolve: own({
+        message: async ({ raw }) => {
+          try {
+            await raw?.closed
+            raw?.signal.throwIfAborted()
+          } finally {
+            ended.push('the second')
+          }
+        },
+      }),
+    })
+    const socket = (await ask(url)) as ClientSocket
+    socket.send('')
+    await socket.closed
+    await until(() => ended.length > 0)
+    expect(errors).toEqual(['of all'])
   })
 })
