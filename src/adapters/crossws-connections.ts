@@ -1,7 +1,7 @@
 /** The connections of one adapter of crossws, on a server of Hawser's. */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { showValue } from '../check.js'
+import { isThenable, showValue } from '../check.js'
 import { InvalidStateError, toError } from '../errors.js'
 import type { Group } from '../hub/group.js'
 import { showAs } from '../inspect.js'
@@ -12,7 +12,9 @@ import { accept, reject, type Accept, type Reject, type ServerService } from '..
 import type { ServerSocket } from '../server/server-socket.js'
 import type { UpgradeInfo } from '../server/upgrade-info.js'
 import { coreOfServer, type WebSocketServer } from '../server/websocket-server.js'
-import { ConnectionHooks } from './crossws-hooks.js'
+import { isOfTheEnd } from '../service/handler-errors.js'
+import { isResponse, readDriver, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
+import { ConnectionHooks, type FurtherFailure } from './crossws-hooks.js'
 import {
   groupName,
   groupNameOfAll,
@@ -34,7 +36,6 @@ import type {
   CrosswsSync,
   CrosswsSyncDriver,
   CrosswsSyncMessage,
-  CrosswsUpgrade,
 } from './crossws-types.js'
 import { isForDecision } from './framework-upgrades.js'
 
@@ -51,9 +52,12 @@ export interface ConnectionsInit {
   readonly getNamespace: ((request: Request) => string) | undefined
   readonly handleProtocols: ((protocols: Set<string>, request: Request) => unknown) | undefined
   readonly sync: CrosswsSync | undefined
-  readonly onError: ((error: unknown, failure: CrosswsSyncFailure) => void) | undefined
+  readonly onError: ((error: unknown, failure: CrosswsSyncFailure) => unknown) | undefined
   readonly isOwn: boolean
 }
+
+/** What failed, for the server and its observers. */
+const OF_CONNECTION = 'a connection of crossws'
 
 /** What a hook `upgrade` may say of the subprotocol by a header, as it is done without `protocol`. */
 const PROTOCOL_FIELD = 'sec-websocket-protocol'
@@ -78,7 +82,7 @@ export class Connections implements PeerHost {
   readonly #requests = new WeakMap<IncomingMessage, CrosswsRequest>()
   readonly #stopper = new AbortController()
 
-  /** @throws TypeError for `sync` beside a backplane */
+  /** @throws TypeError for `sync` beside a backplane, and for one that makes no driver; what `sync` throws */
   constructor(server: WebSocketServer, init: ConnectionsInit) {
     this.server = server
     this.#init = init
@@ -147,6 +151,29 @@ export class Connections implements PeerHost {
     void this.sync?.publish(message)
   }
 
+  failed(peer: HawserPeer, error: unknown): void {
+    const report = (thrown: unknown): void => {
+      this.#reportToServer(thrown, OF_CONNECTION)
+    }
+    const hooks = hooksOf(peer)
+    if (!hooks.has('error')) {
+      report(error)
+      return
+    }
+    try {
+      hooks.call('error', peer, wsErrorOf(toError(error)))?.catch(report)
+    } catch (thrown) {
+      report(thrown)
+    }
+  }
+
+  readonly #failedFurther: FurtherFailure<HawserPeer> = (name, peer, error) => {
+    // The first failure ended the connection, and with it what this hook waited for.
+    if (isOfTheEnd(peer.raw, toError(error))) return
+    if (name === 'error') this.#reportToServer(error, OF_CONNECTION)
+    else this.failed(peer, error)
+  }
+
   #all(): HawserPeer[] {
     return [...this.peers.values()].flatMap((peers) => [...peers])
   }
@@ -161,11 +188,22 @@ export class Connections implements PeerHost {
 
   /** Starts the driver, and reports what of it fails. */
   #startSync(sync: CrosswsSync): CrosswsSyncDriver {
-    const driver = sync({ id: crypto.randomUUID() })
+    const driver = readDriver(sync({ id: crypto.randomUUID() }))
     const report = (stage: CrosswsSyncFailure['stage'], error: unknown): void => {
       const { onError } = this.#init
-      if (onError === undefined) this.#reportToServer(error, `the sync of crossws (${stage})`)
-      else onError(error, { stage })
+      const toServer = (thrown: unknown): void => {
+        this.#reportToServer(thrown, `the sync of crossws (${stage})`)
+      }
+      if (onError === undefined) {
+        toServer(error)
+        return
+      }
+      try {
+        const result = onError(error, { stage })
+        if (isThenable(result)) Promise.resolve(result).catch(toServer)
+      } catch (thrown) {
+        toServer(thrown)
+      }
     }
     const attempt = async (stage: CrosswsSyncFailure['stage'], act: () => unknown): Promise<void> => {
       try {
@@ -174,8 +212,9 @@ export class Connections implements PeerHost {
         report(stage, error)
       }
     }
-    const deliver = ({ namespace, topic, data }: CrosswsSyncMessage): void => {
+    const deliver = (message: CrosswsSyncMessage): void => {
       try {
+        const { namespace, topic, data } = message
         this.#deliver(topic, data, { namespace })
       } catch (error) {
         report('delivery', error)
@@ -216,7 +255,7 @@ export class Connections implements PeerHost {
         const hooks = hooksOf(peer)
         if (hooks.has('error')) return hooks.call('error', peer, wsErrorOf(error))
         // Observers have heard of it as an error of the connection.
-        coreOfServer(this.server).options.onError(toError(error), 'a connection of crossws')
+        coreOfServer(this.server).options.onError(toError(error), OF_CONNECTION)
         return undefined
       },
       onClose: (socket, { code, reason }) => {
@@ -249,13 +288,13 @@ export class Connections implements PeerHost {
     const upgrade = this.#upgrades.get(info.raw as IncomingMessage) as NodeUpgrade
     const request = this.#requests.get(upgrade.request) ?? webRequestOf(upgrade)
     if (request === null) return reject(400)
-    const { hooks: shared, resolve, getNamespace } = this.#init
-    const hooks = new ConnectionHooks(shared)
+    const { hooks: shared, resolve } = this.#init
+    const hooks = new ConnectionHooks(shared, this.#failedFurther)
     const made = await hooks.upgrade(request, resolve)
-    if (made instanceof Response) return answerOf(made)
-    const { namespace, context, headers, protocol, handled } = (made ?? {}) as CrosswsUpgrade
-    if (handled === true) return new LeftDecision()
-    const pairs = [...new Headers(headers)]
+    if (isResponse(made)) return answerOf(made)
+    if (made?.handled === true) return new LeftDecision()
+    const { namespace, context, headers, protocol } = made ?? ({} as Partial<UpgradeAnswer>)
+    const pairs = [...(headers ?? [])]
     const chosen =
       protocol ??
       pairs.find(([name]) => name === PROTOCOL_FIELD)?.[1] ??
@@ -263,7 +302,7 @@ export class Connections implements PeerHost {
     return accept({
       data: {
         request,
-        namespace: namespace ?? getNamespace?.(request) ?? new URL(request.url).pathname,
+        namespace: namespace ?? this.#namespaceOf(request),
         context: Object.assign(request.context ?? {}, context),
         hooks,
       },
@@ -272,10 +311,14 @@ export class Connections implements PeerHost {
     })
   }
 
+  #namespaceOf(request: Request): string {
+    const { getNamespace } = this.#init
+    return getNamespace === undefined ? new URL(request.url).pathname : readNamespace(getNamespace(request))
+  }
+
   async #chooseProtocol(offered: readonly string[], request: Request): Promise<string | undefined> {
     const { handleProtocols } = this.#init
     if (handleProtocols === undefined || offered.length === 0) return undefined
-    const chosen = await handleProtocols(new Set(offered), request)
-    return typeof chosen === 'string' && chosen !== '' ? chosen : undefined
+    return readProtocol(await handleProtocols(new Set(offered), request))
   }
 }

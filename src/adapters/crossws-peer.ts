@@ -3,6 +3,7 @@ import { showAs } from '../inspect.js'
 import type { MessageData } from '../connection/message-data.js'
 import type { ServerSocket } from '../server/server-socket.js'
 import { ownBytes } from '../whatwg/own-bytes.js'
+import { isPlain } from './crossws-answers.js'
 import type { ConnectionHooks } from './crossws-hooks.js'
 import type {
   CrosswsDrainOptions,
@@ -32,6 +33,8 @@ export const wsErrorOf = (cause: unknown): WSError =>
 export interface PeerHost {
   /** Sends to the other instances, where there is a driver. */
   relay(message: CrosswsSyncMessage): void
+  /** Tells the hook `error` of what no caller hears of. */
+  failed(peer: HawserPeer, error: unknown): void
   /** Whether the connections of other processes get what is sent to groups. */
   readonly isJoined: boolean
 }
@@ -41,11 +44,11 @@ export interface Arrival {
   readonly request: Request
   readonly namespace: string
   readonly context: Record<string, unknown>
-  readonly hooks: ConnectionHooks
+  readonly hooks: ConnectionHooks<HawserPeer>
 }
 
 /** The hooks of a connection, which the application does not get. */
-export let hooksOf: (peer: HawserPeer) => ConnectionHooks
+export let hooksOf: (peer: HawserPeer) => ConnectionHooks<HawserPeer>
 
 /** The group of a topic. The length keeps a namespace apart from the topic after it. */
 export const groupName = (namespace: string, topic: string): string =>
@@ -64,12 +67,6 @@ export function payloadOf(value: unknown): MessageData {
   if (Array.isArray(value)) return Uint8Array.from(value as number[])
   // What is neither is refused by `send`, with an error that says what is legal.
   return isPlain(value) ? JSON.stringify(value) : (value as Uint8Array)
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  const isOfNoClass = prototype === null || Object.getPrototypeOf(prototype) === null
-  return isOfNoClass && !(Symbol.iterator in value) && !(Symbol.toStringTag in value)
 }
 
 /** As `payloadOf`, for a driver, which takes text and Uint8Arrays. */
@@ -135,7 +132,7 @@ export class HawserPeer implements CrosswsPeer {
   readonly context: Record<string, unknown>
   readonly peers: Set<HawserPeer>
   readonly #host: PeerHost
-  readonly #hooks: ConnectionHooks
+  readonly #hooks: ConnectionHooks<HawserPeer>
   #topics: Set<string> | null = null
   #websocket: PeerWebSocket | null = null
   #pings: Set<string> | null = null
@@ -220,7 +217,7 @@ export class HawserPeer implements CrosswsPeer {
       this.raw.ping(bytes)
       if (bytes.length === HEARTBEAT_BYTES) this.#keepPing(bytes.toString('latin1'))
     } catch (error) {
-      void this.#hooks.call('error', this, wsErrorOf(error))
+      this.#host.failed(this, error)
     }
     return this.raw.bufferedAmount
   }

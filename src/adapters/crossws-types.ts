@@ -89,7 +89,7 @@ export interface CrosswsPeer {
   publish(topic: string, data: unknown, options?: CrosswsSendOptions): void
   /** Waits until no more than `threshold` bytes wait to be sent, or the connection is over. */
   waitForDrain(options?: CrosswsDrainOptions): Promise<void>
-  /** Sends a ping; data that a ping cannot carry goes to the hook `error`. */
+  /** Sends a ping; of data that a ping cannot carry the hook `error` hears, and without one the `onError` of the server. */
   ping(data?: unknown): number | undefined | void
   /** Closes the connection. @throws TypeError or RangeError for a code or a reason that must not be sent */
   close(code?: number, reason?: string): void
@@ -118,13 +118,16 @@ export interface CrosswsMessage {
   blob(): Blob
 }
 
-/** What the hook `upgrade` may return, beside nothing and a Response, which ends the upgrade with that answer. */
+/**
+ * What the hook `upgrade` may return, as a plain object, beside nothing and a Response, which ends the upgrade with that answer. A
+ * Response may be of any package, such as undici.
+ */
 export interface CrosswsUpgrade {
   /** Further headers of the 101. */
   readonly headers?: CrosswsHeaders
   /** One of the subprotocols that the client offered. */
   readonly protocol?: string
-  /** The namespace of the connection's topics. */
+  /** The namespace of the connection's topics; not empty. */
   readonly namespace?: string
   /** Is put into `peer.context`. */
   readonly context?: Record<string, unknown>
@@ -142,7 +145,10 @@ export interface CrosswsClose {
 
 /** The hooks of crossws. */
 export interface CrosswsHooks {
-  /** Decides on an upgrade: returns nothing, a {@link CrosswsUpgrade} or a Response; a Response that it throws ends the upgrade. */
+  /**
+   * Decides on an upgrade: returns nothing, a {@link CrosswsUpgrade} or a Response; a Response that it throws ends the upgrade. For
+   * anything else, such as false or an object with other names, the upgrade gets 500, and `onError` of the server a TypeError.
+   */
   upgrade?(request: CrosswsRequest): unknown
   /** The connection is open. If it returns a promise, messages wait for it. */
   open?(peer: CrosswsPeer): unknown
@@ -152,7 +158,10 @@ export interface CrosswsHooks {
   drain?(peer: CrosswsPeer): unknown
   /** The connection is over. */
   close?(peer: CrosswsPeer, details: CrosswsClose): unknown
-  /** The peer, the network or a hook failed; `close` follows. Without it the server's `onError` gets the error. */
+  /**
+   * The peer, the network or a hook failed; `close` follows. Where both hooks of a name fail it is called for each. Without it the
+   * server's `onError` gets the error, and what this one throws or rejects with.
+   */
   error?(peer: CrosswsPeer, error: Error): unknown
   /** A ping was received; its pong is on its way. */
   ping?(peer: CrosswsPeer, data: Uint8Array): unknown
@@ -160,7 +169,10 @@ export interface CrosswsHooks {
   pong?(peer: CrosswsPeer, data: Uint8Array): unknown
 }
 
-/** Finds the hooks of a request: called once for each upgrade. */
+/**
+ * Finds the hooks of a request: called once for each upgrade. For what is neither nothing nor an object of hooks the upgrade gets 500,
+ * and `onError` of the server a TypeError.
+ */
 export type CrosswsResolve = (
   request: CrosswsRequest,
 ) => object | undefined | null | Promise<object | undefined | null>

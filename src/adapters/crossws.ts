@@ -56,13 +56,22 @@ export interface CrosswsAdapterOptions {
   readonly hooks?: CrosswsHooks | undefined
   /** Finds further hooks for each request; those of `hooks` are called before them. */
   readonly resolve?: CrosswsResolve | undefined
-  /** Gives the namespace of a request. Default: the path of its URL. */
+  /**
+   * Gives the namespace of a request: a string that is not empty. For anything else, a promise included, the upgrade gets 500, and
+   * `onError` of the server a TypeError. Default: the path of its URL.
+   */
   readonly getNamespace?: ((request: Request) => string) | undefined
-  /** Chooses a subprotocol of those offered, where the hook `upgrade` does not. May be async. */
+  /**
+   * Chooses a subprotocol of those offered, where the hook `upgrade` does not; false, undefined, null and an empty text choose none.
+   * For anything else the upgrade gets 500. May be async.
+   */
   readonly handleProtocols?: ((protocols: Set<string>, request: Request) => unknown) | undefined
-  /** Carries what is published to other instances: not for a server with a `backplane`, which does that itself. */
+  /**
+   * Carries what is published to other instances: not for a server with a `backplane`, which does that itself. It must not be async:
+   * `subscribe` of its driver may be.
+   */
   readonly sync?: CrosswsSync | undefined
-  /** Gets the errors of `sync`. Default: the `onError` of the server. */
+  /** Gets the errors of `sync`. Default: the `onError` of the server, which also gets what this one throws or rejects with. */
   readonly onError?: ((error: unknown, failure: CrosswsSyncFailure) => void) | undefined
   /** The heartbeat, in seconds: the interval of pings, and the time for their answer. 0: none. Default: as the server has it, 30 s. */
   readonly idleTimeout?: number | undefined
@@ -121,7 +130,7 @@ export interface CrosswsAdapter {
 /**
  * Makes an adapter with the hooks, peers and topics of crossws. A topic is a group of Hawser's: one that is published is encoded
  * once and compressed once. The hook `drain` is Hawser's `onDrain`.
- * @throws TypeError or RangeError for wrong options
+ * @throws TypeError or RangeError for wrong options, TypeError for a `sync` that makes no driver; what `sync` throws
  */
 export function crosswsAdapter(options: CrosswsAdapterOptions = {}): CrosswsAdapter {
   const read = readOptions('CrosswsAdapterOptions', options, CHECKS)
