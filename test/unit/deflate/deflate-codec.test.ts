@@ -358,6 +358,7 @@ describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
       }
       const compressed = Buffer.concat([bytes(server.deflate(noisy)), Buffer.alloc(0)])
       expect(compressed.length).toBeGreaterThan(1000)
+      const inflated = jest.spyOn(client, 'inflateAsync')
       for (const isLasting of [undefined, false, true]) {
         const given = Buffer.from(compressed)
         const later = new Promise<DecodeResult>((decoded) => {
@@ -365,6 +366,8 @@ describe.each(WAYS)('a codec by %s', (_, usesHandles) => {
         })
         if (isLasting !== true) given.fill(0xff)
         expectBytes(await later, noisy)
+        // The pool may have read it before it was filled.
+        expect(inflated.mock.lastCall?.[0] === given).toBe(isLasting === true)
       }
       expect([never.encoded.mock.calls.length, never.decoded.mock.calls.length]).toEqual([0, 0])
       close()
