@@ -312,7 +312,7 @@ export const stackOf = (error: Error): string => textOf(error, 'stack') ?? ''
 /** By tag, so of any realm, such as a context of node:vm. */
 const isError = (value: unknown): value is Error =>
   value instanceof Error ||
-  (Object.prototype.toString.call(value) === '[object Error]' &&
+  (/^\[object (Error|DOMException)\]$/.test(Object.prototype.toString.call(value)) &&
     typeof (value as Partial<Error>).message === 'string')
 
 /** Converts any thrown value to an Error. One of another realm is one already. */

@@ -3,7 +3,8 @@
  * that it reached: a mutant takes as long as a test, and no file is loaded for it.
  *
  * What a mutant leaves behind in the state of a module must not count against the next one. After each failure the test runs once more with
- * the mutant, where others passed before it, and once without one: where the one passes or the other fails, the file is loaded anew.
+ * the mutant, where others passed before it, and once without one: where the one passes or the other fails, the file is loaded anew. What
+ * another one has thrown after its test does not count.
  */
 import { runHooks, runTest } from './run-test.mjs'
 
@@ -213,11 +214,13 @@ export class HotRun {
     // What was tried before it may have left something behind, or have thrown only now. What is late may go on in the background.
     const isUnsure = outcome !== 'late' && (isStray || !isAlone)
     const isOnce = isUnsure && (await this.#run(test, id, timeoutMs)) === 'passed'
+    if (!this.isThrough) return
     if (isOnce && isStray) {
       this.#unsure++
       return
     }
     const isClean = outcome !== 'late' && !isOnce && (await this.#run(test, null, timeoutMs)) === 'passed'
+    if (!this.isThrough) return
     if (isClean || isAlone) this.#ledger.decide(id, isEndless ? 'timeout' : 'killed', titleOf(test))
     else this.#ledger.write({ kind: 'suspect', mutant: id })
     if (isClean) this.#unsure = 0

@@ -127,5 +127,9 @@ export function readUpgrade(value: unknown): UpgradeAnswer | Response | undefine
   checkOptionNames('what the hook upgrade returns', fields, UPGRADE, ADVICE)
   const [first] = promised
   if (first !== undefined) throw new TypeError(`${PREFIX}${first[0]} must not be a promise: await it`)
-  return readValues(fields as CrosswsUpgrade, UPGRADE, PREFIX)
+  // As crossws has it, null and an empty namespace are as if they were not there.
+  const given = Object.entries(fields).filter(
+    ([name, field]) => field !== null && (name !== 'namespace' || field !== ''),
+  )
+  return readValues(Object.fromEntries(given) as CrosswsUpgrade, UPGRADE, PREFIX)
 }

@@ -191,14 +191,23 @@ export class ConnectionHooks<Peer extends CrosswsPeer> {
       const result = (hooks[name] as Hook | undefined)?.(peer, second)
       return isThenable(result) ? Promise.resolve(result).then(() => undefined, failed) : undefined
     }
-    const shared = call(this.shared)
+    let shared
+    let thrown: { readonly error: unknown } | null = null
+    try {
+      shared = call(this.shared)
+    } catch (error) {
+      hasFailed = true
+      thrown = { error }
+    }
     let own
     try {
       own = call(this.own)
     } catch (error) {
+      if (thrown !== null) this.onFurther(name, peer, error)
+      else thrown = { error }
       hasFailed = true
-      throw error
     }
+    if (thrown !== null) throw thrown.error
     if (shared === undefined || own === undefined) return shared ?? own
     return Promise.all([shared, own]).then(() => undefined)
   }

@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { isYes, optionalFunction, readOptions, showValue, type Checks } from '../check.js'
+import { optionalFunction, readOptions, refusePromise, showValue, type Checks } from '../check.js'
 import { InvalidStateError, toError } from '../errors.js'
 import { isToken } from '../handshake/tokens.js'
 import { responseInto } from '../native/response-into.js'
@@ -305,9 +305,10 @@ function chooseBy(
   service: ServerService,
 ): ServerService | null {
   try {
-    return isYes(filter(request), 'filter must return true or false', ': it must not be async')
-      ? service
-      : null
+    const answer = filter(request)
+    if (typeof answer === 'boolean') return answer ? service : null
+    refusePromise(answer, 'filter must return true or false, not a promise: it must not be async')
+    throw new TypeError(`filter must return true or false, not ${showValue(answer)}`)
   } catch (error) {
     const failure = toError(error)
     return {

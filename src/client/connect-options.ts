@@ -37,7 +37,7 @@ import { SHARED_CHECKS, type SharedOptions } from '../socket/socket-options.js'
 import { checkAgent } from '../dial/agent.js'
 import type { ClientSocket } from './client-socket.js'
 import type { Incoming } from './connected-socket.js'
-import { containedLookup, containedTls } from '../dial/contained-calls.js'
+import { containedLookup } from '../dial/contained-calls.js'
 import type { NetOptions } from '../dial/net-options.js'
 import { checkProxy, type ProxyOptions } from '../dial/proxy.js'
 import { resolveClientRecovery, type ClientRecoveryOptions } from '../recovery/client-options.js'
@@ -222,8 +222,7 @@ export function readConnectOptions(given: object): ResolvedClientOptions {
   }
   // All extensions, in the order in which a message passes them.
   const extensions = new Extensions([...deflate])
-  const tls = containedTls(read.tls)
-  return { ...read, tls, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
+  return { ...read, limits: gatherLimits(read, CLIENT_LIMITS), extensions, net }
 }
 
 /**

@@ -1,12 +1,20 @@
 /** The functions that the caller gives to node:net and node:tls, which call them where what they throw would end the process. */
 import type { LookupFunction } from 'node:net'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { connect, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
 import { isThenable, refusePromise, showValue } from '../check.js'
 import { toError } from '../errors.js'
 
 type Looked = Parameters<LookupFunction>[2]
 
-/** What `lookup` throws or rejects with is its answer, and so is what node:net cannot do with its answer. */
+const isAddress = (value: unknown): boolean =>
+  typeof value === 'string' ||
+  typeof (value as { readonly address?: unknown } | null | undefined)?.address === 'string'
+
+/** What the caller of `lookup` may give back: an address, or the list of them that node:net asks for. */
+const isFound = (value: unknown): boolean =>
+  typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every(isAddress))
+
+/** What `lookup` throws or rejects with is its answer; it answers by its callback, with addresses. */
 export function containedLookup(given: LookupFunction): LookupFunction {
   const lookup: (...args: Parameters<LookupFunction>) => unknown = given
   return (host, options, done) => {
@@ -16,41 +24,74 @@ export function containedLookup(given: LookupFunction): LookupFunction {
       isOver = true
       done(toError(error), '')
     }
-    const answer: Looked = (error, ...found) => {
+    const answer: Looked = (error, address, family) => {
       if (isOver) return
-      try {
-        done(error ? toError(error) : null, ...found)
+      if (error) fail(error)
+      else if (!isFound(address)) {
+        fail(
+          new TypeError(
+            `lookup must call back with an address, or a list of them, not ${showValue(address)}`,
+          ),
+        )
+      } else {
         isOver = true
-      } catch (refusal) {
-        fail(refusal)
+        done(null, address, family)
+      }
+    }
+    // As dns.promises.lookup does it. Other things that are returned are those of dns.lookup, which calls back.
+    const returned = (value: unknown): void => {
+      if (isAddress(value) || Array.isArray(value)) {
+        fail(new TypeError(`lookup must call back with an address: it returned ${showValue(value)}`))
       }
     }
     try {
       const result = lookup(host, options, answer)
-      if (isThenable(result)) Promise.resolve(result).catch(fail)
+      if (isThenable(result)) Promise.resolve(result).then(returned, fail)
+      else returned(result)
     } catch (error) {
       fail(error)
     }
   }
 }
 
-/** What `checkServerIdentity` throws is its answer, and so is that it answers anything but an Error or nothing. */
-export function containedTls<T extends TlsOptions | undefined>(tls: T): T {
-  const check: unknown = tls?.checkServerIdentity
+const RULE = 'tls.checkServerIdentity must return an Error or undefined'
+
+/**
+ * The options of a TLS connection whose `checkServerIdentity` does not end the process.
+ * @param failed gets what it throws, and a TypeError where it answers anything but an Error or nothing: the connection must end, also
+ *   where `rejectUnauthorized` is false, with which node:tls takes no notice of an answer
+ */
+export function containedTls<T extends TlsOptions>(tls: T, failed: (error: Error) => void): T {
+  const check: unknown = tls.checkServerIdentity
   if (typeof check !== 'function') return tls
-  const rule = 'tls.checkServerIdentity must return an Error or undefined'
+  const ask = (given: readonly unknown[]): Error | undefined => {
+    const answer: unknown = Reflect.apply(check, tls, given)
+    if (answer === undefined || answer === null) return undefined
+    refusePromise(answer, `${RULE}, not a promise: it must not be async`)
+    const error = toError(answer)
+    if (error === answer) return error
+    throw new TypeError(`${RULE}, not ${showValue(answer)}`)
+  }
   return {
     ...tls,
     checkServerIdentity: (...given: unknown[]): Error | undefined => {
       try {
-        const answer: unknown = Reflect.apply(check, tls, given)
-        if (answer === undefined || answer === null) return undefined
-        refusePromise(answer, `${rule}, not a promise: it must not be async`)
-        const error = toError(answer)
-        return error === answer ? error : new TypeError(`${rule}, not ${showValue(answer)}`)
-      } catch (error) {
-        return toError(error)
+        return ask(given)
+      } catch (thrown) {
+        const error = toError(thrown)
+        failed(error)
+        return error
       }
     },
   }
+}
+
+/** As `connect` of node:tls, with {@link containedTls}. */
+export function connectTls(options: TlsOptions): TLSSocket {
+  const socket: TLSSocket = connect(
+    containedTls(options, (error) => {
+      socket.destroy(error)
+    }),
+  )
+  return socket
 }

@@ -1,9 +1,10 @@
 import type { Agent, ClientRequestArgs } from 'node:http'
 import { connect as connectTcp, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Limits } from '../limits.js'
 import { connectByAgent } from './agent.js'
+import { connectTls, containedTls } from './contained-calls.js'
 import { discard, type BodySignals } from './exchange.js'
 import type { NetOptions } from './net-options.js'
 import { chooseProxy, openTunnel, type Proxy } from './proxy.js'
@@ -40,9 +41,17 @@ export function openTransport(
   if (agent !== undefined) {
     const { path, ...rest } = { path: undefined, ...address }
     const request: ClientRequestArgs = { ...rest, socketPath: path, path: target.target }
-    return connectByAgent(agent, { ...(secure ? secured : {}), ...request }, target, signals).then(
-      (duplex) => (secure && !isSecured(duplex) ? tlsOver(duplex, secured, hostname) : duplex),
-    )
+    let failure: Error | null = null
+    let stream: Duplex | null = null
+    const contained = containedTls(secure ? secured : {}, (error) => {
+      failure = error
+      stream?.destroy(error)
+    })
+    return connectByAgent(agent, { ...contained, ...request }, target, signals).then((duplex) => {
+      stream = duplex
+      if (failure !== null) duplex.destroy(failure)
+      return secure && !isSecured(duplex) ? tlsOver(duplex, secured, hostname) : duplex
+    })
   }
   const through = chooseProxy(proxy, target)
   if (through !== undefined) {

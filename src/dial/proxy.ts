@@ -1,11 +1,11 @@
 import { connect as connectTcp, isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { HandshakeError } from '../errors.js'
 import { optionalObject, readOptions, showUrl, showValue, unchecked, type Checks } from '../check.js'
 import { formatCallerHeaders } from '../handshake/caller-headers.js'
 import { toHeaderPairs, type HeadersInput } from '../socket/headers-input.js'
-import { containedTls } from './contained-calls.js'
+import { connectTls } from './contained-calls.js'
 import { discard, exchange, refusal, type BodySignals } from './exchange.js'
 import { reasonOf, withSubject } from './named-errors.js'
 import type { NetOptions } from './net-options.js'
@@ -86,7 +86,7 @@ function readProxy(
     hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
     port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port),
     headerLines: `${isAuthorizing ? `Proxy-Authorization: ${authorization}\r\n` : ''}${given.lines}`,
-    tls: containedTls(tls),
+    tls,
   }
 }
 

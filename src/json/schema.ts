@@ -58,28 +58,27 @@ export function validate<T>(schema: StandardSchema<T>, value: unknown): T | Prom
   })
 }
 
-/** Anything else, such as the true or false of other validators, must count neither as valid nor as the peer's fault. */
+/**
+ * The value of a result. Anything else, such as the true or false of other validators, must count neither as valid nor as the peer's fault.
+ * @throws InvalidMessageError; SchemaFailure for anything else than a result, and for what its getters throw
+ */
 function accepted<T>(result: SchemaResult<T>): T {
-  const { isValid, value, issues } = readResult(result)
-  if (isValid) return value as T
-  throw new InvalidMessageError(1007, 'a message that the schema does not allow', { issues })
-}
-
-/** @throws SchemaFailure for anything else than a result, and for what its getters throw */
-function readResult(result: unknown): { isValid: boolean; value: unknown; issues: readonly Issue[] } {
+  let issues: unknown
   try {
-    if (typeof result === 'object' && result !== null) {
-      const { issues, value } = result as { readonly issues?: unknown; readonly value?: unknown }
-      if (Array.isArray(issues)) return { isValid: false, value, issues: issues as readonly Issue[] }
-      if (issues === undefined && 'value' in result) return { isValid: true, value, issues: [] }
+    if (typeof result === 'object' && (result as unknown) !== null) {
+      issues = result.issues
+      if (issues === undefined && 'value' in result) return result.value
     }
   } catch (error) {
     throw new SchemaFailure(error)
   }
-  const error = new TypeError(
-    `validate of a schema must return { value } or { issues }, not ${showValue(result)}`,
-  )
-  throw new SchemaFailure(error)
+  if (Array.isArray(issues)) {
+    throw new InvalidMessageError(1007, 'a message that the schema does not allow', {
+      issues: issues as readonly Issue[],
+    })
+  }
+  const rule = 'validate of a schema must return { value } or { issues }'
+  throw new SchemaFailure(new TypeError(`${rule}, not ${showValue(result)}`))
 }
 
 /** @throws TypeError for what does not follow Standard Schema, version 1 */

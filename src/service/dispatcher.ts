@@ -3,7 +3,7 @@ import { toError, type InvalidMessageError } from '../errors.js'
 import type { CloseInfo, ConnectionEvent } from '../connection/events.js'
 import { CloseCode } from '../frame/close-code.js'
 import type { Limits } from '../limits.js'
-import { callOnError, isLoss, isOfTheEnd, reportError } from './handler-errors.js'
+import { callOnError, isLoss, isOfCancel, isOfTheEnd, reportError } from './handler-errors.js'
 import { askWhetherToKeep } from './idle-question.js'
 import { Inbox } from './inbox.js'
 import { callHandler, handlerNameFor, handlesMessages, type MessageOwner } from './message-calls.js'
@@ -170,6 +170,10 @@ export class Dispatcher<S extends Socket> implements EventSink, MessageOwner<S>,
     if (isOfTheEnd(this.socket, error)) return
     this.failConnection()
     reportError(this.core, this.handlers, toError(error))
+  }
+
+  cancelFailed(error: unknown): void {
+    if (!isOfCancel(error)) reportError(this.core, this.handlers, toError(error))
   }
 
   streamEnded(): void {

@@ -9,11 +9,26 @@ import type { Socket } from '../socket/socket.js'
 /** Whether a handler failed only because the end of its connection aborted what it waited for. */
 export function isOfTheEnd(socket: Socket, error: unknown): boolean {
   if (socket.readyState !== ReadyState.CLOSED) return false
+  return isAbort(error)
+}
+
+function isAbort(error: unknown): boolean {
   try {
     // An AbortError has no class of its own: it is a DOMException, or an error of the library that waits.
     return (
       error instanceof ConnectionClosedError || (error as { name?: unknown } | null)?.name === 'AbortError'
     )
+  } catch {
+    return false
+  }
+}
+
+/** Whether an iterator failed only because it was cancelled: by `socket.signal`, or since its stream was destroyed. */
+export function isOfCancel(error: unknown): boolean {
+  if (isAbort(error)) return true
+  try {
+    const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown }
+    return code === 'ERR_STREAM_PREMATURE_CLOSE' || isAbort(cause)
   } catch {
     return false
   }

@@ -22,6 +22,8 @@ export interface RepliesOwner {
   nameFor(message: string | Buffer): string
   /** A stream that a handler returned failed. */
   handlerFailed(error: unknown): void
+  /** A stream that was cancelled failed afterwards, or its clean-up did. */
+  cancelFailed(error: unknown): void
   /** A task of a stream ended. */
   streamEnded(): void
 }
@@ -128,6 +130,10 @@ export class Replies implements StreamOwner {
 
   streamFailed(error: unknown): void {
     this.owner.handlerFailed(error)
+  }
+
+  cancelFailed(error: unknown): void {
+    this.owner.cancelFailed(error)
   }
 
   streamEnded(): void {

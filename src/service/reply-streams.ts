@@ -23,6 +23,8 @@ export interface StreamOwner {
   /** Sends one part. @returns whether more are wanted */
   sendPart(part: unknown): boolean
   streamFailed(error: unknown): void
+  /** A stream that was cancelled failed afterwards, or its clean-up did. */
+  cancelFailed(error: unknown): void
   /** A task of a stream ended: see {@link ReplyStreams.taskCount}. */
   streamEnded(): void
 }
@@ -38,6 +40,8 @@ export class ReplyStreams {
    */
   taskCount = 0
   private isOver = false
+  /** What the last iterator that was cancelled failed with. */
+  private lastFailure: unknown
 
   constructor(core: SocketCore, owner: StreamOwner) {
     this.core = core
@@ -95,9 +99,13 @@ export class ReplyStreams {
         while (this.isFull) await this.room()
       }
     } catch (error) {
-      // Where `stop` took it away, it is cancelled already.
-      if (this.running.delete(iterator)) await this.cancel(iterator)
-      this.owner.streamFailed(error)
+      if (this.running.delete(iterator)) {
+        this.owner.streamFailed(error)
+        await this.cancel(iterator, error)
+      } else {
+        // `stop` has taken it away, and cancels it.
+        this.cancelFailed(error)
+      }
     }
     this.running.delete(iterator)
     this.ended()
@@ -114,13 +122,20 @@ export class ReplyStreams {
     await this.core.drained({}).catch(() => undefined)
   }
 
-  /** Cancels an iterator. Never rejects: what its clean-up throws is reported. */
-  private async cancel(iterator: AnyIterator): Promise<void> {
+  /** Cancels an iterator. Never rejects: what its clean-up throws is reported, unless it is what was reported before. */
+  private async cancel(iterator: AnyIterator, reported?: unknown): Promise<void> {
     try {
       await iterator.return?.()
     } catch (error) {
-      this.owner.streamFailed(error)
+      if (error !== reported) this.cancelFailed(error)
     }
+  }
+
+  /** A part that is waited for, and the clean-up of its iterator, may fail with one error. */
+  private cancelFailed(error: unknown): void {
+    if (error === this.lastFailure) return
+    this.lastFailure = error
+    this.owner.cancelFailed(error)
   }
 
   private ended(): void {

@@ -139,12 +139,12 @@ export class StreamTransport implements Transport {
 
   get hasFailed(): boolean {
     // A stream knows its error before it is destroyed, and no longer counts the bytes of a write that failed.
-    return this.duplex.destroyed || this.duplex.errored !== null
+    return this.duplex.destroyed || (this.duplex.errored ?? null) !== null
   }
 
   get failure(): Error | null {
     const { errored } = this.duplex
-    return errored === null ? null : toError(errored)
+    return (errored ?? null) === null ? null : toError(errored)
   }
 
   setOwner(owner: TransportOwner): void {

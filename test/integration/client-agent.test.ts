@@ -287,11 +287,23 @@ describe('options of node:net', () => {
     expect(error.cause).toMatchObject({ code: 'EADDRNOTAVAIL' })
   })
 
+  const CALLS_BACK = /^lookup must call back with an address, or a list of them, not (undefined|an array)$/
   it.each<[string, (done: (...answer: unknown[]) => void) => unknown, RegExp]>([
     ['calls back with a text', (done) => [done('no name')], /^no name$/],
     ['calls back later with a text', (done) => setTimeout(done, 5, 'no name'), /^no name$/],
-    ['calls back with nothing', (done) => setTimeout(done, 5), /./],
-    ['calls back with addresses that are none', (done) => setTimeout(done, 5, null, [null]), /./],
+    ['calls back with nothing', (done) => setTimeout(done, 5), CALLS_BACK],
+    ['calls back with no address', (done) => setTimeout(done, 5, null, []), CALLS_BACK],
+    ['calls back with addresses that are none', (done) => setTimeout(done, 5, null, [null]), CALLS_BACK],
+    [
+      'returns its answer',
+      () => '127.0.0.1',
+      /^lookup must call back with an address: it returned "127.0.0.1"$/,
+    ],
+    [
+      'is that of dns.promises',
+      () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
+      /^lookup must call back with an address: it returned an array$/,
+    ],
     ['calls back twice', (done) => [done(new Error('no name')), done(new Error('again'))], /^no name$/],
     ['rejects', () => Promise.reject(new Error('no name')), /^no name$/],
     ['rejects with nothing', () => Promise.reject(), /^undefined$/],

@@ -1,5 +1,13 @@
 /** Replies that throw when they are looked at, begun or cleaned up: each error is heard once, and the server closes as ever. */
-import { closeWith, connect, type ClientSocket, type ServerOptions } from '../../src/index.js'
+import { Readable } from 'node:stream'
+import {
+  closeWith,
+  connect,
+  type ClientSocket,
+  type ServerOptions,
+  type ServerSocket,
+  type WebSocketServer,
+} from '../../src/index.js'
 import { json } from '../../src/json/index.js'
 import { serve, stopServing } from '../helpers/serving.js'
 
@@ -167,6 +175,157 @@ describe('a stream of replies whose peer is gone', () => {
     await server.close({ timeoutMs: 2000 })
     expect(errors).toEqual([])
   })
+})
+
+/** A stream goes on for so long after the peer's Close frame. */
+const BRIEF = { limits: { closeTimeoutMs: 300 } }
+
+describe('a stream of replies that is cancelled', () => {
+  const WAYS: Record<
+    string,
+    (socket: ServerSocket, client: ClientSocket, server: WebSocketServer) => unknown
+  > = {
+    'by its server': (socket) => socket.close(4000),
+    'by its peer': (_, client) => client.close(1000),
+    'by the close of the server': (_socket, _client, server) => server.close({ timeoutMs: 1000 }),
+    'by a loss': (_, client) => client.terminate(),
+  }
+
+  /** What is heard when a stream has sent a part, and its connection ends so. @returns the code of `onClose` and the errors */
+  const ended = async (
+    stream: (socket: ServerSocket) => unknown,
+    way: (socket: ServerSocket, client: ClientSocket, server: WebSocketServer) => unknown,
+  ): Promise<unknown[]> => {
+    const heard: unknown[] = []
+    let socket!: ServerSocket
+    let closed = (): void => undefined
+    const isClosed = new Promise<void>((resolve) => (closed = resolve))
+    const { server, url } = await serve(
+      {
+        onMessage: (one: ServerSocket) => {
+          socket = one
+          return stream(one)
+        },
+        onClose: (_: unknown, { code }: { code: number }) => {
+          heard.unshift(code)
+          closed()
+        },
+        onError: (_: unknown, error: Error) => void heard.push(error.message),
+      } as never,
+      BRIEF,
+    )
+    const client = await connect(url)
+    clients.push(client)
+    client.send('x')
+    await client.receive()
+    await way(socket, client, server)
+    await isClosed
+    await later(50)
+    await server.close({ timeoutMs: 1000 })
+    return heard
+  }
+
+  /** Sends a part, and then waits: `return` fails the wait. */
+  const abortable =
+    (reason: () => unknown, give: () => unknown = () => ({ done: true })) =>
+    () => {
+      let parts = 0
+      let abort: (reason: unknown) => void = () => undefined
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: () =>
+            parts++ === 0
+              ? Promise.resolve({ done: false, value: 'part' })
+              : new Promise((_, reject) => {
+                  abort = reject
+                }),
+          return: () => {
+            abort(reason())
+            return Promise.resolve(give())
+          },
+        }),
+      }
+    }
+  const codes: Record<string, number> = {
+    'by its server': 4000,
+    'by its peer': 1000,
+    'by the close of the server': 1001,
+    'by a loss': 1006,
+  }
+  const FROM_SIGNAL: Record<string, (socket: ServerSocket) => unknown> = {
+    'aborts what it waits for': abortable(() => new DOMException('gone', 'AbortError')),
+    'wraps the abort': abortable(
+      () => new Error('cancelled', { cause: new DOMException('gone', 'AbortError') }),
+    ),
+    'is a Readable that the signal destroys': (socket) => {
+      const readable = new Readable({ read: () => undefined })
+      readable.push('part')
+      socket.signal.addEventListener('abort', () => readable.destroy())
+      return readable
+    },
+    async *'reads a Readable that the signal destroys'(socket) {
+      const readable = new Readable({ read: () => undefined })
+      readable.push('part')
+      socket.signal.addEventListener('abort', () => readable.destroy())
+      for await (const part of readable) yield part
+    },
+  }
+  const cases = Object.keys(WAYS).flatMap((way) =>
+    Object.keys(FROM_SIGNAL).map((what) => [way, what] as const),
+  )
+
+  it.each(cases)('%s, and %s, fails nothing, and nothing is heard', async (way, what) => {
+    expect(await ended(FROM_SIGNAL[what]!, WAYS[way]!)).toEqual([codes[way]])
+  })
+
+  it.each(Object.keys(WAYS))(
+    '%s, and fails by itself, is heard once, and the code is that of the close',
+    async (way) => {
+      const failure = new Error('of the stream')
+      const stream = abortable(
+        () => failure,
+        () => Promise.reject(failure),
+      )
+      expect(await ended(stream, WAYS[way]!)).toEqual([codes[way], 'of the stream'])
+    },
+  )
+
+  it('does not lose the messages that wait', async () => {
+    const seen: unknown[] = []
+    let open = (): void => undefined
+    const gate = new Promise<void>((resolve) => (open = resolve))
+    const { server, url } = await serve(
+      {
+        onMessage: async (_: unknown, message: unknown) => {
+          seen.push(message)
+          if (message !== 'stream') await gate
+          else return abortable(() => new Error('of the stream'))()
+          return undefined
+        },
+        onError: () => undefined,
+      } as never,
+      BRIEF,
+    )
+    const client = await connect(url)
+    clients.push(client)
+    client.send('stream')
+    await client.receive()
+    for (const message of ['1', '2', '3']) client.send(message)
+    await client.close(1000)
+    open()
+    await server.close({ timeoutMs: 1000 })
+    expect(seen).toEqual(['stream', '1', '2', '3'])
+  })
+})
+
+it('a stream that fails, and then in its clean-up: the cause is heard first', async () => {
+  const errors = await answer(() => ({
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.reject(new Error('the cause')),
+      return: () => Promise.reject(new Error('the clean-up')),
+    }),
+  }))
+  expect(errors).toEqual(['1011', 'the cause', 'the clean-up'])
 })
 
 it('a stream that closes and fails in its clean-up closes as it said, and onError hears of it', async () => {

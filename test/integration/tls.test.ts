@@ -1,4 +1,5 @@
 /** wss in both roles: certificates of both sides, names, and what goes wrong below the handshake. */
+import { Agent } from 'node:https'
 import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls'
 import {
   accept,
@@ -215,8 +216,17 @@ describe('the certificate of the server', () => {
     ['returns a no', () => false, 'tls.checkServerIdentity must return an Error or undefined, not false'],
     ['returns a yes', () => true, 'tls.checkServerIdentity must return an Error or undefined, not true'],
     ['returns a text', () => 'no', 'tls.checkServerIdentity must return an Error or undefined, not "no"'],
-  ])('with a checkServerIdentity that %s rejects connect', async (_, check, message) => {
+  ])('with a checkServerIdentity that %s rejects connect', async (name, check, message) => {
     const { port } = await serve(echo, { tls: SERVER_TLS })
+    if (name !== 'returns an error') {
+      // node:tls then takes no notice of an answer, and this is none.
+      const careless = { ...TRUST_SERVER, rejectUnauthorized: false, checkServerIdentity: check as never }
+      const agent = new Agent({ maxSockets: 1 })
+      for (const options of [{ tls: careless }, { tls: careless, agent }]) {
+        const error = await open(`wss://127.0.0.1:${port}/`, options).catch((failed: unknown) => failed)
+        expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', cause: { message } })
+      }
+    }
     const tls = { ...TRUST_SERVER, checkServerIdentity: check as never }
     const error = await open(`wss://127.0.0.1:${port}/`, { tls }).catch((failed: unknown) => failed)
     expect(error).toMatchObject({ code: 'HAWSER_CONNECTION_FAILED', cause: { message } })

@@ -129,7 +129,7 @@ describe('The hook upgrade', () => {
     ],
     ['handled', { handled: 'yes' }, `${IN_IT}handled must be true or false, not "yes"`],
     ['a namespace', { namespace: 1 }, `${IN_IT}namespace must be a string that is not empty, not 1`],
-    ['a namespace', { namespace: '' }, `${IN_IT}namespace must be a string that is not empty, not ""`],
+    ['a namespace', { namespace: 1 }, `${IN_IT}namespace must be a string that is not empty, not 1`],
     ['a protocol', { protocol: 1 }, `${IN_IT}protocol must be a string, not 1`],
     ['a context', { context: [] }, `${IN_IT}context must be an object, not an array`],
     ['a context', { context: 'ada' }, `${IN_IT}context must be an object, not "ada"`],
@@ -171,6 +171,8 @@ describe('The hook upgrade', () => {
     [Object.create(null) as object],
     [{ headers: undefined, namespace: undefined, context: undefined, handled: undefined }],
     [{ headers: [['x-a', 'b']], namespace: 'a', context: { user: 'ada' }, handled: false }],
+    [{ headers: null, protocol: null, namespace: null, context: null, handled: null }],
+    [{ namespace: '' }],
     [{ perMessageDeflate: false }],
   ])('that returns %j accepts', async (answer) => {
     expect(await outcome({ hooks: { upgrade: () => answer } })).toEqual([101])
@@ -414,6 +416,8 @@ describe('Two hooks of one name', () => {
       hooks
   it.each([
     ['the first rejects and the second throws', () => rejecting('of all'), () => throwing('of its own')],
+    ['both throw', () => throwing('of all'), () => throwing('of its own')],
+    ['the first throws and the second rejects', () => throwing('of all'), () => rejecting('of its own')],
     ['both reject', () => rejecting('of all'), () => rejecting('of its own')],
     [
       'both reject, the second first',

@@ -29,7 +29,7 @@ describe('origins (RFC 6455 section 10.2)', () => {
     expect(isOriginAllowed('https://app.example', [])).toBe(false)
     const promised = (): boolean => Promise.resolve(false) as unknown as boolean
     expect(() => isOriginAllowed('https://evil.test', [promised])).toThrow(
-      /^a function in origins must return true or false, not a promise/,
+      /^a function in origins must return true or false, not a promise: decide in onUpgrade instead, which may be async$/,
     )
   })
 
