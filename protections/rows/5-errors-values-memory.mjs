@@ -12,7 +12,7 @@ export default {
       row: 'what onUpgrade throws, or wrongly returns, is heard once: by onError, or as a warning',
       test: [UPGRADE, 'is reported to onError, or by one warning without it: %s'],
       file: 'src/server/upgrade.ts',
-      from: "    this.core.reportError(toError(error), 'the decision on an upgrade')\n  }\n\n  private markDecided",
+      from: "    this.core.reportError(toError(thrownOrDecided(error)), 'the decision on an upgrade')\n  }\n\n  private markDecided",
       to: '  }\n\n  private markDecided',
     },
     {

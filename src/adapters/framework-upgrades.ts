@@ -11,7 +11,7 @@ import { optionalFunction, readOptions, refusePromise, showValue, type Checks } 
 import { InvalidStateError, toError } from '../errors.js'
 import { isToken } from '../handshake/tokens.js'
 import { responseInto } from '../native/response-into.js'
-import { isServed, isTaken } from '../server/http-upgrade.js'
+import { hasOthers, isServed, isTaken } from '../server/http-upgrade.js'
 import { isHttpServer } from '../server/listener.js'
 import type { Params } from '../server/path-matching.js'
 import { AnswerDecision, RoutedDecision } from '../server/routed-decision.js'
@@ -19,7 +19,10 @@ import { ServedRoute, type ServerCore } from '../server/server-core.js'
 import {
   AcceptDecision,
   checkServerService,
+  refuseDecision,
+  reject,
   RejectDecision,
+  thrownOrDecided,
   type Accept,
   type Reject,
   type ServerService,
@@ -56,6 +59,9 @@ const NOT_IN_101: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+
+/** The service of an upgrade that is left to others where nobody else listens: nobody would ever answer it. */
+const NOBODY: ServerService = { onUpgrade: () => reject(404) }
 
 const ACCEPT = new AcceptDecision<unknown>(undefined, undefined, undefined)
 
@@ -112,7 +118,7 @@ export class PendingUpgrade {
     try {
       return await this.decideBy(route, params, data, acceptStatus)
     } catch (error) {
-      throw handedOn(error)
+      throw handedOn(thrownOrDecided(error))
     }
   }
 
@@ -143,7 +149,7 @@ export class PendingUpgrade {
     }
     const decision: AcceptDecision<unknown> | RejectDecision =
       made instanceof AcceptDecision && made.data === undefined
-        ? new AcceptDecision<unknown>(await data(), made.headers, made.protocol)
+        ? new AcceptDecision<unknown>(checkedData(await data()), made.headers, made.protocol)
         : made
     if (this.choice !== null) throw new InvalidStateError('a handler has upgraded this request already')
     const status = decision instanceof RejectDecision ? decision.status : acceptStatus
@@ -165,6 +171,13 @@ export class PendingUpgrade {
     if (decision instanceof AcceptDecision) return new RoutedDecision(route, params, decision, further)
     return new RejectDecision(decision.status, decision.body, [...further, ...(decision.headers ?? [])])
   }
+}
+
+/** @throws TypeError for data that was meant as a refusal: `accept`, `reject` and a Response decide nothing there */
+function checkedData(data: unknown): unknown {
+  refuseDecision(data, 'the data of a socket')
+  if (Object.prototype.toString.call(data) !== '[object Response]') return data
+  throw new TypeError('the data of a socket must not be a Response: onUpgrade of a service decides')
 }
 
 /**
@@ -249,6 +262,7 @@ export class FrameworkUpgrades {
       if (isTaken(socket) || isServed(httpServer, path)) return
       const chosen = filter === undefined ? service : chooseBy(filter, request, service)
       if (chosen !== null) this.server.handleUpgrade(request, socket, head, chosen)
+      else if (!hasOthers(httpServer)) this.server.handleUpgrade(request, socket, head, NOBODY)
     }
     this.attached.add(httpServer)
     httpServer.on('upgrade', listener)

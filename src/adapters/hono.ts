@@ -9,6 +9,7 @@ import type { ServedRoute } from '../server/server-core.js'
 import type { ServiceSettings } from '../server/options.js'
 import type { ServerSocket } from '../server/server-socket.js'
 import type { WebSocketServer } from '../server/websocket-server.js'
+import { refuseDecision } from '../server/server-service.js'
 import { SETTING_NAMES } from '../service/service-names.js'
 import type { Handlers } from '../service/service.js'
 import {
@@ -213,6 +214,12 @@ type Pending = NonNullable<ReturnType<FrameworkUpgrades['pendingOf']>>
 async function choose(pending: Pending, route: ServedRoute, c: Context, events: unknown): Promise<Response> {
   if (typeof events !== 'object' || events === null) {
     throw new TypeError(`events must be an object of handlers, not ${showValue(events)}`)
+  }
+  refuseDecision(events, 'events')
+  if (Symbol.toStringTag in events) {
+    throw new TypeError(
+      'events must be an object of handlers, not a Response: return it from a handler before this one',
+    )
   }
   checkOptionNames('events', events, EVENTS)
   const newcomer: Newcomer = { events, url: c.req.url }

@@ -6,13 +6,12 @@ import { toError } from '../errors.js'
 
 type Looked = Parameters<LookupFunction>[2]
 
-const isAddress = (value: unknown): boolean =>
-  typeof value === 'string' ||
+const isEntry = (value: unknown): boolean =>
   typeof (value as { readonly address?: unknown } | null | undefined)?.address === 'string'
 
-/** What the caller of `lookup` may give back: an address, or the list of them that node:net asks for. */
-const isFound = (value: unknown): boolean =>
-  typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every(isAddress))
+/** Whether `lookup` found what node:net asks for: an address, or with the option `all` a list of them. */
+const isFound = (value: unknown, all: boolean): boolean =>
+  all ? Array.isArray(value) && value.length > 0 && value.every(isEntry) : typeof value === 'string'
 
 /** What `lookup` throws or rejects with is its answer; it answers by its callback, with addresses. */
 export function containedLookup(given: LookupFunction): LookupFunction {
@@ -27,12 +26,11 @@ export function containedLookup(given: LookupFunction): LookupFunction {
     const answer: Looked = (error, address, family) => {
       if (isOver) return
       if (error) fail(error)
-      else if (!isFound(address)) {
-        fail(
-          new TypeError(
-            `lookup must call back with an address, or a list of them, not ${showValue(address)}`,
-          ),
-        )
+      else if (!isFound(address, options.all === true)) {
+        const wanted =
+          options.all === true ? 'a list of { address, family }, since options.all is true' : 'an address'
+        const shown = Array.isArray(address) && address.length === 0 ? 'an empty one' : showValue(address)
+        fail(new TypeError(`lookup must call back with ${wanted}, not ${shown}`))
       } else {
         isOver = true
         done(null, address, family)
@@ -40,7 +38,7 @@ export function containedLookup(given: LookupFunction): LookupFunction {
     }
     // As dns.promises.lookup does it. Other things that are returned are those of dns.lookup, which calls back.
     const returned = (value: unknown): void => {
-      if (isAddress(value) || Array.isArray(value)) {
+      if (typeof value === 'string' || isEntry(value) || Array.isArray(value)) {
         fail(new TypeError(`lookup must call back with an address: it returned ${showValue(value)}`))
       }
     }

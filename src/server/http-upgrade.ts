@@ -106,6 +106,10 @@ export function isToAnswer(httpServer: HttpServer, core: ServerCore, path: strin
   return path === null || !cores.some((one) => one.hasRoute(path))
 }
 
+/** Whether anything listens for upgrades beside Hawser's servers and the one listener that asks. */
+export const hasOthers = (httpServer: HttpServer): boolean =>
+  httpServer.listenerCount('upgrade') > (ATTACHED.get(httpServer)?.size ?? 0) + 1
+
 /** Whether a server that is attached beside this one, and does not close, has a route for a path. */
 const hasSuccessor = (httpServer: HttpServer, core: ServerCore, path: string): boolean =>
   [...(ATTACHED.get(httpServer) ?? [])].some((one) => one !== core && !one.isClosing && one.hasRoute(path))

@@ -218,6 +218,7 @@ const ANY_SERVER: ResolvedServiceSettings = {
  *   or RangeError: see {@link checkService} and {@link resolveServiceSettings}
  */
 export function checkServerService(service: unknown): AnyService {
+  refuseDecision(service, 'service')
   if (typeof service === 'function') {
     checkFactory(service)
     checkServiceNames('service', service, [], SETTING_NAMES)
@@ -225,6 +226,22 @@ export function checkServerService(service: unknown): AnyService {
   resolveServiceSettings('service', service as AnyService, ANY_SERVER)
   return service as AnyService
 }
+
+/**
+ * Refuses what decides on an upgrade where nothing asks for a decision: it would count as no refusal.
+ * @throws TypeError for what `accept` and `reject` make
+ */
+export function refuseDecision(value: unknown, what: string): void {
+  if (!(value instanceof AcceptDecision) && !(value instanceof RejectDecision)) return
+  const made = value instanceof RejectDecision ? 'reject' : 'accept'
+  throw new TypeError(`${what} must not be ${made}(...): onUpgrade of a service decides, and returns it`)
+}
+
+/** What was thrown, or why a decision must not be. */
+export const thrownOrDecided = (thrown: unknown): unknown =>
+  thrown instanceof AcceptDecision || thrown instanceof RejectDecision
+    ? new TypeError('onUpgrade must return accept(...) and reject(...), and not throw them')
+    : thrown
 
 /** Refuses at once the functions that would fail for each connection. Calls nothing. */
 function checkFactory(factory: object): void {
@@ -263,6 +280,7 @@ const passedPrototypes = new WeakSet()
 export function checkMade(made: unknown): Handlers<ServerSocket> {
   // It would have no handlers, and its rejection would be unhandled.
   refusePromise(made, 'the function of a route must return handlers, not a promise')
+  refuseDecision(made, 'what the function of a route returns')
   const handlers = checkService<ServerSocket>('handlers', made, [], SETTING_NAMES, passedPrototypes)
   const late = SETTING_NAMES.find((name) => name in handlers)
   if (late === undefined) return handlers

@@ -54,7 +54,8 @@ export function checkTrustedProxies(name: string, value: unknown): ProxyTrust | 
 }
 
 function containedTrust(trust: (address: string, hop: number) => unknown): ProxyTrust {
-  return (address, hop) => isYes(trust(address, hop), 'trustedProxies must return true or false', '')
+  return (address, hop) =>
+    isYes(trust(address, hop), 'trustedProxies must return true or false', ': it must not be async')
 }
 
 function trustOf(name: string, list: readonly unknown[]): ProxyTrust {

@@ -20,7 +20,7 @@ import type { ServedRoute, ServerCore } from './server-core.js'
 import { ServerSocketCore } from './accepted-socket.js'
 import { makeRecoveringCore } from './recovering-socket.js'
 import { AnswerDecision, LeftDecision, RoutedDecision } from './routed-decision.js'
-import { AcceptDecision, checkMade, RejectDecision } from './server-service.js'
+import { AcceptDecision, checkMade, RejectDecision, thrownOrDecided } from './server-service.js'
 import { abortInfo, isAbortOf, RequestInfo } from './upgrade-info.js'
 
 /** An owner that ignores every event: for a connection that is cut before its socket exists. */
@@ -360,7 +360,7 @@ export abstract class Upgrade implements Timed {
     // An application that stops because its signal was aborted has not failed.
     if (this.isOver && this.lazyInfo !== null && isAbortOf(this.lazyInfo, error)) return
     this.fail(new HandshakeError('HAWSER_UPGRADE_FAILED'))
-    this.core.reportError(toError(error), 'the decision on an upgrade')
+    this.core.reportError(toError(thrownOrDecided(error)), 'the decision on an upgrade')
   }
 
   private markDecided(): void {

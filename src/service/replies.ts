@@ -1,6 +1,6 @@
 import type { MessageData } from '../connection/message-data.js'
 import { PreparedMessage } from '../connection/prepared-message.js'
-import { showValue } from '../check.js'
+import { isThenable, refusePromise, showValue } from '../check.js'
 import { encodeWith, type Codec } from './codec.js'
 import { ReplyStreams, type StreamOwner } from './reply-streams.js'
 import { NoReply } from '../socket/no-reply.js'
@@ -100,6 +100,7 @@ export class Replies implements StreamOwner {
    */
   send(value: unknown, message: string | Buffer): void {
     const { codec } = this
+    if (Array.isArray(value)) refusePromises(value)
     // Hawser's own calls return booleans, and a short arrow function returns what it calls.
     if (value === undefined || typeof value === 'boolean' || value instanceof NoReply) return
     if (value instanceof ClosingReply) {
@@ -122,9 +123,10 @@ export class Replies implements StreamOwner {
       void this.core.close(part.code, part.reason)
       return false
     }
+    refusePromise(part, 'a part of a stream must not be a promise: await it, as an async generator can')
     if (this.codec !== null) this.core.driver.send(encodeWith(this.codec, part))
     else if (isMessage(part)) this.core.driver.send(part)
-    else throw noReply(part, 'a part of a stream')
+    else throw noReply(part, 'a part of a stream', PARTS)
     return this.core.driver.connection.isSendable
   }
 
@@ -176,8 +178,22 @@ function checkNoReply(value: unknown, from: string): void {
   throw noReply(value, `what ${from} returns`)
 }
 
-const noReply = (value: unknown, what: string): TypeError =>
+/**
+ * An array of promises is what `map` makes with an async function.
+ * @throws TypeError; what they reject with is dropped
+ */
+function refusePromises(list: readonly unknown[]): void {
+  if (!isThenable(list[0])) return
+  for (const one of list) if (isThenable(one)) Promise.resolve(one).catch(() => undefined)
+  throw new TypeError(
+    'a reply must not be an array of promises: await Promise.all(...), or yield each in an async generator',
+  )
+}
+
+const REPLIES = 'a string, bytes, a PreparedMessage, a Blob, an iterable, closeWith(...) or nothing'
+const PARTS = 'a string, bytes, a PreparedMessage or closeWith(...)'
+
+const noReply = (value: unknown, what: string, legal = REPLIES): TypeError =>
   new TypeError(
-    `${what} must be a string, bytes, a PreparedMessage, a Blob, an iterable, closeWith(...) or nothing, not ` +
-      `${showValue(value)}: for other values the service needs a codec`,
+    `${what} must be ${legal}, not ${showValue(value)}: for other values the service needs a codec`,
   )

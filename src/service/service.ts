@@ -155,6 +155,7 @@ export function checkService<S>(
     if (handler !== undefined && typeof handler !== 'function') {
       throw new TypeError(`${name}.${key} must be a function, not ${showValue(handler)}`)
     }
+    if (handler !== undefined) checkRuns(name, key, handler)
   }
   const byType = ['onTextMessage', 'onBinaryMessage'].find((key) => handlers[key] !== undefined)
   if (handlers['onMessage'] !== undefined && byType !== undefined) {
@@ -183,5 +184,27 @@ function kindOf(service: object): string | null {
     default?: unknown
     [Symbol.toStringTag]?: unknown
   }
-  return tag === 'Module' && main !== undefined ? 'a module: give its default export' : null
+  if (tag === 'Module' && main !== undefined) return 'a module: give its default export'
+  // A Map, a Response, an Error: what has a kind of its own has handlers only if it was made for it.
+  const kind = Object.prototype.toString.call(service).slice('[object '.length, -1)
+  if (kind === 'Object' || kind === 'Module') return null
+  return [...HANDLER_NAMES, 'onUpgrade'].some((name) => name in service)
+    ? null
+    : `a value of the kind ${kind}`
+}
+
+/** The handlers whose values are replies, which generators may make. */
+const REPLYING: ReadonlySet<string> = new Set([
+  'onMessage',
+  'onTextMessage',
+  'onBinaryMessage',
+  'onInvalidMessage',
+])
+
+/** @throws TypeError for a generator where nobody would run it */
+function checkRuns(name: string, key: string, handler: object): void {
+  if (REPLYING.has(key) || !Object.prototype.toString.call(handler).endsWith("GeneratorFunction]")) return
+  throw new TypeError(
+    `${name}.${key} must not be a generator: its value is not a reply, so that nothing would run it`,
+  )
 }

@@ -160,7 +160,7 @@ export class OutputFlow {
   /** The output that waits is dropped, because the peer is too slow. @returns why */
   dropForSlowPeer(): LimitError {
     const error = this.slowPeer()
-    this.waiters?.writes.rejectAll(new ConnectionClosedError(error.closeCode, error.message, error))
+    this.waiters?.writes.rejectAll(new ConnectionClosedError(error.closeCode, error.message, error), true)
     return error
   }
 
@@ -186,7 +186,7 @@ export class OutputFlow {
   /** The connection is over. */
   failWaiters(error: ConnectionClosedError): void {
     this.waiters?.room.rejectAll(error)
-    this.waiters?.writes.rejectAll(error)
+    this.waiters?.writes.rejectAll(error, true)
   }
 
   private settleWrites(): void {

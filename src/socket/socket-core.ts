@@ -10,7 +10,7 @@ import { EndOfConnection } from './end-of-connection.js'
 import type { DriverOptions, DriverOwner } from './driver-owner.js'
 import { SocketDriver } from './socket-driver.js'
 import type { Socket } from './socket.js'
-import { checkWaitOptions, Waiters, type WaitOptions } from './waiters.js'
+import { checkWaitOptions, unheard, Waiters, type WaitOptions } from './waiters.js'
 import { readWriteOptions, type WriteOptions } from './write-options.js'
 
 /** What both ends know of a connection once its handshake is done. */
@@ -114,8 +114,10 @@ export abstract class SocketCore<S extends Socket = Socket> implements DriverOwn
     driver.send(data, sending)
     if (driver.flow.messagesSent > messagesSent) return driver.flow.untilTaken(waiting)
     const { connection, flow } = driver
-    if (connection.isSendable) return Promise.reject(flow.slowPeer())
-    return Promise.reject(closedError(this.closeInfo ?? connection.endsWith))
+    const failure = connection.isSendable
+      ? flow.slowPeer()
+      : closedError(this.closeInfo ?? connection.endsWith)
+    return unheard(Promise.reject(failure))
   }
 
   resume(): void {

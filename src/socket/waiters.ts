@@ -34,7 +34,18 @@ export const WAIT_CHECKS = {
 
 const ADVICE = { callback: 'there is no callback; the call returns a promise' } satisfies Advice
 
+/**
+ * Has nobody hear of a rejection where nobody waits. That a connection ended is told by its handlers, and must not end the process as
+ * an unhandled rejection; who waits gets it all the same.
+ */
+export function unheard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
 interface Waiter<T> {
+  /** Set as soon as there is one. */
+  promise: Promise<T> | null
   readonly resolve: (value: T) => void
   readonly reject: (error: unknown) => void
 }
@@ -65,7 +76,8 @@ export class Waiters<T, Key extends object = object> {
   /** As {@link wait}, with options that were checked. */
   join(options: WaitOptions, key?: Key): Promise<T> {
     const { signal, timeoutMs = Infinity } = options
-    return new Promise<T>((resolve, reject) => {
+    let joined: Waiter<T> | null = null
+    const promise = new Promise<T>((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason as Error)
         return
@@ -81,6 +93,7 @@ export class Waiters<T, Key extends object = object> {
         reject(signal?.reason as Error)
       }
       const waiter: Waiter<T> = {
+        promise: null,
         resolve: (value) => {
           settle()
           resolve(value)
@@ -93,7 +106,10 @@ export class Waiters<T, Key extends object = object> {
       this.waiting.set(key ?? waiter, waiter)
       if (signal !== undefined) onAbort(signal, abort)
       if (timeoutMs !== Infinity) timer = startTimeout(timeoutMs, waiter.reject)
+      joined = waiter
     })
+    if (joined !== null) (joined as Waiter<T>).promise = promise
+    return promise
   }
 
   /** @returns false: nobody waits */
@@ -122,7 +138,11 @@ export class Waiters<T, Key extends object = object> {
     for (const waiter of [...this.waiting.values()]) waiter.resolve(value)
   }
 
-  rejectAll(error: Error): void {
-    for (const waiter of [...this.waiting.values()]) waiter.reject(error)
+  /** @param isUnheard see {@link unheard} */
+  rejectAll(error: Error, isUnheard = false): void {
+    for (const waiter of [...this.waiting.values()]) {
+      if (isUnheard && waiter.promise !== null) void unheard(waiter.promise)
+      waiter.reject(error)
+    }
   }
 }

@@ -287,11 +287,14 @@ describe('options of node:net', () => {
     expect(error.cause).toMatchObject({ code: 'EADDRNOTAVAIL' })
   })
 
-  const CALLS_BACK = /^lookup must call back with an address, or a list of them, not (undefined|an array)$/
+  const CALLS_BACK =
+    /^lookup must call back with a list of { address, family }, since options.all is true, not (undefined|an array|an empty one|"127.0.0.1")$/
   it.each<[string, (done: (...answer: unknown[]) => void) => unknown, RegExp]>([
     ['calls back with a text', (done) => [done('no name')], /^no name$/],
     ['calls back later with a text', (done) => setTimeout(done, 5, 'no name'), /^no name$/],
     ['calls back with nothing', (done) => setTimeout(done, 5), CALLS_BACK],
+    ['calls back with one', (done) => setTimeout(done, 5, null, '127.0.0.1', 4), CALLS_BACK],
+    ['calls back with texts', (done) => setTimeout(done, 5, null, ['127.0.0.1']), CALLS_BACK],
     ['calls back with no address', (done) => setTimeout(done, 5, null, []), CALLS_BACK],
     ['calls back with addresses that are none', (done) => setTimeout(done, 5, null, [null]), CALLS_BACK],
     [

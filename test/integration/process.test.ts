@@ -35,6 +35,8 @@ const SERVER = `
   server.route('/never', { onUpgrade: () => new Promise(() => undefined) })
   server.route('/throws', { onUpgrade() { throw new Error('in onUpgrade') } })
   server.route('/async', { onOpen: () => new Promise((resolve) => setTimeout(resolve, 30)), onMessage: async (socket, message) => message })
+  // Nobody waits for what it writes: while the peer is there, while it goes, and afterwards.
+  server.route('/writes', { onOpen(socket) { const timer = setInterval(() => socket.write(Buffer.alloc(200_000)), 2); setTimeout(clearInterval, 500, timer) } })
   server.route('/fails', { onMessage() { throw new Error('in onMessage') }, onClose() { throw new Error('in onClose') }, onError() { throw new Error('in onError') } })
   const { port } = await server.listen(0, '127.0.0.1')
   console.log('port', port)
@@ -174,6 +176,21 @@ describe('a server with no listener anywhere', () => {
           ),
         )
       }
+    })
+    expect(outcome).toMatchObject(CLEAN)
+  })
+
+  it('survives peers that go while it writes to them and does not wait', async () => {
+    const outcome = await withServer(async (port) => {
+      const peers = await Promise.all(Array.from({ length: 6 }, () => upgradeRaw(port, '/writes')))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      for (const [i, peer] of peers.entries()) {
+        if (i % 3 === 0) peer.reset()
+        else if (i % 3 === 1) peer.end()
+        else peer.write(closeFrame(1000, '', { key: KEY }))
+      }
+      await new Promise((resolve) => setTimeout(resolve, 600))
+      for (const peer of peers) peer.reset()
     })
     expect(outcome).toMatchObject(CLEAN)
   })

@@ -318,6 +318,35 @@ describe('a stream of replies that is cancelled', () => {
   })
 })
 
+it.each<[name: string, onMessage: () => unknown, message: RegExp]>([
+  [
+    'an array of promises, as map makes it with an async function',
+    () => ['a', 'b'].map(async (id) => Promise.reject(new Error(id))),
+    /^a reply must not be an array of promises: await Promise\.all/,
+  ],
+  [
+    'a promise of one',
+    () => Promise.resolve([Promise.reject(new Error('a'))]),
+    /^a reply must not be an array of promises/,
+  ],
+  [
+    'a generator of promises',
+    function* () {
+      yield Promise.reject(new Error('a'))
+    },
+    /^a part of a stream must not be a promise: await it/,
+  ],
+  [
+    'a generator of nothing',
+    function* () {
+      yield undefined
+    },
+    /^a part of a stream must be a string, bytes, a PreparedMessage or closeWith\(\.\.\.\), not undefined/,
+  ],
+])('%s is not a reply, and what it rejects with ends nothing', async (_, onMessage, message) => {
+  expect(await answer(onMessage)).toEqual(['1011', expect.stringMatching(message)])
+})
+
 it('a stream that fails, and then in its clean-up: the cause is heard first', async () => {
   const errors = await answer(() => ({
     [Symbol.asyncIterator]: () => ({

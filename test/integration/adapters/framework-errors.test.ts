@@ -137,6 +137,96 @@ describe.each([
   )
 })
 
+/** What was meant as a no, where nothing asks for a decision. */
+const MISPLACED: readonly (readonly [name: string, made: () => unknown, message: RegExp])[] = [
+  ['reject(...)', () => reject(401), /must not be reject\(\.\.\.\): onUpgrade of a service decides/],
+  ['accept(...)', () => accept(), /must not be accept\(\.\.\.\): onUpgrade of a service decides/],
+  ['a Response', () => new Response('no', { status: 401 }), /Response/],
+]
+
+describe.each(MISPLACED)('%s in the wrong place lets nobody in:', (_, made, message) => {
+  it('data and websocketData, and the handler of a WebSocket route of Fastify', async () => {
+    const { server } = create()
+    const caught: unknown[] = []
+    const app = express()
+    const sockets = new ExpressWebSockets(server)
+    app.get('/', sockets.route({}, { data: made }))
+    app.use((error: unknown, _request: unknown, response: express.Response, _next: unknown) => {
+      caught.push(error)
+      response.status(500).end()
+    })
+    const http = app.listen(0, '127.0.0.1')
+    sockets.attach(http)
+    expect((await refusal(await listen(http)))[0]).toBe(500)
+    const fastify = Fastify()
+    cleanups.push(() => fastify.close())
+    fastify.setErrorHandler((error, _request, reply) => {
+      caught.push(error)
+      return reply.code(500).send('no')
+    })
+    await fastify.register(fastifyWebSockets, { server })
+    fastify.get('/data', { websocket: {}, websocketData: made }, () => undefined)
+    fastify.get('/handler', { websocket: true }, () => made())
+    const url = (await fastify.listen({ port: 0, host: '127.0.0.1' })).replace('http', 'ws')
+    for (const place of ['data', 'handler']) expect((await refusal(`${url}/${place}`))[0]).toBe(500)
+    const heard = expect.objectContaining({ message: expect.stringMatching(message) as unknown }) as unknown
+    expect(caught).toEqual([heard, heard, heard])
+  })
+
+  it('the events of Hono', async () => {
+    const { server } = create()
+    const sockets = new HonoWebSockets(server)
+    const caught: unknown[] = []
+    const app = new Hono()
+    app.onError((error, c) => {
+      caught.push(error)
+      return c.text('no', 500)
+    })
+    app.get('/', sockets.upgradeWebSocket(made as never))
+    const http = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' })
+    const url = await listen(http)
+    sockets.attach(http)
+    expect(await refusal(url)).toEqual([500, 'no'])
+    expect(caught).toEqual([expect.objectContaining({ message: expect.stringMatching(message) as unknown })])
+  })
+
+  it('a service, and what makes the handlers of a connection', async () => {
+    const { server, errors } = create()
+    expect(() => server.route('/at-once', made() as never)).toThrow(TypeError)
+    server.route('/later', (() => made()) as never)
+    const port = (await server.listen(0, '127.0.0.1')).port
+    const socket = await connect(`ws://127.0.0.1:${String(port)}/later`)
+    expect((await socket.closed).code).toBe(1011)
+    expect(errors).toHaveLength(1)
+  })
+})
+
+it('what throws a decision gets 500, and the error says to return it', async () => {
+  const { server, errors } = create()
+  const throws = {
+    onUpgrade: () => {
+      throw reject(401) as unknown as Error
+    },
+  }
+  server.route('/', throws)
+  const { port } = await server.listen(0, '127.0.0.1')
+  expect((await refusal(`ws://127.0.0.1:${String(port)}/`))[0]).toBe(500)
+  expect(errors).toEqual([
+    new TypeError('onUpgrade must return accept(...) and reject(...), and not throw them'),
+  ])
+})
+
+it('an upgrade that the filter leaves to others gets 404 where nobody else listens', async () => {
+  const { server } = create()
+  for (const isAttached of [false, true]) {
+    const sockets = new ExpressWebSockets(server)
+    const http = express().listen(0, '127.0.0.1')
+    sockets.attach(http, { filter: () => false })
+    if (isAttached) server.attach(http)
+    expect((await refusal(await listen(http)))[0]).toBe(404)
+  }
+})
+
 describe('a handler of Express without a framework', () => {
   type Next = (error?: unknown) => unknown
 

@@ -134,7 +134,7 @@ describe('the address of the client', () => {
       new TypeError('trustedProxies must return true or false, not "yes"'),
     )
     expect(() => clientOf(() => Promise.resolve(true), '10.0.0.1', [])).toThrow(
-      new TypeError('trustedProxies must return true or false, not a promise'),
+      new TypeError('trustedProxies must return true or false, not a promise: it must not be async'),
     )
   })
 })
