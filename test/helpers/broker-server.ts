@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -68,6 +68,14 @@ const running = new Set<BrokerServer>()
 /** For afterAll. */
 export function stopBrokers(): void {
   for (const server of [...running]) server.remove()
+}
+
+/** Whether all threads of a process are stopped (proc(5), the third field of `stat`). */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${String(pid)}/task`
+  return readdirSync(tasks).every((task) =>
+    readFileSync(`${tasks}/${task}/stat`, 'utf8').replace(/^.*\)/, '').includes(' T '),
+  )
 }
 
 /** A broker in a process of its own. */
@@ -162,9 +170,16 @@ export class BrokerServer {
       rmSync(path.join(this.directory, name), { recursive: true })
   }
 
-  /** The program does nothing any more, and its connections stay open. */
+  /** The program does nothing any more, and its connections stay open. On a busy machine a thread may go on after the signal. */
   freeze(): void {
     this.child?.kill('SIGSTOP')
+    const pid = this.child?.pid
+    if (pid === undefined || process.platform !== 'linux') return
+    const until = performance.now() + 5000
+    while (!isStopped(pid)) {
+      if (performance.now() > until) throw new Error(`the process ${String(pid)} does not stop`)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
   }
 
   thaw(): void {

@@ -74,6 +74,11 @@ async function setBack(url: string, ...texts: readonly string[]): Promise<void> 
 }
 
 describe.each(Object.entries(CLIENTS))('with %s', (_, open) => {
+  // A test that fails in between must not leave it to the others.
+  afterEach(() => {
+    server.thaw()
+  })
+
   it('a server that is started again with an older copy of a stream begins a new epoch with the next append', async () => {
     const own = await BrokerServer.nats()
     const store = jetStreamHistory({ connection: await openConnection(open, own.url) })
