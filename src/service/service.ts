@@ -203,7 +203,7 @@ const REPLYING: ReadonlySet<string> = new Set([
 
 /** @throws TypeError for a generator where nobody would run it */
 function checkRuns(name: string, key: string, handler: object): void {
-  if (REPLYING.has(key) || !Object.prototype.toString.call(handler).endsWith("GeneratorFunction]")) return
+  if (REPLYING.has(key) || !Object.prototype.toString.call(handler).endsWith('GeneratorFunction]')) return
   throw new TypeError(
     `${name}.${key} must not be a generator: its value is not a reply, so that nothing would run it`,
   )
