@@ -15,11 +15,8 @@ import {
   type Check,
   type Checks,
 } from '../check.js'
+import { isResponse } from './framework-upgrades.js'
 import type { CrosswsSyncDriver, CrosswsUpgrade } from './crossws-types.js'
-
-/** Whether a value is a Response of the standard, of any realm or package: by its tag, as undici and node-fetch have it. */
-export const isResponse = (value: unknown): value is Response =>
-  value instanceof Response || Object.prototype.toString.call(value) === '[object Response]'
 
 /** Whether an object has no class, in any realm. */
 export function isPlain(value: object): boolean {

@@ -1,7 +1,7 @@
 /** The connections of one adapter of crossws, on a server of Hawser's. */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { isThenable, showValue } from '../check.js'
+import { contain, showValue } from '../check.js'
 import { InvalidStateError, toError } from '../errors.js'
 import type { Group } from '../hub/group.js'
 import { showAs } from '../inspect.js'
@@ -13,7 +13,7 @@ import type { ServerSocket } from '../server/server-socket.js'
 import type { UpgradeInfo } from '../server/upgrade-info.js'
 import { coreOfServer, type WebSocketServer } from '../server/websocket-server.js'
 import { isOfTheEnd } from '../service/handler-errors.js'
-import { isResponse, readDriver, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
+import { readDriver, readNamespace, readProtocol, type UpgradeAnswer } from './crossws-answers.js'
 import { ConnectionHooks, type FurtherFailure } from './crossws-hooks.js'
 import {
   groupName,
@@ -37,7 +37,7 @@ import type {
   CrosswsSyncDriver,
   CrosswsSyncMessage,
 } from './crossws-types.js'
-import { isForDecision } from './framework-upgrades.js'
+import { isForDecision, isResponse } from './framework-upgrades.js'
 
 /** What of `sync` failed. */
 export interface CrosswsSyncFailure {
@@ -160,11 +160,7 @@ export class Connections implements PeerHost {
       report(error)
       return
     }
-    try {
-      hooks.call('error', peer, wsErrorOf(toError(error)))?.catch(report)
-    } catch (thrown) {
-      report(thrown)
-    }
+    contain(() => hooks.call('error', peer, wsErrorOf(toError(error))), report)
   }
 
   readonly #failedFurther: FurtherFailure<HawserPeer> = (name, peer, error) => {
@@ -198,12 +194,7 @@ export class Connections implements PeerHost {
         toServer(error)
         return
       }
-      try {
-        const result = onError(error, { stage })
-        if (isThenable(result)) Promise.resolve(result).catch(toServer)
-      } catch (thrown) {
-        toServer(thrown)
-      }
+      contain(() => onError(error, { stage }), toServer)
     }
     const attempt = async (stage: CrosswsSyncFailure['stage'], act: () => unknown): Promise<void> => {
       try {

@@ -2,12 +2,12 @@
 import { checkOptionNames, isThenable, showValue } from '../check.js'
 import {
   isPlain,
-  isResponse,
   optionalWebHeaders,
   readUpgrade,
   showOfClass,
   type UpgradeAnswer,
 } from './crossws-answers.js'
+import { isResponse } from './framework-upgrades.js'
 import type { CrosswsHooks, CrosswsPeer, CrosswsRequest, CrosswsResolve } from './crossws-types.js'
 
 /** A function of any hook. */
@@ -170,7 +170,7 @@ export class ConnectionHooks<Peer extends CrosswsPeer> {
 
   /**
    * Calls both hooks of a name.
-   * @returns a promise of nothing where one of them returns a promise, else nothing
+   * @returns a promise of nothing where there are two, or the one returns a promise; else nothing
    * @throws what a hook throws, and the promise rejects likewise; where both fail it is the first
    */
   call(
@@ -178,37 +178,36 @@ export class ConnectionHooks<Peer extends CrosswsPeer> {
     peer: Peer,
     second?: unknown,
   ): Promise<void> | undefined {
-    let hasFailed = false
-    const failed = (error: unknown): void => {
-      if (hasFailed) {
-        this.onFurther(name, peer, error)
-        return
-      }
-      hasFailed = true
-      throw error
-    }
-    const call = (hooks: CrosswsHooks): Promise<void> | undefined => {
-      const result = (hooks[name] as Hook | undefined)?.(peer, second)
-      return isThenable(result) ? Promise.resolve(result).then(() => undefined, failed) : undefined
-    }
-    let shared
-    let thrown: { readonly error: unknown } | null = null
-    try {
-      shared = call(this.shared)
-    } catch (error) {
-      hasFailed = true
-      thrown = { error }
-    }
-    let own
-    try {
-      own = call(this.own)
-    } catch (error) {
-      if (thrown !== null) this.onFurther(name, peer, error)
-      else thrown = { error }
-      hasFailed = true
-    }
-    if (thrown !== null) throw thrown.error
-    if (shared === undefined || own === undefined) return shared ?? own
-    return Promise.all([shared, own]).then(() => undefined)
+    if ((this.own[name] ?? undefined) === undefined) return callHook(this.shared, name, peer, second)
+    if ((this.shared[name] ?? undefined) === undefined) return callHook(this.own, name, peer, second)
+    return this.callBoth(name, peer, second)
   }
+
+  /** Neither waits for the other; the first failure is thrown, and another one is told. */
+  private async callBoth(name: keyof CrosswsHooks, peer: Peer, second: unknown): Promise<void> {
+    let hasFailed = false
+    const call = async (hooks: CrosswsHooks): Promise<void> => {
+      try {
+        await callHook(hooks, name, peer, second)
+      } catch (error) {
+        if (hasFailed) this.onFurther(name, peer, error)
+        else {
+          hasFailed = true
+          throw error
+        }
+      }
+    }
+    await Promise.all([call(this.shared), call(this.own)])
+  }
+}
+
+/** @returns a promise of nothing where the hook returns a promise, else nothing */
+function callHook(
+  hooks: CrosswsHooks,
+  name: keyof CrosswsHooks,
+  peer: CrosswsPeer,
+  second: unknown,
+): Promise<void> | undefined {
+  const result = (hooks[name] as Hook | undefined)?.(peer, second)
+  return isThenable(result) ? Promise.resolve(result).then(() => undefined) : undefined
 }

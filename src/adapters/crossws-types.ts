@@ -127,7 +127,7 @@ export interface CrosswsUpgrade {
   readonly headers?: CrosswsHeaders
   /** One of the subprotocols that the client offered. */
   readonly protocol?: string
-  /** The namespace of the connection's topics; not empty. */
+  /** The namespace of the connection's topics; an empty one is none. */
   readonly namespace?: string
   /** Is put into `peer.context`. */
   readonly context?: Record<string, unknown>

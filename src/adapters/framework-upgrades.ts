@@ -35,8 +35,8 @@ import { AnswerSink, readAnswerHead } from './answer-sink.js'
 /** The options of `attach` of an adapter. */
 export interface AttachOptions {
   /**
-   * Whether an upgrade is for the framework: false leaves it to other listeners of the HTTP server. It must be synchronous: what it
-   * throws, and a promise, goes to `onError` of the server, and the upgrade gets 500. Default: every one but those to the paths of
+   * Whether an upgrade is for the framework: false leaves it to other listeners of the HTTP server. What it throws, and
+   * that it answers anything but true or false, a promise for one, goes to `onError` of the server, and the upgrade gets 500. Default: every one but those to the paths of
    * routes of a server of Hawser's that is attached to the same HTTP server.
    */
   readonly filter?: (request: IncomingMessage) => boolean
@@ -173,10 +173,14 @@ export class PendingUpgrade {
   }
 }
 
+/** Whether a value is a Response of the standard, of any realm or package: by its tag, as undici and node-fetch have it. */
+export const isResponse = (value: unknown): value is Response =>
+  value instanceof Response || Object.prototype.toString.call(value) === '[object Response]'
+
 /** @throws TypeError for data that was meant as a refusal: `accept`, `reject` and a Response decide nothing there */
 function checkedData(data: unknown): unknown {
   refuseDecision(data, 'the data of a socket')
-  if (Object.prototype.toString.call(data) !== '[object Response]') return data
+  if (!isResponse(data)) return data
   throw new TypeError('the data of a socket must not be a Response: onUpgrade of a service decides')
 }
 

@@ -21,7 +21,7 @@ import {
   type MessageEvent,
 } from '../whatwg/events.js'
 import { ownBytes } from '../whatwg/own-bytes.js'
-import { FrameworkUpgrades, textParams, type AttachOptions } from './framework-upgrades.js'
+import { FrameworkUpgrades, isResponse, textParams, type AttachOptions } from './framework-upgrades.js'
 
 export type { AttachOptions } from './framework-upgrades.js'
 
@@ -216,7 +216,7 @@ async function choose(pending: Pending, route: ServedRoute, c: Context, events: 
     throw new TypeError(`events must be an object of handlers, not ${showValue(events)}`)
   }
   refuseDecision(events, 'events')
-  if (Symbol.toStringTag in events) {
+  if (isResponse(events)) {
     throw new TypeError(
       'events must be an object of handlers, not a Response: return it from a handler before this one',
     )

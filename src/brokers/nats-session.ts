@@ -1,3 +1,4 @@
+import { contain } from '../check.js'
 import { toError } from '../errors.js'
 import type { BrokerNames, BrokerSession, SessionEvents } from './broker.js'
 
@@ -68,12 +69,8 @@ const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
 const CLOSED = 'the connection was closed'
 
 /** Gives something of a client up, which may have been closed already: what the client says to that is of no use. */
-export function quietly(call: () => unknown): void {
-  try {
-    Promise.resolve(call()).catch(() => undefined)
-  } catch {
-    // As above.
-  }
+export const quietly = (call: () => unknown): void => {
+  contain(call, () => undefined)
 }
 
 /** What a server refused. */

@@ -40,8 +40,8 @@ export class ReplyStreams {
    */
   taskCount = 0
   private isOver = false
-  /** What the last iterator that was cancelled failed with. */
-  private lastFailure: unknown
+  /** What was reported last: a part that is waited for, and the clean-up of its iterator, may fail with one error. */
+  private lastFailure: { readonly error: unknown } | null = null
 
   constructor(core: SocketCore, owner: StreamOwner) {
     this.core = core
@@ -100,8 +100,9 @@ export class ReplyStreams {
       }
     } catch (error) {
       if (this.running.delete(iterator)) {
+        this.lastFailure = { error }
         this.owner.streamFailed(error)
-        await this.cancel(iterator, error)
+        await this.cancel(iterator)
       } else {
         // `stop` has taken it away, and cancels it.
         this.cancelFailed(error)
@@ -122,19 +123,18 @@ export class ReplyStreams {
     await this.core.drained({}).catch(() => undefined)
   }
 
-  /** Cancels an iterator. Never rejects: what its clean-up throws is reported, unless it is what was reported before. */
-  private async cancel(iterator: AnyIterator, reported?: unknown): Promise<void> {
+  /** Cancels an iterator. Never rejects: what its clean-up throws is reported. */
+  private async cancel(iterator: AnyIterator): Promise<void> {
     try {
       await iterator.return?.()
     } catch (error) {
-      if (error !== reported) this.cancelFailed(error)
+      this.cancelFailed(error)
     }
   }
 
-  /** A part that is waited for, and the clean-up of its iterator, may fail with one error. */
   private cancelFailed(error: unknown): void {
-    if (error === this.lastFailure) return
-    this.lastFailure = error
+    if (this.lastFailure !== null && this.lastFailure.error === error) return
+    this.lastFailure = { error }
     this.owner.cancelFailed(error)
   }
 

@@ -186,6 +186,7 @@ function kindOf(service: object): string | null {
   }
   if (tag === 'Module' && main !== undefined) return 'a module: give its default export'
   // A Map, a Response, an Error: what has a kind of its own has handlers only if it was made for it.
+  if (Object.getPrototypeOf(service) === Object.prototype) return null
   const kind = Object.prototype.toString.call(service).slice('[object '.length, -1)
   if (kind === 'Object' || kind === 'Module') return null
   return [...HANDLER_NAMES, 'onUpgrade'].some((name) => name in service)
@@ -201,9 +202,18 @@ const REPLYING: ReadonlySet<string> = new Set([
   'onInvalidMessage',
 ])
 
+const GENERATORS: ReadonlySet<unknown> = new Set([
+  Object.getPrototypeOf(function* () {
+    yield
+  }),
+  Object.getPrototypeOf(async function* () {
+    yield await Promise.resolve()
+  }),
+])
+
 /** @throws TypeError for a generator where nobody would run it */
 function checkRuns(name: string, key: string, handler: object): void {
-  if (REPLYING.has(key) || !Object.prototype.toString.call(handler).endsWith('GeneratorFunction]')) return
+  if (REPLYING.has(key) || !GENERATORS.has(Object.getPrototypeOf(handler))) return
   throw new TypeError(
     `${name}.${key} must not be a generator: its value is not a reply, so that nothing would run it`,
   )

@@ -44,8 +44,7 @@ export function unheard<T>(promise: Promise<T>): Promise<T> {
 }
 
 interface Waiter<T> {
-  /** Set as soon as there is one. */
-  promise: Promise<T> | null
+  readonly promise: Promise<T>
   readonly resolve: (value: T) => void
   readonly reject: (error: unknown) => void
 }
@@ -76,39 +75,39 @@ export class Waiters<T, Key extends object = object> {
   /** As {@link wait}, with options that were checked. */
   join(options: WaitOptions, key?: Key): Promise<T> {
     const { signal, timeoutMs = Infinity } = options
-    let joined: Waiter<T> | null = null
-    const promise = new Promise<T>((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason as Error)
-        return
-      }
-      let timer: NodeJS.Timeout | undefined
-      const settle = (): void => {
-        this.waiting.delete(key ?? waiter)
-        clearTimeout(timer)
-        if (signal !== undefined) offAbort(signal, abort)
-      }
-      const abort = (): void => {
-        settle()
-        reject(signal?.reason as Error)
-      }
-      const waiter: Waiter<T> = {
-        promise: null,
-        resolve: (value) => {
-          settle()
-          resolve(value)
-        },
-        reject: (error) => {
-          settle()
-          reject(error)
-        },
-      }
-      this.waiting.set(key ?? waiter, waiter)
-      if (signal !== undefined) onAbort(signal, abort)
-      if (timeoutMs !== Infinity) timer = startTimeout(timeoutMs, waiter.reject)
-      joined = waiter
+    let resolve!: (value: T) => void
+    let reject!: (error: unknown) => void
+    const promise = new Promise<T>((...both) => {
+      ;[resolve, reject] = both
     })
-    if (joined !== null) (joined as Waiter<T>).promise = promise
+    if (signal?.aborted === true) {
+      reject(signal.reason as Error)
+      return promise
+    }
+    let timer: NodeJS.Timeout | undefined
+    const settle = (): void => {
+      this.waiting.delete(key ?? waiter)
+      clearTimeout(timer)
+      if (signal !== undefined) offAbort(signal, abort)
+    }
+    const abort = (): void => {
+      settle()
+      reject(signal?.reason as Error)
+    }
+    const waiter: Waiter<T> = {
+      promise,
+      resolve: (value) => {
+        settle()
+        resolve(value)
+      },
+      reject: (error) => {
+        settle()
+        reject(error)
+      },
+    }
+    this.waiting.set(key ?? waiter, waiter)
+    if (signal !== undefined) onAbort(signal, abort)
+    if (timeoutMs !== Infinity) timer = startTimeout(timeoutMs, waiter.reject)
     return promise
   }
 
@@ -141,7 +140,7 @@ export class Waiters<T, Key extends object = object> {
   /** @param isUnheard see {@link unheard} */
   rejectAll(error: Error, isUnheard = false): void {
     for (const waiter of [...this.waiting.values()]) {
-      if (isUnheard && waiter.promise !== null) void unheard(waiter.promise)
+      if (isUnheard) void unheard(waiter.promise)
       waiter.reject(error)
     }
   }

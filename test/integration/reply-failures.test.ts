@@ -290,6 +290,14 @@ describe('a stream of replies that is cancelled', () => {
     },
   )
 
+  it('by a loss, and fails with undefined, is heard once', async () => {
+    const stream = abortable(
+      () => undefined,
+      () => Promise.reject(),
+    )
+    expect(await ended(stream, WAYS['by a loss']!)).toEqual([1006, 'undefined'])
+  })
+
   it('does not lose the messages that wait', async () => {
     const seen: unknown[] = []
     let open = (): void => undefined
