@@ -207,7 +207,7 @@ const GENERATORS: ReadonlySet<unknown> = new Set([
     yield
   }),
   Object.getPrototypeOf(async function* () {
-    yield await Promise.resolve()
+    yield await Promise.resolve(1)
   }),
 ])
 
